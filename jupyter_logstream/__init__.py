@@ -1,0 +1,48 @@
+"""The public names of jupyter-logstream, and the hooks by which Jupyter and IPython find it. Runs in every process.
+
+It imports nothing at first: kernel, server and runner all start through here, and each must pay for its own part only.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # type checkers read this name as true; importing it from typing would cost the runner 4 ms
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from jupyter_logstream.client import Workload, attach, run, workloads
+    from jupyter_logstream.widgets import LogView
+
+__version__ = "0.1.0"
+__all__ = ["LogView", "Workload", "__version__", "attach", "run", "workloads"]
+
+_HOMES = {"run": "client", "workloads": "client", "attach": "client", "Workload": "client", "LogView": "widgets"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that a public name lives in when the name is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  # not before it is needed
+
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Tell Jupyter Server where the extension is; only the server ever calls this."""
+    from jupyter_logstream.extension import LogStream  # noqa: PLC0415  # heavy, and only the server's
+
+    return [{"module": "jupyter_logstream.extension", "app": LogStream}]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext jupyter_logstream`: let go of a cell's views when it runs again (the first view does this as well)."""
+    from jupyter_logstream.widgets import close_on_rerun  # noqa: PLC0415  # heavy, and only the kernel's
+
+    close_on_rerun(shell)
