@@ -15,7 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 BUILT = Path("jupyter_logstream", "static", "anywidget.js")
 
 
-class FrontEnd(BuildHookInterface):  # type: ignore[misc]  # hatchling's generic is untyped
+class FrontEnd(BuildHookInterface[Any]):
     """Builds `js/` with npm where the result is missing; in an sdist the result is there already."""
 
     PLUGIN_NAME = "custom"

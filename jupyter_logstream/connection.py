@@ -1,0 +1,219 @@
+"""The kernel's end of the HTTP connection: where the server is, one call, one event stream, errors. Runs in kernels.
+
+All I/O happens on one event loop in one daemon thread, whoever asks: so a caller may block with an exact timeout,
+be interrupted, or await, and there is one implementation. This file must not know what a workload is, nor import the server
+side. httpx is imported where it is first used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+import os
+import threading
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from jupyter_logstream.sse import Decoder, Event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Mapping
+
+    import httpx
+
+T = TypeVar("T")
+
+SILENCE = 15.0
+"""Seconds without a byte after which a stream counts as cut; the server pings every 5 s."""
+
+
+class LogStreamError(Exception):
+    """What jupyter-logstream raises; catch this for all of them."""
+
+
+class NoServer(LogStreamError):  # noqa: N818 - reads as the sentence it stands for
+    """There is no server to talk to: none known, or it does not answer."""
+
+
+class NotFound(LogStreamError, LookupError):  # noqa: N818 - as above
+    """The server does not know what was asked for."""
+
+
+class Rejected(LogStreamError, ValueError):  # noqa: N818 - as above
+    """The server refuses the call; the message names what is wrong, `reason` is its stable code."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server is, and what opens its logstream routes."""
+
+    url: str
+    secret: str
+
+
+def find_server() -> Place:
+    """Read the server's place, anew each time: a restarted server may be elsewhere. Raises NoServer.
+
+    The file named by JUPYTER_LOGSTREAM_SERVER is kept up to date by the server; where it cannot be read (another
+    machine), JUPYTER_LOGSTREAM_URL and JUPYTER_LOGSTREAM_SECRET say what was true when the kernel was started.
+    """
+    env = os.environ
+    if path := env.get("JUPYTER_LOGSTREAM_SERVER"):
+        try:
+            place = json.loads(Path(path).read_bytes())
+            return Place(place["url"].rstrip("/"), place["secret"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # the environment is the second source; without it the error below says what to do
+    if (url := env.get("JUPYTER_LOGSTREAM_URL")) and (secret := env.get("JUPYTER_LOGSTREAM_SECRET")):
+        return Place(url.rstrip("/"), secret)
+    raise NoServer(
+        "There is no server to talk to: this Python was not started by a Jupyter server that has jupyter-logstream. "
+        "Install jupyter-logstream where Jupyter Server runs (`jupyter server extension list` there must show it as "
+        "enabled), restart the server, then this kernel."
+    )
+
+
+def call(
+    method: str, path: str, *, params: Mapping[str, Any] | None = None, body: object = None, raw: bytes | None = None
+) -> httpx.Response:
+    """Make one call to `logstream/v1/{path}` and block for the answer; `body` goes as JSON, `raw` as it is.
+
+    Tried a second time when the connection failed, so every POST must be safe to repeat. Raises LogStreamError.
+    """
+    return block(fetch(method, path, params=params, body=body, raw=raw))
+
+
+async def fetch(
+    method: str, path: str, *, params: Mapping[str, Any] | None = None, body: object = None, raw: bytes | None = None
+) -> httpx.Response:
+    """`call`, to be awaited on the loop of this module."""
+    import httpx  # noqa: PLC0415 - lazily, see above
+
+    # ASCII JSON: an environment may hold bytes that are not UTF-8 (lone surrogates here), which only survive escaped.
+    content = raw if body is None else json.dumps(body).encode()
+    kind = "application/json" if raw is None else "application/octet-stream"
+    for attempt in (1, 2):
+        place = find_server()
+        headers = {"Authorization": f"Bearer {place.secret}", "Content-Type": kind}
+        try:
+            response = await _http(place.url).request(
+                method, f"{place.url}/logstream/v1/{path}", params=params, content=content, headers=headers
+            )
+        except httpx.TransportError as error:
+            if attempt == 2 or raw is not None:  # noqa: PLR2004 - the last one; input must not be sent twice
+                raise _no_answer(place, error) from error
+            await asyncio.sleep(0.2)
+            continue
+        _check(response)
+        return response
+    raise AssertionError  # the loop returns or raises
+
+
+@asynccontextmanager
+async def open_events(streams: list[dict[str, Any]]) -> AsyncIterator[AsyncIterator[Event]]:
+    """Open `v1/events` for `streams`; yields its events as they come. Raises NoServer where it is cut or silent."""
+    import httpx  # noqa: PLC0415 - lazily, see above
+
+    place = find_server()
+    headers = {
+        "Authorization": f"Bearer {place.secret}",
+        "Accept": "text/event-stream",
+        "Accept-Encoding": "identity",  # a compressor would hold events back
+    }
+    url, timeout = f"{place.url}/logstream/v1/events", httpx.Timeout(10, read=SILENCE)
+    try:
+        request = _http(place.url).stream("POST", url, json={"streams": streams}, headers=headers, timeout=timeout)
+        async with request as response:
+            if response.is_error:
+                await response.aread()
+            _check(response)
+            yield _events(response)
+    except httpx.TransportError as error:
+        raise _no_answer(place, error) from error
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[Event]:
+    decoder = Decoder()
+    async for chunk in response.aiter_bytes():
+        for event in decoder.feed(chunk):
+            yield event
+
+
+def _check(response: httpx.Response) -> None:
+    """Turn the server's `{"message", "reason"}` into the exception that it stands for."""
+    if response.is_success:
+        return
+    try:
+        answer = response.json()
+        message, reason = str(answer["message"]), str(answer.get("reason") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message, reason = f"{response.request.url.path} answers {response.status_code}", ""
+    if response.status_code == 404:  # noqa: PLR2004 - the status code is the protocol
+        raise NotFound(message)
+    if response.is_client_error:
+        raise Rejected(message, reason)
+    raise LogStreamError(f"The server failed: {message}")
+
+
+def _no_answer(place: Place, error: Exception) -> NoServer:
+    return NoServer(
+        f"The Jupyter server at {place.url} does not answer ({str(error) or type(error).__name__}). Does it run?"
+    )
+
+
+# --- the loop -------------------------------------------------------------------------------------------------------
+
+
+def block(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    """Run `work` on the loop and wait for it; raises TimeoutError. Timeout and interrupt cancel it."""
+    future = asyncio.run_coroutine_threadsafe(work, _loop(os.getpid()))
+    try:
+        return future.result(timeout)
+    except concurrent.futures.TimeoutError as error:  # not the builtin one before Python 3.11
+        raise TimeoutError(str(error)) from None
+    finally:
+        future.cancel()  # an interrupted cell lets go of its stream
+
+
+async def across(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` from another loop (the kernel's), while it runs on ours."""
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, _loop(os.getpid())))
+
+
+@lru_cache(maxsize=1)
+def _loop(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked child has no thread and needs its own
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="jupyter-logstream", daemon=True).start()
+    _http.cache_clear()
+    return loop
+
+
+@lru_cache(maxsize=4)
+def _http(url: str) -> httpx.AsyncClient:
+    """One client per server: making one costs 20 ms, keeping it saves the connect.
+
+    `trust_env=False`: proxies and .netrc of the environment are not for a call that carries our secret to this machine.
+    """
+    import httpx  # noqa: PLC0415 - lazily, see above
+
+    # A certificate names the host that browsers use, not the loopback address that the kernel reaches it by.
+    verify = urlsplit(url).scheme == "https" and not _is_loopback(urlsplit(url).hostname or "")
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=4)
+    return httpx.AsyncClient(trust_env=False, verify=verify, timeout=httpx.Timeout(30, connect=5), limits=limits)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
