@@ -13,7 +13,16 @@ import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from jupyter_logstream.connection import LogStreamError, NoServer, NotFound, Rejected, across, block, call
+from jupyter_logstream.connection import (
+    LogStreamError,
+    NoServer,
+    NotFound,
+    Rejected,
+    ServerFailed,
+    across,
+    block,
+    call,
+)
 from jupyter_logstream.reader import Reader, frames
 from jupyter_logstream.records import Record
 from jupyter_logstream.snapshot import LINES, as_html, as_text, plain_text
@@ -30,6 +39,7 @@ __all__ = [
     "Reader",
     "Record",
     "Rejected",
+    "ServerFailed",
     "Workload",
     "attach",
     "run",

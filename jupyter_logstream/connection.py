@@ -42,6 +42,10 @@ class NoServer(LogStreamError):  # noqa: N818 - reads as the sentence it stands 
     """There is no server to talk to: none known, or it does not answer."""
 
 
+class ServerFailed(LogStreamError):  # noqa: N818 - as above
+    """The server answers, but with a failure of its own (5xx)."""
+
+
 class NotFound(LogStreamError, LookupError):  # noqa: N818 - as above
     """The server does not know what was asked for."""
 
@@ -163,7 +167,7 @@ def _check(response: httpx.Response) -> None:
         raise NotFound(message)
     if response.is_client_error:
         raise Rejected(message, reason)
-    raise LogStreamError(f"The server failed: {message}")
+    raise ServerFailed(f"The server failed: {message}")
 
 
 def _no_answer(place: Place, error: Exception) -> NoServer:

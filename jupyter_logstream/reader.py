@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_logstream.connection import NoServer, across, block, open_events
+from jupyter_logstream.connection import NoServer, ServerFailed, across, block, open_events
 from jupyter_logstream.records import Record
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def frames(workload: str, **start: Any) -> AsyncGenerator[tuple[str, dict[
                     yield event.type, data
                     if event.type == "done":
                         return
-        except NoServer:
+        except (NoServer, ServerFailed):
             if time.monotonic() - contact > PATIENCE:
                 raise
         await asyncio.sleep(DELAYS[min(failures, len(DELAYS) - 1)] * random.uniform(0.75, 1.25))  # noqa: S311 - jitter

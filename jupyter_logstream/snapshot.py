@@ -20,6 +20,8 @@ LINES = 50
 BYTES = 50_000
 """... and how large each form may get: notebooks go through version control."""
 
+_MARKUP = 200  # bytes for the elements around the text
+
 _COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -30,15 +32,17 @@ def plain_text(message: str) -> str:
 
 def as_text(info: Mapping[str, Any], records: Sequence[Record]) -> str:
     """One line that says which workload and how it stands, then the lines, the last ones where they are too many."""
-    return "\n".join([_title(info), *_last(records, BYTES - len(_title(info)) * 4)])
+    title = _title(info)
+    return "\n".join([title, *_last(records, BYTES - len(title.encode()))])
 
 
 def as_html(info: Mapping[str, Any], records: Sequence[Record]) -> str:
     """The same as `<pre>` elements, escaped."""
     title = html.escape(_title(info))
-    lines = _last([*records], (BYTES - len(title) * 4) // 2)
+    room = BYTES - _MARKUP - len(title.encode())
+    lines = _last(records, room)
     body = html.escape("\n".join(lines))
-    while len(body.encode()) > BYTES - len(title) * 4:  # text that is all `&` grows sixfold
+    while len(body.encode()) > room:  # text that is all `&` grows sixfold
         lines = lines[len(lines) // 2 + 1 :]
         body = html.escape("\n".join(lines))
     return (
