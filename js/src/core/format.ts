@@ -1,0 +1,77 @@
+// Numbers, durations and states in words: pure functions, shared by all views. No DOM.
+
+import type { Status, Workload, WorkloadState } from "./types.js";
+import { isFinal } from "./types.js";
+
+export function thousands(n: number): string {
+  return n.toLocaleString("en-US");
+}
+
+export function duration(ms: number): string {
+  if (ms < 10_000) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const two = (n: number) => String(n).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m ${two(seconds % 60)}s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours}h ${two(minutes % 60)}m`;
+  return `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
+}
+
+/** How long it has run, or ran; nothing before it starts. `now` is in the server's time. */
+export function elapsed(job: Workload | undefined, now: number): string {
+  const from = job?.started;
+  if (job === undefined || from === null || from === undefined) return "";
+  return duration((job.ended ?? now) - from);
+}
+
+/** What a badge shows: always a sign and a word, the colour (tone) only repeats them. */
+export interface Badge {
+  readonly tone: "busy" | "live" | "good" | "bad" | "warn" | "off";
+  readonly sign: "dot" | "ring" | "retry" | "check" | "cross" | "slash" | "clock" | "question";
+  readonly label: string;
+  readonly detail: string;
+}
+
+const FINAL: { readonly [state in WorkloadState]?: Omit<Badge, "detail"> } = {
+  succeeded: { tone: "good", sign: "check", label: "Done" },
+  failed: { tone: "bad", sign: "cross", label: "Failed" },
+  cancelled: { tone: "off", sign: "slash", label: "Cancelled" },
+  timed_out: { tone: "bad", sign: "clock", label: "Timed out" },
+  lost: { tone: "warn", sign: "question", label: "Lost" },
+};
+
+export function badge(job: Workload | undefined, status: Status, now: number): Badge {
+  const final = job === undefined || !isFinal(job.state) ? undefined : FINAL[job.state];
+  if (status.rung === "error") return { tone: "bad", sign: "cross", label: "Not available", detail: "" };
+  if (final !== undefined && job !== undefined) return { ...final, detail: ending(job) };
+  switch (status.rung) {
+    case "reconnecting":
+      return { tone: "warn", sign: "retry", label: "Reconnecting", detail: countdown(status, now) };
+    case "polling":
+      return { tone: "warn", sign: "retry", label: "Polling", detail: "" };
+    case "connecting":
+      return { tone: "busy", sign: "ring", label: "Connecting", detail: "" };
+    default:
+      if (job?.state === "queued") return { tone: "busy", sign: "ring", label: "Queued", detail: "" };
+      return { tone: "live", sign: "dot", label: "Live", detail: "" };
+  }
+}
+
+function countdown(status: Status, now: number): string {
+  const left = Math.ceil(((status.retryAt ?? 0) - now) / 1000);
+  return left > 0 ? `in ${left} s` : "…";
+}
+
+function ending(job: Workload): string {
+  if (job.signal !== null && job.signal !== undefined) {
+    return typeof job.signal === "number" ? `signal ${job.signal}` : job.signal;
+  }
+  return job.exit_code === null || job.exit_code === undefined ? "" : `exit ${job.exit_code}`;
+}
+
+export function commandOf(job: Workload | undefined): string {
+  const command = job?.command ?? "";
+  return typeof command === "string" ? command : command.join(" ");
+}

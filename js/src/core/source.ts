@@ -1,0 +1,42 @@
+// One workload's log as the views see it: live events from the hub, ranges and actions over HTTP.
+// Knows the routes of protocol v1; no DOM, no view.
+
+import { type Hub, pageHub } from "./hub.js";
+import { Refused } from "./lines.js";
+import { currentPage, type Page } from "./page.js";
+import type { HubEvent, LogRecord, RecordPage, StreamRequest, Subscription } from "./types.js";
+
+export interface LogSource {
+  readonly workload: string;
+  readonly downloadUrl: string;
+  subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;
+  /** Records after seq `after`; throws `Refused` where asking again is of no use. */
+  records(after: number, limit: number, signal: AbortSignal): Promise<readonly LogRecord[]>;
+  cancel(): Promise<void>;
+}
+
+export function workloadSource(workload: string, page: Page = currentPage(), hub: Hub = pageHub()): LogSource {
+  const path = `v1/workloads/${encodeURIComponent(workload)}`;
+  return {
+    workload,
+    downloadUrl: new URL(`${path}/log.txt`, page.root).href,
+    subscribe: (from, listener) => hub.subscribe({ stream: `workload/${workload}`, ...from }, listener),
+    async records(after, limit, signal) {
+      const response = await checked(page.request(`${path}/records?after=${after}&limit=${limit}`, { signal }));
+      return ((await response.json()) as RecordPage).records;
+    },
+    async cancel() {
+      const response = await checked(page.request(`${path}/cancel`, { method: "POST" }));
+      await response.body?.cancel();
+    },
+  };
+}
+
+async function checked(asked: Promise<Response>): Promise<Response> {
+  const response = await asked;
+  if (response.ok) return response;
+  const body = (await response.json().catch(() => ({}))) as { message?: unknown };
+  const reason = typeof body.message === "string" ? body.message : response.statusText;
+  const text = `The server answered ${response.status}: ${reason || "no reason given"}`;
+  throw response.status === 403 || response.status === 404 ? new Refused(text) : new Error(text);
+}

@@ -1,0 +1,103 @@
+// Server-sent events: bytes in, events out (WHATWG HTML, "Interpreting an event stream"). No I/O, no timers, no DOM.
+// Plan: a chunk is decoded whole and searched with indexOf, never walked by character; an unfinished line is kept as
+// flat fragments and joined once, so that neither one-byte chunks nor a line of 10 MB cost more than linear time.
+
+export interface Event {
+  readonly type: string;
+  readonly data: string;
+  /** The last event id at dispatch, "" if there was none. */
+  readonly id: string;
+}
+
+/** Fragments of one line. Small ones are joined in runs: neither a rope nor an array entry per byte is kept. */
+class Fragments {
+  #small: string[] = [];
+  #large: string[] = [];
+
+  push(text: string): void {
+    if (text === "") return;
+    this.#small.push(text);
+    if (this.#small.length === 4096) this.#compact();
+  }
+
+  take(last: string): string {
+    if (this.#small.length === 0 && this.#large.length === 0) return last;
+    this.#small.push(last);
+    this.#compact();
+    const line = this.#large.join("");
+    this.#large = [];
+    return line;
+  }
+
+  #compact(): void {
+    this.#large.push(this.#small.join(""));
+    this.#small = [];
+  }
+}
+
+function indexOrEnd(text: string, what: string, from: number): number {
+  const found = text.indexOf(what, from);
+  return found === -1 ? text.length : found;
+}
+
+export class Decoder {
+  /** What a reconnect would send as Last-Event-ID. */
+  lastEventId = "";
+  /** The reconnection time in ms that the server asked for. */
+  retry: number | undefined = undefined;
+
+  // Keeps a character cut by a chunk border, and drops exactly one leading BOM.
+  #utf8 = new TextDecoder("utf-8");
+  #line = new Fragments();
+  #sawCR = false;
+  #id = "";
+  #type = "";
+  #data: string[] = [];
+
+  feed(bytes: Uint8Array): Event[] {
+    const events: Event[] = [];
+    const text = this.#utf8.decode(bytes, { stream: true });
+    if (text === "") return events;
+    let from = this.#sawCR && text.startsWith("\n") ? 1 : 0;
+    this.#sawCR = false;
+    let lf = indexOrEnd(text, "\n", from);
+    let cr = indexOrEnd(text, "\r", from);
+    for (let end = Math.min(lf, cr); end < text.length; end = Math.min(lf, cr)) {
+      this.#endLine(this.#line.take(text.slice(from, end)), events);
+      from = end + 1;
+      if (end === cr) {
+        // The event goes out on the CR; an LF that belongs to it is swallowed now or with the next chunk.
+        this.#sawCR = from === text.length;
+        if (lf === from) from += 1;
+        cr = indexOrEnd(text, "\r", from);
+      }
+      if (lf < from) lf = indexOrEnd(text, "\n", from);
+    }
+    this.#line.push(text.slice(from));
+    return events;
+  }
+
+  #endLine(line: string, events: Event[]): void {
+    if (line === "") {
+      this.#dispatch(events);
+      return;
+    }
+    const colon = line.indexOf(":");
+    if (colon === 0) return;
+    const name = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? "" : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
+    if (name === "data") this.#data.push(value);
+    else if (name === "event") this.#type = value;
+    else if (name === "id" && !value.includes("\0")) this.#id = value;
+    else if (name === "retry" && /^[0-9]+$/.test(value)) this.retry = Math.min(Number(value), 2 ** 31 - 1);
+  }
+
+  #dispatch(events: Event[]): void {
+    this.lastEventId = this.#id;
+    if (this.#data.length > 0) {
+      events.push({ type: this.#type || "message", data: this.#data.join("\n"), id: this.#id });
+    }
+    this.#data = [];
+    this.#type = "";
+  }
+}

@@ -1,0 +1,56 @@
+// Elements without markup: text only ever enters the page as textContent, so no log line can become an element.
+
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...children);
+  return made;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Outlines on a grid of 16, drawn in the colour of the text. */
+const ICONS = {
+  dot: "M8 5.5a2.5 2.5 0 1 1 0 5a2.5 2.5 0 1 1 0-5",
+  ring: "M8 2.5A5.5 5.5 0 1 1 2.5 8",
+  retry: "M13 9a5 5 0 1 1-1.5-4.5L13.5 6.5M13.5 2.5v4h-4",
+  check: "M3 8.5 6.5 12 13 4.5",
+  cross: "m4 4 8 8M12 4l-8 8",
+  slash: "M8 2.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 1 1 0-11M4.1 4.1l7.8 7.8",
+  clock: "M8 2.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 1 1 0-11M8 5v3.3L10 10",
+  question: "M5.5 6a2.6 2.6 0 1 1 3.6 2.3C8.3 8.7 8 9.1 8 10M8 13v.1",
+  down: "M8 3v10M4 9l4 4 4-4",
+  download: "M8 2.5V10M4.8 7 8 10.2 11.2 7M3 13.5h10",
+  stop: "M4 4h8v8h-8z",
+} as const;
+
+export type IconName = keyof typeof ICONS;
+
+/** An icon only repeats what the label beside it or the title says. */
+export function icon(name: IconName): SVGElement {
+  const made = document.createElementNS(SVG, "svg");
+  made.setAttribute("viewBox", "0 0 16 16");
+  made.setAttribute("class", "icon");
+  made.setAttribute("aria-hidden", "true");
+  made.append(document.createElementNS(SVG, "path"));
+  setIcon(made, name);
+  return made;
+}
+
+export function setIcon(target: SVGElement, name: IconName): void {
+  const path = target.firstElementChild;
+  if (path !== null && path.getAttribute("d") !== ICONS[name]) path.setAttribute("d", ICONS[name]);
+}
+
+/** Writes only what changes: an unchanged text keeps a selection in it, and costs no layout. */
+export function setText(target: HTMLElement, text: string): void {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+export function setData(target: HTMLElement, name: string, value: string): void {
+  if (target.dataset[name] !== value) target.dataset[name] = value;
+}

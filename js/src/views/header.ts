@@ -1,0 +1,87 @@
+// The bar above a log: state, name, duration, line count, and what one can do. DOM only; it shows what it is told and
+// reports clicks. Knows no network.
+
+import { badge, commandOf, elapsed, thousands } from "../core/format.js";
+import { isFinal, type Status, type Workload } from "../core/types.js";
+import { element, type IconName, icon, setData, setIcon, setText } from "./dom.js";
+
+export interface HeaderModel {
+  readonly job: Workload | undefined;
+  readonly status: Status;
+  readonly lines: number;
+  readonly following: boolean;
+  readonly cancelling: boolean;
+  /** Now in the server's time, for the duration. */
+  readonly serverNow: number;
+}
+
+export interface HeaderActions {
+  retry(): void;
+  follow(): void;
+  cancel(): void;
+}
+
+function button(name: string, label: string, title: string, act: () => void, sign?: IconName): HTMLButtonElement {
+  const made = element("button", name, ...(sign === undefined ? [] : [icon(sign)]), element("span", "label", label));
+  made.type = "button";
+  made.title = title;
+  made.setAttribute("aria-label", title);
+  made.addEventListener("click", act);
+  return made;
+}
+
+export class Header {
+  readonly element: HTMLElement;
+  readonly #sign = icon("ring");
+  readonly #label = element("span", "label");
+  readonly #detail = element("span", "detail");
+  readonly #badge = element("span", "badge", this.#sign, this.#label, this.#detail);
+  readonly #name = element("span", "name");
+  readonly #duration = element("span", "meta duration");
+  readonly #count = element("span", "meta count");
+  readonly #download = element("a", "download", icon("download"));
+  readonly #retry: HTMLButtonElement;
+  readonly #follow: HTMLButtonElement;
+  readonly #cancel: HTMLButtonElement;
+
+  constructor(actions: HeaderActions, downloadUrl: string) {
+    this.#retry = button("retry", "retry now", "Try to connect now", actions.retry);
+    this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
+    this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
+    this.#download.href = downloadUrl;
+    this.#download.download = "";
+    this.#download.title = "Download the whole log (log.txt)";
+    this.#download.setAttribute("aria-label", this.#download.title);
+    const meta = element("span", "metas", this.#duration, this.#count);
+    const tools = element("span", "tools", this.#follow, this.#download, this.#cancel);
+    this.element = element("header", "bar", this.#badge, this.#retry, this.#name, meta, tools);
+  }
+
+  update(model: HeaderModel): void {
+    this.#showState(model);
+    const job = model.job;
+    const command = commandOf(job);
+    setText(this.#name, job?.name || command);
+    const title = [job?.name, command, job?.id].filter(Boolean).join("\n");
+    if (this.#name.title !== title) this.#name.title = title;
+    setText(this.#duration, elapsed(job, model.serverNow));
+    setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
+    const final = job === undefined || isFinal(job.state);
+    this.#follow.setAttribute("aria-pressed", String(model.following));
+    this.#follow.hidden = final && model.following;
+    this.#download.hidden = model.status.rung === "error";
+    this.#cancel.hidden = final;
+    this.#cancel.disabled = model.cancelling;
+    setText(this.#cancel.lastElementChild as HTMLElement, model.cancelling ? "Cancelling…" : "Cancel");
+  }
+
+  #showState(model: HeaderModel): void {
+    const shown = badge(model.job, model.status, Date.now());
+    setData(this.#badge, "tone", shown.tone);
+    setIcon(this.#sign, shown.sign);
+    setText(this.#label, shown.label);
+    setText(this.#detail, shown.detail);
+    const rung = model.status.rung;
+    this.#retry.hidden = rung !== "reconnecting" && rung !== "polling" && rung !== "error";
+  }
+}
