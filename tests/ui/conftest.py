@@ -1,0 +1,73 @@
+"""A real browser, a real JupyterLab and a real Notebook 7. Without a browser these tests fail; they never skip."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+from serving import Server, jupyter
+from ui.browser import find
+from ui.notebook_page import NotebookPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+OPTIONS = ("--expose-app-in-browser",)
+
+
+def quiet_news(folder: Path) -> None:
+    """Keep the page from asking whether it may fetch news: that covers what is looked at."""
+    settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = find()
+    assert path, "the browser tests need a browser: `make test` installs one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=[("lab", "/"), ("notebook", "/user/x/")], ids=["lab", "notebook"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    kind, base_url = request.param
+    folder = tmp_path_factory.mktemp(kind)
+    quiet_news(folder)
+    with jupyter(folder, kind=kind, base_url=base_url, options=OPTIONS) as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Any) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def notebook(page: Page, server: Server) -> Iterator[Callable[..., NotebookPage]]:
+    """`notebook(cell, ...)`: make and open one; afterwards its kernels and workloads are gone."""
+    yield partial(NotebookPage, page, server)
+    page.goto("about:blank")
+    for session in server.http.get(f"{server.url}api/sessions").json():
+        server.http.delete(f"{server.url}api/sessions/{session['id']}")
+    for workload in server.get("workloads", state="running", limit=100)["workloads"]:
+        server.http.post(f"{server.url}logstream/v1/workloads/{workload['id']}/cancel")

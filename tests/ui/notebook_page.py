@@ -1,0 +1,141 @@
+"""A notebook open in a real browser, in JupyterLab or Notebook 7: what users do there, by the page's own commands."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from serving import TOKEN, Kernel, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Locator, Page
+
+
+class NotebookPage:
+    """One notebook with the given cells, open in `page`."""
+
+    def __init__(self, page: Page, server: Server, *cells: str) -> None:
+        self.page, self.server = page, server
+        self.file = f"{uuid4().hex[:8]}.ipynb"
+        (server.root / self.file).write_text(json.dumps(_notebook(cells)))
+        self.open()
+
+    def open(self) -> None:
+        """Go to the notebook and wait until its kernel is ready."""
+        # A workspace of its own: Lab would open the tabs of earlier tests again.
+        place = f"lab/workspaces/{self.file[:8]}/tree" if self.server.kind == "lab" else "notebooks"
+        self.page.goto(f"{self.server.url}{place}/{self.file}?token={TOKEN}")
+        self._ready()
+
+    def reload(self) -> None:
+        """Reload the page, as F5 does."""
+        self.page.reload()
+        self._ready()
+
+    def _ready(self) -> None:
+        self.page.wait_for_function(
+            """(file) => {
+              const widget = window.jupyterapp?.shell?.currentWidget;
+              return widget?.context?.path === file && widget.context.isReady
+                && widget.sessionContext.session?.kernel?.connectionStatus === "connected";
+            }""",
+            arg=self.file,
+            timeout=60_000,
+        )
+
+    def command(self, name: str, **args: Any) -> None:
+        """Execute a command of the page and wait for it."""
+        self.page.evaluate("async ([name, args]) => { await jupyterapp.commands.execute(name, args); }", [name, args])
+
+    def select(self, index: int) -> None:
+        """Make a cell the active one, in command mode."""
+        self.page.evaluate(
+            """(index) => { const it = jupyterapp.shell.currentWidget.content;
+                            it.activeCellIndex = index; it.mode = "command"; it.deselectAll(); }""",
+            index,
+        )
+
+    def run(self, index: int = 0) -> None:
+        """Run a cell and wait until the kernel is done with it."""
+        self.select(index)
+        self.command("notebook:run-cell")
+
+    def save(self) -> float:
+        """Save; return how many seconds that took."""
+        before = time.monotonic()
+        self.command("docmanager:save")
+        return time.monotonic() - before
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, through the dialog."""
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:restart-kernel'); }")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.locator(".jp-Dialog").wait_for(state="detached")
+
+    @contextmanager
+    def kernel(self) -> Iterator[Kernel]:
+        """The kernel behind the page, to ask it things."""
+        sessions = self.server.http.get(f"{self.server.url}api/sessions").json()
+        (kernel_id,) = [session["kernel"]["id"] for session in sessions if session["path"] == self.file]
+        kernel = Kernel(self.server.folder / "runtime" / f"kernel-{kernel_id}.json")
+        try:
+            yield kernel
+        finally:
+            kernel.client.stop_channels()
+
+    @property
+    def views(self) -> Locator:
+        """The hosts of all log views on the page."""
+        return self.page.locator('[data-logstream="log"]')
+
+    def rows(self, view: int = 0) -> Locator:
+        """The rows that a view shows."""
+        return self.views.nth(view).locator("[data-seq]")
+
+    def wait_for(self, state: str | None = None, lines: int | None = None, view: int = 0, timeout: float = 30) -> None:
+        """Wait until a view is in a state and says that it has (at least) so many lines."""
+        host = self.views.nth(view)
+        host.wait_for(state="attached", timeout=timeout * 1000)
+        self.eventually(
+            lambda: (
+                (state is None or host.get_attribute("data-state") == state)
+                and (lines is None or int(host.get_attribute("data-lines") or 0) >= lines)
+            ),
+            f"{state=} {lines=}",
+            timeout,
+        )
+
+    def eventually(self, true: Callable[[], bool], what: str, timeout: float = 15) -> None:
+        """Wait until something holds; say what the page shows when it does not come to that."""
+        deadline = time.monotonic() + timeout
+        while not true():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {timeout} s: {what}\n{self._seen()}")
+            self.page.wait_for_timeout(50)
+
+    def _seen(self) -> str:
+        hosts = self.page.evaluate(
+            """() => [...document.querySelectorAll("[data-logstream]")].map((it) => ({...it.dataset}))"""
+        )
+        return f"views: {hosts}\ninfo: {self.server.get('info')}\nserver log: ...{self.server.log[-1500:]}"
+
+
+def _notebook(cells: tuple[str, ...]) -> dict[str, Any]:
+    made = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{i}",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": source,
+        }
+        for i, source in enumerate(cells)
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    return {"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}

@@ -1,0 +1,180 @@
+"""What a user sees of a workload in JupyterLab and in Notebook 7, through everything that happens to a page."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serving import Server
+    from ui.notebook_page import NotebookPage
+
+    Open = Callable[..., NotebookPage]
+
+pytestmark = pytest.mark.browser
+
+COUNT = """
+import gc
+from ipywidgets import Layout
+from ipywidgets.widgets.widget import _instances
+from jupyter_logstream import LogView
+gc.collect()
+"""
+MODELS_AND_LAYOUTS = "[sum(isinstance(w, k) for w in _instances.values()) for k in (LogView, Layout)]"
+
+
+def printing(lines: int, every: float) -> str:
+    """A cell that starts a program which prints so many lines, unflushed, and shows its log."""
+    program = f"import time\nfor i in range({lines}): print('line', i); time.sleep({every})"
+    return f"from jupyter_logstream import run\nrun([{sys.executable!r}, '-c', {program!r}])"
+
+
+def streams(server: Server) -> int:
+    return server.get("info")["open_streams"]
+
+
+def test_lines_appear_one_by_one_while_they_are_written(notebook: Open):
+    page = notebook(printing(8, 0.5))
+    page.run()
+    host = page.views.first
+    seen = []
+    page.eventually(
+        lambda: seen.append(int(host.get_attribute("data-lines") or 0)) or host.get_attribute("data-state") == "done",
+        "done",
+    )
+    assert len(set(seen) & set(range(1, 8))) >= 6, seen
+    assert seen == sorted(seen)
+    assert [row.strip() for row in page.rows().all_inner_texts()] == [f"line {i}" for i in range(8)]
+
+
+def test_the_view_says_live_then_done_and_the_stream_is_closed_for_good(notebook: Open, server: Server):
+    page = notebook(printing(4, 0.5))
+    page.run()
+    page.wait_for("live")
+    page.wait_for("done", lines=4)
+    page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
+    page.page.wait_for_timeout(3000)  # a plain EventSource would be back by now
+    assert server.get("info")["connections"] == 0
+    assert server.log.count("POST /logstream/v1/workloads") <= 1
+
+
+def test_after_a_reload_of_the_saved_page_every_line_is_there(notebook: Open):
+    page = notebook(printing(30, 0.2))
+    page.run()
+    page.wait_for("live", lines=3)
+    page.save()
+    page.reload()
+    page.wait_for("live", lines=4)
+    page.wait_for("done", lines=30)
+    assert page.views.first.get_attribute("data-lines") == "30"
+    page.reload()
+    page.wait_for("done", lines=30)
+    texts = [row.strip() for row in page.rows().all_inner_texts()]
+    assert texts[-1] == "line 29"
+    assert texts == [f"line {i}" for i in range(30)][-len(texts) :]
+
+
+def test_a_kernel_restart_in_mid_run_stops_neither_workload_nor_view(notebook: Open):
+    page = notebook(printing(30, 0.2))
+    page.run()
+    page.wait_for("live", lines=3)
+    page.restart_kernel()
+    page.wait_for("done", lines=30)
+    assert page.views.first.get_attribute("data-lines") == "30"
+    assert page.rows().last.inner_text().strip() == "line 29"
+
+
+def test_a_cell_run_twenty_times_leaves_one_stream_one_model_one_layout(notebook: Open, server: Server):
+    page = notebook(printing(1000, 0.5))
+    for _ in range(20):
+        page.run()
+    page.wait_for("live", lines=1)
+    page.eventually(lambda: streams(server) == 1, "one stream")
+    assert page.views.count() == 1
+    with page.kernel() as kernel:
+        kernel.run(COUNT)
+        assert kernel.json(MODELS_AND_LAYOUTS) == [1, 1]
+
+
+@pytest.mark.parametrize("command", ["notebook:clear-cell-output", "notebook:delete-cell"])
+def test_what_is_cleared_or_deleted_lets_go_of_its_stream(command, notebook: Open, server: Server):
+    page = notebook(printing(1000, 0.5), "1")
+    page.run()
+    page.wait_for("live", lines=1)
+    assert streams(server) == 1
+    page.select(0)
+    page.command(command)
+    page.eventually(lambda: streams(server) == 0 and server.get("info")["connections"] == 0, "no stream")
+
+
+def test_a_closed_page_lets_go_of_its_stream(notebook: Open, server: Server):
+    page = notebook(printing(1000, 0.5))
+    page.run()
+    page.wait_for("live", lines=1)
+    page.page.goto("about:blank")
+    page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
+
+
+def test_eight_live_views_share_one_connection_and_the_page_saves_at_once(notebook: Open, server: Server):
+    page = notebook(*[printing(1000, 0.2)] * 8)
+    for cell in range(8):
+        page.run(cell)
+    # A page may keep views that are scrolled away out of the document; those that are in it must be live.
+    page.eventually(lambda: page.views.count() >= 1 and streams(server) >= page.views.count(), "streams")
+    with page.kernel() as kernel:
+        kernel.run(COUNT)
+        assert kernel.json(MODELS_AND_LAYOUTS) == [8, 8]
+    page.eventually(lambda: server.get("info")["connections"] == 1, "one connection")
+    for view in range(page.views.count()):
+        page.wait_for("live", lines=3, view=view)
+    assert page.save() < 2
+    saved = json.loads((server.root / page.file).read_text())
+    assert all(cell["outputs"] for cell in saved["cells"])
+
+
+def test_the_cancel_button_cancels(notebook: Open, server: Server):
+    page = notebook("from jupyter_logstream import run\njob = run('echo started; sleep 1000')\njob")
+    page.run()
+    page.wait_for("live", lines=1)
+    page.views.first.get_by_role("button", name=re.compile("cancel", re.IGNORECASE)).click()
+    page.wait_for("done")
+    with page.kernel() as kernel:
+        assert kernel.json("job.state") == "cancelled"
+
+
+def test_log_text_never_becomes_an_element(notebook: Open):
+    text = '<img src=x onerror="window.hacked = 1"><b>bold</b>&amp;'
+    page = notebook(f"from jupyter_logstream import run\nrun(['echo', {text!r}])")
+    page.run()
+    page.wait_for("done", lines=1)
+    assert page.rows().first.inner_text().strip() == text
+    assert page.views.first.locator("img, b").count() == 0
+    assert page.page.evaluate("window.hacked") is None
+
+
+def test_colours_are_shown_and_their_codes_are_not(notebook: Open):
+    page = notebook("from jupyter_logstream import run\nrun(['printf', r'\\033[31mred\\033[0m plain\\n'])")
+    page.run()
+    page.wait_for("done", lines=1)
+    row = page.rows().first
+    assert row.inner_text().strip() == "red plain"
+    words = [row.get_by_text(word).last for word in ("red", "plain")]
+    red, plain = (word.evaluate("it => getComputedStyle(it).color") for word in words)
+    assert red != plain
+
+
+def test_a_progress_bar_moves_in_place_and_is_one_line(notebook: Open):
+    program = (
+        "import time\nfor i in range(20): print(f'\\r{i * 5}%', end='', flush=True); time.sleep(0.1)\nprint('\\rdone')"
+    )
+    page = notebook(f"from jupyter_logstream import run\nrun([{sys.executable!r}, '-c', {program!r}])")
+    page.run()
+    page.views.first.get_by_text(re.compile(r"^\s*\d+%\s*$")).first.wait_for(timeout=10_000)
+    page.wait_for("done", lines=1)
+    assert [row.strip() for row in page.rows().all_inner_texts()] == ["done"]
