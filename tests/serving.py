@@ -53,9 +53,9 @@ class Server:
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
 
-    def start(self) -> None:
-        """Start on a free port (again: on another one) and wait until it answers."""
-        self.port = _free_port()
+    def start(self, port: int | None = None) -> None:
+        """Start on a free port (again: on another one), or on that port, and wait until it answers."""
+        self.port = port or _free_port()
         self.root.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", MODULES[self.kind], "--no-browser", "--allow-root", f"--port={self.port}"]
         command += [f"--ServerApp.base_url={self.base_url}", f"--ServerApp.root_dir={self.root}", *_login(self.auth)]

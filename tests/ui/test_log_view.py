@@ -178,3 +178,43 @@ def test_a_progress_bar_moves_in_place_and_is_one_line(notebook: Open):
     page.views.first.get_by_text(re.compile(r"^\s*\d+%\s*$")).first.wait_for(timeout=10_000)
     page.wait_for("done", lines=1)
     assert [row.strip() for row in page.rows().all_inner_texts()] == ["done"]
+
+
+def test_a_long_log_opens_at_its_end_and_scrolls_to_its_beginning_with_few_rows(notebook: Open):
+    page = notebook("from jupyter_logstream import run\njob = run('seq 1 300000', tty=False).wait(60)", "job")
+    page.run(0)
+    page.run(1)
+    page.wait_for("done", lines=300_000)
+    page.views.first.locator('[data-seq="300000"]').wait_for(timeout=5000)
+    log = page.views.first.get_by_role("log")
+    log.press("Home")
+    first = page.views.first.locator('[data-seq="1"]')
+    first.wait_for(timeout=5000)
+    assert first.inner_text().strip() == "1"
+    assert page.rows().count() < 500
+    log.press("End")
+    page.views.first.locator('[data-seq="300000"]').wait_for(timeout=5000)
+
+
+def test_scrolling_up_lets_go_of_the_end_and_the_bottom_catches_on_again(notebook: Open):
+    page = notebook(printing(1000, 0.05))
+    page.run()
+    page.wait_for("live", lines=100)
+    log = page.views.first.get_by_role("log")
+    log.press("Home")
+    page.views.first.locator('[data-seq="1"]').wait_for(timeout=5000)
+    page.wait_for("live", lines=150)
+    assert page.views.first.locator('[data-seq="1"]').is_visible()
+    log.press("End")
+    newest = page.views.first.locator('[data-seq="200"]')
+    newest.wait_for(timeout=15_000)
+
+
+def test_keys_pressed_in_a_log_do_not_edit_the_notebook(notebook: Open):
+    page = notebook(printing(3, 0), "1")
+    page.run()
+    page.wait_for("done", lines=3)
+    log = page.views.first.get_by_role("log")
+    for key in ("d", "d", "a", "x"):
+        log.press(key)
+    assert page.page.evaluate("jupyterapp.shell.currentWidget.content.widgets.length") == 2

@@ -1,0 +1,41 @@
+"""What a user sees of a workload while its server is killed and started again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from serving import jupyter
+from ui.conftest import OPTIONS, quiet_news
+from ui.notebook_page import NotebookPage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_killed_server_that_comes_back_shows_every_line_once(page: Page, tmp_path: Path):
+    quiet_news(tmp_path)
+    program = "import time\nfor i in range(80): print('line', i); time.sleep(0.2)"
+    with jupyter(tmp_path, kind="lab", options=OPTIONS) as server:
+        notebook = NotebookPage(
+            page, server, f"from jupyter_logstream import run\nrun([{sys.executable!r}, '-c', {program!r}])"
+        )
+        notebook.run()
+        notebook.wait_for("live", lines=5)
+        server.stop(signal.SIGKILL)
+        host = notebook.views.first
+        page.wait_for_function("() => document.querySelector('[data-logstream]').dataset.state === 'reconnecting'")
+        server.start(server.port)
+        notebook.wait_for("live", timeout=60)
+        notebook.wait_for("done", lines=80, timeout=60)
+        assert host.get_attribute("data-lines") == "80"
+        host.get_by_role("log").press("Home")
+        host.locator('[data-seq="1"]').wait_for(timeout=5000)
+        texts = [row.strip() for row in notebook.rows().all_inner_texts()]
+        assert texts == [f"line {i}" for i in range(80)][: len(texts)]
