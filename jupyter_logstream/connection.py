@@ -38,19 +38,19 @@ class LogStreamError(Exception):
     """What jupyter-logstream raises; catch this for all of them."""
 
 
-class NoServer(LogStreamError):  # noqa: N818 - reads as the sentence it stands for
+class NoServer(LogStreamError):
     """There is no server to talk to: none known, or it does not answer."""
 
 
-class ServerFailed(LogStreamError):  # noqa: N818 - as above
+class ServerFailed(LogStreamError):
     """The server answers, but with a failure of its own (5xx)."""
 
 
-class NotFound(LogStreamError, LookupError):  # noqa: N818 - as above
+class NotFound(LogStreamError, LookupError):
     """The server does not know what was asked for."""
 
 
-class Rejected(LogStreamError, ValueError):  # noqa: N818 - as above
+class Rejected(LogStreamError, ValueError):
     """The server refuses the call; the message names what is wrong, `reason` is its stable code."""
 
     def __init__(self, message: str, reason: str) -> None:

@@ -30,7 +30,7 @@ def spiral(points: int, noise: float = 0.15) -> list[tuple[float, float, float]]
 
 
 class Network:
-    """2 inputs, two hidden layers of tanh units, 1 sigmoid output; learns by gradient descent, one example at a time."""
+    """2 inputs, two hidden layers of tanh units, 1 sigmoid output; learns by gradient descent, step by step."""
 
     def __init__(self) -> None:
         self.layers = [self._layer(2, HIDDEN), self._layer(HIDDEN, HIDDEN), self._layer(HIDDEN, 1)]
