@@ -1,0 +1,168 @@
+"""The local backend: a runner process on this machine for each workload. Server side.
+
+The runner is found again by its folder: its lock says that it lives, its socket takes what it is asked, its closing of
+a connection tells the end - so a quiet workload costs nothing, and a runner's death is seen at once. This file must not
+know the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..control import request, socket_path
+from ..folder import Folder, boot_id
+from ..workload import Status
+from . import CannotLaunch, CannotSend
+
+_PACKAGE = str(Path(__file__).resolve().parents[2])
+# Isolated (-I), so that no json.py in a working directory is taken for ours; hence the path by hand.
+_BOOT = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('jupyter_logstream.runner', run_name='__main__')"
+)
+_LAUNCH_TIME = 30.0  # seconds a runner may take to be ready on a very busy machine
+_CONNECT_TIME = 5.0
+
+
+class LocalBackend:
+    """Runs workloads in processes of this machine. `keep`: bytes per log; `grace`: seconds from TERM to KILL."""
+
+    def __init__(self, *, keep: int = 1 << 30, grace: float = 10) -> None:
+        self._keep, self._grace = keep, grace
+
+    async def launch(self, folder: Folder) -> None:
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _BOOT,
+            _PACKAGE,
+            str(folder.path),
+            str(self._keep),
+            str(self._grace),
+        ]
+        complaints = os.open(folder.complaints, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            starter = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=complaints,
+                stderr=complaints,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
+        finally:
+            os.close(complaints)
+        code = await asyncio.wait_for(starter.wait(), _LAUNCH_TIME)
+        if code != 0:
+            raise CannotLaunch(
+                None, f"the runner did not start: {_last_line(folder.complaints) or f'exit code {code}'}"
+            )
+
+    async def watch(self, folder: Folder) -> AsyncIterator[Status]:
+        told: Status | None = None
+        while True:
+            connection = await _connect(folder)
+            status, _ = folder.read_status()
+            if connection is None and not status.final and not folder.is_held():
+                status, _ = folder.read_status()  # it may have ended in between
+                if not status.final:
+                    yield _lost(status)
+                    return
+            if status != told:
+                told = status
+                yield status
+            if status.final:
+                if connection is not None:
+                    connection[1].close()
+                return
+            if connection is None:  # it lives but does not listen yet, or no longer: both last milliseconds
+                await asyncio.sleep(0.05)
+                continue
+            try:
+                await self._ask(connection, request("watch"))
+                fresh, _ = folder.read_status()
+                if fresh == told:
+                    await connection[0].read()  # until it ends
+            finally:
+                connection[1].close()
+
+    async def cancel(self, folder: Folder, grace: float) -> None:
+        connection = await _connect(folder)
+        if connection is not None:
+            try:
+                await self._ask(connection, request("cancel", grace=grace))
+            finally:
+                connection[1].close()
+
+    async def send(self, folder: Folder, data: bytes | None) -> None:
+        connection = await _connect(folder)
+        if connection is None:
+            raise CannotSend("ended")
+        try:
+            asked = request("eof") if data is None else request("input", size=len(data)) + data
+            answered = await self._ask(connection, asked)
+        finally:
+            connection[1].close()
+        if answered is None or "error" in answered:
+            raise CannotSend("ended" if answered is None else str(answered["error"]))
+
+    @staticmethod
+    async def _ask(connection: _Streams, asked: bytes) -> dict[str, Any] | None:
+        """The runner's answer; None when it has ended instead."""
+        reader, writer = connection
+        try:
+            writer.write(asked)
+            await writer.drain()
+            line = await reader.readline()
+        except ConnectionError:
+            return None
+        return json.loads(line) if line.endswith(b"\n") else None
+
+
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _connect(folder: Folder) -> _Streams | None:
+    """A connection to the runner; None where none listens."""
+    try:
+        with socket_path(folder.control) as path:
+            return await asyncio.wait_for(asyncio.open_unix_connection(path), _CONNECT_TIME)
+    except (OSError, asyncio.TimeoutError):
+        return None
+
+
+def _lost(status: Status) -> Status:
+    """Nobody runs it and nobody wrote its end. What it left behind of its session is ended: nobody could reach it."""
+    if status.pid is not None and status.boot == boot_id():
+        _end_session(status.pid)
+    why = "the machine was restarted while it ran" if status.boot not in (None, boot_id()) else "its runner was killed"
+    return replace(status, state="lost", ended=time.time() * 1000, error=why)
+
+
+def _end_session(leader: int) -> None:
+    """KILL what still runs in the session that the child led."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit():
+            try:
+                if os.getsid(int(name)) == leader:
+                    os.kill(int(name), signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+    return lines[-1][:300] if lines else ""

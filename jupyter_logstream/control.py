@@ -1,0 +1,81 @@
+"""What server and runner say to each other over the socket in a workload's folder. stdlib; values and one path.
+
+One request a line, JSON; `input` is followed by its bytes. Every request gets one line back: {"ok": true} or {"error":
+reason}. Besides, the runner closes the connection when it has written the final status - which is how a server learns
+of the end, and of a runner's death, without asking.
+
+    {"do": "cancel", "grace": seconds}      TERM to the whole tree, KILL after the grace time
+    {"do": "input", "size": bytes}          bytes to standard input; answered when the child's pipe has taken them
+    {"do": "eof"}                           close standard input
+    {"do": "watch"}                         nothing; the connection is kept for its end
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+LONGEST_REQUEST = 4096
+_LONGEST_SOCKET_PATH = 100  # sun_path has 108 bytes, 104 on macOS
+
+
+def request(do: str, **fields: Any) -> bytes:
+    """A request's line."""
+    return json.dumps({"do": do, **fields}).encode() + b"\n"
+
+
+def answer(error: str | None = None) -> bytes:
+    """An answer's line."""
+    return json.dumps({"ok": True} if error is None else {"error": error}).encode() + b"\n"
+
+
+class Connection:
+    """The runner's end of a connection. What it keeps unread is bounded by what may be asked."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self._unread = b""
+
+    def read(self) -> list[tuple[dict[str, Any], bytes]] | None:
+        """The requests that are whole, each with its bytes; None at the end of the connection."""
+        try:
+            more = self.socket.recv(1 << 20)
+        except OSError:
+            return None
+        self._unread += more
+        found: list[tuple[dict[str, Any], bytes]] = []
+        while (line_end := self._unread.find(b"\n")) >= 0:
+            asked = json.loads(self._unread[:line_end])
+            stop = line_end + 1 + int(asked.get("size", 0))
+            if len(self._unread) < stop:
+                break
+            found.append((asked, self._unread[line_end + 1 : stop]))
+            self._unread = self._unread[stop:]
+        too_long = line_end < 0 and len(self._unread) > LONGEST_REQUEST
+        return found if more and not too_long else None
+
+    def send(self, line: bytes) -> None:
+        """Answer; whoever no longer listens doesn't get it."""
+        with suppress(OSError):
+            self.socket.sendall(line)
+
+
+@contextmanager
+def socket_path(path: Path) -> Iterator[str]:
+    """A path of the socket that is short enough to bind or connect to, for as long as the block runs.
+
+    Raises OSError where the folder is gone.
+    """
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        yield str(path)
+        return
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{path.name}" if os.path.isdir("/proc/self/fd") else f"/dev/fd/{fd}/{path.name}"
+    finally:
+        os.close(fd)

@@ -1,0 +1,329 @@
+"""The engine: which workloads there are, and how each goes from queued to its end. Server side; one per server.
+
+Here backends and store meet. What it knows it could read again from the store's folders: after a restart of the server
+`recover` does just that. It must not know HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .backends import Backend, CannotLaunch, CannotSend
+from .folder import Folder
+from .store.file import FileStore
+from .workload import FINAL, IdSource, SpecError, Status, Workload, WorkloadSpec, environment
+
+__all__ = [
+    "CannotSend",
+    "Engine",
+    "Limits",
+    "NoRoom",
+    "QueueFull",
+    "StillRunning",
+    "UnknownWorkload",
+]
+
+_LAUNCHES_AT_ONCE = 8  # more would only make each other slower
+_SWEEP_PAUSE = 600.0  # seconds between two looks at what retention may take
+
+Wake = Callable[[], None]
+
+
+class UnknownWorkload(KeyError):
+    """No such workload, or it was deleted."""
+
+
+class StillRunning(ValueError):
+    """What was asked needs a workload that has ended."""
+
+
+class QueueFull(RuntimeError):
+    """As many workloads wait as may."""
+
+
+class NoRoom(RuntimeError):
+    """The system has no files, processes or disk for another workload just now; nothing was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the engine may use. `max_running`: None is no limit. Times in seconds."""
+
+    max_running: int | None = None
+    max_queued: int = 1000
+    grace: float = 10.0
+    total_bytes: int = 10 << 30
+    max_age: float = 30 * 86400.0
+
+
+class Engine:
+    """Starts, lists, cancels and forgets workloads. `root`: where a relative `cwd` begins."""
+
+    def __init__(
+        self, store: FileStore, backends: Mapping[str, Backend], root: Path, limits: Limits, log: logging.Logger
+    ) -> None:
+        self._store, self._backends, self._root, self._limits, self._log = store, backends, root, limits, log
+        self._ids = IdSource()
+        self._known: dict[str, Workload] = {}
+        self._keys: dict[str, str] = {}
+        self._queue: list[str] = []
+        self._active: set[str] = set()  # launched, or about to be
+        self._launching = 0
+        self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wakes: dict[str, list[Wake]] = {}
+        self._closing = False
+
+    @property
+    def backends(self) -> list[str]:
+        """The names of the backends."""
+        return sorted(self._backends)
+
+    @property
+    def running(self) -> int:
+        """How many run (or are being started)."""
+        return len(self._active)
+
+    @property
+    def stored_bytes(self) -> int:
+        """About what all logs take on disk: their bytes and their index."""
+        return sum(w.bytes + w.lines * 32 for w in map(self.get, list(self._known)))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def get(self, workload_id: str) -> Workload:
+        """The workload as of now. UnknownWorkload."""
+        found = self.status_of(workload_id)
+        if found.status.final:
+            return found
+        tally = self._store.read(workload_id, 0, 0).tally()
+        return replace(found, lines=tally.lines, bytes=tally.bytes, levels=tally.levels)
+
+    def status_of(self, workload_id: str) -> Workload:
+        """The same without counting the lines of one that runs: cheap. UnknownWorkload."""
+        try:
+            return self._known[workload_id]
+        except KeyError:
+            raise UnknownWorkload(workload_id) from None
+
+    def page(self, states: frozenset[str], limit: int, before: str | None) -> tuple[list[Workload], str | None]:
+        """Newest first, from behind the id `before` on; with the id to go on from, None at the end."""
+        ids = sorted(self._known, reverse=True)
+        chosen = [i for i in ids if (before is None or i < before) and self._known[i].status.state in states]
+        return [self.get(i) for i in chosen[:limit]], chosen[limit - 1] if len(chosen) > limit else None
+
+    def watch(self, workload_id: str, wake: Wake) -> Wake:
+        """Call `wake` after each change of a workload's status; returns its end."""
+        wakes = self._wakes.setdefault(workload_id, [])
+        wakes.append(wake)
+
+        def remove() -> None:
+            with contextlib.suppress(ValueError):
+                wakes.remove(wake)
+            if not wakes:
+                self._wakes.pop(workload_id, None)
+
+        return remove
+
+    # --- doing --------------------------------------------------------------------------------------------------------
+
+    async def submit(self, spec: WorkloadSpec) -> tuple[Workload, bool]:
+        """Start a workload, or queue it. True: it is new; False: its `key` was used before, and this is the first one.
+
+        Raises SpecError (cwd, backend), QueueFull, NoRoom.
+        """
+        if spec.key is not None and spec.key in self._keys:
+            return self.get(self._keys[spec.key]), False
+        spec = self._placed(spec)
+        waits = self._limits.max_running is not None and len(self._active) >= self._limits.max_running
+        if len(self._queue) + self._launching >= self._limits.max_queued:
+            raise QueueFull(f"{len(self._queue) + self._launching} workloads are waiting")
+        workload_id, created = self._ids.new(), time.time_ns() // 1000 / 1000
+        try:
+            self._store.folder(workload_id).create(spec, created)
+        except OSError as error:
+            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
+        self._remember(Workload(workload_id, replace(spec, env={}), created, Status()))
+        if waits:
+            self._queue.append(workload_id)
+            return self.get(workload_id), True
+        try:
+            await self._launch(workload_id)
+        except CannotLaunch as error:
+            self._unmake(workload_id)
+            raise NoRoom(str(error.strerror)) from error
+        return self.get(workload_id), True
+
+    async def cancel(self, workload_id: str) -> tuple[Workload, bool]:
+        """End a workload's whole process tree. False: it had ended already. UnknownWorkload."""
+        found = self.get(workload_id)
+        if found.status.final:
+            return found, False
+        if workload_id in self._queue:
+            self._queue.remove(workload_id)
+            self._end(workload_id, found.status.move("cancelled", ended=time.time() * 1000))
+        else:
+            await self._backend(found).cancel(self._store.folder(workload_id), self._limits.grace)
+        return self.get(workload_id), True
+
+    async def send(self, workload_id: str, data: bytes | None) -> None:
+        """Bytes for its standard input, None to close it. UnknownWorkload, CannotSend."""
+        found = self.status_of(workload_id)
+        await self._backend(found).send(self._store.folder(workload_id), data)
+
+    def forget(self, workload_id: str) -> None:
+        """Delete a final workload and its log. UnknownWorkload, StillRunning."""
+        found = self.status_of(workload_id)
+        if not found.status.final:
+            raise StillRunning(f"workload {workload_id} is {found.status.state}")
+        self._unmake(workload_id)
+
+    async def recover(self) -> None:
+        """Find again what earlier servers started; what was queued goes on waiting."""
+        for workload_id in self._store.streams():
+            folder = self._store.folder(workload_id)
+            try:
+                spec, created = folder.read_spec()
+                status, summary = folder.read_status()
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                self._log.warning("the workload %s cannot be read and is left alone: %s", workload_id, error)
+                continue
+            self._remember(Workload(workload_id, replace(spec, env={}), created, status, **summary))
+            if status.final:
+                continue
+            if status.state == "queued" and not folder.is_held():
+                self._queue.append(workload_id)
+            else:
+                self._attend(workload_id)
+        self._start_next()
+        self._spawn(self._sweep())
+
+    async def close(self) -> None:
+        """Let go of everything; what runs goes on."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _placed(self, spec: WorkloadSpec) -> WorkloadSpec:
+        if spec.backend not in self._backends:
+            raise SpecError("backend", f"must be one of {', '.join(self.backends)}")
+        cwd = self._root / spec.cwd
+        if not cwd.is_dir():
+            raise SpecError("cwd", "is not a directory" if cwd.exists() else "does not exist")
+        if not os.access(cwd, os.X_OK):
+            raise SpecError("cwd", "must not be entered by this user")
+        return replace(spec, cwd=str(cwd), env=environment(os.environ, spec.env, tty=spec.tty))
+
+    def _remember(self, workload: Workload) -> None:
+        self._known[workload.id] = workload
+        if workload.spec.key is not None:
+            self._keys[workload.spec.key] = workload.id
+
+    def _backend(self, workload: Workload) -> Backend:
+        return self._backends[workload.spec.backend]
+
+    async def _launch(self, workload_id: str) -> None:
+        folder = self._store.folder(workload_id)
+        self._active.add(workload_id)
+        self._launching += 1
+        try:
+            async with self._launches:
+                await self._backend(self._known[workload_id]).launch(folder)
+        except CannotLaunch:
+            self._active.discard(workload_id)
+            raise
+        finally:
+            self._launching -= 1
+        status, summary = folder.read_status()
+        self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
+        self._attend(workload_id)
+
+    def _attend(self, workload_id: str) -> None:
+        self._active.add(workload_id)
+        self._spawn(self._follow(workload_id, self._store.folder(workload_id)))
+
+    async def _follow(self, workload_id: str, folder: Folder) -> None:
+        async for status in self._backend(self._known[workload_id]).watch(folder):
+            if status.state in FINAL:
+                self._end(workload_id, status)
+            else:
+                self._known[workload_id] = replace(self._known[workload_id], status=status)
+                self._wake(workload_id)
+
+    def _end(self, workload_id: str, status: Status) -> None:
+        folder = self._store.folder(workload_id)
+        written, summary = folder.read_status()
+        if not written.final:  # queued, or lost: nobody else can write its end
+            self._store.finish(workload_id)
+            tally = self._store.read(workload_id, 0, 0).tally()
+            summary = {"lines": tally.lines, "bytes": tally.bytes, "levels": dict(tally.levels)}
+            folder.write_status(status, **summary)
+        self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
+        self._active.discard(workload_id)
+        self._wake(workload_id)
+        self._start_next()
+
+    def _start_next(self) -> None:
+        most = self._limits.max_running
+        while self._queue and not self._closing and (most is None or len(self._active) < most):
+            workload_id = self._queue.pop(0)
+            self._active.add(workload_id)
+            self._spawn(self._launch_queued(workload_id))
+
+    async def _launch_queued(self, workload_id: str) -> None:
+        try:
+            await self._launch(workload_id)
+        except CannotLaunch as error:  # it was accepted, so it is not forgotten
+            self._end(workload_id, Status().move("failed", ended=time.time() * 1000, error=str(error.strerror)))
+
+    def _unmake(self, workload_id: str) -> None:
+        found = self._known.pop(workload_id)
+        if found.spec.key is not None:
+            self._keys.pop(found.spec.key, None)
+        self._store.drop(workload_id)
+        self._wake(workload_id)
+
+    def _wake(self, workload_id: str) -> None:
+        for wake in list(self._wakes.get(workload_id, ())):
+            wake()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("attending to a workload failed", exc_info=task.exception())
+
+    def _sizes(self, ids: list[str]) -> dict[str, int]:
+        return {workload_id: self._store.size(workload_id) for workload_id in ids}
+
+    async def _sweep(self) -> None:
+        """Retention: final workloads go when they are too old, and the oldest when all take too much."""
+        while True:
+            final = sorted(i for i, w in self._known.items() if w.status.final)
+            sizes = await asyncio.to_thread(self._sizes, list(self._known))
+            used, now = sum(sizes.values()), time.time() * 1000
+            for workload_id in final:
+                found = self._known.get(workload_id)
+                ended = found.status.ended if found else None
+                old = ended is not None and now - ended > self._limits.max_age * 1000
+                if found and (old or used > self._limits.total_bytes):
+                    used -= sizes.get(workload_id, 0)
+                    self.forget(workload_id)
+            await asyncio.sleep(_SWEEP_PAUSE)

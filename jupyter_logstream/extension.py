@@ -1,0 +1,138 @@
+"""The server extension: options, wiring, start and stop. Server side; it knows everything and does nothing itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server._tz import utcnow
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
+from tornado.ioloop import PeriodicCallback
+from traitlets import Bool, Float, Int, Unicode
+
+from .backends import Backend
+from .backends.local import LocalBackend
+from .engine import Engine, Limits
+from .folder import read_json, write_json
+from .handlers import routes
+from .handlers.event_stream import OpenStreams
+from .store.file import FileStore, StoreInUse
+
+_STORES = 64  # servers of one user that may run side by side
+_ACTIVITY_PAUSE = 30_000  # ms
+
+
+class LogStream(ExtensionApp):
+    """Runs workloads that outlive kernel, page and server, and serves their logs."""
+
+    name = "jupyter_logstream"
+
+    store_dir = Unicode(
+        "", help="Folder of the logs; empty: logstream/1 in Jupyter's data folder (2 for a second server ...)."
+    ).tag(config=True)
+    max_running = Int(None, allow_none=True, help="How many workloads may run at once; others are queued.").tag(
+        config=True
+    )
+    max_queued = Int(1000, help="How many workloads may be queued.").tag(config=True)
+    cancel_grace = Float(10.0, help="Seconds between TERM and KILL when a workload is cancelled or times out.").tag(
+        config=True
+    )
+    log_bytes = Int(1 << 30, help="Bytes that one log may take on disk; then its oldest lines go.").tag(config=True)
+    total_bytes = Int(10 << 30, help="Bytes that all logs may take; then the oldest ended workloads go.").tag(
+        config=True
+    )
+    max_age_days = Float(30.0, help="Days after which an ended workload and its log go.").tag(config=True)
+    running_is_activity = Bool(True, help="Whether a running workload keeps the server from being culled as idle.").tag(
+        config=True
+    )
+
+    engine: Engine
+    store: FileStore
+    streams: OpenStreams
+    secret: str
+
+    def initialize_settings(self) -> None:
+        """Open the store and make the engine; handlers find both by the settings."""
+        assert self.serverapp is not None  # noqa: S101 - Jupyter links us before it initializes us
+        self.store = self._open_store()
+        self.secret = self._keep_secret()
+        self.streams = OpenStreams()
+        backends: dict[str, Backend] = {"local": LocalBackend(keep=self.log_bytes, grace=self.cancel_grace)}
+        limits = Limits(
+            max_running=self.max_running,
+            max_queued=self.max_queued,
+            grace=self.cancel_grace,
+            total_bytes=self.total_bytes,
+            max_age=self.max_age_days * 86400,
+        )
+        self.engine = Engine(self.store, backends, Path(self.serverapp.root_dir).absolute(), limits, self.log)
+        self.settings["logstream"] = self
+
+    def initialize_handlers(self) -> None:
+        """Add our routes."""
+        self.handlers.extend(routes())
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Jupyter's hook with the final port: tell kernels where we are, and find again what runs."""
+        self._publish_address(serverapp)
+        await self.engine.recover()
+        self._activity = PeriodicCallback(self._tell_activity, _ACTIVITY_PAUSE)
+        self._activity.start()
+        self._tell_activity()
+
+    async def stop_extension(self) -> None:
+        """Cut the streams and let go of the store; what runs goes on."""
+        self.streams.close()
+        if hasattr(self, "_activity"):
+            self._activity.stop()
+        await self.engine.close()
+        self.store.close()
+
+    def _open_store(self) -> FileStore:
+        if self.store_dir:
+            return FileStore(Path(self.store_dir).expanduser().absolute(), keep=self.log_bytes)
+        for number in range(1, _STORES):
+            try:
+                return FileStore(Path(jupyter_data_dir()) / "logstream" / str(number), keep=self.log_bytes)
+            except StoreInUse:
+                continue
+        raise StoreInUse(f"{_STORES} servers of this user have a log store open")
+
+    @property
+    def _address(self) -> Path:
+        return self.store.root / "server.json"
+
+    def _keep_secret(self) -> str:
+        """The kernels' secret: stable, since workloads outlive the server that gave it to them."""
+        try:
+            secret = read_json(self._address)["secret"]
+            if isinstance(secret, str) and len(secret) >= 32:
+                return secret
+        except (OSError, ValueError, KeyError):
+            pass  # a new store
+        secret = secrets.token_urlsafe(32)
+        write_json(self._address, {"url": "", "secret": secret})
+        return secret
+
+    def _publish_address(self, server: ServerApp) -> None:
+        """In a file for those who outlive us, and in the environment that kernels and workloads inherit."""
+        url = _local_url(server)
+        write_json(self._address, {"url": url, "secret": self.secret})
+        os.environ["JUPYTER_LOGSTREAM_SERVER"] = str(self._address)
+        os.environ["JUPYTER_LOGSTREAM_URL"] = url
+        os.environ["JUPYTER_LOGSTREAM_SECRET"] = self.secret
+
+    def _tell_activity(self) -> None:
+        if self.running_is_activity and self.engine.running and self.serverapp is not None:
+            self.serverapp.web_app.settings["last_activity_times"][self.name] = utcnow()
+
+
+def _local_url(server: ServerApp) -> str:
+    """Where a process of this machine reaches the server."""
+    host = server.ip if server.ip not in {"", "*", "0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 - compared, not bound
+    host = f"[{host}]" if ":" in host else host
+    scheme = "https" if server.certfile else "http"
+    return f"{scheme}://{host}:{server.port}{server.base_url}"

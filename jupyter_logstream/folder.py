@@ -1,0 +1,131 @@
+"""A workload's folder: the names in it, and how spec and status are written so that a crash leaves the old or the new.
+
+Any process on the machine; stdlib. Whoever has the folder has the workload: nothing about it is kept only in memory.
+This file must not know what is in the log (that is `store/`) nor who runs the child.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .workload import Status, WorkloadSpec
+
+
+class Folder:
+    """`path/ID`: spec.json (written once), status.json (replaced), lock (held by the runner), control (its socket)."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @property
+    def id(self) -> str:
+        """The workload's id."""
+        return self.path.name
+
+    @property
+    def control(self) -> Path:
+        """The runner's socket."""
+        return self.path / "control"
+
+    @property
+    def complaints(self) -> Path:
+        """What the runner itself says: empty unless it has a fault."""
+        return self.path / "runner.log"
+
+    def create(self, spec: WorkloadSpec, created: float) -> None:
+        """Make the folder with its spec: whole or not at all. `created`: Unix ms."""
+        draft = self.path.with_name(f".{self.id}")
+        draft.mkdir(mode=0o700)
+        try:
+            write_json(draft / "spec.json", {**spec.to_json(), "created": created})
+            draft.rename(self.path)
+        except OSError:
+            for name in ("spec.json", "spec.json.new"):
+                (draft / name).unlink(missing_ok=True)
+            draft.rmdir()
+            raise
+
+    def read_spec(self) -> tuple[WorkloadSpec, float]:
+        """The spec and when it was created (Unix ms)."""
+        value = json.loads((self.path / "spec.json").read_bytes())
+        created = value.pop("created")
+        known = WorkloadSpec.__dataclass_fields__
+        return WorkloadSpec(**{k: v for k, v in value.items() if k in known}), created
+
+    def write_status(self, status: Status, **summary: Any) -> None:
+        """Replace the status. `summary`: what the log came to (`lines`, `bytes`, `levels`), with a final one."""
+        write_json(self.path / "status.json", {**asdict(status), **summary})
+
+    def read_status(self) -> tuple[Status, dict[str, Any]]:
+        """The status and the log's summary; `queued` where nothing was written yet."""
+        try:
+            value = json.loads((self.path / "status.json").read_bytes())
+        except FileNotFoundError:
+            return Status(), {}
+        known = Status.__dataclass_fields__
+        return Status(**{k: v for k, v in value.items() if k in known}), {
+            k: v for k, v in value.items() if k not in known
+        }
+
+    def is_held(self) -> bool:
+        """Whether a runner lives: the lock goes with its process, however that ends (a pid could be a zombie's)."""
+        try:
+            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return not try_lock(fd)
+        finally:
+            os.close(fd)
+
+    def hold(self) -> int | None:
+        """Take the lock for this process's life; None if somebody else has it."""
+        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if try_lock(fd):
+            return fd
+        os.close(fd)
+        return None
+
+
+def try_lock(fd: int) -> bool:
+    """Take the exclusive lock of an open file without waiting."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a small file: readers and crashes see the old or the new one. Mode 0600."""
+    new = path.with_name(path.name + ".new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        data = json.dumps(value).encode()
+        while data:
+            data = data[os.write(fd, data) :]
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.replace(new, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small file that `write_json` wrote. FileNotFoundError, ValueError."""
+    value: dict[str, Any] = json.loads(path.read_bytes())
+    return value
+
+
+def boot_id() -> str:
+    """Names this boot of the machine; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

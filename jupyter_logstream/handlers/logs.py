@@ -1,0 +1,174 @@
+"""A workload's log over HTTP: the simple stream, the batched one, pages of records, and the download."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import closing
+
+from jupyter_server.auth.decorator import authorized
+from tornado.iostream import StreamClosedError
+from tornado.web import authenticated
+
+from ..records import LEVELS, SOURCES
+from ..sse import encode, encode_json
+from ..store.batch import Batch
+from ..store.download import Download
+from ..store.query import Filter, page
+from ..workload import ID
+from .event_stream import EventStreamHandler
+from .frames import dump
+from .request import RESOURCE, LogStreamHandler, Refused, number, printable
+
+_BATCH = 2000
+_SEQ = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+FILTERS = ("step", "level", "levels", "source", "q")
+
+
+def chosen_filter(given: dict[str, str]) -> Filter:
+    """The filter that parameters ask for; a value that is none is refused."""
+    levels = frozenset(given["levels"].split(",")) if "levels" in given else None
+    for name, values, allowed in (
+        ("level", {given["level"]} if "level" in given else set(), LEVELS[1:]),
+        ("levels", levels or set(), LEVELS),
+        ("source", {given["source"]} if "source" in given else set(), SOURCES),
+    ):
+        for value in values - set(allowed):
+            raise Refused(400, "invalid_parameter", f"{name} must be of {', '.join(allowed)}, not {printable(value)}")
+    chosen = Filter(given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"))
+    chosen.compile()  # a malformed expression is refused before anything is sent
+    return chosen
+
+
+class LogsHandler(EventStreamHandler):
+    """`GET v1/workloads/{id}/logs`: per record its seq and its message, then `done`. For `curl -N` and EventSource."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def get(self, workload_id: str) -> None:
+        given = self.parameters("tail", "after")
+        workload = self.engine.get(workload_id)
+        last_id = self.request.headers.get("Last-Event-ID", "")
+        if last_id and workload.status.final and last_id == str(workload.lines):
+            self.answer_nothing()
+            return
+        after = self._cursor(given, last_id, workload_id)
+        self.watch(self.store.watch(workload_id, self.wake), self.engine.watch(workload_id, self.wake))
+        await self.open(1)
+        try:
+            await self._tell(workload_id, after)
+        except StreamClosedError:
+            return
+
+    def _cursor(self, given: dict[str, str], last_id: str, workload_id: str) -> int:
+        end = self.store.read(workload_id, 0, 0).end
+        after, tail = number(given, "after", 0), number(given, "tail", 0)
+        if last_id:
+            after = int(last_id) if _SEQ.fullmatch(last_id) else 0
+        elif "after" not in given and "tail" in given:
+            after = max(end - tail, 0)
+        return after if after <= end else 0  # a cursor of another life of this log: everything again
+
+    async def _tell(self, workload_id: str, after: int) -> None:
+        while not self.left:
+            batch = self.store.read(workload_id, after, _BATCH)
+            if len(batch):
+                after = batch.last
+                await self.say(_blocks(batch))
+            elif batch.closed and self.engine.status_of(workload_id).status.final:
+                done = self.engine.get(workload_id).to_json()
+                await self.say(encode_json("done", dump(done), after))
+                return
+            elif await self.rest(None):
+                await self.say(encode(comment="waiting"))
+
+
+def _blocks(batch: Batch) -> bytes:
+    if any("\n" in message or "\r" in message for message in batch.messages):
+        return b"".join([encode(m, id=seq) for seq, m in zip(batch.seqs, batch.messages, strict=True)])
+    blocks = "".join([f"id: {seq}\ndata: {m}\n\n" for seq, m in zip(batch.seqs, batch.messages, strict=True)])
+    return blocks.encode("utf-8", "replace")
+
+
+class RecordsHandler(LogStreamHandler):
+    """`GET v1/workloads/{id}/records`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def get(self, workload_id: str) -> None:
+        given = self.parameters("after", "offset", "limit", *FILTERS)
+        chosen = chosen_filter(given)
+        asked = {
+            "after": number(given, "after", 0),
+            "offset": number(given, "offset", 0),
+            "limit": number(given, "limit", 100, 1, 5000),
+        }
+        state = self.engine.status_of(workload_id).status.state  # before the read: a final state has all its lines
+        if chosen.empty:
+            found = page(self.store, workload_id, chosen, **asked)
+        else:  # it may read all of the log: off the event loop
+            found = await asyncio.to_thread(page, self.store, workload_id, chosen, **asked)
+        following = b"null" if found.next is None else b"%d" % found.next
+        self.set_header("Cache-Control", "no-store")
+        self.finish(
+            b'{"records":[%s],"total":%d,"next":%s,"state":"%s"}'
+            % (found.batch.encode(), found.total, following, state.encode())
+        )
+
+
+class DownloadHandler(LogStreamHandler):
+    """`GET v1/workloads/{id}/log.txt`: the bytes as they were written, as an attachment; ranges."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def get(self, workload_id: str) -> None:
+        given = self.parameters("source")
+        if given.get("source", "stdout") not in {"stdout", "stderr"}:
+            raise Refused(400, "invalid_parameter", "source must be stdout or stderr")
+        self.engine.status_of(workload_id)
+        with closing(Download(self.store.folder(workload_id).path, given.get("source"))) as download:
+            start, end = self._range(download.size)
+            self.set_header("Content-Length", str(end - start))
+            self.set_header("Content-Disposition", f'attachment; filename="{workload_id}.log.txt"')
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.set_header("X-Content-Type-Options", "nosniff")
+            self.set_header("Content-Security-Policy", "default-src 'none'; sandbox")
+            self.set_header("Accept-Ranges", "bytes")
+            self.set_header("Cache-Control", "no-store")
+            await self._send(download, start, end)
+
+    def _range(self, size: int) -> tuple[int, int]:
+        """What part is asked for (RFC 9110, 14.2); a header that is none is ignored."""
+        asked = _RANGE.fullmatch(self.request.headers.get("Range", ""))
+        if not asked or asked[1] == asked[2] == "":
+            return 0, size
+        if asked[1] == "":
+            start, end = max(size - int(asked[2]), 0), size
+        else:
+            start, end = int(asked[1]), min(int(asked[2]) + 1 if asked[2] else size, size)
+            if asked[2] and int(asked[2]) < int(asked[1]):
+                return 0, size
+        if start >= size or start == end:
+            self.set_header("Content-Range", f"bytes */{size}")
+            raise Refused(416, "range_not_satisfiable", f"the log has {size} bytes")
+        self.set_status(206)
+        self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+        return start, end
+
+    async def _send(self, download: Download, start: int, end: int) -> None:
+        chunks = download.chunks(start, end)
+        try:
+            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+                self.write(chunk)
+                await self.flush()
+        except StreamClosedError:
+            return
+        self.finish(set_content_type="text/plain; charset=utf-8")
+
+
+ROUTES = [
+    (rf"v1/workloads/({ID})/logs", LogsHandler),
+    (rf"v1/workloads/({ID})/records", RecordsHandler),
+    (rf"v1/workloads/({ID})/log\.txt", DownloadHandler),
+]

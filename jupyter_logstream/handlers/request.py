@@ -1,0 +1,244 @@
+"""What all our handlers share: who may, how requests are read strictly, and the one table from errors to HTTP.
+
+Server side. Only this package knows status codes. Errors are `{"message", "reason"}`: no traceback, no path.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from jupyter_server.auth import User
+from jupyter_server.base.handlers import APIHandler
+from tornado.web import HTTPError
+
+from ..engine import CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
+from ..store import NotWriter, StreamEnded, UnknownStream
+from ..store.file import FileStore
+from ..store.layout import BadIndex
+from ..store.query import BadPattern, SlowPattern
+from ..workload import SpecError
+
+LARGEST_BODY = 10 * 1024 * 1024
+RESOURCE = "logstream"
+_EVERYWHERE = {"token", "_xsrf", "no_track_activity"}  # Jupyter's own parameters
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+class Refused(HTTPError):
+    """A request that is answered with an error: `reason` is a stable snake_case code."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(status, "%s", message)
+        self.code = reason
+        self.text = message
+
+
+# The one table from errors to HTTP: (status, reason).
+ERRORS: dict[type[Exception], tuple[int, str]] = {
+    UnknownWorkload: (404, "unknown_workload"),
+    UnknownStream: (404, "unknown_workload"),
+    SpecError: (422, "invalid_field"),
+    BadPattern: (400, "invalid_parameter"),
+    SlowPattern: (422, "pattern_too_slow"),
+    StillRunning: (409, "still_running"),
+    StreamEnded: (409, "ended"),
+    NotWriter: (409, "not_writer"),
+    CannotSend: (409, "no_input"),
+    QueueFull: (429, "queue_full"),
+    NoRoom: (503, "no_room"),
+    BadIndex: (503, "log_damaged"),
+}
+_SAID = {
+    UnknownWorkload: "there is no such workload",
+    UnknownStream: "there is no such workload",
+    CannotSend: "the workload takes no input: it has ended, closed its input, or was started without stdin",
+    BadPattern: "q is not a regular expression",
+    BadIndex: "the log is damaged and could not be mended",
+}
+
+
+class LogStreamHandler(APIHandler):
+    """A handler of ours. Jupyter's login or the kernel's secret; every method says what it needs by `@authorized`."""
+
+    _is_kernel = False
+
+    @property
+    def engine(self) -> Engine:
+        engine: Engine = self.settings["logstream"].engine
+        return engine
+
+    @property
+    def store(self) -> FileStore:
+        store: FileStore = self.settings["logstream"].store
+        return store
+
+    # --- who ----------------------------------------------------------------------------------------------------------
+
+    async def prepare(self, **_: Any) -> None:
+        """Recognise a kernel by its secret - here and nowhere else - or leave it to Jupyter's login."""
+        if self._has_secret():
+            self._is_kernel = True
+            if not self.check_host():
+                raise HTTPError(403)
+            self.current_user = self._jupyter_current_user = User(username="kernel")
+            self._token_authenticated = True
+        else:
+            await super().prepare()
+            self._check_site()
+        self._track_activity = self.request.method != "GET"  # looking at a log keeps nobody's server alive
+
+    def check_xsrf_cookie(self) -> None:
+        """Jupyter's check; a kernel has no cookie that could be ridden on."""
+        if not self._has_secret():
+            super().check_xsrf_cookie()
+
+    def _has_secret(self) -> bool:
+        scheme, _, given = self.request.headers.get("Authorization", "").partition(" ")
+        secret: str = self.settings["logstream"].secret
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), secret.encode())
+
+    def _check_site(self) -> None:
+        """A page of another site must not read what our cookie opens (Jupyter checks this for writes only)."""
+        if self.token_authenticated or self.request.method not in {"GET", "HEAD"}:
+            return
+        headers = self.request.headers
+        foreign = headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"} and "Origin" not in headers
+        if foreign or ("Referer" in headers and not self.check_referer()):
+            raise Refused(403, "foreign_site", "the request comes from a page of another site")
+
+    # --- what is asked ------------------------------------------------------------------------------------------------
+
+    def parameters(self, *known: str) -> dict[str, str]:
+        """The query's parameters; what is unknown, given twice or malformed is refused, what is empty is absent."""
+        if _BAD_ESCAPE.search(self.request.query):
+            raise Refused(400, "invalid_parameter", "the query holds a % that begins no escape")
+        found: dict[str, str] = {}
+        for name, values in self.request.query_arguments.items():
+            if name in _EVERYWHERE:
+                continue
+            if name not in known:
+                raise Refused(400, "unknown_parameter", f"{printable(name)} is not a parameter of this request")
+            if len(values) > 1:
+                raise Refused(400, "invalid_parameter", f"{name} is given twice")
+            try:
+                text = values[0].decode()
+            except UnicodeDecodeError:
+                raise Refused(400, "invalid_parameter", f"{name} is not UTF-8") from None
+            if text:
+                found[name] = text
+        return found
+
+    def json_body(self) -> Any:
+        """The body as JSON, strictly: UTF-8, no NaN, no key twice."""
+        self._check_body({"application/json"})
+        try:
+            text = self.request.body.decode()
+            value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+            json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            said = "is nested too deeply" if isinstance(error, RecursionError) else _json_problem(error)
+            raise Refused(400, "invalid_json", f"the body {said}") from None
+        return value
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object."""
+        value = self.json_body()
+        if not isinstance(value, dict):
+            raise Refused(400, "invalid_json", "the body must be a JSON object")
+        return value
+
+    def raw_body(self) -> bytes:
+        """The body as it came."""
+        self._check_body(None)
+        return bytes(self.request.body)
+
+    def _check_body(self, types: set[str] | None) -> None:
+        headers = self.request.headers
+        if len(self.request.body) > LARGEST_BODY:
+            raise Refused(413, "too_large", f"the body is larger than {LARGEST_BODY} bytes")
+        if headers.get("Content-Encoding", "identity") != "identity":
+            raise Refused(415, "unsupported_encoding", "the body must not be compressed")
+        kind = headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
+        if types is not None and kind not in types:
+            raise Refused(415, "unsupported_type", f"the body must be {' or '.join(sorted(types))}")
+
+    # --- what is answered ---------------------------------------------------------------------------------------------
+
+    def answer(self, value: Mapping[str, Any], status: int = 200) -> None:
+        """Finish with a JSON object."""
+        self.set_status(status)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+    def answer_nothing(self) -> None:
+        """204."""
+        self.set_status(204)
+        self.finish()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Every error as `{"message", "reason"}`."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        message, reason = HTTPStatus(status_code).phrase, HTTPStatus(status_code).name.lower()
+        if isinstance(error, Refused):
+            message, reason = error.text, error.code
+        elif isinstance(error, HTTPError) and error.log_message and status_code < 500:
+            message = error.log_message % error.args if error.args else error.log_message
+        if status_code == 429:
+            self.set_header("Retry-After", "5")
+        self.finish(json.dumps({"message": message, "reason": reason}, ensure_ascii=False))
+
+    def _handle_request_exception(self, e: BaseException) -> None:
+        """Errors of ours are answered by the table; all others are Tornado's to log and answer (500)."""
+        known = e if isinstance(e, Refused) else refusal(e)
+        if known is None or self._headers_written:
+            super()._handle_request_exception(e)
+        else:
+            self.send_error(known.status_code, exc_info=(Refused, known, None))
+
+
+def refusal(error: BaseException) -> Refused | None:
+    """The error as an answer, by the table; None where it is not in it (then it is a fault of ours: 500)."""
+    for kind, (status, reason) in ERRORS.items():
+        if isinstance(error, kind):
+            return Refused(status, reason, _SAID.get(kind, str(error)))
+    return None
+
+
+def number(given: Mapping[str, str], name: str, default: int, least: int = 0, most: int = 10**18) -> int:
+    """A parameter as a whole number in a range; refused otherwise, never clamped."""
+    if name not in given:
+        return default
+    text = given[name]
+    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+        bounds = f" from {least} to {most}" if most < 10**18 else f" of {least} or more"
+        raise Refused(400, "invalid_parameter", f"{name} must be a whole number{bounds}")
+    return int(text)
+
+
+def printable(text: str) -> str:
+    """A caller's text as it may stand in an error."""
+    return re.sub(r"[^ -~]", "\N{REPLACEMENT CHARACTER}", text[:60])
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"holds {name}, which is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("holds a key twice")
+    return value
+
+
+def _json_problem(error: ValueError) -> str:
+    if isinstance(error, UnicodeError):
+        return "is not UTF-8" if isinstance(error, UnicodeDecodeError) else "holds half of a surrogate pair"
+    text = str(error)
+    return text if text.startswith("holds ") else "is not JSON"

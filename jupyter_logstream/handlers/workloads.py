@@ -1,0 +1,113 @@
+"""Workloads over HTTP: start, list, get, cancel, input, delete; and what the server is. Parse, one call, answer."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.utils import url_path_join
+from tornado.web import authenticated
+
+from .. import __version__
+from ..workload import ID, STATES, check_spec
+from .request import RESOURCE, LogStreamHandler, Refused, number, printable
+
+PROTOCOL = 1
+
+
+class InfoHandler(LogStreamHandler):
+    """`GET v1/info`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self) -> None:
+        self.parameters()
+        self.answer(
+            {
+                "version": __version__,
+                "protocol": PROTOCOL,
+                "backends": self.engine.backends,
+                "upstreams": [],
+                **self.settings["logstream"].streams.counts(),
+                "running": self.engine.running,
+                "workloads": len(self.engine),
+                "store": {"bytes": self.engine.stored_bytes, "free_bytes": self.store.free_bytes},
+            }
+        )
+
+
+class WorkloadsHandler(LogStreamHandler):
+    """`GET|POST v1/workloads`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self) -> None:
+        given = self.parameters("state", "limit", "after")
+        states = frozenset(given["state"].split(",")) if "state" in given else STATES
+        for state in states - STATES:
+            raise Refused(
+                400, "invalid_parameter", f"state must be one of {', '.join(sorted(STATES))}, not {printable(state)}"
+            )
+        after = given.get("after")
+        found, following = self.engine.page(states, number(given, "limit", 100, 1, 1000), after)
+        self.answer({"workloads": [w.to_json() for w in found], "next": following})
+
+    @authenticated
+    @authorized("execute", resource=RESOURCE)
+    async def post(self) -> None:
+        self.parameters()
+        workload, is_new = await self.engine.submit(check_spec(self.json_object()))
+        self.set_header("Location", url_path_join(self.base_url, "logstream/v1/workloads", workload.id))
+        self.answer(workload.to_json(), 201 if is_new else 200)
+
+
+class WorkloadHandler(LogStreamHandler):
+    """`GET|DELETE v1/workloads/{id}`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self, workload_id: str) -> None:
+        self.parameters()
+        self.answer(self.engine.get(workload_id).to_json())
+
+    @authenticated
+    @authorized("write", resource=RESOURCE)
+    def delete(self, workload_id: str) -> None:
+        self.parameters()
+        self.engine.forget(workload_id)
+        self.answer_nothing()
+
+
+class CancelHandler(LogStreamHandler):
+    """`POST v1/workloads/{id}/cancel`."""
+
+    @authenticated
+    @authorized("execute", resource=RESOURCE)
+    async def post(self, workload_id: str) -> None:
+        self.parameters()
+        workload, is_ending = await self.engine.cancel(workload_id)
+        self.answer(workload.to_json(), 202 if is_ending else 200)
+
+
+class InputHandler(LogStreamHandler):
+    """`POST v1/workloads/{id}/input`."""
+
+    @authenticated
+    @authorized("execute", resource=RESOURCE)
+    async def post(self, workload_id: str) -> None:
+        given = self.parameters("eof")
+        if given.get("eof", "0") not in {"0", "1"}:
+            raise Refused(400, "invalid_parameter", "eof must be 0 or 1")
+        data = self.raw_body()
+        if data:
+            await self.engine.send(workload_id, data)
+        if given.get("eof") == "1" or not data:
+            await self.engine.send(workload_id, None if given.get("eof") == "1" else b"")
+        self.answer_nothing()
+
+
+ROUTES = [
+    (r"v1/info", InfoHandler),
+    (r"v1/workloads", WorkloadsHandler),
+    (rf"v1/workloads/({ID})", WorkloadHandler),
+    (rf"v1/workloads/({ID})/cancel", CancelHandler),
+    (rf"v1/workloads/({ID})/input", InputHandler),
+]

@@ -1,0 +1,77 @@
+"""Starting the child: its terminals or pipes, its environment, its session. Runs in the runner; stdlib.
+
+This file must not know what becomes of the output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import subprocess
+import termios
+from dataclasses import dataclass, field
+
+from ..workload import COLUMNS, ROWS, WorkloadSpec
+
+_PIPE_BYTES = 1 << 20  # Linux's limit for users; a burst then needs fewer turns
+_F_SETPIPE_SZ = 1031
+
+
+@dataclass(slots=True)
+class Child:
+    """A started child. `outputs`: fd -> source, while they are open. `exit`: its wait status, once it has ended."""
+
+    pid: int
+    outputs: dict[int, str] = field(default_factory=dict)
+    stdin: int | None = None
+    exit: int | None = None
+
+
+def start(spec: WorkloadSpec) -> Child:
+    """Start the command in a session of its own. OSError when it cannot be started; nothing is left open then."""
+    ours: dict[str, int] = {}
+    theirs: dict[str, int] = {}
+    try:
+        for source in "stdout", "stderr":
+            ours[source], theirs[source] = _terminal() if spec.tty else _pipe()
+        if spec.stdin:
+            theirs["stdin"], ours["stdin"] = os.pipe()
+        process = subprocess.Popen(
+            spec.argv,
+            cwd=spec.cwd or None,
+            env=dict(spec.env),
+            stdin=theirs.get("stdin", subprocess.DEVNULL),
+            stdout=theirs["stdout"],
+            stderr=theirs["stderr"],
+            start_new_session=True,
+            restore_signals=True,
+        )
+    except OSError:
+        for fd in ours.values():
+            os.close(fd)
+        raise
+    finally:
+        for fd in theirs.values():
+            os.close(fd)
+    process.returncode = 0  # we reap it ourselves, with the orphans: no destructor shall
+    if "stdin" in ours:
+        os.set_blocking(ours["stdin"], False)
+    return Child(process.pid, {ours["stdout"]: "stdout", ours["stderr"]: "stderr"}, ours.get("stdin"))
+
+
+def _terminal() -> tuple[int, int]:
+    ours, theirs = os.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.ONLCR  # LF stays LF
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    return ours, theirs
+
+
+def _pipe() -> tuple[int, int]:
+    ours, theirs = os.pipe()
+    with contextlib.suppress(OSError):  # not Linux, or the user's pipes are at their limit: the default will do
+        fcntl.fcntl(ours, _F_SETPIPE_SZ, _PIPE_BYTES)
+    return ours, theirs

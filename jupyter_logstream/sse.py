@@ -1,0 +1,135 @@
+"""Server-sent events: values to bytes, bytes to values. Any process; no I/O, stdlib only.
+
+The wire format is section "Server-sent events" of the WHATWG HTML standard. `encode` writes one block, `Decoder` reads
+a stream cut anywhere. This file must not know what the events mean.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_TEXT_LINE_END = re.compile(r"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_RETRY = 2**31 - 1  # ms; some engines overflow above it and reconnect at once
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One dispatched event; `id` is the last event id at its dispatch, "" if there was none."""
+
+    type: str
+    data: str
+    id: str
+
+
+def encode(
+    data: str | None = None,
+    *,
+    event: str | None = None,
+    id: str | int | None = None,  # noqa: A002 - the standard's own field name
+    retry: int | None = None,
+    comment: str | None = None,
+) -> bytes:
+    """Write one block: every line of `data` becomes a `data:` line, so that line breaks survive (as LF).
+
+    Raises ValueError where a value would forge another field: a line break or NUL in `id` or `event`, a `retry` that is
+    not a non-negative int.
+    """
+    lines: list[str] = []
+    if comment is not None:
+        lines += [f": {line}" for line in _TEXT_LINE_END.split(comment)]
+    if id is not None:
+        lines.append(f"id: {_single_line('id', str(id))}")
+    if event:
+        lines.append(f"event: {_single_line('event', event)}")
+    if retry is not None:
+        if not isinstance(retry, int) or isinstance(retry, bool) or retry < 0:
+            raise ValueError(f"retry must be a whole number of milliseconds, not {retry!r}")
+        lines.append(f"retry: {retry}")
+    if data is not None:
+        lines += [f"data: {line}" for line in _TEXT_LINE_END.split(data)]
+    return ("\n".join(lines) + "\n\n").encode("utf-8", "replace")
+
+
+def encode_json(event: str, payload: bytes, cursor: int | str | None = None) -> bytes:
+    """The hot path of `encode`: `payload` is JSON on one line, `event` and `cursor` are our own."""
+    head = b"" if cursor is None else b"id: %s\n" % str(cursor).encode()
+    return b"%sevent: %s\ndata: %s\n\n" % (head, event.encode(), payload)
+
+
+def _single_line(field: str, value: str) -> str:
+    if any(bad in value for bad in "\r\n\0"):
+        raise ValueError(f"{field} must not hold a line break or NUL: {value!r}")
+    return value
+
+
+class Decoder:
+    """Feed it the bytes of a stream, cut anywhere; it returns the events that they complete.
+
+    A CR ends its line at once; an LF that follows is swallowed, in the next chunk too. There is no end-of-input call:
+    the standard drops an unfinished block, and its id is not taken.
+    """
+
+    def __init__(self) -> None:
+        self.last_event_id: str = ""
+        self.retry: int | None = None  # ms, as the server last asked
+        self._unfinished: list[bytes] = []  # pieces of the current line; joined once, so one-byte chunks stay linear
+        self._swallow_lf = False
+        self._at_start = True  # the one leading BOM is dropped
+        self._data: list[str] = []
+        self._type = ""
+        self._id = ""
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Take the next bytes; return the events completed by them, in order."""
+        if self._swallow_lf and chunk:
+            self._swallow_lf = False
+            if chunk[:1] == b"\n":
+                chunk = chunk[1:]
+        if not chunk:
+            return []
+        self._swallow_lf = chunk[-1:] == b"\r"
+        lines = _LINE_END.split(chunk)
+        rest = lines.pop()
+        events: list[Event] = []
+        if lines and self._unfinished:
+            lines[0] = b"".join((*self._unfinished, lines[0]))
+            self._unfinished.clear()
+        for line in lines:
+            self._take_line(line, events)
+        if rest:
+            self._unfinished.append(rest)
+        return events
+
+    def _take_line(self, line: bytes, events: list[Event]) -> None:
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BOM)
+        if not line:
+            self._dispatch(events)
+            return
+        name, _, value = line.partition(b":")
+        if name not in {b"data", b"event", b"id", b"retry"}:
+            return  # a comment (empty name) or an unknown field
+        self._take_field(name, value.removeprefix(b" ").decode("utf-8", "replace"))
+
+    def _take_field(self, name: bytes, value: str) -> None:
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"event":
+            self._type = value
+        elif name == b"id":
+            if "\0" not in value:
+                self._id = value
+        elif value.isascii() and value.isdigit():
+            # Clamped by length first: int() of 5,000 digits is refused by Python.
+            self.retry = _LONGEST_RETRY if len(value.lstrip("0")) > 10 else min(int(value), _LONGEST_RETRY)
+
+    def _dispatch(self, events: list[Event]) -> None:
+        self.last_event_id = self._id
+        if self._data:
+            events.append(Event(self._type or "message", "\n".join(self._data), self._id))
+        self._data.clear()
+        self._type = ""

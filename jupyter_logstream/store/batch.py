@@ -1,0 +1,181 @@
+"""A batch: neighbouring records of a stream in columns, read from it at one moment. stdlib, no I/O of its own.
+
+Columns, because most readers want a part: a filter by level looks at `marks` only, and messages are loaded from the log
+when somebody asks for them. `encode` is the hot path of the whole server: records that share time, level and source
+(a chunk of output does) are written as one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from json import dumps
+from json.encoder import encode_basestring  # the C one; json's own dumps uses it
+from typing import Any
+
+from ..records import LEVELS, PART, SOURCES, Record
+
+STEP_BITS = 0xFFFF  # a mark: step | source << 16 | level << 24 | flags << 32
+SOURCE_SHIFT, LEVEL_SHIFT, FLAG_SHIFT = 16, 24, 32
+
+ESTIMATED = 8
+"""Flag, beside those of a line: the entry was made after a crash, so its time is when it was found."""
+
+ESTIMATED_FIELDS: Mapping[str, Any] = {"ts_estimated": True}
+
+Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
+"""The texts of a batch, and the fields of those that have some, by position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a whole log comes to: lines, bytes of output, and lines by level (only levels that occur)."""
+
+    lines: int = 0
+    bytes: int = 0
+    levels: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A line still being written: its source, its text so far, and whether carriage returns rewrite it."""
+
+    source: str
+    message: str
+    rewritten: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records `seqs`, and the stream's ends when they were read.
+
+    `first`, `end`: the oldest kept and the newest seq of the stream. `closed`: nothing will follow `end`.
+    `cursor`: what was read up to (with a filter, further than the last record).
+    """
+
+    seqs: Sequence[int]
+    times: Sequence[int]  # Unix microseconds
+    marks: Sequence[int]
+    load: Callable[[Batch], Messages]
+    steps: Sequence[str]  # names; a mark's step counts from 1
+    first: int
+    end: int
+    closed: bool
+    tally: Callable[[], Tally]
+    partials: Callable[[], list[Partial]]
+    spans: Sequence[Any] = ()  # where the reader finds each; nobody else's business
+    _messages: Messages | None = None
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    @property
+    def last(self) -> int:
+        """The last record's seq; of an empty batch 0."""
+        return self.seqs[-1] if self.seqs else 0
+
+    @property
+    def messages(self) -> list[str]:
+        """The texts, loaded on first use."""
+        return self.loaded()[0]
+
+    def loaded(self) -> Messages:
+        """Texts and fields, loaded on first use."""
+        if self._messages is None:
+            self._messages = self.load(self)
+        return self._messages
+
+    def pick(self, positions: Sequence[int]) -> Batch:
+        """The same moment's batch with only these positions."""
+        loaded = self._messages
+        return replace(
+            self,
+            seqs=[self.seqs[i] for i in positions],
+            times=[self.times[i] for i in positions],
+            marks=[self.marks[i] for i in positions],
+            spans=[self.spans[i] for i in positions] if self.spans else (),
+            _messages=loaded and ([loaded[0][i] for i in positions],
+                                  {k: loaded[1][i] for k, i in enumerate(positions) if i in loaded[1]}),
+        )  # fmt: skip
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Two batches in place of one."""
+        middle = len(self) // 2
+        return self.pick(range(middle)), self.pick(range(middle, len(self)))
+
+    def records(self) -> list[Record]:
+        """As values."""
+        messages, fields = self.loaded()
+        return [
+            Record(
+                seq=seq,
+                ts=time / 1000,
+                level=LEVELS[mark >> LEVEL_SHIFT & 0xFF],
+                message=message,
+                step=self._step(mark),
+                source=SOURCES[mark >> SOURCE_SHIFT & 0xFF],
+                part=bool(mark >> FLAG_SHIFT & PART),
+                fields=fields.get(i) or (ESTIMATED_FIELDS if mark >> FLAG_SHIFT & ESTIMATED else None),
+            )
+            for i, (seq, time, mark, message) in enumerate(
+                zip(self.seqs, self.times, self.marks, messages, strict=True)
+            )
+        ]
+
+    def encode(self) -> bytes:
+        """The records as the items of a JSON array, without its brackets."""
+        messages, fields = self.loaded()
+        if fields:
+            return ",".join(
+                dumps(r.to_json(), ensure_ascii=False, separators=(",", ":")) for r in self.records()
+            ).encode()
+        escaped = map(encode_basestring, messages)
+        seqs = iter(self.seqs)
+        runs: list[str] = []
+        for (time, mark), group in groupby(zip(self.times, self.marks, strict=True)):
+            before, after = self._around(time, mark)
+            joint = f'{after},{{"seq":'
+            run = joint.join([f"{seq}{before}{text}" for _, seq, text in zip(group, seqs, escaped, strict=False)])
+            runs.append(f'{{"seq":{run}{after}')
+        return ",".join(runs).encode("utf-8", "replace")
+
+    def _around(self, time: int, mark: int) -> tuple[str, str]:
+        """What stands in a record's JSON between its seq and its message, and behind that."""
+        step = self._step(mark)
+        before = f',"ts":{time / 1000!r},"level":"{LEVELS[mark >> LEVEL_SHIFT & 0xFF]}","message":'
+        after = f',"step":{encode_basestring(step)}' if step is not None else ""
+        after += f',"source":"{SOURCES[mark >> SOURCE_SHIFT & 0xFF]}"'
+        after += ',"part":true' if mark >> FLAG_SHIFT & PART else ""
+        after += f',"fields":{dumps(ESTIMATED_FIELDS)}' if mark >> FLAG_SHIFT & ESTIMATED else ""
+        return before, after + "}"
+
+    def _step(self, mark: int) -> str | None:
+        step = mark & STEP_BITS
+        return self.steps[step - 1] if 0 < step <= len(self.steps) else None
+
+
+def join(pieces: Sequence[Batch], ends: Batch) -> Batch:
+    """One batch of several, with the ends of another."""
+    if len(pieces) == 1:
+        return replace(pieces[0], first=ends.first, end=ends.end, closed=ends.closed)
+    messages: list[str] = []
+    fields: dict[int, Mapping[str, Any]] = {}
+    for piece in pieces:
+        texts, some = piece.loaded()
+        fields.update({len(messages) + i: value for i, value in some.items()})
+        messages += texts
+    return replace(
+        ends,
+        seqs=[seq for piece in pieces for seq in piece.seqs],
+        times=[time for piece in pieces for time in piece.times],
+        marks=[mark for piece in pieces for mark in piece.marks],
+        steps=max((piece.steps for piece in pieces), key=len, default=ends.steps),
+        spans=(),
+        _messages=(messages, fields),
+    )
+
+
+def mark_of(*, source: int, level: int = 0, flags: int = 0, step: int = 0) -> int:
+    """Pack what the index knows of a line beside its place and time."""
+    return step | source << SOURCE_SHIFT | level << LEVEL_SHIFT | flags << FLAG_SHIFT

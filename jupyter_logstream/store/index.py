@@ -1,0 +1,134 @@
+"""The index of a log: entries by seq, over segments. stdlib; runner and server.
+
+"Line 8,000,000" is one read at a computed place. A reader may run beside the one writer: an entry counts once all its
+bytes are there. This file must not know what stands in the log.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from pathlib import Path
+
+from .layout import ENTRY, INDEX_SEGMENT, BadIndex, check_header, header, pack, segment_path, segments, unpack
+
+
+class Index:
+    """Reads the entries of the log in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last = -1  # number of the last segment seen
+
+    def count(self) -> int:
+        """The last seq; 0 when there is none."""
+        if self._last < 0:
+            numbers = segments(self._folder, "index")
+            if not numbers:
+                return 0
+            self._last = numbers[-1]
+        while True:
+            try:
+                size = segment_path(self._folder, "index", self._last).stat().st_size
+            except FileNotFoundError:
+                if not self._folder.exists():
+                    raise
+                self._last = -1  # mended or dropped underneath us
+                return self.count()
+            entries = max(size // ENTRY - 1, 0)  # the header is as long as an entry
+            if entries < INDEX_SEGMENT or not segment_path(self._folder, "index", self._last + 1).exists():
+                return self._last * INDEX_SEGMENT + entries
+            self._last += 1
+
+    def read(self, after: int, limit: int) -> array[int]:
+        """The words of at most `limit` entries after a seq. FileNotFoundError: retention took them. BadIndex."""
+        words = array("Q")
+        while limit > 0:
+            number, slot = divmod(after, INDEX_SEGMENT)
+            found = self._read_segment(number, slot, min(limit, INDEX_SEGMENT - slot))
+            words.extend(found)
+            got = len(found) // 4
+            after, limit = after + got, limit - got
+            if slot + got < INDEX_SEGMENT:
+                break
+            if not segment_path(self._folder, "index", number + 1).exists():
+                break
+        return words
+
+    def _read_segment(self, number: int, slot: int, limit: int) -> array[int]:
+        fd = os.open(segment_path(self._folder, "index", number), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            check_header(os.pread(fd, ENTRY, 0), self._folder.name, number * INDEX_SEGMENT + 1)
+            return unpack(os.pread(fd, limit * ENTRY, (slot + 1) * ENTRY))
+        finally:
+            os.close(fd)
+
+
+class IndexWriter(Index):
+    """Appends entries. `lines` is the last seq."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._fd, self._number = -1, -1
+        self.lines = self.count()
+
+    def append(self, words: array[int]) -> None:
+        """Write entries; on OSError the index is as it was."""
+        data, before = memoryview(pack(words)), self.lines
+        try:
+            while data:
+                number, slot = divmod(self.lines, INDEX_SEGMENT)
+                piece = data[: (INDEX_SEGMENT - slot) * ENTRY]
+                fd = self._open(number)
+                done = 0
+                while done < len(piece):
+                    done += os.write(fd, piece[done:])
+                self.lines += len(piece) // ENTRY
+                data = data[len(piece) :]
+        except OSError:
+            self.truncate(before)
+            raise
+
+    def truncate(self, lines: int) -> None:
+        """Cut the index back to a seq (and to the edge of an entry)."""
+        last, slot = divmod(lines, INDEX_SEGMENT)
+        for number in segments(self._folder, "index"):
+            if number > last:
+                segment_path(self._folder, "index", number).unlink()
+        self.close()
+        path = segment_path(self._folder, "index", last)
+        if path.exists():
+            os.truncate(path, (slot + 1) * ENTRY)
+        self._last, self.lines = -1, lines
+
+    def drop_before(self, seq: int) -> None:
+        """Remove the segments whose entries all lie before a seq."""
+        for number in segments(self._folder, "index"):
+            if (number + 1) * INDEX_SEGMENT < seq:
+                segment_path(self._folder, "index", number).unlink()
+
+    def clear(self) -> None:
+        """Remove the whole index: it will be made anew."""
+        self.close()
+        for number in segments(self._folder, "index"):
+            segment_path(self._folder, "index", number).unlink()
+        self._last, self.lines = -1, 0
+
+    def close(self) -> None:
+        """Let go of the open segment."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = self._number = -1
+
+    def _open(self, number: int) -> int:
+        if number != self._number:
+            self.close()
+            path = segment_path(self._folder, "index", number)
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._number = number
+            if os.fstat(self._fd).st_size == 0:
+                os.write(self._fd, header(self._folder.name, number * INDEX_SEGMENT + 1))
+        return self._fd
+
+
+__all__ = ["BadIndex", "Index", "IndexWriter"]

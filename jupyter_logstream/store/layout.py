@@ -1,0 +1,85 @@
+"""The layout of a log on disk: names, segments, the index's entries. stdlib; runner and server.
+
+    stdout.000 stderr.000 ...  exact bytes, in segments of SEGMENT; offsets are global, so a download concatenates
+    notes.000                  JSON lines: published and system records
+    index.000 ...              a header, then one entry of 32 bytes per record; INDEX_SEGMENT entries a file
+    steps                      JSON lines: the names of steps, in order
+    kept                       {"first": seq}: what retention took away lies before it (absent: nothing)
+    end                        empty; its being there says that nothing will follow
+
+An entry is four little-endian 64-bit words: offset; time in microseconds; length | tail << 32; mark (see `batch`). The
+tail is how many of the line's bytes, at its end, hold its text and line end. This file must not know who reads or
+writes.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from array import array
+from pathlib import Path
+
+LAYOUT = 1
+"""The layout's version, in every index header and beside the store; a store of another version is refused."""
+
+SEGMENT = 64 * 1024 * 1024
+INDEX_SEGMENT = 1 << 20
+ENTRY = 32
+FILES = ("stdout", "stderr", "notes", "notes")
+"""The file that holds a source's bytes, by the source's code."""
+
+_HEADER = struct.Struct("<8sHHI8sQ")
+_MAGIC = b"JLSINDEX"
+
+
+class BadIndex(ValueError):
+    """An index is not what its header says, or does not fit its log."""
+
+
+def segment_path(folder: Path, name: str, number: int) -> Path:
+    """The path of a file's segment."""
+    return folder / f"{name}.{number:03d}"
+
+
+def segments(folder: Path, name: str) -> list[int]:
+    """The numbers of a file's segments that are there, in order."""
+    prefix = name + "."
+    found = [entry.name.removeprefix(prefix) for entry in os.scandir(folder) if entry.name.startswith(prefix)]
+    return sorted(int(n) for n in found if n.isdigit())
+
+
+def extent(folder: Path, name: str) -> tuple[int, int]:
+    """Where a file's bytes begin and end, in global offsets."""
+    numbers = segments(folder, name)
+    if not numbers:
+        return 0, 0
+    last = numbers[-1]
+    return numbers[0] * SEGMENT, last * SEGMENT + segment_path(folder, name, last).stat().st_size
+
+
+def header(log_id: str, first_seq: int) -> bytes:
+    """The header of an index segment: whose it is and where it begins, so that a foreign or older one is seen."""
+    return _HEADER.pack(_MAGIC, LAYOUT, ENTRY, 0, log_id.encode()[-8:].rjust(8), first_seq)
+
+
+def check_header(data: bytes, log_id: str, first_seq: int) -> None:
+    """BadIndex if an index segment is not this log's."""
+    if data != header(log_id, first_seq):
+        raise BadIndex(f"the index of {log_id} is of another log or layout")
+
+
+def pack(words: array[int]) -> bytes:
+    """Entries as they lie on disk."""
+    if sys.byteorder == "big":
+        words = words[:]
+        words.byteswap()
+    return words.tobytes()
+
+
+def unpack(data: bytes) -> array[int]:
+    """Entries from disk, four words each; an unfinished one at the end is left out."""
+    words = array("Q", data[: len(data) - len(data) % ENTRY])
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words

@@ -1,0 +1,161 @@
+"""Questions to a store beyond "after a cursor": filters, pages of matches, the last N of them. Server side; no HTTP.
+
+All are functions over `Store.read`. By level, source and step a filter reads the index only; with text it reads the
+log. A regular expression has a time limit, since a user's may take for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import regex
+
+from ..records import LEVELS, SOURCES
+from . import Store
+from .batch import LEVEL_SHIFT, SOURCE_SHIFT, STEP_BITS, Batch, join
+
+SCAN = 8192  # records looked at in one read
+_TIME_LIMIT = 1.0  # seconds for a regular expression over one batch
+
+
+class BadPattern(ValueError):
+    """A regular expression is malformed."""
+
+
+class SlowPattern(ValueError):
+    """A regular expression takes too long on this log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records match. None: all do. `level`: that and above, without unknown; `levels`: exactly these."""
+
+    level: str | None = None
+    levels: frozenset[str] | None = None
+    step: str | None = None
+    source: str | None = None
+    q: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything matches."""
+        return self == Filter()
+
+    def compile(self) -> Callable[[Batch], list[int]]:
+        """A function from a batch to the positions that match. Raises BadPattern."""
+        codes = set(range(len(LEVELS)))
+        if self.level is not None:
+            codes &= set(range(LEVELS.index(self.level), len(LEVELS))) - {0}
+        if self.levels is not None:
+            codes &= {LEVELS.index(level) for level in self.levels}
+        source = None if self.source is None else SOURCES.index(self.source)
+        contains = None if self.q is None else _text_test(self.q)
+
+        def match(batch: Batch) -> list[int]:
+            step = None
+            if self.step is not None:
+                if self.step not in batch.steps:
+                    return []
+                step = list(batch.steps).index(self.step) + 1
+            fits = {
+                mark: (mark >> LEVEL_SHIFT & 0xFF) in codes
+                and source in (None, mark >> SOURCE_SHIFT & 0xFF)
+                and step in (None, mark & STEP_BITS)
+                for mark in set(batch.marks)
+            }
+            found = [i for i, mark in enumerate(batch.marks) if fits[mark]]
+            if contains is None or not found:
+                return found
+            return [i for i, text in zip(found, batch.pick(found).messages, strict=True) if contains(text)]
+
+        return match
+
+
+def _text_test(q: str) -> Callable[[str], bool]:
+    """`/.../` is a regular expression; else text: a capital in it makes its case matter."""
+    if len(q) > 1 and q.startswith("/") and q.endswith("/"):
+        try:
+            pattern = regex.compile(q[1:-1])
+        except regex.error as error:
+            raise BadPattern(str(error)) from None
+
+        def search(text: str) -> bool:
+            try:
+                return pattern.search(text, timeout=_TIME_LIMIT) is not None
+            except TimeoutError:
+                raise SlowPattern("the regular expression takes too long on this log") from None
+
+        return search
+    if q != q.lower():
+        return lambda text: q in text
+    return lambda text: q in text.lower()
+
+
+def matches(store: Store, stream: str, chosen: Filter, after: int = 0, at_once: int = SCAN) -> Iterator[Batch]:
+    """The matches from the cursor to the end as it is now, batch by batch; none is empty."""
+    match = None if chosen.empty else chosen.compile()
+    while len(batch := store.read(stream, after, at_once)):
+        after = batch.last
+        found = batch if match is None else batch.pick(match(batch))
+        if len(found):
+            yield found
+
+
+def count(store: Store, stream: str, chosen: Filter) -> int:
+    """How many records match."""
+    if chosen.empty:
+        ends = store.read(stream, 0, 0)
+        return ends.end - ends.first + 1
+    return sum(map(len, matches(store, stream, chosen)))
+
+
+def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int) -> int:
+    """The cursor behind which the last `wanted` matches lie (all of them where there are fewer)."""
+    ends = store.read(stream, 0, 0)
+    if chosen.empty or wanted == 0:
+        return max(ends.end - wanted, ends.first - 1)
+    match = chosen.compile()
+    upto, found = ends.end, 0
+    while upto >= ends.first:
+        start = after = max(upto - SCAN, ends.first - 1)
+        seqs: list[int] = []
+        while after < upto and len(batch := store.read(stream, after, upto - after)):
+            seqs += [batch.seqs[i] for i in match(batch)]
+            after = batch.last
+        found += len(seqs)
+        if found >= wanted:
+            return seqs[found - wanted] - 1
+        upto = start
+    return ends.first - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of matches. `total`: all in the log; `next`: the cursor behind the page, None if it is the last."""
+
+    batch: Batch
+    total: int
+    next: int | None
+
+
+def page(store: Store, stream: str, chosen: Filter, *, after: int, offset: int, limit: int) -> Page:
+    """The matches after a cursor, from the `offset`-th of them on. Raises UnknownStream, BadPattern, SlowPattern."""
+    ends = store.read(stream, 0, 0)
+    skip = offset
+    if chosen.empty:  # then the k-th match is simply the k-th record
+        after, skip = max(after, ends.first - 1) + offset, 0
+    pieces: list[Batch] = []
+    room, more = limit, False
+    for found in matches(store, stream, chosen, after, limit + 1 if chosen.empty else SCAN):
+        wanted = range(skip, min(skip + room, len(found)))
+        skip -= min(skip, len(found))
+        more = wanted.stop < len(found)
+        if wanted:
+            pieces.append(found.pick(wanted))
+            room -= len(wanted)
+        if more or (room == 0 and found.last < ends.end):
+            more = more or next(matches(store, stream, chosen, found.last), None) is not None
+            break
+    batch = join(pieces, ends)
+    return Page(batch, count(store, stream, chosen), batch.last if more and pieces else None)
