@@ -43,6 +43,7 @@ export class Lines {
   #wanted: readonly [from: number, to: number] = [1, 0];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nextAt = 0;
+  #refused = false;
   #disposed = false;
 
   constructor(fetch: FetchRange, changed: () => void) {
@@ -87,6 +88,12 @@ export class Lines {
     this.first = first;
     this.last = Math.max(this.last, first - 1);
     this.#changed();
+  }
+
+  /** The user wants to try again what was refused. */
+  retry(): void {
+    this.#refused = false;
+    this.#pump();
   }
 
   reset(): void {
@@ -149,7 +156,7 @@ export class Lines {
   }
 
   #pump(): void {
-    if (this.#disposed || this.#timer !== undefined || this.#requests.size >= MAX_IN_FLIGHT) return;
+    if (this.#disposed || this.#refused || this.#timer !== undefined || this.#requests.size >= MAX_IN_FLIGHT) return;
     const page = this.#missing();
     if (page === undefined) return;
     const wait = this.#nextAt - Date.now();
@@ -183,7 +190,8 @@ export class Lines {
     } catch (error) {
       if (abort.signal.aborted) return;
       this.#requests.delete(page);
-      if (!(error instanceof Refused)) this.#later(RETRY_MS);
+      if (error instanceof Refused) this.#refused = true;
+      else this.#later(RETRY_MS);
     }
   }
 

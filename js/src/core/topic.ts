@@ -47,9 +47,9 @@ export class Topic {
     queueMicrotask(() => {
       if (!this.#listeners.has(listener)) return;
       const history = { ...(job === undefined ? {} : { job }), ...(cursor === undefined ? {} : { cursor }) };
-      if (job !== undefined || cursor !== undefined) listener({ kind: "snapshot", ...history });
-      for (const data of known) listener({ kind: "frame", type: "progress", data });
-      listener({ kind: "state", ...this.#status });
+      if (job !== undefined || cursor !== undefined) hand(listener, { kind: "snapshot", ...history });
+      for (const data of known) hand(listener, { kind: "frame", type: "progress", data });
+      hand(listener, { kind: "state", ...this.#status });
     });
   }
 
@@ -78,8 +78,9 @@ export class Topic {
     this.tell({ rung: "error", message });
   }
 
+  /** Says again where it stands; what was refused may be asked for anew. */
   revive(): void {
-    if (this.state === "error") this.tell({ rung: "connecting" });
+    this.tell(this.state === "error" ? { rung: "connecting" } : this.#status);
   }
 
   ping(data: Frame, cursor: Cursor | undefined): void {
@@ -118,7 +119,7 @@ export class Topic {
   #fresh(data: Frame): Frame | undefined {
     const logs = data.logs ?? [];
     const cursor = this.#cursor;
-    if (typeof cursor !== "number") return data;
+    if (typeof cursor !== "number" || logs.length === 0) return data;
     const from = logs.findIndex((record: LogRecord) => record.seq > cursor);
     if (from === 0) return data;
     return from === -1 ? undefined : { ...data, logs: logs.slice(from) };
@@ -138,13 +139,15 @@ export class Topic {
   }
 
   #emit(event: HubEvent): void {
-    for (const listener of [...this.#listeners]) {
-      // One view's mistake is not the others' trouble.
-      try {
-        listener(event);
-      } catch (error) {
-        console.error("jupyter-logstream", error);
-      }
-    }
+    for (const listener of [...this.#listeners]) hand(listener, event);
+  }
+}
+
+/** One view's mistake is not the others' trouble. */
+function hand(listener: Listener, event: HubEvent): void {
+  try {
+    listener(event);
+  } catch (error) {
+    console.error("jupyter-logstream", error);
   }
 }

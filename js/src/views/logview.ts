@@ -197,6 +197,7 @@ class LogView {
 
   #retry(): void {
     this.#trouble = "";
+    this.#lines.retry();
     this.#subscription?.retryNow();
   }
 
