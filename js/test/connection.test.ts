@@ -271,6 +271,15 @@ describe("what the owner may ask for", () => {
     expect(link.opened).toHaveLength(2);
   });
 
+  it("another attempt where one hangs", async () => {
+    link.answers.push("stream", "stream");
+    connection.start();
+    await pass(0);
+    connection.retryNow();
+    await pass(0);
+    expect(link.streams.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+  });
+
   it("a new start right after a close, with one loop running", async () => {
     (await live()).cut();
     await pass(0);

@@ -38,11 +38,31 @@ describe.each(SIZES)("a log of %i rows", (rows) => {
     expect(scroll.visibleRows(e, scroll.maxTop(e), 0).to).toBe(rows);
   });
 
-  it("reaches every hundredth of the log by a drag", () => {
+  it("reaches every part of the log by a drag, about where one expects it", () => {
     for (let share = 0; share <= 1; share += 0.01) {
       const at = scroll.scrolled(e, scroll.moveTo(e, share > 0.5 ? 0 : scroll.maxTop(e)), share * native);
-      expect(at.top / scroll.maxTop(e)).toBeCloseTo(share, 6);
+      expect(Math.abs(at.top / scroll.maxTop(e) - share)).toBeLessThan(0.006);
     }
+  });
+
+  it("stands natively where a drag would have put it", () => {
+    for (let share = 0; share <= 1; share += 0.01) {
+      const at = scroll.moveTo(e, share * scroll.maxTop(e));
+      const far = { top: 0, scrollTop: at.scrollTop > native / 2 ? 0 : native };
+      expect(Math.abs(scroll.scrolled(e, far, at.scrollTop).top - at.top)).toBeLessThan(0.001 * scroll.maxTop(e) + 1);
+    }
+  });
+
+  it("lets the wheel turn from either end without meeting the end of the scrollbar", () => {
+    let at = scroll.moveTo(e, 30_000);
+    while (at.top > 0) {
+      at = scroll.settled(e, scroll.scrolled(e, at, at.scrollTop - 300));
+      expect(scroll.isStuck(e, at)).toBe(false);
+    }
+    expect(at).toEqual({ top: 0, scrollTop: 0 });
+    at = scroll.moveTo(e, scroll.maxTop(e) - 30_000);
+    for (let turn = 0; turn < 100; turn++) at = scroll.settled(e, scroll.scrolled(e, at, at.scrollTop + 300));
+    expect(at).toEqual({ top: scroll.maxTop(e), scrollTop: native });
   });
 
   it("moves by pixels when the wheel turns", () => {
@@ -56,7 +76,7 @@ describe.each(SIZES)("a log of %i rows", (rows) => {
     for (let i = 0; i < 1000; i++) at = scroll.scrolled(e, at, at.scrollTop + 100);
     const settled = scroll.settled(e, at);
     expect(settled.top).toBe(at.top);
-    expect(settled.scrollTop / native).toBeCloseTo(at.top / scroll.maxTop(e), 6);
+    expect(Math.abs(settled.scrollTop / native - at.top / scroll.maxTop(e))).toBeLessThan(0.006);
   });
 
   it("says when the scrollbar has hit an end and the log has not", () => {

@@ -73,7 +73,9 @@ export class Connection {
   /** The user doesn't want to wait for the next rung. */
   retryNow(): void {
     if (!this.#running) this.start();
-    this.#wake?.();
+    else if (this.#wake !== undefined) this.#wake();
+    // In the middle of an attempt that hangs: another one.
+    else if (!this.#live) this.reopen();
   }
 
   close(): void {

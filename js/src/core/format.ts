@@ -64,9 +64,23 @@ function countdown(status: Status, now: number): string {
   return left > 0 ? `in ${left} s` : "…";
 }
 
+/** The signals a workload really dies of; others keep their number. */
+const SIGNALS: { readonly [number: number]: string } = {
+  1: "SIGHUP",
+  2: "SIGINT",
+  3: "SIGQUIT",
+  4: "SIGILL",
+  6: "SIGABRT",
+  8: "SIGFPE",
+  9: "SIGKILL",
+  11: "SIGSEGV",
+  13: "SIGPIPE",
+  15: "SIGTERM",
+};
+
 function ending(job: Workload): string {
   if (job.signal !== null && job.signal !== undefined) {
-    return typeof job.signal === "number" ? `signal ${job.signal}` : job.signal;
+    return typeof job.signal === "number" ? (SIGNALS[job.signal] ?? `signal ${job.signal}`) : job.signal;
   }
   return job.exit_code === null || job.exit_code === undefined ? "" : `exit ${job.exit_code}`;
 }

@@ -36,6 +36,7 @@ export class Hub implements Link {
   constructor(page: Page) {
     this.#page = page;
     page.onVisibility(() => this.#visibility());
+    this.#visibility();
   }
 
   subscribe(request: StreamRequest, listener: (event: HubEvent) => void): Subscription {

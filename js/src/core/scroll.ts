@@ -1,8 +1,11 @@
 // Where in a log of any length the viewport stands: pure functions between native scroll positions and rows.
-// An element tops out near 16.8 million px, so a longer log is scaled: the scrollbar covers all of it in proportion, a
-// small native move is a move by as many pixels, a big one a jump to that share of the log. No DOM here.
+// An element tops out near 16.8 million px, so a longer log is scaled: a small native move is a move by as many pixels,
+// a big one (a drag of the scrollbar) a jump to that share of the log. Near both ends pixels are pixels, so that a wheel
+// which turns there never meets the end of the scrollbar before the end of the log. No DOM here.
 
 export const MAX_SPACER_PX = 8_000_000;
+/** So far from either end the native scrollbar is not scaled. */
+const EDGE_PX = 40_000;
 /** A native move beyond so many viewports is a drag of the scrollbar, not a wheel or a finger. */
 const JUMP_VIEWPORTS = 6;
 
@@ -42,21 +45,31 @@ function isScaled(extent: Extent): boolean {
   return extent.rows * extent.rowHeight > MAX_SPACER_PX;
 }
 
+function toTop(extent: Extent, scrollTop: number): number {
+  const [low, high] = [maxScrollTop(extent), maxTop(extent)];
+  if (scrollTop <= EDGE_PX || low === high) return scrollTop;
+  if (scrollTop >= low - EDGE_PX) return high - (low - scrollTop);
+  return EDGE_PX + ((scrollTop - EDGE_PX) / (low - 2 * EDGE_PX)) * (high - 2 * EDGE_PX);
+}
+
+function toScrollTop(extent: Extent, top: number): number {
+  const [low, high] = [maxScrollTop(extent), maxTop(extent)];
+  if (top <= EDGE_PX || low === high) return top;
+  if (top >= high - EDGE_PX) return low - (high - top);
+  return EDGE_PX + ((top - EDGE_PX) / (high - 2 * EDGE_PX)) * (low - 2 * EDGE_PX);
+}
+
 /** Go to a place in the log: both ends are reached exactly, also natively. */
 export function moveTo(extent: Extent, top: number): Position {
   const to = clamp(top, 0, maxTop(extent));
-  if (!isScaled(extent)) return { top: to, scrollTop: to };
-  return { top: to, scrollTop: (to / maxTop(extent)) * maxScrollTop(extent) };
+  return { top: to, scrollTop: toScrollTop(extent, to) };
 }
 
 /** The native scrollbar has moved to `scrollTop`: where does the log stand now? */
 export function scrolled(extent: Extent, before: Position, scrollTop: number): Position {
-  if (!isScaled(extent)) return { top: clamp(scrollTop, 0, maxTop(extent)), scrollTop };
   const delta = scrollTop - before.scrollTop;
-  if (Math.abs(delta) > JUMP_VIEWPORTS * extent.viewport) {
-    return { top: clamp((scrollTop / maxScrollTop(extent)) * maxTop(extent), 0, maxTop(extent)), scrollTop };
-  }
-  return { top: clamp(before.top + delta, 0, maxTop(extent)), scrollTop };
+  const isJump = !isScaled(extent) || Math.abs(delta) > JUMP_VIEWPORTS * extent.viewport;
+  return { top: clamp(isJump ? toTop(extent, scrollTop) : before.top + delta, 0, maxTop(extent)), scrollTop };
 }
 
 /**

@@ -35,6 +35,7 @@ class LogView {
   readonly #rows = new Rows();
   readonly #viewport: Viewport;
   readonly #header: Header;
+  readonly #section = element("section", "view");
   readonly #notice = element("div", "notice");
   readonly #empty = element("div", "empty");
   readonly #newsLabel = element("span", "label");
@@ -77,7 +78,7 @@ class LogView {
     );
     this.#stopTheme = followTheme(host);
     this.#viewport = this.#mount(options.height ?? 0);
-    this.#presence = new ResizeObserver(() => this.#resume());
+    this.#presence = new ResizeObserver(() => this.#appeared());
     this.#presence.observe(host);
     this.#subscribe({ tail: TAIL });
     this.#paint();
@@ -103,7 +104,7 @@ class LogView {
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
     style.textContent = css;
-    const section = element("section", "view");
+    const section = this.#section;
     root.replaceChildren(style, section);
     if (height > 0) section.style.height = `${height}px`;
     const viewport = new Viewport(this.#rows.element, rowHeight(section), () => this.#dirty());
@@ -228,8 +229,10 @@ class LogView {
     this.#subscription = undefined;
   }
 
-  #resume(): void {
-    if (this.#disposed || this.#subscription !== undefined || !this.#host.isConnected) return;
+  #appeared(): void {
+    if (this.#disposed || !this.#host.isConnected) return;
+    this.#viewport.setRowHeight(rowHeight(this.#section));
+    if (this.#subscription !== undefined) return;
     this.#absent = 0;
     this.#subscribe(this.#lines.last > 0 ? { after: this.#lines.last } : { tail: TAIL });
   }

@@ -15,7 +15,7 @@ export class Viewport {
   readonly #layer: HTMLElement;
   readonly #list: HTMLElement;
   readonly #changed: () => void;
-  readonly #rowHeight: number;
+  #rowHeight: number;
   #rows = 0;
   #height = 0;
   #position: scroll.Position = { top: 0, scrollTop: 0 };
@@ -39,6 +39,7 @@ export class Viewport {
     this.element.addEventListener("keydown", (event) => this.#onKey(event));
     this.#observer = new ResizeObserver(() => this.#onResize());
     this.#observer.observe(this.element);
+    this.#observer.observe(this.#spacer);
   }
 
   get following(): boolean {
@@ -51,6 +52,14 @@ export class Viewport {
 
   follow(on: boolean): void {
     this.#following = on;
+    this.#changed();
+  }
+
+  /** The user's font has changed, or is known only now. */
+  setRowHeight(px: number): void {
+    if (px === this.#rowHeight) return;
+    this.#position = { ...this.#position, top: (this.#position.top / this.#rowHeight) * px };
+    this.#rowHeight = px;
     this.#changed();
   }
 
@@ -98,14 +107,20 @@ export class Viewport {
   }
 
   #onResize(): void {
+    // As wide as the longest row seen: else the horizontal scrollbar would come and go with the rows.
+    const width = this.#spacer.offsetWidth;
+    if (width > this.element.clientWidth) this.#spacer.style.minWidth = `${width}px`;
     if (this.element.clientHeight === this.#height) return;
     this.#measure();
-    // At once: else the native scrollbar's own correction would be taken for a user who scrolls up.
-    if (this.#following) this.#stand(scroll.moveTo(this.#extent(), scroll.maxTop(this.#extent())));
+    // At once: else the native scrollbar's own correction would be taken for a user who scrolls up. An element that was
+    // out of sight or out of the document has lost its native position, too.
+    const extent = this.#extent();
+    this.#stand(scroll.moveTo(extent, this.#following ? scroll.maxTop(extent) : this.#position.top));
     this.#changed();
   }
 
   #onScroll(): void {
+    if (this.#height === 0) return;
     const native = this.element.scrollTop;
     if (Math.abs(native - this.#position.scrollTop) <= 1) return;
     this.#moved(scroll.scrolled(this.#extent(), this.#position, native));
