@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import json
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from ..records import LEVELS, LONGEST_TEXT, clean, final_text
-from .batch import FLAG_SHIFT, SOURCE_SHIFT, Batch, Messages, Partial, Tally
+from ..records import CR, LEVELS, LONGEST_TEXT, OPEN, PART, clean, final_text
+from .batch import FLAG_SHIFT, SOURCE_SHIFT, STEP_BITS, Batch, Messages, Partial, Tally, uniform
 from .index import BadIndex, Index
 from .layout import FILES, extent, pack
 from .segments import read_range
 from .writer import OUTPUT, kept_first
 
 BATCH_BYTES = 256 * 1024
-"""About how many bytes of text a batch holds at most (one record may be longer)."""
+"""About how many bytes a batch holds at most, as JSON (one record may be longer)."""
+
+_RECORD_BYTES = 90  # what a record's JSON takes beside its message
 
 _AT_ONCE = 32 * 1024 * 1024  # bytes between a batch's first and last line that are read in one go
 
@@ -43,7 +47,6 @@ class LogReader:
         first = kept_first(self._folder) if end else 1
         after = max(after, first - 1)
         words = self._index.read(after, min(limit, end - after)) if after < end and limit > 0 else array("Q")
-        count = len(words) // 4
         sizes = words[2::4]
         kept = _within(sizes, budget)
         return Batch(
@@ -51,27 +54,28 @@ class LogReader:
             times=words[1 : 4 * kept : 4],
             marks=words[3 : 4 * kept : 4],
             load=self._load,
-            steps=_read_steps(self._folder) if any(mark & 0xFFFF for mark in set(words[3::4])) else (),
+            steps=_read_steps(self._folder) if _has_steps(words[3::4]) else (),
             first=first,
             end=end,
             closed=closed,
             tally=self.tally,
             partials=self.partials,
-            spans=list(zip(words[0 : 4 * kept : 4], sizes[:kept], strict=True)) if kept < count or count else (),
+            offsets=words[0 : 4 * kept : 4],
+            sizes=sizes[:kept],
         )
 
     # --- texts --------------------------------------------------------------------------------------------------------
 
     def _load(self, batch: Batch) -> Messages:
         """The texts of a batch: source by source, since the lines of one source adjoin each other."""
-        sources = [mark >> SOURCE_SHIFT & 0xFF for mark in batch.marks]
-        present = set(sources)
         fields: dict[int, Mapping[str, Any]] = {}
-        if len(present) == 1:
-            return self._texts(FILES[sources[0]], batch, range(len(batch)), fields), fields
+        if batch.marks and uniform(batch.marks):
+            name = FILES[batch.marks[0] >> SOURCE_SHIFT & 0xFF]
+            return self._texts(name, batch, range(len(batch)), fields), fields
+        names = [FILES[mark >> SOURCE_SHIFT & 0xFF] for mark in batch.marks]
         messages = [""] * len(batch)
-        for name in {FILES[source] for source in present}:
-            positions = [i for i, source in enumerate(sources) if FILES[source] == name]
+        for name in set(names):
+            positions = [i for i, other in enumerate(names) if other == name]
             for i, text in zip(positions, self._texts(name, batch, positions, fields), strict=True):
                 messages[i] = text
         return messages, fields
@@ -79,20 +83,26 @@ class LogReader:
     def _texts(
         self, name: str, batch: Batch, positions: Sequence[int], fields: dict[int, Mapping[str, Any]]
     ) -> list[str]:
-        spans = [batch.spans[i] for i in positions]
-        flags = 0
-        for mark in {batch.marks[i] for i in positions}:
-            flags |= mark
-        start, end = spans[0][0], spans[-1][0] + (spans[-1][1] & 0xFFFFFFFF)
-        adjoin = end - start == sum([size & 0xFFFFFFFF for _, size in spans])
-        if name != "notes" and adjoin and not flags >> FLAG_SHIFT & 7:
-            return self._plain_texts(name, start, end, len(spans))
-        bodies = self._bodies(name, spans, start, end)
+        every = len(positions) == len(batch)
+        offsets = batch.offsets if every else [batch.offsets[i] for i in positions]
+        sizes = batch.sizes if every else [batch.sizes[i] for i in positions]
+        start, end = offsets[0], offsets[-1] + (sizes[-1] & 0xFFFFFFFF)
+        # Whole lines without a CR have length == tail, and adjoining ones add up to the span.
+        if name != "notes" and sum(sizes) == (end - start) * (1 << 32 | 1) and not self._odd(batch, positions, every):
+            return self._plain_texts(name, start, end, len(sizes))
+        bodies = self._bodies(name, offsets, sizes, start, end)
         if name != "notes":
             return [clean(final_text(body).decode("utf-8", "replace")) for body in bodies]
         notes = [json.loads(body) for body in bodies]
         fields.update((i, note["fields"]) for i, note in zip(positions, notes, strict=True) if "fields" in note)
         return [note["message"] for note in notes]
+
+    @staticmethod
+    def _odd(batch: Batch, positions: Sequence[int], every: bool) -> bool:
+        """Whether a line is a part, rewritten or unended."""
+        marks = batch.marks if every else [batch.marks[i] for i in positions]
+        chosen = marks[:1] if uniform(marks) else set(marks)
+        return any(mark >> FLAG_SHIFT & (PART | CR | OPEN) for mark in chosen)
 
     def _plain_texts(self, name: str, start: int, end: int, count: int) -> list[str]:
         """The common case, in C: whole lines without a CR."""
@@ -102,11 +112,11 @@ class LogReader:
             raise BadIndex(f"the index of {self._folder.name} does not fit its {name}")
         return [clean(line) for line in lines] if "\x1b" in text else lines
 
-    def _bodies(self, name: str, spans: list[tuple[int, int]], start: int, end: int) -> list[bytes]:
+    def _bodies(self, name: str, offsets: Sequence[int], sizes: Sequence[int], start: int, end: int) -> list[bytes]:
         at_once = end - start <= _AT_ONCE
         data = read_range(self._folder, name, start, end) if at_once else b""
         bodies: list[bytes] = []
-        for offset, size in spans:
+        for offset, size in zip(offsets, sizes, strict=True):
             length, tail = size & 0xFFFFFFFF, size >> 32
             begin = offset + length - tail
             stop = begin + min(tail, LONGEST_TEXT + 2)  # behind the text there may be a million CRs
@@ -161,14 +171,15 @@ class LogReader:
 
 def _within(sizes: array[int], budget: int) -> int:
     """How many of the lines fit the budget; one always does."""
-    if sum(sizes) >> 32 <= budget:  # the sum of the tails, and a little more
+    if (sum(sizes) >> 32) + len(sizes) * _RECORD_BYTES <= budget:  # the sum of the tails, and a little more
         return len(sizes)
-    total = 0
-    for count, size in enumerate(sizes):
-        total += size >> 32
-        if total > budget and count:
-            return count
-    return len(sizes)
+    so_far = list(accumulate(sizes))
+    fits = bisect_right(range(len(sizes)), budget, key=lambda i: (so_far[i] >> 32) + (i + 1) * _RECORD_BYTES)
+    return max(fits, 1)
+
+
+def _has_steps(marks: array[int]) -> bool:
+    return any(mark & STEP_BITS for mark in (marks[:1] if uniform(marks) else set(marks)))
 
 
 def _read_steps(folder: Path) -> list[str]:

@@ -1,0 +1,22 @@
+"""The child of the throughput runs: N lines of 100 bytes as fast as it can. Its first line says when it began.
+
+    python emit.py N
+"""
+
+import sys
+import time
+
+LINE_BYTES = 100
+
+
+def main(count: int) -> None:
+    write = sys.stdout.buffer.write
+    write(b"%-*d\n" % (LINE_BYTES - 1, time.time_ns()))
+    pad = b"x" * (LINE_BYTES - 11)
+    for i in range(1, count):
+        write(b"%09d %s\n" % (i, pad))
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
