@@ -111,6 +111,13 @@ class Server:
         assert response.is_success, f"{response.status_code} {response.text}"
         return response.json()
 
+    def end_workloads(self) -> None:
+        """Cancel what still runs: it would outlive the server, and the test."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        for workload in self.get("workloads", state="running", limit=100)["workloads"]:
+            self.http.post(f"{self.url}logstream/v1/workloads/{workload['id']}/cancel")
+
     @contextmanager
     def kernel(self, name: str = "python3") -> Iterator[Kernel]:
         """A kernel that this server has started."""
@@ -184,5 +191,6 @@ def jupyter(folder: Path, **options: Any) -> Iterator[Server]:
         server.start()
         yield server
     finally:
+        server.end_workloads()
         server.stop()
         server.http.close()

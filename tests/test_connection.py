@@ -74,7 +74,7 @@ def test_run_sends_the_kernels_environment_and_directory(place, monkeypatch, tmp
         False,
     )
     assert (body["env"]["KERNELS"], body["env"]["MORE"], body["env"]["PAGER"]) == ("own", "1", "less")
-    assert body["env"]["PATH"].split(os.pathsep)[0] == os.path.dirname(sys.executable)  # noqa: PTH120
+    assert body["env"]["PATH"].split(os.pathsep)[0] == os.path.dirname(sys.executable)
     assert "TERM" not in body["env"]
     assert not {"name", "timeout", "tags"} & set(body)
 

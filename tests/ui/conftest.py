@@ -69,5 +69,4 @@ def notebook(page: Page, server: Server) -> Iterator[Callable[..., NotebookPage]
     page.goto("about:blank")
     for session in server.http.get(f"{server.url}api/sessions").json():
         server.http.delete(f"{server.url}api/sessions/{session['id']}")
-    for workload in server.get("workloads", state="running", limit=100)["workloads"]:
-        server.http.post(f"{server.url}logstream/v1/workloads/{workload['id']}/cancel")
+    server.end_workloads()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from serving import TOKEN, Kernel, Server
+from serving import PASSWORD, TOKEN, Kernel, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,11 @@ class NotebookPage:
         """Go to the notebook and wait until its kernel is ready."""
         # A workspace of its own: Lab would open the tabs of earlier tests again.
         place = f"lab/workspaces/{self.file[:8]}/tree" if self.server.kind == "lab" else "notebooks"
-        self.page.goto(f"{self.server.url}{place}/{self.file}?token={TOKEN}")
+        token = f"?token={TOKEN}" if self.server.auth == "token" else ""
+        self.page.goto(f"{self.server.url}{place}/{self.file}{token}")
+        if self.server.auth == "password":
+            self.page.locator("input[name=password]").fill(PASSWORD)
+            self.page.locator("input[name=password]").press("Enter")
         self._ready()
 
     def reload(self) -> None:

@@ -1,0 +1,41 @@
+"""The page under every login but the token's (which all other tests use): reading by cookie, cancelling with XSRF."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from serving import jupyter
+from ui.conftest import OPTIONS, quiet_news
+from ui.notebook_page import NotebookPage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize(
+    ("kind", "auth", "base_url"),
+    [
+        ("lab", "password", "/user/a%20b/"),
+        ("notebook", "none", "/"),
+        ("lab", "none", "/x/"),
+        ("notebook", "password", "/"),
+    ],
+)
+def test_a_log_is_live_and_can_be_cancelled(kind, auth, base_url, page: Page, tmp_path: Path):
+    quiet_news(tmp_path)
+    with jupyter(tmp_path, kind=kind, auth=auth, base_url=base_url, options=OPTIONS) as server:
+        cell = "from jupyter_logstream import run\njob = run('echo started; sleep 1000')\njob"
+        notebook = NotebookPage(page, server, cell)
+        notebook.run()
+        notebook.wait_for("live", lines=1)
+        assert notebook.rows().first.inner_text().strip() == "started"
+        notebook.views.first.get_by_role("button", name=re.compile("cancel", re.IGNORECASE)).click()
+        notebook.wait_for("done")
+        (workload,) = server.get("workloads")["workloads"]
+        assert workload["state"] == "cancelled"
