@@ -89,7 +89,7 @@ def run(
     asked = {
         "command": command if isinstance(command, str) else [os.fspath(part) for part in command],
         # Not Path.resolve(): a symlink stays the path that the user knows.
-        "cwd": os.path.abspath(os.path.expanduser(cwd or ".")),  # noqa: PTH100, PTH111
+        "cwd": os.path.abspath(os.path.expanduser(cwd or ".")),
         "env": {**_kernel_env(), **(env or {})},
         "tty": tty,
         "stdin": stdin,
@@ -104,7 +104,7 @@ def run(
 
 def _kernel_env() -> dict[str, str]:
     env = {key: value for key, value in os.environ.items() if _KERNELS_OWN.get(key) != value}
-    env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])  # noqa: PTH120
+    env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])
     return env
 
 

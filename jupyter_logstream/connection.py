@@ -115,7 +115,7 @@ async def fetch(
                 method, f"{place.url}/logstream/v1/{path}", params=params, content=content, headers=headers
             )
         except httpx.TransportError as error:
-            if attempt == 2 or raw is not None:  # noqa: PLR2004 - the last one; input must not be sent twice
+            if attempt == 2 or raw is not None:
                 raise _no_answer(place, error) from error
             await asyncio.sleep(0.2)
             continue
@@ -163,7 +163,7 @@ def _check(response: httpx.Response) -> None:
         message, reason = str(answer["message"]), str(answer.get("reason") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         message, reason = f"{response.request.url.path} answers {response.status_code}", ""
-    if response.status_code == 404:  # noqa: PLR2004 - the status code is the protocol
+    if response.status_code == 404:
         raise NotFound(message)
     if response.is_client_error:
         raise Rejected(message, reason)
