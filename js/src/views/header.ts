@@ -45,7 +45,7 @@ export class Header {
   readonly #cancel: HTMLButtonElement;
 
   constructor(actions: HeaderActions, downloadUrl: string) {
-    this.#retry = button("retry", "retry now", "Try to connect now", actions.retry);
+    this.#retry = button("retry", "retry now", "Retry now", actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
     this.#download.href = downloadUrl;
@@ -73,6 +73,7 @@ export class Header {
     this.#cancel.hidden = final;
     this.#cancel.disabled = model.cancelling;
     setText(this.#cancel.lastElementChild as HTMLElement, model.cancelling ? "Cancelling…" : "Cancel");
+    this.#cancel.setAttribute("aria-label", model.cancelling ? "Cancelling…" : this.#cancel.title);
   }
 
   #showState(model: HeaderModel): void {
