@@ -48,6 +48,14 @@ class Connection:
         except OSError:
             return None
         self._unread += more
+        try:
+            found = self._whole()
+        except (ValueError, TypeError, AttributeError):  # not one of ours
+            return None
+        too_long = b"\n" not in self._unread and len(self._unread) > LONGEST_REQUEST
+        return found if more and not too_long else None
+
+    def _whole(self) -> list[tuple[dict[str, Any], bytes]]:
         found: list[tuple[dict[str, Any], bytes]] = []
         while (line_end := self._unread.find(b"\n")) >= 0:
             asked = json.loads(self._unread[:line_end])
@@ -56,8 +64,7 @@ class Connection:
                 break
             found.append((asked, self._unread[line_end + 1 : stop]))
             self._unread = self._unread[stop:]
-        too_long = line_end < 0 and len(self._unread) > LONGEST_REQUEST
-        return found if more and not too_long else None
+        return found
 
     def send(self, line: bytes) -> None:
         """Answer; whoever no longer listens doesn't get it."""

@@ -17,8 +17,10 @@ from pathlib import Path
 
 from .backends import Backend, CannotLaunch, CannotSend
 from .folder import Folder
+from .store import NotWriter, StreamEnded, UnknownStream
 from .store.file import FileStore
-from .workload import FINAL, IdSource, SpecError, Status, Workload, WorkloadSpec, environment
+from .store.layout import BadIndex
+from .workload import FINAL, WORKLOAD_VARIABLE, IdSource, SpecError, Status, Workload, WorkloadSpec, environment
 
 __all__ = [
     "CannotSend",
@@ -75,7 +77,8 @@ class Engine:
         self._keys: dict[str, str] = {}
         self._queue: list[str] = []
         self._active: set[str] = set()  # launched, or about to be
-        self._launching = 0
+        self._starting: dict[str, asyncio.Event] = {}  # being launched; set when that is over
+        self._unwanted: set[str] = set()  # cancelled while they were being launched
         self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._wakes: dict[str, list[Wake]] = {}
@@ -106,7 +109,10 @@ class Engine:
         found = self.status_of(workload_id)
         if found.status.final:
             return found
-        tally = self._store.read(workload_id, 0, 0).tally()
+        try:
+            tally = self._store.read(workload_id, 0, 0).tally()
+        except (UnknownStream, BadIndex, NotWriter):  # somebody was at its folder: what is known of it still is
+            return found
         return replace(found, lines=tally.lines, bytes=tally.bytes, levels=tally.levels)
 
     def status_of(self, workload_id: str) -> Workload:
@@ -146,11 +152,12 @@ class Engine:
             return self.get(self._keys[spec.key]), False
         spec = self._placed(spec)
         waits = self._limits.max_running is not None and len(self._active) >= self._limits.max_running
-        if len(self._queue) + self._launching >= self._limits.max_queued:
-            raise QueueFull(f"{len(self._queue) + self._launching} workloads are waiting")
+        if len(self._queue) + len(self._starting) >= self._limits.max_queued:
+            raise QueueFull(f"{len(self._queue) + len(self._starting)} workloads are waiting")
         workload_id, created = self._ids.new(), time.time_ns() // 1000 / 1000
         try:
-            self._store.folder(workload_id).create(spec, created)
+            cookie = {WORKLOAD_VARIABLE: workload_id}
+            self._store.folder(workload_id).create(replace(spec, env={**spec.env, **cookie}), created)
         except OSError as error:
             raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
         self._remember(Workload(workload_id, replace(spec, env={}), created, Status()))
@@ -172,7 +179,11 @@ class Engine:
         if workload_id in self._queue:
             self._queue.remove(workload_id)
             self._end(workload_id, found.status.move("cancelled", ended=time.time() * 1000))
-        else:
+            return self.get(workload_id), True
+        if workload_id in self._starting:
+            self._unwanted.add(workload_id)
+            await self._starting[workload_id].wait()
+        if not self.status_of(workload_id).status.final:
             await self._backend(found).cancel(self._store.folder(workload_id), self._limits.grace)
         return self.get(workload_id), True
 
@@ -195,7 +206,7 @@ class Engine:
             try:
                 spec, created = folder.read_spec()
                 status, summary = folder.read_status()
-            except (OSError, ValueError, TypeError, KeyError) as error:
+            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
                 self._log.warning("the workload %s cannot be read and is left alone: %s", workload_id, error)
                 continue
             self._remember(Workload(workload_id, replace(spec, env={}), created, status, **summary))
@@ -221,8 +232,11 @@ class Engine:
         if spec.backend not in self._backends:
             raise SpecError("backend", f"must be one of {', '.join(self.backends)}")
         cwd = self._root / spec.cwd
-        if not cwd.is_dir():
-            raise SpecError("cwd", "is not a directory" if cwd.exists() else "does not exist")
+        try:
+            if not cwd.is_dir():
+                raise SpecError("cwd", "is not a directory" if cwd.exists() else "does not exist")
+        except OSError as error:
+            raise SpecError("cwd", os.strerror(error.errno or 0)) from None
         if not os.access(cwd, os.X_OK):
             raise SpecError("cwd", "must not be entered by this user")
         return replace(spec, cwd=str(cwd), env=environment(os.environ, spec.env, tty=spec.tty))
@@ -238,15 +252,20 @@ class Engine:
     async def _launch(self, workload_id: str) -> None:
         folder = self._store.folder(workload_id)
         self._active.add(workload_id)
-        self._launching += 1
+        started = self._starting[workload_id] = asyncio.Event()
         try:
             async with self._launches:
+                if workload_id in self._unwanted:
+                    self._end(workload_id, Status().move("cancelled", ended=time.time() * 1000))
+                    return
                 await self._backend(self._known[workload_id]).launch(folder)
         except CannotLaunch:
             self._active.discard(workload_id)
             raise
         finally:
-            self._launching -= 1
+            del self._starting[workload_id]
+            self._unwanted.discard(workload_id)
+            started.set()
         status, summary = folder.read_status()
         self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
         self._attend(workload_id)
@@ -267,7 +286,8 @@ class Engine:
         folder = self._store.folder(workload_id)
         written, summary = folder.read_status()
         if not written.final:  # queued, or lost: nobody else can write its end
-            self._store.finish(workload_id)
+            with contextlib.suppress(StreamEnded):  # its runner came as far as that
+                self._store.finish(workload_id)
             tally = self._store.read(workload_id, 0, 0).tally()
             summary = {"lines": tally.lines, "bytes": tally.bytes, "levels": dict(tally.levels)}
             folder.write_status(status, **summary)

@@ -54,7 +54,7 @@ class Folder:
 
     def read_spec(self) -> tuple[WorkloadSpec, float]:
         """The spec and when it was created (Unix ms)."""
-        value = json.loads((self.path / "spec.json").read_bytes())
+        value = read_json(self.path / "spec.json")
         created = value.pop("created")
         known = WorkloadSpec.__dataclass_fields__
         return WorkloadSpec(**{k: v for k, v in value.items() if k in known}), created
@@ -119,7 +119,9 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A small file that `write_json` wrote. FileNotFoundError, ValueError."""
-    value: dict[str, Any] = json.loads(path.read_bytes())
+    value = json.loads(path.read_bytes())
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} holds no object")  # noqa: TRY004 - its content is wrong, not its type
     return value
 
 

@@ -85,8 +85,7 @@ class Record:
 
 # Everything a terminal acts on except SGR (colours): CSI, OSC/DCS/APC/PM/SOS strings (also unterminated), two-byte ESC.
 _CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*(?:[@-ln-~]|$)"  # CSI but not ...m
-    r"|\x1b\[[<=>?][0-?]*m|\x1b\[[0-?]*[ -/]+m"  # private or intermediate forms ending in m are not SGR
+    r"\x1b\[(?![0-9;:]*m)[0-?]*[ -/]*[@-~]?"  # CSI, finished or not, but not ESC [ ... m
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)?"
     r"|\x1b(?![\[\]PX^_])[ -/]*[0-~]?"
 )
@@ -102,6 +101,8 @@ def clean(text: str) -> str:
     """Drop the control sequences that are not colours: a record is text, not a terminal's program."""
     return _CONTROL.sub("", text) if "\x1b" in text else text
 
+
+_CR_RUNS = re.compile(rb"(\r+)")
 
 # --- lines ----------------------------------------------------------------------------------------------------------
 
@@ -165,16 +166,18 @@ class Splitter:
         out = Lines(start, [], [], [], [])
         bodies = chunk.split(b"\n")
         for i, body in enumerate(bodies):
-            if seen := body.rstrip(b"\r"):
-                cut = seen.rfind(b"\r") + 1
-                if cut or crs:
-                    overwritten += len(text) + crs + cut
-                    text = seen[cut:]
-                else:
-                    text += seen
-                crs = 0
-            crs += len(body) - len(seen)
-            overwritten, text = _emit_parts(out, overwritten, text)
+            # Where parts may come of it, segment by segment: they must not depend on how the bytes were cut.
+            for piece in _CR_RUNS.split(body) if len(text) + len(body) > LONGEST_TEXT else (body,):
+                if seen := piece.rstrip(b"\r"):
+                    cut = seen.rfind(b"\r") + 1
+                    if cut or crs:
+                        overwritten += len(text) + crs + cut
+                        text = seen[cut:]
+                    else:
+                        text += seen
+                    crs = 0
+                crs += len(piece) - len(seen)
+                overwritten, text = _emit_parts(out, overwritten, text)
             if i < len(bodies) - 1:
                 _emit(out, overwritten, text, crs, 1)
                 overwritten, text, crs = 0, b"", 0

@@ -32,6 +32,9 @@ _LONGEST_STRING = 128 * 1024 - 1
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
+WORKLOAD_VARIABLE = "JUPYTER_LOGSTREAM_WORKLOAD"
+"""In a workload's environment: its id. Whatever it starts can be found by it."""
+
 ROWS, COLUMNS = 40, 120
 """The size of a workload's terminal."""
 

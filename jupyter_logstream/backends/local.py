@@ -8,6 +8,7 @@ know the store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from typing import Any
 
 from ..control import request, socket_path
 from ..folder import Folder, boot_id
-from ..workload import Status
+from ..workload import WORKLOAD_VARIABLE, Status
 from . import CannotLaunch, CannotSend
 
 _PACKAGE = str(Path(__file__).resolve().parents[2])
@@ -51,6 +52,20 @@ class LocalBackend:
             str(self._keep),
             str(self._grace),
         ]
+        try:
+            code = await asyncio.wait_for(self._start(command, folder), _LAUNCH_TIME)
+        except asyncio.TimeoutError:
+            raise CannotLaunch(None, f"the runner was not ready within {_LAUNCH_TIME:g} s") from None
+        except OSError as error:
+            raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
+        if code != 0:
+            raise CannotLaunch(
+                None, f"the runner did not start: {_last_line(folder.complaints) or f'exit code {code}'}"
+            )
+
+    @staticmethod
+    async def _start(command: list[str], folder: Folder) -> int:
+        """Start a runner; returns when it is ready (0) or has failed."""
         complaints = os.open(folder.complaints, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             starter = await asyncio.create_subprocess_exec(
@@ -61,15 +76,14 @@ class LocalBackend:
                 cwd="/",
                 start_new_session=True,
             )
-        except OSError as error:
-            raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
         finally:
             os.close(complaints)
-        code = await asyncio.wait_for(starter.wait(), _LAUNCH_TIME)
-        if code != 0:
-            raise CannotLaunch(
-                None, f"the runner did not start: {_last_line(folder.complaints) or f'exit code {code}'}"
-            )
+        try:
+            return await starter.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                starter.kill()
+            raise
 
     async def watch(self, folder: Folder) -> AsyncIterator[Status]:
         told: Status | None = None
@@ -79,7 +93,7 @@ class LocalBackend:
             if connection is None and not status.final and not folder.is_held():
                 status, _ = folder.read_status()  # it may have ended in between
                 if not status.final:
-                    yield _lost(status)
+                    yield _lost(folder, status)
                     return
             if status != told:
                 told = status
@@ -100,12 +114,14 @@ class LocalBackend:
                 connection[1].close()
 
     async def cancel(self, folder: Folder, grace: float) -> None:
-        connection = await _connect(folder)
-        if connection is not None:
-            try:
-                await self._ask(connection, request("cancel", grace=grace))
-            finally:
-                connection[1].close()
+        while (connection := await _connect(folder)) is None:
+            if folder.read_status()[0].final or not folder.is_held():
+                return
+            await asyncio.sleep(0.05)  # it is about to end
+        try:
+            await self._ask(connection, request("cancel", grace=grace))
+        finally:
+            connection[1].close()
 
     async def send(self, folder: Folder, data: bytes | None) -> None:
         connection = await _connect(folder)
@@ -144,23 +160,22 @@ async def _connect(folder: Folder) -> _Streams | None:
         return None
 
 
-def _lost(status: Status) -> Status:
-    """Nobody runs it and nobody wrote its end. What it left behind of its session is ended: nobody could reach it."""
-    if status.pid is not None and status.boot == boot_id():
-        _end_session(status.pid)
-    why = "the machine was restarted while it ran" if status.boot not in (None, boot_id()) else "its runner was killed"
+def _lost(folder: Folder, status: Status) -> Status:
+    """Nobody runs it and nobody wrote its end. What is left of it is ended: nobody could reach it any more."""
+    same_boot = status.boot in (None, boot_id())
+    if same_boot:
+        _end_leftovers(folder.id)
+    why = "its runner was killed" if same_boot else "the machine was restarted while it ran"
     return replace(status, state="lost", ended=time.time() * 1000, error=why)
 
 
-def _end_session(leader: int) -> None:
-    """KILL what still runs in the session that the child led."""
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        if name.isdigit():
-            try:
-                if os.getsid(int(name)) == leader:
-                    os.kill(int(name), signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+def _end_leftovers(workload_id: str) -> None:
+    """KILL what carries the workload's id in its environment (Linux; a pid alone could be somebody else's by now)."""
+    cookie = f"{WORKLOAD_VARIABLE}={workload_id}\0".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if cookie in environment.read_bytes():
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def _last_line(path: Path) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from tornado.http1connection import HTTP1Connection  # noqa: TC002 - with the others
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RequestHandler
 
 from ..sse import encode
 from .request import LogStreamHandler
@@ -25,6 +26,11 @@ HEADERS = {
     "X-Accel-Buffering": "no",
     "Connection": "close",  # browsers otherwise drain an abandoned stream for up to 5 s
 }
+
+
+def cut(handler: RequestHandler) -> None:
+    """Close the connection; what was not sent is dropped, and the handler ends as for a reader that has left."""
+    cast("HTTP1Connection", handler.request.connection).stream.close()
 
 
 class OpenStreams:
@@ -100,7 +106,7 @@ class EventStreamHandler(LogStreamHandler):
         try:
             await asyncio.wait_for(self.flush(), STALLED)
         except asyncio.TimeoutError:
-            self.detach().close()  # what was not sent is dropped
+            cut(self)
             raise StreamClosedError from None
         self._spoke = asyncio.get_running_loop().time()
         await asyncio.sleep(0)  # a flush that need not wait does not yield: others must get their turn

@@ -16,7 +16,9 @@ from tornado.web import authenticated
 
 from ..engine import UnknownWorkload
 from ..sse import encode_json
-from ..store import UnknownStream
+from ..store import NotWriter, UnknownStream
+from ..store.layout import BadIndex
+from ..store.query import SlowPattern
 from ..workload import ID
 from .event_stream import EventStreamHandler
 from .frames import Frame, Start, Subscription, dump
@@ -81,7 +83,7 @@ class SingleStreamHandler(EventStreamHandler):
                 self.open_streams.set(self, len(live))
                 if live and await self.rest(due):
                     await self.say(_ping(subscriptions, time.time_ns() // 1000 / 1000, named))
-        except (StreamClosedError, UnknownWorkload, UnknownStream):
+        except (StreamClosedError, UnknownWorkload, UnknownStream, SlowPattern, BadIndex, NotWriter):
             return  # without `done`: whoever comes back learns what became of it
 
     def _changed(self, changed: set[str], workload_id: str) -> None:
@@ -95,7 +97,8 @@ class SingleStreamHandler(EventStreamHandler):
             now = asyncio.get_running_loop().time()
             if one.id in changed or (one.due is not None and one.due <= now):
                 changed.discard(one.id)  # before the look: what comes after it wakes us again
-                blocks = [encode_frame(frame, one.id, named) for frame in one.frames(now)]
+                frames = await asyncio.to_thread(one.frames, now) if one.searches else one.frames(now)
+                blocks = [encode_frame(frame, one.id, named) for frame in frames]
                 if blocks:
                     await self.say(b"".join(blocks))
                 if one.done:

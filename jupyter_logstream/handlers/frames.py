@@ -70,6 +70,11 @@ class Subscription:
         self._older = self._has_older(ends)
 
     @property
+    def searches(self) -> bool:
+        """Whether it looks at texts, so that `frames` is better called off the event loop."""
+        return self._filter.q is not None
+
+    @property
     def due(self) -> float | None:
         """When to ask again without a change of the stream (the loop's clock); None: only after one."""
         return self._due

@@ -10,17 +10,20 @@ from jupyter_server.auth.decorator import authorized
 from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
+from ..engine import UnknownWorkload
 from ..records import LEVELS, SOURCES
 from ..sse import encode, encode_json
+from ..store import UnknownStream
 from ..store.batch import Batch
 from ..store.download import Download
 from ..store.query import Filter, page
 from ..workload import ID
-from .event_stream import EventStreamHandler
+from .event_stream import EventStreamHandler, cut
 from .frames import dump
 from .request import RESOURCE, LogStreamHandler, Refused, number, printable
 
 _BATCH = 2000
+_PATIENCE = 600.0  # seconds a download may be left standing
 _SEQ = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 FILTERS = ("step", "level", "levels", "source", "q")
@@ -58,8 +61,8 @@ class LogsHandler(EventStreamHandler):
         await self.open(1)
         try:
             await self._tell(workload_id, after)
-        except StreamClosedError:
-            return
+        except (StreamClosedError, UnknownStream, UnknownWorkload):
+            return  # it has left, or the workload was deleted: without `done`
 
     def _cursor(self, given: dict[str, str], last_id: str, workload_id: str) -> int:
         end = self.store.read(workload_id, 0, 0).end
@@ -150,8 +153,8 @@ class DownloadHandler(LogStreamHandler):
             if asked[2] and int(asked[2]) < int(asked[1]):
                 return 0, size
         if start >= size or start == end:
-            self.set_header("Content-Range", f"bytes */{size}")
-            raise Refused(416, "range_not_satisfiable", f"the log has {size} bytes")
+            told = f"bytes */{size}"
+            raise Refused(416, "range_not_satisfiable", f"the log has {size} bytes", Content_Range=told)
         self.set_status(206)
         self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         return start, end
@@ -161,7 +164,10 @@ class DownloadHandler(LogStreamHandler):
         try:
             while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                 self.write(chunk)
-                await self.flush()
+                await asyncio.wait_for(self.flush(), _PATIENCE)
+        except asyncio.TimeoutError:
+            cut(self)
+            return
         except StreamClosedError:
             return
         self.finish(set_content_type="text/plain; charset=utf-8")

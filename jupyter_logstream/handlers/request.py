@@ -33,10 +33,11 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 class Refused(HTTPError):
     """A request that is answered with an error: `reason` is a stable snake_case code."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, **headers: str) -> None:
         super().__init__(status, "%s", message)
         self.code = reason
         self.text = message
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 # The one table from errors to HTTP: (status, reason).
@@ -187,6 +188,8 @@ class LogStreamHandler(APIHandler):
         message, reason = HTTPStatus(status_code).phrase, HTTPStatus(status_code).name.lower()
         if isinstance(error, Refused):
             message, reason = error.text, error.code
+            for name, value in error.headers.items():
+                self.set_header(name, value)
         elif isinstance(error, HTTPError) and error.log_message and status_code < 500:
             message = error.log_message % error.args if error.args else error.log_message
         if status_code == 429:

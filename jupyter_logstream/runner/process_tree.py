@@ -35,19 +35,25 @@ def descendants(root: int) -> list[int]:
 
 
 def signal_all(root: int, group: int | None, number: int) -> None:
-    """Send a signal to all that lives below `root`, and to a process group.
+    """Send a signal once to all that lives below `root`, and to a process group (where /proc does not tell the tree).
 
     For KILL the tree is stopped first and looked at again until it no longer grows: a fork bomb cannot outrun it.
     """
+    pids = _stop(root) if number == signal.SIGKILL else descendants(root)
     if group is not None:
+        pids = [pid for pid in pids if _group_of(pid) != group]
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
-    if number == signal.SIGKILL:
-        _send(_stop(root), signal.SIGKILL)
-    else:
-        pids = descendants(root)
-        _send(pids, number)
-        _send(pids, signal.SIGCONT)  # a stopped process would not act on it
+            os.killpg(group, signal.SIGCONT)  # a stopped process would not act on it
+    _send(pids, number)
+    _send(pids, signal.SIGCONT)
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
 
 
 def _stop(root: int) -> list[int]:

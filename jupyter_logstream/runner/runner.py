@@ -174,7 +174,7 @@ class Runner:
         if self._why == "timed_out":
             error: str | None = f"ran longer than its timeout of {self._spec.timeout:g} s"
         else:
-            error = f"ended by signal {signal.Signals(killed).name}" if killed and self._why is None else None
+            error = f"ended by signal {_signal_name(killed)}" if killed and self._why is None else None
         self._end(self._why or ("succeeded" if code == 0 else "failed"), exit_code=code, signal=killed, error=error)
 
     def _tell_detached(self) -> None:
@@ -240,7 +240,11 @@ class Runner:
         signal_all(os.getpid(), None, signal.SIGKILL)
 
     def _accept(self, listener: socket.socket) -> None:
-        connection = Connection(listener.accept()[0])
+        try:
+            connection = Connection(listener.accept()[0])
+        except OSError:  # gone again, or no descriptor is left: it waits in line
+            time.sleep(0.05)
+            return
         served = _Served(connection.socket, lambda _: self._serve(connection))
         self._selector.register(connection.socket, selectors.EVENT_READ, served)
 
@@ -256,7 +260,7 @@ class Runner:
     def _obey(self, connection: Connection, asked: dict[str, Any], payload: bytes) -> None:
         do = asked.get("do")
         if do == "cancel":
-            self.stop("cancelled", float(asked["grace"]))
+            self.stop("cancelled", float(asked.get("grace", self._grace)))
             connection.send(answer())
         elif do == "watch":
             connection.send(answer())
@@ -312,13 +316,25 @@ def _wake_on_child_exit() -> int:
     return read
 
 
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else str(number)
+
+
 def _cannot_start(spec: WorkloadSpec, error: OSError) -> str:
     what = spec.argv[0]
     if error.filename == spec.cwd and spec.cwd != what:
         return f"cwd {spec.cwd}: {error.strerror}"
-    reasons = {
-        errno.ENOENT: f"{what}: command not found",
-        errno.EACCES: f"{what}: is a directory" if os.path.isdir(what) else f"{what}: is not executable",
-        errno.ENOEXEC: f"{what}: is not a program that this system can run (a script needs a #! line)",
-    }
-    return reasons.get(error.errno or 0, f"{what}: {error.strerror}")
+    places = [spec.cwd] if "/" in what else spec.env.get("PATH", os.defpath).split(os.pathsep)
+    there = [place for place in (os.path.join(folder, what) for folder in places) if os.path.exists(place)]
+    if error.errno == errno.ENOENT:
+        return (
+            f"{what}: the interpreter that its first line names was not found"
+            if there
+            else f"{what}: command not found"
+        )
+    if error.errno == errno.EACCES:
+        is_folder = any(os.path.isdir(place) for place in there)
+        return f"{what}: is a directory" if is_folder else f"{what}: is not executable"
+    if error.errno == errno.ENOEXEC:
+        return f"{what}: is not a program that this system can run (a script needs a #! line)"
+    return f"{what}: {error.strerror}"

@@ -16,12 +16,7 @@ from json import dumps
 from typing import Any
 
 from ..records import LEVELS, PART, SOURCES, Record
-
-STEP_BITS = 0xFFFF  # a mark: step | source << 16 | level << 24 | flags << 32
-SOURCE_SHIFT, LEVEL_SHIFT, FLAG_SHIFT = 16, 24, 32
-
-ESTIMATED = 8
-"""Flag, beside those of a line: the entry was made after a crash, so its time is when it was found."""
+from .layout import ESTIMATED, FLAG_SHIFT, STEP_BITS, level_of, source_of
 
 ESTIMATED_FIELDS: Mapping[str, Any] = {"ts_estimated": True}
 
@@ -114,10 +109,10 @@ class Batch:
             Record(
                 seq=seq,
                 ts=time / 1000,
-                level=LEVELS[mark >> LEVEL_SHIFT & 0xFF],
+                level=LEVELS[level_of(mark)],
                 message=message,
                 step=self._step(mark),
-                source=SOURCES[mark >> SOURCE_SHIFT & 0xFF],
+                source=SOURCES[source_of(mark)],
                 part=bool(mark >> FLAG_SHIFT & PART),
                 fields=fields.get(i) or (ESTIMATED_FIELDS if mark >> FLAG_SHIFT & ESTIMATED else None),
             )
@@ -150,9 +145,9 @@ class Batch:
     def _around(self, time: int, mark: int) -> tuple[bytes, bytes]:
         """What stands in a record's JSON between its seq and its message, and behind that."""
         step = self._step(mark)
-        before = f',"ts":{time / 1000!r},"level":"{LEVELS[mark >> LEVEL_SHIFT & 0xFF]}","message":"'
+        before = f',"ts":{time / 1000!r},"level":"{LEVELS[level_of(mark)]}","message":"'
         after = '"' if step is None else f'","step":{dumps(step)}'
-        after += f',"source":"{SOURCES[mark >> SOURCE_SHIFT & 0xFF]}"'
+        after += f',"source":"{SOURCES[source_of(mark)]}"'
         after += ',"part":true' if mark >> FLAG_SHIFT & PART else ""
         after += f',"fields":{dumps(ESTIMATED_FIELDS)}' if mark >> FLAG_SHIFT & ESTIMATED else ""
         return before.encode(), after.encode() + b"}"
@@ -210,8 +205,3 @@ def join(pieces: Sequence[Batch], ends: Batch) -> Batch:
         sizes=(),
         _messages=(messages, fields),
     )
-
-
-def mark_of(*, source: int, level: int = 0, flags: int = 0, step: int = 0) -> int:
-    """Pack what the index knows of a line beside its place and time."""
-    return step | source << SOURCE_SHIFT | level << LEVEL_SHIFT | flags << FLAG_SHIFT

@@ -11,9 +11,7 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..records import SOURCES
-from .batch import SOURCE_SHIFT
-from .layout import ENTRY, INDEX_SEGMENT, SEGMENT, segment_path, segments, unpack
+from .layout import ENTRY, INDEX_SEGMENT, SEGMENT, file_of, segment_path, segments, unpack
 from .writer import OUTPUT
 
 _ENTRIES_AT_ONCE = 1 << 16
@@ -103,22 +101,23 @@ class Download:
                 yield name, reached[name], self._extents[name][1]
 
     def _merged(self, words: array[int], reached: dict[str, int]) -> Iterator[Span]:
-        """Neighbouring lines of one source as one span; only what was there at the start."""
+        """Neighbouring lines of one source as one span; only what was there at the start, and all of that."""
         current: Span | None = None
         for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
-            name = SOURCES[mark >> SOURCE_SHIFT & 0xFF]
+            name = file_of(mark)
             if name not in reached:
                 continue
-            stop = min(offset + (sizes & 0xFFFFFFFF), self._extents[name][1])
-            if offset < reached[name] or stop <= offset:
-                continue  # retention took it, or it came later
+            # From where this source was left, not from `offset`: what has lost its index entry is told all the same.
+            begin, stop = reached[name], min(offset + (sizes & 0xFFFFFFFF), self._extents[name][1])
+            if stop <= begin:
+                continue
             reached[name] = stop
-            if current and current[0] == name and current[2] == offset:
+            if current and current[0] == name:
                 current = (name, current[1], stop)
                 continue
             if current:
                 yield current
-            current = (name, offset, stop)
+            current = (name, begin, stop)
         if current:
             yield current
 

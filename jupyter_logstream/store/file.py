@@ -65,15 +65,18 @@ class FileStore:
         return last
 
     def read(self, stream: str, after: int, limit: int) -> Batch:
-        try:
+        for attempt in range(3):
             try:
                 return self._read(stream, after, limit)
             except BadIndex:
                 self.mend(stream)
-                return self._read(stream, after, limit)
-        except FileNotFoundError:
-            self._readers.pop(stream, None)
-            raise UnknownStream(stream) from None
+            except FileNotFoundError:
+                self._readers.pop(stream, None)
+                if not (self._streams / stream).is_dir():
+                    break
+                if attempt:  # the first time retention may have come in between
+                    self.mend(stream)
+        raise UnknownStream(stream)
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
         if self._watcher is None:
@@ -103,7 +106,7 @@ class FileStore:
         folder = self.folder(stream)
         lock = folder.hold()
         if lock is None:
-            raise NotWriter(f"the log of {stream} is damaged while it is written")
+            raise BadIndex(f"the log of {stream} is damaged while it is written")
         try:
             LogWriter(folder.path, keep=self.keep).release()
         finally:
@@ -153,7 +156,10 @@ class FileStore:
             path = self._streams / stream
             if not path.is_dir():
                 raise UnknownStream(stream)
-            reader = self._readers[stream] = LogReader(path)
+            reader = LogReader(path)
+            if (path / "end").exists() and not reader.covers():
+                raise BadIndex(f"the index of {stream} is shorter than its log")
+            self._readers[stream] = reader
             if len(self._readers) > _READERS:
                 self._readers.popitem(last=False)
         with contextlib.suppress(KeyError):  # a scan in another thread may have let go of it

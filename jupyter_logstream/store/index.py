@@ -6,6 +6,7 @@ bytes are there. This file must not know what stands in the log.
 
 from __future__ import annotations
 
+import errno
 import os
 from array import array
 from pathlib import Path
@@ -97,7 +98,7 @@ class IndexWriter(Index):
                 segment_path(self._folder, "index", number).unlink()
         self.close()
         path = segment_path(self._folder, "index", last)
-        if path.exists():
+        if path.exists() and path.stat().st_size > (slot + 1) * ENTRY:
             os.truncate(path, (slot + 1) * ENTRY)
         self._last, self.lines = -1, lines
 
@@ -107,12 +108,15 @@ class IndexWriter(Index):
             if (number + 1) * INDEX_SEGMENT < seq:
                 segment_path(self._folder, "index", number).unlink()
 
-    def clear(self) -> None:
-        """Remove the whole index: it will be made anew."""
+    def restart(self, lines: int) -> None:
+        """Remove the whole index: it will be made anew behind a seq, before which nothing is ever read."""
         self.close()
         for number in segments(self._folder, "index"):
             segment_path(self._folder, "index", number).unlink()
-        self._last, self.lines = -1, 0
+        self._last, self.lines = -1, lines
+        number, slot = divmod(lines, INDEX_SEGMENT)
+        if slot:
+            os.ftruncate(self._open(number), (slot + 1) * ENTRY)
 
     def close(self) -> None:
         """Let go of the open segment."""
@@ -126,9 +130,23 @@ class IndexWriter(Index):
             path = segment_path(self._folder, "index", number)
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._number = number
-            if os.fstat(self._fd).st_size == 0:
-                os.write(self._fd, header(self._folder.name, number * INDEX_SEGMENT + 1))
+            if os.fstat(self._fd).st_size < ENTRY:
+                self._begin(number)
         return self._fd
+
+    def _begin(self, number: int) -> None:
+        """Write a segment's header whole or not at all: an OSError leaves an empty file, which is begun again."""
+        os.ftruncate(self._fd, 0)
+        head = header(self._folder.name, number * INDEX_SEGMENT + 1)
+        try:
+            written = os.write(self._fd, head)
+        except OSError:
+            self.close()
+            raise
+        if written < len(head):  # the last bytes that the disk had
+            os.ftruncate(self._fd, 0)
+            self.close()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 __all__ = ["BadIndex", "Index", "IndexWriter"]

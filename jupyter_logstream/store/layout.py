@@ -3,11 +3,12 @@
     stdout.000 stderr.000 ...  exact bytes, in segments of SEGMENT; offsets are global, so a download concatenates
     notes.000                  JSON lines: published and system records
     index.000 ...              a header, then one entry of 32 bytes per record; INDEX_SEGMENT entries a file
-    steps                      JSON lines: the names of steps, in order
-    kept                       {"first": seq}: what retention took away lies before it (absent: nothing)
+    steps                      {"names": [...]}: the names of steps, in order
+    kept                       {"first": seq, "ends": {file: offset}}: what retention took away lies before `first`,
+                               and in each file before its offset (absent: nothing)
     end                        empty; its being there says that nothing will follow
 
-An entry is four little-endian 64-bit words: offset; time in microseconds; length | tail << 32; mark (see `batch`). The
+An entry is four little-endian 64-bit words: offset; time in microseconds; length | tail << 32; mark. The
 tail is how many of the line's bytes, at its end, hold its text and line end. This file must not know who reads or
 writes.
 """
@@ -26,8 +27,14 @@ LAYOUT = 1
 SEGMENT = 64 * 1024 * 1024
 INDEX_SEGMENT = 1 << 20
 ENTRY = 32
-FILES = ("stdout", "stderr", "notes", "notes")
-"""The file that holds a source's bytes, by the source's code."""
+FILES = ("stdout", "stderr", "notes")
+
+STEP_BITS = 0xFFFF
+SOURCE_SHIFT, LEVEL_SHIFT, FLAG_SHIFT = 16, 24, 32
+ESTIMATED = 8
+"""Flag, beside those of a line (PART, CR, OPEN): the entry was made after a crash, so its time is when it was found."""
+NOTE = 16
+"""Flag: it is a line of `notes`, whatever its source."""
 
 _HEADER = struct.Struct("<8sHHI8sQ")
 _MAGIC = b"JLSINDEX"
@@ -35,6 +42,30 @@ _MAGIC = b"JLSINDEX"
 
 class BadIndex(ValueError):
     """An index is not what its header says, or does not fit its log."""
+
+
+def mark_of(*, source: int, level: int = 0, flags: int = 0, step: int = 0) -> int:
+    """Pack a mark."""
+    return step | source << SOURCE_SHIFT | level << LEVEL_SHIFT | flags << FLAG_SHIFT
+
+
+def source_of(mark: int) -> int:
+    """The code of the source in a mark."""
+    return mark >> SOURCE_SHIFT & 0xFF
+
+
+def level_of(mark: int) -> int:
+    """The code of the level in a mark."""
+    return mark >> LEVEL_SHIFT & 0xFF
+
+
+def file_of(mark: int) -> str:
+    """The file that a record's bytes lie in. BadIndex for a mark that is none."""
+    if mark >> FLAG_SHIFT & NOTE:
+        return "notes"
+    if source_of(mark) >= len(FILES) - 1:
+        raise BadIndex(f"an index names the source {source_of(mark)}")
+    return FILES[source_of(mark)]
 
 
 def segment_path(folder: Path, name: str, number: int) -> Path:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from ..records import SOURCES, Record, level_code
 from . import StreamEnded, UnknownStream
-from .batch import Batch, Messages, Tally, mark_of
+from .batch import Batch, Messages, Tally
+from .layout import mark_of
 
 
 @dataclass(slots=True)

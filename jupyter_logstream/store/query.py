@@ -6,6 +6,7 @@ log. A regular expression has a time limit, since a user's may take for ever.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ import regex
 
 from ..records import LEVELS, SOURCES
 from . import Store
-from .batch import LEVEL_SHIFT, SOURCE_SHIFT, STEP_BITS, Batch, join
+from .batch import Batch, join
+from .layout import STEP_BITS, level_of, source_of
 
 SCAN = 8192  # records looked at in one read
 _TIME_LIMIT = 1.0  # seconds for a regular expression over one batch
@@ -59,20 +61,20 @@ class Filter:
                     return []
                 step = list(batch.steps).index(self.step) + 1
             fits = {
-                mark: (mark >> LEVEL_SHIFT & 0xFF) in codes
-                and source in (None, mark >> SOURCE_SHIFT & 0xFF)
-                and step in (None, mark & STEP_BITS)
+                mark: level_of(mark) in codes and source in (None, source_of(mark)) and step in (None, mark & STEP_BITS)
                 for mark in set(batch.marks)
             }
             found = [i for i, mark in enumerate(batch.marks) if fits[mark]]
             if contains is None or not found:
                 return found
-            return [i for i, text in zip(found, batch.pick(found).messages, strict=True) if contains(text)]
+            texts = batch.pick(found).messages
+            end = time.monotonic() + _TIME_LIMIT
+            return [i for i, text in zip(found, texts, strict=True) if contains(text, end - time.monotonic())]
 
         return match
 
 
-def _text_test(q: str) -> Callable[[str], bool]:
+def _text_test(q: str) -> Callable[[str, float], bool]:
     """`/.../` is a regular expression; else text: a capital in it makes its case matter."""
     if len(q) > 1 and q.startswith("/") and q.endswith("/"):
         try:
@@ -80,16 +82,16 @@ def _text_test(q: str) -> Callable[[str], bool]:
         except regex.error as error:
             raise BadPattern(str(error)) from None
 
-        def search(text: str) -> bool:
+        def search(text: str, limit: float) -> bool:
             try:
-                return pattern.search(text, timeout=_TIME_LIMIT) is not None
+                return pattern.search(text, timeout=max(limit, 0.001), concurrent=True) is not None  # without the GIL
             except TimeoutError:
                 raise SlowPattern("the regular expression takes too long on this log") from None
 
         return search
     if q != q.lower():
-        return lambda text: q in text
-    return lambda text: q in text.lower()
+        return lambda text, _: q in text
+    return lambda text, _: q in text.lower()
 
 
 def matches(store: Store, stream: str, chosen: Filter, after: int = 0, at_once: int = SCAN) -> Iterator[Batch]:

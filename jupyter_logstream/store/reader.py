@@ -11,22 +11,25 @@ import json
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from ..records import CR, LEVELS, LONGEST_TEXT, OPEN, PART, clean, final_text
-from .batch import FLAG_SHIFT, SOURCE_SHIFT, STEP_BITS, Batch, Messages, Partial, Tally, uniform
+from .batch import Batch, Messages, Partial, Tally, uniform
 from .index import BadIndex, Index
-from .layout import FILES, extent, pack
+from .layout import ENTRY, FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, pack
 from .segments import read_range
-from .writer import OUTPUT, kept_first
+from .writer import OUTPUT, Kept, Steps
 
 BATCH_BYTES = 256 * 1024
 """About how many bytes a batch holds at most, as JSON (one record may be longer)."""
 
 _RECORD_BYTES = 90  # what a record's JSON takes beside its message
 
+_LOOK_BACK = 4096  # entries
+_LEVEL_BYTE = 27  # of an entry
 _AT_ONCE = 32 * 1024 * 1024  # bytes between a batch's first and last line that are read in one go
 
 
@@ -38,30 +41,29 @@ class LogReader:
         self._index = Index(folder)
         self._counted = 0
         self._levels = [0] * len(LEVELS)
-        self._ends: dict[str, int] = {}
 
     def read(self, after: int, limit: int, budget: int = BATCH_BYTES) -> Batch:
         """At most `limit` records after `after`, of about `budget` bytes. FileNotFoundError: the log is gone."""
         closed = (self._folder / "end").exists()  # before the count: nothing comes between
         end = self._index.count()
-        first = kept_first(self._folder) if end else 1
+        first = Kept.read(self._folder).first if end else 1
         after = max(after, first - 1)
         words = self._index.read(after, min(limit, end - after)) if after < end and limit > 0 else array("Q")
         sizes = words[2::4]
-        kept = _within(sizes, budget)
+        fit = _within(sizes, budget)
         return Batch(
-            seqs=range(after + 1, after + 1 + kept),
-            times=words[1 : 4 * kept : 4],
-            marks=words[3 : 4 * kept : 4],
+            seqs=range(after + 1, after + 1 + fit),
+            times=words[1 : 4 * fit : 4],
+            marks=words[3 : 4 * fit : 4],
             load=self._load,
-            steps=_read_steps(self._folder) if _has_steps(words[3::4]) else (),
+            steps=Steps(self._folder).names if _has_steps(words[3::4]) else (),
             first=first,
             end=end,
             closed=closed,
             tally=self.tally,
             partials=self.partials,
-            offsets=words[0 : 4 * kept : 4],
-            sizes=sizes[:kept],
+            offsets=words[0 : 4 * fit : 4],
+            sizes=sizes[:fit],
         )
 
     # --- texts --------------------------------------------------------------------------------------------------------
@@ -70,9 +72,8 @@ class LogReader:
         """The texts of a batch: source by source, since the lines of one source adjoin each other."""
         fields: dict[int, Mapping[str, Any]] = {}
         if batch.marks and uniform(batch.marks):
-            name = FILES[batch.marks[0] >> SOURCE_SHIFT & 0xFF]
-            return self._texts(name, batch, range(len(batch)), fields), fields
-        names = [FILES[mark >> SOURCE_SHIFT & 0xFF] for mark in batch.marks]
+            return self._texts(file_of(batch.marks[0]), batch, range(len(batch)), fields), fields
+        names = [file_of(mark) for mark in batch.marks]
         messages = [""] * len(batch)
         for name in set(names):
             positions = [i for i, other in enumerate(names) if other == name]
@@ -84,47 +85,64 @@ class LogReader:
         self, name: str, batch: Batch, positions: Sequence[int], fields: dict[int, Mapping[str, Any]]
     ) -> list[str]:
         every = len(positions) == len(batch)
-        offsets = batch.offsets if every else [batch.offsets[i] for i in positions]
-        sizes = batch.sizes if every else [batch.sizes[i] for i in positions]
-        start, end = offsets[0], offsets[-1] + (sizes[-1] & 0xFFFFFFFF)
-        # Whole lines without a CR have length == tail, and adjoining ones add up to the span.
-        if name != "notes" and sum(sizes) == (end - start) * (1 << 32 | 1) and not self._odd(batch, positions, every):
-            return self._plain_texts(name, start, end, len(sizes))
-        bodies = self._bodies(name, offsets, sizes, start, end)
+        lines = _Lines(
+            batch.offsets if every else [batch.offsets[i] for i in positions],
+            batch.sizes if every else [batch.sizes[i] for i in positions],
+            batch.marks if every else [batch.marks[i] for i in positions],
+        )
+        neighbours = isinstance(batch.seqs, range)
+        if name != "notes" and lines.plain():
+            return self._plain_texts(name, lines, batch.seqs[positions[0]])
+        if neighbours and not lines.adjoin():
+            raise self._unfit(name)
+        bodies = self._bodies(name, lines)
         if name != "notes":
             return [clean(final_text(body).decode("utf-8", "replace")) for body in bodies]
-        notes = [json.loads(body) for body in bodies]
+        notes = [_read_note(body) for body in bodies]
         fields.update((i, note["fields"]) for i, note in zip(positions, notes, strict=True) if "fields" in note)
         return [note["message"] for note in notes]
 
-    @staticmethod
-    def _odd(batch: Batch, positions: Sequence[int], every: bool) -> bool:
-        """Whether a line is a part, rewritten or unended."""
-        marks = batch.marks if every else [batch.marks[i] for i in positions]
-        chosen = marks[:1] if uniform(marks) else set(marks)
-        return any(mark >> FLAG_SHIFT & (PART | CR | OPEN) for mark in chosen)
+    def _plain_texts(self, name: str, lines: _Lines, seq: int) -> list[str]:
+        """The common case, in C: whole lines without a CR that adjoin each other."""
+        start = lines.start
+        before = 1 if start % SEGMENT else 0  # the byte before must end a line
+        data = read_range(self._folder, name, start - before, lines.end)
+        if before and data[:1] != b"\n" and not self._follows_part(name, seq):
+            raise self._unfit(name)
+        texts = data[before:].decode("utf-8", "replace").split("\n")
+        if len(texts) != len(lines.sizes) + 1 or texts.pop():
+            raise self._unfit(name)
+        return [clean(text) for text in texts] if b"\x1b" in data else texts
 
-    def _plain_texts(self, name: str, start: int, end: int, count: int) -> list[str]:
-        """The common case, in C: whole lines without a CR."""
-        text = read_range(self._folder, name, start, end).decode("utf-8", "replace")
-        lines = text.split("\n")
-        if len(lines) != count + 1 or lines.pop():
-            raise BadIndex(f"the index of {self._folder.name} does not fit its {name}")
-        return [clean(line) for line in lines] if "\x1b" in text else lines
+    def _follows_part(self, name: str, seq: int) -> bool:
+        """Whether the record before `seq` in its file is a part (one out of sight may be)."""
+        after = max(seq - 1 - _LOOK_BACK, 0)
+        words = self._index.read(after, seq - 1 - after)
+        for mark in reversed(words[3::4]):
+            if file_of(mark) == name:
+                return bool(mark >> FLAG_SHIFT & PART)
+        return True
 
-    def _bodies(self, name: str, offsets: Sequence[int], sizes: Sequence[int], start: int, end: int) -> list[bytes]:
+    def _bodies(self, name: str, lines: _Lines) -> list[bytes]:
+        start, end = lines.start, lines.end
         at_once = end - start <= _AT_ONCE
         data = read_range(self._folder, name, start, end) if at_once else b""
         bodies: list[bytes] = []
-        for offset, size in zip(offsets, sizes, strict=True):
+        for offset, size, mark in zip(lines.offsets, lines.sizes, lines.marks, strict=True):
             length, tail = size & 0xFFFFFFFF, size >> 32
             begin = offset + length - tail
-            stop = begin + min(tail, LONGEST_TEXT + 2)  # behind the text there may be a million CRs
+            stop = (
+                begin + min(tail, LONGEST_TEXT + 2) if name != "notes" else begin + tail
+            )  # there may be a million CRs
             body = data[begin - start : stop - start] if at_once else read_range(self._folder, name, begin, stop)
-            if len(body) != stop - begin:
-                raise BadIndex(f"the index of {self._folder.name} does not fit its {name}")
+            whole = stop == begin + tail and not mark >> FLAG_SHIFT & (PART | OPEN)
+            if len(body) != stop - begin or (whole and name != "notes" and body[-1:] != b"\n"):
+                raise self._unfit(name)
             bodies.append(body)
         return bodies
+
+    def _unfit(self, name: str) -> BadIndex:
+        return BadIndex(f"the index of {self._folder.name} does not fit its {name}")
 
     # --- the whole ----------------------------------------------------------------------------------------------------
 
@@ -136,11 +154,10 @@ class LogReader:
 
     def partials(self) -> list[Partial]:
         """The lines being written: what lies behind the last indexed byte of each source."""
-        self._count()
         found: list[Partial] = []
+        ends = self._last_ends()
         for name in OUTPUT:
-            size = extent(self._folder, name)[1]
-            start = self._ends.get(name, 0)
+            size, start = extent(self._folder, name)[1], ends[name]
             if size > start:
                 body = read_range(self._folder, name, max(start, size - LONGEST_TEXT - 2), size)
                 # A line ended meanwhile will be a record in a moment: what follows it is what is being written.
@@ -149,8 +166,31 @@ class LogReader:
                     found.append(Partial(name, clean(final_text(body).decode("utf-8", "replace")), b"\r" in body))
         return found
 
+    def covers(self) -> bool:
+        """Whether the index goes to the end of the bytes, as that of an ended log must."""
+        ends = self._last_ends()
+        return all(extent(self._folder, name)[1] == ends[name] for name in FILES)
+
+    def _last_ends(self) -> dict[str, int]:
+        """Where the last indexed line of each file ends; looked up from the back."""
+        kept = Kept.read(self._folder)
+        ends: dict[str, int] = {}
+        before = self._index.count()
+        wanted = [name for name in FILES if extent(self._folder, name)[1]]
+        while before >= kept.first and len(ends) < len(wanted):
+            after = max(before - _LOOK_BACK, kept.first - 1)
+            words = self._index.read(after, before - after)
+            for i in range(len(words) - 4, -1, -4):
+                name = file_of(words[i + 3])
+                if name not in ends:
+                    ends[name] = words[i] + (words[i + 2] & 0xFFFFFFFF)
+                    if len(ends) == len(wanted):
+                        break
+            before = after
+        return {name: ends.get(name, kept.ends.get(name, 0)) for name in FILES}
+
     def _count(self) -> None:
-        first = kept_first(self._folder)
+        first = Kept.read(self._folder).first
         if self._counted < first - 1:
             self._levels[0] += first - 1 - self._counted  # their levels went with them
             self._counted = first - 1
@@ -159,14 +199,47 @@ class LogReader:
             words = self._index.read(self._counted, min(end - self._counted, 1 << 16))
             if not words:
                 return
-            data = pack(words)
-            levels, sources = data[27::32], data[26::32]
+            levels = pack(words)[_LEVEL_BYTE::ENTRY]
             for code in range(len(LEVELS)):
                 self._levels[code] += levels.count(code)
-            for code, name in enumerate(OUTPUT):
-                if (last := sources.rfind(code)) >= 0:
-                    self._ends[name] = words[4 * last] + (words[4 * last + 2] & 0xFFFFFFFF)
             self._counted += len(words) // 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines of one file in a batch: where they lie."""
+
+    offsets: Sequence[int]
+    sizes: Sequence[int]  # length | tail << 32
+    marks: Sequence[int]
+
+    @property
+    def start(self) -> int:
+        return self.offsets[0]
+
+    @property
+    def end(self) -> int:
+        return self.offsets[-1] + (self.sizes[-1] & 0xFFFFFFFF)
+
+    def plain(self) -> bool:
+        """Whether they are whole lines without a CR (so length == tail) that adjoin each other."""
+        if sum(self.sizes) != (self.end - self.start) * (1 << 32 | 1):
+            return False
+        chosen = self.marks[:1] if uniform(self.marks) else set(self.marks)
+        return not any(mark >> FLAG_SHIFT & (PART | CR | OPEN) for mark in chosen)
+
+    def adjoin(self) -> bool:
+        """Whether each begins where the one before it ends."""
+        ends = [offset + (size & 0xFFFFFFFF) for offset, size in zip(self.offsets, self.sizes, strict=True)]
+        return ends[:-1] == list(self.offsets[1:])
+
+
+def _read_note(body: bytes) -> dict[str, Any]:
+    try:
+        note = json.loads(body)
+    except ValueError:
+        note = None
+    return note if isinstance(note, dict) and isinstance(note.get("message"), str) else {"message": ""}
 
 
 def _within(sizes: array[int], budget: int) -> int:
@@ -180,10 +253,3 @@ def _within(sizes: array[int], budget: int) -> int:
 
 def _has_steps(marks: array[int]) -> bool:
     return any(mark & STEP_BITS for mark in (marks[:1] if uniform(marks) else set(marks)))
-
-
-def _read_steps(folder: Path) -> list[str]:
-    try:
-        return [json.loads(name) for name in (folder / "steps").read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
-        return []

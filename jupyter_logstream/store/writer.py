@@ -7,20 +7,35 @@ only: it must not know Tornado, HTTP or who wrote the bytes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from ..folder import write_json
-from ..records import LEVELS, SOURCES, Lines, Record, Splitter, guess_levels, level_code
-from .batch import ESTIMATED, FLAG_SHIFT, LEVEL_SHIFT, Tally, mark_of
+from ..folder import read_json, write_json
+from ..records import LEVELS, PART, SOURCES, Lines, Record, Splitter, guess_levels, level_code
+from .batch import Tally
 from .index import BadIndex, IndexWriter
-from .layout import ENTRY, FILES, SEGMENT
+from .layout import (
+    ENTRY,
+    ESTIMATED,
+    FILES,
+    FLAG_SHIFT,
+    LEVEL_SHIFT,
+    NOTE,
+    SEGMENT,
+    STEP_BITS,
+    file_of,
+    level_of,
+    mark_of,
+    source_of,
+)
 from .segments import SegmentedFile, read_range
 
 OUTPUT = ("stdout", "stderr")
@@ -34,13 +49,13 @@ class LogWriter:
 
     def __init__(self, folder: Path, *, keep: int = 1 << 30) -> None:
         self._folder, self._keep = folder, keep
-        self._files = {name: SegmentedFile(folder, name) for name in dict.fromkeys(FILES)}
+        self._files = {name: SegmentedFile(folder, name) for name in FILES}
         self._index = IndexWriter(folder)
         self._levels = [0] * len(LEVELS)
-        self._steps = _read_steps(folder)
+        self._steps = Steps(folder)
         self._splitters = {source: Splitter() for source in OUTPUT}
         self._next_bound = keep
-        self._first = kept_first(folder)
+        self._kept = Kept.read(folder)
         if self._index.lines or any(file.size for file in self._files.values()):
             self._mend()
 
@@ -77,7 +92,7 @@ class LogWriter:
         words = array("Q")
         starts = accumulate((len(body) for body in bodies), initial=size)
         for start, body, record in zip(starts, bodies, drafts, strict=False):
-            words.extend((start, int(record.ts * 1000), len(body) | len(body) << 32, self._note_mark(record)))
+            words.extend((start, round(record.ts * 1000), len(body) | len(body) << 32, self._note_mark(record)))
         notes.append(b"".join(bodies))
         try:
             self._index.append(words)
@@ -91,11 +106,19 @@ class LogWriter:
 
     def close(self) -> Tally:
         """End the log: what has no line end becomes a line, nothing follows. Returns what it came to."""
-        for source, splitter in self._splitters.items():
-            self._add_lines(source, splitter.finish())
+        self._finish_lines()
         os.close(os.open(self._folder / "end", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self.release()
         return self.tally
+
+    def _finish_lines(self, flag: int = 0) -> None:
+        for source, splitter in self._splitters.items():
+            state = splitter.state
+            try:
+                self._add_lines(source, splitter.finish(), flag)
+            except OSError:
+                splitter.state = state
+                raise
 
     def release(self) -> None:
         """Close the files; the log stays open for a next writer."""
@@ -123,41 +146,44 @@ class LogWriter:
             self._levels[code] += levels.count(code) if levels else count * (code == 0)
 
     def _note_mark(self, record: Record) -> int:
-        step = 0
-        if record.step is not None:
-            step = self._steps.get(record.step, 0) or _add_step(self._folder, self._steps, record.step)
-        return mark_of(source=SOURCES.index(record.source), level=level_code(record.level), step=step)
+        step = 0 if record.step is None else self._steps.index(self._folder, record.step)
+        flags = NOTE | (PART if record.part else 0)
+        return mark_of(source=SOURCES.index(record.source), level=level_code(record.level), flags=flags, step=step)
 
     # --- retention ----------------------------------------------------------------------------------------------------
 
     def _bound(self) -> None:
         """Where the log is longer than it may be, its oldest segment goes; what was lost is written down first."""
-        used = sum(file.size - file.first for file in self._files.values()) + (self.lines - self._first) * ENTRY
+        used = sum(file.size - file.first for file in self._files.values()) + (self.lines - self._kept.first) * ENTRY
         if used <= self._next_bound:
             return
         name, file = max(self._files.items(), key=lambda item: item[1].size - item[1].first)
         cut = (file.first // SEGMENT + 1) * SEGMENT
-        if cut >= file.size:  # never the last segment of a log that is being written
-            self._next_bound = used + SEGMENT
+        self._next_bound = used + SEGMENT  # should nothing come of it: the last segment of a log never goes
+        if cut >= file.size:
             return
-        self._first = self._first_after(name, cut)
-        write_json(self._folder / "kept", {"first": self._first})
-        file.drop_before(cut)
-        self._index.drop_before(self._first)
+        kept = self._kept_after(name, cut)
+        with contextlib.suppress(OSError):  # a full disk: the next time then
+            kept.write(self._folder)
+            self._kept = kept
+            file.drop_before(cut)
+            self._index.drop_before(kept.first)
+            self._next_bound = self._keep
 
-    def _first_after(self, name: str, cut: int) -> int:
-        """The first seq from which on nothing of a file lies before `cut`."""
-        codes = {code for code, file in enumerate(FILES) if file == name}
-        at = self._first - 1
-        first = self._first
+    def _kept_after(self, name: str, cut: int) -> Kept:
+        """What is left when a file is cut: nothing of what is kept lies before the cut."""
+        at, ends = self._kept.first - 1, dict(self._kept.ends)
+        first, first_ends = self._kept.first, dict(ends)
         while words := self._index.read(at, 1 << 16):
             for i in range(0, len(words), 4):
-                if words[i + 3] >> 16 & 0xFF in codes:
-                    if words[i] >= cut:
-                        return first
-                    first = at + i // 4 + 2
+                here = file_of(words[i + 3])
+                if here == name and words[i] >= cut:
+                    return Kept(first, first_ends)
+                ends[here] = words[i] + (words[i + 2] & 0xFFFFFFFF)
+                if here == name:
+                    first, first_ends = at + i // 4 + 2, dict(ends)
             at += len(words) // 4
-        return first
+        return Kept(first, first_ends)
 
     # --- after a crash ------------------------------------------------------------------------------------------------
 
@@ -165,11 +191,11 @@ class LogWriter:
         """Cut the index to what fits the log, then complete it from the bytes (or make it anew)."""
         try:
             ends, good = self._check()
+            self._index.truncate(good)
         except (BadIndex, FileNotFoundError):
-            self._index.clear()
-            ends, good = {name: file.first for name, file in self._files.items()}, 0
+            ends = {name: max(self._kept.ends.get(name, 0), file.first) for name, file in self._files.items()}
             self._levels = [0] * len(LEVELS)
-        self._index.truncate(good)
+            self._index.restart(self._kept.first - 1)
         for source in OUTPUT:
             self._splitters[source] = Splitter(ends[source])
             at, size = ends[source], self._files[source].size
@@ -178,28 +204,25 @@ class LogWriter:
                 self._add_lines(source, self._splitters[source].feed(chunk), ESTIMATED)
                 at += len(chunk)
         self._mend_notes(ends["notes"])
+        if (self._folder / "end").exists():
+            self._finish_lines(ESTIMATED)
 
     def _check(self) -> tuple[dict[str, int], int]:
-        """How far the index is right: where it ends in each file, and its last good seq."""
-        good = self._first - 1
-        ends = dict.fromkeys(self._files, -1)
+        """How far the index is right: where it ends in each file, its last good seq. BadIndex, FileNotFoundError."""
+        good = self._kept.first - 1
+        ends = {name: self._kept.ends.get(name, 0) for name in self._files}
         while words := self._index.read(good, 1 << 16):
-            for i in range(0, len(words), 4):
-                offset, _, sizes, mark = words[i : i + 4]
-                source, level = mark >> 16 & 0xFF, mark >> LEVEL_SHIFT & 0xFF
-                if source >= len(FILES) or level >= len(LEVELS):
-                    return self._ends(ends), good
-                name, length = FILES[source], sizes & 0xFFFFFFFF
-                follows = ends[name] in (-1, offset) and (offset == 0 or ends[name] >= 0 or self._files[name].first > 0)
-                if not follows or sizes >> 32 > length or offset + length > self._files[name].size:
-                    return self._ends(ends), good
+            for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
+                length, tail, level = sizes & 0xFFFFFFFF, sizes >> 32, level_of(mark)
+                if source_of(mark) >= len(SOURCES) or level >= len(LEVELS):
+                    return ends, good
+                name = file_of(mark)
+                if offset != ends[name] or tail > length or offset + length > self._files[name].size:
+                    return ends, good
                 ends[name] = offset + length
                 self._levels[level] += 1
                 good += 1
-        return self._ends(ends), good
-
-    def _ends(self, ends: dict[str, int]) -> dict[str, int]:
-        return {name: self._files[name].first if end < 0 else end for name, end in ends.items()}
+        return ends, good
 
     def _mend_notes(self, start: int) -> None:
         notes = self._files["notes"]
@@ -207,39 +230,56 @@ class LogWriter:
         whole = data.rfind(b"\n") + 1
         notes.truncate(start + whole)
         for line in data[:whole].splitlines(keepends=True):
-            record = Record(seq=0, **json.loads(line))
-            words = array("Q", (start, int(record.ts * 1000), len(line) | len(line) << 32, self._note_mark(record)))
+            try:
+                record = Record(seq=0, **json.loads(line))
+            except (ValueError, TypeError):  # damaged: its bytes stay, there is no record to make of them
+                record = Record(0, time.time() * 1000, "unknown", "", source="system")
+            words = array("Q", (start, round(record.ts * 1000), len(line) | len(line) << 32, self._note_mark(record)))
             self._index.append(words)
             self._levels[level_code(record.level)] += 1
             start += len(line)
 
 
-def kept_first(folder: Path) -> int:
-    """The oldest seq that retention has left."""
-    try:
-        return int(json.loads((folder / "kept").read_bytes())["first"])
-    except FileNotFoundError:
-        return 1
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What retention has left: records from `first` on; `ends`: where, in each file, what went before them ended."""
+
+    first: int = 1
+    ends: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Kept:
+        """As the folder says it."""
+        try:
+            value = read_json(folder / "kept")
+        except FileNotFoundError:
+            return cls()
+        return cls(value["first"], value["ends"])
+
+    def write(self, folder: Path) -> None:
+        """Into the folder."""
+        write_json(folder / "kept", {"first": self.first, "ends": dict(self.ends)})
+
+
+class Steps:
+    """The names of a log's steps; an index entry holds a number that counts from 1."""
+
+    def __init__(self, folder: Path) -> None:
+        self.names: list[str] = []
+        with contextlib.suppress(FileNotFoundError):
+            self.names = read_json(folder / "steps")["names"]
+
+    def index(self, folder: Path, name: str) -> int:
+        """The number of a step, new or not; 0 when there are more than a mark has bits for."""
+        if name not in self.names:
+            if len(self.names) >= STEP_BITS:
+                return 0
+            write_json(folder / "steps", {"names": [*self.names, name]})
+            self.names.append(name)
+        return self.names.index(name) + 1
 
 
 def _note(record: Record) -> bytes:
     value: dict[str, Any] = record.to_json()
     del value["seq"]
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
-
-
-def _read_steps(folder: Path) -> dict[str, int]:
-    try:
-        names = (folder / "steps").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    return {json.loads(name): i for i, name in enumerate(names, 1)}
-
-
-def _add_step(folder: Path, steps: dict[str, int], name: str) -> int:
-    if len(steps) >= 0xFFFF:  # a mark has 16 bits for it; what comes later has no step
-        return 0
-    with (folder / "steps").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(name) + "\n")
-    steps[name] = len(steps) + 1
-    return steps[name]
