@@ -72,6 +72,7 @@ class Server:
         else:
             raise AssertionError(self.log)
         self._log_in()
+        assert self.http.get(f"{self.url}logstream/v1/info").is_success, f"the extension does not run\n{self.log}"
 
     def _env(self) -> dict[str, str]:
         own = {f"JUPYTER_{name}_DIR": str(self.folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
@@ -115,7 +116,8 @@ class Server:
         """Cancel what still runs: it would outlive the server, and the test."""
         if self.process is None or self.process.poll() is not None:
             return
-        for workload in self.get("workloads", state="running", limit=100)["workloads"]:
+        running = self.http.get(f"{self.url}logstream/v1/workloads", params={"state": "running", "limit": 100})
+        for workload in running.json()["workloads"] if running.is_success else []:
             self.http.post(f"{self.url}logstream/v1/workloads/{workload['id']}/cancel")
 
     @contextmanager
