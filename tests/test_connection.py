@@ -202,7 +202,7 @@ def test_our_calls_do_not_show_in_the_users_log(place, caplog):
 
 
 def test_an_interpreter_that_ends_while_reading_says_nothing(place):
-    code = "from jupyter_logstream.client import Workload\nfor record in Workload('w').follow():\n print(record.seq); break"
+    code = "from jupyter_logstream import Workload\nfor record in Workload('w').follow():\n print(record.seq); break"
     record = {"seq": 1, "ts": 1, "level": "info", "message": "m"}
     frame = ("logs", {"stream": "workload/w", "cursor": 1, "logs": [record]})
     with serving(events(frame)) as server:
