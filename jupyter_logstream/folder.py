@@ -104,11 +104,15 @@ def try_lock(fd: int) -> bool:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a small file by an object."""
+    replace_file(path, json.dumps(value).encode())
+
+
+def replace_file(path: Path, data: bytes) -> None:
     """Replace a small file: readers and crashes see the old or the new one. Mode 0600."""
     new = path.with_name(path.name + ".new")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        data = json.dumps(value).encode()
         while data:
             data = data[os.write(fd, data) :]
         os.fsync(fd)

@@ -109,7 +109,8 @@ class LocalBackend:
                 await self._ask(connection, request("watch"))
                 fresh, _ = folder.read_status()
                 if fresh == told:
-                    await connection[0].read()  # until it ends
+                    with contextlib.suppress(ConnectionError):  # a runner that was killed
+                        await connection[0].read()  # until it ends
             finally:
                 connection[1].close()
 

@@ -69,6 +69,8 @@ class FileStore:
             try:
                 return self._read(stream, after, limit)
             except BadIndex:
+                if attempt == 2:
+                    raise
                 self.mend(stream)
             except FileNotFoundError:
                 self._readers.pop(stream, None)

@@ -44,6 +44,7 @@ class Index:
     def read(self, after: int, limit: int) -> array[int]:
         """The words of at most `limit` entries after a seq. FileNotFoundError: retention took them. BadIndex."""
         words = array("Q")
+        limit = min(limit, self.count() - after)  # behind a full segment there may be none yet
         while limit > 0:
             number, slot = divmod(after, INDEX_SEGMENT)
             found = self._read_segment(number, slot, min(limit, INDEX_SEGMENT - slot))

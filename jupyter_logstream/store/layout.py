@@ -3,7 +3,7 @@
     stdout.000 stderr.000 ...  exact bytes, in segments of SEGMENT; offsets are global, so a download concatenates
     notes.000                  JSON lines: published and system records
     index.000 ...              a header, then one entry of 32 bytes per record; INDEX_SEGMENT entries a file
-    steps                      {"names": [...]}: the names of steps, in order
+    steps                      JSON lines: the names of steps, in order
     kept                       {"first": seq, "ends": {file: offset}}: what retention took away lies before `first`,
                                and in each file before its offset (absent: nothing)
     end                        empty; its being there says that nothing will follow

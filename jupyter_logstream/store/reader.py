@@ -135,8 +135,8 @@ class LogReader:
                 begin + min(tail, LONGEST_TEXT + 2) if name != "notes" else begin + tail
             )  # there may be a million CRs
             body = data[begin - start : stop - start] if at_once else read_range(self._folder, name, begin, stop)
-            whole = stop == begin + tail and not mark >> FLAG_SHIFT & (PART | OPEN)
-            if len(body) != stop - begin or (whole and name != "notes" and body[-1:] != b"\n"):
+            ended = stop < begin + tail or mark >> FLAG_SHIFT & (PART | OPEN) or body[-1:] == b"\n"
+            if len(body) != stop - begin or tail > length or not ended:
                 raise self._unfit(name)
             bodies.append(body)
         return bodies

@@ -18,8 +18,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from ..folder import read_json, write_json
-from ..records import LEVELS, PART, SOURCES, Lines, Record, Splitter, guess_levels, level_code
+from ..folder import read_json, replace_file, write_json
+from ..records import LEVELS, OPEN, PART, SOURCES, Lines, Record, Splitter, guess_levels, level_code
 from .batch import Tally
 from .index import BadIndex, IndexWriter
 from .layout import (
@@ -38,6 +38,7 @@ from .layout import (
 )
 from .segments import SegmentedFile, read_range
 
+_CHECKED_AT_ONCE = 1 << 14  # entries
 OUTPUT = ("stdout", "stderr")
 
 
@@ -208,21 +209,31 @@ class LogWriter:
             self._finish_lines(ESTIMATED)
 
     def _check(self) -> tuple[dict[str, int], int]:
-        """How far the index is right: where it ends in each file, its last good seq. BadIndex, FileNotFoundError."""
+        """How far the index is proven right by the bytes: where it ends in each file, and its last good seq.
+
+        Raises BadIndex and FileNotFoundError where nothing of it can be read.
+        """
         good = self._kept.first - 1
         ends = {name: self._kept.ends.get(name, 0) for name in self._files}
-        while words := self._index.read(good, 1 << 16):
+        while words := self._index.read(good, _CHECKED_AT_ONCE):
+            proof = {name: self._proof(name, words, start) for name, start in ends.items()}
             for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
-                length, tail, level = sizes & 0xFFFFFFFF, sizes >> 32, level_of(mark)
-                if source_of(mark) >= len(SOURCES) or level >= len(LEVELS):
+                if source_of(mark) >= len(SOURCES) or level_of(mark) >= len(LEVELS):
                     return ends, good
                 name = file_of(mark)
-                if offset != ends[name] or tail > length or offset + length > self._files[name].size:
+                if offset != ends[name] or not _is_line(proof[name], offset, sizes, mark):
                     return ends, good
-                ends[name] = offset + length
-                self._levels[level] += 1
+                ends[name] = offset + (sizes & 0xFFFFFFFF)
+                self._levels[level_of(mark)] += 1
                 good += 1
         return ends, good
+
+    def _proof(self, name: str, words: array[int], start: int) -> tuple[int, bytes]:
+        """The bytes of a file that entries speak of (bounded, should they be wrong), and where they begin."""
+        length = sum(
+            size & 0xFFFFFFFF for size, mark in zip(words[2::4], words[3::4], strict=True) if _names(mark, name)
+        )
+        return start, read_range(self._folder, name, start, min(start + length, self._files[name].size))
 
     def _mend_notes(self, start: int) -> None:
         notes = self._files["notes"]
@@ -267,16 +278,45 @@ class Steps:
     def __init__(self, folder: Path) -> None:
         self.names: list[str] = []
         with contextlib.suppress(FileNotFoundError):
-            self.names = read_json(folder / "steps")["names"]
+            lines = (folder / "steps").read_text(encoding="utf-8", errors="replace").splitlines()
+            self.names = [_name_in(line) for line in lines]
 
     def index(self, folder: Path, name: str) -> int:
         """The number of a step, new or not; 0 when there are more than a mark has bits for."""
         if name not in self.names:
             if len(self.names) >= STEP_BITS:
                 return 0
-            write_json(folder / "steps", {"names": [*self.names, name]})
+            lines = [json.dumps(known) + "\n" for known in (*self.names, name)]
+            replace_file(folder / "steps", "".join(lines).encode())
             self.names.append(name)
         return self.names.index(name) + 1
+
+
+def _name_in(line: str) -> str:
+    """A damaged name keeps its place, so that the others keep their numbers."""
+    try:
+        return str(json.loads(line))
+    except ValueError:
+        return line
+
+
+def _names(mark: int, name: str) -> bool:
+    try:
+        return file_of(mark) == name
+    except BadIndex:
+        return False
+
+
+def _is_line(proof: tuple[int, bytes], offset: int, sizes: int, mark: int) -> bool:
+    """Whether the bytes say what an entry says: one line up to its end, and its text where it shall be."""
+    start, data = proof
+    length, tail, begin = sizes & 0xFFFFFFFF, sizes >> 32, offset - start
+    unended = bool(mark >> FLAG_SHIFT & (PART | OPEN))
+    line_end = data.find(b"\n", begin, begin + length)
+    if begin + length > len(data) or line_end != (-1 if unended else begin + length - 1):
+        return False
+    text = begin + length - tail
+    return tail == length or (tail < length and (tail == 0 or data[text - 1 : text] == b"\r"))
 
 
 def _note(record: Record) -> bytes:
