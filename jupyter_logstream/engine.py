@@ -20,7 +20,7 @@ from .folder import Folder
 from .store import NotWriter, StreamEnded, UnknownStream
 from .store.file import FileStore
 from .store.layout import BadIndex
-from .workload import FINAL, WORKLOAD_VARIABLE, IdSource, SpecError, Status, Workload, WorkloadSpec, environment
+from .workload import FINAL, IdSource, SpecError, Status, Workload, WorkloadSpec, environment
 
 __all__ = [
     "CannotSend",
@@ -156,8 +156,7 @@ class Engine:
             raise QueueFull(f"{len(self._queue) + len(self._starting)} workloads are waiting")
         workload_id, created = self._ids.new(), time.time_ns() // 1000 / 1000
         try:
-            cookie = {WORKLOAD_VARIABLE: workload_id}
-            self._store.folder(workload_id).create(replace(spec, env={**spec.env, **cookie}), created)
+            self._store.folder(workload_id).create(spec, created)
         except OSError as error:
             raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
         self._remember(Workload(workload_id, replace(spec, env={}), created, Status()))

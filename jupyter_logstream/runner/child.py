@@ -13,7 +13,7 @@ import subprocess
 import termios
 from dataclasses import dataclass, field
 
-from ..workload import COLUMNS, ROWS, WorkloadSpec
+from ..workload import COLUMNS, ROWS, WORKLOAD_VARIABLE, WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for users; a burst then needs fewer turns
 _F_SETPIPE_SZ = 1031
@@ -29,8 +29,8 @@ class Child:
     exit: int | None = None
 
 
-def start(spec: WorkloadSpec) -> Child:
-    """Start the command in a session of its own. OSError when it cannot be started; nothing is left open then."""
+def start(spec: WorkloadSpec, workload_id: str) -> Child:
+    """Start the command in a session of its own, with the workload's id in its environment. OSError when it cannot be started; nothing is left open then."""
     ours: dict[str, int] = {}
     theirs: dict[str, int] = {}
     try:
@@ -41,7 +41,7 @@ def start(spec: WorkloadSpec) -> Child:
         process = subprocess.Popen(
             spec.argv,
             cwd=spec.cwd or None,
-            env=dict(spec.env),
+            env={**spec.env, WORKLOAD_VARIABLE: workload_id},
             stdin=theirs.get("stdin", subprocess.DEVNULL),
             stdout=theirs["stdout"],
             stderr=theirs["stderr"],

@@ -54,7 +54,7 @@ class Runner:
         wake_read = _wake_on_child_exit()
         self._selector.register(wake_read, selectors.EVENT_READ, lambda fd: os.read(fd, 4096))
         try:
-            self._child = start(self._spec)
+            self._child = start(self._spec, self._folder.id)
         except OSError as error:
             self._end("failed", error=_cannot_start(self._spec, error))
             return
@@ -259,8 +259,9 @@ class Runner:
 
     def _obey(self, connection: Connection, asked: dict[str, Any], payload: bytes) -> None:
         do = asked.get("do")
-        if do == "cancel":
-            self.stop("cancelled", float(asked.get("grace", self._grace)))
+        grace = asked.get("grace")
+        if do == "cancel" and isinstance(grace, int | float):
+            self.stop("cancelled", grace)
             connection.send(answer())
         elif do == "watch":
             connection.send(answer())
