@@ -34,7 +34,7 @@ MAY_IMPORT = {
 MAY_USE: dict[str, set[str]] = {
     **{part: set() for part in VALUES},
     "runner": set(),
-    "store": {"regex"},
+    "store": {"msgspec", "regex"},
     "backends": set(),
     "connection": {"httpx"},
     "reader": set(),

@@ -35,6 +35,16 @@ def quiet_news(folder: Path) -> None:
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
 
 
+@pytest.fixture(autouse=True)
+def jp_asyncio_loop() -> None:
+    """Not here: pytest-jupyter would close the loop that playwright runs in this thread."""
+
+
+@pytest.fixture(autouse=True)
+def jp_server_cleanup() -> None:
+    """As above."""
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = find()
