@@ -193,6 +193,8 @@ def jupyter(folder: Path, **options: Any) -> Iterator[Server]:
         server.start()
         yield server
     finally:
-        server.end_workloads()
-        server.stop()
-        server.http.close()
+        try:
+            server.end_workloads()
+        finally:
+            server.stop()
+            server.http.close()
