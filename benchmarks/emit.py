@@ -1,6 +1,6 @@
 """The child of the throughput runs: N lines of 100 bytes as fast as it can. Its first line says when it began.
 
-    python emit.py N
+python emit.py N
 """
 
 import sys

@@ -81,7 +81,7 @@ def jupyter(*arguments: str, app: str = "server") -> Iterator[Server]:
         (folder / "root").mkdir()
         command = [
             sys.executable, "-m", "jupyter", app, "--allow-root", "--no-browser", f"--port={port}",
-            "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder / 'root'}", f"--IdentityProvider.token={TOKEN}",
+            "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}/root", f"--IdentityProvider.token={TOKEN}",
             *arguments,
         ]  # fmt: skip
         environment = {**plain_environment(), **{name: str(folder / sub) for name, sub in names.items()}}

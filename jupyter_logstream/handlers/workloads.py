@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.utils import url_path_join
 from tornado.web import authenticated
@@ -47,6 +49,8 @@ class WorkloadsHandler(LogStreamHandler):
                 400, "invalid_parameter", f"state must be one of {', '.join(sorted(STATES))}, not {printable(state)}"
             )
         after = given.get("after")
+        if after is not None and not re.fullmatch(ID, after):
+            raise Refused(400, "invalid_parameter", "after must be the id of a workload")
         found, following = self.engine.page(states, number(given, "limit", 100, 1, 1000), after)
         self.answer({"workloads": [w.to_json() for w in found], "next": following})
 

@@ -30,7 +30,10 @@ class Child:
 
 
 def start(spec: WorkloadSpec, workload_id: str) -> Child:
-    """Start the command in a session of its own, with the workload's id in its environment. OSError when it cannot be started; nothing is left open then."""
+    """Start the command in a session of its own, with the workload's id in its environment.
+
+    OSError when it cannot be started; nothing is left open then.
+    """
     ours: dict[str, int] = {}
     theirs: dict[str, int] = {}
     try:
