@@ -2,9 +2,9 @@
 // Painted at most once per animation frame, whatever arrives; only what is looked at is in the DOM.
 
 import { thousands } from "../core/format.js";
-import { Lines, Refused } from "../core/lines.js";
+import { Log } from "../core/log.js";
 import type { LogSource } from "../core/source.js";
-import { type Frame, type HubEvent, isFinal, type Status, type Subscription, type Workload } from "../core/types.js";
+import { isFinal } from "../core/types.js";
 import { element, icon, setData, setText } from "./dom.js";
 import { Header } from "./header.js";
 import css from "./logview.css?inline";
@@ -12,8 +12,6 @@ import { type Content, Rows } from "./rows.js";
 import { followTheme } from "./theme.js";
 import { Viewport } from "./viewport.js";
 
-/** Records asked for at first: fills any viewport, in one answer. */
-const TAIL = 200;
 /** A view out of the document for two looks in a row has been thrown away without a word, or is parked. */
 const WATCH_MS = 2500;
 const TICK_MS = 1000;
@@ -30,8 +28,7 @@ export function mountLogView(host: HTMLElement, source: LogSource, options: LogV
 
 class LogView {
   readonly #host: HTMLElement;
-  readonly #source: LogSource;
-  readonly #lines: Lines;
+  readonly #log: Log;
   readonly #rows = new Rows();
   readonly #viewport: Viewport;
   readonly #header: Header;
@@ -41,19 +38,11 @@ class LogView {
   readonly #newsLabel = element("span", "label");
   readonly #news = element("button", "news", icon("down"), this.#newsLabel);
   readonly #stopTheme: () => void;
-  /** The line being written, per source. */
-  readonly #progress = new Map<string, string>();
-  #subscription: Subscription | undefined;
-  #job: Workload | undefined;
-  #status: Status = { rung: "connecting" };
-  /** The page's clock minus the server's. */
-  #skew = 0;
-  #cancelling = false;
-  #trouble = "";
   /** The newest record when following stopped. */
   #seen = 0;
   /** Key of the first row at the last paint. */
   #base = 1;
+  #epoch = 0;
   #frame: number | undefined;
   #tick: ReturnType<typeof setInterval> | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -63,24 +52,20 @@ class LogView {
 
   constructor(host: HTMLElement, source: LogSource, options: LogViewOptions) {
     this.#host = host;
-    this.#source = source;
-    this.#lines = new Lines(
-      (after, limit, signal) => this.#fetch(after, limit, signal),
-      () => this.#dirty(),
-    );
+    this.#log = new Log(source, () => this.#dirty());
     this.#header = new Header(
       {
-        retry: () => this.#retry(),
+        retry: () => this.#log.retry(),
         follow: () => this.#viewport.follow(!this.#viewport.following),
-        cancel: () => void this.#cancel(),
+        cancel: () => void this.#log.cancel(),
       },
       source.downloadUrl,
     );
     this.#stopTheme = followTheme(host);
-    this.#viewport = this.#mount(options.height ?? 0);
+    this.#viewport = this.#mount(source.workload, options.height ?? 0);
     this.#presence = new ResizeObserver(() => this.#appeared());
     this.#presence.observe(host);
-    this.#subscribe({ tail: TAIL });
+    this.#open();
     this.#paint();
   }
 
@@ -91,14 +76,14 @@ class LogView {
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     this.#presence.disconnect();
     this.#viewport.dispose();
-    this.#lines.dispose();
+    this.#log.lines.dispose();
     this.#stopTheme();
   }
 
-  #mount(height: number): Viewport {
+  #mount(workload: string, height: number): Viewport {
     const host = this.#host;
     host.dataset["logstream"] = "log";
-    host.dataset["workload"] = this.#source.workload;
+    host.dataset["workload"] = workload;
     // Keys pressed inside a shadow root seem to come from its host: see viewport.ts.
     host.dataset["lmSuppressShortcuts"] = "true";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
@@ -123,98 +108,6 @@ class LogView {
     return viewport;
   }
 
-  // --- what comes in ---
-
-  #subscribe(from: { tail: number } | { after: number }): void {
-    this.#subscription = this.#source.subscribe(from, (event) => this.#hear(event));
-    this.#tick = setInterval(() => this.#updateHeader(), TICK_MS);
-    this.#watch = setInterval(() => this.#checkPresence(), WATCH_MS);
-  }
-
-  #hear(event: HubEvent): void {
-    if (event.kind === "state") this.#status = event;
-    else if (event.kind === "frame") this.#take(event.type, event.data);
-    else {
-      this.#job = event.job ?? this.#job;
-      this.#extend(event.cursor);
-    }
-    this.#dirty();
-  }
-
-  #take(type: string, data: Frame): void {
-    switch (type) {
-      case "logs":
-        for (const record of data.logs ?? []) this.#progress.delete(record.source);
-        this.#lines.append(data.logs ?? []);
-        break;
-      case "progress":
-        this.#rewrite(data.source ?? "", data.message ?? "");
-        break;
-      case "done":
-        this.#progress.clear();
-        this.#job = data.job;
-        break;
-      case "status":
-        this.#job = data.job;
-        break;
-      case "gap":
-        this.#lines.removed((data.to ?? 0) + 1);
-        break;
-      case "reset":
-        this.#reset();
-        break;
-      case "ping":
-        if (data.timestamp !== undefined) this.#skew = Date.now() - data.timestamp;
-    }
-    this.#extend(data.cursor);
-  }
-
-  #rewrite(source: string, message: string): void {
-    if (message === "") this.#progress.delete(source);
-    else this.#progress.set(source, message);
-  }
-
-  #extend(cursor: unknown): void {
-    if (typeof cursor === "number") this.#lines.extend(cursor);
-  }
-
-  #reset(): void {
-    this.#progress.clear();
-    this.#lines.reset();
-    this.#base = 1;
-    this.#viewport.follow(true);
-  }
-
-  async #fetch(after: number, limit: number, signal: AbortSignal) {
-    try {
-      return await this.#source.records(after, limit, signal);
-    } catch (error) {
-      if (error instanceof Refused) this.#hear({ kind: "state", rung: "error", message: error.message });
-      throw error;
-    }
-  }
-
-  // --- what the user does ---
-
-  #retry(): void {
-    this.#trouble = "";
-    this.#lines.retry();
-    this.#subscription?.retryNow();
-  }
-
-  async #cancel(): Promise<void> {
-    this.#cancelling = true;
-    this.#trouble = "";
-    this.#dirty();
-    try {
-      await this.#source.cancel();
-    } catch (error) {
-      this.#cancelling = false;
-      this.#trouble = `Could not cancel: ${error instanceof Error ? error.message : String(error)}`;
-    }
-    this.#dirty();
-  }
-
   // --- is anybody there? (a view may be wiped from the page without a call, or parked by a windowed notebook) ---
 
   #checkPresence(): void {
@@ -222,19 +115,23 @@ class LogView {
     if (this.#absent >= 2) this.#suspend();
   }
 
+  #open(): void {
+    this.#absent = 0;
+    this.#log.open();
+    this.#tick = setInterval(() => this.#updateHeader(), TICK_MS);
+    this.#watch = setInterval(() => this.#checkPresence(), WATCH_MS);
+  }
+
   #suspend(): void {
     clearInterval(this.#tick);
     clearInterval(this.#watch);
-    this.#subscription?.close();
-    this.#subscription = undefined;
+    this.#log.close();
   }
 
   #appeared(): void {
     if (this.#disposed || !this.#host.isConnected) return;
     this.#viewport.setRowHeight(rowHeight(this.#section));
-    if (this.#subscription !== undefined) return;
-    this.#absent = 0;
-    this.#subscribe(this.#lines.last > 0 ? { after: this.#lines.last } : { tail: TAIL });
+    if (!this.#log.isOpen) this.#open();
   }
 
   // --- painting ---
@@ -248,65 +145,65 @@ class LogView {
   }
 
   #paint(): void {
-    const lines = this.#lines;
+    const { lines, progress } = this.#log;
+    if (this.#log.epoch !== this.#epoch) this.#viewport.follow(true);
+    this.#epoch = this.#log.epoch;
     const removed = lines.first > 1;
     const base = removed ? lines.first - 1 : 1;
     if (base !== this.#base) this.#viewport.shift(this.#base - base);
     this.#base = base;
-    const end = lines.last + 1 + this.#progress.size;
+    const end = lines.last + 1 + progress.size;
     const range = this.#viewport.layout(Math.max(0, end - base));
     const from = base + range.from;
     const to = base + range.to;
     lines.ensure(from, to - 1);
-    const progress = [...this.#progress.values()];
-    this.#rows.paint(from, to, (key) => this.#content(key, progress));
+    const written = [...progress.values()];
+    this.#rows.paint(from, to, (key) => this.#content(key, written));
     this.#host.style.setProperty("--digits", String(Math.max(3, String(lines.last).length)));
     this.#updateHeader();
     this.#updateTexts();
   }
 
-  #content(key: number, progress: readonly string[]): Content {
-    if (key < this.#lines.first) {
+  #content(key: number, written: readonly string[]): Content {
+    const { lines } = this.#log;
+    if (key < lines.first) {
       return { kind: "note", text: `Lines 1–${thousands(key)} were removed by retention` };
     }
-    if (key > this.#lines.last) return { kind: "progress", text: progress[key - this.#lines.last - 1] ?? "" };
-    const record = this.#lines.get(key);
+    if (key > lines.last) return { kind: "progress", text: written[key - lines.last - 1] ?? "" };
+    const record = lines.get(key);
     return record === undefined ? { kind: "pending" } : { kind: "record", record };
   }
 
   #updateHeader(): void {
-    const rung = this.#status.rung;
+    const { job, status, lines, cancelling, serverNow } = this.#log;
+    const rung = status.rung;
     setData(this.#host, "state", rung);
-    setData(this.#host, "lines", String(this.#lines.last));
-    this.#header.update({
-      job: this.#job,
-      status: this.#status,
-      lines: this.#lines.last,
-      following: this.#viewport.following,
-      cancelling: this.#cancelling,
-      serverNow: Date.now() - this.#skew,
-    });
+    setData(this.#host, "lines", String(lines.last));
+    const { following } = this.#viewport;
+    this.#header.update({ job, status, lines: lines.last, following, cancelling, serverNow });
     if (rung === "done") clearInterval(this.#tick);
   }
 
   #updateTexts(): void {
-    const error = this.#status.rung === "error" ? this.#status.message : undefined;
-    const notice = error ?? (this.#trouble || this.#job?.error || "");
+    const { job, status, trouble, lines } = this.#log;
+    const error = status.rung === "error" ? status.message : undefined;
+    const notice = error ?? (trouble || job?.error || "");
     setText(this.#notice, notice);
     this.#notice.hidden = notice === "";
     this.#empty.hidden = this.#rows.count > 0;
     setText(this.#empty, this.#emptyText());
-    if (this.#viewport.following) this.#seen = this.#lines.last;
-    const news = this.#lines.last - this.#seen;
+    if (this.#viewport.following) this.#seen = lines.last;
+    const news = lines.last - this.#seen;
     this.#news.hidden = news <= 0;
     setText(this.#newsLabel, news === 1 ? "1 new line" : `${thousands(news)} new lines`);
   }
 
   #emptyText(): string {
-    if (this.#status.rung === "error") return "No log to show";
-    if (this.#job === undefined) return "Connecting…";
-    if (this.#job.state === "queued") return "Waiting in the queue";
-    return isFinal(this.#job.state) ? "It wrote no lines" : "No lines yet";
+    const { job, status } = this.#log;
+    if (status.rung === "error") return "No log to show";
+    if (job === undefined) return "Connecting…";
+    if (job.state === "queued") return "Waiting in the queue";
+    return isFinal(job.state) ? "It wrote no lines" : "No lines yet";
   }
 }
 
