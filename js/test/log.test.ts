@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Refused } from "../src/core/lines.js";
 import { Log } from "../src/core/log.js";
 import type { LogSource } from "../src/core/source.js";
-import type { HubEvent } from "../src/core/types.js";
+import type { Frame, HubEvent } from "../src/core/types.js";
 import { records, workload } from "./workload.js";
 
 function told() {
@@ -25,7 +25,7 @@ function told() {
     cancel: async () => undefined,
   };
   const log = new Log(source, changed);
-  const frame = (type: string, data: object) => listener({ kind: "frame", type, data });
+  const frame = (type: string, data: Frame) => listener({ kind: "frame", type, data });
   return { log, source, subscribed, close, changed, frame, say: (event: HubEvent) => listener(event) };
 }
 
