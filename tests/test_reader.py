@@ -134,7 +134,13 @@ def test_without_contact_for_long_it_gives_up(place, monkeypatch):
         list(Reader("w"))
 
 
-def test_leaving_the_loop_lets_go_of_the_connection(place):
+async def first_of(reader: Reader) -> None:
+    async for _ in reader:
+        break
+
+
+@pytest.mark.parametrize("leave", [lambda reader: next(iter(reader)), lambda reader: asyncio.run(first_of(reader))])
+def test_leaving_the_loop_lets_go_of_the_connection(leave, place):
     closed = threading.Event()
 
     def act(handler):
@@ -145,8 +151,7 @@ def test_leaving_the_loop_lets_go_of_the_connection(place):
 
     with serving(act) as server:
         place(server)
-        for _ in Reader("w"):
-            break
+        leave(Reader("w"))
         assert closed.wait(5)
 
 
