@@ -16,7 +16,7 @@ from jupyter_logstream.folder import Folder
 from jupyter_logstream.runner.process_tree import descendants
 from jupyter_logstream.store.download import Download
 from jupyter_logstream.store.file import FileStore
-from jupyter_logstream.workload import IdSource, Status, WorkloadSpec, environment
+from jupyter_logstream.workload import WORKLOAD_VARIABLE, IdSource, Status, WorkloadSpec, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,10 @@ class Bench:
 
     async def start(self, command: str | list[str], **given: Any) -> Job:
         """Launch it and return at once."""
-        env = environment(os.environ, given.pop("env", {}), tty=given.get("tty", True))
-        spec = WorkloadSpec(command=command, name="test", env=env, **given)
         folder = self.store.folder(self._ids.new())
+        asked = {**given.pop("env", {}), WORKLOAD_VARIABLE: folder.id}
+        env = environment(os.environ, asked, tty=given.get("tty", True))
+        spec = WorkloadSpec(command=command, name="test", env=env, **given)
         folder.create(spec, time.time() * 1000)
         self.folders.append(folder)
         await self.backend.launch(folder)
@@ -51,11 +52,7 @@ class Bench:
 
     def close(self) -> None:
         """Nothing of a test lives on."""
-        for folder in self.folders:
-            for pid in runners(folder):
-                for below in [*descendants(pid), pid]:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(below, signal.SIGKILL)
+        kill_runners(self.store.root)
         self.store.close()
 
 
@@ -108,15 +105,29 @@ class Job:
 
 
 def runners(folder: Folder) -> list[int]:
-    """The pids of the runners of a folder (by their arguments; children of ours are none)."""
+    """The pids of the runners of a workload, by their arguments."""
+    return [pid for pid, path in all_runners() if path == str(folder.path)]
+
+
+def all_runners() -> list[tuple[int, str]]:
+    """Pid and folder of every runner on this machine."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
-                arguments = file.read().split(b"\0")
-                if str(folder.path).encode() in arguments and b"-I" in arguments:
-                    found.append(int(name))
+                arguments = file.read().decode(errors="replace").split("\0")
+                if "-I" in arguments and any("jupyter_logstream.runner" in argument for argument in arguments):
+                    found += [(int(name), argument) for argument in arguments if "/streams/" in argument]
     return found
+
+
+def kill_runners(below: Path) -> None:
+    """End what a test has left running in stores below a folder, and only that."""
+    for pid, path in all_runners():
+        if path.startswith(f"{below}/"):
+            for one in [*descendants(pid), pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
 
 
 def alive(pid: int) -> bool:

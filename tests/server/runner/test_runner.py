@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_logstream.backends import CannotSend
-from jupyter_logstream.control import socket_path
-
 from server.running import Bench, alive, memory, runners
 from server.waiting import eventually, until
+
+from jupyter_logstream.backends import CannotSend
+from jupyter_logstream.control import socket_path
 
 PYTHON = sys.executable
 
@@ -64,7 +64,9 @@ async def test_what_cannot_be_started_has_failed_with_a_cause(
     if made == "directory":
         path.mkdir()
     elif made != "none":
-        path.write_text({"bad interpreter": "#!/no/such/interpreter\n", "no program": "\0\0\0"}.get(made, "#!/bin/sh\n"))
+        path.write_text(
+            {"bad interpreter": "#!/no/such/interpreter\n", "no program": "\0\0\0"}.get(made, "#!/bin/sh\n")
+        )
         path.chmod(0o644 if made == "not executable" else 0o755)
     if made.startswith("missing"):
         path = tmp_path / "none" / "thing"
@@ -155,7 +157,9 @@ async def test_all_that_was_written_before_the_exit_is_there(bench: Bench) -> No
 async def test_with_a_terminal_both_outputs_are_terminals_of_a_known_size(bench: Bench) -> None:
     code = "import os,sys; print(sys.stdout.isatty(), sys.stderr.isatty(), sys.stdin.isatty(), *os.get_terminal_size())"
     assert (await bench.run([PYTHON, "-c", code])).lines() == ["True True False 120 40"]
-    assert (await bench.run([PYTHON, "-c", code.split(", *")[0] + ")"], tty=False)).lines() == ["False False False"]
+    assert (await bench.run([PYTHON, "-c", code.split(", *", maxsplit=1)[0] + ")"], tty=False)).lines() == [
+        "False False False"
+    ]
 
 
 async def test_with_a_terminal_programs_write_colours_and_no_program_pages(bench: Bench) -> None:
@@ -227,7 +231,7 @@ async def test_cancel_ends_it_by_term(bench: Bench) -> None:
     await job.says("ready")
     await bench.backend.cancel(job.folder, 30)
     assert (await job.end()).state == "cancelled"
-    assert job.lines() == ["ready", "bye"]
+    assert job.lines()[-1] == "bye"  # some shells tell of their killed `sleep` before
 
 
 async def test_cancel_kills_what_ignores_term_with_its_whole_tree(bench: Bench, tmp_path: Path) -> None:
@@ -263,7 +267,7 @@ async def test_cancel_kills_what_ignores_term_with_its_whole_tree(bench: Bench, 
 async def test_what_outlives_a_polite_child_is_killed_after_the_grace_time(bench: Bench, tmp_path: Path) -> None:
     far = tmp_path / "far"
     stubborn = f"trap '' TERM HUP; echo $$ > {far}; exec >/dev/null 2>&1; while :; do sleep 0.1; done"
-    job = await bench.start(f"(sh -c \"{stubborn.replace('$', chr(92) + '$')}\") & wait")
+    job = await bench.start(f'(sh -c "{stubborn.replace("$", chr(92) + "$")}") & wait')
     until(lambda: far.exists() and far.read_text().strip())
     pid = int(far.read_text())
     await bench.backend.cancel(job.folder, 0.3)
@@ -301,6 +305,7 @@ def test_no_process_gets_a_signal_twice(monkeypatch: pytest.MonkeyPatch) -> None
     told: list[tuple[int, int]] = []
     groups = {1001: [1001, 1002]}
     monkeypatch.setattr(process_tree, "descendants", lambda _: [1001, 1002, 1003])
+    monkeypatch.setattr(os, "getpgid", lambda pid: 1001 if pid in groups[1001] else pid)
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
     monkeypatch.setattr(os, "killpg", lambda group, number: told.extend((pid, number) for pid in groups[group]))
     process_tree.signal_all(1000, 1001, signal.SIGTERM)
@@ -338,9 +343,7 @@ async def test_input_arrives_byte_for_byte_and_ends_when_told(bench: Bench) -> N
         await bench.backend.send(job.folder, b"late")
 
 
-async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whole(
-    bench: Bench, tmp_path: Path
-) -> None:
+async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whole(bench: Bench, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     job = await bench.start(f"echo ready; while [ ! -e {gate} ]; do sleep 0.02; done; wc -c", tty=False, stdin=True)
     await job.says("ready")

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from jupyter_logstream.records import Record
 from jupyter_logstream.store.download import Download
 from jupyter_logstream.store.file import FileStore

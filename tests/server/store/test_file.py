@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from jupyter_logstream.records import Record
-from jupyter_logstream.store import index, layout, segments, writer
 from jupyter_logstream.store import download as download_module
+from jupyter_logstream.store import index, layout, segments, writer
 from jupyter_logstream.store.download import Download
 from jupyter_logstream.store.file import FileStore, StoreInUse, WrongLayout
 from jupyter_logstream.store.writer import LogWriter
@@ -147,7 +148,10 @@ def test_the_line_being_written_is_told_as_it_would_be_seen(root: Path) -> None:
         log.write("stdout", b"done\n10%\r20%")
         log.write("stderr", b"wait ")
         shown = store.read(ID, 0, 0).partials()
-        assert [(p.source, p.message, p.rewritten) for p in shown] == [("stdout", "20%", True), ("stderr", "wait ", False)]
+        assert [(p.source, p.message, p.rewritten) for p in shown] == [
+            ("stdout", "20%", True),
+            ("stderr", "wait ", False),
+        ]
         log.write("stdout", b"\r30%\n")
         assert [p.source for p in store.read(ID, 0, 0).partials()] == ["stderr"]
     log.release()
@@ -155,7 +159,10 @@ def test_the_line_being_written_is_told_as_it_would_be_seen(root: Path) -> None:
 
 # --- after a crash ----------------------------------------------------------------------------------------------------
 
-OUTPUT = [("stdout", b"".join(b"INFO line %d of the output\n" % i for i in range(1, 61))), ("stderr", b"one\r\ntwo\nhalf")]
+OUTPUT = [
+    ("stdout", b"".join(b"INFO line %d of the output\n" % i for i in range(1, 61))),
+    ("stderr", b"one\r\ntwo\nhalf"),
+]
 
 
 def expected_texts() -> tuple[list[str], list[str]]:
@@ -271,7 +278,15 @@ def replace_by_an_older_one(folder: Path) -> None:
     (folder / "index.000").write_bytes(now[: 32 * 21])
 
 
-LOSSES = [lose, empty, cut_to_header, cut_inside_header, fill_with_nuls, replace_by_a_foreign_one, replace_by_an_older_one]
+LOSSES = [
+    lose,
+    empty,
+    cut_to_header,
+    cut_inside_header,
+    fill_with_nuls,
+    replace_by_a_foreign_one,
+    replace_by_an_older_one,
+]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
