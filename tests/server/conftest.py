@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_server.serverapp import ServerApp
-from tornado.httpserver import HTTPServer
 from server.running import Bench, kill_runners
 from server.web import Site
+from tornado.httpserver import HTTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -81,7 +81,7 @@ def serve(
         return site
 
     yield start
-    for stop in list(stops):
+    for stop in stops:
         jp_asyncio_loop.run_until_complete(stop())
     kill_runners(tmp_path)
     ServerApp.clear_instance()

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_logstream.sse import Decoder, Event
-
 from server.waiting import PATIENCE, eventually
+
+from jupyter_logstream.sse import Decoder, Event
 
 FINAL = ("succeeded", "failed", "cancelled", "timed_out", "lost")
 
@@ -156,7 +156,7 @@ class Site:
         first, *lines = answer.decode("latin-1").split("\r\n")[:-2]
         told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         stream = Stream(int(first.split()[1]), told, reader, writer)
-        stream._chunked = told.get("transfer-encoding") == "chunked"  # noqa: SLF001 - our own
+        stream._chunked = told.get("transfer-encoding") == "chunked"
         if method == "HEAD" or stream.status in {204, 304}:
             stream.ended = stream.whole = True
         self.open.append(stream)

@@ -7,14 +7,15 @@ import errno
 import os
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from server.segments import shrink
 
 from jupyter_logstream.records import Record
-from jupyter_logstream.store import download as download_module
-from jupyter_logstream.store import index, layout, segments, writer
+from jupyter_logstream.store import index, segments, writer
 from jupyter_logstream.store.download import Download
 from jupyter_logstream.store.file import FileStore, StoreInUse, WrongLayout
 from jupyter_logstream.store.writer import LogWriter
@@ -74,13 +75,7 @@ def downloaded(folder: Path, source: str | None = None) -> bytes:
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     """Make segments of so many bytes and entries, in every module that knows their size."""
 
-    def shrink(size: int, entries: int) -> None:
-        for module in (layout, segments, writer, index, download_module):
-            for name, value in (("SEGMENT", size), ("INDEX_SEGMENT", entries)):
-                if hasattr(module, name):
-                    monkeypatch.setattr(module, name, value)
-
-    return shrink
+    return partial(shrink, monkeypatch)
 
 
 def random_chunks(rng: random.Random, count: int, parts: list[bytes]) -> list[tuple[str, bytes]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import regex
+
 from jupyter_logstream.records import LEVELS, Record
 from jupyter_logstream.store import Store, UnknownStream, query
 from jupyter_logstream.store.file import FileStore
