@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 NODE_WILL_DO := npm --version && node -e 'process.exit(parseInt(process.versions.node) < 20)'
 
 JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/*.json)
-BUNDLE := jupyter_logstream/static/anywidget.js
+BUNDLE := jupyter_logstream/static/view.js
 
 .PHONY: install demo test bench lint browser
 .DELETE_ON_ERROR:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILT = Path("jupyter_logstream", "static", "anywidget.js")
+BUILT = Path("jupyter_logstream", "static", "view.js")
 
 
 class FrontEnd(BuildHookInterface[Any]):

@@ -29,6 +29,7 @@ class LogStream(ExtensionApp):
     """Runs workloads that outlive kernel, page and server, and serves their logs."""
 
     name = "jupyter_logstream"
+    static_paths = [str(Path(__file__).with_name("static"))]  # noqa: RUF012 - ExtensionApp's own; the page's views
 
     store_dir = Unicode(
         "", help="Folder of the logs; empty: logstream/1 in Jupyter's data folder (2 for a second server ...)."

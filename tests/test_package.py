@@ -33,6 +33,7 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
     data = "jupyter_logstream-0.1.0.data/data"
     assert {
         "jupyter_logstream/static/anywidget.js",
+        "jupyter_logstream/static/view.js",
         "jupyter_logstream/py.typed",
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_logstream.json",
         "jupyter_logstream-0.1.0.dist-info/licenses/LICENSE",

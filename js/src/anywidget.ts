@@ -1,8 +1,9 @@
-// The portable shell: an anywidget module around the log view. Knows traits and lifetimes, nothing of logs or network.
-// Nothing is awaited before render returns: a model that takes 2 s to come up is dropped by anywidget for ever.
+// The portable shell: an anywidget module that shows the log view of the server that it is a page of. Knows traits and
+// lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
+// per page, whatever its widgets. Nothing is awaited before render returns: a model that takes 2 s to come up is dropped.
 
-import { workloadSource } from "./core/source.js";
-import { mountLogView } from "./views/logview.js";
+import { readConfig } from "./core/page.js";
+import type { showLog } from "./view.js";
 
 /** What we use of anywidget's model. */
 interface Model {
@@ -18,32 +19,58 @@ interface RenderProps {
   readonly signal?: AbortSignal;
 }
 
-const TRAITS = "change:workload change:height";
-
-function render({ model, el, signal }: RenderProps): () => void {
-  let view: { dispose(): void } | undefined;
-  const show = () => {
-    view?.dispose();
-    const host = document.createElement("div");
-    el.replaceChildren(host);
-    const protocol = Number(model.get("protocol") ?? 1);
-    if (protocol > 1) {
-      host.textContent = `This log needs a newer view (protocol ${protocol}): reload the page.`;
-      return;
-    }
-    const source = workloadSource(String(model.get("workload") ?? ""));
-    view = mountLogView(host, source, { height: Number(model.get("height") ?? 0) });
-  };
-  const cleanup = () => {
-    model.off(TRAITS, show);
-    view?.dispose();
-    view = undefined;
-  };
-  if (signal?.aborted) return cleanup;
-  signal?.addEventListener("abort", cleanup, { once: true });
-  model.on(TRAITS, show);
-  show();
-  return cleanup;
+interface Views {
+  readonly showLog: typeof showLog;
 }
 
-export default { render };
+const TRAITS = "change:workload change:height";
+
+export function viewsUrl(doc: Document = document, location: Location = doc.location): string {
+  const base = readConfig(doc, location).baseUrl.replace(/\/?$/, "/");
+  return new URL(`${base}static/jupyter_logstream/view.js`, location.origin).href;
+}
+
+/** A shell over views that `load` brings. */
+export function shell(load: () => Promise<Views>): { render(props: RenderProps): () => void } {
+  return {
+    render({ model, el, signal }) {
+      let view: { dispose(): void } | undefined;
+      let turn = 0; // what is loaded for an earlier one comes too late
+      const end = () => {
+        turn += 1;
+        view?.dispose();
+        view = undefined;
+      };
+      const show = async () => {
+        end();
+        const mine = turn;
+        const host = document.createElement("div");
+        el.replaceChildren(host);
+        const views = await load().catch(() => undefined);
+        if (mine !== turn) return;
+        if (views === undefined) {
+          host.textContent = "The log view could not be loaded: does jupyter-logstream run in this Jupyter server?";
+          return;
+        }
+        const [workload, height, protocol] = ["workload", "height", "protocol"].map((trait) => model.get(trait));
+        view = views.showLog(host, {
+          workload: String(workload),
+          height: Number(height ?? 0),
+          protocol: Number(protocol ?? 1),
+        });
+      };
+      const again = () => void show();
+      const cleanup = () => {
+        model.off(TRAITS, again);
+        end();
+      };
+      if (signal?.aborted) return cleanup;
+      signal?.addEventListener("abort", cleanup, { once: true });
+      model.on(TRAITS, again);
+      again();
+      return cleanup;
+    },
+  };
+}
+
+export default shell(() => import(viewsUrl()) as Promise<Views>);

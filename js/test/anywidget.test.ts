@@ -1,7 +1,12 @@
 // @vitest-environment happy-dom
 // The shell: traits in, one view out, and every lifetime ends once.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import widget from "../src/anywidget.js";
+import { shell, viewsUrl } from "../src/anywidget.js";
+import * as views from "../src/view.js";
+
+/** Until what was awaited on the way to the view is there. */
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+const widget = shell(async () => views);
 
 const subscribe = vi.fn();
 const close = vi.fn();
@@ -36,17 +41,19 @@ afterEach(() => {
 });
 
 describe("render", () => {
-  it("shows the workload at once, and asks the page's hub for its stream", () => {
+  it("shows the workload, and asks the page's hub for its stream", async () => {
     const cleanup = widget.render({ model: new Model(), el });
+    await settled();
     expect(shown(el)?.dataset["workload"]).toBe("W1");
     expect(subscribe.mock.lastCall?.[0]).toEqual({ stream: "workload/W1", tail: 200 });
     cleanup();
   });
 
-  it("ends by its cleanup and by the signal, in any order, once", () => {
+  it("ends by its cleanup and by the signal, in any order, once", async () => {
     const life = new AbortController();
     const model = new Model();
     const cleanup = widget.render({ model, el, signal: life.signal });
+    await settled();
     life.abort();
     cleanup();
     cleanup();
@@ -54,15 +61,24 @@ describe("render", () => {
     expect(model.listeners.size).toBe(0);
   });
 
-  it("opens nothing when the signal is aborted already", () => {
+  it("opens nothing when the signal is aborted already", async () => {
     widget.render({ model: new Model(), el, signal: AbortSignal.abort() });
+    await settled();
     expect(subscribe).not.toHaveBeenCalled();
   });
 
-  it("turns to another workload when the trait does", () => {
+  it("opens nothing when it ends before the views are there", async () => {
+    widget.render({ model: new Model(), el })();
+    await settled();
+    expect(subscribe).not.toHaveBeenCalled();
+  });
+
+  it("turns to another workload when the trait does", async () => {
     const model = new Model();
     const cleanup = widget.render({ model, el });
+    await settled();
     model.set("workload", "W2");
+    await settled();
     expect(close).toHaveBeenCalledOnce();
     expect(el.childElementCount).toBe(1);
     expect(shown(el)?.dataset["workload"]).toBe("W2");
@@ -70,19 +86,40 @@ describe("render", () => {
     expect(close).toHaveBeenCalledTimes(2);
   });
 
-  it("takes the height that is asked for", () => {
+  it("takes the height that is asked for", async () => {
     const model = new Model();
     model.traits["height"] = 500;
     const cleanup = widget.render({ model, el });
+    await settled();
     expect(shown(el)?.shadowRoot?.querySelector<HTMLElement>(".view")?.style.height).toBe("500px");
     cleanup();
   });
 
-  it("says so when the kernel speaks a newer protocol", () => {
+  it("says what to upgrade when the kernel speaks a newer protocol", async () => {
     const model = new Model();
     model.traits["protocol"] = 2;
-    widget.render({ model, el })();
+    const cleanup = widget.render({ model, el });
+    await settled();
     expect(el.textContent).toContain("protocol 2");
+    expect(el.textContent).toContain("upgrade jupyter-logstream where the Jupyter server runs");
     expect(subscribe).not.toHaveBeenCalled();
+    cleanup();
+  });
+
+  it("says so when the server has no views to load", async () => {
+    const cleanup = shell(() => Promise.reject(new Error("404"))).render({ model: new Model(), el });
+    await settled();
+    expect(el.textContent).toContain("does jupyter-logstream run in this Jupyter server?");
+    cleanup();
+  });
+
+  it("loads the views from the server of the page, below its base URL", () => {
+    const doc = document.implementation.createHTMLDocument();
+    const config = doc.createElement("script");
+    config.id = "jupyter-config-data";
+    config.textContent = JSON.stringify({ baseUrl: "/user/x", token: "t" });
+    doc.body.append(config);
+    const location = new URL("https://hub.example/user/x/lab") as unknown as Location;
+    expect(viewsUrl(doc, location)).toBe("https://hub.example/user/x/static/jupyter_logstream/view.js");
   });
 });
