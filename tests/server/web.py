@@ -42,6 +42,7 @@ class Stream:
     events: list[Event] = field(default_factory=list)
     decoder: Decoder = field(default_factory=Decoder)
     _chunked: bool = False
+    _length: float = float("inf")
     _unread: bytes = b""
 
     async def more(self, patience: float = PATIENCE) -> bool:
@@ -61,6 +62,7 @@ class Stream:
     def _take(self, data: bytes) -> None:
         if not self._chunked:
             self._body(data)
+            self.ended = self.whole = len(self.raw) >= self._length
             return
         self._unread += data
         while b"\r\n" in self._unread:
@@ -157,7 +159,8 @@ class Site:
         told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         stream = Stream(int(first.split()[1]), told, reader, writer)
         stream._chunked = told.get("transfer-encoding") == "chunked"
-        if method == "HEAD" or stream.status in {204, 304}:
+        stream._length = float(told.get("content-length", "inf"))  # noqa: SLF001
+        if method == "HEAD" or stream.status in {204, 304} or told.get("content-length") == "0":
             stream.ended = stream.whole = True
         self.open.append(stream)
         return stream
