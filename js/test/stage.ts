@@ -1,0 +1,84 @@
+// The view on a stage, for the tests of it: a DOM, a source that says what it is told to, and a clock that stands still.
+import { afterEach, beforeEach, vi } from "vitest";
+import type { LogSource } from "../src/core/source.js";
+import type { Frame, HubEvent, LogRecord } from "../src/core/types.js";
+import { mountLogView } from "../src/views/logview.js";
+import { records } from "./workload.js";
+
+/** A source that is told what to say. */
+export class Told implements LogSource {
+  readonly workload = "W1";
+  readonly downloadUrl = "http://h/logstream/v1/workloads/W1/log.txt";
+  readonly subscribed: object[] = [];
+  readonly asked: number[] = [];
+  closed = 0;
+  retried = 0;
+  refuse: Error | undefined;
+  cancel = vi.fn(async () => undefined);
+  #listener: ((event: HubEvent) => void) | undefined;
+
+  subscribe(from: object, listener: (event: HubEvent) => void) {
+    this.subscribed.push(from);
+    this.#listener = listener;
+    const close = () => {
+      this.closed += 1;
+      if (this.#listener === listener) this.#listener = undefined;
+    };
+    return { close, retryNow: () => void this.retried++ };
+  }
+  async records(after: number, limit: number): Promise<readonly LogRecord[]> {
+    this.asked.push(after);
+    if (this.refuse !== undefined) throw this.refuse;
+    return records(after + 1, after + limit);
+  }
+  say(event: HubEvent): void {
+    this.#listener?.(event);
+  }
+  frame(type: string, data: Frame): void {
+    this.say({ kind: "frame", type, data });
+  }
+  logs(...logs: LogRecord[]): void {
+    this.frame("logs", { logs, cursor: logs.at(-1)?.seq ?? 0 });
+  }
+}
+
+export let host: HTMLElement;
+export let source: Told;
+export let view: { dispose(): void };
+
+beforeEach(() => {
+  vi.useFakeTimers({
+    toFake: [
+      "setTimeout",
+      "clearTimeout",
+      "setInterval",
+      "clearInterval",
+      "requestAnimationFrame",
+      "cancelAnimationFrame",
+      "Date",
+    ],
+  });
+  // happy-dom lays nothing out: give the viewport the height a browser would.
+  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(280);
+  document.body.replaceChildren();
+  delete document.body.dataset["jpThemeLight"];
+  host = document.createElement("div");
+  document.body.append(host);
+  source = new Told();
+  view = mountLogView(host, source);
+});
+afterEach(() => {
+  view.dispose();
+  vi.useRealTimers();
+});
+
+export const root = () => host.shadowRoot as ShadowRoot;
+export const find = (selector: string) => root().querySelector<HTMLElement>(selector) as HTMLElement;
+export const rows = () => [...root().querySelectorAll<HTMLElement>(".row")];
+export const viewport = () => find(".viewport");
+export const paint = () => vi.advanceTimersByTimeAsync(50);
+
+export function scrollTo(top: number): void {
+  viewport().scrollTop = top;
+  viewport().dispatchEvent(new Event("scroll"));
+}
