@@ -146,3 +146,9 @@ def memory(pid: int, what: str = "VmHWM") -> int:
             if line.startswith(what + ":"):
                 return int(line.split()[1]) * 1024
     raise AssertionError(what)
+
+
+def maps(pid: int) -> str:
+    """The files that a process has mapped: libraries among them."""
+    with open(f"/proc/{pid}/maps") as file:
+        return file.read()

@@ -41,8 +41,8 @@ def expected_of(vector: dict[str, Any]) -> list[Event]:
     found = []
     for made in vector["expected_events_generated"]:
         if "counter" in made:
-            for i in range(made["from"], made["to"] + 1):
-                found.append(Event(**{k: v.replace("{i}", str(i)) for k, v in made["counter"].items()}))
+            numbers = map(str, range(made["from"], made["to"] + 1))
+            found += [Event(**{k: v.replace("{i}", i) for k, v in made["counter"].items()}) for i in numbers]
         else:
             text, times = made.get("data_repeat", (made.get("data", ""), 1))
             found.append(Event(made["type"], text * times, made["id"]))

@@ -159,7 +159,7 @@ class Site:
         told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         stream = Stream(int(first.split()[1]), told, reader, writer)
         stream._chunked = told.get("transfer-encoding") == "chunked"
-        stream._length = float(told.get("content-length", "inf"))  # noqa: SLF001
+        stream._length = float(told.get("content-length", "inf"))
         if method == "HEAD" or stream.status in {204, 304} or told.get("content-length") == "0":
             stream.ended = stream.whole = True
         self.open.append(stream)

@@ -7,16 +7,18 @@ import json
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from server.running import memory
 from server.segments import shrink
 from server.waiting import eventually
-from server.web import Site, Stream
 
 from jupyter_logstream.handlers import event_stream, events
 from jupyter_logstream.store.writer import LogWriter
+
+if TYPE_CHECKING:
+    from server.web import Site, Stream
 
 SINGLE = "v1/logs/stream?scope=job&job_id="
 
@@ -273,7 +275,8 @@ BAD_STREAMS = [
     ("stream=workload/{id}&stream=workload/x&foo=1", "foo"), ("stream=%ff", ""),
 ]  # fmt: skip
 BAD_POSTS: list[tuple[Any, str]] = [
-    ({}, "streams"), ({"streams": {}}, "streams"), ({"streams": []}, "stream"), ({"streams": ["workload/{id}"]}, "stream"),
+    ({}, "streams"), ({"streams": {}}, "streams"), ({"streams": []}, "stream"),
+    ({"streams": ["workload/{id}"]}, "stream"),
     ({"streams": [{}]}, "stream"), ({"streams": [{"stream": 5}]}, "stream"),
     ({"streams": [{"stream": "workload/{id}", "after": -1}]}, "after"),
     ({"streams": [{"stream": "workload/{id}", "after": 1.5}]}, "after"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from server.waiting import eventually
-from server.web import Site
 
 from jupyter_logstream.handlers import event_stream
+
+if TYPE_CHECKING:
+    from server.web import Site
 
 SSE_HEADERS = {
     "content-type": "text/event-stream",

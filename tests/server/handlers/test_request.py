@@ -8,13 +8,15 @@ import json
 import re
 import stat
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jupyter_logstream.handlers import routes, workloads
 from jupyter_server.auth import Authorizer
 
-from server.web import Answer, Site
+from jupyter_logstream.handlers import routes, workloads
+
+if TYPE_CHECKING:
+    from server.web import Answer, Site
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 
@@ -111,7 +113,9 @@ async def test_without_credentials_everything_is_403(
 
 async def test_options_is_answered_and_opens_nothing_to_a_foreign_page(site: Site) -> None:
     for path in {path for path, _ in table()}:
-        answer = await site.ask("OPTIONS", path.replace("ID", "x"), headers={"Authorization": "", "Origin": "http://evil"})
+        answer = await site.ask(
+            "OPTIONS", path.replace("ID", "x"), headers={"Authorization": "", "Origin": "http://evil"}
+        )
         assert answer.status in {200, 204, 403, 404}
         assert "access-control-allow-origin" not in answer.headers
 
@@ -133,7 +137,7 @@ ASKED: list[tuple[str, str, str]] = []
 class OnlySome(Authorizer):
     """Lets the actions in ALLOWED through, and remembers what was asked."""
 
-    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:  # noqa: ARG002
         if resource.startswith("logstream"):
             ASKED.append((user.username, action, resource))
             return action in ALLOWED
@@ -144,7 +148,9 @@ class OnlySome(Authorizer):
 async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> None:
     ALLOWED.clear()
     ALLOWED.update({"read", "write", "execute"})
-    site = await serve({"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}})
+    site = await serve(
+        {"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}}
+    )
     mine = site if who == "token" else site.but(Authorization=f"Bearer {site.extension.secret}")
     # One class asked in every order: the first call must not decide for the others.
     for only in ["write", "read", "execute", ""]:
@@ -251,7 +257,8 @@ async def raw_cookies(site: Site, path: str) -> list[str]:
     writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nConnection: close\r\n\r\n".encode())
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     writer.close()
-    return [line.split(":", 1)[1].split(";")[0].strip() for line in head.split("\r\n") if line.lower().startswith("set-cookie:")]
+    lines = [line.partition(":") for line in head.split("\r\n")]
+    return [value.split(";")[0].strip() for name, _, value in lines if name.lower() == "set-cookie"]
 
 
 async def test_a_cookie_may_read_but_writes_need_the_xsrf_token(site: Site) -> None:
@@ -292,7 +299,12 @@ async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: 
             assert answer.status in {403, 404}, (path, foreign, answer.status)
             assert b"echo a" not in answer.body
             assert answer.headers.get("access-control-allow-origin") is None
-        for ours in {"Referer": f"{own}/lab"}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": own}, {"Sec-Fetch-Site": "none"}:
+        for ours in (
+            {"Referer": f"{own}/lab"},
+            {"Sec-Fetch-Site": "same-origin"},
+            {"Origin": own},
+            {"Sec-Fetch-Site": "none"},
+        ):
             assert (await user.ask("GET", path, headers=ours)).status == 200, (path, ours)
 
 
@@ -357,25 +369,25 @@ async def test_it_works_below_any_base_url(serve: Any, base_url: str) -> None:
     located = await site.ask("GET", answer.headers["location"])
     assert located.json["id"] == answer.json["id"]
     assert site.extension.engine is not None
-    with open(site.extension.store.root / "server.json") as file:
-        assert json.load(file)["url"].endswith(base_url)
+    told = json.loads((site.extension.store.root / "server.json").read_text())
+    assert told["url"].endswith(base_url)
 
 
 async def test_looking_at_logs_keeps_no_server_alive_but_what_runs_does(site: Site) -> None:
     times = site.app.web_app.settings["last_activity_times"]
-    site.extension._tell_activity()  # noqa: SLF001
+    site.extension._tell_activity()
     assert "jupyter_logstream" not in times
     workload_id = await site.start("sleep 600")
     await site.state(workload_id, "running")
-    site.extension._tell_activity()  # noqa: SLF001
+    site.extension._tell_activity()
     first = times["jupyter_logstream"]
-    site.extension._tell_activity()  # noqa: SLF001
+    site.extension._tell_activity()
     assert times["jupyter_logstream"] >= first
     await site.ask("POST", f"v1/workloads/{workload_id}/cancel")
     await site.state(workload_id)
     last = times["jupyter_logstream"]
     before = site.app.web_app.settings.get("api_last_activity")
-    site.extension._tell_activity()  # noqa: SLF001
+    site.extension._tell_activity()
     await site.get("v1/workloads")
     assert times["jupyter_logstream"] == last
     assert site.app.web_app.settings.get("api_last_activity") == before
@@ -384,5 +396,5 @@ async def test_looking_at_logs_keeps_no_server_alive_but_what_runs_does(site: Si
 async def test_running_as_activity_can_be_switched_off(serve: Any) -> None:
     site = await serve(running_is_activity=False)
     await site.state(await site.start("sleep 600"), "running")
-    site.extension._tell_activity()  # noqa: SLF001
+    site.extension._tell_activity()
     assert "jupyter_logstream" not in site.app.web_app.settings["last_activity_times"]

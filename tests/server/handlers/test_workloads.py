@@ -6,9 +6,10 @@ import asyncio
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from server.web import Site
+if TYPE_CHECKING:
+    from server.web import Site
 
 KEYS = {
     "id", "name", "backend", "state", "command", "cwd", "created", "started", "ended", "exit_code", "signal", "error",
@@ -329,8 +330,10 @@ async def test_an_empty_parameter_is_an_absent_one(site: Site) -> None:
 
 
 async def test_a_method_that_a_route_does_not_have_is_405(site: Site) -> None:
-    for method, path in [("PUT", "v1/workloads"), ("DELETE", "v1/workloads"), ("POST", "v1/info"), ("PATCH", "v1/events"),
-                         ("GET", "v1/workloads/a/cancel"), ("HEAD", "v1/events"), ("HEAD", "v1/workloads/a/logs")]:  # fmt: skip
+    for method, path in [
+        ("PUT", "v1/workloads"), ("DELETE", "v1/workloads"), ("POST", "v1/info"), ("PATCH", "v1/events"),
+        ("GET", "v1/workloads/a/cancel"), ("HEAD", "v1/events"), ("HEAD", "v1/workloads/a/logs"),
+    ]:  # fmt: skip
         answer = await site.ask(method, path, b"" if method in {"PUT", "POST", "PATCH"} else None)
         assert answer.status == 405, (method, path)
     assert (await site.get("v1/info"))["connections"] == 0

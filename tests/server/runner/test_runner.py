@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.running import Bench, alive, memory, runners
+from server.running import Bench, alive, maps, memory, runners
 from server.waiting import eventually, until
 
 from jupyter_logstream.backends import CannotSend
@@ -251,8 +251,10 @@ async def test_cancel_kills_what_ignores_term_with_its_whole_tree(bench: Bench, 
     )
     for closes in "", "os.close(1); os.close(2)\n":
         far.unlink(missing_ok=True)
-        job = await bench.start([PYTHON, "-c", code.replace("time.sleep(600)\nprint", f"{closes}    time.sleep(600)\nprint")
-                                 if closes else code])  # fmt: skip
+        closing = (
+            code.replace("    time.sleep(600)\nprint", f"    {closes}    time.sleep(600)\nprint") if closes else code
+        )
+        job = await bench.start([PYTHON, "-c", closing])
         await job.says("ready")
         until(far.exists)
         pids = [int(far.read_text()), job.status.pid or 0]
@@ -361,8 +363,7 @@ async def test_input_to_a_workload_that_has_closed_it_is_refused(bench: Bench) -
     job = await bench.start("exec <&-; echo closed; sleep 600", stdin=True)
     await job.says("closed")
     with pytest.raises(CannotSend):
-        for _ in range(3):  # a pipe takes what fits before it says that nobody reads
-            await bench.backend.send(job.folder, b"x" * 100_000)
+        await bench.backend.send(job.folder, b"x" * 100_000)  # more than a pipe takes
     assert job.status.state == "running"
     await bench.backend.cancel(job.folder, 5)
 
@@ -404,8 +405,13 @@ async def test_terminal_signals_and_the_end_of_whoever_started_it_do_not_end_the
     assert job.lines() == ["ready", "on"]
 
 
-@pytest.mark.parametrize("said", [b"garbage\n", b"[]\n", b'{"do": 5}\n', b'{"do": "cancel"}\n', b"x" * 10_000,
-                                  b'{"do": "input", "size": -5}\n', b'{"do": "input", "size": "a"}\n', b"\xff\n"])  # fmt: skip
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"garbage\n", b"[]\n", b'{"do": 5}\n', b'{"do": "cancel"}\n', b'{"do": "cancel", "grace": "x"}\n', b"\xff\n",
+        b'{"do": "input", "size": -5}\n', b'{"do": "input", "size": "a"}\n', b"x" * 10_000,
+    ],
+)  # fmt: skip
 async def test_nonsense_on_its_socket_does_not_end_the_runner(bench: Bench, said: bytes) -> None:
     job = await bench.start("echo ready; read x; echo $x", stdin=True)
     await job.says("ready")
@@ -433,8 +439,7 @@ async def test_the_runner_is_small_and_imports_no_framework(bench: Bench) -> Non
     job = await bench.start("seq 1 20000; read x", stdin=True)
     await job.says("20000")
     assert memory(job.runner) < 25 * 1024 * 1024
-    with open(f"/proc/{job.runner}/maps") as maps:
-        loaded = maps.read()
+    loaded = maps(job.runner)
     await bench.backend.send(job.folder, None)
     await job.end()
     assert "_ssl" not in loaded

@@ -52,6 +52,11 @@ def write(folder: Path, *chunks: tuple[str, bytes], end: bool = False, keep: int
     return log
 
 
+def write_to(log: LogWriter, chunks: list[tuple[str, bytes]]) -> None:
+    for source, chunk in chunks:
+        log.write(source, chunk)
+
+
 def served(root: Path, stream: str = ID) -> list[Record]:
     with opened(root) as store:
         found: list[Record] = []
@@ -468,7 +473,7 @@ def test_both_sources_are_downloaded_whole_after_retention(root: Path, small_seg
     got = downloaded(folder)  # as long as it says
     assert got.endswith(b"out 00600\n")
     for source in "stdout", "stderr":
-        lines = [line for line in downloaded(folder, source).splitlines(keepends=True)[1:]]
+        lines = list(downloaded(folder, source).splitlines(keepends=True)[1:])
         assert [line for line in got.splitlines(keepends=True) if line in lines] == lines
 
 
@@ -485,8 +490,7 @@ def test_a_crash_between_noting_what_goes_and_its_going_loses_and_doubles_nothin
         crash.setattr(segments.SegmentedFile, "drop_before", die)
         log = LogWriter(folder, keep=8000)
         with pytest.raises(KeyboardInterrupt):
-            for source, chunk in numbered(1, 1001):
-                log.write(source, chunk)
+            write_to(log, numbered(1, 1001))
         log.release()
     before = [(r.seq, r.message) for r in served(root)]
     assert before[0][0] > 1
