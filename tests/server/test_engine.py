@@ -19,6 +19,7 @@ import pytest
 from server.running import alive, kill_runners, runners
 from server.waiting import eventually
 
+from jupyter_logstream import folder as folder_module
 from jupyter_logstream.backends import CannotLaunch
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.engine import Engine, Limits, NoRoom, QueueFull, StillRunning, UnknownWorkload
@@ -160,6 +161,28 @@ async def test_without_files_a_start_is_refused_whole_or_made_whole(start: Start
         assert (await server.end(workload.id)).state == "succeeded"
     assert sorted(w.id for w in found) == server.store.streams()
     assert server.engine.running == 0
+
+
+async def test_on_a_full_disk_a_start_is_refused_whole(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = await start()
+    monkeypatch.setattr(folder_module, "os", FullDisk())
+    with pytest.raises(NoRoom):
+        await server.start("true", key="k")
+    monkeypatch.setattr(folder_module, "os", os)
+    assert server.store.streams() == []
+    assert list((server.store.root / "streams").iterdir()) == []
+    assert len(server.engine) == 0
+    assert (await server.end(await server.start("true", key="k"))).state == "succeeded"
+
+
+class FullDisk:
+    """An `os` that writes nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def write(self, *_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 async def test_a_wrong_place_or_backend_makes_nothing(start: Start) -> None:

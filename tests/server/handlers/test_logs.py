@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from server.waiting import eventually
 
-from jupyter_logstream.handlers import event_stream
+from jupyter_logstream.handlers import event_stream, logs
 
 if TYPE_CHECKING:
     from server.web import Site
@@ -290,21 +292,30 @@ async def test_a_download_that_has_begun_outlives_the_log(site: Site) -> None:
     assert len(stream.raw) == size
 
 
+def held(path: str) -> int:
+    """How many files below a folder this process has open."""
+    links = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sum(link.startswith(path) for link in links)
+
+
 async def test_who_leaves_a_download_leaves_no_file_open(site: Site) -> None:
     workload_id = await site.run("head -c 30000000 /dev/zero | tr '\\0' 'x'", tty=False)
-
-    def held() -> int:
-        import os  # noqa: PLC0415
-
-        links = []
-        for fd in os.listdir("/proc/self/fd"):
-            try:
-                links.append(os.readlink(f"/proc/self/fd/{fd}"))
-            except OSError:
-                continue
-        return sum(workload_id in link for link in links)
-
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
-    assert held() > 0
+    path = str(site.extension.store.folder(workload_id).path)
+    assert held(path) > 0
     stream.close()
-    await eventually(lambda: held() == 0)
+    await eventually(lambda: held(path) == 0)
+
+
+async def test_a_download_that_nobody_reads_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_PATIENCE", 0.5)
+    workload_id = await site.run("head -c 60000000 /dev/zero | tr '\\0' 'x'", tty=False)
+    stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
+    path = str(site.extension.store.folder(workload_id).path)
+    assert held(path) > 0
+    await eventually(lambda: held(path) == 0)
+    await stream.rest()
+    assert not stream.whole

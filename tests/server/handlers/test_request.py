@@ -286,9 +286,9 @@ async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: 
     user = await browser(site)
     workload_id = await site.run("echo a")
     own = f"http://127.0.0.1:{site.port}"
-    paths = ["v1/info", "v1/workloads", f"v1/workloads/{workload_id}", f"v1/workloads/{workload_id}/records",
-             f"v1/workloads/{workload_id}/logs", f"v1/workloads/{workload_id}/log.txt", f"v1/logs/stream?job_id={workload_id}",
-             f"v1/events?stream=workload/{workload_id}"]  # fmt: skip
+    below = f"v1/workloads/{workload_id}"
+    paths = ["v1/info", "v1/workloads", below, f"{below}/records", f"{below}/logs", f"{below}/log.txt"]
+    paths += [f"v1/logs/stream?job_id={workload_id}", f"v1/events?stream=workload/{workload_id}"]
     for path in paths:
         for foreign in [
             {"Referer": "http://evil.example/"}, {"Referer": "http://127.0.0.1.evil.example/x"},

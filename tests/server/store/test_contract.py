@@ -10,21 +10,24 @@ import pytest
 from server.waiting import PATIENCE, eventually
 
 from jupyter_logstream.records import LEVELS, Record
-from jupyter_logstream.store import Store, StreamEnded, UnknownStream, follow
+from jupyter_logstream.store import Store, StreamEnded, UnknownStream, file, follow
 from jupyter_logstream.store.broker import LogBroker
 from jupyter_logstream.store.file import FileStore
 from jupyter_logstream.store.memory import MemoryStore
+from jupyter_logstream.store.watch import Poller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture(params=["memory", "file"])
-def store(request: Any, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["memory", "file", "file, polled"])
+def store(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
+    if request.param == "file, polled":  # as where there is no inotify
+        monkeypatch.setattr(file, "watcher", Poller)
     made = FileStore(tmp_path / "store")
     yield made
     made.close()
@@ -276,5 +279,7 @@ async def test_a_subscriber_that_leaves_is_no_longer_watched(store: Store) -> No
 
 
 def watched(store: Store) -> int:
+    if isinstance(store, FileStore) and isinstance(store._watcher, Poller):
+        return len(store._watcher._tasks)
     wakes = store._wakes if isinstance(store, MemoryStore) else store._watcher._wakes  # type: ignore[union-attr]
     return sum(map(len, wakes.values()))

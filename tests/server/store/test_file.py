@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -678,3 +680,75 @@ def test_files_are_let_go_of(root: Path) -> None:
         during = files()
     assert during - before < 20
     assert files() == before
+
+
+def test_what_a_log_comes_to_is_right_whoever_asks_at_once(root: Path) -> None:
+    with opened(root) as store:
+        log = LogWriter(folder_of(root))
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                tally = store.read(ID, 0, 0).tally()
+                assert sum(tally.levels.values()) == tally.lines
+
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(ask) for _ in range(4)]
+            for _ in range(300):
+                log.write("stdout", b"INFO a\nERROR b\nplain\n" * 20)
+            stop.set()
+            for one in asking:
+                one.result()
+        tally = store.read(ID, 0, 0).tally()
+        assert (tally.lines, dict(tally.levels)) == (18_000, {"info": 6_000, "error": 6_000, "unknown": 6_000})
+        log.release()
+
+
+def test_reading_beside_a_writer_never_gives_a_torn_or_wrong_record(root: Path) -> None:
+    folder = folder_of(root)
+    with opened(root) as store:
+        log = LogWriter(folder)
+        done = threading.Event()
+
+        def write_on() -> None:
+            rng = random.Random(4)
+            for i in range(1500):
+                count = rng.randint(1, 30)
+                log.write("stdout", b"".join(b"%d:%d\r\n" % (i, k) for k in range(count)))
+                log.write("stderr", b"e%d\n" % i)
+            done.set()
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write_on)
+            found: list[Record] = []
+            while not done.is_set() or len(store.read(ID, len(found), 1)):
+                found += store.read(ID, len(found), 500).records()
+            writing.result()
+        assert [r.seq for r in found] == list(range(1, len(found) + 1))
+        said = [r.message.encode() + b"\r\n" for r in found if r.source == "stdout"]
+        assert b"".join(said) == downloaded(folder, "stdout")
+        assert [r.message for r in found if r.source == "stderr"] == [f"e{i}" for i in range(1500)]
+        log.release()
+
+
+def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Path, small_segments: Any) -> None:
+    small_segments(2000, 32)
+    folder = folder_of(root)
+    with opened(root, keep=8000) as store:
+        log = LogWriter(folder, keep=8000)
+        log.write("stdout", b"line 000000\n")
+        done = threading.Event()
+
+        def write_on() -> None:
+            for i in range(1, 6000):
+                log.write("stdout", b"line %06d\n" % i)
+            done.set()
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write_on)
+            while not done.is_set():
+                for limit in 50, 8192:  # a page, and a scan, whose texts are read later
+                    batch = store.read(ID, max(store.read(ID, 0, 0).first - 1, 0), limit)
+                    assert batch.messages == [f"line {seq - 1:06}" for seq in batch.seqs]
+            writing.result()
+        log.release()
