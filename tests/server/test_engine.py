@@ -25,6 +25,7 @@ from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.engine import Engine, Limits, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from jupyter_logstream.folder import Folder
 from jupyter_logstream.store.file import FileStore
+from jupyter_logstream.store.writer import LogWriter
 from jupyter_logstream.workload import STATES, SpecError, Status, check_spec
 
 Start = Callable[..., Awaitable["Server"]]
@@ -280,6 +281,29 @@ async def test_a_runner_killed_between_the_logs_end_and_its_status_is_lost(start
     server = await start()
     assert (await server.end(workload_id)).state == "lost"
     assert server.lines(workload_id) == ["a"]
+
+
+async def test_mending_a_long_log_holds_up_nobody(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("read x", stdin=True)
+    await eventually(lambda: server.engine.get(workload_id).status.state == "running")
+    folder = server.folder(workload_id)
+    await server.engine.close()
+    kill_runners(server.store.root)
+    await eventually(lambda: not folder.is_held())
+    log = LogWriter(folder.path)
+    for _ in range(40):
+        log.write("stdout", b"a line of some output\n" * 10_000)
+    log.release()
+    loop = asyncio.get_running_loop()
+    begun = last = loop.time()
+    worst = 0.0
+    server = await start()
+    while not server.engine.status_of(workload_id).status.final:
+        await asyncio.sleep(0.001)
+        worst, last = max(worst, loop.time() - last), loop.time()
+    assert server.engine.get(workload_id).lines == 400_000
+    assert worst < (last - begun) / 2
 
 
 async def test_a_workload_of_another_boot_is_lost_and_no_process_is_harmed(start: Start) -> None:

@@ -207,9 +207,17 @@ async def test_info_tells_what_there_is(site: Site) -> None:
     assert (info["connections"], info["open_streams"], info["running"], info["workloads"]) == (0, 0, 1, 1)
     assert set(info["store"]) == {"bytes", "free_bytes"}
     assert info["store"]["free_bytes"] > 0
-    assert (await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1", b"x\n")).status == 204
+    assert (await site.ask("POST", f"v1/workloads/{workload_id}/input", b"x\n")).status == 204
     await site.state(workload_id)
     assert (await site.get("v1/info"))["running"] == 0
+
+
+async def test_the_last_input_is_taken_also_by_one_that_does_not_wait_for_its_end(site: Site) -> None:
+    ids = [await site.start("read x; echo got $x", stdin=True) for _ in range(20)]
+    asked = [site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1", b"x\n") for workload_id in ids]
+    assert [answer.status for answer in await asyncio.gather(*asked)] == [204] * 20
+    for workload_id in ids:
+        assert (await site.state(workload_id))["lines"] == 1
 
 
 async def test_cancel_is_idempotent_and_its_end_final(site: Site) -> None:
