@@ -5,8 +5,8 @@ reason}. Besides, the runner closes the connection when it has written the final
 of the end, and of a runner's death, without asking.
 
     {"do": "cancel", "grace": seconds}      TERM to the whole tree, KILL after the grace time
-    {"do": "input", "size": bytes}          bytes to standard input; answered when the child's pipe has taken them
-    {"do": "eof"}                           close standard input
+    {"do": "input", "size": n, "eof": last}  n bytes to standard input, answered when the child's pipe has taken them;
+                                            `eof` closes it then
     {"do": "watch"}                         nothing; the connection is kept for its end
 """
 
@@ -59,7 +59,10 @@ class Connection:
         found: list[tuple[dict[str, Any], bytes]] = []
         while (line_end := self._unread.find(b"\n")) >= 0:
             asked = json.loads(self._unread[:line_end])
-            stop = line_end + 1 + int(asked.get("size", 0))
+            size = int(asked.get("size", 0))
+            if size < 0:
+                raise ValueError("a size below 0")
+            stop = line_end + 1 + size
             if len(self._unread) < stop:
                 break
             found.append((asked, self._unread[line_end + 1 : stop]))

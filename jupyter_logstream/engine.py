@@ -177,7 +177,7 @@ class Engine:
             return found, False
         if workload_id in self._queue:
             self._queue.remove(workload_id)
-            self._end(workload_id, found.status.move("cancelled", ended=time.time() * 1000))
+            await self._end(workload_id, found.status.move("cancelled", ended=time.time() * 1000))
             return self.get(workload_id), True
         if workload_id in self._starting:
             self._unwanted.add(workload_id)
@@ -186,10 +186,10 @@ class Engine:
             await self._backend(found).cancel(self._store.folder(workload_id), self._limits.grace)
         return self.get(workload_id), True
 
-    async def send(self, workload_id: str, data: bytes | None) -> None:
-        """Bytes for its standard input, None to close it. UnknownWorkload, CannotSend."""
+    async def send(self, workload_id: str, data: bytes, *, eof: bool = False) -> None:
+        """Bytes for its standard input, then its end if `eof`. UnknownWorkload, CannotSend."""
         found = self.status_of(workload_id)
-        await self._backend(found).send(self._store.folder(workload_id), data)
+        await self._backend(found).send(self._store.folder(workload_id), data, eof=eof)
 
     def forget(self, workload_id: str) -> None:
         """Delete a final workload and its log. UnknownWorkload, StillRunning."""
@@ -255,7 +255,7 @@ class Engine:
         try:
             async with self._launches:
                 if workload_id in self._unwanted:
-                    self._end(workload_id, Status().move("cancelled", ended=time.time() * 1000))
+                    await self._end(workload_id, Status().move("cancelled", ended=time.time() * 1000))
                     return
                 await self._backend(self._known[workload_id]).launch(folder)
         except CannotLaunch:
@@ -276,17 +276,17 @@ class Engine:
     async def _follow(self, workload_id: str, folder: Folder) -> None:
         async for status in self._backend(self._known[workload_id]).watch(folder):
             if status.state in FINAL:
-                self._end(workload_id, status)
+                await self._end(workload_id, status)
             else:
                 self._known[workload_id] = replace(self._known[workload_id], status=status)
                 self._wake(workload_id)
 
-    def _end(self, workload_id: str, status: Status) -> None:
+    async def _end(self, workload_id: str, status: Status) -> None:
         folder = self._store.folder(workload_id)
         written, summary = folder.read_status()
         if not written.final:  # queued, or lost: nobody else can write its end
             with contextlib.suppress(StreamEnded):  # its runner came as far as that
-                self._store.finish(workload_id)
+                await asyncio.to_thread(self._store.finish, workload_id)  # it may have to look at every line
             tally = self._store.read(workload_id, 0, 0).tally()
             summary = {"lines": tally.lines, "bytes": tally.bytes, "levels": dict(tally.levels)}
             folder.write_status(status, **summary)
@@ -306,7 +306,7 @@ class Engine:
         try:
             await self._launch(workload_id)
         except CannotLaunch as error:  # it was accepted, so it is not forgotten
-            self._end(workload_id, Status().move("failed", ended=time.time() * 1000, error=str(error.strerror)))
+            await self._end(workload_id, Status().move("failed", ended=time.time() * 1000, error=str(error.strerror)))
 
     def _unmake(self, workload_id: str) -> None:
         found = self._known.pop(workload_id)

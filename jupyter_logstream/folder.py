@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .workload import Status, WorkloadSpec
+from .workload import STATES, Status, WorkloadSpec
 
 
 class Folder:
@@ -66,13 +66,14 @@ class Folder:
     def read_status(self) -> tuple[Status, dict[str, Any]]:
         """The status and the log's summary; `queued` where nothing was written yet."""
         try:
-            value = json.loads((self.path / "status.json").read_bytes())
+            value = read_json(self.path / "status.json")
         except FileNotFoundError:
             return Status(), {}
+        if str(value.get("state")) not in STATES:
+            raise ValueError(f"status.json tells of no state: {value.get('state')!r}")
         known = Status.__dataclass_fields__
-        return Status(**{k: v for k, v in value.items() if k in known}), {
-            k: v for k, v in value.items() if k not in known
-        }
+        status = Status(**{name: content for name, content in value.items() if name in known})
+        return status, {name: value[name] for name in ("lines", "bytes", "levels") if name in value}
 
     def is_held(self) -> bool:
         """Whether a runner lives: the lock goes with its process, however that ends (a pid could be a zombie's)."""

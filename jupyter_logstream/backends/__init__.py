@@ -45,6 +45,6 @@ class Backend(Protocol):
         """Ask its whole process tree to end, and make it after `grace` seconds. Does nothing when it has ended."""
         ...
 
-    async def send(self, folder: Folder, data: bytes | None) -> None:
-        """Bytes for its standard input, None to close it; returns when they were taken. Raises CannotSend."""
+    async def send(self, folder: Folder, data: bytes, *, eof: bool = False) -> None:
+        """Bytes for its standard input, then its end if `eof`; returns when they were taken. Raises CannotSend."""
         ...

@@ -124,13 +124,12 @@ class LocalBackend:
         finally:
             connection[1].close()
 
-    async def send(self, folder: Folder, data: bytes | None) -> None:
+    async def send(self, folder: Folder, data: bytes, *, eof: bool = False) -> None:
         connection = await _connect(folder)
         if connection is None:
             raise CannotSend("ended")
         try:
-            asked = request("eof") if data is None else request("input", size=len(data)) + data
-            answered = await self._ask(connection, asked)
+            answered = await self._ask(connection, request("input", size=len(data), eof=eof) + data)
         finally:
             connection[1].close()
         if answered is None or "error" in answered:

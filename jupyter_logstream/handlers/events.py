@@ -114,8 +114,7 @@ class EventsHandler(SingleStreamHandler):
     @authenticated
     @authorized("read", resource=RESOURCE)
     async def get(self) -> None:
-        if set(self.request.query_arguments) - {"stream", "token", "_xsrf", "no_track_activity"}:
-            self.parameters("stream")  # says which
+        self.parameters(many="stream")
         names = [name.decode("utf-8", "replace") for name in self.request.query_arguments.get("stream", [])]
         asked = []
         for name in names:

@@ -115,13 +115,16 @@ class LogStreamHandler(APIHandler):
 
     # --- what is asked ------------------------------------------------------------------------------------------------
 
-    def parameters(self, *known: str) -> dict[str, str]:
-        """The query's parameters; what is unknown, given twice or malformed is refused, what is empty is absent."""
+    def parameters(self, *known: str, many: str = "") -> dict[str, str]:
+        """The query's parameters; what is unknown, given twice or malformed is refused, what is empty is absent.
+
+        `many`: the one that may be given often; it is left to the caller.
+        """
         if _BAD_ESCAPE.search(self.request.query):
             raise Refused(400, "invalid_parameter", "the query holds a % that begins no escape")
         found: dict[str, str] = {}
         for name, values in self.request.query_arguments.items():
-            if name in _EVERYWHERE:
+            if name in _EVERYWHERE or name == many:
                 continue
             if name not in known:
                 raise Refused(400, "unknown_parameter", f"{printable(name)} is not a parameter of this request")

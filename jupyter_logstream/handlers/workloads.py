@@ -100,11 +100,7 @@ class InputHandler(LogStreamHandler):
         given = self.parameters("eof")
         if given.get("eof", "0") not in {"0", "1"}:
             raise Refused(400, "invalid_parameter", "eof must be 0 or 1")
-        data = self.raw_body()
-        if data:
-            await self.engine.send(workload_id, data)
-        if given.get("eof") == "1" or not data:
-            await self.engine.send(workload_id, None if given.get("eof") == "1" else b"")
+        await self.engine.send(workload_id, self.raw_body(), eof=given.get("eof") == "1")
         self.answer_nothing()
 
 

@@ -265,8 +265,8 @@ class Runner:
             connection.send(answer())
         elif do == "watch":
             connection.send(answer())
-        elif do in {"input", "eof"}:
-            self._stdin.put(payload if do == "input" else None, connection)
+        elif do == "input":
+            self._stdin.put(payload, connection, last=asked.get("eof") is True)
         else:
             connection.send(answer("unknown_request"))
 

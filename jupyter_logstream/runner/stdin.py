@@ -16,20 +16,20 @@ class Stdin:
 
     def __init__(self, selector: selectors.BaseSelector, fd: int | None) -> None:
         self._selector, self._fd = selector, fd
-        self._waiting: list[tuple[memoryview | None, Connection]] = []
+        self._waiting: list[tuple[memoryview, bool, Connection]] = []  # bytes, whether they are the last, who sent them
         self._refusal = "no_stdin" if fd is None else "stdin_closed"
 
-    def put(self, data: bytes | None, sender: Connection) -> None:
-        """Write bytes; None closes the input after what was sent before."""
+    def put(self, data: bytes, sender: Connection, *, last: bool) -> None:
+        """Write bytes; `last` closes the input after them."""
         if self._fd is None:
             sender.send(answer(self._refusal))
             return
-        self._waiting.append((None if data is None else memoryview(data), sender))
+        self._waiting.append((memoryview(data), last, sender))
         self._feed()
 
     def _feed(self, _: int = -1) -> None:
         while self._waiting and self._fd is not None:
-            data, sender = self._waiting[0]
+            data, last, sender = self._waiting[0]
             try:
                 taken = os.write(self._fd, data) if data else 0
             except BlockingIOError:
@@ -38,15 +38,15 @@ class Stdin:
             except BrokenPipeError:  # the child has closed it
                 self._close()
                 break
-            if data and taken < len(data):
-                self._waiting[0] = data[taken:], sender
+            if taken < len(data):
+                self._waiting[0] = data[taken:], last, sender
                 continue
             self._waiting.pop(0)
-            sender.send(answer())
-            if data is None:
+            if last:
                 self._close()
+            sender.send(answer())
         self._watch(False)
-        for _data, sender in self._waiting:
+        for *_sent, sender in self._waiting:
             sender.send(answer(self._refusal))
         self._waiting.clear()
 

@@ -85,7 +85,7 @@ class Poller:
 
     def add(self, folder: Path, wake: Wake) -> Wake:
         """Call `wake` when a file in the folder changes; returns its end."""
-        task = asyncio.get_running_loop().create_task(self._poll(folder, wake))
+        task = asyncio.get_running_loop().create_task(self._poll(folder, wake, _look(folder)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return lambda: void(task.cancel())
@@ -95,8 +95,8 @@ class Poller:
         for task in list(self._tasks):
             task.cancel()
 
-    async def _poll(self, folder: Path, wake: Wake) -> None:
-        seen, pause = _look(folder), self._quickest
+    async def _poll(self, folder: Path, wake: Wake, seen: list[tuple[str, int, int]]) -> None:
+        pause = self._quickest
         while True:
             await asyncio.sleep(pause)
             now = _look(folder)

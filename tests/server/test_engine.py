@@ -115,7 +115,7 @@ async def test_what_is_cancelled_while_it_leaves_the_queue_is_cancelled(start: S
     second = await server.start("sleep 600")
     backend.gate.clear()
     backend.launching.clear()
-    await server.engine.send(first, None)
+    await server.engine.send(first, b"", eof=True)
     await backend.launching.wait()
     cancelled = asyncio.ensure_future(server.engine.cancel(second))
     await asyncio.sleep(0.05)
@@ -349,7 +349,7 @@ async def test_what_cannot_be_read_hinders_no_other_workload(start: Start, name:
     for workload in found:
         json.dumps(workload.to_json())
     assert server.engine.stored_bytes >= 0
-    await server.engine.send(running, None)
+    await server.engine.send(running, b"", eof=True)
     await server.end(running)
 
 
@@ -394,7 +394,7 @@ async def test_a_watcher_is_told_of_every_change_and_of_the_deletion(start: Star
     workload_id = await server.start("read x", stdin=True)
     told = asyncio.Event()
     leave = server.engine.watch(workload_id, told.set)
-    await server.engine.send(workload_id, None)
+    await server.engine.send(workload_id, b"", eof=True)
     await server.end(workload_id)
     await asyncio.wait_for(told.wait(), 10)
     told.clear()

@@ -175,7 +175,7 @@ async def test_a_python_program_that_does_not_flush_is_live(bench: Bench, tty: b
     job = await bench.start([PYTHON, "-c", "import sys; print('live'); sys.stdin.read()"], tty=tty, stdin=True)
     await job.says("live")
     assert job.status.state == "running"
-    await bench.backend.send(job.folder, None)
+    await bench.backend.send(job.folder, b"", eof=True)
     assert (await job.end()).state == "succeeded"
 
 
@@ -338,7 +338,7 @@ async def test_input_arrives_byte_for_byte_and_ends_when_told(bench: Bench) -> N
         await bench.backend.send(job.folder, data[at : at + 70_000])
     assert job.status.state == "running"
     await bench.backend.send(job.folder, b"")
-    await bench.backend.send(job.folder, None)
+    await bench.backend.send(job.folder, b"", eof=True)
     assert (await job.end()).state == "succeeded"
     assert job.bytes("stdout") == data
     with pytest.raises(CannotSend):
@@ -354,7 +354,7 @@ async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whol
     assert not sending.done()  # it is not said to be taken before it is
     gate.touch()
     await sending
-    await bench.backend.send(job.folder, None)
+    await bench.backend.send(job.folder, b"", eof=True)
     await job.end()
     assert job.lines()[-1].strip() == "3000000"
 
@@ -431,7 +431,7 @@ async def test_only_its_user_can_reach_the_runner(bench: Bench) -> None:
     assert stat.S_IMODE(job.folder.control.stat().st_mode) == 0o600
     assert stat.S_IMODE(job.folder.path.stat().st_mode) == 0o700
     assert stat.S_IMODE((job.folder.path / "spec.json").stat().st_mode) == 0o600
-    await bench.backend.send(job.folder, None)
+    await bench.backend.send(job.folder, b"", eof=True)
     await job.end()
 
 
@@ -440,7 +440,7 @@ async def test_the_runner_is_small_and_imports_no_framework(bench: Bench) -> Non
     await job.says("20000")
     assert memory(job.runner) < 25 * 1024 * 1024
     loaded = maps(job.runner)
-    await bench.backend.send(job.folder, None)
+    await bench.backend.send(job.folder, b"", eof=True)
     await job.end()
     assert "_ssl" not in loaded
     code = (
@@ -465,7 +465,7 @@ async def test_a_huge_line_is_kept_whole_in_flat_memory(bench: Bench) -> None:
     job = await bench.start(command, tty=False, stdin=True)
     await eventually(lambda: bench.store.read(job.folder.id, 0, 0).end and job.records()[-1].message == "next", 60)
     assert memory(job.runner) < 35 * 1024 * 1024
-    await bench.backend.send(job.folder, None)
+    await bench.backend.send(job.folder, b"", eof=True)
     await job.end()
     *parts, following = job.records()
     assert sum(len(r.message) for r in parts) == size
