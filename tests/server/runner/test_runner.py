@@ -540,7 +540,7 @@ async def test_a_flood_leaves_bounded_bytes_on_disk_and_says_where_it_begins(
         bench.close()
 
 
-async def test_starting_takes_no_longer_than_starting_python_twice(bench: Bench) -> None:
+async def test_starting_takes_little_longer_than_starting_python(bench: Bench) -> None:
     async def seconds(work: Any) -> float:
         start = time.perf_counter()
         await work
@@ -551,6 +551,8 @@ async def test_starting_takes_no_longer_than_starting_python_twice(bench: Bench)
         await process.wait()
 
     await bench.start("exit 0")
-    ours = sorted([await seconds(bench.start("exit 0")) for _ in range(7)])
-    bare = sorted([await seconds(python()) for _ in range(7)])
-    assert ours[3] < 2.5 * bare[3]
+    ours, bare = [], []
+    for _ in range(9):  # in turn, so that a busy machine is busy for both
+        ours.append(await seconds(bench.start("exit 0")))
+        bare.append(await seconds(python()))
+    assert min(ours) < 3 * min(bare)
