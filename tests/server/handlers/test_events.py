@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from server.segments import shrink
 from server.waiting import eventually
 
 from jupyter_logstream.handlers import event_stream, events
+from jupyter_logstream.sse import Decoder
 from jupyter_logstream.store.writer import LogWriter
 
 if TYPE_CHECKING:
@@ -453,6 +455,54 @@ async def test_retention_is_told_as_a_gap(site: Site, monkeypatch: pytest.Monkey
         assert gap["reason"]
         assert [r["seq"] for r in stream.records()] == list(range(first, 1001))
         assert [e.type for e in stream.events].index("gap") < [e.type for e in stream.events].index("logs")
+
+
+async def test_an_old_client_reads_it_too(site: Site) -> None:
+    """HTTP/1.0: no chunks, the end of the connection is the end."""
+    workload_id = await site.run("seq 1 3")
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    head = f"GET {site.base_url}logstream/v1/workloads/{workload_id}/logs HTTP/1.0\r\nHost: 127.0.0.1\r\n"
+    writer.write((head + f"Authorization: {site.headers['Authorization']}\r\n\r\n").encode())
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    body = answer.partition(b"\r\n\r\n")[2]
+    events = Decoder().feed(body)
+    assert [(e.type, e.id) for e in events] == [("message", "1"), ("message", "2"), ("message", "3"), ("done", "3")]
+
+
+async def test_coming_and_going_leaves_nothing_behind(site: Site) -> None:
+    workload_id = await site.start("while :; do echo tick; sleep 0.01; done")
+    names = [opening for _, opening in both(workload_id)]
+
+    async def visit(i: int) -> None:
+        stream = await names[i % 3](site)
+        await stream.until(lambda s: len(s.records()) > i % 4)
+        stream.close()
+
+    async def round_of_visits() -> tuple[int, int]:
+        for _ in range(4):
+            await asyncio.gather(*map(visit, range(25)))
+        await nobody_reads(site)
+        return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
+
+    files, tasks = await round_of_visits()
+    files_after, tasks_after = await round_of_visits()
+    assert files_after <= files + 3
+    assert tasks_after <= tasks + 3
+
+
+async def test_a_lone_line_does_not_wait_for_company(site: Site) -> None:
+    """It comes at once, not with the next beat: sooner than frames of a caught-up reader may follow each other."""
+    workload_id = await site.start("while read x; do date +%s%N; done", stdin=True)
+    stream = await site.stream(SINGLE + workload_id)
+    await stream.event("status")
+    delays = []
+    for i in range(1, 8):
+        await asyncio.sleep(0.3)
+        await site.ask("POST", f"v1/workloads/{workload_id}/input", b"\n")
+        await stream.until(lambda s, i=i: len(s.records()) == i)
+        delays.append(time.time_ns() - int(stream.records()[-1]["message"]))
+    assert sorted(delays)[3] < events._SINGLE_PACE * 1e9
 
 
 async def test_at_most_so_many_streams_go_over_one_connection(site: Site) -> None:

@@ -280,6 +280,8 @@ async def test_a_cookie_may_read_but_writes_need_the_xsrf_token(site: Site) -> N
             assert is_error(answer)
         right = await user.ask(method, path, body, {**JSON, "X-XSRFToken": xsrf[1]})
         assert right.status != 403, (method, path, right.body)
+    by_query = await user.ask("POST", f"v1/workloads?_xsrf={xsrf[1]}", b'{"command": "true"}', JSON)
+    assert by_query.status == 201
 
 
 async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: Site) -> None:

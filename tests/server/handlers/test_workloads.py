@@ -267,6 +267,12 @@ async def test_delete_forgets_a_final_one_and_refuses_a_running_one(site: Site) 
     assert (await site.get("v1/workloads"))["workloads"] == []
 
 
+async def test_of_many_deletions_one_deletes(site: Site) -> None:
+    workload_id = await site.run("echo a")
+    answers = await asyncio.gather(*(site.ask("DELETE", f"v1/workloads/{workload_id}") for _ in range(5)))
+    assert sorted(answer.status for answer in answers) == [204, 404, 404, 404, 404]
+
+
 async def test_a_deleted_one_frees_its_key(site: Site) -> None:
     first = await site.run("true", key="k")
     await site.ask("DELETE", f"v1/workloads/{first}")
