@@ -11,7 +11,6 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from ..folder import Folder, try_lock
@@ -168,9 +167,7 @@ class FileStore:
         with contextlib.suppress(KeyError):  # a scan in another thread may have let go of it
             self._readers.move_to_end(stream)
         batch = reader.read(after, limit, BATCH_BYTES if limit <= _EAGER else _SCAN_BYTES)
-        if limit > _EAGER:
-            return replace(batch, load=reader.load_what_is_left)
-        if len(batch):
+        if limit <= _EAGER and len(batch):
             _ = batch.messages
         return batch
 

@@ -18,6 +18,7 @@ from .batch import Batch, join
 from .layout import STEP_BITS, level_of, source_of
 
 SCAN = 8192  # records looked at in one read
+_TRIES = 5
 _TIME_LIMIT = 1.0  # seconds for a regular expression over one batch
 
 
@@ -94,12 +95,27 @@ def _text_test(q: str) -> Callable[[str, float], bool]:
     return lambda text, _: q in text.lower()
 
 
-def matches(store: Store, stream: str, chosen: Filter, after: int = 0, at_once: int = SCAN) -> Iterator[Batch]:
-    """The matches from the cursor to the end as it is now, batch by batch; none is empty."""
+def matches(
+    store: Store, stream: str, chosen: Filter, after: int = 0, *, at_once: int = SCAN, texts: bool = True
+) -> Iterator[Batch]:
+    """The matches from the cursor to the end as it is now, batch by batch; none is empty.
+
+    `texts`: whether they are wanted; without, a filter that needs none reads the index only.
+    """
     match = None if chosen.empty else chosen.compile()
+    tries = 0
     while len(batch := store.read(stream, after, at_once)):
-        after = batch.last
-        found = batch if match is None else batch.pick(match(batch))
+        try:
+            found = batch if match is None else batch.pick(match(batch))
+            if texts and len(found):
+                found.loaded()
+        except FileNotFoundError:  # retention came in between: what is left is read again
+            tries += 1
+            if tries > _TRIES:
+                raise
+            store.read(stream, after, 1)
+            continue
+        after, tries = batch.last, 0
         if len(found):
             yield found
 
@@ -109,7 +125,7 @@ def count(store: Store, stream: str, chosen: Filter) -> int:
     if chosen.empty:
         ends = store.read(stream, 0, 0)
         return ends.end - ends.first + 1
-    return sum(map(len, matches(store, stream, chosen)))
+    return sum(map(len, matches(store, stream, chosen, texts=False)))
 
 
 def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int) -> int:
@@ -149,7 +165,7 @@ def page(store: Store, stream: str, chosen: Filter, *, after: int, offset: int, 
         after, skip = max(after, ends.first - 1) + offset, 0
     pieces: list[Batch] = []
     room, more = limit, False
-    for found in matches(store, stream, chosen, after, limit + 1 if chosen.empty else SCAN):
+    for found in matches(store, stream, chosen, after, at_once=limit + 1 if chosen.empty else SCAN):
         wanted = range(skip, min(skip + room, len(found)))
         skip -= min(skip, len(found))
         more = wanted.stop < len(found)

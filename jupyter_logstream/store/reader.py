@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ..records import CR, LEVELS, LONGEST_TEXT, OPEN, PART, clean, final_text
@@ -39,6 +40,7 @@ class LogReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._index = Index(folder)
+        self._counting = Lock()
         self._counted = 0
         self._levels = [0] * len(LEVELS)
 
@@ -80,21 +82,6 @@ class LogReader:
             for i, text in zip(positions, self._texts(name, batch, positions, fields), strict=True):
                 messages[i] = text
         return messages, fields
-
-    def load_what_is_left(self, batch: Batch) -> Messages:
-        """For a scan that loads late: what retention has taken meanwhile is empty, since nobody will be told of it."""
-        try:
-            return self._load(batch)
-        except FileNotFoundError:
-            first = Kept.read(self._folder).first
-            left = [i for i, seq in enumerate(batch.seqs) if seq >= first]
-            if len(left) == len(batch):
-                raise
-            texts, some = self._load(batch.pick(left)) if left else ([], {})
-            messages = [""] * len(batch)
-            for i, text in zip(left, texts, strict=True):
-                messages[i] = text
-            return messages, {left[i]: fields for i, fields in some.items()}
 
     def _texts(
         self, name: str, batch: Batch, positions: Sequence[int], fields: dict[int, Mapping[str, Any]]
@@ -205,6 +192,10 @@ class LogReader:
         return {name: ends.get(name, kept.ends.get(name, 0)) for name in FILES}
 
     def _count(self) -> None:
+        with self._counting:  # scans run in threads
+            self._count_on()
+
+    def _count_on(self) -> None:
         first = Kept.read(self._folder).first
         if self._counted < first - 1:
             self._levels[0] += first - 1 - self._counted  # their levels went with them
