@@ -45,7 +45,8 @@ class Store(Protocol):
         """At most `limit` records after the cursor, and what is known of the stream's ends.
 
         A batch may stop short of `limit` (bytes are bounded too); it is empty only when there is nothing after `after`.
-        Raises UnknownStream.
+        One of more than a few thousand records reads its texts when they are asked for, and raises FileNotFoundError
+        then if retention was quicker (`query.matches` takes care of it). Raises UnknownStream.
         """
         ...
 

@@ -20,6 +20,7 @@ from jupyter_logstream.records import Record
 from jupyter_logstream.store import index, segments, writer
 from jupyter_logstream.store.download import Download
 from jupyter_logstream.store.file import FileStore, StoreInUse, WrongLayout
+from jupyter_logstream.store.query import Filter, matches
 from jupyter_logstream.store.writer import LogWriter
 
 ID = "01JD0000000000000000000000"
@@ -747,8 +748,9 @@ def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Pa
         with ThreadPoolExecutor(1) as pool:
             writing = pool.submit(write_on)
             while not done.is_set():
-                for limit in 50, 8192:  # a page, and a scan, whose texts are read later
-                    batch = store.read(ID, max(store.read(ID, 0, 0).first - 1, 0), limit)
+                after = max(store.read(ID, 0, 0).first - 1, 0)
+                scanned = matches(store, ID, Filter(source="stdout"), after)  # its texts are read later
+                for batch in (store.read(ID, after, 50), *scanned):
                     assert batch.messages == [f"line {seq - 1:06}" for seq in batch.seqs]
             writing.result()
         log.release()
