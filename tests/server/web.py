@@ -36,7 +36,7 @@ class Stream:
     headers: dict[str, str]
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    raw: bytes = b""
+    raw: bytearray = field(default_factory=bytearray)
     ended: bool = False
     whole: bool = False  # ended as HTTP ends a response
     events: list[Event] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Stream:
     async def until(self, found: Callable[[Stream], Any], patience: float = PATIENCE) -> Any:
         """Read until `found` is true."""
         while not (value := found(self)):
-            assert await self.more(patience), f"the stream ended: {self.raw[-2000:]!r}"
+            assert await self.more(patience), f"the stream ended: {bytes(self.raw[-2000:])!r}"
         return value
 
     async def event(self, kind: str, patience: float = PATIENCE) -> Any:
@@ -134,7 +134,7 @@ class Site:
         stream = await self.stream(path, method, body, headers, **known)
         await stream.rest()
         stream.close()
-        return Answer(stream.status, stream.headers, stream.raw)
+        return Answer(stream.status, stream.headers, bytes(stream.raw))
 
     async def stream(
         self,
