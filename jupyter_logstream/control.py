@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 LONGEST_REQUEST = 4096
+LARGEST_INPUT = 16 * 1024 * 1024  # more than the server lets through
 _LONGEST_SOCKET_PATH = 100  # sun_path has 108 bytes, 104 on macOS
 
 
@@ -60,8 +61,8 @@ class Connection:
         while (line_end := self._unread.find(b"\n")) >= 0:
             asked = json.loads(self._unread[:line_end])
             size = int(asked.get("size", 0))
-            if size < 0:
-                raise ValueError("a size below 0")
+            if not 0 <= size <= LARGEST_INPUT:
+                raise ValueError("a size that no input has")
             stop = line_end + 1 + size
             if len(self._unread) < stop:
                 break

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .backends import Backend, CannotLaunch, CannotSend
+from .backends import Backend, CannotLaunch, CannotReach, CannotSend
 from .folder import Folder
 from .store import NotWriter, StreamEnded, UnknownStream
 from .store.file import FileStore
@@ -23,6 +23,7 @@ from .store.layout import BadIndex
 from .workload import FINAL, IdSource, SpecError, Status, Workload, WorkloadSpec, environment
 
 __all__ = [
+    "CannotReach",
     "CannotSend",
     "Engine",
     "Limits",
@@ -171,7 +172,7 @@ class Engine:
         return self.get(workload_id), True
 
     async def cancel(self, workload_id: str) -> tuple[Workload, bool]:
-        """End a workload's whole process tree. False: it had ended already. UnknownWorkload."""
+        """End a workload's whole process tree. False: it had ended already. UnknownWorkload, CannotReach."""
         found = self.get(workload_id)
         if found.status.final:
             return found, False

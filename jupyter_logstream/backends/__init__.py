@@ -12,11 +12,15 @@ from typing import Protocol
 from ..folder import Folder
 from ..workload import Status
 
-__all__ = ["Backend", "CannotLaunch", "CannotSend"]
+__all__ = ["Backend", "CannotLaunch", "CannotReach", "CannotSend"]
 
 
 class CannotLaunch(OSError):
     """The system has no room for another process or file just now; nothing was started."""
+
+
+class CannotReach(RuntimeError):
+    """The workload's runner lives but does not answer."""
 
 
 class CannotSend(ValueError):
@@ -42,7 +46,10 @@ class Backend(Protocol):
         ...
 
     async def cancel(self, folder: Folder, grace: float) -> None:
-        """Ask its whole process tree to end, and make it after `grace` seconds. Does nothing when it has ended."""
+        """Ask its whole process tree to end, and make it after `grace` seconds. Does nothing when it has ended.
+
+        Raises CannotReach.
+        """
         ...
 
     async def send(self, folder: Folder, data: bytes, *, eof: bool = False) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from ..control import request, socket_path
 from ..folder import Folder, boot_id
 from ..workload import WORKLOAD_VARIABLE, Status
-from . import CannotLaunch, CannotSend
+from . import CannotLaunch, CannotReach, CannotSend
 
 _PACKAGE = str(Path(__file__).resolve().parents[2])
 # Isolated (-I), so that no json.py in a working directory is taken for ours; hence the path by hand.
@@ -115,10 +115,14 @@ class LocalBackend:
                 connection[1].close()
 
     async def cancel(self, folder: Folder, grace: float) -> None:
-        while (connection := await _connect(folder)) is None:
+        for _ in range(100):
+            if (connection := await _connect(folder)) is not None:
+                break
             if folder.read_status()[0].final or not folder.is_held():
                 return
             await asyncio.sleep(0.05)  # it is about to end
+        else:
+            raise CannotReach(f"the runner of {folder.id} does not answer")
         try:
             await self._ask(connection, request("cancel", grace=grace))
         finally:

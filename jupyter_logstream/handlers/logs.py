@@ -126,6 +126,14 @@ class DownloadHandler(LogStreamHandler):
     @authenticated
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
+        await self._answer(workload_id)
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def head(self, workload_id: str) -> None:
+        await self._answer(workload_id)
+
+    async def _answer(self, workload_id: str) -> None:
         given = self.parameters("source")
         if given.get("source", "stdout") not in {"stdout", "stderr"}:
             raise Refused(400, "invalid_parameter", "source must be stdout or stderr")
@@ -139,7 +147,7 @@ class DownloadHandler(LogStreamHandler):
             self.set_header("Content-Security-Policy", "default-src 'none'; sandbox")
             self.set_header("Accept-Ranges", "bytes")
             self.set_header("Cache-Control", "no-store")
-            await self._send(download, start, end)
+            await self._send(download, start, start if self.request.method == "HEAD" else end)
 
     def _range(self, size: int) -> tuple[int, int]:
         """What part is asked for (RFC 9110, 14.2); a header that is none is ignored."""

@@ -16,7 +16,7 @@ from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
-from ..engine import CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
+from ..engine import CannotReach, CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from ..store import NotWriter, StreamEnded, UnknownStream
 from ..store.file import FileStore
 from ..store.layout import BadIndex
@@ -51,6 +51,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     StreamEnded: (409, "ended"),
     NotWriter: (409, "not_writer"),
     CannotSend: (409, "no_input"),
+    CannotReach: (503, "runner_unreachable"),
     QueueFull: (429, "queue_full"),
     NoRoom: (503, "no_room"),
     BadIndex: (503, "log_damaged"),

@@ -59,7 +59,7 @@ class Runner:
             self._end("failed", error=_cannot_start(self._spec, error))
             return
         self._status = self._status.move("running", started=_now(), pid=self._child.pid, boot=boot_id())
-        _insist(lambda: self._folder.write_status(self._status))
+        self._tell_running()
         self._stdin = Stdin(self._selector, self._child.stdin)
         for fd in self._child.outputs:
             self._selector.register(fd, selectors.EVENT_READ, self._read)
@@ -68,6 +68,14 @@ class Runner:
         while not self._ended:
             self._turn()
         self._drain()
+
+    def _tell_running(self) -> None:
+        try:
+            self._folder.write_status(self._status)
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
+            self._timers[self._tell_running] = time.monotonic() + DISK_RETRY
 
     def _turn(self) -> None:
         due = min(self._timers.values(), default=None)

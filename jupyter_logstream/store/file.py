@@ -11,6 +11,7 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..folder import Folder, try_lock
@@ -22,6 +23,7 @@ from .reader import BATCH_BYTES, LogReader
 from .watch import Inotify, Poller, watcher
 from .writer import LogWriter
 
+_TRIES = 5
 _READERS = 512  # readers remembered; another one is made when it is needed
 _SCAN_BYTES = 16 << 20
 _EAGER = 5001  # pages up to here are checked against the bytes at once; larger reads are scans
@@ -48,6 +50,8 @@ class FileStore:
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
         self._writers: dict[str, tuple[int, LogWriter]] = {}  # with the lock that makes us its writer
         self._watcher: Inotify | Poller | None = None
+        self._poller = Poller()
+        self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes its time to go
 
     def folder(self, stream: str) -> Folder:
         """Where a stream lies (or would)."""
@@ -65,28 +69,31 @@ class FileStore:
         return last
 
     def read(self, stream: str, after: int, limit: int) -> Batch:
-        for attempt in range(3):
+        for attempt in range(_TRIES):
             try:
                 return self._read(stream, after, limit)
             except BadIndex:
-                if attempt == 2:
+                if attempt >= _TRIES - 1:
                     raise
                 self.mend(stream)
             except FileNotFoundError:
                 self._readers.pop(stream, None)
                 if not (self._streams / stream).is_dir():
                     break
-                if attempt:  # the first time retention may have come in between
+                if attempt >= _TRIES - 2:  # before, retention may have come in between
                     self.mend(stream)
         raise UnknownStream(stream)
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
         if self._watcher is None:
             self._watcher = watcher()
+        folder = self.folder(stream).path
         try:
-            return self._watcher.add(self.folder(stream).path, wake)
+            return self._watcher.add(folder, wake)
         except FileNotFoundError:
             raise UnknownStream(stream) from None
+        except OSError:  # the user's inotify watches are used up
+            return self._poller.add(folder, wake)
 
     def drop(self, stream: str) -> None:
         self._release(stream)
@@ -96,7 +103,7 @@ class FileStore:
             (self._streams / stream).rename(gone)
         except FileNotFoundError:
             return
-        shutil.rmtree(gone, ignore_errors=True)
+        self._remover.submit(shutil.rmtree, gone, ignore_errors=True)
 
     def finish(self, stream: str) -> None:
         """End a stream whose writer is gone or is us: mend it, close its last lines, let nothing follow."""
@@ -134,6 +141,8 @@ class FileStore:
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+        self._poller.close()
+        self._remover.shutdown()
         os.close(self._lock)
 
     def _take(self) -> int:

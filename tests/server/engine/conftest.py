@@ -1,0 +1,32 @@
+"""A server side that is started, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server.engine.server_side import Server, Start
+from server.running import kill_runners
+
+from jupyter_logstream.backends.local import LocalBackend
+
+
+@pytest.fixture
+def start(tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[Start]:
+    """Start a server (again), after the last one has stopped."""
+    servers: list[Server] = []
+
+    async def make(backend: Any = None, **limits: Any) -> Server:
+        while servers:
+            await servers.pop().stop()
+        servers.append(Server(tmp_path / "store", backend or LocalBackend(grace=0.5), **limits))
+        await servers[0].engine.recover()
+        return servers[0]
+
+    yield make
+    kill_runners(tmp_path)
+    for server in servers:
+        jp_asyncio_loop.run_until_complete(server.stop())

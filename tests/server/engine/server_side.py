@@ -1,0 +1,44 @@
+"""What a server has of workloads, without its HTTP: for the tests of the engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from server.waiting import eventually
+
+from jupyter_logstream.engine import Engine, Limits
+from jupyter_logstream.folder import Folder
+from jupyter_logstream.store.file import FileStore
+from jupyter_logstream.workload import Status, check_spec
+
+Start = Callable[..., Awaitable["Server"]]
+
+
+class Server:
+    """What a server has of workloads: a store and an engine. `kill`: leave everything as it is."""
+
+    def __init__(self, root: Path, backend: Any, **limits: Any) -> None:
+        self.store = FileStore(root)
+        limits = {"grace": 0.5, **limits}
+        self.engine = Engine(self.store, {"local": backend}, root, Limits(**limits), logging.getLogger("test"))
+
+    async def start(self, command: Any, **spec: Any) -> str:
+        workload, _ = await self.engine.submit(check_spec({"command": command, **spec}))
+        return workload.id
+
+    async def end(self, workload_id: str) -> Status:
+        await eventually(lambda: self.engine.get(workload_id).status.final)
+        return self.engine.get(workload_id).status
+
+    def lines(self, workload_id: str) -> list[str]:
+        return self.store.read(workload_id, 0, 5000).messages
+
+    def folder(self, workload_id: str) -> Folder:
+        return self.store.folder(workload_id)
+
+    async def stop(self) -> None:
+        await self.engine.close()
+        self.store.close()

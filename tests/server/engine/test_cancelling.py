@@ -1,0 +1,155 @@
+"""Cancelling at any moment, and what cannot be started."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import resource
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jupyter_logstream import folder as folder_module
+from jupyter_logstream.backends import CannotLaunch
+from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
+from jupyter_logstream.folder import Folder
+from jupyter_logstream.workload import STATES, SpecError
+
+if TYPE_CHECKING:
+    from server.engine.server_side import Start
+
+
+class Slow(LocalBackend):
+    """Launches when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(grace=0.5)
+        self.gate = asyncio.Event()
+        self.launching = asyncio.Event()
+
+    async def launch(self, folder: Folder) -> None:
+        self.launching.set()
+        await self.gate.wait()
+        await super().launch(folder)
+
+
+async def test_what_is_cancelled_while_it_is_launched_is_cancelled(start: Start) -> None:
+    backend = Slow()
+    server = await start(backend)
+    submitted = asyncio.ensure_future(server.start("sleep 600"))
+    await backend.launching.wait()
+    (workload,), _ = server.engine.page(STATES, 10, None)
+    cancelled = asyncio.ensure_future(server.engine.cancel(workload.id))
+    await asyncio.sleep(0.05)
+    backend.gate.set()
+    await submitted
+    await cancelled
+    assert (await server.end(workload.id)).state == "cancelled"
+
+
+async def test_what_is_cancelled_while_it_leaves_the_queue_is_cancelled(start: Start) -> None:
+    backend = Slow()
+    backend.gate.set()
+    server = await start(backend, max_running=1)
+    first = await server.start("read x", stdin=True)
+    second = await server.start("sleep 600")
+    backend.gate.clear()
+    backend.launching.clear()
+    await server.engine.send(first, b"", eof=True)
+    await backend.launching.wait()
+    cancelled = asyncio.ensure_future(server.engine.cancel(second))
+    await asyncio.sleep(0.05)
+    backend.gate.set()
+    await cancelled
+    assert (await server.end(second)).state == "cancelled"
+
+
+async def test_a_launch_that_fails_leaves_nothing_behind(start: Start) -> None:
+    class Failing(LocalBackend):
+        async def launch(self, folder: Folder) -> None:  # noqa: ARG002
+            raise CannotLaunch(errno.EAGAIN, "no process could be started")
+
+    server = await start(Failing(), max_running=1)
+    for _ in range(3):
+        with pytest.raises(NoRoom):
+            await server.start("true", key="k")
+    assert len(server.engine) == 0
+    assert server.engine.running == 0
+    assert server.store.streams() == []
+
+
+async def test_without_files_a_start_is_refused_whole_or_made_whole(start: Start) -> None:
+    server = await start()
+    await server.end(await server.start("true"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    refused = 0
+    for spare in range(14):
+        fillers = [os.open(os.devnull, os.O_RDONLY)]
+        while fillers[-1] < max(map(int, os.listdir("/proc/self/fd"))) - 1:
+            fillers.append(os.open(os.devnull, os.O_RDONLY))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 1 + spare, hard))
+        try:
+            await server.start("true")
+        except NoRoom:
+            refused += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for fd in fillers:
+                os.close(fd)
+    assert refused > 0
+    (found, _) = server.engine.page(STATES, 1000, None)
+    for workload in found:
+        assert (await server.end(workload.id)).state == "succeeded"
+    assert sorted(w.id for w in found) == server.store.streams()
+    assert server.engine.running == 0
+
+
+async def test_on_a_full_disk_a_start_is_refused_whole(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = await start()
+    monkeypatch.setattr(folder_module, "os", FullDisk())
+    with pytest.raises(NoRoom):
+        await server.start("true", key="k")
+    monkeypatch.setattr(folder_module, "os", os)
+    assert server.store.streams() == []
+    assert list((server.store.root / "streams").iterdir()) == []
+    assert len(server.engine) == 0
+    assert (await server.end(await server.start("true", key="k"))).state == "succeeded"
+
+
+class FullDisk:
+    """An `os` that writes nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def write(self, *_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_a_wrong_place_or_backend_makes_nothing(start: Start) -> None:
+    server = await start()
+    for field, value in ("cwd", "none"), ("cwd", "x" * 5000), ("cwd", "x/" * 2500), ("backend", "moon"):
+        with pytest.raises(SpecError) as error:
+            await server.start("true", **{field: value})
+        assert error.value.field == field
+    assert server.store.streams() == []
+
+
+async def test_what_runs_is_not_forgotten_and_what_is_unknown_says_so(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("sleep 600")
+    with pytest.raises(StillRunning):
+        server.engine.forget(workload_id)
+    for ask in server.engine.get, server.engine.forget, server.engine.status_of:
+        with pytest.raises(UnknownWorkload):
+            ask("none")
+
+
+async def test_the_queue_is_bounded(start: Start) -> None:
+    server = await start(max_running=0, max_queued=2)
+    ids = [await server.start("true") for _ in range(2)]
+    with pytest.raises(QueueFull):
+        await server.start("true")
+    assert server.store.streams() == ids

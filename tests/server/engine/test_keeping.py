@@ -1,0 +1,80 @@
+"""Keys, watchers, retention."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from server.running import alive, runners
+from server.waiting import eventually
+
+from jupyter_logstream.engine import UnknownWorkload
+from jupyter_logstream.workload import Status, check_spec
+
+if TYPE_CHECKING:
+    from server.engine.server_side import Server, Start
+
+
+async def test_starts_with_one_key_at_once_are_one_workload(start: Start) -> None:
+    server = await start()
+    got = await asyncio.gather(*(server.engine.submit(check_spec({"command": "true", "key": "k"})) for _ in range(20)))
+    assert len({workload.id for workload, _ in got}) == 1
+    assert [new for _, new in got].count(True) == 1
+
+
+async def test_a_watcher_is_told_of_every_change_and_of_the_deletion(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("read x", stdin=True)
+    told = asyncio.Event()
+    leave = server.engine.watch(workload_id, told.set)
+    await server.engine.send(workload_id, b"", eof=True)
+    await server.end(workload_id)
+    await asyncio.wait_for(told.wait(), 10)
+    told.clear()
+    server.engine.forget(workload_id)
+    await asyncio.wait_for(told.wait(), 10)
+    leave()
+    leave()
+
+
+async def age(server: Server, workload_id: str, days: float) -> None:
+    folder = server.folder(workload_id)
+    status, summary = folder.read_status()
+    folder.write_status(Status(**{**{k: getattr(status, k) for k in Status.__dataclass_fields__},
+                                  "ended": time.time() * 1000 - days * 86_400_000}), **summary)  # fmt: skip
+
+
+async def test_old_ended_workloads_go_and_no_others(start: Start) -> None:
+    server = await start()
+    old, new, running = [await server.start(c, stdin=True) for c in ("true", "true", "read x")]
+    for workload_id in old, new:
+        await server.end(workload_id)
+    await age(server, old, 31)
+    server = await start()
+    await eventually(lambda: old not in server.store.streams())
+    with pytest.raises(UnknownWorkload):
+        server.engine.get(old)
+    assert server.store.streams() == [new, running]
+
+
+async def test_when_all_logs_take_too_much_the_oldest_ended_ones_go_first(start: Start) -> None:
+    server = await start()
+    ids = []
+    for _ in range(4):
+        ids.append(await server.start("seq 1 2000"))
+        await server.end(ids[-1])
+    each = server.store.size(ids[0])
+    server = await start(total_bytes=int(each * 2.5))
+    await eventually(lambda: len(server.store.streams()) == 2)
+    assert server.store.streams() == ids[2:]
+
+
+async def test_closing_leaves_what_runs_alone(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("echo a; read x", stdin=True)
+    await eventually(lambda: server.lines(workload_id) == ["a"])
+    (runner,) = runners(server.folder(workload_id))
+    await server.engine.close()
+    assert alive(runner)

@@ -1,0 +1,184 @@
+"""Recovery from whatever a crash has left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from server.engine.server_side import Server, Start
+from server.running import alive, kill_runners, runners
+from server.waiting import eventually
+
+from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.folder import Folder
+from jupyter_logstream.store.writer import LogWriter
+from jupyter_logstream.workload import STATES, Status
+
+
+async def test_after_a_restart_what_ran_runs_on_and_what_waited_waits_its_turn(start: Start) -> None:
+    server = await start(max_running=1)
+    running = await server.start("echo a; read x; echo $x", stdin=True, key="first")
+    waiting = [await server.start("echo b") for _ in range(3)]
+    await eventually(lambda: server.engine.get(running).status.state == "running")
+    server = await start(max_running=1)
+    assert server.engine.get(running).status.state == "running"
+    assert [server.engine.get(i).status.state for i in waiting] == ["queued"] * 3
+    assert await server.start("other", key="first") == running
+    await server.engine.send(running, b"c\n")
+    ends = [await server.end(i) for i in [running, *waiting]]
+    assert [end.state for end in ends] == ["succeeded"] * 4
+    times = [(end.started, end.ended) for end in ends]
+    assert times == sorted(times)
+    assert server.lines(running) == ["a", "c"]
+
+
+async def test_what_ended_while_the_server_was_away_has_ended_as_it_did(start: Start, tmp_path: Path) -> None:
+    server = await start()
+    gate = tmp_path / "gate"
+    ids = [await server.start(f"while [ ! -e {gate} ]; do sleep 0.02; done; echo a; exit {code}") for code in (0, 3)]
+    await server.stop()
+    gate.touch()
+    store = tmp_path / "store" / "streams"
+    await eventually(lambda: all((store / i / "end").exists() and not runners(Folder(store / i)) for i in ids))
+    again = Server(tmp_path / "store", LocalBackend())
+    await again.engine.recover()
+    assert [(await again.end(i)).exit_code for i in ids] == [0, 3]
+    assert [again.lines(i) for i in ids] == [["a"], ["a"]]
+    assert again.engine.get(ids[0]).lines == 1
+    await again.stop()
+    server.store, server.engine = Server(tmp_path / "other", LocalBackend()).store, again.engine
+
+
+async def test_a_runner_killed_while_the_server_was_away_is_lost(start: Start, tmp_path: Path) -> None:
+    server = await start()
+    workload_id = await server.start("echo a; printf b; sleep 600")
+    await eventually(lambda: server.lines(workload_id) == ["a"])
+    folder = server.folder(workload_id)
+    child = folder.read_status()[0].pid or 0
+    (runner,) = runners(folder)
+    await server.engine.close()
+    os.kill(runner, signal.SIGKILL)
+    await eventually(lambda: not alive(runner))
+    server = await start()
+    end = await server.end(workload_id)
+    assert (end.state, end.exit_code) == ("lost", None)
+    assert server.lines(workload_id) == ["a", "b"]
+    await eventually(lambda: not alive(child))
+    assert server.engine.running == 0
+    server = await start()
+    assert server.engine.get(workload_id).status.state == "lost"  # a final state never changes
+
+
+async def test_a_runner_killed_between_the_logs_end_and_its_status_is_lost(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("echo a")
+    await server.end(workload_id)
+    folder = server.folder(workload_id)
+    status, _ = folder.read_status()
+    await eventually(lambda: not folder.is_held())
+    folder.write_status(Status("running", started=status.started, pid=status.pid, boot=status.boot))
+    server = await start()
+    assert (await server.end(workload_id)).state == "lost"
+    assert server.lines(workload_id) == ["a"]
+
+
+async def test_mending_a_long_log_holds_up_nobody(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("read x", stdin=True)
+    await eventually(lambda: server.engine.get(workload_id).status.state == "running")
+    folder = server.folder(workload_id)
+    await server.engine.close()
+    kill_runners(server.store.root)
+    await eventually(lambda: not folder.is_held())
+    log = LogWriter(folder.path)
+    for _ in range(40):
+        log.write("stdout", b"a line of some output\n" * 10_000)
+    log.release()
+    loop = asyncio.get_running_loop()
+    begun = last = loop.time()
+    worst = 0.0
+    server = await start()
+    while not server.engine.status_of(workload_id).status.final:
+        await asyncio.sleep(0.001)
+        worst, last = max(worst, loop.time() - last), loop.time()
+    assert server.engine.get(workload_id).lines == 400_000
+    assert worst < (last - begun) / 2
+
+
+async def test_a_workload_of_another_boot_is_lost_and_no_process_is_harmed(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("echo a")
+    await server.end(workload_id)
+    folder = server.folder(workload_id)
+    await eventually(lambda: not folder.is_held())
+    innocent = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
+    (folder.path / "end").unlink()
+    for boot in "another-boot", folder.read_status()[0].boot:
+        folder.write_status(Status("running", started=time.time() * 1000, pid=innocent.pid, boot=boot))
+        server = await start()
+        end = await server.end(workload_id)
+        assert end.state == "lost"
+        assert end.error
+        assert innocent.returncode is None
+        assert alive(innocent.pid)
+        (folder.path / "end").unlink()
+    innocent.kill()
+    await innocent.wait()
+
+
+GARBAGE = [b"", b"{", b"[]", b"5", b"null", b"{}", b"\xff\0", b'{"state": "dancing"}', b'{"state": ["running"]}',
+           b'{"state": "succeeded", "unknown": 1}', b'{"command": 5}', b'{"lines": "x", "levels": 3}']  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["spec.json", "status.json"])
+async def test_what_cannot_be_read_hinders_no_other_workload(start: Start, name: str) -> None:
+    server = await start()
+    damaged = [await server.start("true") for _ in GARBAGE]
+    good, running = await server.start("echo a"), await server.start("read x", stdin=True)
+    for workload_id in [*damaged, good]:
+        await server.end(workload_id)
+    for workload_id, garbage in zip(damaged, GARBAGE, strict=True):
+        (server.folder(workload_id).path / name).write_bytes(garbage)
+    (server.store.root / "streams" / "a-file").write_text("")
+    (server.store.root / "streams" / "an-empty-folder").mkdir()
+    server = await start()
+    assert server.engine.get(good).status.state == "succeeded"
+    assert server.engine.get(running).status.state == "running"
+    found, _ = server.engine.page(STATES, 1000, None)
+    for workload in found:
+        json.dumps(workload.to_json())
+    assert server.engine.stored_bytes >= 0
+    await server.engine.send(running, b"", eof=True)
+    await server.end(running)
+
+
+async def test_a_folder_that_is_gone_hinders_no_other_workload(start: Start) -> None:
+    server = await start()
+    gone, stays = await server.start("read x", stdin=True), await server.start("read x", stdin=True)
+    await eventually(lambda: all(server.engine.get(i).status.state == "running" for i in (gone, stays)))
+    kill_runners(server.folder(gone).path.parent.parent)
+    shutil.rmtree(server.folder(gone).path)
+    found, _ = server.engine.page(STATES, 1000, None)
+    assert stays in [w.id for w in found]
+    assert server.engine.stored_bytes >= 0
+
+
+async def test_a_damaged_index_of_one_that_runs_hinders_no_other(start: Start) -> None:
+    server = await start()
+    damaged, good = await server.start("seq 1 50; read x", stdin=True), await server.start("echo a; read x", stdin=True)
+    await eventually(lambda: len(server.lines(damaged)) == 50 and server.lines(good) == ["a"])
+    path = server.folder(damaged).path / "index.000"
+    data = bytearray(path.read_bytes())
+    data[:16] = bytes(16)
+    path.write_bytes(data)
+    server.store._readers.clear()
+    found, _ = server.engine.page(STATES, 1000, None)
+    assert good in [w.id for w in found]
+    assert server.engine.stored_bytes >= 0
+    assert server.lines(good) == ["a"]
