@@ -222,9 +222,10 @@ class Engine:
     async def close(self) -> None:
         """Let go of everything; what runs goes on."""
         self._closing = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # again, since wait_for() may swallow a cancel (Python before 3.12, gh-86296)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=0.1)
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
