@@ -130,7 +130,8 @@ class Subscription:
             self.cursor = batch.first - 1
         if len(batch):
             found += self._records(batch)
-            self._writing.clear()
+            for line in self._writing.values():  # the next one begins; but not more than ten updates a second
+                line.seen, line.shown = now, None
             self._not_before = now + self._pace if self.cursor >= batch.end else 0.0
             self._due = self._not_before  # then for what follows, or for a line being written
         if self.cursor >= batch.end:
