@@ -17,10 +17,11 @@ from pathlib import Path
 
 from .backends import Backend, CannotLaunch, CannotReach, CannotSend
 from .folder import Folder
+from .spec import SpecError
 from .store import NotWriter, StreamEnded, UnknownStream
 from .store.file import FileStore
 from .store.layout import BadIndex
-from .workload import FINAL, IdSource, SpecError, Status, Workload, WorkloadSpec, environment
+from .workload import FINAL, IdSource, Status, Workload, WorkloadSpec, environment
 
 __all__ = [
     "CannotReach",

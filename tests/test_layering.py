@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
-VALUES = {"records", "sse", "workload", "folder", "control"}
+VALUES = {"records", "lines", "levels", "sse", "workload", "folder", "control"}
 KERNEL_SIDE = {"client", "connection", "reader", "snapshot", "widgets"}
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
@@ -20,8 +20,9 @@ MAY_IMPORT = {
     "store": VALUES,
     "backends": VALUES,
     "runner": {*VALUES, "store"},
-    "engine": {*VALUES, "store", "backends"},
-    "handlers": {*VALUES, "engine", "store"},
+    "spec": VALUES,
+    "engine": {*VALUES, "spec", "store", "backends"},
+    "handlers": {*VALUES, "spec", "engine", "store"},
     "extension": {*VALUES, "store", "backends", "engine", "handlers"},
     "connection": VALUES,
     "reader": {*VALUES, "connection"},
@@ -33,6 +34,7 @@ MAY_IMPORT = {
 # Part -> packages from elsewhere (besides the standard library) that it may import; absent: as it likes.
 MAY_USE: dict[str, set[str]] = {
     **{part: set() for part in VALUES},
+    "spec": set(),
     "runner": set(),
     "store": {"msgspec", "regex"},
     "backends": set(),

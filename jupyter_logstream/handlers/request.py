@@ -17,11 +17,11 @@ from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
 from ..engine import CannotReach, CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
+from ..spec import SpecError
 from ..store import NotWriter, StreamEnded, UnknownStream
 from ..store.file import FileStore
 from ..store.layout import BadIndex
 from ..store.query import BadPattern, SlowPattern
-from ..workload import SpecError
 
 LARGEST_BODY = 10 * 1024 * 1024
 RESOURCE = "logstream"

@@ -9,7 +9,8 @@ from jupyter_server.utils import url_path_join
 from tornado.web import authenticated
 
 from .. import __version__
-from ..workload import ID, STATES, check_spec
+from ..spec import check_spec
+from ..workload import ID, STATES
 from .request import RESOURCE, LogStreamHandler, Refused, number, printable
 
 PROTOCOL = 1

@@ -6,6 +6,7 @@ This file must not know what becomes of the output.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import struct
@@ -17,6 +18,10 @@ from ..workload import COLUMNS, ROWS, WORKLOAD_VARIABLE, WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for users; a burst then needs fewer turns
 _F_SETPIPE_SZ = 1031
+
+
+class CannotStart(RuntimeError):
+    """The command cannot be started; the text says why, in words for whoever typed it."""
 
 
 @dataclass(slots=True)
@@ -32,7 +37,7 @@ class Child:
 def start(spec: WorkloadSpec, workload_id: str) -> Child:
     """Start the command in a session of its own, with the workload's id in its environment.
 
-    OSError when it cannot be started; nothing is left open then.
+    Raises CannotStart; nothing is left open then.
     """
     ours: dict[str, int] = {}
     theirs: dict[str, int] = {}
@@ -51,10 +56,10 @@ def start(spec: WorkloadSpec, workload_id: str) -> Child:
             start_new_session=True,
             restore_signals=True,
         )
-    except OSError:
+    except OSError as error:
         for fd in ours.values():
             os.close(fd)
-        raise
+        raise CannotStart(_why(spec, error)) from error
     finally:
         for fd in theirs.values():
             os.close(fd)
@@ -78,3 +83,23 @@ def _pipe() -> tuple[int, int]:
     with contextlib.suppress(OSError):  # not Linux, or the user's pipes are at their limit: the default will do
         fcntl.fcntl(ours, _F_SETPIPE_SZ, _PIPE_BYTES)
     return ours, theirs
+
+
+def _why(spec: WorkloadSpec, error: OSError) -> str:
+    what = spec.argv[0]
+    if error.filename == spec.cwd and spec.cwd != what:
+        return f"cwd {spec.cwd}: {error.strerror}"
+    places = [spec.cwd] if "/" in what else spec.env.get("PATH", os.defpath).split(os.pathsep)
+    there = [place for place in (os.path.join(folder, what) for folder in places) if os.path.exists(place)]
+    if error.errno == errno.ENOENT:
+        return (
+            f"{what}: the interpreter that its first line names was not found"
+            if there
+            else f"{what}: command not found"
+        )
+    if error.errno == errno.EACCES:
+        is_folder = any(os.path.isdir(place) for place in there)
+        return f"{what}: is a directory" if is_folder else f"{what}: is not executable"
+    if error.errno == errno.ENOEXEC:
+        return f"{what}: is not a program that this system can run (a script needs a #! line)"
+    return f"{what}: {error.strerror}"

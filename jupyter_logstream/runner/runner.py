@@ -21,7 +21,7 @@ from ..folder import Folder, boot_id
 from ..records import Record
 from ..store.writer import LogWriter
 from ..workload import State, Status, WorkloadSpec
-from .child import Child, start
+from .child import CannotStart, Child, start
 from .process_tree import descendants, signal_all
 from .stdin import Stdin
 
@@ -55,8 +55,8 @@ class Runner:
         self._selector.register(wake_read, selectors.EVENT_READ, lambda fd: os.read(fd, 4096))
         try:
             self._child = start(self._spec, self._folder.id)
-        except OSError as error:
-            self._end("failed", error=_cannot_start(self._spec, error))
+        except CannotStart as error:
+            self._end("failed", error=str(error))
             return
         self._status = self._status.move("running", started=_now(), pid=self._child.pid, boot=boot_id())
         self._tell_running()
@@ -327,23 +327,3 @@ def _wake_on_child_exit() -> int:
 
 def _signal_name(number: int) -> str:
     return signal.Signals(number).name if number in set(signal.Signals) else str(number)
-
-
-def _cannot_start(spec: WorkloadSpec, error: OSError) -> str:
-    what = spec.argv[0]
-    if error.filename == spec.cwd and spec.cwd != what:
-        return f"cwd {spec.cwd}: {error.strerror}"
-    places = [spec.cwd] if "/" in what else spec.env.get("PATH", os.defpath).split(os.pathsep)
-    there = [place for place in (os.path.join(folder, what) for folder in places) if os.path.exists(place)]
-    if error.errno == errno.ENOENT:
-        return (
-            f"{what}: the interpreter that its first line names was not found"
-            if there
-            else f"{what}: command not found"
-        )
-    if error.errno == errno.EACCES:
-        is_folder = any(os.path.isdir(place) for place in there)
-        return f"{what}: is a directory" if is_folder else f"{what}: is not executable"
-    if error.errno == errno.ENOEXEC:
-        return f"{what}: is not a program that this system can run (a script needs a #! line)"
-    return f"{what}: {error.strerror}"

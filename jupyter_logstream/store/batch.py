@@ -15,7 +15,8 @@ from itertools import groupby
 from json import dumps
 from typing import Any
 
-from ..records import LEVELS, PART, SOURCES, Record
+from ..lines import PART
+from ..records import LEVELS, SOURCES, Record
 from .layout import ESTIMATED, FLAG_SHIFT, STEP_BITS, level_of, source_of
 
 ESTIMATED_FIELDS: Mapping[str, Any] = {"ts_estimated": True}

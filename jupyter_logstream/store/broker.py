@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
-from ..records import LEVELS, Record, guess_level
+from ..levels import guess_level
+from ..records import LEVELS, Record
 from . import Store, UnknownStream, follow
 
 

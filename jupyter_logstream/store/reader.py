@@ -17,12 +17,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ..records import CR, LEVELS, LONGEST_TEXT, OPEN, PART, clean, final_text
+from ..lines import CR, LONGEST_TEXT, OPEN, PART, clean, final_text
+from ..records import LEVELS
 from .batch import Batch, Messages, Partial, Tally, uniform
 from .index import BadIndex, Index
+from .kept import Kept, Steps
 from .layout import ENTRY, FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, pack
 from .segments import read_range
-from .writer import OUTPUT, Kept, Steps
+from .writer import OUTPUT
 
 BATCH_BYTES = 256 * 1024
 """About how many bytes a batch holds at most, as JSON (one record may be longer)."""

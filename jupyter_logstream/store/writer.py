@@ -12,16 +12,17 @@ import json
 import os
 import time
 from array import array
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from ..folder import read_json, replace_file, write_json
-from ..records import LEVELS, OPEN, PART, SOURCES, Lines, Record, Splitter, guess_levels, level_code
+from ..levels import guess_levels
+from ..lines import PART, Lines, Splitter
+from ..records import LEVELS, SOURCES, Record, level_code
 from .batch import Tally
 from .index import BadIndex, IndexWriter
+from .kept import Kept, Steps
 from .layout import (
     ENTRY,
     ESTIMATED,
@@ -30,12 +31,10 @@ from .layout import (
     LEVEL_SHIFT,
     NOTE,
     SEGMENT,
-    STEP_BITS,
     file_of,
-    level_of,
     mark_of,
-    source_of,
 )
+from .proof import proven
 from .segments import SegmentedFile, read_range
 
 _CHECKED_AT_ONCE = 1 << 14  # entries
@@ -191,7 +190,7 @@ class LogWriter:
     def _mend(self) -> None:
         """Cut the index to what fits the log, then complete it from the bytes (or make it anew)."""
         try:
-            ends, good = self._check()
+            good, ends, self._levels = proven(self._folder, self._index, self._kept)
             self._index.truncate(good)
         except (BadIndex, FileNotFoundError):
             ends = {name: max(self._kept.ends.get(name, 0), file.first) for name, file in self._files.items()}
@@ -208,33 +207,6 @@ class LogWriter:
         if (self._folder / "end").exists():
             self._finish_lines(ESTIMATED)
 
-    def _check(self) -> tuple[dict[str, int], int]:
-        """How far the index is proven right by the bytes: where it ends in each file, and its last good seq.
-
-        Raises BadIndex and FileNotFoundError where nothing of it can be read.
-        """
-        good = self._kept.first - 1
-        ends = {name: self._kept.ends.get(name, 0) for name in self._files}
-        while words := self._index.read(good, _CHECKED_AT_ONCE):
-            proof = {name: self._proof(name, words, start) for name, start in ends.items()}
-            for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
-                if source_of(mark) >= len(SOURCES) or level_of(mark) >= len(LEVELS):
-                    return ends, good
-                name = file_of(mark)
-                if offset != ends[name] or not _is_line(proof[name], offset, sizes, mark):
-                    return ends, good
-                ends[name] = offset + (sizes & 0xFFFFFFFF)
-                self._levels[level_of(mark)] += 1
-                good += 1
-        return ends, good
-
-    def _proof(self, name: str, words: array[int], start: int) -> tuple[int, bytes]:
-        """The bytes of a file that entries speak of (bounded, should they be wrong), and where they begin."""
-        length = sum(
-            size & 0xFFFFFFFF for size, mark in zip(words[2::4], words[3::4], strict=True) if _names(mark, name)
-        )
-        return start, read_range(self._folder, name, start, min(start + length, self._files[name].size))
-
     def _mend_notes(self, start: int) -> None:
         notes = self._files["notes"]
         data = read_range(self._folder, "notes", start, notes.size)
@@ -249,74 +221,6 @@ class LogWriter:
             self._index.append(words)
             self._levels[level_code(record.level)] += 1
             start += len(line)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What retention has left: records from `first` on; `ends`: where, in each file, what went before them ended."""
-
-    first: int = 1
-    ends: Mapping[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, folder: Path) -> Kept:
-        """As the folder says it."""
-        try:
-            value = read_json(folder / "kept")
-        except FileNotFoundError:
-            return cls()
-        return cls(value["first"], value["ends"])
-
-    def write(self, folder: Path) -> None:
-        """Into the folder."""
-        write_json(folder / "kept", {"first": self.first, "ends": dict(self.ends)})
-
-
-class Steps:
-    """The names of a log's steps; an index entry holds a number that counts from 1."""
-
-    def __init__(self, folder: Path) -> None:
-        self.names: list[str] = []
-        with contextlib.suppress(FileNotFoundError):
-            lines = (folder / "steps").read_text(encoding="utf-8", errors="replace").splitlines()
-            self.names = [_name_in(line) for line in lines]
-
-    def index(self, folder: Path, name: str) -> int:
-        """The number of a step, new or not; 0 when there are more than a mark has bits for."""
-        if name not in self.names:
-            if len(self.names) >= STEP_BITS:
-                return 0
-            lines = [json.dumps(known) + "\n" for known in (*self.names, name)]
-            replace_file(folder / "steps", "".join(lines).encode())
-            self.names.append(name)
-        return self.names.index(name) + 1
-
-
-def _name_in(line: str) -> str:
-    """A damaged name keeps its place, so that the others keep their numbers."""
-    try:
-        return str(json.loads(line))
-    except ValueError:
-        return line
-
-
-def _names(mark: int, name: str) -> bool:
-    try:
-        return file_of(mark) == name
-    except BadIndex:
-        return False
-
-
-def _is_line(proof: tuple[int, bytes], offset: int, sizes: int, mark: int) -> bool:
-    """Whether the bytes say what an entry says: one line up to its end, and its text where it shall be."""
-    start, data = proof
-    length, tail, begin = sizes & 0xFFFFFFFF, sizes >> 32, offset - start
-    unended = bool(mark >> FLAG_SHIFT & (PART | OPEN))
-    line_end = data.find(b"\n", begin, begin + length)
-    if begin + length > len(data) or line_end != (-1 if unended else begin + length - 1):
-        return False
-    text = begin + length - tail
-    return tail == length or (tail < length and (tail == 0 or data[text - 1 : text] == b"\r"))
 
 
 def _note(record: Record) -> bytes:

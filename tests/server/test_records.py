@@ -10,21 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_logstream.records import (
-    CR,
-    LEVELS,
-    LONGEST_TEXT,
-    OPEN,
-    PART,
-    Lines,
-    Record,
-    Splitter,
-    clean,
-    final_text,
-    guess_level,
-    guess_levels,
-    level_code,
-)
+from jupyter_logstream.levels import guess_level, guess_levels
+from jupyter_logstream.lines import CR, LONGEST_TEXT, OPEN, PART, Lines, Splitter, clean, final_text
+from jupyter_logstream.records import LEVELS, Record, level_code
 
 Line = tuple[int, int, bytes, int]  # length, tail, text, flags
 

@@ -8,18 +8,8 @@ import shlex
 
 import pytest
 
-from jupyter_logstream.workload import (
-    FINAL,
-    ID,
-    STATES,
-    TRANSITIONS,
-    IdSource,
-    SpecError,
-    Status,
-    check_spec,
-    environment,
-    shell_join,
-)
+from jupyter_logstream.spec import SpecError, check_spec
+from jupyter_logstream.workload import FINAL, ID, STATES, TRANSITIONS, IdSource, Status, environment, shell_join
 
 LEGAL = {
     *itertools.product(["queued"], ["running", "failed", "cancelled", "lost"]),

@@ -15,7 +15,8 @@ from jupyter_logstream.backends import CannotLaunch
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
 from jupyter_logstream.folder import Folder
-from jupyter_logstream.workload import STATES, SpecError
+from jupyter_logstream.spec import SpecError
+from jupyter_logstream.workload import STATES
 
 if TYPE_CHECKING:
     from server.engine.server_side import Start

@@ -11,7 +11,8 @@ from server.running import alive, runners
 from server.waiting import eventually
 
 from jupyter_logstream.engine import UnknownWorkload
-from jupyter_logstream.workload import Status, check_spec
+from jupyter_logstream.spec import check_spec
+from jupyter_logstream.workload import Status
 
 if TYPE_CHECKING:
     from server.engine.server_side import Server, Start

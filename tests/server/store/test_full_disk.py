@@ -19,7 +19,7 @@ from server.store.on_disk import (
 )
 
 from jupyter_logstream.records import Record
-from jupyter_logstream.store import writer
+from jupyter_logstream.store import kept
 from jupyter_logstream.store.writer import LogWriter
 
 
@@ -74,7 +74,7 @@ def test_a_full_disk_while_retention_works_doubles_nothing(
 
     for source, chunk in numbered(1, 1001):
         with monkeypatch.context() as patch:
-            patch.setattr(writer, "write_json", full)
+            patch.setattr(kept, "write_json", full)
             try:
                 log.write(source, chunk)
             except OSError:
