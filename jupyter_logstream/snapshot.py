@@ -1,4 +1,4 @@
-"""A workload as static text and HTML: what a notebook shows where no widget can run. Runs in kernels.
+"""A workload as static text, HTML and JSON: what a notebook keeps, and shows where nothing can run. Runs in kernels.
 
 Values in, strings out. It must not know where they come from. Everything is escaped: log text is never markup.
 """
@@ -6,7 +6,9 @@ Values in, strings out. It must not know where they come from. Everything is esc
 from __future__ import annotations
 
 import html
+import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 LINES = 50
 """The last lines of a finished workload that are kept in the notebook file ..."""
 
-BYTES = 50_000
-"""... and how large each form may get: notebooks go through version control."""
+BYTES = 16_000
+"""... and how large each form may get, all together less than 50 kB: notebooks go through version control."""
 
 _MARKUP = 200  # bytes for the elements around the text
 
@@ -50,8 +52,32 @@ def as_html(info: Mapping[str, Any], records: Sequence[Record]) -> str:
     )
 
 
+def as_final(info: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
+    """How it ended and its last lines, as JSON: what the view in the page shows when the server's log is gone."""
+    job = {field: _cut(info.get(field)) for field in _KEPT}
+    lines = _last(records, BYTES - _size(job) - _MARKUP)
+    while _size(lines) > BYTES - _size(job) - _MARKUP:  # text that is all control characters grows sixfold
+        lines = lines[len(lines) // 2 + 1 :]
+    return {"job": {**job, "command": _command(info)}, "lines": lines}
+
+
+_KEPT = ("id", "name", "state", "created", "started", "ended", "exit_code", "signal", "error", "lines", "levels")
+
+
+def _cut(value: Any) -> Any:
+    return value[:1000] if isinstance(value, str) else value
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value))
+
+
+def _command(info: Mapping[str, Any]) -> str:
+    command = info["command"] or ""
+    return (command if isinstance(command, str) else " ".join(command))[:1000]
+
+
 def _title(info: Mapping[str, Any]) -> str:
-    command = info["command"] if isinstance(info["command"], str) else " ".join(info["command"])
     parts = [info["state"]]
     if info.get("exit_code") is not None:
         parts.append(f"exit code {info['exit_code']}")
@@ -59,7 +85,17 @@ def _title(info: Mapping[str, Any]) -> str:
         parts.append(f"signal {info['signal']}")
     if info.get("error"):
         parts.append(info["error"])
-    return f"{command[:1000]} [{', '.join(parts)[:1000]}] {info['id']}"
+    if info.get("started") and info.get("ended"):
+        parts.append(_duration((info["ended"] - info["started"]) / 1000))
+    if info.get("lines"):
+        parts.append(f"{info['lines']:,} lines")
+    levels = info.get("levels") or {}
+    parts += [f"{levels[level]:,} {level}" for level in ("warn", "error", "fatal") if levels.get(level)]
+    return f"{_command(info)} [{', '.join(parts)[:1000]}] {info['id']}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
 def _last(records: Sequence[Record], room: int) -> list[str]:

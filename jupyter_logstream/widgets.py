@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from jupyter_logstream.client import Workload
+from jupyter_logstream.client import MIME, Workload
+from jupyter_logstream.connection import PROTOCOL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import SimpleNamespace
-
-PROTOCOL = 1
-"""Version of the protocol that the view is to speak; it tells the reader where page and server differ."""
 
 _BUILT = Path(__file__).with_name("static") / "anywidget.js"
 
@@ -31,10 +30,13 @@ class LogView(anywidget.AnyWidget):
     workload = traitlets.Unicode(help="The id of the workload that is shown.").tag(sync=True)
     height = traitlets.Int(0, min=0, help="Pixels; 0: as the page likes.").tag(sync=True)
     protocol = traitlets.Int(PROTOCOL, read_only=True).tag(sync=True)
+    page = traitlets.Unicode(
+        help="What shows a Workload's output in the page: labextension, anywidget, or nobody has said."
+    ).tag(sync=True)
 
     def __init__(self, workload: Workload | str, **traits: Any) -> None:
         super().__init__(workload=workload if isinstance(workload, str) else workload.id, **traits)
-        _remember(self)
+        on_rerun(self.let_go)
 
     @traitlets.default("_esm")
     def _read_built(self) -> str:
@@ -46,16 +48,24 @@ class LogView(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         live, metadata = super()._repr_mimebundle_() or ({}, {})
-        return {**live, **Workload(self.workload).snapshot()}, metadata
+        static = Workload(self.workload).snapshot()
+        del static[MIME]  # this is to be the widget, also where the labextension could show it
+        return {**live, **static}, metadata
+
+    def let_go(self) -> None:
+        """Close model and layout; a layout is never closed with its model otherwise."""
+        self.layout.close()
+        self.close()
 
 
 # --- a cell that runs again lets go of what it showed before -------------------------------------------------------
 
-_views: defaultdict[str, list[LogView]] = defaultdict(list)  # by the id of the cell that made them
+_made: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)  # by the id of the cell that made it
 _watched: list[Any] = []  # the shell whose cells we watch; at most one
 
 
-def _remember(view: LogView) -> None:
+def on_rerun(let_go: Callable[[], None]) -> None:
+    """Call `let_go` when the cell that runs now runs again."""
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only kernels have it
 
     shell = get_ipython()
@@ -64,7 +74,7 @@ def _remember(view: LogView) -> None:
         return  # no kernel, no cells
     close_on_rerun(shell)
     if cell := kernel.get_parent("shell").get("metadata", {}).get("cellId"):
-        _views[cell].append(view)
+        _made[cell].append(let_go)
 
 
 def close_on_rerun(shell: Any) -> None:
@@ -76,6 +86,5 @@ def close_on_rerun(shell: Any) -> None:
 
 def _close_former(info: SimpleNamespace) -> None:
     # None: a run that belongs to no cell (an API client's, a silent one).
-    for view in _views.pop(info.cell_id, []) if info.cell_id else []:
-        view.layout.close()
-        view.close()
+    for let_go in _made.pop(info.cell_id, []) if info.cell_id else []:
+        let_go()

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
 VALUES = {"records", "lines", "levels", "sse", "workload", "folder", "control"}
-KERNEL_SIDE = {"client", "connection", "reader", "snapshot", "widgets"}
+KERNEL_SIDE = {"client", "connection", "display", "reader", "snapshot", "widgets"}
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
 MAY_IMPORT = {
@@ -27,8 +27,10 @@ MAY_IMPORT = {
     "connection": VALUES,
     "reader": {*VALUES, "connection"},
     "snapshot": VALUES,
-    "client": {*VALUES, "connection", "reader", "snapshot", "widgets"},  # widgets: imported by show() only
-    "widgets": {"client"},
+    # display and widgets: imported only when something is shown
+    "client": {*VALUES, "connection", "reader", "snapshot", "display", "widgets"},
+    "widgets": {"client", "connection"},
+    "display": {"client", "connection", "widgets"},
 }
 
 # Part -> packages from elsewhere (besides the standard library) that it may import; absent: as it likes.

@@ -2,12 +2,15 @@
 // lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
 // per page, whatever its widgets. Nothing is awaited before render returns: a model that takes 2 s to come up is dropped.
 
+import { areOutputsClaimed } from "./core/bundle.js";
 import { readConfig } from "./core/page.js";
 import type { showLog } from "./view.js";
 
 /** What we use of anywidget's model. */
 interface Model {
   get(trait: string): unknown;
+  set(trait: string, value: unknown): void;
+  save_changes(): void;
   on(event: string, listener: () => void): void;
   off(event: string, listener: () => void): void;
 }
@@ -23,6 +26,11 @@ interface Views {
   readonly showLog: typeof showLog;
 }
 
+interface Shell {
+  initialize(props: Pick<RenderProps, "model">): void;
+  render(props: RenderProps): () => void;
+}
+
 const TRAITS = "change:workload change:height";
 
 export function viewsUrl(doc: Document = document, location: Location = doc.location): string {
@@ -31,8 +39,13 @@ export function viewsUrl(doc: Document = document, location: Location = doc.loca
 }
 
 /** A shell over views that `load` brings. */
-export function shell(load: () => Promise<Views>): { render(props: RenderProps): () => void } {
+export function shell(load: () => Promise<Views>): Shell {
   return {
+    // Comes for every model, shown or not: so the kernel learns whether its widgets are needed for outputs of workloads.
+    initialize({ model }) {
+      model.set("page", areOutputsClaimed() ? "labextension" : "anywidget");
+      model.save_changes();
+    },
     render({ model, el, signal }) {
       let view: { dispose(): void } | undefined;
       let turn = 0; // what is loaded for an earlier one comes too late

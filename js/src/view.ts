@@ -1,11 +1,10 @@
-// The module that the server serves to every shell that doesn't carry the views itself: core and views behind one call.
+// Core and views behind one call: what every shell shows. The server serves it as a module to shells that don't carry it.
 // Knows nothing of who shows it.
 
-import { workloadSource } from "./core/source.js";
+import { kernelSkew } from "./core/skew.js";
+import { refusedSource, workloadSource } from "./core/source.js";
+import type { Kept } from "./core/types.js";
 import { mountLogView } from "./views/logview.js";
-
-/** The protocol that these views speak. */
-export const PROTOCOL = 1;
 
 export interface LogOptions {
   readonly workload: string;
@@ -13,15 +12,16 @@ export interface LogOptions {
   readonly height: number;
   /** The protocol that the caller expects. */
   readonly protocol: number;
+  /** Shown where the log can't be had. */
+  readonly kept?: Kept | undefined;
+  /** Offers nothing that changes anything. */
+  readonly readOnly?: boolean;
 }
 
 /** Shows a workload's log in an element, until it is disposed of. */
-export function showLog(host: HTMLElement, { workload, height, protocol }: LogOptions): { dispose(): void } {
-  if (protocol > PROTOCOL) {
-    host.textContent =
-      `The kernel's jupyter-logstream speaks protocol ${protocol}, the server's ${PROTOCOL}: ` +
-      "upgrade jupyter-logstream where the Jupyter server runs.";
-    return { dispose: () => {} };
-  }
-  return mountLogView(host, workloadSource(workload), { height });
+export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
+  const { workload, protocol, ...shown } = options;
+  const skew = kernelSkew(protocol);
+  const source = skew === undefined ? workloadSource(workload) : refusedSource(workload, skew);
+  return mountLogView(host, source, shown);
 }

@@ -16,6 +16,8 @@ class Model {
   readonly listeners = new Set<() => void>();
   get = (name: string) => this.traits[name];
   on = (_event: string, listener: () => void) => void this.listeners.add(listener);
+  saved = 0;
+  save_changes = () => void this.saved++;
   off = (_event: string, listener: () => void) => void this.listeners.delete(listener);
   set(name: string, value: unknown): void {
     this.traits[name] = value;
@@ -38,6 +40,22 @@ beforeEach(() => {
 });
 afterEach(() => {
   delete page[SLOT];
+});
+
+describe("initialize", () => {
+  const claim = Symbol.for("jupyter-logstream.outputs");
+
+  it.each([
+    [undefined, "anywidget"],
+    [true, "labextension"],
+  ])("tells the kernel which shell shows a workload's output (claimed: %s)", (claimed, said) => {
+    page[claim] = claimed;
+    const model = new Model();
+    widget.initialize({ model });
+    delete page[claim];
+    expect(model.traits["page"]).toBe(said);
+    expect(model.saved).toBe(1);
+  });
 });
 
 describe("render", () => {
@@ -99,9 +117,9 @@ describe("render", () => {
     const model = new Model();
     model.traits["protocol"] = 2;
     const cleanup = widget.render({ model, el });
-    await settled();
-    expect(el.textContent).toContain("protocol 2");
-    expect(el.textContent).toContain("upgrade jupyter-logstream where the Jupyter server runs");
+    const said = () => shown(el)?.shadowRoot?.querySelector(".notice")?.textContent;
+    await vi.waitFor(() => expect(said()).toContain("speaks protocol 2"));
+    expect(said()).toContain("upgrade jupyter-logstream where the Jupyter server runs");
     expect(subscribe).not.toHaveBeenCalled();
     cleanup();
   });

@@ -21,6 +21,8 @@ export class LogServer {
   /** Answers every request with this status. */
   status = 0;
   hidden = false;
+  /** What `v1/info` says; undefined: a server without the extension. */
+  protocol: number | undefined = 1;
   #server: Server | undefined;
   #visibility: (() => void)[] = [];
   page: Page | undefined;
@@ -90,7 +92,8 @@ export class LogServer {
     const url = new URL(request.url ?? "/", "http://localhost");
     const path = url.pathname.replace("/logstream/", "");
     if (path === "v1/events") this.requests.push((JSON.parse(body) as { streams: StreamRequest[] }).streams);
-    if (this.status !== 0) this.#json(response, this.status, { message: "as told", reason: "test" });
+    if (this.protocol === undefined) this.#json(response, 404, { message: "Not Found", reason: null });
+    else if (this.status !== 0) this.#json(response, this.status, { message: "as told", reason: "test" });
     else if (path === "v1/events") this.#events(response, this.requests.at(-1) ?? []);
     else this.#rest(response, path, url);
   }
@@ -141,6 +144,11 @@ export class LogServer {
   }
 
   #rest(response: ServerResponse, path: string, url: URL): void {
+    if (path === "v1/info") {
+      const installed = this.protocol !== undefined;
+      this.#json(response, installed ? 200 : 404, installed ? { protocol: this.protocol } : { message: "Not Found" });
+      return;
+    }
     const [, , id = "", what] = path.split("/");
     const entry = this.jobs.get(id);
     if (entry === undefined) this.#json(response, 404, { message: `no workload ${id}`, reason: "not_found" });

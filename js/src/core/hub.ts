@@ -4,10 +4,11 @@
 
 import { Connection, type Link } from "./connection.js";
 import { currentPage, type Page } from "./page.js";
+import { serverSkew } from "./skew.js";
 import type { Event } from "./sse.js";
 import { Topic, workloadOf } from "./topic.js";
 import type { Frame, HubEvent, RecordPage, Status, StreamRequest, Subscription, Workload } from "./types.js";
-import { isFinal } from "./types.js";
+import { isFinal, PROTOCOL } from "./types.js";
 
 /** Changes of the set within this time make one new request. */
 export const COLLECT_MS = 50;
@@ -19,11 +20,13 @@ const POLL_LIMIT = 1000;
 /** Workloads remembered as done, so that they are never asked for again. */
 const MAX_ENDED = 200;
 
+export const GONE = "This log was deleted from the server, or belongs to another one";
+
 const STREAM = /^(?:workload\/[A-Za-z0-9_-]{1,64}|workloads|requests|service)$/;
 const SLOT = Symbol.for("jupyter-logstream.v1");
 
 export class Hub implements Link {
-  readonly protocol = 1;
+  readonly protocol = PROTOCOL;
   readonly #page: Page;
   readonly #topics = new Map<string, Topic>();
   readonly #connection = new Connection(this);
@@ -32,6 +35,8 @@ export class Hub implements Link {
   #collecting: ReturnType<typeof setTimeout> | undefined;
   #hiding: ReturnType<typeof setTimeout> | undefined;
   #paused = false;
+  /** Has this server been asked which protocol it speaks? */
+  #compared = false;
 
   constructor(page: Page) {
     this.#page = page;
@@ -62,6 +67,7 @@ export class Hub implements Link {
   }
 
   open(signal: AbortSignal): Promise<Response> {
+    if (!this.#compared) void this.#compare(); // beside the stream, so it costs no time
     const topics = this.#wanted();
     this.#open = topics.map((topic) => topic.stream);
     const body = JSON.stringify({ streams: topics.map((topic) => topic.request()) });
@@ -79,6 +85,7 @@ export class Hub implements Link {
   }
 
   status(status: Status): void {
+    if (status.rung === "reconnecting") this.#compared = false; // the server that comes back may be another
     for (const topic of this.#wanted()) topic.tell(status);
   }
 
@@ -89,6 +96,7 @@ export class Hub implements Link {
       return "end";
     }
     if (response.status !== 404) return "cut";
+    if (await this.#compare()) return "end";
     // One unknown stream refuses the whole request, so find it and go on with the others.
     const missing = await Promise.all(this.#wanted().map((topic) => this.#isMissing(topic)));
     return missing.includes(true) ? "again" : "cut";
@@ -98,6 +106,17 @@ export class Hub implements Link {
     for (const topic of this.#wanted()) {
       if (workloadOf(topic.stream) !== undefined) await this.#pollOne(topic, signal);
     }
+  }
+
+  /** Ends everything with a sentence where the server speaks another protocol, or none. */
+  async #compare(): Promise<boolean> {
+    this.#compared = true;
+    const skew = await serverSkew(this.#page).catch(() => undefined); // unreachable: the ladder's business
+    if (skew === undefined) return false;
+    this.#compared = false;
+    for (const topic of this.#wanted()) topic.fail(skew);
+    this.#connection.close();
+    return true;
   }
 
   // --- the set of streams ---
@@ -175,7 +194,7 @@ export class Hub implements Link {
     const id = workloadOf(topic.stream);
     if (id === undefined) return false;
     const response = await this.#page.request(`v1/workloads/${id}`);
-    if (response.status === 404) topic.fail(`This log does not exist any more (404): ${await sentence(response)}`);
+    if (response.status === 404) topic.fail(`${GONE} (404): ${await sentence(response)}`);
     else await response.body?.cancel();
     return response.status === 404;
   }
@@ -200,7 +219,8 @@ export class Hub implements Link {
   async #get<T>(topic: Topic, path: string, signal: AbortSignal): Promise<T | undefined> {
     const response = await this.#page.request(path, { signal });
     if (response.status === 404 || response.status === 403) {
-      topic.fail(`The server refuses this log (${response.status}): ${await sentence(response)}`);
+      const said = response.status === 404 ? GONE : "The server refuses this log";
+      topic.fail(`${said} (${response.status}): ${await sentence(response)}`);
       return undefined;
     }
     if (!response.ok) throw new Error(`HTTP ${response.status}`);

@@ -25,7 +25,8 @@ export class Log {
   /** The page's clock minus the server's. */
   #skew = 0;
 
-  constructor(source: LogSource, changed: () => void) {
+  constructor(source: LogSource, changed: () => void, job?: Workload) {
+    this.job = job;
     this.#source = source;
     this.#changed = changed;
     this.lines = new Lines((after, limit, signal) => this.#fetch(after, limit, signal), changed);

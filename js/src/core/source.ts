@@ -1,7 +1,7 @@
 // One workload's log as the views see it: live events from the hub, ranges and actions over HTTP.
 // Knows the routes of protocol v1; no DOM, no view.
 
-import { type Hub, pageHub } from "./hub.js";
+import { GONE, type Hub, pageHub } from "./hub.js";
 import { Refused } from "./lines.js";
 import { currentPage, type Page } from "./page.js";
 import type { HubEvent, LogRecord, RecordPage, StreamRequest, Subscription } from "./types.js";
@@ -32,11 +32,27 @@ export function workloadSource(workload: string, page: Page = currentPage(), hub
   };
 }
 
+/** A source that has nothing but the reason why. */
+export function refusedSource(workload: string, message: string): LogSource {
+  return {
+    workload,
+    downloadUrl: "",
+    subscribe(_from, listener) {
+      const tell = () => listener({ kind: "state", rung: "error", message });
+      queueMicrotask(tell); // not from within subscribe(): the caller has no handle yet
+      return { close: () => {}, retryNow: tell };
+    },
+    records: () => Promise.reject(new Refused(message)),
+    cancel: () => Promise.reject(new Refused(message)),
+  };
+}
+
 async function checked(asked: Promise<Response>): Promise<Response> {
   const response = await asked;
   if (response.ok) return response;
   const body = (await response.json().catch(() => ({}))) as { message?: unknown };
   const reason = typeof body.message === "string" ? body.message : response.statusText;
   const text = `The server answered ${response.status}: ${reason || "no reason given"}`;
-  throw response.status === 403 || response.status === 404 ? new Refused(text) : new Error(text);
+  if (response.status === 404) throw new Refused(`${GONE} (404): ${reason || "no reason given"}`);
+  throw response.status === 403 ? new Refused(text) : new Error(text);
 }

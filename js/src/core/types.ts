@@ -1,6 +1,9 @@
 // The values of protocol v1 as the page sees them, and the small contracts between hub, lines and views.
 // Knows no I/O and no DOM, so every file may import it.
 
+/** The version of the protocol that this page speaks. */
+export const PROTOCOL = 1;
+
 export type Level = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "unknown";
 
 /** One line of output, or one published log record. Immutable; `seq` counts 1, 2, 3 ... without holes. */
@@ -29,6 +32,12 @@ export interface Workload {
   readonly signal: string | number | null;
   readonly error: string | null;
   readonly lines: number;
+}
+
+/** What a notebook keeps of a workload that has ended: for the day when its log is gone. */
+export interface Kept {
+  readonly job: Workload;
+  readonly lines: readonly string[];
 }
 
 /** What `GET v1/workloads/{id}/records` answers. */

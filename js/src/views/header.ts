@@ -43,8 +43,10 @@ export class Header {
   readonly #retry: HTMLButtonElement;
   readonly #follow: HTMLButtonElement;
   readonly #cancel: HTMLButtonElement;
+  readonly #readOnly: boolean;
 
-  constructor(actions: HeaderActions, downloadUrl: string) {
+  constructor(actions: HeaderActions, downloadUrl: string, readOnly = false) {
+    this.#readOnly = readOnly;
     this.#retry = button("retry", "retry now", "Retry now", actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
@@ -70,7 +72,7 @@ export class Header {
     this.#follow.setAttribute("aria-pressed", String(model.following));
     this.#follow.hidden = final && model.following;
     this.#download.hidden = model.status.rung === "error";
-    this.#cancel.hidden = final;
+    this.#cancel.hidden = final || this.#readOnly;
     this.#cancel.disabled = model.cancelling;
     setText(this.#cancel.lastElementChild as HTMLElement, model.cancelling ? "Cancelling…" : "Cancel");
     this.#cancel.setAttribute("aria-label", model.cancelling ? "Cancelling…" : this.#cancel.title);

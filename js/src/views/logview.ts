@@ -1,10 +1,10 @@
 // The view of one log: header, rows, empty and error texts, wired to an injected source. DOM only: no fetch, no widget.
 // Painted at most once per animation frame, whatever arrives; only what is looked at is in the DOM.
 
-import { thousands } from "../core/format.js";
+import { badge, thousands } from "../core/format.js";
 import { Log } from "../core/log.js";
 import type { LogSource } from "../core/source.js";
-import { isFinal } from "../core/types.js";
+import { isFinal, type Kept } from "../core/types.js";
 import { element, icon, setData, setText } from "./dom.js";
 import { Header } from "./header.js";
 import css from "./logview.css?inline";
@@ -19,6 +19,10 @@ const TICK_MS = 1000;
 export interface LogViewOptions {
   /** Height of the whole view in px; 0: as tall as its content, up to a default. */
   readonly height?: number;
+  /** Shown where the log can't be had. */
+  readonly kept?: Kept | undefined;
+  /** No button that changes anything. */
+  readonly readOnly?: boolean;
 }
 
 export function mountLogView(host: HTMLElement, source: LogSource, options: LogViewOptions = {}): { dispose(): void } {
@@ -35,6 +39,7 @@ class LogView {
   readonly #section = element("section", "view");
   readonly #notice = element("div", "notice");
   readonly #empty = element("div", "empty");
+  readonly #kept = element("pre", "kept");
   readonly #newsLabel = element("span", "label");
   readonly #news = element("button", "news", icon("down"), this.#newsLabel);
   readonly #stopTheme: () => void;
@@ -52,7 +57,7 @@ class LogView {
 
   constructor(host: HTMLElement, source: LogSource, options: LogViewOptions) {
     this.#host = host;
-    this.#log = new Log(source, () => this.#dirty());
+    this.#log = new Log(source, () => this.#dirty(), options.kept?.job);
     this.#header = new Header(
       {
         retry: () => this.#log.retry(),
@@ -60,7 +65,9 @@ class LogView {
         cancel: () => void this.#log.cancel(),
       },
       source.downloadUrl,
+      options.readOnly ?? false,
     );
+    setText(this.#kept, options.kept?.lines.join("\n") ?? "");
     this.#stopTheme = followTheme(host);
     this.#viewport = this.#mount(source.workload, options.height ?? 0);
     this.#presence = new ResizeObserver(() => this.#appeared());
@@ -98,12 +105,15 @@ class LogView {
     // A log of thousands of lines a second must not be read aloud as it comes.
     viewport.element.setAttribute("aria-live", "off");
     this.#notice.setAttribute("role", "status");
+    this.#kept.tabIndex = 0; // it scrolls
+    this.#kept.dataset["lmSuppressShortcuts"] = "true";
+    this.#kept.setAttribute("aria-label", "Last lines, as the notebook has kept them");
     this.#news.type = "button";
     this.#news.addEventListener("click", () => viewport.follow(true));
     section.append(
       this.#header.element,
       this.#notice,
-      element("div", "body", viewport.element, this.#empty, this.#news),
+      element("div", "body", viewport.element, this.#kept, this.#empty, this.#news),
     );
     return viewport;
   }
@@ -177,20 +187,23 @@ class LogView {
   #updateHeader(): void {
     const { job, status, lines, cancelling, serverNow } = this.#log;
     const rung = status.rung;
+    const count = rung === "error" ? Math.max(lines.last, job?.lines ?? 0) : lines.last;
     setData(this.#host, "state", rung);
-    setData(this.#host, "lines", String(lines.last));
+    setData(this.#host, "lines", String(count));
     const { following } = this.#viewport;
-    this.#header.update({ job, status, lines: lines.last, following, cancelling, serverNow });
+    this.#header.update({ job, status, lines: count, following, cancelling, serverNow });
     if (rung === "done") clearInterval(this.#tick);
   }
 
   #updateTexts(): void {
     const { job, status, trouble, lines } = this.#log;
     const error = status.rung === "error" ? status.message : undefined;
-    const notice = error ?? (trouble || job?.error || "");
+    const stands = error !== undefined && lines.get(lines.last) === undefined && this.#showKept(true);
+    if (!stands) this.#showKept(false);
+    const notice = stands ? `${error} ${this.#keptText()}` : (error ?? (trouble || job?.error || ""));
     setText(this.#notice, notice);
     this.#notice.hidden = notice === "";
-    this.#empty.hidden = this.#rows.count > 0;
+    this.#empty.hidden = this.#rows.count > 0 || stands;
     setText(this.#empty, this.#emptyText());
     if (this.#viewport.following) this.#seen = lines.last;
     const news = lines.last - this.#seen;
@@ -198,10 +211,23 @@ class LogView {
     setText(this.#newsLabel, news === 1 ? "1 new line" : `${thousands(news)} new lines`);
   }
 
+  /** What the notebook has kept stands in for a log that can't be had; false where it has kept nothing. */
+  #showKept(on: boolean): boolean {
+    const shown = on && this.#kept.textContent !== "";
+    this.#kept.hidden = !shown;
+    this.#viewport.element.hidden = shown;
+    return shown;
+  }
+
+  #keptText(): string {
+    const { label, detail } = badge(this.#log.job, { rung: "done" }, 0);
+    return `– The notebook has kept its end: ${[label, detail].filter(Boolean).join(", ")}.`;
+  }
+
   #emptyText(): string {
     const { job, status } = this.#log;
     if (status.rung === "error") return "No log to show";
-    if (job === undefined) return "Connecting…";
+    if (job === undefined || status.rung === "connecting") return "Connecting…";
     if (job.state === "queued") return "Waiting in the queue";
     return isFinal(job.state) ? "It wrote no lines" : "No lines yet";
   }

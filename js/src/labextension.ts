@@ -1,0 +1,46 @@
+// The shell for JupyterLab and Notebook 7: a MIME renderer, so that a saved notebook is live again without a kernel. Knows
+// outputs and their lifetimes, nothing of logs or network. It carries the views itself: a page whose server lacks the
+// extension can still say so. It is shown for untrusted notebooks, too: there it only reads.
+
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import { Widget } from "@lumino/widgets";
+import { claimOutputs, MIME, readBundle } from "./core/bundle.js";
+import { showLog } from "./view.js";
+
+/** Before the widget renderer (-10): these outputs carry a widget view as well, for other front ends. */
+const RANK = -20;
+
+export class WorkloadOutput extends Widget implements IRenderMime.IRenderer {
+  #view: { dispose(): void } | undefined;
+  #shown = "";
+
+  /** Called again when the output is updated, as it is at the workload's end: the view that is there goes on. */
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const { workload, protocol, kept } = readBundle(model.data[MIME]);
+    const shown = JSON.stringify([workload, protocol, model.trusted]);
+    if (shown === this.#shown || this.isDisposed) return;
+    this.#shown = shown;
+    this.#view?.dispose();
+    const host = document.createElement("div");
+    this.node.replaceChildren(host);
+    this.#view = showLog(host, { workload, protocol, height: 0, kept, readOnly: !model.trusted });
+  }
+
+  override dispose(): void {
+    this.#view?.dispose();
+    this.#view = undefined;
+    super.dispose();
+  }
+}
+
+claimOutputs();
+
+const extension: IRenderMime.IExtension = {
+  id: "jupyter-logstream:output",
+  description: "Shows the log of a workload, live, without a kernel.",
+  dataType: "json",
+  rendererFactory: { safe: true, mimeTypes: [MIME], defaultRank: RANK, createRenderer: () => new WorkloadOutput() },
+  rank: RANK,
+};
+
+export default extension;
