@@ -8,6 +8,8 @@ import pytest
 from jupyter_client.manager import KernelManager
 from serving import Kernel
 
+from jupyter_logstream import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,6 +21,7 @@ from ipywidgets import Layout
 gc.collect()
 print(json.dumps([sum(isinstance(w, kind) for w in _instances.values()) for kind in (LogView, Layout)]))
 """
+OURS = "application/vnd.jupyter-logstream.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -89,9 +92,16 @@ def test_the_hook_is_registered_once_however_it_is_asked_for(kernel):
 def test_the_bundle_carries_widget_and_static_forms(kernel):
     kernel.run("from jupyter_logstream import Workload\nWorkload('<b>')")
     shown = kernel.shown
-    assert set(shown) == {WIDGET, "text/plain", "text/html"}
+    assert set(shown) == {OURS, WIDGET, "text/plain", "text/html"}
+    assert shown[OURS] == {"workload": "<b>", "protocol": 1, "version": __version__}
     assert "<b>" in shown["text/plain"]
     assert "&lt;b&gt;" in shown["text/html"]
+
+
+@pytest.mark.parametrize("cell", ["LogView('w')", "Workload('w').show()"])
+def test_a_view_that_was_asked_for_stays_a_widget_where_the_labextension_is(cell, kernel):
+    kernel.run(f"from jupyter_logstream import LogView, Workload\n{cell}")
+    assert set(kernel.shown) == {WIDGET, "text/plain", "text/html"}
 
 
 def test_the_view_is_sent_as_text_and_knows_workload_height_and_protocol(kernel):

@@ -14,6 +14,11 @@ export class WorkloadOutput extends Widget implements IRenderMime.IRenderer {
   #view: { dispose(): void } | undefined;
   #shown = "";
 
+  constructor() {
+    super();
+    this.addClass("jupyter-logstream-output");
+  }
+
   /** Called again when the output is updated, as it is at the workload's end: the view that is there goes on. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const { workload, protocol, kept } = readBundle(model.data[MIME]);

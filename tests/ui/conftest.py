@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,18 @@ def quiet_news(folder: Path) -> None:
     settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+
+
+LABEXTENSION, WIDGETS = "jupyter-logstream", "@jupyter-widgets/jupyterlab-manager"
+SHELLS = {"both": (), "labextension": (WIDGETS,), "anywidget": (LABEXTENSION,)}
+"""What shows a workload's output, and which extensions of the page are switched off for it."""
+
+
+def disable(folder: Path, *extensions: str) -> None:
+    """Switch extensions of the page off, as `jupyter labextension disable` does."""
+    settings = folder / "config" / "labconfig"
+    settings.mkdir(parents=True)
+    (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": dict.fromkeys(extensions, True)}))
 
 
 @pytest.fixture(autouse=True)

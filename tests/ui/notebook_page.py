@@ -25,8 +25,8 @@ class NotebookPage:
         (server.root / self.file).write_text(json.dumps(_notebook(cells)))
         self.open()
 
-    def open(self) -> None:
-        """Go to the notebook and wait until its kernel is ready."""
+    def open(self, *, kernel: bool = True) -> None:
+        """Go to the notebook and wait until its kernel is ready, or until its cells are there."""
         # A workspace of its own: Lab would open the tabs of earlier tests again.
         place = f"lab/workspaces/{self.file[:8]}/tree" if self.server.kind == "lab" else "notebooks"
         token = f"?token={TOKEN}" if self.server.auth == "token" else ""
@@ -34,23 +34,45 @@ class NotebookPage:
         if self.server.auth == "password":
             self.page.locator("input[name=password]").fill(PASSWORD)
             self.page.locator("input[name=password]").press("Enter")
-        self._ready()
+        self._ready(kernel)
 
-    def reload(self) -> None:
+    def reload(self, *, kernel: bool = True) -> None:
         """Reload the page, as F5 does."""
         self.page.reload()
-        self._ready()
+        self._ready(kernel)
 
-    def _ready(self) -> None:
+    def _ready(self, kernel: bool) -> None:
         self.page.wait_for_function(
-            """(file) => {
+            """([file, kernel]) => {
               const widget = window.jupyterapp?.shell?.currentWidget;
               return widget?.context?.path === file && widget.context.isReady
-                && widget.sessionContext.session?.kernel?.connectionStatus === "connected";
+                && (!kernel || widget.sessionContext.session?.kernel?.connectionStatus === "connected");
             }""",
-            arg=self.file,
+            arg=[self.file, kernel],
             timeout=60_000,
         )
+
+    def start(self, index: int) -> None:
+        """Run a cell without waiting for its end."""
+        self.select(index)
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
+        self.eventually(lambda: self.kernel_status() == "busy", "busy")
+
+    def kernel_status(self) -> str:
+        """What the page says of its kernel: idle, busy, unknown ..."""
+        status = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status ?? 'none'"
+        return str(self.page.evaluate(status))
+
+    def saved(self) -> dict[str, Any]:
+        """The notebook as it is on disk."""
+        found: dict[str, Any] = json.loads((self.server.root / self.file).read_text())
+        return found
+
+    def shut_down_kernel(self) -> None:
+        """End the kernel, and the session that the notebook has with it."""
+        for session in self.server.http.get(f"{self.server.url}api/sessions").json():
+            if session["path"] == self.file:
+                self.server.http.delete(f"{self.server.url}api/sessions/{session['id']}")
 
     def command(self, name: str, **args: Any) -> None:
         """Execute a command of the page and wait for it."""

@@ -1,0 +1,363 @@
+"""A workload's output in JupyterLab and Notebook 7, by either shell alone and by both: what outlives what."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import nbconvert
+import nbformat
+import pytest
+from serving import Server, jupyter
+from ui.conftest import OPTIONS, SHELLS, disable, quiet_news
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+    from ui.notebook_page import NotebookPage
+
+    Open = Callable[..., NotebookPage]
+
+pytestmark = pytest.mark.browser
+
+OURS = "application/vnd.jupyter-logstream.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+COUNT = """
+import gc
+from ipywidgets import Layout
+from ipywidgets.widgets.widget import _instances
+from jupyter_logstream import LogView
+gc.collect()
+"""
+MODELS_AND_LAYOUTS = "[sum(isinstance(w, k) for w in _instances.values()) for k in (LogView, Layout)]"
+UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
+"""Prints five lines a second, until it is cancelled."""
+ENDS = 'for i in $(seq 1 300); do echo "line <b>$i</b>"; done; exit 3'
+
+BY_OURS = ".jupyter-logstream-output [data-logstream]"
+KINDS = [("lab", "/"), ("notebook", "/user/x/")]
+BY_LABEXTENSION = ("both", "labextension")
+
+
+def of(*shells: str) -> pytest.MarkDecorator:
+    """For a test of outputs that these shells show, in JupyterLab and in Notebook 7."""
+    params = [(kind, base_url, shell) for kind, base_url in KINDS for shell in shells]
+    ids = [f"{kind}-{shell}" for kind, _, shell in params]
+    return pytest.mark.parametrize("server", params, ids=ids, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    kind, base_url, shell = request.param
+    folder = tmp_path_factory.mktemp(f"{kind}-{shell}")
+    quiet_news(folder)
+    disable(folder, *SHELLS[shell])
+    with jupyter(folder, kind=kind, base_url=base_url, options=OPTIONS) as server:
+        yield server
+
+
+def showing(command: str) -> str:
+    return f"from jupyter_logstream import run\njob = run({command!r})\njob"
+
+
+def outputs(page: NotebookPage, cell: int = 0) -> list[dict]:
+    return page.saved()["cells"][cell]["outputs"]
+
+
+def has_settled(page: NotebookPage) -> None:
+    """Wait until the notebook holds the output's final form."""
+    model = "jupyterapp.shell.currentWidget.content.model.sharedModel.cells[0].toJSON().outputs[0].data"
+    page.eventually(lambda: "final" in page.page.evaluate(f"{model}[{OURS!r}] ?? {{}}"), "settled", 30)
+
+
+def ended(notebook: Open) -> NotebookPage:
+    """A saved notebook that shows a workload which has ended."""
+    page = notebook(showing(ENDS))
+    page.run()
+    page.wait_for("done", lines=300)
+    has_settled(page)
+    page.save()
+    return page
+
+
+def lines_grow(page: NotebookPage, timeout: float = 15) -> None:
+    page.wait_for("live", timeout=timeout)
+    page.wait_for("live", lines=int(page.views.first.get_attribute("data-lines") or 0) + 2, timeout=timeout)
+
+
+def delete_all(server: Server) -> None:
+    for workload in server.get("workloads")["workloads"]:
+        server.http.delete(f"{server.url}logstream/v1/workloads/{workload['id']}")
+
+
+def alter(page: NotebookPage) -> None:
+    """Change the notebook behind Jupyter's back, which makes it untrusted."""
+    found = page.saved()
+    found["metadata"]["changed"] = True
+    page.page.goto("about:blank")
+    page.shut_down_kernel()
+    (page.server.root / page.file).write_text(json.dumps(found))
+
+
+# --- one bundle, whichever shell shows it ---------------------------------------------------------------------------
+
+
+@of(*SHELLS)
+def test_an_output_is_live_and_saved_with_all_its_forms(notebook: Open, server: Server):
+    page = notebook(showing(UNENDING))
+    page.run()
+    lines_grow(page)
+    assert server.get("info")["open_streams"] == 1
+    page.save()
+    (output,) = outputs(page)
+    assert set(output["data"]) == {OURS, WIDGET, "text/html", "text/plain"}
+
+
+@of("both", "labextension")
+def test_the_labextension_shows_it_and_no_model_is_left_once_the_kernel_is_idle(notebook: Open):
+    page = notebook(showing(ENDS))
+    page.run()
+    page.wait_for("done", lines=300)
+    assert page.page.locator(BY_OURS).count() == 1
+    has_settled(page)
+    with page.kernel() as kernel:
+        kernel.run(COUNT)
+        page.eventually(lambda: kernel.json(MODELS_AND_LAYOUTS) == [0, 0], "no model")
+
+
+@of("both", "labextension")
+def test_at_its_end_the_saved_output_is_the_final_picture_and_the_view_goes_on(notebook: Open):
+    page = notebook(showing("sleep 2; " + ENDS))
+    page.run()
+    page.wait_for("live")
+    page.views.first.evaluate("it => { it.mine = true; }")
+    has_settled(page)
+    assert page.views.count() == 1
+    assert page.views.first.evaluate("it => it.mine") is True
+    page.save()
+    (output,) = outputs(page)
+    assert set(output["data"]) == {OURS, "text/html", "text/plain"}
+    final = output["data"][OURS]["final"]
+    assert (final["job"]["state"], final["job"]["exit_code"], final["job"]["lines"]) == ("failed", 3, 300)
+    assert final["lines"] == [f"line <b>{i}</b>" for i in range(251, 301)]
+    assert len(json.dumps(output)) < 50_000
+
+
+@of("anywidget")
+def test_at_its_end_a_view_shown_by_its_widget_is_left_as_it_is(notebook: Open):
+    page = notebook(showing("sleep 1; " + ENDS))
+    page.run()
+    page.wait_for("done", lines=300)
+    assert page.page.locator(BY_OURS).count() == 0
+    page.page.wait_for_timeout(6000)  # the kernel looks every two seconds
+    assert page.views.count() == 1
+    assert page.rows().last.inner_text().strip() == "line <b>300</b>"
+    page.save()
+    assert WIDGET in outputs(page)[0]["data"]
+
+
+# --- what outlives the kernel, and the page -------------------------------------------------------------------------
+
+
+@of("both", "labextension")
+def test_a_reload_while_the_kernel_is_busy_shows_new_lines_at_once(notebook: Open):
+    page = notebook(showing(UNENDING), "import time\ntime.sleep(60)")
+    page.run(0)
+    lines_grow(page)
+    page.save()
+    page.start(1)
+    page.reload(kernel=False)
+    lines_grow(page)
+    sessions = page.server.http.get(f"{page.server.url}api/sessions").json()
+    assert [it["kernel"]["execution_state"] for it in sessions if it["path"] == page.file] == ["busy"]
+
+
+@of("anywidget")
+def test_a_reload_of_a_widget_shows_new_lines_once_the_kernel_is_idle(notebook: Open):
+    page = notebook(showing(UNENDING), "import time\ntime.sleep(8)")
+    page.run(0)
+    lines_grow(page)
+    page.save()
+    page.start(1)
+    page.reload(kernel=False)
+    lines_grow(page, timeout=40)
+
+
+@of("both", "labextension")
+def test_a_restart_of_the_kernel_and_a_reload_show_new_lines(notebook: Open):
+    page = notebook(showing(UNENDING))
+    page.run()
+    lines_grow(page)
+    page.save()
+    page.restart_kernel()
+    lines_grow(page)
+    page.reload()
+    lines_grow(page)
+    page.shut_down_kernel()
+    page.reload()
+    lines_grow(page)
+
+
+@of("both", "labextension")
+def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook: Open):
+    page = ended(notebook)
+    page.page.goto("about:blank")
+    page.shut_down_kernel()
+    page.page.route("**/api/kernelspecs*", lambda route: route.fulfill(json={"default": "none", "kernelspecs": {}}))
+    page.page.route(
+        "**/api/sessions*", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+    )
+    page.open(kernel=False)
+    page.page.locator(".jp-Dialog .jp-mod-reject").click()
+    assert page.kernel_status() == "none"
+    page.wait_for("done", lines=300)
+    page.views.first.locator('[data-seq="300"]').wait_for(timeout=5000)
+    page.views.first.get_by_role("log").press("Home")
+    first = page.views.first.locator('[data-seq="1"]')
+    first.wait_for(timeout=5000)
+    assert first.inner_text().strip() == "line <b>1</b>"
+
+
+@of("both", "labextension")
+def test_where_the_log_was_deleted_the_notebook_shows_what_it_kept_and_why(notebook: Open, server: Server):
+    page = ended(notebook)
+    delete_all(server)
+    page.reload()
+    page.wait_for("error", lines=300)
+    view = page.views.first
+    assert "This log was deleted from the server" in view.get_by_role("status").inner_text()
+    assert "Failed, exit 3" in view.get_by_role("status").inner_text()
+    kept = view.locator(".kept").inner_text().splitlines()
+    assert kept == [f"line <b>{i}</b>" for i in range(251, 301)]
+    assert view.locator("b").count() == 0
+
+
+@of("anywidget")
+def test_where_the_log_was_deleted_a_widget_says_so(notebook: Open, server: Server):
+    page = notebook(showing(ENDS))
+    page.run()
+    page.wait_for("done", lines=300)
+    page.save()
+    delete_all(server)
+    page.reload()
+    page.wait_for("error")
+    assert "This log was deleted from the server" in page.views.first.get_by_role("status").inner_text()
+
+
+# --- notebooks from elsewhere ---------------------------------------------------------------------------------------
+
+
+@of("both", "labextension")
+def test_an_untrusted_notebook_shows_the_log_and_offers_nothing_that_changes_it(notebook: Open):
+    page = notebook(showing(UNENDING))
+    page.run()
+    lines_grow(page)
+    cancel = page.views.first.get_by_role("button", name=re.compile("cancel", re.IGNORECASE))
+    assert cancel.count() == 1
+    page.save()
+    alter(page)
+    page.open()
+    lines_grow(page)
+    assert cancel.count() == 0
+
+
+@of("anywidget")
+def test_an_untrusted_notebook_shows_the_static_picture_where_only_a_widget_could_be(notebook: Open):
+    page = notebook(showing(UNENDING))
+    page.run()
+    page.wait_for("live", lines=1)
+    page.save()
+    alter(page)
+    page.open()
+    page.page.locator(".jp-RenderedHTML pre").get_by_text("while true").wait_for(timeout=10_000)
+    assert page.views.count() == 0
+
+
+@of("both")
+@pytest.mark.parametrize("exporter", [nbconvert.HTMLExporter, nbconvert.MarkdownExporter])
+def test_what_nbconvert_makes_of_it_holds_the_final_picture(exporter, notebook: Open, server: Server):
+    page = ended(notebook)
+    text, _ = exporter().from_notebook_node(nbformat.read(server.root / page.file, 4))
+    assert "[failed, exit code 3, " in text
+    assert "300 lines]" in text
+    assert "line &lt;b&gt;300&lt;/b&gt;" in text
+    assert "<b>300" not in text
+
+
+# --- what is left behind --------------------------------------------------------------------------------------------
+
+
+@of(*SHELLS)
+def test_twenty_runs_a_move_and_an_undone_delete_leave_one_view_and_at_most_one_model(notebook: Open, server: Server):
+    page = notebook(showing(UNENDING), "1")
+    for _ in range(20):
+        page.run()
+    page.wait_for("live", lines=1)
+    page.select(0)
+    page.command("notebook:move-cell-down")
+    page.wait_for("live", lines=2)
+    page.command("notebook:delete-cell")
+    page.eventually(lambda: server.get("info")["open_streams"] == 0, "no stream")
+    assert page.views.count() == 0
+    page.command("notebook:undo-cell-action")
+    lines_grow(page)
+    page.eventually(lambda: server.get("info")["open_streams"] == 1, "one stream")
+    assert server.get("info")["connections"] == 1
+    assert page.views.count() == 1
+    with page.kernel() as kernel:
+        kernel.run(COUNT)
+        assert max(kernel.json(MODELS_AND_LAYOUTS)) <= 1
+        if page.server.folder.name.startswith(f"{server.kind}-both"):
+            page.eventually(lambda: kernel.json(MODELS_AND_LAYOUTS) == [0, 0], "no model")
+
+
+@of(*BY_LABEXTENSION)
+@pytest.mark.parametrize("command", ["notebook:clear-cell-output", "notebook:delete-cell", "application:close"])
+def test_what_is_cleared_deleted_or_closed_lets_go_of_its_stream(command, notebook: Open, server: Server):
+    if (command, server.kind) == ("application:close", "notebook"):
+        pytest.skip("Notebook 7 has a browser tab per notebook")
+    page = notebook(showing(UNENDING), "1")
+    page.run()
+    page.wait_for("live", lines=1)
+    page.select(0)
+    page.save()
+    page.command(command)
+    page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
+
+
+@of("both")
+def test_a_widget_and_an_output_in_one_page_share_one_connection(notebook: Open, server: Server):
+    page = notebook(showing(UNENDING), "job.show()", showing(UNENDING))
+    for cell in range(3):
+        page.run(cell)
+    page.eventually(lambda: page.views.count() == 3, "three views")
+    for view in range(3):
+        page.wait_for("live", lines=3, view=view)
+    page.eventually(lambda: server.get("info")["connections"] == 1, "one connection")
+    assert server.get("info")["open_streams"] == 2
+    assert page.page.locator(BY_OURS).count() == 2
+
+
+# --- versions that differ -------------------------------------------------------------------------------------------
+
+
+@of("both")
+def test_a_server_without_the_extension_is_named_beside_what_was_kept(notebook: Open, page: Page):
+    here = ended(notebook)
+    page.route("**/logstream/v1/**", lambda route: route.fulfill(status=404, json={"message": "Not Found"}))
+    here.reload()
+    here.wait_for("error", lines=300)
+    said = here.views.first.get_by_role("status").inner_text()
+    assert "does not run jupyter-logstream: install it" in said
+    assert "line <b>300</b>" in here.views.first.locator(".kept").inner_text()
+
+
+@of("both")
+def test_a_server_of_another_protocol_is_named(notebook: Open, page: Page):
+    page.route("**/logstream/v1/info", lambda route: route.fulfill(json={"protocol": 2}))
+    here = notebook(showing(UNENDING))
+    here.run()
+    here.wait_for("error")
+    assert "speaks protocol 2" in here.views.first.get_by_role("status").inner_text()
