@@ -38,13 +38,22 @@ export class WorkloadOutput extends Widget implements IRenderMime.IRenderer {
   }
 }
 
-claimOutputs();
+const rendererFactory: IRenderMime.IRendererFactory = {
+  safe: true,
+  mimeTypes: [MIME],
+  defaultRank: RANK,
+  createRenderer: () => new WorkloadOutput(),
+};
 
 const extension: IRenderMime.IExtension = {
   id: "jupyter-logstream:output",
   description: "Shows the log of a workload, live, without a kernel.",
   dataType: "json",
-  rendererFactory: { safe: true, mimeTypes: [MIME], defaultRank: RANK, createRenderer: () => new WorkloadOutput() },
+  // A page evaluates this module even where the extension is disabled there, but takes no renderer from it then.
+  get rendererFactory() {
+    claimOutputs();
+    return rendererFactory;
+  },
   rank: RANK,
 };
 

@@ -45,15 +45,17 @@ afterEach(() => {
 });
 
 describe("the extension", () => {
+  it("claims the outputs of workloads once the page takes its renderer: not where it is disabled", () => {
+    expect(areOutputsClaimed()).toBe(false);
+    expect([extension].flat()[0]?.rendererFactory.createRenderer).toBeDefined();
+    expect(areOutputsClaimed()).toBe(true);
+  });
+
   it("comes before the widget renderer, whose rank is -10, also in untrusted notebooks", () => {
     const [only] = [extension].flat();
     expect(only?.rendererFactory).toMatchObject({ safe: true, mimeTypes: [MIME] });
     expect(only?.rank).toBeLessThan(-10);
     expect(only?.rendererFactory.defaultRank).toBeLessThan(-10);
-  });
-
-  it("claims the outputs of workloads as soon as it is loaded", () => {
-    expect(areOutputsClaimed()).toBe(true);
   });
 });
 

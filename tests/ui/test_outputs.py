@@ -68,8 +68,8 @@ def outputs(page: NotebookPage, cell: int = 0) -> list[dict]:
 
 def has_settled(page: NotebookPage) -> None:
     """Wait until the notebook holds the output's final form."""
-    model = "jupyterapp.shell.currentWidget.content.model.sharedModel.cells[0].toJSON().outputs[0].data"
-    page.eventually(lambda: "final" in page.page.evaluate(f"{model}[{OURS!r}] ?? {{}}"), "settled", 30)
+    data = "Object.keys(jupyterapp.shell.currentWidget.content.model.sharedModel.cells[0].toJSON().outputs[0].data)"
+    page.eventually(lambda: WIDGET not in page.page.evaluate(data), "settled", 30)
 
 
 def ended(notebook: Open) -> NotebookPage:
