@@ -107,11 +107,15 @@ def _see_to_ends() -> None:
     left = 1
     while left:
         time.sleep(max(EVERY, left / 10))
-        for output in list(_outputs):
-            if output.dropped or output.settle():
-                with _changing:
-                    _outputs.remove(output)
+        try:
+            settled = [output for output in list(_outputs) if output.dropped or output.settle()]
+        except BaseException:
+            with _changing:
+                _outputs.clear()  # so that the next output starts a thread again
+            raise
         with _changing:
+            for output in settled:
+                _outputs.remove(output)
             left = len(_outputs)
 
 

@@ -38,15 +38,26 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_logstream.json",
         "jupyter_logstream-0.1.0.dist-info/licenses/LICENSE",
     } <= set(names)
-    assert not [name for name in names if name.startswith(("tests", "js", "notebooks"))]
+    labextension = f"{data}/share/jupyter/labextensions/jupyter-logstream"
+    assert {f"{labextension}/package.json", f"{labextension}/install.json"} <= set(names)
+    assert [name for name in names if name.startswith(f"{labextension}/static/remoteEntry.")]
+    assert not [name for name in names if name.startswith(("tests", "js", "notebooks", "jupyter_logstream/labext"))]
 
 
-def test_no_wheel_is_made_without_a_front_end(tmp_path):
+def test_jupyterlab_finds_the_labextension_enabled():
+    command = [sys.executable, "-m", "jupyter", "labextension", "list"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = re.sub(r"\x1b\[\d*m", "", listing.stdout + listing.stderr)
+    assert re.search(r"jupyter-logstream v\S+ +enabled +OK \(python, jupyter_logstream\)", said)
+
+
+@pytest.mark.parametrize("missing", ["static", "labextension"])
+def test_no_wheel_is_made_without_a_front_end(missing, tmp_path):
     """Without node the build must stop with what to do, not make a wheel that shows nothing."""
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "jupyter-config"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / "jupyter_logstream", tmp_path / "jupyter_logstream", ignore=shutil.ignore_patterns("static"))
+    shutil.copytree(ROOT / "jupyter_logstream", tmp_path / "jupyter_logstream", ignore=shutil.ignore_patterns(missing))
     result = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel"],
         cwd=tmp_path, env={"PATH": ""}, capture_output=True, text=True, check=False,
