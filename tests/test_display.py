@@ -129,3 +129,13 @@ def test_a_workload_deleted_meanwhile_is_let_go_of(kernel, server):
 def test_a_workload_is_still_an_output_of_its_cell(kernel):
     shows(kernel, "true")
     assert kernel.json("Out[max(Out)] == job") is True
+
+
+def test_what_fails_while_looking_for_an_end_does_not_keep_later_outputs_from_theirs(kernel):
+    kernel.run("settle, display._Output.settle = display._Output.settle, lambda self: 1 / 0")
+    shows(kernel, "true")
+    time.sleep(1)
+    kernel.run("display._Output.settle = settle")
+    shows(kernel, "sleep 0.5")
+    page_says(kernel, "labextension")
+    assert "final" in update(kernel, 20)["data"][OURS]

@@ -13,7 +13,7 @@ from serving import Server, jupyter
 from ui.conftest import OPTIONS, SHELLS, disable, quiet_news
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Page
     from ui.notebook_page import NotebookPage
@@ -41,9 +41,9 @@ KINDS = [("lab", "/"), ("notebook", "/user/x/")]
 BY_LABEXTENSION = ("both", "labextension")
 
 
-def of(*shells: str) -> pytest.MarkDecorator:
+def of(*shells: str, kinds: Sequence[tuple[str, str]] = KINDS) -> pytest.MarkDecorator:
     """For a test of outputs that these shells show, in JupyterLab and in Notebook 7."""
-    params = [(kind, base_url, shell) for kind, base_url in KINDS for shell in shells]
+    params = [(kind, base_url, shell) for kind, base_url in kinds for shell in shells]
     ids = [f"{kind}-{shell}" for kind, _, shell in params]
     return pytest.mark.parametrize("server", params, ids=ids, indirect=True, scope="module")
 
@@ -115,7 +115,7 @@ def test_an_output_is_live_and_saved_with_all_its_forms(notebook: Open, server: 
     assert set(output["data"]) == {OURS, WIDGET, "text/html", "text/plain"}
 
 
-@of("both", "labextension")
+@of(*BY_LABEXTENSION)
 def test_the_labextension_shows_it_and_no_model_is_left_once_the_kernel_is_idle(notebook: Open):
     page = notebook(showing(ENDS))
     page.run()
@@ -127,7 +127,7 @@ def test_the_labextension_shows_it_and_no_model_is_left_once_the_kernel_is_idle(
         page.eventually(lambda: kernel.json(MODELS_AND_LAYOUTS) == [0, 0], "no model")
 
 
-@of("both", "labextension")
+@of(*BY_LABEXTENSION)
 def test_at_its_end_the_saved_output_is_the_final_picture_and_the_view_goes_on(notebook: Open):
     page = notebook(showing("sleep 2; " + ENDS))
     page.run()
@@ -161,7 +161,7 @@ def test_at_its_end_a_view_shown_by_its_widget_is_left_as_it_is(notebook: Open):
 # --- what outlives the kernel, and the page -------------------------------------------------------------------------
 
 
-@of("both", "labextension")
+@of(*BY_LABEXTENSION)
 def test_a_reload_while_the_kernel_is_busy_shows_new_lines_at_once(notebook: Open):
     page = notebook(showing(UNENDING), "import time\ntime.sleep(60)")
     page.run(0)
@@ -185,7 +185,7 @@ def test_a_reload_of_a_widget_shows_new_lines_once_the_kernel_is_idle(notebook: 
     lines_grow(page, timeout=40)
 
 
-@of("both", "labextension")
+@of(*BY_LABEXTENSION)
 def test_a_restart_of_the_kernel_and_a_reload_show_new_lines(notebook: Open):
     page = notebook(showing(UNENDING))
     page.run()
@@ -200,7 +200,7 @@ def test_a_restart_of_the_kernel_and_a_reload_show_new_lines(notebook: Open):
     lines_grow(page)
 
 
-@of("both", "labextension")
+@of(*BY_LABEXTENSION)
 def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook: Open):
     page = ended(notebook)
     page.page.goto("about:blank")
@@ -216,11 +216,10 @@ def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook
     page.views.first.locator('[data-seq="300"]').wait_for(timeout=5000)
     page.views.first.get_by_role("log").press("Home")
     first = page.views.first.locator('[data-seq="1"]')
-    first.wait_for(timeout=5000)
-    assert first.inner_text().strip() == "line <b>1</b>"
+    page.eventually(lambda: first.count() == 1 and first.inner_text().strip() == "line <b>1</b>", "the first line")
 
 
-@of("both", "labextension")
+@of(*BY_LABEXTENSION)
 def test_where_the_log_was_deleted_the_notebook_shows_what_it_kept_and_why(notebook: Open, server: Server):
     page = ended(notebook)
     delete_all(server)
@@ -249,7 +248,7 @@ def test_where_the_log_was_deleted_a_widget_says_so(notebook: Open, server: Serv
 # --- notebooks from elsewhere ---------------------------------------------------------------------------------------
 
 
-@of("both", "labextension")
+@of(*BY_LABEXTENSION)
 def test_an_untrusted_notebook_shows_the_log_and_offers_nothing_that_changes_it(notebook: Open):
     page = notebook(showing(UNENDING))
     page.run()
@@ -314,16 +313,23 @@ def test_twenty_runs_a_move_and_an_undone_delete_leave_one_view_and_at_most_one_
 
 
 @of(*BY_LABEXTENSION)
-@pytest.mark.parametrize("command", ["notebook:clear-cell-output", "notebook:delete-cell", "application:close"])
-def test_what_is_cleared_deleted_or_closed_lets_go_of_its_stream(command, notebook: Open, server: Server):
-    if (command, server.kind) == ("application:close", "notebook"):
-        pytest.skip("Notebook 7 has a browser tab per notebook")
+@pytest.mark.parametrize("command", ["notebook:clear-cell-output", "notebook:delete-cell"])
+def test_what_is_cleared_or_deleted_lets_go_of_its_stream(command, notebook: Open, server: Server):
     page = notebook(showing(UNENDING), "1")
     page.run()
     page.wait_for("live", lines=1)
     page.select(0)
-    page.save()
     page.command(command)
+    page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
+
+
+@of(*BY_LABEXTENSION, kinds=KINDS[:1])
+def test_a_tab_of_the_lab_that_is_closed_lets_go_of_its_stream(notebook: Open, server: Server):
+    page = notebook(showing(UNENDING))
+    page.run()
+    page.wait_for("live", lines=1)
+    page.save()
+    page.command("application:close")
     page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
 
 
