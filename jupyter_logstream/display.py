@@ -67,7 +67,7 @@ def show(workload: Workload) -> None:
     view = LogView(workload)
     view.observe(_close_if_unused, "page")
     output = _Output(workload, view, uuid4().hex)
-    live, metadata = view._repr_mimebundle_()
+    live, metadata = view.live()
     _put_out({**live, **workload.snapshot()}, metadata=metadata, display_id=output.id)
     shell = get_ipython()
     if getattr(shell, "kernel", None) is not None:  # a terminal cannot take back what it has printed

@@ -47,10 +47,14 @@ class LogView(anywidget.AnyWidget):
             raise FileNotFoundError(f"{_BUILT} is not built: run `make install` in the clone.") from None
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        live, metadata = super()._repr_mimebundle_() or ({}, {})
+        live, metadata = self.live()
         static = Workload(self.workload).snapshot()
         del static[MIME]  # this is to be the widget, also where the labextension could show it
         return {**live, **static}, metadata
+
+    def live(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a page needs to show the widget, and nothing for pages that cannot."""
+        return super()._repr_mimebundle_() or ({}, {})
 
     def let_go(self) -> None:
         """Close model and layout; a layout is never closed with its model otherwise."""

@@ -112,6 +112,13 @@ describe("an output", () => {
     expect(shown()?.dataset).toMatchObject({ state: "error", lines: "60" });
   });
 
+  it("of a workload that wrote nothing says how it ended where its log is gone", async () => {
+    await output.renderModel(model({ final: { ...FINAL, lines: [] } }));
+    say({ kind: "state", rung: "error", message: "Gone." });
+    await vi.waitFor(() => expect(find(".notice").textContent).toContain("Failed, exit 3"));
+    expect(find(".kept").textContent).toBe("It wrote no lines");
+  });
+
   it("shows the log itself, not what was kept, where it can be had", async () => {
     await output.renderModel(model({ final: FINAL }));
     say({ kind: "snapshot", job: FINAL.job });

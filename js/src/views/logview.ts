@@ -40,6 +40,7 @@ class LogView {
   readonly #notice = element("div", "notice");
   readonly #empty = element("div", "empty");
   readonly #kept = element("pre", "kept");
+  readonly #hasKept: boolean;
   readonly #newsLabel = element("span", "label");
   readonly #news = element("button", "news", icon("down"), this.#newsLabel);
   readonly #stopTheme: () => void;
@@ -67,7 +68,8 @@ class LogView {
       source.downloadUrl,
       options.readOnly ?? false,
     );
-    setText(this.#kept, options.kept?.lines.join("\n") ?? "");
+    this.#hasKept = options.kept !== undefined;
+    setText(this.#kept, options.kept?.lines.join("\n") || "It wrote no lines");
     this.#stopTheme = followTheme(host);
     this.#viewport = this.#mount(source.workload, options.height ?? 0);
     this.#presence = new ResizeObserver(() => this.#appeared());
@@ -213,7 +215,7 @@ class LogView {
 
   /** What the notebook has kept stands in for a log that can't be had; false where it has kept nothing. */
   #showKept(on: boolean): boolean {
-    const shown = on && this.#kept.textContent !== "";
+    const shown = on && this.#hasKept;
     this.#kept.hidden = !shown;
     this.#viewport.element.hidden = shown;
     return shown;
