@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -48,6 +49,17 @@ MAY_USE: dict[str, set[str]] = {
 
 ONLY_IN = {"anywidget": {"widgets"}, "ipywidgets": {"widgets"}}
 """Packages that must not spread."""
+
+JS = ROOT / "js" / "src"
+
+# The same for the page: who may import whom, and which packages. A part is a file or a folder directly in js/src.
+JS_MAY_IMPORT = {
+    "core": {"core"},
+    "views": {"core", "views"},
+    "view": {"core", "views"},
+    "anywidget": {"core", "view"},
+    "labextension": {"core", "view", "@lumino/widgets", "@jupyterlab/rendermime-interfaces"},
+}
 
 LONGEST_FILE = 400
 
@@ -129,6 +141,34 @@ def test_on_the_server_only_handlers_know_http_errors(path: Path) -> None:
 @pytest.mark.parametrize("path", sources(), ids=short)
 def test_a_file_begins_by_saying_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", sorted(JS.rglob("*.ts")), ids=lambda path: str(path.relative_to(JS)))
+def test_a_file_of_the_page_imports_only_what_its_part_may_know(path: Path) -> None:
+    part = path.relative_to(JS).parts[0].removesuffix(".ts")
+    assert part in JS_MAY_IMPORT, f"{part}: say in JS_MAY_IMPORT what this new part may know"
+    assert js_imports(path) <= JS_MAY_IMPORT[part]
+
+
+def js_imports(path: Path) -> set[str]:
+    """The parts and packages that a file of the page imports, types included."""
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(r"""(?:\bfrom|^import|\bimport\()\s*["']([^"']+)["']""", text, re.MULTILINE)
+    ours = [name for name in named if name.startswith(".")]
+    parts = {(path.parent / name).resolve().relative_to(JS).parts[0].split(".")[0] for name in ours}
+    return parts | {name for name in named if not name.startswith(".")}
+
+
+def test_the_reader_of_the_pages_imports_sees_every_form(tmp_path) -> None:
+    """The rule above rests on this."""
+    assert js_imports(JS / "labextension.ts") == JS_MAY_IMPORT["labextension"]
+    text = 'import "./core/a.js";\nimport {\n  b,\n} from "b";\nexport * from \'c\';\nconst d = await import("d");\n'
+
+    class Example(type(tmp_path)):  # type: ignore[misc]  # a path whose text is ours
+        def read_text(self, **_):
+            return text
+
+    assert js_imports(Example(JS / "views.ts")) == {"core", "b", "c", "d"}
 
 
 def test_no_file_is_too_long() -> None:
