@@ -140,14 +140,15 @@ def attach(id: str) -> Workload:  # noqa: A002 - the protocol's own name
 class Workload:
     """A handle on a workload. As the last line of a cell it shows the live log; `await` it or `wait()` for its end."""
 
-    __slots__ = ("_final", "id")
+    __slots__ = ("_final", "_seen", "id")
 
     def __init__(self, id: str, info: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - as above
         self.id = id
+        self._seen = (repr(info.get("name")), info["state"]) if info else ()  # when it was listed; for its repr only
         self._final = dict(info) if info and info["state"] in FINAL else None  # never changes again, so may be kept
 
     def __repr__(self) -> str:
-        return f"Workload({self.id!r})"
+        return f"Workload({', '.join([repr(self.id), *self._seen])})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Workload) and other.id == self.id

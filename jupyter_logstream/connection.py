@@ -99,7 +99,10 @@ def call(
 
     Tried a second time when the connection failed, so every POST must be safe to repeat. Raises LogStreamError.
     """
-    return block(fetch(method, path, params=params, body=body, raw=raw))
+    try:
+        return block(fetch(method, path, params=params, body=body, raw=raw))
+    except LogStreamError as error:
+        raise error.with_traceback(None) from error.__cause__  # the frames of our loop and thread tell nobody anything
 
 
 async def fetch(

@@ -12,6 +12,7 @@ from typing import Any
 from .workload import WorkloadSpec, shell_join
 
 _LONGEST_NAME = 200
+_LONGEST_GUESS = 100  # characters of a command that become its name
 _LONGEST_TIMEOUT = 10 * 365 * 86400
 _LONGEST_ARGUMENTS = 2 * 1024 * 1024 - 64 * 1024  # bytes; Linux refuses more (E2BIG), one string more than 128 KiB
 _LONGEST_STRING = 128 * 1024 - 1
@@ -150,4 +151,5 @@ def _check_size(spec: WorkloadSpec) -> None:
 
 def _name_of(command: str | list[str]) -> str:
     text = command if isinstance(command, str) else shell_join(command)
-    return _UNPRINTABLE.sub(" ", text).strip()[:60].strip() or "workload"
+    name = _UNPRINTABLE.sub(" ", text).strip()
+    return name if len(name) <= _LONGEST_GUESS else name[: _LONGEST_GUESS - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

@@ -178,6 +178,17 @@ describe("what is drawn", () => {
 });
 
 describe("following", () => {
+  it("holds still while text is selected, and goes on after a mere click", async () => {
+    source.logs(...records(1, 100));
+    await paint();
+    viewport().dispatchEvent(new MouseEvent("pointerdown", { button: 0, bubbles: true }));
+    await paint();
+    expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
+    document.dispatchEvent(new PointerEvent("pointerup"));
+    await paint();
+    expect(find(".follow").getAttribute("aria-pressed")).toBe("true");
+  });
+
   beforeEach(async () => {
     source.logs(...records(1, 500));
     await paint();

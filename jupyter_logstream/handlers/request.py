@@ -59,7 +59,6 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
 _SAID = {
     UnknownWorkload: "there is no such workload",
     UnknownStream: "there is no such workload",
-    CannotSend: "the workload takes no input: it has ended, closed its input, or was started without stdin",
     BadPattern: "q is not a regular expression",
     BadIndex: "the log is damaged and could not be mended",
 }
@@ -209,11 +208,19 @@ class LogStreamHandler(APIHandler):
             self.send_error(known.status_code, exc_info=(Refused, known, None))
 
 
+_NO_INPUT = {
+    "no_stdin": "the workload was started without stdin, so it takes no input",
+    "stdin_closed": "the workload's input is closed",
+    "ended": "the workload does not run, so it takes no input",
+}
+
+
 def refusal(error: BaseException) -> Refused | None:
     """The error as an answer, by the table; None where it is not in it (then it is a fault of ours: 500)."""
     for kind, (status, reason) in ERRORS.items():
         if isinstance(error, kind):
-            return Refused(status, reason, _SAID.get(kind, str(error)))
+            said = _NO_INPUT.get(error.reason) if isinstance(error, CannotSend) else _SAID.get(kind)
+            return Refused(status, reason, said or str(error))
     return None
 
 

@@ -55,7 +55,7 @@ export class Header {
     this.#download.title = "Download the whole log (log.txt)";
     this.#download.setAttribute("aria-label", this.#download.title);
     const meta = element("span", "metas", this.#duration, this.#count);
-    const tools = element("span", "tools", this.#follow, this.#download, this.#cancel);
+    const tools = element("span", "tools", this.#cancel, this.#follow, this.#download);
     this.element = element("header", "bar", this.#badge, this.#retry, this.#name, meta, tools);
   }
 

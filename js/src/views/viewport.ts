@@ -36,6 +36,7 @@ export class Viewport {
     this.element.dataset["lmSuppressShortcuts"] = "true";
     this.element.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     this.element.addEventListener("wheel", (event) => this.#onWheel(event), { passive: true });
+    this.element.addEventListener("pointerdown", (event) => this.#onPress(event));
     this.element.addEventListener("keydown", (event) => this.#onKey(event));
     this.#observer = new ResizeObserver(() => this.#onResize());
     this.#observer.observe(this.element);
@@ -109,7 +110,7 @@ export class Viewport {
   #onResize(): void {
     // As wide as the longest row seen: else the horizontal scrollbar would come and go with the rows.
     const width = this.#spacer.offsetWidth;
-    if (width > this.element.clientWidth) this.#spacer.style.minWidth = `${width}px`;
+    if (width > this.element.clientWidth) this.#spacer.style.minWidth = `max(100%, ${width}px)`;
     if (this.element.clientHeight === this.#height) return;
     this.#measure();
     // At once: else the native scrollbar's own correction would be taken for a user who scrolls up. An element that was
@@ -138,6 +139,20 @@ export class Viewport {
     if (event.deltaY >= 0 || event.shiftKey || !this.#following || this.#position.top <= 0) return;
     this.#following = false;
     this.#changed();
+  }
+
+  /** Text is being selected: rows that go on moving would take the selection with them. */
+  #onPress(event: PointerEvent): void {
+    const onScrollbar = event.offsetX > this.element.clientWidth && event.target === this.element;
+    if (event.button !== 0 || !this.#following || onScrollbar) return;
+    this.#following = false;
+    this.#changed();
+    const released = () => {
+      const root = this.element.getRootNode() as { getSelection?: () => Selection | null };
+      const selection = root.getSelection?.() ?? document.getSelection();
+      if (selection === null || selection.isCollapsed) this.follow(true);
+    };
+    document.addEventListener("pointerup", released, { once: true });
   }
 
   #onKey(event: KeyboardEvent): void {
