@@ -22,6 +22,7 @@ function told() {
     records: vi.fn(async () => {
       throw new Refused("gone");
     }),
+    find: async () => ({ total: 0, seq: undefined }),
     cancel: async () => undefined,
   };
   const log = new Log(source, changed);

@@ -26,6 +26,12 @@ export class Told implements LogSource {
     };
     return { close, retryNow: () => void this.retried++ };
   }
+  readonly found: string[] = [];
+  match = { total: 0, seq: undefined as number | undefined };
+  async find(query: string, nth: number) {
+    this.found.push(`${query} ${nth}`);
+    return this.match;
+  }
   async records(after: number, limit: number): Promise<readonly LogRecord[]> {
     this.asked.push(after);
     if (this.refuse !== undefined) throw this.refuse;

@@ -209,6 +209,23 @@ def test_scrolling_up_lets_go_of_the_end_and_the_bottom_catches_on_again(noteboo
     newest.wait_for(timeout=15_000)
 
 
+def test_a_match_is_found_anywhere_in_a_long_log(notebook: Open):
+    page = notebook("from jupyter_logstream import run\njob = run('seq 1 300000', tty=False).wait(60)", "job")
+    page.run(0)
+    page.run(1)
+    page.wait_for("done", lines=300_000)
+    view = page.views.first
+    view.get_by_role("log").press("/")
+    query = view.get_by_role("textbox")
+    query.fill("/^12345.$/")
+    expect(view.get_by_text("10 of 10")).to_be_visible(timeout=15_000)
+    expect(view.locator("[data-hit]")).to_have_text("123459", timeout=5000)
+    query.press("Enter")
+    expect(view.locator("[data-hit]")).to_have_text("123450", timeout=5000)
+    query.press("Escape")
+    expect(view.locator("[data-hit]")).to_have_count(0)
+
+
 def test_keys_pressed_in_a_log_do_not_edit_the_notebook(notebook: Open):
     page = notebook(printing(3, 0), "1")
     page.run()

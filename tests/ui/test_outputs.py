@@ -217,6 +217,10 @@ def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook
     page.views.first.get_by_role("log").press("Home")
     first = page.views.first.locator('[data-seq="1"]')
     page.eventually(lambda: first.count() == 1 and first.inner_text().strip() == "line <b>1</b>", "the first line")
+    page.views.first.get_by_role("log").press("/")
+    page.views.first.get_by_role("textbox").fill("line <b>17</b>")
+    hit = page.views.first.locator("[data-hit]")
+    page.eventually(lambda: hit.count() == 1 and hit.inner_text().strip() == "line <b>17</b>", "what was searched for")
 
 
 @of(*BY_LABEXTENSION)

@@ -6,12 +6,20 @@ import { Refused } from "./lines.js";
 import { currentPage, type Page } from "./page.js";
 import type { HubEvent, LogRecord, RecordPage, StreamRequest, Subscription } from "./types.js";
 
+/** What was found: how many records match, and the one that was asked for. */
+export interface Match {
+  readonly total: number;
+  readonly seq: number | undefined;
+}
+
 export interface LogSource {
   readonly workload: string;
   readonly downloadUrl: string;
   subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;
   /** Records after seq `after`; throws `Refused` where asking again is of no use. */
   records(after: number, limit: number, signal: AbortSignal): Promise<readonly LogRecord[]>;
+  /** Searches the whole log for text, or for a regular expression between slashes; the `nth` match, from 0. */
+  find(query: string, nth: number, signal: AbortSignal): Promise<Match>;
   cancel(): Promise<void>;
 }
 
@@ -24,6 +32,11 @@ export function workloadSource(workload: string, page: Page = currentPage(), hub
     async records(after, limit, signal) {
       const response = await checked(page.request(`${path}/records?after=${after}&limit=${limit}`, { signal }));
       return ((await response.json()) as RecordPage).records;
+    },
+    async find(query, nth, signal) {
+      const asked = `${path}/records?q=${encodeURIComponent(query)}&offset=${nth}&limit=1`;
+      const found = (await (await checked(page.request(asked, { signal }))).json()) as RecordPage;
+      return { total: found.total, seq: found.records[0]?.seq };
     },
     async cancel() {
       const response = await checked(page.request(`${path}/cancel`, { method: "POST" }));
@@ -43,6 +56,7 @@ export function refusedSource(workload: string, message: string): LogSource {
       return { close: () => {}, retryNow: tell };
     },
     records: () => Promise.reject(new Refused(message)),
+    find: () => Promise.reject(new Refused(message)),
     cancel: () => Promise.reject(new Refused(message)),
   };
 }

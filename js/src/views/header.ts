@@ -19,6 +19,7 @@ export interface HeaderActions {
   retry(): void;
   follow(): void;
   cancel(): void;
+  find(): void;
 }
 
 function button(name: string, label: string, title: string, act: () => void, sign?: IconName): HTMLButtonElement {
@@ -55,7 +56,8 @@ export class Header {
     this.#download.title = "Download the whole log (log.txt)";
     this.#download.setAttribute("aria-label", this.#download.title);
     const meta = element("span", "metas", this.#duration, this.#count);
-    const tools = element("span", "tools", this.#cancel, this.#follow, this.#download);
+    const find = button("find-open", "Find", "Find in the whole log ( / )", actions.find, "find");
+    const tools = element("span", "tools", this.#cancel, this.#follow, find, this.#download);
     this.element = element("header", "bar", this.#badge, this.#retry, this.#name, meta, tools);
   }
 

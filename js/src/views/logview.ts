@@ -6,6 +6,8 @@ import { Log } from "../core/log.js";
 import type { LogSource } from "../core/source.js";
 import { isFinal, type Kept } from "../core/types.js";
 import { element, icon, setData, setText } from "./dom.js";
+import findCss from "./find.css?inline";
+import { Find } from "./find.js";
 import { Header } from "./header.js";
 import css from "./logview.css?inline";
 import { type Content, Rows } from "./rows.js";
@@ -36,6 +38,9 @@ class LogView {
   readonly #rows = new Rows();
   readonly #viewport: Viewport;
   readonly #header: Header;
+  readonly #find: Find;
+  /** The record that was found and is shown. */
+  #hit: number | undefined;
   readonly #section = element("section", "view");
   readonly #notice = element("div", "notice");
   readonly #empty = element("div", "empty");
@@ -64,10 +69,16 @@ class LogView {
         retry: () => this.#log.retry(),
         follow: () => this.#viewport.follow(!this.#viewport.following),
         cancel: () => void this.#log.cancel(),
+        find: () => this.#find.open(),
       },
       source.downloadUrl,
       options.readOnly ?? false,
     );
+    this.#find = new Find({
+      find: (query, nth, signal) => source.find(query, nth, signal),
+      reveal: (seq) => this.#reveal(seq),
+      closed: () => this.#viewport.element.focus({ preventScroll: true }),
+    });
     this.#hasKept = options.kept !== undefined;
     setText(this.#kept, options.kept?.lines.join("\n") || "It wrote no lines");
     this.#stopTheme = followTheme(host);
@@ -85,6 +96,7 @@ class LogView {
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     this.#presence.disconnect();
     this.#viewport.dispose();
+    this.#find.dispose();
     this.#log.lines.dispose();
     this.#stopTheme();
   }
@@ -97,11 +109,16 @@ class LogView {
     host.dataset["lmSuppressShortcuts"] = "true";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
-    style.textContent = css;
+    style.textContent = css + findCss;
     const section = this.#section;
     root.replaceChildren(style, section);
     if (height > 0) section.style.height = `${height}px`;
     const viewport = new Viewport(this.#rows.element, rowHeight(section), () => this.#dirty());
+    viewport.element.addEventListener("keydown", (event) => {
+      if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      this.#find.open();
+    });
     viewport.element.setAttribute("role", "log");
     viewport.element.setAttribute("aria-label", "Log lines");
     // A log of thousands of lines a second must not be read aloud as it comes.
@@ -114,6 +131,7 @@ class LogView {
     this.#news.addEventListener("click", () => viewport.follow(true));
     section.append(
       this.#header.element,
+      this.#find.element,
       this.#notice,
       element("div", "body", viewport.element, this.#kept, this.#empty, this.#news),
     );
@@ -171,6 +189,7 @@ class LogView {
     lines.ensure(from, to - 1);
     const written = [...progress.values()];
     this.#rows.paint(from, to, (key) => this.#content(key, written));
+    this.#rows.mark(this.#hit);
     this.#host.style.setProperty("--digits", String(Math.max(3, String(lines.last).length)));
     this.#updateHeader();
     this.#updateTexts();
@@ -184,6 +203,12 @@ class LogView {
     if (key > lines.last) return { kind: "progress", text: written[key - lines.last - 1] ?? "" };
     const record = lines.get(key);
     return record === undefined ? { kind: "pending" } : { kind: "record", record };
+  }
+
+  #reveal(seq: number | undefined): void {
+    this.#hit = seq;
+    if (seq === undefined) this.#dirty();
+    else this.#viewport.reveal(seq - this.#base);
   }
 
   #updateHeader(): void {

@@ -45,6 +45,12 @@ export class Rows {
     this.#from = from;
   }
 
+  /** Marks one of the rows that are shown, and no other. */
+  mark(key: number | undefined): void {
+    let at = this.#from;
+    for (const row of this.element.children) setOrDrop(row as HTMLElement, "hit", at++ === key ? "" : undefined);
+  }
+
   #make(from: number, to: number, content: (key: number) => Content): HTMLElement[] {
     const made: HTMLElement[] = [];
     for (let key = from; key < to; key++) {

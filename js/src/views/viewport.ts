@@ -56,6 +56,15 @@ export class Viewport {
     this.#changed();
   }
 
+  /** Brings a row to the middle; that is looking at something else than the end. */
+  reveal(row: number): void {
+    this.#following = false;
+    const position = scroll.moveTo(this.#extent(), (row + 0.5) * this.#rowHeight - this.#height / 2);
+    this.#position = position;
+    this.#stand(position);
+    this.#changed();
+  }
+
   /** The user's font has changed, or is known only now. */
   setRowHeight(px: number): void {
     if (px === this.#rowHeight) return;

@@ -1,0 +1,70 @@
+// @vitest-environment happy-dom
+// Finding in a whole log, also in what is not in the page.
+import { describe, expect, it, vi } from "vitest";
+import { find, paint, source, viewport } from "./stage.js";
+import { records } from "./workload.js";
+
+const query = () => find(".query") as HTMLInputElement;
+
+async function search(text: string): Promise<void> {
+  query().value = text;
+  query().dispatchEvent(new Event("input"));
+  await vi.advanceTimersByTimeAsync(300);
+  await paint();
+}
+const press = async (key: string, shiftKey = false) => {
+  query().dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey }));
+  await paint();
+};
+
+describe("finding", () => {
+  it("is opened by its button and by a slash, and closed by Escape", async () => {
+    expect(find(".find").hidden).toBe(true);
+    find(".find-open").click();
+    expect(find(".find").hidden).toBe(false);
+    await press("Escape");
+    expect(find(".find").hidden).toBe(true);
+    viewport().dispatchEvent(new KeyboardEvent("keydown", { key: "/" }));
+    expect(find(".find").hidden).toBe(false);
+  });
+
+  it("asks once typing rests, shows the newest match, and says which of how many it is", async () => {
+    source.logs(...records(1, 500));
+    await paint();
+    source.match = { total: 3, seq: 42 };
+    await search("loss=0");
+    expect(source.found).toEqual(["loss=0 0", "loss=0 2"]);
+    expect(find(".matches").textContent).toBe("3 of 3");
+    expect(find("[data-hit]").dataset["seq"]).toBe("42");
+    expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
+  });
+
+  it("steps through the matches and round", async () => {
+    source.logs(...records(1, 500));
+    source.match = { total: 3, seq: 42 };
+    await search("a");
+    source.found.length = 0;
+    await press("Enter");
+    await press("Enter");
+    await press("Enter", true);
+    expect(source.found).toEqual(["a 0", "a 1", "a 0"]);
+    expect(find(".matches").textContent).toBe("1 of 3");
+  });
+
+  it("says that nothing matches, or what is wrong with the question, in words", async () => {
+    await search("nothing");
+    expect(find(".matches").textContent).toBe("No match");
+    source.find = () => Promise.reject(new Error("q is not a regular expression"));
+    await search("/(/");
+    expect(find(".matches").textContent).toBe("q is not a regular expression");
+  });
+
+  it("forgets the match when it is closed", async () => {
+    source.logs(...records(1, 500));
+    source.match = { total: 1, seq: 499 };
+    await search("a");
+    expect(find("[data-hit]")).not.toBeNull();
+    await press("Escape");
+    expect(find("[data-hit]")).toBeNull();
+  });
+});
