@@ -110,11 +110,30 @@ def opening(page: Page, server: Server) -> dict[str, Any]:
     return {"ms": times, "mb": heap(page) - before}
 
 
+def reloading(page: Page, server: Server) -> list[float]:
+    """Reload while the kernel is busy: ms from the navigation to the first lines, page start included."""
+    program = EMIT.format(rate=20, count=20 * 600)
+    show = f"from jupyter_logstream import run\njob = run([{sys.executable!r}, '-c', {program!r}], tty=False)\njob"
+    notebook = NotebookPage(page, server, show, "import time\ntime.sleep(60)")
+    notebook.run(0)
+    notebook.wait_for("live", lines=20)
+    notebook.save()
+    notebook.start(1)
+    page.add_init_script(f"({WATCH})()")
+    times = []
+    for _ in range(OPENINGS):
+        notebook.reload(kernel=False)
+        page.wait_for_function("window.seen.frames.length > 1", timeout=30_000)
+        times.append(page.evaluate("window.seen.frames[0][0] - performance.timeOrigin"))
+    return times
+
+
 def main() -> dict[str, float]:
     """Run all; names say what and in which unit."""
     with lab() as (page, server):
         slow, fast = latency(page, server, 1, 30), latency(page, server, 1000, 10_000)
         opened = opening(page, server)
+        reloaded = reloading(page, server)
     return {
         "line to screen at 1 line/s, ms (median)": median(slow),
         "line to screen at 1 line/s, ms (worst)": max(slow),
@@ -123,6 +142,8 @@ def main() -> dict[str, float]:
         "a million lines: last line shown, ms after render (median)": median(opened["ms"]),
         "a million lines: last line shown, ms after render (worst)": max(opened["ms"]),
         "a million lines: growth of the page's heap, MB": opened["mb"],
+        "reload while the kernel is busy: lines after, ms (median)": median(reloaded),
+        "reload while the kernel is busy: lines after, ms (worst)": max(reloaded),
     }
 
 

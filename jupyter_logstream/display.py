@@ -107,12 +107,13 @@ def _see_to_ends() -> None:
     left = 1
     while left:
         time.sleep(max(EVERY, left / 10))
+        settled: list[_Output] | None = None
         try:
             settled = [output for output in list(_outputs) if output.dropped or output.settle()]
-        except BaseException:
-            with _changing:
-                _outputs.clear()  # so that the next output starts a thread again
-            raise
+        finally:
+            if settled is None:  # a fault of ours: the next output starts a thread again
+                with _changing:
+                    _outputs.clear()
         with _changing:
             for output in settled:
                 _outputs.remove(output)

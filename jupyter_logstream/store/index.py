@@ -12,6 +12,7 @@ from array import array
 from pathlib import Path
 
 from .layout import ENTRY, INDEX_SEGMENT, BadIndex, check_header, header, pack, segment_path, segments, unpack
+from .segments import OpenSegment
 
 
 class Index:
@@ -71,7 +72,7 @@ class IndexWriter(Index):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._fd, self._number = -1, -1
+        self._open = OpenSegment(folder, "index")
         self.lines = self.count()
 
     def append(self, words: array[int]) -> None:
@@ -81,7 +82,7 @@ class IndexWriter(Index):
             while data:
                 number, slot = divmod(self.lines, INDEX_SEGMENT)
                 piece = data[: (INDEX_SEGMENT - slot) * ENTRY]
-                fd = self._open(number)
+                fd = self._segment(number)
                 done = 0
                 while done < len(piece):
                     done += os.write(fd, piece[done:])
@@ -117,36 +118,25 @@ class IndexWriter(Index):
         self._last, self.lines = -1, lines
         number, slot = divmod(lines, INDEX_SEGMENT)
         if slot:
-            os.ftruncate(self._open(number), (slot + 1) * ENTRY)
+            os.ftruncate(self._segment(number), (slot + 1) * ENTRY)
 
     def close(self) -> None:
         """Let go of the open segment."""
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = self._number = -1
+        self._open.close()
 
-    def _open(self, number: int) -> int:
-        if number != self._number:
-            self.close()
-            path = segment_path(self._folder, "index", number)
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._number = number
-            if os.fstat(self._fd).st_size < ENTRY:
-                self._begin(number)
-        return self._fd
+    def _segment(self, number: int) -> int:
+        """The descriptor of a segment, begun with its header."""
+        fd = self._open.fd(number)
+        if os.fstat(fd).st_size < ENTRY:
+            self._begin(fd, number)
+        return fd
 
-    def _begin(self, number: int) -> None:
+    def _begin(self, fd: int, number: int) -> None:
         """Write a segment's header whole or not at all: an OSError leaves an empty file, which is begun again."""
-        os.ftruncate(self._fd, 0)
+        os.ftruncate(fd, 0)
         head = header(self._folder.name, number * INDEX_SEGMENT + 1)
-        try:
-            written = os.write(self._fd, head)
-        except OSError:
-            self.close()
-            raise
-        if written < len(head):  # the last bytes that the disk had
-            os.ftruncate(self._fd, 0)
-            self.close()
+        if os.write(fd, head) < len(head):  # the last bytes that the disk had
+            os.ftruncate(fd, 0)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -11,14 +11,36 @@ from pathlib import Path
 from .layout import SEGMENT, extent, segment_path, segments
 
 
+class OpenSegment:
+    """The one segment of a file that is open for appending; `number` is -1 while none is."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._fd, self.number = -1, -1
+
+    def fd(self, number: int) -> int:
+        """The descriptor of a segment, which is opened (and made) if it is another one."""
+        if number != self.number:
+            self.close()
+            path = segment_path(self._folder, self._name, number)
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.number = number
+        return self._fd
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = self.number = -1
+
+
 class SegmentedFile:
     """An append-only file in segments. `size` is the global offset of its end."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
         self.first, self.size = extent(folder, name)
-        self._fd = -1
-        self._number = -1
+        self._open = OpenSegment(folder, name)
 
     def append(self, data: bytes) -> None:
         """Write all of it; on OSError the file is as it was."""
@@ -27,7 +49,7 @@ class SegmentedFile:
         try:
             while view:
                 room = SEGMENT - self.size % SEGMENT
-                written = os.write(self._open(self.size // SEGMENT), view[:room])
+                written = os.write(self._open.fd(self.size // SEGMENT), view[:room])
                 self.size += written
                 view = view[written:]
         except OSError:
@@ -40,7 +62,7 @@ class SegmentedFile:
         for number in segments(self._folder, self._name):
             if number > last:
                 segment_path(self._folder, self._name, number).unlink()
-        if self._number > last:
+        if self._open.number > last:
             self.close()
         path = segment_path(self._folder, self._name, last)
         if path.exists():
@@ -55,17 +77,7 @@ class SegmentedFile:
 
     def close(self) -> None:
         """Let go of the open segment."""
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = self._number = -1
-
-    def _open(self, number: int) -> int:
-        if number != self._number:
-            self.close()
-            path = segment_path(self._folder, self._name, number)
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._number = number
-        return self._fd
+        self._open.close()
 
 
 def read_range(folder: Path, name: str, start: int, end: int) -> bytes:

@@ -9,6 +9,7 @@ import { element, icon, setData, setText } from "./dom.js";
 import findCss from "./find.css?inline";
 import { Find } from "./find.js";
 import { Header } from "./header.js";
+import linesCss from "./lines.css?inline";
 import css from "./logview.css?inline";
 import { type Content, Rows } from "./rows.js";
 import { followTheme } from "./theme.js";
@@ -109,7 +110,7 @@ class LogView {
     host.dataset["lmSuppressShortcuts"] = "true";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
-    style.textContent = css + findCss;
+    style.textContent = css + linesCss + findCss;
     const section = this.#section;
     root.replaceChildren(style, section);
     if (height > 0) section.style.height = `${height}px`;
