@@ -8,12 +8,38 @@ workloads' states or who runs them.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records import Record
 from .batch import Batch
 
-__all__ = ["Batch", "NotWriter", "Store", "StreamEnded", "UnknownStream", "follow"]
+if TYPE_CHECKING:
+    from .broker import LogBroker
+    from .file import FileStore
+    from .memory import MemoryStore
+
+__all__ = [
+    "Batch",
+    "FileStore",
+    "LogBroker",
+    "MemoryStore",
+    "NotWriter",
+    "Store",
+    "StreamEnded",
+    "UnknownStream",
+    "follow",
+]
+
+_HOMES = {"FileStore": "file", "LogBroker": "broker", "MemoryStore": "memory"}
+
+
+def __getattr__(name: str) -> Any:
+    """The stores, when they are asked for: the runner comes through here and needs none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - as above
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 class UnknownStream(KeyError):

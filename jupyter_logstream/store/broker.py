@@ -6,19 +6,21 @@ what was published before it came is there for it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
 from ..levels import guess_level
 from ..records import LEVELS, Record
-from . import Store, UnknownStream, follow
+from . import Store, StreamEnded, UnknownStream, follow
+from .memory import MemoryStore
 
 
 class LogBroker:
-    """Lines of text by stream id, kept in a store."""
+    """Lines of text by stream id, kept in a store (by default in memory)."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = MemoryStore() if store is None else store
 
     def publish(self, id: str, line: str) -> int:  # noqa: A002 - the protocol's own word
         """Append a line (its line end is dropped); return its seq. Raises what `Store.append` raises."""
@@ -39,8 +41,9 @@ class LogBroker:
                 yield record
 
     def close(self, id: str) -> None:  # noqa: A002
-        """Nothing more will be published: subscribers end when they have read what is there."""
-        self._store.append(id, [], end=True)
+        """Nothing more will be published: subscribers end when they have read what is there. Once is enough."""
+        with contextlib.suppress(StreamEnded):
+            self._store.append(id, [], end=True)
 
     def _end(self, stream: str) -> int:
         try:

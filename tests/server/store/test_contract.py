@@ -283,3 +283,11 @@ def watched(store: Store) -> int:
         return len(store._watcher._tasks)
     wakes = store._wakes if isinstance(store, MemoryStore) else store._watcher._wakes  # type: ignore[union-attr]
     return sum(map(len, wakes.values()))
+
+
+async def test_a_broker_needs_no_store_of_its_own_and_may_be_closed_twice() -> None:
+    broker = LogBroker()
+    broker.publish("a", "one")
+    broker.close("a")
+    broker.close("a")
+    assert [record.message async for record in broker.subscribe("a")] == ["one"]
