@@ -149,7 +149,7 @@ async def test_what_cannot_be_read_hinders_no_other_workload(start: Start, name:
     (server.store.root / "streams" / "an-empty-folder").mkdir()
     server = await start()
     assert server.engine.get(good).status.state == "succeeded"
-    assert server.engine.get(running).status.state == "running"
+    await eventually(lambda: server.engine.get(running).status.state == "running")
     found, _ = server.engine.page(STATES, 1000, None)
     for workload in found:
         json.dumps(workload.to_json())
