@@ -16,6 +16,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from ..sse import encode
+from ..workload import Workload
 from .request import LogStreamHandler
 
 SILENCE = 5.0  # seconds without a frame after which something is said
@@ -31,6 +32,11 @@ HEADERS = {
 def cut(handler: RequestHandler) -> None:
     """Close the connection; what was not sent is dropped, and the handler ends as for a reader that has left."""
     cast("HTTP1Connection", handler.request.connection).stream.close()
+
+
+def has_all(workload: Workload, last_event_id: str) -> bool:
+    """Whether a reader has read an ended log to its end: 204 then, which stops even a bare EventSource."""
+    return workload.status.final and last_event_id == str(workload.lines)
 
 
 class OpenStreams:

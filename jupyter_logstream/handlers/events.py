@@ -18,9 +18,9 @@ from ..engine import UnknownWorkload
 from ..sse import encode_json
 from ..store import NotWriter, UnknownStream
 from ..store.layout import BadIndex
-from ..store.query import SlowPattern
+from ..store.query import Filter, SlowPattern
 from ..workload import ID
-from .event_stream import EventStreamHandler
+from .event_stream import EventStreamHandler, has_all
 from .frames import Frame, Start, Subscription, dump
 from .logs import FILTERS, chosen_filter
 from .request import RESOURCE, Refused, number, printable
@@ -56,7 +56,7 @@ class SingleStreamHandler(EventStreamHandler):
         limit = number(given, "limit", 100, 1, 5000)
         workload = self.engine.get(workload_id)
         last_id = self.request.headers.get("Last-Event-ID", "")
-        if last_id and workload.status.final and last_id == str(workload.lines):
+        if has_all(workload, last_id):
             self.answer_nothing()
             return
         start = _start_of(given, last_id, limit)
@@ -144,17 +144,12 @@ class EventsHandler(SingleStreamHandler):
             except UnknownWorkload:
                 raise Refused(404, "unknown_workload", f"there is no stream workload/{workload_id}") from None
         chosen = [chosen_filter(one.given) for one in asked]
-        subscriptions = [
-            await self._subscription(one, which) if not which.empty
-            else Subscription(self.engine, self.store, one.workload_id, one.start, which, _SHARED_PACE)
-            for one, which in zip(asked, chosen, strict=True)
-        ]  # fmt: skip
+        subscriptions = [await self._subscription(one, which) for one, which in zip(asked, chosen, strict=True)]
         await self.tell(subscriptions, named=True)
 
-    async def _subscription(self, one: Asked, chosen: Any) -> Subscription:
-        return await asyncio.to_thread(
-            Subscription, self.engine, self.store, one.workload_id, one.start, chosen, _SHARED_PACE
-        )
+    async def _subscription(self, one: Asked, chosen: Filter) -> Subscription:
+        begin = partial(Subscription, self.engine, self.store, one.workload_id, one.start, chosen, _SHARED_PACE)
+        return begin() if chosen.empty else await asyncio.to_thread(begin)  # a filter may have to read all of the log
 
 
 def encode_frame(frame: Frame, workload_id: str, named: bool) -> bytes:

@@ -18,7 +18,7 @@ from ..store.batch import Batch
 from ..store.download import Download
 from ..store.query import Filter, page
 from ..workload import ID
-from .event_stream import EventStreamHandler, cut
+from .event_stream import EventStreamHandler, cut, has_all
 from .frames import dump
 from .request import RESOURCE, LogStreamHandler, Refused, number, printable
 
@@ -53,7 +53,7 @@ class LogsHandler(EventStreamHandler):
         given = self.parameters("tail", "after")
         workload = self.engine.get(workload_id)
         last_id = self.request.headers.get("Last-Event-ID", "")
-        if last_id and workload.status.final and last_id == str(workload.lines):
+        if has_all(workload, last_id):
             self.answer_nothing()
             return
         after = self._cursor(given, last_id, workload_id)

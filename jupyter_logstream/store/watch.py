@@ -88,7 +88,11 @@ class Poller:
         task = asyncio.get_running_loop().create_task(self._poll(folder, wake, _look(folder)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return lambda: void(task.cancel())
+
+        def remove() -> None:
+            task.cancel()
+
+        return remove
 
     def close(self) -> None:
         """Stop watching."""
@@ -104,10 +108,6 @@ class Poller:
             if now != seen:
                 seen = now
                 wake()
-
-
-def void(_: object) -> None:
-    """Drop a result."""
 
 
 def _look(folder: Path) -> list[tuple[str, int, int]]:
