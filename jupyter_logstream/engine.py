@@ -12,16 +12,17 @@ import logging
 import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .backends import Backend, CannotLaunch, CannotReach, CannotSend
 from .folder import Folder
+from .retention import Limits, outdated
 from .spec import SpecError
 from .store import NotWriter, StreamEnded, UnknownStream
 from .store.file import FileStore
 from .store.layout import BadIndex
-from .workload import FINAL, IdSource, Status, Workload, WorkloadSpec, environment
+from .workload import EXTERNAL, FINAL, IdSource, State, Status, Workload, WorkloadSpec, environment
 
 __all__ = [
     "CannotReach",
@@ -56,17 +57,6 @@ class NoRoom(RuntimeError):
     """The system has no files, processes or disk for another workload just now; nothing was made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the engine may use. `max_running`: None is no limit. Times in seconds."""
-
-    max_running: int | None = None
-    max_queued: int = 1000
-    grace: float = 10.0
-    total_bytes: int = 10 << 30
-    max_age: float = 30 * 86400.0
-
-
 class Engine:
     """Starts, lists, cancels and forgets workloads. `root`: where a relative `cwd` begins."""
 
@@ -84,12 +74,13 @@ class Engine:
         self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._wakes: dict[str, list[Wake]] = {}
+        self._listeners: list[Callable[[str], None]] = []
         self._closing = False
 
     @property
     def backends(self) -> list[str]:
         """The names of the backends."""
-        return sorted(self._backends)
+        return sorted([*self._backends, EXTERNAL])
 
     @property
     def running(self) -> int:
@@ -143,6 +134,10 @@ class Engine:
 
         return remove
 
+    def watch_all(self, noted: Callable[[str], None]) -> None:
+        """Call `noted` with the id of each workload that is new, has changed its status, or was deleted; for good."""
+        self._listeners.append(noted)
+
     # --- doing --------------------------------------------------------------------------------------------------------
 
     async def submit(self, spec: WorkloadSpec) -> tuple[Workload, bool]:
@@ -152,16 +147,13 @@ class Engine:
         """
         if spec.key is not None and spec.key in self._keys:
             return self.get(self._keys[spec.key]), False
+        if spec.backend == EXTERNAL:
+            return self._open(spec), True
         spec = self._placed(spec)
         waits = self._limits.max_running is not None and len(self._active) >= self._limits.max_running
         if len(self._queue) + len(self._starting) >= self._limits.max_queued:
             raise QueueFull(f"{len(self._queue) + len(self._starting)} workloads are waiting")
-        workload_id, created = self._ids.new(), time.time_ns() // 1000 / 1000
-        try:
-            self._store.folder(workload_id).create(spec, created)
-        except OSError as error:
-            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
-        self._remember(Workload(workload_id, replace(spec, env={}), created, Status()))
+        workload_id = self._make(spec)
         if waits:
             self._queue.append(workload_id)
             return self.get(workload_id), True
@@ -172,11 +164,27 @@ class Engine:
             raise NoRoom(str(error.strerror)) from error
         return self.get(workload_id), True
 
+    async def again(self, workload_id: str) -> Workload:
+        """Start another workload like this one, in the same environment. Raises SpecError, QueueFull, NoRoom."""
+        if self._known.get(workload_id) is None:
+            raise SpecError("again", "is the id of no workload")
+        spec, _ = self._store.folder(workload_id).read_spec()
+        if spec.backend == EXTERNAL:
+            raise SpecError("again", "is the id of an external workload, which nobody here can start")
+        return (await self.submit(replace(spec, key=None)))[0]
+
+    async def end(self, workload_id: str, state: State) -> None:
+        """An external workload has ended, says who writes it. UnknownWorkload."""
+        await self._end(workload_id, self.status_of(workload_id).status.move(state, ended=time.time() * 1000))
+
     async def cancel(self, workload_id: str) -> tuple[Workload, bool]:
         """End a workload's whole process tree. False: it had ended already. UnknownWorkload, CannotReach."""
         found = self.get(workload_id)
         if found.status.final:
             return found, False
+        if found.spec.backend == EXTERNAL:
+            await self.end(workload_id, "cancelled")
+            return self.get(workload_id), True
         if workload_id in self._queue:
             self._queue.remove(workload_id)
             await self._end(workload_id, found.status.move("cancelled", ended=time.time() * 1000))
@@ -191,6 +199,8 @@ class Engine:
     async def send(self, workload_id: str, data: bytes, *, eof: bool = False) -> None:
         """Bytes for its standard input, then its end if `eof`. UnknownWorkload, CannotSend."""
         found = self.status_of(workload_id)
+        if found.spec.backend == EXTERNAL:
+            raise CannotSend("no_stdin")
         await self._backend(found).send(self._store.folder(workload_id), data, eof=eof)
 
     def forget(self, workload_id: str) -> None:
@@ -211,7 +221,7 @@ class Engine:
                 self._log.warning("the workload %s cannot be read and is left alone: %s", workload_id, error)
                 continue
             self._remember(Workload(workload_id, replace(spec, env={}), created, status, **summary))
-            if status.final:
+            if status.final or spec.backend == EXTERNAL:
                 continue
             if status.state == "queued" and not folder.is_held():
                 self._queue.append(workload_id)
@@ -230,6 +240,29 @@ class Engine:
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
+    def _make(self, spec: WorkloadSpec) -> str:
+        workload_id, created = self._ids.new(), time.time_ns() // 1000 / 1000
+        try:
+            self._store.folder(workload_id).create(spec, created)
+        except OSError as error:
+            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
+        self._remember(Workload(workload_id, replace(spec, env={}), created, Status()))
+        return workload_id
+
+    def _open(self, spec: WorkloadSpec) -> Workload:
+        """Make a workload that runs elsewhere. It takes no place of those that run here, and wakes nobody's culler."""
+        workload_id = self._make(spec)
+        known = self._known[workload_id]
+        status = known.status.move("running", started=known.created)
+        try:
+            self._store.folder(workload_id).write_status(status)
+        except OSError as error:
+            self._unmake(workload_id)
+            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
+        self._known[workload_id] = replace(known, status=status)
+        self._wake(workload_id)
+        return self.get(workload_id)
+
     def _placed(self, spec: WorkloadSpec) -> WorkloadSpec:
         if spec.backend not in self._backends:
             raise SpecError("backend", f"must be one of {', '.join(self.backends)}")
@@ -247,6 +280,7 @@ class Engine:
         self._known[workload.id] = workload
         if workload.spec.key is not None:
             self._keys[workload.spec.key] = workload.id
+        self._wake(workload.id)
 
     def _backend(self, workload: Workload) -> Backend:
         return self._backends[workload.spec.backend]
@@ -270,6 +304,7 @@ class Engine:
             started.set()
         status, summary = folder.read_status()
         self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
+        self._wake(workload_id)
         self._attend(workload_id)
 
     def _attend(self, workload_id: str) -> None:
@@ -321,6 +356,8 @@ class Engine:
     def _wake(self, workload_id: str) -> None:
         for wake in list(self._wakes.get(workload_id, ())):
             wake()
+        for noted in self._listeners:
+            noted(workload_id)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -336,16 +373,8 @@ class Engine:
         return {workload_id: self._store.size(workload_id) for workload_id in ids}
 
     async def _sweep(self) -> None:
-        """Retention: final workloads go when they are too old, and the oldest when all take too much."""
         while True:
-            final = sorted(i for i, w in self._known.items() if w.status.final)
             sizes = await asyncio.to_thread(self._sizes, list(self._known))
-            used, now = sum(sizes.values()), time.time() * 1000
-            for workload_id in final:
-                found = self._known.get(workload_id)
-                ended = found.status.ended if found else None
-                old = ended is not None and now - ended > self._limits.max_age * 1000
-                if found and (old or used > self._limits.total_bytes):
-                    used -= sizes.get(workload_id, 0)
-                    self.forget(workload_id)
+            for workload_id in outdated(self._known.values(), sizes, self._limits, time.time() * 1000):
+                self.forget(workload_id)
             await asyncio.sleep(_SWEEP_PAUSE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -15,11 +16,16 @@ from traitlets import Bool, Float, Int, Unicode
 
 from .backends import Backend
 from .backends.local import LocalBackend
-from .engine import Engine, Limits
+from .engine import Engine
 from .folder import read_json, write_json
 from .handlers import routes
 from .handlers.event_stream import OpenStreams
+from .masking import Masker, secret_values
+from .publishing import Publisher
+from .retention import Limits
+from .service_log import ServiceLog
 from .store.file import FileStore, StoreInUse
+from .workload_list import WorkloadList
 
 _STORES = 64  # servers of one user that may run side by side
 _ACTIVITY_PAUSE = 30_000  # ms
@@ -53,6 +59,9 @@ class LogStream(ExtensionApp):
     engine: Engine
     store: FileStore
     streams: OpenStreams
+    workload_list: WorkloadList
+    publisher: Publisher
+    service_log: ServiceLog
     secret: str
 
     def initialize_settings(self) -> None:
@@ -70,6 +79,10 @@ class LogStream(ExtensionApp):
             max_age=self.max_age_days * 86400,
         )
         self.engine = Engine(self.store, backends, Path(self.serverapp.root_dir).absolute(), limits, self.log)
+        self.workload_list = WorkloadList(self.engine, self.store)
+        values = self._secret_values()
+        self.publisher = Publisher(self.engine, self.store, Masker(values))
+        self.service_log = ServiceLog(values)
         self.settings["logstream"] = self
 
     def initialize_handlers(self) -> None:
@@ -79,6 +92,7 @@ class LogStream(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Jupyter's hook with the final port: tell kernels where we are, and find again what runs."""
         self._publish_address(serverapp)
+        self.service_log.listen(serverapp.log, logging.getLogger())
         await self.engine.recover()
         self._activity = PeriodicCallback(self._tell_activity, _ACTIVITY_PAUSE)
         self._activity.start()
@@ -87,6 +101,7 @@ class LogStream(ExtensionApp):
     async def stop_extension(self) -> None:
         """Cut the streams and let go of the store; what runs goes on."""
         self.streams.close()
+        self.service_log.leave()
         if hasattr(self, "_activity"):
             self._activity.stop()
         await self.engine.close()
@@ -101,6 +116,12 @@ class LogStream(ExtensionApp):
             except StoreInUse:
                 continue
         raise StoreInUse(f"{_STORES} servers of this user have a log store open")
+
+    def _secret_values(self) -> list[bytes]:
+        """What must stand in no log: the kernels' secret, Jupyter's token, and the environment's secrets."""
+        assert self.serverapp is not None  # noqa: S101 - as above
+        token = getattr(self.serverapp.identity_provider, "token", "") or ""
+        return [*(text.encode() for text in (self.secret, token) if text), *secret_values(os.environ)]
 
     @property
     def _address(self) -> Path:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .workload import WorkloadSpec, shell_join
+from .workload import EXTERNAL, WorkloadSpec, shell_join
 
 _LONGEST_NAME = 200
 _LONGEST_GUESS = 100  # characters of a command that become its name
@@ -35,13 +35,16 @@ def check_spec(asked: Mapping[str, Any]) -> WorkloadSpec:
     for name in asked:
         if name not in _KNOWN:
             raise SpecError(_shown(name), "is not a field of a workload")
-    if "command" not in asked:
-        raise SpecError("command", "is missing")
     given = {name: value for name, value in asked.items() if value is not None}
-    command = _check_command(given.get("command"))
+    external = given.get("backend") == EXTERNAL
+    if "command" not in asked and not external:
+        raise SpecError("command", "is missing")
+    if external:
+        _check_external(given)
+    command = "" if external and "command" not in given else _check_command(given.get("command"))
     spec = WorkloadSpec(
         command=command,
-        name=_check_text("name", given.get("name", _name_of(command)), _LONGEST_NAME),
+        name=_check_text("name", given.get("name", _name_of(command) or EXTERNAL), _LONGEST_NAME),
         cwd=_check_path(given.get("cwd", "")),
         env=_check_env(given.get("env", {})),
         backend=_check_text("backend", given.get("backend", "local"), 64),
@@ -88,6 +91,12 @@ def _check_command(value: Any) -> str | list[str]:
     if not value or value[0] == "":
         raise SpecError("command", "is empty")
     return [_check_argument(f"command[{i}]", item) for i, item in enumerate(value)]
+
+
+def _check_external(given: Mapping[str, Any]) -> None:
+    for name in ("env", "timeout", "tty", "stdin", "options"):
+        if name in given:
+            raise SpecError(name, "is not for an external workload, which nobody here starts")
 
 
 def _check_argument(name: str, value: Any) -> str:

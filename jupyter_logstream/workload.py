@@ -30,6 +30,9 @@ _ID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts as
 WORKLOAD_VARIABLE = "JUPYTER_LOGSTREAM_WORKLOAD"
 """In a workload's environment: its id. Whatever it starts can be found by it."""
 
+EXTERNAL = "external"
+"""The backend of workloads that run elsewhere: who runs one writes its log and says when it has ended."""
+
 ROWS, COLUMNS = 40, 120
 """The size of a workload's terminal."""
 

@@ -11,41 +11,28 @@ from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from ..engine import UnknownWorkload
-from ..records import LEVELS, SOURCES
 from ..sse import encode, encode_json
 from ..store import UnknownStream
 from ..store.batch import Batch
 from ..store.download import Download
-from ..store.query import Filter, page
+from ..store.query import page
 from ..workload import ID
+from .asked import FILTERS, chosen_filter
 from .event_stream import EventStreamHandler, cut, has_all
 from .frames import dump
-from .request import RESOURCE, LogStreamHandler, Refused, number, printable
+from .request import RESOURCE, LogStreamHandler, Refused, number
 
 _BATCH = 2000
 _PATIENCE = 600.0  # seconds a download may be left standing
 _SEQ = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-FILTERS = ("step", "level", "levels", "source", "q")
-
-
-def chosen_filter(given: dict[str, str]) -> Filter:
-    """The filter that parameters ask for; a value that is none is refused."""
-    levels = frozenset(given["levels"].split(",")) if "levels" in given else None
-    for name, values, allowed in (
-        ("level", {given["level"]} if "level" in given else set(), LEVELS[1:]),
-        ("levels", levels or set(), LEVELS),
-        ("source", {given["source"]} if "source" in given else set(), SOURCES),
-    ):
-        for value in values - set(allowed):
-            raise Refused(400, "invalid_parameter", f"{name} must be of {', '.join(allowed)}, not {printable(value)}")
-    chosen = Filter(given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"))
-    chosen.compile()  # a malformed expression is refused before anything is sent
-    return chosen
 
 
 class LogsHandler(EventStreamHandler):
-    """`GET v1/workloads/{id}/logs`: per record its seq and its message, then `done`. For `curl -N` and EventSource."""
+    """`GET v1/workloads/{id}/logs`: per record its seq and its message, then `done`. For `curl -N` and EventSource.
+
+    `POST`: records for an external workload.
+    """
 
     @authenticated
     @authorized("read", resource=RESOURCE)
@@ -63,6 +50,15 @@ class LogsHandler(EventStreamHandler):
             await self._tell(workload_id, after)
         except (StreamClosedError, UnknownStream, UnknownWorkload):
             return  # it has left, or the workload was deleted: without `done`
+
+    @authenticated
+    @authorized("write", resource=RESOURCE)
+    async def post(self, workload_id: str) -> None:
+        given = self.parameters("after")
+        after = number(given, "after", 0) if "after" in given else None
+        self.engine.status_of(workload_id)
+        last = await self.publisher.publish(workload_id, self.json_items(), after)
+        self.answer({"last": last}, 202)
 
     def _cursor(self, given: dict[str, str], last_id: str, workload_id: str) -> int:
         end = self.store.read(workload_id, 0, 0).end

@@ -17,15 +17,20 @@ from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
 from ..engine import CannotReach, CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
+from ..publishing import AheadOfEnd, NotExternal, Publisher
+from ..service_log import ServiceLog
 from ..spec import SpecError
 from ..store import NotWriter, StreamEnded, UnknownStream
 from ..store.file import FileStore
 from ..store.layout import BadIndex
 from ..store.query import BadPattern, SlowPattern
+from ..workload_list import WorkloadList
+from .body import BadJson, parse_json
 
 LARGEST_BODY = 10 * 1024 * 1024
 RESOURCE = "logstream"
 _EVERYWHERE = {"token", "_xsrf", "no_track_activity"}  # Jupyter's own parameters
+_NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -50,6 +55,8 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     StillRunning: (409, "still_running"),
     StreamEnded: (409, "ended"),
     NotWriter: (409, "not_writer"),
+    NotExternal: (409, "not_external"),
+    AheadOfEnd: (409, "ahead_of_end"),
     CannotSend: (409, "no_input"),
     CannotReach: (503, "runner_unreachable"),
     QueueFull: (429, "queue_full"),
@@ -78,6 +85,21 @@ class LogStreamHandler(APIHandler):
     def store(self) -> FileStore:
         store: FileStore = self.settings["logstream"].store
         return store
+
+    @property
+    def publisher(self) -> Publisher:
+        publisher: Publisher = self.settings["logstream"].publisher
+        return publisher
+
+    @property
+    def workload_list(self) -> WorkloadList:
+        listed: WorkloadList = self.settings["logstream"].workload_list
+        return listed
+
+    @property
+    def service_log(self) -> ServiceLog:
+        log: ServiceLog = self.settings["logstream"].service_log
+        return log
 
     # --- who ----------------------------------------------------------------------------------------------------------
 
@@ -138,23 +160,23 @@ class LogStreamHandler(APIHandler):
                 found[name] = text
         return found
 
-    def json_body(self) -> Any:
-        """The body as JSON, strictly: UTF-8, no NaN, no key twice."""
-        self._check_body({"application/json"})
-        try:
-            text = self.request.body.decode()
-            value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
-            json.dumps(value, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:
-            said = "is nested too deeply" if isinstance(error, RecursionError) else _json_problem(error)
-            raise Refused(400, "invalid_json", f"the body {said}") from None
-        return value
-
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object."""
-        value = self.json_body()
+        self._check_body({"application/json"})
+        value = _parsed(self.request.body)
         if not isinstance(value, dict):
             raise Refused(400, "invalid_json", "the body must be a JSON object")
+        return value
+
+    def json_items(self) -> list[Any]:
+        """The body as a list: a JSON array, or NDJSON (a value on each line)."""
+        kind = self._check_body({"application/json", *_NDJSON})
+        if kind in _NDJSON:
+            lines = [line for line in self.request.body.split(b"\n") if line.strip()]
+            return [_parsed(line, f"line {i} of the body") for i, line in enumerate(lines, 1)]
+        value = _parsed(self.request.body)
+        if not isinstance(value, list):
+            raise Refused(400, "invalid_json", "the body must be a JSON array (or be sent as application/x-ndjson)")
         return value
 
     def raw_body(self) -> bytes:
@@ -162,7 +184,7 @@ class LogStreamHandler(APIHandler):
         self._check_body(None)
         return bytes(self.request.body)
 
-    def _check_body(self, types: set[str] | None) -> None:
+    def _check_body(self, types: set[str] | None) -> str:
         headers = self.request.headers
         if len(self.request.body) > LARGEST_BODY:
             raise Refused(413, "too_large", f"the body is larger than {LARGEST_BODY} bytes")
@@ -171,6 +193,7 @@ class LogStreamHandler(APIHandler):
         kind = headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
         if types is not None and kind not in types:
             raise Refused(415, "unsupported_type", f"the body must be {' or '.join(sorted(types))}")
+        return kind
 
     # --- what is answered ---------------------------------------------------------------------------------------------
 
@@ -240,19 +263,8 @@ def printable(text: str) -> str:
     return re.sub(r"[^ -~]", "\N{REPLACEMENT CHARACTER}", text[:60])
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"holds {name}, which is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("holds a key twice")
-    return value
-
-
-def _json_problem(error: ValueError) -> str:
-    if isinstance(error, UnicodeError):
-        return "is not UTF-8" if isinstance(error, UnicodeDecodeError) else "holds half of a surrogate pair"
-    text = str(error)
-    return text if text.startswith("holds ") else "is not JSON"
+def _parsed(data: bytes, what: str = "the body") -> Any:
+    try:
+        return parse_json(data)
+    except BadJson as error:
+        raise Refused(400, "invalid_json", f"{what} {error}") from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.utils import url_path_join
 from tornado.web import authenticated
 
 from .. import __version__
-from ..spec import check_spec
+from ..spec import SpecError, check_spec
 from ..workload import ID, STATES
 from .request import RESOURCE, LogStreamHandler, Refused, number, printable
 
@@ -59,9 +60,20 @@ class WorkloadsHandler(LogStreamHandler):
     @authorized("execute", resource=RESOURCE)
     async def post(self) -> None:
         self.parameters()
-        workload, is_new = await self.engine.submit(check_spec(self.json_object()))
+        body = self.json_object()
+        if "again" in body:
+            workload, is_new = await self.engine.again(self._again(body)), True
+        else:
+            workload, is_new = await self.engine.submit(check_spec(body))
         self.set_header("Location", url_path_join(self.base_url, "logstream/v1/workloads", workload.id))
         self.answer(workload.to_json(), 201 if is_new else 200)
+
+    @staticmethod
+    def _again(body: dict[str, Any]) -> str:
+        """`{"again": ID}`: another run of a workload, all of it as it was."""
+        if len(body) > 1 or not isinstance(body["again"], str):
+            raise SpecError("again", "must be the id of a workload, and stand alone")
+        return str(body["again"])
 
 
 class WorkloadHandler(LogStreamHandler):

@@ -15,14 +15,19 @@ from .layout import mark_of
 @dataclass(slots=True)
 class _Stream:
     records: list[Record] = field(default_factory=list)
+    first: int = 1  # seq of the oldest that is kept
     steps: list[str] = field(default_factory=list)
     closed: bool = False
 
 
 class MemoryStore:
-    """Streams as lists of records. See `Store` for what each call promises."""
+    """Streams as lists of records. See `Store` for what each call promises.
 
-    def __init__(self) -> None:
+    `keep`: about how many records of a stream are kept (None: all); then its oldest ones go, a tenth at a time.
+    """
+
+    def __init__(self, *, keep: int | None = None) -> None:
+        self._keep = keep
         self._streams: dict[str, _Stream] = {}
         self._wakes: dict[str, list[Callable[[], None]]] = {}
 
@@ -31,21 +36,26 @@ class MemoryStore:
         if kept.closed:
             raise StreamEnded(f"the stream {stream} was ended")
         for record in records:
-            kept.records.append(replace(record, seq=len(kept.records) + 1))
+            kept.records.append(replace(record, seq=kept.first + len(kept.records)))
             if record.step is not None and record.step not in kept.steps:
                 kept.steps.append(record.step)
         kept.closed = end
+        last = kept.first + len(kept.records) - 1
+        if self._keep is not None and len(kept.records) > self._keep + self._keep // 10:
+            kept.first = last + 1 - self._keep
+            del kept.records[: -self._keep]
         self._wake(stream)
-        return len(kept.records)
+        return last
 
     def read(self, stream: str, after: int, limit: int) -> Batch:
         if stream not in self._streams:
             raise UnknownStream(stream)
         kept = self._streams[stream]
-        found = kept.records[after : after + limit]
+        after = max(after, kept.first - 1)
+        found = kept.records[after + 1 - kept.first : after + 1 - kept.first + limit]
 
         def load(batch: Batch) -> Messages:
-            chosen = [kept.records[seq - 1] for seq in batch.seqs]
+            chosen = [found[seq - 1 - after] for seq in batch.seqs]
             return [r.message for r in chosen], {i: r.fields for i, r in enumerate(chosen) if r.fields is not None}
 
         return Batch(
@@ -54,8 +64,8 @@ class MemoryStore:
             marks=[self._mark(kept, r) for r in found],
             load=load,
             steps=kept.steps,
-            first=1,
-            end=len(kept.records),
+            first=kept.first,
+            end=kept.first + len(kept.records) - 1,
             closed=kept.closed,
             tally=lambda: _tally(kept.records),
             partials=list,

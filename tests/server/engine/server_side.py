@@ -9,8 +9,9 @@ from typing import Any
 
 from server.waiting import eventually
 
-from jupyter_logstream.engine import Engine, Limits
+from jupyter_logstream.engine import Engine
 from jupyter_logstream.folder import Folder
+from jupyter_logstream.retention import Limits
 from jupyter_logstream.spec import check_spec
 from jupyter_logstream.store.file import FileStore
 from jupyter_logstream.workload import Status

@@ -24,6 +24,7 @@ ACTIONS = {
     ("v1/workloads/ID/cancel", "POST"): "execute",
     ("v1/workloads/ID/input", "POST"): "execute",
     ("v1/workloads/ID/logs", "GET"): "read",
+    ("v1/workloads/ID/logs", "POST"): "write",
     ("v1/workloads/ID/records", "GET"): "read",
     ("v1/workloads/ID/log.txt", "GET"): "read",
     ("v1/workloads/ID/log.txt", "HEAD"): "read",
@@ -37,6 +38,7 @@ BODIES = {
     ("v1/events", "POST"): b'{"streams": [{"stream": "workload/ID"}]}',
     ("v1/workloads/ID/input", "POST"): b"x",
     ("v1/workloads/ID/cancel", "POST"): b"",
+    ("v1/workloads/ID/logs", "POST"): b"[]",
 }
 
 

@@ -203,7 +203,7 @@ async def test_info_tells_what_there_is(site: Site) -> None:
         "version", "protocol", "backends", "upstreams", "connections", "open_streams", "running", "workloads", "store"
     }  # fmt: skip
     assert info["protocol"] == 1
-    assert info["backends"] == ["local"]
+    assert info["backends"] == ["external", "local"]
     assert (info["connections"], info["open_streams"], info["running"], info["workloads"]) == (0, 0, 1, 1)
     assert set(info["store"]) == {"bytes", "free_bytes"}
     assert info["store"]["free_bytes"] > 0
