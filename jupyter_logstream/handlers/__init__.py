@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import events, logs, workloads
+from . import events, logs, overview, workloads
 
 
 def routes() -> list[tuple[str, type[Any]]]:
     """All routes, relative to the server's base URL."""
-    return [(f"/logstream/{path}", handler) for path, handler in (*workloads.ROUTES, *logs.ROUTES, *events.ROUTES)]
+    parts = (workloads, logs, overview, events)
+    return [(f"/logstream/{path}", handler) for part in parts for path, handler in part.ROUTES]

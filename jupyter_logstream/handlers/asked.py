@@ -16,7 +16,7 @@ from ..workload import ID
 from .frames import Start
 from .request import Refused, number, printable
 
-FILTERS = ("step", "level", "levels", "source", "q")
+FILTERS = ("step", "level", "levels", "source", "q", "not")
 ENDLESS = frozenset({"workloads", "service"})
 """Streams that never end; their cursors are `<epoch>.<seq>`."""
 
@@ -50,7 +50,9 @@ def chosen_filter(given: Mapping[str, str]) -> Filter:
     ):
         for value in values - set(allowed):
             raise Refused(400, "invalid_parameter", f"{name} must be of {', '.join(allowed)}, not {printable(value)}")
-    chosen = Filter(given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"))
+    chosen = Filter(
+        given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"), given.get("not")
+    )
     chosen.compile()  # a malformed expression is refused before anything is sent
     return chosen
 

@@ -54,7 +54,7 @@ class LogSubscription:
     @property
     def searches(self) -> bool:
         """Whether it looks at texts, so that `frames` is better called off the event loop."""
-        return self._filter.q is not None
+        return self._filter.reads_texts
 
     @property
     def due(self) -> float | None:
@@ -193,7 +193,7 @@ class WorkloadSubscription(LogSubscription):
         """At once and ten times a second where a line is rewritten, else once it stays unended."""
         for line in self._lines.values():
             line.seen = now if line.seen is None else line.seen
-        if len(batch) or self._filter.q or self._filter.level or self._filter.levels or self._filter.step:
+        if len(batch) or not self._filter.only_source:
             return []  # whether they match is known when they have ended
         found: list[Frame] = []
         for partial in batch.partials():

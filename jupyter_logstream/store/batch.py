@@ -63,6 +63,7 @@ class Batch:
     partials: Callable[[], list[Partial]]
     offsets: Sequence[int] = ()  # where the reader finds each, and its sizes; nobody else's business
     sizes: Sequence[int] = ()
+    search: Callable[[Batch, str, bool], list[int] | None] | None = None  # see `holding`
     _messages: Messages | None = None
 
     def __len__(self) -> int:
@@ -83,6 +84,10 @@ class Batch:
         if self._messages is None:
             self._messages = self.load(self)
         return self._messages
+
+    def holding(self, text: str, *, fold: bool) -> list[int] | None:
+        """The positions that hold a text (`fold`: in any case), without loading any; None: it cannot be told so."""
+        return self.search(self, text, fold) if self.search is not None and self._messages is None else None
 
     def pick(self, positions: Sequence[int]) -> Batch:
         """The same moment's batch with only these positions."""

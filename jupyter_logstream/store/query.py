@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 
 import regex
 
@@ -32,18 +33,32 @@ class SlowPattern(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which records match. None: all do. `level`: that and above, without unknown; `levels`: exactly these."""
+    """Which records match. None: all do. `level`: that and above, without unknown; `levels`: exactly these.
+
+    `q`: text or /regular expression/ that they hold; `without`: one that they do not.
+    """
 
     level: str | None = None
     levels: frozenset[str] | None = None
     step: str | None = None
     source: str | None = None
     q: str | None = None
+    without: str | None = None
 
     @property
     def empty(self) -> bool:
         """Whether everything matches."""
         return self == Filter()
+
+    @property
+    def only_source(self) -> bool:
+        """Whether a line's source decides, so that one still being written can be told to match."""
+        return replace(self, source=None).empty
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether the log must be read for it; for others the index will do."""
+        return self.q is not None or self.without is not None
 
     def compile(self) -> Callable[[Batch], list[int]]:
         """A function from a batch to the positions that match. Raises BadPattern."""
@@ -53,7 +68,7 @@ class Filter:
         if self.levels is not None:
             codes &= {LEVELS.index(level) for level in self.levels}
         source = None if self.source is None else SOURCES.index(self.source)
-        contains = None if self.q is None else _text_test(self.q)
+        tests = [(q, _text_test(q), wanted) for q, wanted in ((self.q, True), (self.without, False)) if q is not None]
 
         def match(batch: Batch) -> list[int]:
             step = None
@@ -66,18 +81,30 @@ class Filter:
                 for mark in set(batch.marks)
             }
             found = [i for i, mark in enumerate(batch.marks) if fits[mark]]
-            if contains is None or not found:
-                return found
-            texts = batch.pick(found).messages
             end = time.monotonic() + _TIME_LIMIT
-            return [i for i, text in zip(found, texts, strict=True) if contains(text, end - time.monotonic())]
+            for q, contains, wanted in tests:
+                if not found:
+                    break
+                sure = None if _is_pattern(q) else batch.holding(q, fold=q == q.lower())
+                if sure is not None:
+                    held = set(sure)
+                    found = [i for i in found if (i in held) is wanted]
+                    continue
+                texts = batch.pick(found).messages
+                kept = [contains(text, end - time.monotonic()) is wanted for text in texts]
+                found = list(compress(found, kept))
+            return found
 
         return match
 
 
+def _is_pattern(q: str) -> bool:
+    return len(q) > 1 and q.startswith("/") and q.endswith("/")
+
+
 def _text_test(q: str) -> Callable[[str, float], bool]:
     """`/.../` is a regular expression; else text: a capital in it makes its case matter."""
-    if len(q) > 1 and q.startswith("/") and q.endswith("/"):
+    if _is_pattern(q):
         try:
             pattern = regex.compile(q[1:-1])
         except regex.error as error:

@@ -23,6 +23,7 @@ from .batch import Batch, Messages, Partial, Tally, uniform
 from .index import BadIndex, Index
 from .kept import Kept, Steps
 from .layout import ENTRY, FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, pack
+from .search import holding
 from .segments import read_range
 from .writer import OUTPUT
 
@@ -68,6 +69,7 @@ class LogReader:
             partials=self.partials,
             offsets=words[0 : 4 * fit : 4],
             sizes=sizes[:fit],
+            search=lambda batch, text, fold: holding(self._folder, batch, text, fold=fold),
         )
 
     # --- texts --------------------------------------------------------------------------------------------------------
