@@ -7,6 +7,8 @@ import type { Status } from "./types.js";
 export interface Link {
   /** Is there anything left to follow? Asked before each attempt; `false` ends the connection. */
   wanted(): boolean;
+  /** Has the server told everything that it was last asked for? Then its end is no cut. */
+  complete(): boolean;
   /** Sends the request, with the cursors of now. */
   open(signal: AbortSignal): Promise<Response>;
   event(event: Event): void;
@@ -119,7 +121,8 @@ export class Connection {
         clearTimeout(stall);
         stall = setTimeout(() => attempt.abort(), STALL_MS);
       });
-      return this.#link.wanted() ? "cut" : "end";
+      if (!this.#link.wanted()) return "end";
+      return this.#link.complete() ? "again" : "cut";
     } catch {
       return this.#reopening ? "again" : "cut";
     } finally {
