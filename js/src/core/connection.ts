@@ -133,6 +133,8 @@ export class Connection {
 
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal, alive: () => void): Promise<void> {
     const decoder = new Decoder();
+    // The fetch has the signal, too; but who has collected its request as garbage may have forgotten that (undici does).
+    signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
     let slice = performance.now();
     for (;;) {
       const { done, value } = await reader.read();

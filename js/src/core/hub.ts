@@ -6,7 +6,8 @@
 
 import type { Carrier, Streams } from "./carrier.js";
 import { Direct } from "./direct.js";
-import { currentPage, type Page } from "./page.js";
+import { currentPage, type Page, workerDoor } from "./page.js";
+import { Shared } from "./shared.js";
 import { isStream, keyOf } from "./stream.js";
 import { Topic } from "./topic.js";
 import type { HubEvent, StreamRequest, Subscription } from "./types.js";
@@ -93,6 +94,11 @@ export class Hub implements Streams {
 /** The page's hub: the first module instance that asks makes it, whatever its version. */
 export function pageHub(): Hub {
   const page = globalThis as unknown as { [SLOT]?: Hub };
-  page[SLOT] ??= new Hub(currentPage());
+  page[SLOT] ??= openHub();
   return page[SLOT];
+}
+
+function openHub(): Hub {
+  const here = currentPage();
+  return new Hub(here, (streams) => new Shared(workerDoor(here), streams, () => new Direct(here, streams)));
 }

@@ -117,9 +117,9 @@ export class Topic {
     if (event.kind === "frame") this.#hearFrame(event.type, event.data);
     else if (event.kind === "state") this.tell(event);
     else {
-      this.#cursor = event.cursor ?? this.#cursor;
+      this.#cursor = later(event.cursor, this.#cursor);
       this.#job = event.job ?? this.#job;
-      this.#emit(event);
+      this.#emit(this.#cursor === undefined ? event : { ...event, cursor: this.#cursor });
     }
   }
 
@@ -239,6 +239,11 @@ export class Topic {
 function memoryOf({ stream, after }: StreamRequest): Memory | undefined {
   if (stream === "workloads") return new WorkloadList(after === undefined);
   return stream === "service" ? new RecentRecords(stream, after === undefined) : undefined;
+}
+
+/** Another hub may be behind us, where its connection was cut: what we have told, we don't tell again. */
+function later(told: Cursor | undefined, ours: Cursor | undefined): Cursor | undefined {
+  return typeof told === "number" && typeof ours === "number" ? Math.max(told, ours) : (told ?? ours);
 }
 
 /** One view's mistake is not the others' trouble. */
