@@ -67,6 +67,7 @@ class FakeLink implements Link {
     this.streams.push(stream);
     return stream.response;
   }
+  async room(): Promise<void> {}
   event(event: Event): void {
     this.events.push(event);
   }

@@ -24,6 +24,21 @@ interface Endless {
 }
 
 const idOf = (stream: string) => stream.slice("workload/".length);
+/** As the protocol has it: at most 2,000 records or 256 KiB in a frame. */
+function batches(logs: readonly LogRecord[]): LogRecord[][] {
+  const found: LogRecord[][] = [];
+  let chars = Number.POSITIVE_INFINITY;
+  for (const one of logs) {
+    chars += one.message.length;
+    if (chars > 262_144 || found.at(-1)?.length === 2000) {
+      found.push([]);
+      chars = one.message.length;
+    }
+    found.at(-1)?.push(one);
+  }
+  return found;
+}
+
 const nameOf = ({ id, stream }: Asked) => id ?? stream;
 const matches = ({ step, levels }: Asked, record: LogRecord) =>
   (step === undefined || record.step === step) && (levels === undefined || levels.includes(record.level));
@@ -223,7 +238,10 @@ export class LogServer {
     const logs = entry.records.slice(followed.cursor).filter((one) => matches(followed.request, one));
     followed.cursor = entry.records.length;
     const { cursor } = followed;
-    if (logs.length > 0) this.#write(reader, "logs", { stream, job_id: entry.job.id, logs, cursor });
+    for (const batch of batches(logs)) {
+      const at = batch.at(-1) === logs.at(-1) ? cursor : batch.at(-1)?.seq;
+      this.#write(reader, "logs", { stream, job_id: entry.job.id, logs: batch, cursor: at });
+    }
     followed.done = isFinal(entry.job.state);
     if (followed.done) this.#write(reader, "done", { ...entry.job, stream, cursor });
   }

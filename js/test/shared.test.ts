@@ -232,6 +232,28 @@ describe("a tab that takes nothing", () => {
   });
 });
 
+describe("a tab that is slow", () => {
+  it("is waited for: it is told every record, however many they are", async () => {
+    server.add("LONG");
+    const records = (3 * MAX_OWED) / 50_000;
+    for (const _ of upTo(records)) server.print("LONG", 1, { message: "x".repeat(50_000) });
+    const tab = browser.tab();
+    const a = tab.view("workload/A");
+    await soon(() => expect(a.rung).toBe("live"));
+    tab.line?.freeze();
+    const long = tab.view("workload/LONG", { after: 0 });
+    const taking = setInterval(() => tab.line?.take(1), 5);
+    for (const _ of upTo(20)) {
+      await quiet(25);
+      server.print("LONG", 10, { message: "x".repeat(50_000) });
+    }
+    await soon(() => expect(long.seqs).toHaveLength(records + 200), 15_000);
+    clearInterval(taking);
+    expect(long.seqs).toEqual(upTo(records + 200));
+    expect(long.events.filter((event) => event.kind === "snapshot" && Number(event.cursor) > 0)).toEqual([]);
+  });
+});
+
 describe("where no worker answers", () => {
   it.each<[Attempt, number]>([
     ["silent", GREETING_MS],

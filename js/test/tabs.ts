@@ -61,6 +61,10 @@ class Line {
   get waiting(): number {
     return this.#waiting.length;
   }
+  /** The next so many messages. */
+  take(count: number): void {
+    for (const event of this.#waiting.splice(0, count)) this.onmessage?.(event);
+  }
   thaw(): void {
     this.#frozen = false;
     for (const event of this.#waiting.splice(0)) this.onmessage?.(event);

@@ -12,6 +12,8 @@ export interface Link {
   /** Sends the request, with the cursors of now. */
   open(signal: AbortSignal): Promise<Response>;
   event(event: Event): void;
+  /** Waits until those who are told have room for more. */
+  room(): Promise<void>;
   /** One round of polling; throws if the server can't be reached. */
   poll(signal: AbortSignal): Promise<void>;
   /** A status other than 200 and 204: `again` at once, on the next rung, or `end` for good (the link told why). */
@@ -151,6 +153,7 @@ export class Connection {
       // Chunks that are already here resolve as microtasks, and would keep the page from painting in a flood.
       if (performance.now() - slice > SLICE_MS) {
         await sleep(0);
+        await this.#link.room();
         slice = performance.now();
       }
     }

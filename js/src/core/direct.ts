@@ -76,6 +76,10 @@ export class Direct implements Carrier, Link {
     topic.frame(event.type, data);
   }
 
+  async room(): Promise<void> {
+    await this.#page.room?.();
+  }
+
   status(status: Status): void {
     if (status.rung === "reconnecting") this.#compared = false; // the server that comes back may be another
     for (const topic of this.#wanted()) topic.tell(status);

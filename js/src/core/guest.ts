@@ -1,6 +1,7 @@
 // One page as the worker sees it: what it wants, and what it has been told and not yet taken. Runs in the worker.
-// A frame goes to a visible page at once, to others after those. A page that doesn't take what it is told (frozen,
-// overrun, gone) is told nothing more; when it has caught up it is asked to say again what it wants, and goes on by cursor.
+// A frame goes to a visible page at once, to others after those. A page that is looked at and takes what it is told, but
+// slowly, is waited for. One that takes nothing (frozen, gone), or is out of sight and far behind, is told nothing more;
+// when it has caught up it is asked to say again what it wants, and goes on by cursor.
 
 import { BUILD } from "./build.js";
 import type { Credentials } from "./page.js";
@@ -9,6 +10,8 @@ import type { FromPage, FromWorker, Wanted } from "./wire.js";
 
 /** Characters, about, that a page may owe us: twice the longest list of workloads, since that comes at once. */
 export const MAX_OWED = 16_000_000;
+/** A page that owes half of that and takes nothing for so long isn't waited for. */
+const PATIENCE_MS = 1000;
 /** What a record or a frame weighs besides its text. */
 const OVERHEAD = 200;
 
@@ -44,6 +47,8 @@ export class Guest {
   #owed: number[] = [];
   #owing = 0;
   #taken = 0;
+  /** Ends a wait for it to take something. */
+  #took: (() => void) | undefined;
   /** For a page that nobody looks at: told after the others. */
   #later: Told[] = [];
   #flushing: ReturnType<typeof setTimeout> | undefined;
@@ -74,6 +79,21 @@ export class Guest {
     this.#port.onmessage = null;
     this.#port.close();
     this.leave();
+  }
+
+  /** Waits while it is far behind, but comes nearer. */
+  async catchUp(): Promise<void> {
+    while (this.present && this.visible && this.#owing > MAX_OWED / 2) {
+      const taken = this.#taken;
+      await new Promise<void>((resolve) => {
+        const patience = setTimeout(resolve, PATIENCE_MS);
+        this.#took = () => {
+          clearTimeout(patience);
+          resolve();
+        };
+      });
+      if (this.#taken === taken) this.leave();
+    }
   }
 
   askCredentials(): void {
@@ -177,6 +197,7 @@ export class Guest {
     const taken = this.#owed.splice(0, count - this.#taken);
     this.#taken = count;
     for (const weight of taken) this.#owing -= weight;
+    this.#took?.();
   }
 
   #say(message: FromWorker): void {

@@ -73,6 +73,9 @@ export class Guests implements House {
       root: this.#root,
       request: requester(this.#root, () => this.#freshCredentials()),
       hidden: () => this.#hidden,
+      room: async () => {
+        for (const guest of this.#guests) await guest.catchUp();
+      },
       onVisibility: (listener) => this.#visibility.push(listener),
     };
   }

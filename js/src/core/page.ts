@@ -10,6 +10,8 @@ export interface Page {
   /** fetch of a path below `root`, with the credentials of the page. */
   request(path: string, init?: RequestInit): Promise<Response>;
   hidden(): boolean;
+  /** Waits for those who are told; absent where they are told by a call. */
+  room?(): Promise<void>;
   onVisibility(listener: () => void): void;
 }
 
