@@ -30,7 +30,10 @@ MODULES = {"server": "jupyter_server", "lab": "jupyterlab", "notebook": "noteboo
 
 @dataclass
 class Server:
-    """One Jupyter server. `root`: the folder it serves; `url`: with its base URL and a slash at the end."""
+    """One Jupyter server. `root`: the folder it serves; `url`: with its base URL and a slash at the end.
+
+    `page_host`: what browsers call this machine.
+    """
 
     folder: Path
     kind: str = "server"
@@ -39,6 +42,7 @@ class Server:
     port: int = 0
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    page_host: str = "127.0.0.1"
     http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
 
     @property
@@ -48,6 +52,11 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}{self.base_url}"
+
+    @property
+    def page_url(self) -> str:
+        """`url` as a browser is to call it."""
+        return self.url.replace("127.0.0.1", self.page_host)
 
     @property
     def log(self) -> str:

@@ -72,6 +72,7 @@ JS_MAY_IMPORT = {
     "views": {"core", "views"},
     "view": {"core", "views"},
     "anywidget": {"core", "view"},
+    "hub-worker": {"core"},
     "labextension": {"core", "view", "@lumino/widgets", "@jupyterlab/rendermime-interfaces"},
 }
 

@@ -1,13 +1,15 @@
 // Builds what the Python package carries, and fails when one outgrows its limit: the anywidget shell, whose text travels
-// in every comm_open; the views, which the server serves; the labextension, which JupyterLab and Notebook 7 load at start.
+// in every comm_open; the views, which the server serves; the worker that pages share; the labextension, which JupyterLab
+// and Notebook 7 load at start.
 // CSS is minified and inlined as text, for the shadow root.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build, transform } from "esbuild";
 
-const LIMIT_BYTES = { anywidget: 4_000, view: 60_000 };
+const LIMIT_BYTES = { anywidget: 4_000, view: 60_000, "hub-worker": 30_000 };
 const LIMIT_LABEXTENSION_BYTES = 80_000;
 const root = new URL("../", import.meta.url);
 const outdir = fileURLToPath(new URL("../jupyter_logstream/static/", root));
@@ -27,6 +29,15 @@ const inlineCss = {
 };
 
 const local = (path) => fileURLToPath(new URL(path, root));
+
+/** Pages and workers of one build share a connection: the core's text tells which build that is. */
+async function buildOfCore() {
+  const files = (await readdir(local("src/core"))).filter((name) => name.endsWith(".ts")).sort();
+  const hash = createHash("sha256");
+  for (const name of files) hash.update(await readFile(local(`src/core/${name}`)));
+  return hash.digest("hex").slice(0, 12);
+}
+
 const common = {
   bundle: true,
   format: "esm",
@@ -34,12 +45,21 @@ const common = {
   charset: "utf8",
   legalComments: "none",
   plugins: [inlineCss],
+  define: { __BUILD__: JSON.stringify(await buildOfCore()) },
 };
 
 await build({
   ...common,
-  entryPoints: Object.keys(LIMIT_BYTES).map((name) => local(`src/${name}.ts`)),
+  entryPoints: ["anywidget", "view"].map((name) => local(`src/${name}.ts`)),
   outdir,
+  minify: true,
+});
+// A classic worker: any browser that has shared workers takes it.
+await build({
+  ...common,
+  entryPoints: [local("src/hub-worker.ts")],
+  outdir,
+  format: "iife",
   minify: true,
 });
 

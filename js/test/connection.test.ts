@@ -43,6 +43,7 @@ class FakeLink implements Link {
   /** What the next attempts get; when there is nothing left the server is down. */
   answers: ("stream" | Response)[] = [];
   isWanted = true;
+  isComplete = false;
   verdict: "again" | "cut" | "end" = "cut";
   pollFails = true;
   polls = 0;
@@ -54,6 +55,9 @@ class FakeLink implements Link {
   wanted(): boolean {
     return this.isWanted;
   }
+  complete(): boolean {
+    return this.isComplete;
+  }
   async open(signal: AbortSignal): Promise<Response> {
     this.opened.push(Date.now());
     const answer = this.answers.shift();
@@ -63,6 +67,7 @@ class FakeLink implements Link {
     this.streams.push(stream);
     return stream.response;
   }
+  async room(): Promise<void> {}
   event(event: Event): void {
     this.events.push(event);
   }
@@ -125,6 +130,17 @@ describe("the ladder", () => {
     expect(delayOf(1, () => 0)).toBe(800);
     expect(delayOf(1, () => 1)).toBe(1200);
     expect(delayOf(9, () => 1)).toBe(19_200);
+  });
+
+  it.each([
+    [0, 0.8],
+    [1, 1.2],
+  ])("keeps to that within a fifth, each time (chance %d)", async (chance, factor) => {
+    vi.spyOn(Math, "random").mockReturnValue(chance);
+    (await live()).cut();
+    await pass(80_000);
+    const gaps = link.opened.slice(1, 7).map((at, i) => at - (link.opened[i] ?? 0));
+    expect(gaps).toEqual([...LADDER_MS, 16_000].map((ms) => ms * factor));
   });
 
   it("says when the next attempt is due", async () => {
@@ -212,6 +228,18 @@ describe("a cut", () => {
   });
 });
 
+describe("an end without done", () => {
+  it("is no cut where all that was asked for has been told: what else is wanted is asked for at once", async () => {
+    const stream = await live();
+    link.isComplete = true;
+    link.answers.push("stream");
+    stream.end();
+    await pass(0);
+    expect(link.opened).toHaveLength(2);
+    expect(link.rungs).toEqual(["connecting", "live"]);
+  });
+});
+
 describe("the end", () => {
   it("comes when nothing is wanted any more", async () => {
     const stream = await live();
@@ -269,6 +297,36 @@ describe("what the owner may ask for", () => {
     connection.retryNow();
     await pass(0);
     expect(link.opened).toHaveLength(2);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 8])("an attempt now, from rung %i, and back to the foot when it works", async (rung) => {
+    link.pollFails = false;
+    (await live()).cut();
+    await pass(0);
+    for (let i = 1; i < rung; i++) await pass(LADDER_MS[Math.min(i, 5) - 1] ?? 0);
+    const tried = link.opened.length;
+    expect(link.rungs.at(-1)).toBe(rung > 5 ? "polling" : "reconnecting");
+    link.answers.push("stream");
+    connection.retryNow();
+    await pass(0);
+    expect(link.opened).toHaveLength(tried + 1);
+    link.streams.at(-1)?.write(PING);
+    await pass(0);
+    expect(link.rungs.at(-1)).toBe("live");
+    const { polls } = link;
+    link.streams.at(-1)?.cut();
+    await pass(0);
+    expect(link.told.at(-1)).toEqual({ rung: "reconnecting", retryAt: Date.now() + 1000 });
+    await pass(999);
+    expect(link.polls).toBe(polls);
+  });
+
+  it("nothing of a stream that is live: it goes on", async () => {
+    const stream = await live();
+    connection.retryNow();
+    await pass(0);
+    expect(stream.signal.aborted).toBe(false);
+    expect(link.opened).toHaveLength(1);
   });
 
   it("another attempt where one hangs", async () => {

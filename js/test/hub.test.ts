@@ -1,43 +1,11 @@
 // The hub against a real HTTP server: one connection for all views, nothing lost or doubled, nothing left open.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Direct } from "../src/core/direct.js";
 import { Hub, LINGER_MS, pageHub } from "../src/core/hub.js";
 import type { Page } from "../src/core/page.js";
-import type { HubEvent, StreamRequest, Subscription, Workload } from "../src/core/types.js";
+import type { StreamRequest } from "../src/core/types.js";
+import { quiet, soon, upTo, View } from "./listening.js";
 import { LogServer } from "./server.js";
-
-/** A view, as far as the hub sees one. */
-class View {
-  readonly seqs: number[] = [];
-  readonly events: HubEvent[] = [];
-  readonly subscription: Subscription;
-  rung = "";
-  message: string | undefined;
-  job: Workload | undefined;
-
-  constructor(hub: Hub, id: string, from: Omit<StreamRequest, "stream"> = {}) {
-    this.subscription = hub.subscribe({ stream: `workload/${id}`, ...from }, (event) => this.#hear(event));
-  }
-
-  #hear(event: HubEvent): void {
-    this.events.push(event);
-    if (event.kind === "state") {
-      this.rung = event.rung;
-      this.message = event.message;
-    } else if (event.kind === "snapshot") this.job = event.job;
-    else {
-      this.job = event.data.job ?? this.job;
-      if (event.type === "logs") this.seqs.push(...(event.data.logs ?? []).map(({ seq }) => seq));
-    }
-  }
-
-  get snapshot() {
-    return this.events.find((event) => event.kind === "snapshot");
-  }
-}
-
-const upTo = (last: number, from = 1) => Array.from({ length: last - from + 1 }, (_, i) => from + i);
-const soon = (check: () => void, timeout = 4000) => vi.waitFor(check, { timeout, interval: 10 });
-const quiet = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let server: LogServer;
 let page: Page;
@@ -45,7 +13,7 @@ let hub: Hub;
 let views: View[];
 
 function view(id: string, from: Omit<StreamRequest, "stream"> = {}): View {
-  const made = new View(hub, id, from);
+  const made = new View(hub, `workload/${id}`, from);
   views.push(made);
   return made;
 }
@@ -169,6 +137,18 @@ describe("done", () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  it("of all streams while another one is about to be asked for is no cut", async () => {
+    server.add("A", 1);
+    server.add("B", 1);
+    const a = view("A");
+    await soon(() => expect(a.seqs).toEqual([1]));
+    server.end("A");
+    await soon(() => expect(a.rung).toBe("done"));
+    const b = view("B");
+    await soon(() => expect(b.seqs).toEqual([1]));
+    expect(b.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).not.toContain("reconnecting");
+  });
+
   it("of all streams leaves no connection and no attempt", async () => {
     server.add("A", 3);
     server.end("A");
@@ -273,8 +253,9 @@ describe("polling", () => {
     server.add("A", 2500);
     server.end("A");
     const a = view("A", { tail: 2200 });
-    hub.status({ rung: "polling" });
-    await hub.poll(new AbortController().signal);
+    const direct = new Direct(page, hub);
+    direct.status({ rung: "polling" });
+    await direct.poll(new AbortController().signal);
     expect(a.seqs).toEqual(upTo(2500, 301));
     expect(a.rung).toBe("done");
     expect(server.polls).toBe(3);
@@ -284,7 +265,8 @@ describe("polling", () => {
     server.add("A", 1);
     view("A");
     server.status = 503;
-    await expect(hub.poll(new AbortController().signal)).rejects.toThrow("503");
+    const direct = new Direct(page, hub);
+    await expect(direct.poll(new AbortController().signal)).rejects.toThrow("503");
   });
 });
 

@@ -28,6 +28,9 @@ ARGS = [
 ]
 OPTIONS = ("--expose-app-in-browser",)
 
+WITHOUT_SHARED_WORKERS = "delete window.SharedWorker"
+"""For a page that has to do without them, as in some browsers."""
+
 
 def quiet_news(folder: Path) -> None:
     """Keep the page from asking whether it may fetch news: that covers what is looked at."""

@@ -30,7 +30,7 @@ class NotebookPage:
         # A workspace of its own: Lab would open the tabs of earlier tests again.
         place = f"lab/workspaces/{self.file[:8]}/tree" if self.server.kind == "lab" else "notebooks"
         token = f"?token={TOKEN}" if self.server.auth == "token" else ""
-        self.page.goto(f"{self.server.url}{place}/{self.file}{token}")
+        self.page.goto(f"{self.server.page_url}{place}/{self.file}{token}")
         if self.server.auth == "password":
             self.page.locator("input[name=password]").fill(PASSWORD)
             self.page.locator("input[name=password]").press("Enter")

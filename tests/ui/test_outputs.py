@@ -10,7 +10,7 @@ import nbconvert
 import nbformat
 import pytest
 from serving import Server, jupyter
-from ui.conftest import OPTIONS, SHELLS, disable, quiet_news
+from ui.conftest import OPTIONS, SHELLS, WITHOUT_SHARED_WORKERS, disable, quiet_news
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -356,6 +356,7 @@ def test_a_widget_and_an_output_in_one_page_share_one_connection(notebook: Open,
 @of("both")
 def test_a_server_without_the_extension_is_named_beside_what_was_kept(notebook: Open, page: Page):
     here = ended(notebook)
+    page.add_init_script(WITHOUT_SHARED_WORKERS)  # such a server has none for us, and only pages can be lied to
     page.route("**/logstream/v1/**", lambda route: route.fulfill(status=404, json={"message": "Not Found"}))
     here.reload()
     here.wait_for("error", lines=300)
@@ -364,9 +365,12 @@ def test_a_server_without_the_extension_is_named_beside_what_was_kept(notebook: 
     assert "line <b>300</b>" in here.views.first.locator(".kept").inner_text()
 
 
-@of("both")
-def test_a_server_of_another_protocol_is_named(notebook: Open, page: Page):
-    page.route("**/logstream/v1/info", lambda route: route.fulfill(json={"protocol": 2}))
+@pytest.mark.parametrize("server", [("lab", "/", "both")], indirect=True, scope="function")
+def test_a_server_of_another_protocol_is_named(notebook: Open, server: Server):
+    newer = "import jupyter_logstream.handlers.workloads as ours\nours.PROTOCOL = 2\n"
+    (server.folder / "config" / "jupyter_server_config.py").write_text(newer)
+    server.stop()
+    server.start(server.port)
     here = notebook(showing(UNENDING))
     here.run()
     here.wait_for("error")

@@ -7,9 +7,13 @@ import type { Status } from "./types.js";
 export interface Link {
   /** Is there anything left to follow? Asked before each attempt; `false` ends the connection. */
   wanted(): boolean;
+  /** Has the server told everything that it was last asked for? Then its end is no cut. */
+  complete(): boolean;
   /** Sends the request, with the cursors of now. */
   open(signal: AbortSignal): Promise<Response>;
   event(event: Event): void;
+  /** Waits until those who are told have room for more. */
+  room(): Promise<void>;
   /** One round of polling; throws if the server can't be reached. */
   poll(signal: AbortSignal): Promise<void>;
   /** A status other than 200 and 204: `again` at once, on the next rung, or `end` for good (the link told why). */
@@ -119,7 +123,8 @@ export class Connection {
         clearTimeout(stall);
         stall = setTimeout(() => attempt.abort(), STALL_MS);
       });
-      return this.#link.wanted() ? "cut" : "end";
+      if (!this.#link.wanted()) return "end";
+      return this.#link.complete() ? "again" : "cut";
     } catch {
       return this.#reopening ? "again" : "cut";
     } finally {
@@ -130,6 +135,8 @@ export class Connection {
 
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal, alive: () => void): Promise<void> {
     const decoder = new Decoder();
+    // The fetch has the signal, too; but who has collected its request as garbage may have forgotten that (undici does).
+    signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
     let slice = performance.now();
     for (;;) {
       const { done, value } = await reader.read();
@@ -146,6 +153,7 @@ export class Connection {
       // Chunks that are already here resolve as microtasks, and would keep the page from painting in a flood.
       if (performance.now() - slice > SLICE_MS) {
         await sleep(0);
+        await this.#link.room();
         slice = performance.now();
       }
     }

@@ -1,5 +1,8 @@
-// The page this code runs in: where the server is, who we are to it, is the page looked at.
+// The page this code runs in: where the server is, who we are to it, is the page looked at, where is the worker.
 // The only file of core/ that touches document or location; credentials never leave the page's origin.
+
+import { BUILD } from "./build.js";
+import type { WorkerDoor } from "./shared.js";
 
 export interface Page {
   /** `.../logstream/`, always of the page's own origin. */
@@ -7,7 +10,17 @@ export interface Page {
   /** fetch of a path below `root`, with the credentials of the page. */
   request(path: string, init?: RequestInit): Promise<Response>;
   hidden(): boolean;
+  /** Waits for those who are told; absent where they are told by a call. */
+  room?(): Promise<void>;
   onVisibility(listener: () => void): void;
+}
+
+/** What a request must carry besides the login cookie; the worker has no document to read it from. */
+export interface Credentials {
+  /** Of the cookie: it is to be sent back, with everything but GET. */
+  readonly xsrf: string | undefined;
+  /** "" where Jupyter gave the page none. */
+  readonly token: string;
 }
 
 interface Config {
@@ -35,22 +48,48 @@ function xsrf(doc: Document): string | undefined {
   return /(?:^|;\s*)_xsrf=([^;]*)/.exec(doc.cookie)?.[1];
 }
 
+/** Requests below `root`, and never to another origin than that. */
+export function requester(root: URL, credentials: () => Credentials | Promise<Credentials>): Page["request"] {
+  return async (path, init = {}) => {
+    const url = new URL(path, root);
+    if (url.origin !== root.origin) throw new Error(`Refused: ${url.origin} is not the origin of this page.`);
+    const { xsrf: cookie, token } = await credentials();
+    const headers = new Headers(init.headers);
+    if (cookie !== undefined) headers.set("X-XSRFToken", cookie);
+    if (token !== "") headers.set("Authorization", `token ${token}`);
+    // redirect: a login page is an answer to people, not to us, and may lie on another origin.
+    return fetch(url, { ...init, headers, credentials: "same-origin", cache: "no-store", redirect: "error" });
+  };
+}
+
 export function currentPage(doc: Document = document, location: Location = doc.location): Page {
   const { baseUrl, token } = readConfig(doc, location);
   const root = new URL(`${baseUrl.replace(/\/?$/, "/")}logstream/`, location.origin);
+  const request = requester(root, () => ({ xsrf: xsrf(doc), token }));
   return {
     root,
-    async request(path, init = {}) {
-      const url = new URL(path, root);
-      if (url.origin !== location.origin) throw new Error(`Refused: ${url.origin} is not the origin of this page.`);
-      const headers = new Headers(init.headers);
-      const cookie = xsrf(doc);
-      if (cookie !== undefined) headers.set("X-XSRFToken", cookie);
-      if (token !== "") headers.set("Authorization", `token ${token}`);
-      // redirect: a login page is an answer to people, not to us, and may lie on another origin.
-      return fetch(url, { ...init, headers, credentials: "same-origin", cache: "no-store", redirect: "error" });
+    request: async (path, init) => {
+      if (root.origin !== location.origin) throw new Error(`Refused: ${root.origin} is not the origin of this page.`);
+      return request(path, init);
     },
     hidden: () => doc.visibilityState === "hidden",
     onVisibility: (listener) => doc.addEventListener("visibilitychange", listener),
+  };
+}
+
+/** The way to the worker that all pages of this server share in this browser. */
+export function workerDoor(page: Page, doc: Document = document, location: Location = doc.location): WorkerDoor {
+  const { token } = readConfig(doc, location);
+  return {
+    open: () => {
+      // Its build is part of its name, so that pages of different versions have workers of their own.
+      const url = new URL(`../static/jupyter_logstream/hub-worker.js?build=${BUILD}`, page.root);
+      return new SharedWorker(url, { name: "jupyter-logstream" });
+    },
+    locks: globalThis.navigator?.locks,
+    credentials: () => ({ xsrf: xsrf(doc), token }),
+    hidden: page.hidden,
+    onVisibility: page.onVisibility,
+    onEnd: (listener) => globalThis.addEventListener("pagehide", listener),
   };
 }

@@ -20,6 +20,14 @@ export interface LogRecord {
 
 export type WorkloadState = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
 
+/** A part of a workload that its output names. Times in Unix ms. */
+export interface Step {
+  readonly name: string;
+  readonly state: WorkloadState;
+  readonly started: number;
+  readonly ended: number | null;
+}
+
 export interface Workload {
   readonly id: string;
   readonly name: string | null;
@@ -32,6 +40,11 @@ export interface Workload {
   readonly signal: string | number | null;
   readonly error: string | null;
   readonly lines: number;
+  readonly levels?: Readonly<{ [level in Level]?: number }>;
+  /** In order of first start. */
+  readonly steps?: readonly Step[];
+  readonly tags?: Readonly<{ [name: string]: string }>;
+  readonly backend?: string;
 }
 
 /** What a notebook keeps of a workload that has ended: for the day when its log is gone. */
@@ -62,7 +75,7 @@ export interface Status {
   readonly message?: string;
 }
 
-/** The data of any frame; which names are present depends on its type. */
+/** The data of any frame; which names are present depends on its type. `cursor`: where the stream stands after it. */
 export interface Frame {
   readonly stream?: string;
   readonly cursor?: Cursor;
@@ -77,18 +90,33 @@ export interface Frame {
 }
 
 /**
- * What a hub tells its subscribers. `snapshot` comes first to who joins a stream that is already followed: everything
- * up to `cursor` is history (fetch it by range), everything after it will come as frames.
+ * What a hub tells its subscribers. `snapshot` comes first to who joins a workload's stream that is already followed:
+ * everything up to `cursor` is history (fetch it by range), everything after it will come as frames. It may come again,
+ * after a time in which the page took nothing. The endless streams have no ranges: there a `reset` comes first, then
+ * frames with all there is.
  */
 export type HubEvent =
   | { readonly kind: "snapshot"; readonly job?: Workload; readonly cursor?: Cursor }
   | { readonly kind: "frame"; readonly type: string; readonly data: Frame }
   | ({ readonly kind: "state" } & Status);
 
-export interface StreamRequest {
+/** Which records of a stream; nothing given: all of them. */
+export interface StreamFilter {
+  /** This level and above. */
+  readonly level?: Level | undefined;
+  /** Exactly these. */
+  readonly levels?: readonly Level[] | undefined;
+  readonly step?: string | undefined;
+  readonly source?: LogRecord["source"] | undefined;
+  /** Text, or a regular expression between slashes. */
+  readonly q?: string | undefined;
+}
+
+/** Views that ask for the same stream with the same filter share it; with another filter it is another stream. */
+export interface StreamRequest extends StreamFilter {
   readonly stream: string;
-  readonly after?: Cursor;
-  readonly tail?: number;
+  readonly after?: Cursor | undefined;
+  readonly tail?: number | undefined;
 }
 
 export interface Subscription {

@@ -1,0 +1,261 @@
+"""Several tabs of one browser: one connection carries the logs of all, whatever happens to one of them."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from serving import jupyter
+from ui.browser import find
+from ui.conftest import ARGS, OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news
+from ui.notebook_page import NotebookPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext
+    from serving import Server
+
+    Open = Callable[..., NotebookPage]
+
+pytestmark = pytest.mark.browser
+
+UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
+"""Prints five lines a second, until it is cancelled."""
+LOOK = """(state) => {
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""What a page notices of being shown or hidden; all pages of a browser that a test drives are shown."""
+NOTE_STATES = """() => {
+  const host = document.querySelector("[data-logstream]");
+  window.states = [host.dataset.state];
+  const note = () => { if (host.dataset.state !== window.states.at(-1)) window.states.push(host.dataset.state); };
+  new MutationObserver(note).observe(host, { attributes: true });
+}"""
+FOLLOW = """([stream, key]) => {
+  const hub = globalThis[Symbol.for("jupyter-logstream.v1")];
+  const seen = window[key] = { rows: {}, records: [], rung: "" };
+  hub.subscribe({ stream, tail: 100 }, (event) => {
+    if (event.kind === "state") seen.rung = event.rung;
+    if (event.kind !== "frame") return;
+    if (event.type === "reset") { seen.rows = {}; seen.records = []; }
+    if (event.type === "logs") seen.records.push(...event.data.logs.map((record) => record.message));
+    if (event.type !== "workload") return;
+    if (event.data.deleted) delete seen.rows[event.data.id];
+    else seen.rows[event.data.id] = event.data.state;
+  });
+}"""
+"""Follows an endless stream as a table does."""
+
+
+def showing(command: str) -> str:
+    return f"from jupyter_logstream import run\njob = run({command!r})\njob"
+
+
+def end_all(server: Server) -> None:
+    for session in server.http.get(f"{server.url}api/sessions").json():
+        server.http.delete(f"{server.url}api/sessions/{session['id']}")
+    server.end_workloads()
+
+
+@pytest.fixture
+def context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
+    yield context
+    context.close()
+    end_all(server)
+
+
+@pytest.fixture
+def tab(context: BrowserContext, server: Server) -> Open:
+    """`tab(cell, ...)`: a new one, with a new notebook and a kernel of its own."""
+    return lambda *cells: NotebookPage(context.new_page(), server, *cells)
+
+
+def live(tab: Open) -> NotebookPage:
+    """A tab with a log that grows."""
+    page = tab(showing(UNENDING))
+    page.run()
+    page.wait_for("live", lines=3)
+    return page
+
+
+def lines(tab: NotebookPage) -> int:
+    return int(tab.views.first.get_attribute("data-lines") or 0)
+
+
+def grows(*tabs: NotebookPage) -> None:
+    """New lines come, now."""
+    for tab in tabs:
+        tab.wait_for("live", lines=lines(tab) + 3)
+
+
+def connections(server: Server) -> int:
+    return server.get("info")["connections"]
+
+
+def streams(server: Server) -> int:
+    return server.get("info")["open_streams"]
+
+
+def test_eight_tabs_hold_one_connection_save_at_once_and_the_last_takes_it_along(tab: Open, server: Server):
+    tabs = [live(tab) for _ in range(8)]
+    grows(*tabs)
+    assert (connections(server), streams(server)) == (1, 8)
+    assert max(one.save() for one in tabs) < 2
+    last = tabs.pop()
+    for left, one in enumerate(tabs):
+        one.page.close()
+        last.eventually(lambda left=left: streams(server) == 7 - left, "its stream is closed")
+        grows(last)
+        assert connections(server) == 1
+    last.page.goto("about:blank")
+    last.eventually(lambda: connections(server) == 0, "no connection")
+
+
+def test_a_reload_of_one_tab_does_not_cut_the_other(tab: Open, server: Server):
+    one, other = live(tab), live(tab)
+    other.page.evaluate(NOTE_STATES)
+    one.save()
+    for _ in range(2):
+        one.reload()
+        grows(one, other)
+        assert connections(server) == 1
+    assert other.page.evaluate("window.states") == ["live"]
+
+
+def test_a_widget_in_one_tab_and_an_output_in_another_share_one_connection(tab: Open, server: Server):
+    widget = tab(f"from jupyter_logstream import run\njob = run({UNENDING!r})\njob.show()")
+    widget.run()
+    widget.wait_for("live", lines=3)
+    assert widget.page.locator(".jupyter-logstream-output").count() == 0
+    output = live(tab)
+    assert output.page.locator(".jupyter-logstream-output").count() == 1
+    grows(widget, output)
+    assert (connections(server), streams(server)) == (1, 2)
+
+
+def test_the_same_log_in_two_tabs_is_one_stream(tab: Open, server: Server):
+    one = live(tab)
+    (workload,) = server.get("workloads", state="running")["workloads"]
+    other = tab(f"from jupyter_logstream import attach\nattach({workload['id']!r})")
+    other.run()
+    grows(one, other)
+    assert (connections(server), streams(server)) == (1, 1)
+    host = other.views.first
+    host.get_by_role("log").press("Home")
+    host.locator('[data-seq="1"]').get_by_text("line 1", exact=True).wait_for(timeout=5000)
+    one.views.first.get_by_role("button", name="Cancel").click()
+    for page in (one, other):
+        page.wait_for("done")
+    assert lines(one) == lines(other)
+
+
+def test_tabs_that_nobody_looks_at_let_go_when_all_are_hidden_and_catch_up_when_one_is_shown(tab: Open, server: Server):
+    tabs = [live(tab) for _ in range(2)]
+    tabs[0].page.evaluate(LOOK, "hidden")
+    tabs[0].page.wait_for_timeout(12_000)
+    assert connections(server) == 1
+    tabs[1].page.evaluate(LOOK, "hidden")
+    tabs[1].eventually(lambda: connections(server) == 0, "no connection", 20)
+    before = lines(tabs[0])
+    tabs[1].page.wait_for_timeout(2000)
+    assert lines(tabs[0]) == before
+    tabs[0].page.evaluate(LOOK, "visible")
+    grows(*tabs)
+    assert connections(server) == 1
+    log = tabs[0].views.first
+    log.get_by_role("log").press("Home")
+    texts = tabs[0].rows()
+    tabs[0].eventually(lambda: texts.first.inner_text().strip() == "line 1", "the first line")
+
+
+def test_thirty_views_in_one_page_hold_one_connection_and_it_saves_at_once(tab: Open, server: Server):
+    ticking = "while true; do i=$((i+1)); echo line $i; sleep 1; done"
+    page = tab(
+        f"from IPython.display import display\nfrom jupyter_logstream import run\nfor _ in range(30): display(run({ticking!r}))"
+    )
+    page.run()
+    page.eventually(lambda: page.views.count() == 30, "thirty views", 60)
+    for view in range(30):
+        page.wait_for("live", lines=2, view=view)
+    assert (connections(server), streams(server)) == (1, 30)
+    assert page.save() < 1
+
+
+def test_the_list_of_workloads_and_the_servers_log_come_over_the_same_connection(tab: Open, server: Server):
+    one, other = live(tab), live(tab)
+    running = sorted(it["id"] for it in server.get("workloads", state="running")["workloads"])
+    one.page.evaluate(FOLLOW, ["workloads", "list"])
+    one.page.evaluate(FOLLOW, ["service", "log"])
+    of = "Object.entries(window.list.rows).filter((it) => it[1] === 'running').map((it) => it[0]).sort()"
+    one.eventually(lambda: one.page.evaluate(of) == running, "the list")
+    other.page.evaluate(FOLLOW, ["workloads", "list"])
+    other.eventually(lambda: other.page.evaluate(of) == running, "the list that the other one has")
+    one.eventually(lambda: one.page.evaluate("window.log.records.length") > 0, "the server's log")
+    assert (connections(server), streams(server)) == (1, 4)
+    third = live(tab)
+    for page in (one, other):
+        page.eventually(lambda page=page: len(page.page.evaluate(of)) == 3, "the new one")
+    grows(one, other, third)
+    assert connections(server) == 1
+
+
+def test_a_browser_without_shared_workers_has_a_connection_per_tab(tab: Open, context: BrowserContext, server: Server):
+    context.add_init_script(WITHOUT_SHARED_WORKERS)
+    tabs = [live(tab) for _ in range(2)]
+    grows(*tabs)
+    assert connections(server) == 2
+    tabs[0].page.close()
+    tabs[1].eventually(lambda: connections(server) == 1, "one connection")
+    grows(tabs[1])
+
+
+def test_a_page_whose_worker_cannot_be_loaded_has_its_own_connection(
+    tab: Open, context: BrowserContext, server: Server
+):
+    context.add_init_script(
+        "const Real = SharedWorker;"
+        "SharedWorker = function (url, how) { return new Real(String(url).replace('hub-worker', 'none'), how); };"
+    )
+    grows(live(tab))
+    assert connections(server) == 1
+
+
+def test_a_killed_server_that_comes_back_is_found_again_by_all_tabs(browser: Browser, tmp_path: Path):
+    quiet_news(tmp_path)
+    with jupyter(tmp_path, kind="notebook", options=OPTIONS) as server:
+        context = browser.new_context()
+        tabs = [live(lambda *cells: NotebookPage(context.new_page(), server, *cells)) for _ in range(2)]
+        server.stop(signal.SIGKILL)
+        for one in tabs:
+            one.page.wait_for_function(
+                "() => document.querySelector('[data-logstream]').dataset.state === 'reconnecting'"
+            )
+        server.start(server.port)
+        for one in tabs:
+            one.wait_for("live", timeout=60)
+        grows(*tabs)
+        assert connections(server) == 1
+        context.close()
+
+
+def test_on_plain_http_from_another_machine_tabs_share_as_well(browser: Browser, tmp_path: Path):
+    """There are no locks there (and no secure context): pages say good-bye, and show that they live."""
+    quiet_news(tmp_path)
+    options = (*OPTIONS, "--ServerApp.allow_remote_access=True")
+    with jupyter(tmp_path, kind="notebook", options=options) as server:
+        server.page_host = "jupyter.example"
+        args = [*ARGS, f"--host-resolver-rules=MAP {server.page_host} 127.0.0.1"]
+        elsewhere = browser.browser_type.launch(executable_path=find(), args=args)
+        context = elsewhere.new_context()
+        tabs = [live(lambda *cells: NotebookPage(context.new_page(), server, *cells)) for _ in range(2)]
+        assert tabs[0].page.evaluate("[isSecureContext, typeof navigator.locks]") == [False, "undefined"]
+        assert (connections(server), streams(server)) == (1, 2)
+        tabs[0].page.close()
+        tabs[1].eventually(lambda: streams(server) == 1, "one stream")
+        grows(tabs[1])
+        elsewhere.close()
