@@ -13,6 +13,7 @@ import concurrent.futures
 import json
 import logging
 import os
+import socket
 import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -106,17 +107,25 @@ def call(
 
 
 async def fetch(
-    method: str, path: str, *, params: Mapping[str, Any] | None = None, body: object = None, raw: bytes | None = None
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    body: object = None,
+    raw: bytes | None = None,
+    kind: str = "application/octet-stream",
 ) -> httpx.Response:
-    """`call`, to be awaited on the loop of this module."""
+    """`call`, to be awaited on the loop of this module; `kind`: what `raw` is."""
     import httpx  # noqa: PLC0415 - lazily, see above
 
     # ASCII JSON: an environment may hold bytes that are not UTF-8 (lone surrogates here), which only survive escaped.
     content = raw if body is None else json.dumps(body).encode()
-    kind = "application/json" if raw is None else "application/octet-stream"
     for attempt in (1, 2):
         place = find_server()
-        headers = {"Authorization": f"Bearer {place.secret}", "Content-Type": kind}
+        headers = {
+            "Authorization": f"Bearer {place.secret}",
+            "Content-Type": "application/json" if raw is None else kind,
+        }
         try:
             response = await _http(place.url).request(
                 method, f"{place.url}/logstream/v1/{path}", params=params, content=content, headers=headers
@@ -211,9 +220,20 @@ def _loop() -> asyncio.AbstractEventLoop:
         return _start_loop(os.getpid())
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """Finds hosts also while the interpreter ends (a log's last lines!), when no executor takes work any more."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
+        """As asyncio's; blocks at the end of the process only."""
+        try:
+            return await super().getaddrinfo(host, port, **how)
+        except RuntimeError:
+            return socket.getaddrinfo(host, port, **how)
+
+
 @lru_cache(maxsize=1)
 def _start_loop(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked child has no thread, needs its own
-    loop = asyncio.new_event_loop()
+    loop = _Loop()
     threading.Thread(target=loop.run_forever, name=_THREAD, daemon=True).start()
     _http.cache_clear()
     return loop
