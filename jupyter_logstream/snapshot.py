@@ -61,6 +61,45 @@ def as_final(info: Mapping[str, Any], records: Sequence[Record]) -> dict[str, An
     return {"job": {**job, "command": _command(info)}, "lines": lines}
 
 
+def list_as_text(infos: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each workload."""
+    rows = [_HEADINGS, *map(_row, infos)] if infos else [("No workloads.",)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return _fit(lines)
+
+
+def list_as_html(infos: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a table, escaped."""
+    if not infos:
+        return "<pre>No workloads.</pre>"
+    rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in _row(info)) for info in infos]
+    head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
+    body = _fit([f"<tr>{row}</tr>" for row in rows])
+    return f'<table class="jupyter-logstream"><tr>{head}</tr>\n{body}</table>'
+
+
+_HEADINGS = ("state", "name", "lines", "errors", "duration", "id")
+
+
+def _row(info: Mapping[str, Any]) -> tuple[str, ...]:
+    levels, started, ended = info.get("levels") or {}, info.get("started"), info.get("ended")
+    errors = levels.get("error", 0) + levels.get("fatal", 0)
+    duration = _duration((ended - started) / 1000) if started and ended else ""
+    name = (info.get("name") or _command(info))[:80]
+    return (info["state"], name, f"{info.get('lines', 0):,}", f"{errors:,}" if errors else "", duration, info["id"])
+
+
+def _fit(lines: Sequence[str]) -> str:
+    kept, room = [], BYTES - _MARKUP
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join(kept)
+
+
 _KEPT = ("id", "name", "state", "created", "started", "ended", "exit_code", "signal", "error", "lines", "levels")
 
 
@@ -73,7 +112,7 @@ def _size(value: Any) -> int:
 
 
 def _command(info: Mapping[str, Any]) -> str:
-    command = info["command"] or ""
+    command = info["command"] or info.get("name") or ""  # published logs have no command
     return (command if isinstance(command, str) else " ".join(command))[:1000]
 
 

@@ -1,7 +1,7 @@
-"""The live view as a widget, and its lifetime in the kernel. Runs in kernels; the only file that imports anywidget.
+"""The live views as widgets, and their lifetime in the kernel. Runs in kernels; the only file that imports anywidget.
 
-The view reads the server itself, in the page; the widget only tells it which workload. So this file must not know of
-HTTP, nor of the server side.
+The views read the server themselves, in the page; a widget only tells which one and of what. So this file must not know
+of HTTP, nor of the server side.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from jupyter_logstream.client import MIME, Workload
-from jupyter_logstream.connection import PROTOCOL
+from jupyter_logstream.client import FINAL, MIME, Workload, workloads
+from jupyter_logstream.connection import PROTOCOL, LogStreamError
+from jupyter_logstream.snapshot import list_as_html, list_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,19 +24,25 @@ if TYPE_CHECKING:
 _BUILT = Path(__file__).with_name("static") / "anywidget.js"
 
 
-class LogView(anywidget.AnyWidget):
-    """The live log of one workload: `LogView(workload)` or `LogView("its id")`, as the last line of a cell."""
+_LISTED = 50  # workloads in a table's static form
+
+STATES = ("queued", "running", *sorted(FINAL))
+"""All states of workloads."""
+
+
+class _View(anywidget.AnyWidget):
+    """What our widgets have in common: `view` tells the page which one it is."""
 
     _esm = traitlets.Unicode().tag(sync=True)
-    workload = traitlets.Unicode(help="The id of the workload that is shown.").tag(sync=True)
+    view = traitlets.Unicode(read_only=True).tag(sync=True)
     height = traitlets.Int(0, min=0, help="Pixels; 0: as the page likes.").tag(sync=True)
     protocol = traitlets.Int(PROTOCOL, read_only=True).tag(sync=True)
     page = traitlets.Unicode(
         help="What shows a Workload's output in the page: labextension, anywidget, or nobody has said."
     ).tag(sync=True)
 
-    def __init__(self, workload: Workload | str, **traits: Any) -> None:
-        super().__init__(workload=workload if isinstance(workload, str) else workload.id, **traits)
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
         on_rerun(self.let_go)
 
     @traitlets.default("_esm")
@@ -48,9 +55,11 @@ class LogView(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         live, metadata = self.live()
-        static = Workload(self.workload).snapshot()
-        del static[MIME]  # this is to be the widget, also where the labextension could show it
-        return {**live, **static}, metadata
+        return {**live, **self._static()}, metadata
+
+    def _static(self) -> dict[str, Any]:
+        """What stands in for the view where nothing can run."""
+        raise NotImplementedError
 
     def live(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a page needs to show the widget, and nothing for pages that cannot."""
@@ -60,6 +69,47 @@ class LogView(anywidget.AnyWidget):
         """Close model and layout; a layout is never closed with its model otherwise."""
         self.layout.close()
         self.close()
+
+
+class LogView(_View):
+    """A live log: `LogView(workload)`, `LogView("its id")`, or `LogView(scope="service")` for the server's own."""
+
+    view = traitlets.Unicode("log", read_only=True).tag(sync=True)
+    workload = traitlets.Unicode(help="The id of the workload that is shown.").tag(sync=True)
+    scope = traitlets.Enum(["job", "service"], "job", help="Whose log: a workload's, or the Jupyter server's.").tag(
+        sync=True
+    )
+
+    def __init__(self, workload: Workload | str = "", **traits: Any) -> None:
+        shown = workload if isinstance(workload, str) else workload.id
+        if bool(shown) == (traits.get("scope") == "service"):
+            raise ValueError('LogView shows a workload, LogView(id), or the server\'s log, LogView(scope="service")')
+        super().__init__(workload=shown, **traits)
+
+    def _static(self) -> dict[str, Any]:
+        if self.scope == "service":
+            return {"text/plain": "The Jupyter server's log.", "text/html": "<pre>The Jupyter server's log.</pre>"}
+        static = Workload(self.workload).snapshot()
+        del static[MIME]  # this is to be the widget, also where the labextension could show it
+        return static
+
+
+class WorkloadTable(_View):
+    """All workloads, live, newest first: `WorkloadTable()`. `state`: only those in it; `limit`: the newest so many."""
+
+    view = traitlets.Unicode("workloads", read_only=True).tag(sync=True)
+    state = traitlets.Enum([*STATES, None], None, allow_none=True, help="Only workloads in this state.").tag(sync=True)
+    limit = traitlets.Int(200, min=1, help="How many, the newest first.").tag(sync=True)
+
+    def __init__(self, state: str | None = None, limit: int = 200, height: int = 0) -> None:
+        super().__init__(state=state, limit=limit, height=height)
+
+    def _static(self) -> dict[str, Any]:
+        try:
+            infos = [workload.info for workload in workloads(self.state, min(self.limit, _LISTED))]
+        except LogStreamError as error:  # a table can always be shown
+            return {"text/plain": str(error)}
+        return {"text/plain": list_as_text(infos), "text/html": list_as_html(infos)}
 
 
 # --- a cell that runs again lets go of what it showed before -------------------------------------------------------

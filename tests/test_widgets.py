@@ -113,6 +113,50 @@ def test_the_view_is_sent_as_text_and_knows_workload_height_and_protocol(kernel)
     assert state == {"workload": "w", "height": 250, "protocol": 1}
 
 
+def test_the_servers_own_log_is_a_view_like_any_other(kernel):
+    kernel.run("from jupyter_logstream import LogView\nview = LogView(scope='service')\nview", cell="a")
+    assert set(kernel.shown) == {WIDGET, "text/plain", "text/html"}
+    assert "server's log" in kernel.shown["text/plain"]
+    assert traits(kernel, "view", "scope", "workload") == {"view": "log", "scope": "service", "workload": ""}
+    kernel.run("1", cell="a")
+    assert models_and_layouts(kernel) == "[0, 0]"
+
+
+@pytest.mark.parametrize("asked", ["", "'w', scope='service'", "''", "scope='job'"])
+def test_a_view_is_of_a_workload_or_of_the_server(asked, kernel):
+    with pytest.raises(AssertionError, match=r"LogView shows a workload, LogView\(id\), or the server"):
+        kernel.run(f"from jupyter_logstream import LogView\nLogView({asked})")
+    with pytest.raises(AssertionError, match="TraitError"):
+        kernel.run("LogView('w', scope='other')")
+    assert models_and_layouts(kernel) == "[0, 0]"
+
+
+def traits(kernel: Kernel, *names: str) -> dict:
+    return kernel.json(f"{{k: v for k, v in view.get_state().items() if k in {names!r}}}")
+
+
+def test_a_table_tells_the_page_what_it_is_and_its_cell_lets_go_of_it(kernel):
+    for _ in range(20):
+        kernel.run(
+            "from jupyter_logstream import WorkloadTable\nview = WorkloadTable('failed', 5, height=99)\nview", "a"
+        )
+    assert set(kernel.shown) == {WIDGET, "text/plain"}
+    assert "There is no server to talk to" in kernel.shown["text/plain"]
+    told = {"view": "workloads", "state": "failed", "limit": 5, "height": 99, "protocol": 1}
+    assert traits(kernel, *told) == told
+    assert models_and_layouts(kernel).endswith(" 1]")
+    kernel.run("1", cell="a")
+    assert models_and_layouts(kernel) == "[0, 0]"
+    kernel.run("view = WorkloadTable()")
+    assert traits(kernel, "state", "limit") == {"state": None, "limit": 200}
+
+
+@pytest.mark.parametrize("asked", ["state='unheard-of'", "limit=0", "height=-1"])
+def test_what_a_table_cannot_show_is_refused(asked, kernel):
+    with pytest.raises(AssertionError, match="TraitError"):
+        kernel.run(f"from jupyter_logstream import WorkloadTable\nWorkloadTable({asked})")
+
+
 def test_no_height_is_negative(kernel):
     with pytest.raises(AssertionError, match="TraitError"):
         kernel.run("from jupyter_logstream import LogView\nLogView('w', height=-1)")
