@@ -11,12 +11,32 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jupyter_logstream.client import Workload, attach, run, workloads
-    from jupyter_logstream.widgets import LogView
+    from jupyter_logstream.log_capture import LogHandler
+    from jupyter_logstream.marking import step
+    from jupyter_logstream.output_capture import capture
+    from jupyter_logstream.widgets import LogView, WorkloadTable
 
 __version__ = "0.1.0"
-__all__ = ["LogView", "Workload", "__version__", "attach", "run", "workloads"]
+__all__ = [
+    "LogHandler",
+    "LogView",
+    "Workload",
+    "WorkloadTable",
+    "__version__",
+    "attach",
+    "capture",
+    "run",
+    "step",
+    "workloads",
+]
 
-_HOMES = {"run": "client", "workloads": "client", "attach": "client", "Workload": "client", "LogView": "widgets"}
+_HOMES = {
+    **dict.fromkeys(["run", "workloads", "attach", "Workload"], "client"),
+    **dict.fromkeys(["LogView", "WorkloadTable"], "widgets"),
+    "LogHandler": "log_capture",
+    "capture": "output_capture",
+    "step": "marking",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -42,7 +62,9 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext jupyter_logstream`: let go of a cell's views when it runs again (the first view does this as well)."""
-    from jupyter_logstream.widgets import close_on_rerun  # noqa: PLC0415  # heavy, and only the kernel's
+    """`%load_ext jupyter_logstream`: our magics; and cells that run again let go of their views from the first on."""
+    from jupyter_logstream.magics import register  # noqa: PLC0415  # heavy, and only the kernel's
+    from jupyter_logstream.widgets import close_on_rerun  # noqa: PLC0415  # as above
 
+    register(shell)
     close_on_rerun(shell)
