@@ -97,6 +97,29 @@ def test_the_quickstart_notebook_runs(tmp_path):
             assert kernel.json("[job.state, unwanted.state]") == ["succeeded", "cancelled"]
 
 
+def test_the_examples_of_publishing_run(tmp_path):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "publishing.md").read_text(), re.DOTALL)
+    with jupyter(tmp_path) as server, server.kernel() as kernel:
+        for example in examples:
+            kernel.run(example)
+        assert kernel.json("[job.state, [record.message for record in job.logs()]]") == ["succeeded", ["epoch 1"]]
+        kernel.run("handler.close()")
+        assert kernel.json("[record.fields['epoch'] for record in handler.workload.logs()]") == [3]
+
+
+def test_the_publishing_notebook_runs(tmp_path):
+    notebook = nbformat.read(ROOT / "notebooks" / "publishing.ipynb", 4)
+    nbformat.validate(notebook)
+    assert not [cell for cell in notebook.cells if cell.get("outputs")], "is committed without outputs"
+    with jupyter(tmp_path) as server, server.kernel() as kernel:
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                kernel.run(cell.source, cell=cell.id)
+        states = "[w.state for w in (handler.workload, printed, stepped, shell)]"
+        assert kernel.json(states) == ["succeeded"] * 4
+        assert kernel.json("[r.step for r in handler.workload.logs()][:2]") == ["load", "fit"]
+
+
 @pytest.mark.parametrize(("name", "most"), [("README.md", 150), ("CONTRIBUTING.md", 60)])
 def test_documents_stay_short(name, most):
     assert len((ROOT / name).read_text().splitlines()) < most
