@@ -2,13 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { isChosen, Selection, statesOf, wordsOf } from "../src/core/choice.js";
 import type { Frame, HubEvent, Listed } from "../src/core/types.js";
-import { WorkloadList } from "../src/core/workloads.js";
+import { Workloads } from "../src/core/workloads.js";
 import { listed } from "./workload.js";
 
 const any = new Set<never>();
 const finds = (job: Listed, text: string) => isChosen(job, { states: any, words: wordsOf(text) });
 
-function listOf(...jobs: Listed[]): WorkloadList {
+function listOf(...jobs: Listed[]): Workloads {
   let say: (event: HubEvent) => void = () => {};
   const refuse = () => Promise.reject(new Error("not here"));
   const source = {
@@ -20,7 +20,7 @@ function listOf(...jobs: Listed[]): WorkloadList {
     remove: refuse,
     again: refuse,
   };
-  const list = new WorkloadList(source, () => {});
+  const list = new Workloads(source, () => {});
   list.open();
   for (const job of jobs) say({ kind: "frame", type: "workload", data: job as unknown as Frame });
   list.close();

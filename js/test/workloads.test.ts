@@ -1,11 +1,11 @@
 // The list of workloads as the page holds it: folded from the stream, complete or not, told anew, and bounded.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Frame, HubEvent, Listed } from "../src/core/types.js";
-import { errorsOf, framesOf, MOST, runningStep, SETTLE_MS, WorkloadList } from "../src/core/workloads.js";
+import { errorsOf, MOST, runningStep, SETTLE_MS, Workloads } from "../src/core/workloads.js";
 import { listed } from "./workload.js";
 
 let say: (event: HubEvent) => void;
-let list: WorkloadList;
+let list: Workloads;
 const changed = vi.fn();
 const close = vi.fn();
 
@@ -13,7 +13,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.setSystemTime(1_000_000);
   close.mockReset();
-  list = new WorkloadList(
+  list = new Workloads(
     {
       subscribe(listener) {
         say = listener;
@@ -163,21 +163,6 @@ describe("a list that is told anew", () => {
     tell(listed(2));
     settle();
     expect(list.newest()).toEqual(["W2"]);
-  });
-});
-
-describe("a poll", () => {
-  it("is frames, oldest first, and what is not there any more was deleted", () => {
-    const frames = framesOf({ workloads: [listed(3), listed(2)], next: null }, ["W2", "W1"]);
-    expect(frames.map((one) => [one["id"], one["deleted"] ?? false])).toEqual([
-      ["W2", false],
-      ["W3", false],
-      ["W1", true],
-    ]);
-  });
-
-  it("that does not hold all says nothing of what it does not hold", () => {
-    expect(framesOf({ workloads: [listed(3)], next: "W3" }, ["W1"]).map((one) => one["id"])).toEqual(["W3"]);
   });
 });
 

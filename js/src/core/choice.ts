@@ -2,7 +2,7 @@
 
 import { commandOf } from "./format.js";
 import type { Listed, WorkloadState } from "./types.js";
-import type { WorkloadList } from "./workloads.js";
+import type { Workloads } from "./workloads.js";
 
 /** In the order in which a list offers them. */
 export const STATES: readonly WorkloadState[] = [
@@ -83,7 +83,7 @@ export class Selection {
   }
 
   /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
-  choose(list: WorkloadList, kept: ReadonlyMap<string, unknown>): readonly string[] {
+  choose(list: Workloads, kept: ReadonlyMap<string, unknown>): readonly string[] {
     const by = JSON.stringify([list.revision, [...this.states], this.words, [...kept.keys()]]);
     if (by === this.#chosenBy) return this.ids;
     this.#chosenBy = by;

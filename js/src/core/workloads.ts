@@ -8,8 +8,6 @@ import { isFinal } from "./types.js";
 export const MOST = 10_000;
 /** A list that is told anew is complete when nothing unknown has come for so long. */
 export const SETTLE_MS = 700;
-/** An answer to a poll: what `GET v1/workloads?limit=` gives. */
-export const POLL_PAGE = 200;
 
 export interface WorkloadsSource {
   subscribe(listener: (event: HubEvent) => void): Subscription;
@@ -26,7 +24,7 @@ interface Entry {
   changedAt: number;
 }
 
-export class WorkloadList {
+export class Workloads {
   status: Status = { rung: "connecting" };
   /** Counts what makes another list: workloads that come, go, or change their state or words. */
   revision = 0;
@@ -216,21 +214,4 @@ export function runningStep(job: Workload): string {
 
 export function errorsOf(job: Workload): number {
   return (job.levels?.error ?? 0) + (job.levels?.fatal ?? 0);
-}
-
-/**
- * An answer of `GET v1/workloads` as frames of the stream, for who polls: oldest first. Those of `known` that are not in
- * an answer which holds all there are have been deleted.
- */
-export function framesOf(
-  page: { workloads: readonly Listed[]; next: string | null },
-  known: Iterable<string>,
-): Frame[] {
-  const told = [...page.workloads].reverse();
-  const there = new Set(told.map((job) => job.id));
-  const gone = page.next === null ? [...known].filter((id) => !there.has(id)) : [];
-  return [
-    ...told.map((job) => ({ stream: "workloads", ...job }) as unknown as Frame),
-    ...gone.map((id) => ({ stream: "workloads", id, deleted: true })),
-  ];
 }

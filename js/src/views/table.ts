@@ -4,7 +4,7 @@
 import { Selection, wordsOf } from "../core/choice.js";
 import type { LogSource } from "../core/source.js";
 import type { Listed, WorkloadState } from "../core/types.js";
-import { WorkloadList, type WorkloadsSource } from "../core/workloads.js";
+import { Workloads, type WorkloadsSource } from "../core/workloads.js";
 import { Acts } from "./acts.js";
 import { button, element, icon, setData, setText } from "./dom.js";
 import viewCss from "./logview.css?inline";
@@ -56,7 +56,7 @@ export function mountTable(
 class WorkloadTable implements Table {
   readonly #host: HTMLElement;
   readonly #options: TableOptions;
-  readonly #list: WorkloadList;
+  readonly #list: Workloads;
   readonly #bar: TableBar;
   readonly #body: TableBody;
   readonly #section = element("section", "view table");
@@ -83,7 +83,7 @@ class WorkloadTable implements Table {
     this.#open = new OpenLogs(logOf);
     this.#shown = new Selection(options.states, options.limit);
     this.#options = options;
-    this.#list = new WorkloadList(source, () => this.#dirty());
+    this.#list = new Workloads(source, () => this.#dirty());
     this.#bar = new TableBar({
       retry: () => this.#list.retry(),
       choose: (state) => {

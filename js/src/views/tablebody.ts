@@ -130,7 +130,7 @@ export class TableBody {
   /** The first row in sight and how far it is from the top, if what is looked at must stay where it is. */
   #anchor(): { readonly id: string; readonly offset: number } | undefined {
     const { scrollTop } = this.element;
-    const isRead = this.#below.size > 0 || this.#hovered || this.#hasFocus();
+    const isRead = this.#below.size > 0 || this.#hovered || this.#hasFocus(this.element);
     if (scrollTop <= 0 && !isRead) return undefined;
     const at = this.#stack.at(scrollTop);
     const id = this.#ids[at];
@@ -144,8 +144,9 @@ export class TableBody {
     if (Math.abs(top - this.element.scrollTop) >= 1) this.element.scrollTop = top;
   }
 
-  #hasFocus(): boolean {
-    return this.element.querySelector(":focus") !== null;
+  #hasFocus(within: HTMLElement): boolean {
+    const root = this.element.getRootNode();
+    return root instanceof ShadowRoot && within.contains(root.activeElement);
   }
 
   #hover(on: boolean): void {
@@ -170,7 +171,7 @@ export class TableBody {
     let hadFocus = false;
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
-      hadFocus ||= row.element.querySelector(":focus") !== null || row.element.matches(":focus");
+      hadFocus ||= this.#hasFocus(row.element);
       row.element.remove();
       this.#rows.delete(id);
     }
