@@ -24,20 +24,23 @@ const RANK = 600;
 /** Three lines with their states. */
 const ICON = "M3 5.5 4.5 7 7 4M10 5.5h7M3.5 9l3 3m0-3-3 3M10 10.5h7M5 15.5h.1M10 15.5h7";
 
-const icon = {
-  render(host: HTMLElement): void {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", ICON);
-    svg.append(path);
-    svg.setAttribute("viewBox", "0 0 20 20");
-    svg.setAttribute("aria-hidden", "true");
-    svg.style.cssText =
-      "display:block;width:100%;min-width:16px;max-width:20px;margin:auto;fill:none;stroke:var(--jp-inverse-layout-color3,currentcolor);" +
-      "stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round";
-    host.replaceChildren(svg);
-  },
-};
+/** As a title shows it: so high (px), and with what room around it. */
+function icon(size: number, margin: string): Widget["title"]["icon"] {
+  return {
+    render(host: HTMLElement): void {
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      path.setAttribute("d", ICON);
+      svg.append(path);
+      svg.setAttribute("viewBox", "0 0 20 20");
+      svg.setAttribute("aria-hidden", "true");
+      svg.style.cssText =
+        `display:block;width:${size}px;height:${size}px;margin:${margin};fill:none;` +
+        "stroke:var(--jp-inverse-layout-color3,currentcolor);stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round";
+      host.replaceChildren(svg);
+    },
+  };
+}
 
 export class WorkloadsPanel extends Widget {
   readonly #openTab: ((args: Args) => void) | undefined;
@@ -49,7 +52,7 @@ export class WorkloadsPanel extends Widget {
     this.id = "jupyter-logstream-workloads";
     this.addClass("jupyter-logstream-panel");
     this.title.caption = "Workloads";
-    this.title.icon = icon;
+    this.title.icon = icon(20, "auto");
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", "Workloads");
   }
@@ -98,8 +101,9 @@ export class LogTab extends Widget {
     this.title.label = label;
     this.title.caption = scope === "service" ? label : `Log of ${label}\n${workload}`;
     this.title.closable = true;
-    this.title.icon = icon;
+    this.title.icon = icon(14, "0 5px 0 0");
     this.node.tabIndex = -1;
+    this.node.style.outline = "none"; // it holds the focus for what is in it
     const host = document.createElement("div");
     this.node.append(host);
     this.#view = showLog(host, { workload, scope, height: 0, fill: true, protocol: PROTOCOL });

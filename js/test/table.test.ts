@@ -149,7 +149,7 @@ describe("what is shown", () => {
     await settled();
     const chips = () =>
       [...root().querySelectorAll<HTMLElement>(".chip")].filter((chip) => !chip.hidden).map((chip) => chip.textContent);
-    expect(chips()).toEqual(["All3", "Running1", "Done1", "Failed1"]);
+    expect(chips()).toEqual(["All 3", "Running 1", "Done 1", "Failed 1"]);
     find('.chip[data-of="failed"]').click();
     await painted();
     expect(ids()).toEqual(["W2"]);

@@ -28,9 +28,8 @@ export function elapsed(job: Workload | undefined, now: number): string {
 
 /** How long ago, in a word or two: `ms` before now. */
 export function ago(ms: number): string {
-  if (ms < 5000) return "just now";
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return `${Math.floor(ms / 1000)}s ago`;
+  if (minutes < 1) return "just now"; // the duration beside it counts seconds
   if (minutes < 60) return `${minutes}m ago`;
   const hours = Math.floor(minutes / 60);
   return hours < 24 ? `${hours}h ago` : `${Math.floor(hours / 24)}d ago`;

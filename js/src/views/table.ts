@@ -23,6 +23,8 @@ const FRESH_MS = 2000;
 /** From this width on a workload is one line of columns, below it two lines. */
 const WIDE_PX = 720;
 const ROW_PX = { wide: 30, narrow: 48 };
+/** What an open row is higher: where there are no columns its buttons are in a third line. */
+const OPEN_PX = { wide: 0, narrow: 26 };
 
 export interface TableOptions {
   /** Height of the whole view in px; 0: as tall as its rows, up to a bound. */
@@ -211,6 +213,7 @@ class WorkloadTable implements Table {
     this.#body.paint({
       ids,
       rowHeight: ROW_PX[this.#layout],
+      openHeight: OPEN_PX[this.#layout],
       below: this.#open.all,
       row: (id) => this.#row(id, now),
     });

@@ -73,7 +73,7 @@ export class TableBar {
     chip.querySelector(".icon")?.classList.add("sign");
     setData(chip, "tone", tone);
     setData(chip, "of", state ?? "all");
-    chip.append(element("span", "number"));
+    chip.append(" ", element("span", "number"));
     this.#chips.set(state, chip);
     return chip;
   }
@@ -84,10 +84,9 @@ export class TableBar {
     chip.hidden = state !== undefined && number === 0 && !pressed;
     chip.setAttribute("aria-pressed", String(pressed));
     setText(chip.lastElementChild as HTMLElement, thousands(number));
-    const what = state === undefined ? "all" : stateBadge(state).label.toLowerCase();
-    const title = `Show ${what}: ${thousands(number)}`;
-    if (chip.title !== title) chip.title = title;
-    chip.setAttribute("aria-label", title);
+    const name = `${state === undefined ? "All" : stateBadge(state).label} ${thousands(number)}`;
+    if (chip.title !== name) chip.title = name;
+    chip.setAttribute("aria-label", name);
   }
 
   #onKey(event: KeyboardEvent, actions: BarActions): void {

@@ -28,6 +28,8 @@ export interface BodyModel {
   /** Ids, newest first. The same array as before: the same rows. */
   readonly ids: readonly string[];
   readonly rowHeight: number;
+  /** An open row is so much higher: there its buttons stand in a line of their own. */
+  readonly openHeight: number;
   /** By id. */
   readonly below: ReadonlyMap<string, Below>;
   row(id: string): Omit<RowModel, "current">;
@@ -122,7 +124,7 @@ export class TableBody {
     const below = new Map<number, number>();
     for (const [id, { height }] of model.below) {
       const at = this.#index.get(id);
-      if (at !== undefined) below.set(at, height);
+      if (at !== undefined) below.set(at, height + model.openHeight);
     }
     this.#stack = new Stack(this.#ids.length, model.rowHeight, below);
   }
@@ -188,7 +190,7 @@ export class TableBody {
       const top = this.#stack.top(at);
       place(this.#paintRow(id, at, model), top);
       const below = this.#below.get(id);
-      if (below !== undefined) place(below.element, top + model.rowHeight);
+      if (below !== undefined) place(below.element, top + model.rowHeight + model.openHeight);
     }
     while (next !== null) {
       const rest = next;

@@ -48,8 +48,8 @@ function cell(column: Column, ...children: Node[]): HTMLElement {
 export class TableRow {
   readonly element: HTMLElement;
   readonly #sign = icon("ring", "sign");
-  readonly #word = element("span", "word");
-  readonly #detail = element("span", "exit");
+  readonly #label = element("span", "label");
+  readonly #exit = element("span", "exit");
   readonly #cells: { readonly [column in Column]: HTMLElement };
   readonly #buttons: { readonly [act in Act]: HTMLButtonElement };
   readonly #act: (act: Act) => void;
@@ -75,7 +75,7 @@ export class TableRow {
     sure.append(remove, keep);
     this.#cells = {
       open: cell("open", icon("chevron")),
-      state: cell("state", this.#sign, this.#word, this.#detail),
+      state: cell("state", this.#sign, element("span", "word", this.#label, this.#exit)),
       name: cell("name"),
       step: cell("step"),
       last: cell("last"),
@@ -132,8 +132,8 @@ export class TableRow {
     row.setAttribute("aria-expanded", String(open));
     row.tabIndex = current ? 0 : -1;
     setIcon(this.#sign, sign);
-    setText(this.#word, label);
-    setText(this.#detail, job.state === "failed" ? ending(job) : "");
+    setText(this.#label, label);
+    setText(this.#exit, job.state === "failed" ? ending(job) : "");
     setTitle(this.#cells.state, [label, ending(job)].filter(Boolean).join(", "));
   }
 
