@@ -24,7 +24,6 @@ in_lab = pytest.mark.parametrize("server", LAB, ids=["lab"], indirect=True, scop
 
 @pytest.fixture(autouse=True)
 def _none_left(server: Server) -> None:
-    server.end_workloads()
     forget_all(server)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,13 @@ def start(server: Server, command: str, **spec: Any) -> str:
 
 
 def forget_all(server: Server) -> None:
-    """Delete every workload that has ended."""
-    for workload in server.get("workloads", limit=1000)["workloads"]:
-        server.http.delete(f"{server.url}logstream/v1/workloads/{workload['id']}")
+    """Leave no workload: what runs is cancelled, what has ended is deleted."""
+    url = f"{server.url}logstream/v1/workloads"
+    for state in ("running", "queued"):
+        for workload in server.get("workloads", limit=1000, state=state)["workloads"]:
+            server.http.post(f"{url}/{workload['id']}/cancel")
+    deadline = time.monotonic() + 20
+    while left := server.get("workloads", limit=1000)["workloads"]:
+        for workload in left:
+            server.http.delete(f"{url}/{workload['id']}")  # 409 until it has ended
+        assert time.monotonic() < deadline, left

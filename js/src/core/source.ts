@@ -23,6 +23,8 @@ export interface LogSource {
   records(after: number, limit: number, signal: AbortSignal): Promise<readonly LogRecord[]>;
   /** Searches the whole log for text, or for a regular expression between slashes; the `nth` match, from 0. */
   find(query: string, nth: number, signal: AbortSignal): Promise<Match>;
+  /** The seq of a step's first record; absent where there are no steps. */
+  firstOf?(step: string): Promise<number | undefined>;
   cancel(): Promise<void>;
 }
 
@@ -40,6 +42,10 @@ export function workloadSource(workload: string, page: Page = currentPage(), hub
       const asked = `${path}/records?q=${encodeURIComponent(query)}&offset=${nth}&limit=1`;
       const found = (await (await checked(page.request(asked, { signal }))).json()) as RecordPage;
       return { total: found.total, seq: found.records[0]?.seq };
+    },
+    async firstOf(step) {
+      const asked = `${path}/records?step=${encodeURIComponent(step)}&limit=1`;
+      return ((await (await checked(page.request(asked))).json()) as RecordPage).records[0]?.seq;
     },
     async cancel() {
       const response = await checked(page.request(`${path}/cancel`, { method: "POST" }));

@@ -20,6 +20,7 @@ export interface HeaderActions {
   follow(): void;
   cancel(): void;
   find(): void;
+  steps(): void;
 }
 
 export class Header {
@@ -35,6 +36,7 @@ export class Header {
   readonly #retry: HTMLButtonElement;
   readonly #follow: HTMLButtonElement;
   readonly #cancel: HTMLButtonElement;
+  readonly #steps: HTMLButtonElement;
   readonly #readOnly: boolean;
   readonly #title: string | undefined;
 
@@ -51,7 +53,8 @@ export class Header {
     this.#download.setAttribute("aria-label", this.#download.title);
     const meta = element("span", "metas", this.#duration, this.#count);
     const find = button("find-open", "Find", "Find in the whole log ( / )", actions.find, "find");
-    const tools = element("span", "tools", this.#cancel, this.#follow, find, this.#download);
+    this.#steps = button("steps-open", "Steps", "Steps: how each stands, and where it begins", actions.steps, "steps");
+    const tools = element("span", "tools", this.#cancel, this.#follow, this.#steps, find, this.#download);
     this.element = element("header", "bar", this.#badge, this.#retry, this.#name, meta, tools);
   }
 
@@ -67,6 +70,7 @@ export class Header {
     const final = this.#title === undefined && (job === undefined || isFinal(job.state));
     this.#follow.setAttribute("aria-pressed", String(model.following));
     this.#follow.hidden = final && model.following;
+    this.#steps.hidden = (job?.steps ?? []).length === 0;
     this.#download.hidden = model.status.rung === "error" || this.#title !== undefined;
     this.#cancel.hidden = final || this.#readOnly;
     this.#cancel.disabled = model.cancelling;

@@ -13,6 +13,8 @@ import linesCss from "./lines.css?inline";
 import css from "./logview.css?inline";
 import { Presence } from "./presence.js";
 import { type Content, Rows } from "./rows.js";
+import stepsCss from "./steps.css?inline";
+import { Steps } from "./steps.js";
 import { followTheme } from "./theme.js";
 import { Viewport } from "./viewport.js";
 
@@ -43,6 +45,7 @@ class LogView {
   readonly #viewport: Viewport;
   readonly #header: Header;
   readonly #find: Find;
+  readonly #steps: Steps;
   /** The record that was found and is shown. */
   #hit: number | undefined;
   readonly #section = element("section", "view");
@@ -73,6 +76,7 @@ class LogView {
         follow: () => this.#viewport.follow(!this.#viewport.following),
         cancel: () => void this.#log.cancel(),
         find: () => this.#find.open(),
+        steps: () => this.#steps.toggle(),
       },
       source.downloadUrl,
       options.readOnly ?? false,
@@ -81,6 +85,10 @@ class LogView {
     this.#find = new Find({
       find: (query, nth, signal) => source.find(query, nth, signal),
       reveal: (seq) => this.#reveal(seq),
+      closed: () => this.#viewport.element.focus({ preventScroll: true }),
+    });
+    this.#steps = new Steps({
+      jump: (step) => void this.#jump(source, step),
       closed: () => this.#viewport.element.focus({ preventScroll: true }),
     });
     this.#hasKept = options.kept !== undefined;
@@ -117,7 +125,7 @@ class LogView {
     host.dataset["lmSuppressShortcuts"] = "true";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
-    style.textContent = css + linesCss + findCss;
+    style.textContent = css + linesCss + findCss + stepsCss;
     const section = this.#section;
     root.replaceChildren(style, section);
     if (options.fill) {
@@ -143,6 +151,7 @@ class LogView {
     section.append(
       this.#header.element,
       this.#find.element,
+      this.#steps.element,
       this.#notice,
       element("div", "body", viewport.element, this.#kept, this.#empty, this.#news),
     );
@@ -215,6 +224,12 @@ class LogView {
     else this.#viewport.reveal(seq - this.#base);
   }
 
+  /** To the first line of a step. */
+  async #jump(source: LogSource, step: string): Promise<void> {
+    const seq = await source.firstOf?.(step).catch(() => undefined);
+    if (seq !== undefined) this.#reveal(seq);
+  }
+
   #updateHeader(): void {
     const { job, status, lines, cancelling, serverNow } = this.#log;
     const rung = status.rung;
@@ -223,6 +238,7 @@ class LogView {
     setData(this.#host, "lines", String(count));
     const { following } = this.#viewport;
     this.#header.update({ job, status, lines: count, following, cancelling, serverNow });
+    this.#steps.update({ steps: job?.steps ?? [], now: serverNow });
     if (rung === "done") clearInterval(this.#tick);
   }
 

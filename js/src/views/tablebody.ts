@@ -274,7 +274,9 @@ export class TableBody {
     this.#current = this.#ids[at];
     if (this.#current === undefined) return;
     this.#reveal(at);
-    this.#toFocus = true; // when it is drawn
+    const row = this.#rows.get(this.#current);
+    row?.element.focus({ preventScroll: true });
+    this.#toFocus = row === undefined; // as soon as it is drawn
     this.#actions.changed();
   }
 
