@@ -5,7 +5,8 @@ import { statesOf } from "./core/choice.js";
 import { serviceSource } from "./core/service.js";
 import { kernelSkew } from "./core/skew.js";
 import { type LogSource, refusedSource, refusedWorkloads, workloadSource, workloadsSource } from "./core/source.js";
-import type { Kept, Listed } from "./core/types.js";
+import type { Kept } from "./core/types.js";
+import type { Listed } from "./core/workloads.js";
 import { mountLogView } from "./views/logview.js";
 import { mountTable, type Table } from "./views/table.js";
 

@@ -1,8 +1,8 @@
 // What a table shows of its list: by state, by words, how many; and what stays whatever is chosen.
 import { describe, expect, it } from "vitest";
 import { isChosen, Selection, statesOf, wordsOf } from "../src/core/choice.js";
-import type { Frame, HubEvent, Listed } from "../src/core/types.js";
-import { Workloads } from "../src/core/workloads.js";
+import type { Frame, HubEvent } from "../src/core/types.js";
+import { type Listed, Workloads } from "../src/core/workloads.js";
 import { listed } from "./workload.js";
 
 const any = new Set<never>();

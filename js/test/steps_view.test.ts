@@ -19,7 +19,8 @@ const open = async () => {
   find(".steps-open").click();
   await paint();
 };
-const said = () => [...root().querySelectorAll(".step-item")].map((step) => step.textContent?.replace(/ [\dhmd. ]+s?$/, ""));
+const said = () =>
+  [...root().querySelectorAll(".step-item")].map((step) => step.textContent?.replace(/ [\dhmd. ]+s?$/, ""));
 
 describe("the steps", () => {
   it("are offered where there are any", async () => {

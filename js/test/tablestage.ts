@@ -1,7 +1,8 @@
 // The table on a stage, for the tests of it: a DOM, a list that is told what to tell, and a clock that stands still.
 import { afterEach, beforeEach, vi } from "vitest";
 import type { LogSource } from "../src/core/source.js";
-import type { Frame, HubEvent, Listed, Workload } from "../src/core/types.js";
+import type { Frame, HubEvent, Workload } from "../src/core/types.js";
+import type { Listed } from "../src/core/workloads.js";
 import { mountTable, type Table, type TableOptions } from "../src/views/table.js";
 import { listed, workload } from "./workload.js";
 

@@ -1,5 +1,6 @@
 // Values for the tests: a workload, and records of it.
-import type { Listed, LogRecord, Workload } from "../src/core/types.js";
+import type { LogRecord, Workload } from "../src/core/types.js";
+import type { Listed } from "../src/core/workloads.js";
 
 export function workload(changes: Partial<Workload>): Workload {
   return {

@@ -1,7 +1,7 @@
 // The list of workloads as the page holds it: folded from the stream, complete or not, told anew, and bounded.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Frame, HubEvent, Listed } from "../src/core/types.js";
-import { errorsOf, MOST, runningStep, SETTLE_MS, Workloads } from "../src/core/workloads.js";
+import type { Frame, HubEvent } from "../src/core/types.js";
+import { errorsOf, type Listed, MOST, runningStep, SETTLE_MS, Workloads } from "../src/core/workloads.js";
 import { listed } from "./workload.js";
 
 let say: (event: HubEvent) => void;

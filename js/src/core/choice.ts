@@ -1,8 +1,8 @@
 // Which workloads of a list are shown: by state, by words in what is known of them, and how many. No DOM.
 
 import { commandOf } from "./format.js";
-import type { Listed, WorkloadState } from "./types.js";
-import type { Workloads } from "./workloads.js";
+import type { WorkloadState } from "./types.js";
+import type { Listed, Workloads } from "./workloads.js";
 
 /** In the order in which a list offers them. */
 export const STATES: readonly WorkloadState[] = [

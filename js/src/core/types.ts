@@ -47,12 +47,6 @@ export interface Workload {
   readonly backend?: string;
 }
 
-/** What the stream `workloads` tells of one. */
-export interface Listed extends Workload {
-  /** Text of its newest record. */
-  readonly last_line?: string;
-}
-
 /** What a notebook keeps of a workload that has ended: for the day when its log is gone. */
 export interface Kept {
   readonly job: Workload;

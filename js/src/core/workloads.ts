@@ -1,13 +1,19 @@
 // All workloads of the server as they stand in the page: the stream `workloads`, folded by id. Told to nobody but through
 // `changed`. Knows no DOM and no transport. Bounded: beyond MOST the oldest that have ended are left out.
 
-import type { Frame, HubEvent, Listed, Status, Subscription, Workload, WorkloadState } from "./types.js";
+import type { Frame, HubEvent, Status, Subscription, Workload, WorkloadState } from "./types.js";
 import { isFinal } from "./types.js";
 
 /** Workloads held at most; also how many are asked for. */
 export const MOST = 10_000;
 /** A list that is told anew is complete when nothing unknown has come for so long. */
 export const SETTLE_MS = 700;
+
+/** What the stream `workloads` tells of one. */
+export interface Listed extends Workload {
+  /** Text of its newest record. */
+  readonly last_line?: string;
+}
 
 export interface WorkloadsSource {
   subscribe(listener: (event: HubEvent) => void): Subscription;

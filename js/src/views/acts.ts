@@ -2,8 +2,8 @@
 // for the clipboard; the server is an injected source.
 
 import { commandOf } from "../core/format.js";
-import { isFinal, type Listed } from "../core/types.js";
-import type { WorkloadsSource } from "../core/workloads.js";
+import { isFinal } from "../core/types.js";
+import type { Listed, WorkloadsSource } from "../core/workloads.js";
 import { copyText } from "./clipboard.js";
 import type { Act } from "./tablerow.js";
 

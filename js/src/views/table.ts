@@ -3,8 +3,8 @@
 
 import { Selection, wordsOf } from "../core/choice.js";
 import type { LogSource } from "../core/source.js";
-import type { Listed, WorkloadState } from "../core/types.js";
-import { Workloads, type WorkloadsSource } from "../core/workloads.js";
+import type { WorkloadState } from "../core/types.js";
+import { type Listed, Workloads, type WorkloadsSource } from "../core/workloads.js";
 import { Acts } from "./acts.js";
 import { button, element, icon, setData, setText } from "./dom.js";
 import viewCss from "./logview.css?inline";

@@ -2,8 +2,8 @@
 // reports clicks. Text of workloads enters as textContent.
 
 import { ago, commandOf, elapsed, ending, stateBadge, thousands } from "../core/format.js";
-import { isFinal, type Listed } from "../core/types.js";
-import { errorsOf, runningStep } from "../core/workloads.js";
+import { isFinal } from "../core/types.js";
+import { errorsOf, type Listed, runningStep } from "../core/workloads.js";
 import { button, element, icon, setData, setIcon, setText } from "./dom.js";
 
 export type Act = "cancel" | "again" | "command" | "id" | "tab" | "ask" | "remove" | "keep";
