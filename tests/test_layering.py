@@ -89,6 +89,8 @@ JS_MAY_IMPORT = {
     "anywidget": {"core", "view"},
     "hub-worker": {"core"},
     "labextension": {"core", "view", "@lumino/widgets", "@jupyterlab/rendermime-interfaces"},
+    "panel": {"core", "view", "@lumino/widgets", "@jupyterlab/application", "@jupyterlab/apputils"},
+    "jupyterlab.d": {"@lumino/widgets", "@jupyterlab/apputils"},  # types only
 }
 
 LONGEST_FILE = 400

@@ -1,10 +1,10 @@
-// The portable shell: an anywidget module that shows the log view of the server that it is a page of. Knows traits and
+// The portable shell: an anywidget module that shows a log, or the table of workloads, of the server that it is a page of. Knows traits and
 // lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
 // per page, whatever its widgets. Nothing is awaited before render returns: a model that takes 2 s to come up is dropped.
 
 import { areOutputsClaimed } from "./core/bundle.js";
 import { readConfig } from "./core/page.js";
-import type { showLog } from "./view.js";
+import type { showLog, showTable } from "./view.js";
 
 /** What we use of anywidget's model. */
 interface Model {
@@ -24,6 +24,7 @@ interface RenderProps {
 
 interface Views {
   readonly showLog: typeof showLog;
+  readonly showTable: typeof showTable;
 }
 
 interface Shell {
@@ -31,7 +32,7 @@ interface Shell {
   render(props: RenderProps): () => void;
 }
 
-const TRAITS = "change:workload change:height";
+const TRAITS = ["view", "scope", "workload", "height", "state", "limit"].map((trait) => `change:${trait}`).join(" ");
 
 export function viewsUrl(doc: Document = document, location: Location = doc.location): string {
   const base = readConfig(doc, location).baseUrl.replace(/\/?$/, "/");
@@ -65,12 +66,14 @@ export function shell(load: () => Promise<Views>): Shell {
           host.textContent = "The log view could not be loaded: does jupyter-logstream run in this Jupyter server?";
           return;
         }
-        const [workload, height, protocol] = ["workload", "height", "protocol"].map((trait) => model.get(trait));
-        view = views.showLog(host, {
-          workload: String(workload),
-          height: Number(height ?? 0),
-          protocol: Number(protocol ?? 1),
-        });
+        // A kernel may be older than this page, and know fewer traits.
+        const text = (trait: string) => String(model.get(trait) ?? "");
+        const number = (trait: string, otherwise: number) => Number(model.get(trait) ?? otherwise);
+        const shown = { height: number("height", 0), protocol: number("protocol", 1) };
+        view =
+          text("view") === "workloads"
+            ? views.showTable(host, { ...shown, state: text("state"), limit: number("limit", 0) })
+            : views.showLog(host, { ...shown, workload: text("workload"), scope: text("scope") });
       };
       const again = () => void show();
       const cleanup = () => {

@@ -1,15 +1,23 @@
-// Core and views behind one call: what every shell shows. The server serves it as a module to shells that don't carry it.
+// Core and views behind two calls: what every shell shows. The server serves it as a module to shells that don't carry it.
 // Knows nothing of who shows it.
 
+import { statesOf } from "./core/choice.js";
+import { serviceSource } from "./core/service.js";
 import { kernelSkew } from "./core/skew.js";
-import { refusedSource, workloadSource } from "./core/source.js";
+import { type LogSource, refusedSource, refusedWorkloads, workloadSource, workloadsSource } from "./core/source.js";
 import type { Kept } from "./core/types.js";
+import type { Listed } from "./core/workloads.js";
 import { mountLogView } from "./views/logview.js";
+import { mountTable, type Table } from "./views/table.js";
 
 export interface LogOptions {
   readonly workload: string;
+  /** `service`: the Jupyter server's own log instead of a workload's. */
+  readonly scope?: string;
   /** Pixels; 0: as high as the log, up to a bound. */
   readonly height: number;
+  /** As high as the place it is put in. */
+  readonly fill?: boolean;
   /** The protocol that the caller expects. */
   readonly protocol: number;
   /** Shown where the log can't be had. */
@@ -18,10 +26,34 @@ export interface LogOptions {
   readonly readOnly?: boolean;
 }
 
-/** Shows a workload's log in an element, until it is disposed of. */
+export interface TableOptions {
+  /** Pixels; 0: as high as its rows, up to a bound. */
+  readonly height: number;
+  readonly fill?: boolean;
+  readonly protocol: number;
+  /** States that are shown at first, with commas between; empty: all. */
+  readonly state?: string;
+  /** So many of the newest are shown; 0: all. */
+  readonly limit?: number;
+  readonly openTab?: (job: Listed) => void;
+}
+
+/** Shows a log in an element, until it is disposed of. */
 export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
-  const { workload, protocol, ...shown } = options;
+  const { workload, scope, protocol, ...shown } = options;
   const skew = kernelSkew(protocol);
-  const source = skew === undefined ? workloadSource(workload) : refusedSource(workload, skew);
+  const source = skew === undefined ? logOf(workload, scope) : refusedSource(workload, skew);
   return mountLogView(host, source, shown);
+}
+
+/** Shows all workloads in an element, until it is disposed of. */
+export function showTable(host: HTMLElement, options: TableOptions): Table {
+  const { protocol, state = "", ...shown } = options;
+  const skew = kernelSkew(protocol);
+  const source = skew === undefined ? workloadsSource() : refusedWorkloads(skew);
+  return mountTable(host, source, (id) => logOf(id), { ...shown, states: statesOf(state) });
+}
+
+function logOf(workload: string, scope?: string): LogSource {
+  return scope === "service" ? serviceSource() : workloadSource(workload);
 }

@@ -113,6 +113,27 @@ describe("render", () => {
     cleanup();
   });
 
+  it("shows the table of workloads when the trait says so", async () => {
+    const model = new Model();
+    Object.assign(model.traits, { view: "workloads", workload: "", state: "failed", limit: 3 });
+    const cleanup = widget.render({ model, el });
+    await settled();
+    expect(el.querySelector("[data-logstream=workloads]")).not.toBeNull();
+    expect(subscribe.mock.lastCall?.[0]).toMatchObject({ stream: "workloads" });
+    cleanup();
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it("shows the server's own log when the trait says so", async () => {
+    const model = new Model();
+    Object.assign(model.traits, { scope: "service", workload: "" });
+    const cleanup = widget.render({ model, el });
+    await settled();
+    expect(subscribe.mock.lastCall?.[0]).toMatchObject({ stream: "service" });
+    expect(shown(el)?.shadowRoot?.querySelector(".name")?.textContent).toBe("Jupyter server log");
+    cleanup();
+  });
+
   it("says what to upgrade when the kernel speaks a newer protocol", async () => {
     const model = new Model();
     model.traits["protocol"] = 2;

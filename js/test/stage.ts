@@ -15,6 +15,7 @@ export class Told implements LogSource {
   retried = 0;
   refuse: Error | undefined;
   cancel = vi.fn(async () => undefined);
+  firstOf?: (step: string) => Promise<number | undefined>;
   #listener: ((event: HubEvent) => void) | undefined;
 
   subscribe(from: object, listener: (event: HubEvent) => void) {

@@ -1,5 +1,6 @@
 // Values for the tests: a workload, and records of it.
 import type { LogRecord, Workload } from "../src/core/types.js";
+import type { Listed } from "../src/core/workloads.js";
 
 export function workload(changes: Partial<Workload>): Workload {
   return {
@@ -16,6 +17,12 @@ export function workload(changes: Partial<Workload>): Workload {
     lines: 0,
     ...changes,
   };
+}
+
+/** The `n`-th workload of a list, W1 being the oldest; ended unless said otherwise. */
+export function listed(n: number, changes: Partial<Listed> = {}): Listed {
+  const times = { created: 1000 * n, started: 1000 * n, ended: changes.state === "running" ? null : 1000 * n + 500 };
+  return { ...workload({ id: `W${n}`, name: `job ${n}`, state: "succeeded", ...times }), ...changes };
 }
 
 export function record(seq: number, changes: Partial<LogRecord> = {}): LogRecord {

@@ -26,6 +26,15 @@ export function elapsed(job: Workload | undefined, now: number): string {
   return duration((job.ended ?? now) - from);
 }
 
+/** How long ago, in a word or two: `ms` before now. */
+export function ago(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return "just now"; // the duration beside it counts seconds
+  if (minutes < 60) return `${minutes}m ago`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 24 ? `${hours}h ago` : `${Math.floor(hours / 24)}d ago`;
+}
+
 /** What a badge shows: always a sign and a word, the colour (tone) only repeats them. */
 export interface Badge {
   readonly tone: "busy" | "live" | "good" | "bad" | "warn" | "off";
@@ -34,7 +43,9 @@ export interface Badge {
   readonly detail: string;
 }
 
-const FINAL: { readonly [state in WorkloadState]?: Omit<Badge, "detail"> } = {
+const STATES: { readonly [state in WorkloadState]: Omit<Badge, "detail"> } = {
+  queued: { tone: "busy", sign: "ring", label: "Queued" },
+  running: { tone: "live", sign: "dot", label: "Running" },
   succeeded: { tone: "good", sign: "check", label: "Done" },
   failed: { tone: "bad", sign: "cross", label: "Failed" },
   cancelled: { tone: "off", sign: "slash", label: "Cancelled" },
@@ -42,8 +53,13 @@ const FINAL: { readonly [state in WorkloadState]?: Omit<Badge, "detail"> } = {
   lost: { tone: "warn", sign: "question", label: "Lost" },
 };
 
+/** A state by itself, wherever it is shown; one that a newer server may know is shown by its name. */
+export function stateBadge(state: WorkloadState): Omit<Badge, "detail"> {
+  return STATES[state] ?? { tone: "off", sign: "question", label: state };
+}
+
 export function badge(job: Workload | undefined, status: Status, now: number): Badge {
-  const final = job === undefined || !isFinal(job.state) ? undefined : FINAL[job.state];
+  const final = job === undefined || !isFinal(job.state) ? undefined : stateBadge(job.state);
   if (status.rung === "error") return { tone: "bad", sign: "cross", label: "Not available", detail: "" };
   if (final !== undefined && job !== undefined) return { ...final, detail: ending(job) };
   switch (status.rung) {
@@ -54,7 +70,7 @@ export function badge(job: Workload | undefined, status: Status, now: number): B
     case "connecting":
       return { tone: "busy", sign: "ring", label: "Connecting", detail: "" };
     default:
-      if (job?.state === "queued") return { tone: "busy", sign: "ring", label: "Queued", detail: "" };
+      if (job?.state === "queued") return { ...stateBadge("queued"), detail: "" };
       return { tone: "live", sign: "dot", label: "Live", detail: "" };
   }
 }
@@ -78,7 +94,8 @@ const SIGNALS: { readonly [number: number]: string } = {
   15: "SIGTERM",
 };
 
-function ending(job: Workload): string {
+/** What it ended with: its exit code, or the signal. */
+export function ending(job: Workload): string {
   if (job.signal !== null && job.signal !== undefined) {
     return typeof job.signal === "number" ? (SIGNALS[job.signal] ?? `signal ${job.signal}`) : job.signal;
   }

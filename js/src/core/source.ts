@@ -1,10 +1,11 @@
-// One workload's log as the views see it: live events from the hub, ranges and actions over HTTP.
+// Logs and the list of workloads as the views see them: live events from the hub, ranges and actions over HTTP.
 // Knows the routes of protocol v1; no DOM, no view.
 
 import { GONE, type Hub, pageHub } from "./hub.js";
 import { Refused } from "./lines.js";
 import { currentPage, type Page } from "./page.js";
-import type { HubEvent, LogRecord, RecordPage, StreamRequest, Subscription } from "./types.js";
+import type { HubEvent, LogRecord, RecordPage, StreamRequest, Subscription, Workload } from "./types.js";
+import { MOST, type WorkloadsSource } from "./workloads.js";
 
 /** What was found: how many records match, and the one that was asked for. */
 export interface Match {
@@ -14,12 +15,16 @@ export interface Match {
 
 export interface LogSource {
   readonly workload: string;
+  /** Of a log that is no workload's: it has no end, is kept nowhere, and there is nothing to cancel or to download. */
+  readonly title?: string;
   readonly downloadUrl: string;
   subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;
   /** Records after seq `after`; throws `Refused` where asking again is of no use. */
   records(after: number, limit: number, signal: AbortSignal): Promise<readonly LogRecord[]>;
   /** Searches the whole log for text, or for a regular expression between slashes; the `nth` match, from 0. */
   find(query: string, nth: number, signal: AbortSignal): Promise<Match>;
+  /** The seq of a step's first record; absent where there are no steps. */
+  firstOf?(step: string): Promise<number | undefined>;
   cancel(): Promise<void>;
 }
 
@@ -38,6 +43,10 @@ export function workloadSource(workload: string, page: Page = currentPage(), hub
       const found = (await (await checked(page.request(asked, { signal }))).json()) as RecordPage;
       return { total: found.total, seq: found.records[0]?.seq };
     },
+    async firstOf(step) {
+      const asked = `${path}/records?step=${encodeURIComponent(step)}&limit=1`;
+      return ((await (await checked(page.request(asked))).json()) as RecordPage).records[0]?.seq;
+    },
     async cancel() {
       const response = await checked(page.request(`${path}/cancel`, { method: "POST" }));
       await response.body?.cancel();
@@ -45,20 +54,46 @@ export function workloadSource(workload: string, page: Page = currentPage(), hub
   };
 }
 
+/** All workloads of the server, and what one can do with them. */
+export function workloadsSource(page: Page = currentPage(), hub: Hub = pageHub()): WorkloadsSource {
+  const path = (id: string) => `v1/workloads/${encodeURIComponent(id)}`;
+  const done = async (asked: Promise<Response>) => void (await checked(asked)).body?.cancel();
+  return {
+    // Always the same question, so that all lists of a page are one stream.
+    subscribe: (listener) => hub.subscribe({ stream: "workloads", tail: MOST }, listener),
+    cancel: (id) => done(page.request(`${path(id)}/cancel`, { method: "POST" })),
+    remove: (id) => done(page.request(path(id), { method: "DELETE" })),
+    async again(id) {
+      const body = JSON.stringify({ again: id });
+      const headers = { "Content-Type": "application/json" };
+      const answer = await checked(page.request("v1/workloads", { method: "POST", headers, body }));
+      return (await answer.json()) as Workload;
+    },
+  };
+}
+
+/** A list that has nothing but the reason why. */
+export function refusedWorkloads(message: string): WorkloadsSource {
+  const refuse = () => Promise.reject(new Refused(message));
+  return { subscribe: (listener) => refusing(message, listener), cancel: refuse, remove: refuse, again: refuse };
+}
+
 /** A source that has nothing but the reason why. */
 export function refusedSource(workload: string, message: string): LogSource {
   return {
     workload,
     downloadUrl: "",
-    subscribe(_from, listener) {
-      const tell = () => listener({ kind: "state", rung: "error", message });
-      queueMicrotask(tell); // not from within subscribe(): the caller has no handle yet
-      return { close: () => {}, retryNow: tell };
-    },
+    subscribe: (_from, listener) => refusing(message, listener),
     records: () => Promise.reject(new Refused(message)),
     find: () => Promise.reject(new Refused(message)),
     cancel: () => Promise.reject(new Refused(message)),
   };
+}
+
+function refusing(message: string, listener: (event: HubEvent) => void): Subscription {
+  const tell = () => listener({ kind: "state", rung: "error", message });
+  queueMicrotask(tell); // not from within subscribe(): the caller has no handle yet
+  return { close: () => {}, retryNow: tell };
 }
 
 async function checked(asked: Promise<Response>): Promise<Response> {

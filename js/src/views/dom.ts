@@ -28,15 +28,22 @@ const ICONS = {
   find: "M7 2.5a4.5 4.5 0 1 1 0 9a4.5 4.5 0 1 1 0-9M10.4 10.4 14 14",
   download: "M8 2.5V10M4.8 7 8 10.2 11.2 7M3 13.5h10",
   stop: "M4 4h8v8h-8z",
+  chevron: "m6 4 4 4-4 4",
+  copy: "M6 6h7v7H6zM3.5 10H3V3h7v.5",
+  hash: "M6.5 3 5 13M11 3 9.5 13M3.5 6h10M2.5 10h10",
+  trash: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5 5 13h6l.5-8.5",
+  tab: "M9 3h4v4M13 3 7.5 8.5M7 3.5H3.5v9h9V9",
+  steps: "M3 4h2.5M8 4h5M3 8h2.5M8 8h5M3 12h2.5M8 12h5",
+  filter: "M2.5 3.5h11L9.5 8.5v4l-3-1.5v-2.5z",
 } as const;
 
 export type IconName = keyof typeof ICONS;
 
-/** An icon only repeats what the label beside it or the title says. */
-export function icon(name: IconName): SVGElement {
+/** An icon only repeats what the label beside it or the title says. `role`: more class names. */
+export function icon(name: IconName, role = ""): SVGElement {
   const made = document.createElementNS(SVG, "svg");
   made.setAttribute("viewBox", "0 0 16 16");
-  made.setAttribute("class", "icon");
+  made.setAttribute("class", role === "" ? "icon" : `icon ${role}`);
   made.setAttribute("aria-hidden", "true");
   made.append(document.createElementNS(SVG, "path"));
   setIcon(made, name);
@@ -46,6 +53,23 @@ export function icon(name: IconName): SVGElement {
 export function setIcon(target: SVGElement, name: IconName): void {
   const path = target.firstElementChild;
   if (path !== null && path.getAttribute("d") !== ICONS[name]) path.setAttribute("d", ICONS[name]);
+}
+
+/** A button of ours: what it does is said by its title, also to assistive tools; a label is shown beside its sign. */
+export function button(
+  name: string,
+  label: string,
+  title: string,
+  act: () => void,
+  sign?: IconName,
+): HTMLButtonElement {
+  const words = label === "" ? [] : [element("span", "label", label)];
+  const made = element("button", name, ...(sign === undefined ? [] : [icon(sign)]), ...words);
+  made.type = "button";
+  made.title = title;
+  made.setAttribute("aria-label", title);
+  made.addEventListener("click", act);
+  return made;
 }
 
 /** Writes only what changes: an unchanged text keeps a selection in it, and costs no layout. */

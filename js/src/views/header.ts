@@ -3,7 +3,7 @@
 
 import { badge, commandOf, elapsed, thousands } from "../core/format.js";
 import { isFinal, type Status, type Workload } from "../core/types.js";
-import { element, type IconName, icon, setData, setIcon, setText } from "./dom.js";
+import { button, element, icon, setData, setIcon, setText } from "./dom.js";
 
 export interface HeaderModel {
   readonly job: Workload | undefined;
@@ -20,15 +20,7 @@ export interface HeaderActions {
   follow(): void;
   cancel(): void;
   find(): void;
-}
-
-function button(name: string, label: string, title: string, act: () => void, sign?: IconName): HTMLButtonElement {
-  const made = element("button", name, ...(sign === undefined ? [] : [icon(sign)]), element("span", "label", label));
-  made.type = "button";
-  made.title = title;
-  made.setAttribute("aria-label", title);
-  made.addEventListener("click", act);
-  return made;
+  steps(): void;
 }
 
 export class Header {
@@ -44,10 +36,14 @@ export class Header {
   readonly #retry: HTMLButtonElement;
   readonly #follow: HTMLButtonElement;
   readonly #cancel: HTMLButtonElement;
+  readonly #steps: HTMLButtonElement;
   readonly #readOnly: boolean;
+  readonly #title: string | undefined;
 
-  constructor(actions: HeaderActions, downloadUrl: string, readOnly = false) {
-    this.#readOnly = readOnly;
+  /** `title`: of a log that is no workload's; it cannot be cancelled, nor downloaded, and has no end. */
+  constructor(actions: HeaderActions, downloadUrl: string, readOnly = false, title?: string) {
+    this.#readOnly = readOnly || title !== undefined;
+    this.#title = title;
     this.#retry = button("retry", "retry now", "Retry now", actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
@@ -57,7 +53,8 @@ export class Header {
     this.#download.setAttribute("aria-label", this.#download.title);
     const meta = element("span", "metas", this.#duration, this.#count);
     const find = button("find-open", "Find", "Find in the whole log ( / )", actions.find, "find");
-    const tools = element("span", "tools", this.#cancel, this.#follow, find, this.#download);
+    this.#steps = button("steps-open", "Steps", "Steps: how each stands, and where it begins", actions.steps, "steps");
+    const tools = element("span", "tools", this.#cancel, this.#follow, this.#steps, find, this.#download);
     this.element = element("header", "bar", this.#badge, this.#retry, this.#name, meta, tools);
   }
 
@@ -65,15 +62,16 @@ export class Header {
     this.#showState(model);
     const job = model.job;
     const command = commandOf(job);
-    setText(this.#name, job?.name || command);
-    const title = [job?.name, command, job?.id].filter(Boolean).join("\n");
+    setText(this.#name, this.#title ?? (job?.name || command));
+    const title = [this.#title, job?.name, command, job?.id].filter(Boolean).join("\n");
     if (this.#name.title !== title) this.#name.title = title;
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
-    const final = job === undefined || isFinal(job.state);
+    const final = this.#title === undefined && (job === undefined || isFinal(job.state));
     this.#follow.setAttribute("aria-pressed", String(model.following));
     this.#follow.hidden = final && model.following;
-    this.#download.hidden = model.status.rung === "error";
+    this.#steps.hidden = (job?.steps ?? []).length === 0;
+    this.#download.hidden = model.status.rung === "error" || this.#title !== undefined;
     this.#cancel.hidden = final || this.#readOnly;
     this.#cancel.disabled = model.cancelling;
     setText(this.#cancel.lastElementChild as HTMLElement, model.cancelling ? "Cancelling…" : "Cancel");

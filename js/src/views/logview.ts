@@ -11,17 +11,20 @@ import { Find } from "./find.js";
 import { Header } from "./header.js";
 import linesCss from "./lines.css?inline";
 import css from "./logview.css?inline";
+import { Presence } from "./presence.js";
 import { type Content, Rows } from "./rows.js";
+import stepsCss from "./steps.css?inline";
+import { Steps } from "./steps.js";
 import { followTheme } from "./theme.js";
 import { Viewport } from "./viewport.js";
 
-/** A view out of the document for two looks in a row has been thrown away without a word, or is parked. */
-const WATCH_MS = 2500;
 const TICK_MS = 1000;
 
 export interface LogViewOptions {
   /** Height of the whole view in px; 0: as tall as its content, up to a default. */
   readonly height?: number;
+  /** As tall as the place it is put in. */
+  readonly fill?: boolean;
   /** Shown where the log can't be had. */
   readonly kept?: Kept | undefined;
   /** No button that changes anything. */
@@ -36,10 +39,13 @@ export function mountLogView(host: HTMLElement, source: LogSource, options: LogV
 class LogView {
   readonly #host: HTMLElement;
   readonly #log: Log;
+  /** Of a log that is no workload's. */
+  readonly #title: string | undefined;
   readonly #rows = new Rows();
   readonly #viewport: Viewport;
   readonly #header: Header;
   readonly #find: Find;
+  readonly #steps: Steps;
   /** The record that was found and is shown. */
   #hit: number | undefined;
   readonly #section = element("section", "view");
@@ -57,13 +63,12 @@ class LogView {
   #epoch = 0;
   #frame: number | undefined;
   #tick: ReturnType<typeof setInterval> | undefined;
-  #watch: ReturnType<typeof setInterval> | undefined;
-  #absent = 0;
   #disposed = false;
-  readonly #presence: ResizeObserver;
+  readonly #presence: Presence;
 
   constructor(host: HTMLElement, source: LogSource, options: LogViewOptions) {
     this.#host = host;
+    this.#title = source.title;
     this.#log = new Log(source, () => this.#dirty(), options.kept?.job);
     this.#header = new Header(
       {
@@ -71,21 +76,30 @@ class LogView {
         follow: () => this.#viewport.follow(!this.#viewport.following),
         cancel: () => void this.#log.cancel(),
         find: () => this.#find.open(),
+        steps: () => this.#steps.toggle(),
       },
       source.downloadUrl,
       options.readOnly ?? false,
+      source.title,
     );
     this.#find = new Find({
       find: (query, nth, signal) => source.find(query, nth, signal),
       reveal: (seq) => this.#reveal(seq),
       closed: () => this.#viewport.element.focus({ preventScroll: true }),
     });
+    this.#steps = new Steps({
+      jump: (step) => void this.#jump(source, step),
+      closed: () => this.#viewport.element.focus({ preventScroll: true }),
+    });
     this.#hasKept = options.kept !== undefined;
     setText(this.#kept, options.kept?.lines.join("\n") || "It wrote no lines");
     this.#stopTheme = followTheme(host);
-    this.#viewport = this.#mount(source.workload, options.height ?? 0);
-    this.#presence = new ResizeObserver(() => this.#appeared());
-    this.#presence.observe(host);
+    this.#viewport = this.#mount(source.workload, options);
+    this.#presence = new Presence(
+      host,
+      () => this.#appeared(),
+      () => this.#suspend(),
+    );
     this.#open();
     this.#paint();
   }
@@ -95,14 +109,15 @@ class LogView {
     this.#disposed = true;
     this.#suspend();
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
-    this.#presence.disconnect();
+    this.#presence.dispose();
     this.#viewport.dispose();
     this.#find.dispose();
     this.#log.lines.dispose();
     this.#stopTheme();
   }
 
-  #mount(workload: string, height: number): Viewport {
+  #mount(workload: string, options: LogViewOptions): Viewport {
+    const { height = 0 } = options;
     const host = this.#host;
     host.dataset["logstream"] = "log";
     host.dataset["workload"] = workload;
@@ -110,10 +125,13 @@ class LogView {
     host.dataset["lmSuppressShortcuts"] = "true";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
-    style.textContent = css + linesCss + findCss;
+    style.textContent = css + linesCss + findCss + stepsCss;
     const section = this.#section;
     root.replaceChildren(style, section);
-    if (height > 0) section.style.height = `${height}px`;
+    if (options.fill) {
+      host.dataset["fill"] = "";
+      section.style.height = "100%"; // as with a height of its own, the lines take what there is
+    } else if (height > 0) section.style.height = `${height}px`;
     const viewport = new Viewport(this.#rows.element, rowHeight(section), () => this.#dirty());
     viewport.element.addEventListener("keydown", (event) => {
       if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -133,34 +151,27 @@ class LogView {
     section.append(
       this.#header.element,
       this.#find.element,
+      this.#steps.element,
       this.#notice,
       element("div", "body", viewport.element, this.#kept, this.#empty, this.#news),
     );
     return viewport;
   }
 
-  // --- is anybody there? (a view may be wiped from the page without a call, or parked by a windowed notebook) ---
-
-  #checkPresence(): void {
-    this.#absent = this.#host.isConnected ? 0 : this.#absent + 1;
-    if (this.#absent >= 2) this.#suspend();
-  }
-
   #open(): void {
-    this.#absent = 0;
     this.#log.open();
     this.#tick = setInterval(() => this.#updateHeader(), TICK_MS);
-    this.#watch = setInterval(() => this.#checkPresence(), WATCH_MS);
+    this.#presence.watch();
   }
 
   #suspend(): void {
     clearInterval(this.#tick);
-    clearInterval(this.#watch);
+    this.#presence.rest();
     this.#log.close();
   }
 
   #appeared(): void {
-    if (this.#disposed || !this.#host.isConnected) return;
+    if (this.#disposed) return;
     this.#viewport.setRowHeight(rowHeight(this.#section));
     if (!this.#log.isOpen) this.#open();
   }
@@ -199,7 +210,8 @@ class LogView {
   #content(key: number, written: readonly string[]): Content {
     const { lines } = this.#log;
     if (key < lines.first) {
-      return { kind: "note", text: `Lines 1–${thousands(key)} were removed by retention` };
+      const why = this.#title === undefined ? "were removed by retention" : "are no longer kept";
+      return { kind: "note", text: `Lines 1–${thousands(key)} ${why}` };
     }
     if (key > lines.last) return { kind: "progress", text: written[key - lines.last - 1] ?? "" };
     const record = lines.get(key);
@@ -212,6 +224,12 @@ class LogView {
     else this.#viewport.reveal(seq - this.#base);
   }
 
+  /** To the first line of a step. */
+  async #jump(source: LogSource, step: string): Promise<void> {
+    const seq = await source.firstOf?.(step).catch(() => undefined);
+    if (seq !== undefined) this.#reveal(seq);
+  }
+
   #updateHeader(): void {
     const { job, status, lines, cancelling, serverNow } = this.#log;
     const rung = status.rung;
@@ -220,6 +238,7 @@ class LogView {
     setData(this.#host, "lines", String(count));
     const { following } = this.#viewport;
     this.#header.update({ job, status, lines: count, following, cancelling, serverNow });
+    this.#steps.update({ steps: job?.steps ?? [], now: serverNow });
     if (rung === "done") clearInterval(this.#tick);
   }
 
@@ -255,7 +274,9 @@ class LogView {
   #emptyText(): string {
     const { job, status } = this.#log;
     if (status.rung === "error") return "No log to show";
-    if (job === undefined || status.rung === "connecting") return "Connecting…";
+    const isKnown = job !== undefined || (this.#title !== undefined && status.rung === "live");
+    if (!isKnown || status.rung === "connecting") return "Connecting…";
+    if (job === undefined) return "No lines yet";
     if (job.state === "queued") return "Waiting in the queue";
     return isFinal(job.state) ? "It wrote no lines" : "No lines yet";
   }

@@ -1,0 +1,102 @@
+// The Jupyter server's own log as the views see it: an endless stream without a route for ranges. So what a view may look
+// at is kept here: the newest KEPT records; that older ones went is told like a retention. No DOM, no view.
+
+import { pageHub } from "./hub.js";
+import { Refused } from "./lines.js";
+import type { LogSource, Match } from "./source.js";
+import type { Frame, HubEvent, LogRecord, StreamRequest, Subscription } from "./types.js";
+
+export const KEPT = 5000;
+/** Let go in strokes of so many: not a move of the whole list per line. */
+const STROKE = 500;
+
+type Listener = (event: HubEvent) => void;
+/** What we use of a hub. */
+interface Streams {
+  subscribe(request: StreamRequest, listener: Listener): Subscription;
+}
+
+/** A log for one view. */
+export function serviceSource(hub: Streams = pageHub()): LogSource {
+  return new ServiceLog(hub);
+}
+
+class ServiceLog implements LogSource {
+  readonly workload = "";
+  readonly title = "Jupyter server log";
+  readonly downloadUrl = "";
+  readonly #hub: Streams;
+  /** Oldest first. */
+  #kept: LogRecord[] = [];
+  #last = 0;
+  #cursor: string | undefined;
+
+  constructor(hub: Streams) {
+    this.#hub = hub;
+  }
+
+  /** Goes on where it was closed. What others on the page have heard meanwhile may come once more: it is not told twice. */
+  subscribe(_from: object, listener: Listener): Subscription {
+    const from = this.#cursor === undefined ? { tail: KEPT } : { after: this.#cursor };
+    return this.#hub.subscribe({ stream: "service", ...from }, (event) => {
+      if (event.kind === "frame") this.#take(event.type, event.data, listener);
+      else if (event.kind === "state") listener(event);
+    });
+  }
+
+  async records(after: number, limit: number): Promise<readonly LogRecord[]> {
+    const from = this.#kept.findIndex((record) => record.seq > after);
+    return from === -1 ? [] : this.#kept.slice(from, from + limit);
+  }
+
+  /** As the server searches a workload's log: small letters match both, a capital itself. */
+  async find(query: string, nth: number): Promise<Match> {
+    const matches = matcher(query);
+    const found = this.#kept.filter((record) => matches(record.message));
+    return { total: found.length, seq: found[nth]?.seq };
+  }
+
+  cancel(): Promise<void> {
+    return Promise.reject(new Refused("A server's log cannot be cancelled."));
+  }
+
+  #take(type: string, data: Frame, listener: Listener): void {
+    if (typeof data.cursor === "string") this.#cursor = data.cursor;
+    if (type === "logs") {
+      this.#add(data, listener);
+      return;
+    }
+    if (type === "reset") {
+      this.#kept = [];
+      this.#last = 0;
+    }
+    if (type === "gap") this.#last = Math.max(this.#last, data.to ?? 0);
+    listener({ kind: "frame", type, data });
+  }
+
+  #add(data: Frame, listener: Listener): void {
+    const logs = (data.logs ?? []).filter((record) => record.seq > this.#last);
+    const [first, last] = [logs[0], logs.at(-1)];
+    if (first === undefined || last === undefined) return;
+    if (first.seq > this.#last + 1) this.#tellGap(first.seq - 1, listener);
+    this.#kept.push(...logs);
+    this.#last = last.seq;
+    listener({ kind: "frame", type: "logs", data: { ...data, logs } });
+    if (this.#kept.length <= KEPT + STROKE) return;
+    this.#kept = this.#kept.slice(-KEPT);
+    this.#tellGap((this.#kept[0]?.seq ?? 1) - 1, listener);
+  }
+
+  #tellGap(to: number, listener: Listener): void {
+    listener({ kind: "frame", type: "gap", data: { from: 1, to, reason: "not_kept" } });
+  }
+}
+
+function matcher(query: string): (text: string) => boolean {
+  if (query.length > 2 && query.startsWith("/") && query.endsWith("/")) {
+    const pattern = new RegExp(query.slice(1, -1));
+    return (text) => pattern.test(text);
+  }
+  if (query !== query.toLowerCase()) return (text) => text.includes(query);
+  return (text) => text.toLowerCase().includes(query);
+}

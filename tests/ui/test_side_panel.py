@@ -1,0 +1,139 @@
+"""The panel of workloads in JupyterLab's left area and in Notebook 7's: it follows only while it is looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from ui.workload_table import UNENDING, Table, forget_all, start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serving import Server
+    from ui.notebook_page import NotebookPage
+
+    Open = Callable[..., NotebookPage]
+
+pytestmark = pytest.mark.browser
+
+SHOW = "jupyter-logstream:show-workloads"
+LAB = [("lab", "/")]
+in_lab = pytest.mark.parametrize("server", LAB, ids=["lab"], indirect=True, scope="module")
+
+
+@pytest.fixture(autouse=True)
+def _none_left(server: Server) -> None:
+    forget_all(server)
+
+
+def streams(server: Server) -> int:
+    return int(server.get("info")["open_streams"])
+
+
+def shown(notebook: Open) -> tuple[NotebookPage, Table]:
+    """A notebook beside the panel."""
+    page = notebook("1")
+    page.command(SHOW)
+    table = Table(page)
+    table.wait_for()
+    return page, table
+
+
+def close_panel(page: NotebookPage) -> None:
+    page.page.evaluate("jupyterapp.shell.collapseLeft()")
+
+
+def test_a_panel_that_was_never_shown_asks_for_nothing(notebook: Open, server: Server):
+    page = notebook("1")
+    page.page.wait_for_timeout(1500)
+    assert page.page.locator('[data-logstream="workloads"]').count() == 0
+    assert streams(server) == 0
+
+
+def test_the_panel_follows_while_it_is_shown_and_goes_on_when_it_is_shown_again(notebook: Open, server: Server):
+    page, table = shown(notebook)
+    page.eventually(lambda: streams(server) == 1, "one stream")
+    first = start(server, "echo one")
+    page.eventually(lambda: table.ids == [first] and table.cell(first, "state") == "Done", "the first")
+    close_panel(page)
+    page.eventually(lambda: streams(server) == 0, "no stream")
+    second = start(server, "echo two; exit 3")
+    server.http.delete(f"{server.url}logstream/v1/workloads/{first}")
+    page.command(SHOW)
+    page.eventually(lambda: table.ids == [second], "the second alone")
+    page.eventually(lambda: table.cell(second, "state").startswith("Failed"), "failed")
+    assert streams(server) == 1
+
+
+def test_a_log_opens_in_place_over_the_same_connection_and_closes(notebook: Open, server: Server):
+    page, table = shown(notebook)
+    workload = start(server, UNENDING, name="counting")
+    table.row(workload).wait_for()
+    table.toggle(workload)
+    log = table.log(workload)
+    page.eventually(lambda: int(log.get_attribute("data-lines") or 0) > 3, "lines")
+    assert server.get("info")["connections"] == 1
+    assert streams(server) == 2
+    table.toggle(workload)
+    page.eventually(lambda: streams(server) == 1, "one stream")
+    assert log.count() == 0
+
+
+def test_an_open_log_rests_with_the_panel(notebook: Open, server: Server):
+    page, table = shown(notebook)
+    workload = start(server, UNENDING)
+    table.row(workload).wait_for()
+    table.toggle(workload)
+    page.eventually(lambda: streams(server) == 2, "two streams")
+    close_panel(page)
+    page.eventually(lambda: streams(server) == 0, "no stream")
+    page.command(SHOW)
+    log = table.log(workload)
+    page.eventually(lambda: log.get_attribute("data-state") == "live", "live again")
+    assert streams(server) == 2
+
+
+@in_lab
+def test_a_log_opens_in_a_tab_which_is_there_again_after_a_reload(notebook: Open, server: Server):
+    page, table = shown(notebook)
+    workload = start(server, UNENDING, name="counting")
+    table.row(workload).wait_for()
+    table.toggle(workload)
+    table.row(workload).locator(".act.tab").click()
+    tab = page.page.locator(".jp-LabShell .lm-DockPanel [data-logstream=log]")
+    tab.wait_for()
+    page.eventually(lambda: int(tab.get_attribute("data-lines") or 0) > 3, "lines")
+    assert tab.bounding_box()["width"] > 2 * table.host.bounding_box()["width"]
+    assert page.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel", has_text="counting").count() == 1
+    assert server.get("info")["connections"] == 1
+    page.page.evaluate("async () => { await jupyterapp.restored; await new Promise((r) => setTimeout(r, 1500)); }")
+    page.page.reload()
+    tab.wait_for(timeout=60_000)
+    page.eventually(lambda: tab.get_attribute("data-state") == "live", "live again", 30)
+    table.host.wait_for(timeout=30_000)  # it was open, so it is again
+    table.wait_for()
+
+
+@in_lab
+def test_the_palette_offers_the_panel_and_the_servers_own_log(notebook: Open):
+    page = notebook("1")
+    page.command("apputils:activate-command-palette")
+    items = page.page.locator(".lm-CommandPalette-itemLabel")
+    page.page.locator(".lm-CommandPalette-input").fill("Workloads: Show")
+    items.first.wait_for()
+    assert items.all_inner_texts() == ["Workloads: Show", "Workloads: Show Jupyter Server Log"]
+    items.nth(1).click()
+    log = page.page.locator(".lm-DockPanel [data-logstream=log]")
+    page.eventually(lambda: log.get_attribute("data-state") == "live", "live")
+    page.eventually(lambda: log.locator(".row[data-seq]").count() > 3, "lines")
+
+
+def test_the_panel_is_open_to_all(notebook: Open, server: Server):
+    page, table = shown(notebook)
+    running, failed = start(server, UNENDING, name="counting"), start(server, "echo ERROR no; exit 2")
+    page.eventually(lambda: table.cell(failed, "state").startswith("Failed"), "failed")
+    assert table.violations() == []
+    table.toggle(running)
+    page.eventually(lambda: table.log(running).get_attribute("data-state") == "live", "live")
+    assert table.violations() == []
