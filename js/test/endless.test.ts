@@ -115,6 +115,16 @@ describe("the list of workloads", () => {
     expect(server.readers.size).toBe(1);
   });
 
+  it("takes nothing of what comes before that beginning for all there is", async () => {
+    list("A", "B", "C");
+    const old = view("workloads", { after: "1.2" });
+    await soon(() => expect(old.ids).toEqual(["C"]));
+    const late = view("workloads");
+    list("D");
+    await soon(() => expect(late.ids).toEqual(["A", "B", "C", "D"]));
+    expect(server.requests.at(-1)).toEqual([{ stream: "workloads" }]);
+  });
+
   it("is not kept where it is very long: who joins makes it begin again for all", async () => {
     server.endless.set("workloads", {
       epoch: 1,
@@ -183,6 +193,20 @@ describe("the list of workloads without a stream", () => {
     for (const i of upTo(150)) server.add(`B${i}`);
     await poll();
     expect(table.ids).toHaveLength(300);
+  });
+
+  it("goes on by cursor where the stream comes back: nothing begins anew", async () => {
+    server.add("A", 1);
+    server.status = 0;
+    const table = view("workloads");
+    list("A");
+    await soon(() => expect(table.ids).toEqual(["A"]));
+    server.print("A", 4);
+    await poll();
+    expect(table.rows.get("A")).toMatchObject({ lines: 5 });
+    server.tell("workloads", "workload", row("B"));
+    await soon(() => expect(table.ids).toEqual(["A", "B"]));
+    expect(table.resets).toBe(0);
   });
 
   it("gives way to the stream: what was deleted meanwhile is gone", async () => {

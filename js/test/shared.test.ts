@@ -1,7 +1,6 @@
 // Tabs of one browser that share a worker: one connection for all, and each as if it were alone.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HIDDEN_MS } from "../src/core/direct.js";
-import { MAX_OWED } from "../src/core/guest.js";
 import { SILENT_HIDDEN_MS, SILENT_MS } from "../src/core/guests.js";
 import { LINGER_MS } from "../src/core/hub.js";
 import type { Page } from "../src/core/page.js";
@@ -28,6 +27,10 @@ afterEach(async () => {
   await server.stop();
 });
 
+/** Until what was said has been heard. */
+const settle = async () => {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
 const followed = () => server.requests.at(-1)?.map(({ stream }) => stream);
 
 describe("tabs", () => {
@@ -176,14 +179,11 @@ describe("tabs nobody looks at", () => {
     const [a, b] = [one.view("workload/A"), other.view("workload/B")];
     await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const settle = () => new Promise((resolve) => setImmediate(resolve));
     one.show(false);
-    await settle();
     await settle();
     await vi.advanceTimersByTimeAsync(HIDDEN_MS * 2);
     expect(server.readers.size).toBe(1);
     other.show(false);
-    await settle();
     await settle();
     await vi.advanceTimersByTimeAsync(HIDDEN_MS + 100);
     vi.useRealTimers();
@@ -195,62 +195,19 @@ describe("tabs nobody looks at", () => {
   });
 });
 
-describe("a tab that takes nothing", () => {
-  const long = { message: "x".repeat(50_000) };
-
-  it("is told no more than it may owe, costs no stream then, and goes on by cursor when it wakes", async () => {
-    const tab = browser.tab();
-    const a = tab.view("workload/A");
-    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
-    tab.line?.freeze();
-    const records = Math.ceil(MAX_OWED / long.message.length);
-    for (const _ of upTo(records)) server.print("A", 1, long);
-
-    await soon(() => expect(server.readers.size).toBe(0), 8000);
-    server.print("A", 100);
-    tab.line?.thaw();
-    await soon(() => expect(a.seqs).toEqual(upTo(3 + records + 100)), 8000);
-  });
-
-  it("does not keep the others waiting", async () => {
-    const [frozen, other] = [browser.tab(), browser.tab()];
-    const [a, b] = [frozen.view("workload/A"), other.view("workload/A")];
-    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
-    await soon(() => expect(b.rung).toBe("live"));
-    const before = b.snapshot === undefined ? 0 : 3;
-    frozen.line?.freeze();
-    const records = Math.ceil(MAX_OWED / long.message.length) + 50;
-    for (const _ of upTo(records)) server.print("A", 1, long);
-    await soon(() => expect(b.seqs).toEqual(upTo(3 + records, before + 1)), 8000);
-    const held = frozen.line?.waiting ?? 0;
-    server.print("A", 10);
-    await soon(() => expect(b.seqs.at(-1)).toBe(3 + records + 10));
-    expect(frozen.line?.waiting).toBe(held);
-    frozen.line?.thaw();
-    await soon(() => expect(a.events.at(-1)).toMatchObject({ kind: "state", rung: "live" }));
-    expect(a.events.findLast((event) => event.kind === "snapshot")).toMatchObject({ cursor: 3 + records + 10 });
-  });
-});
-
-describe("a tab that is slow", () => {
-  it("is waited for: it is told every record, however many they are", async () => {
-    server.add("LONG");
-    const records = (3 * MAX_OWED) / 50_000;
-    for (const _ of upTo(records)) server.print("LONG", 1, { message: "x".repeat(50_000) });
-    const tab = browser.tab();
-    const a = tab.view("workload/A");
-    await soon(() => expect(a.rung).toBe("live"));
-    tab.line?.freeze();
-    const long = tab.view("workload/LONG", { after: 0 });
-    const taking = setInterval(() => tab.line?.take(1), 5);
-    for (const _ of upTo(20)) {
-      await quiet(25);
-      server.print("LONG", 10, { message: "x".repeat(50_000) });
-    }
-    await soon(() => expect(long.seqs).toHaveLength(records + 200), 15_000);
-    clearInterval(taking);
-    expect(long.seqs).toEqual(upTo(records + 200));
-    expect(long.events.filter((event) => event.kind === "snapshot" && Number(event.cursor) > 0)).toEqual([]);
+describe("a tab without a view", () => {
+  it("that is looked at keeps no connection for those that are not", async () => {
+    const [idle, other] = [browser.tab(), browser.tab()];
+    const [none, a] = [idle.view("workload/B"), other.view("workload/A")];
+    await soon(() => expect([none.rung, a.rung]).toEqual(["live", "live"]));
+    none.subscription.close();
+    await soon(() => expect(followed()).toEqual(["workload/A"]));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    other.show(false);
+    await settle();
+    await vi.advanceTimersByTimeAsync(HIDDEN_MS + 100);
+    vi.useRealTimers();
+    await soon(() => expect(server.readers.size).toBe(0));
   });
 });
 
@@ -289,6 +246,24 @@ describe("where no worker answers", () => {
     vi.advanceTimersByTime(4 * BEAT_MS);
     await soon(() => expect(a.seqs).toEqual(upTo(5)));
     expect(tab.alone).toBe(0);
+    expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).toContain("reconnecting");
+  });
+
+  it("any more, each tab goes on from its own cursor, in whatever order they come to the next one", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const [slow, fast] = [browser.tab(), browser.tab()];
+    const [a, b] = [slow.view("workload/A"), fast.view("workload/A", { after: 0 })];
+    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+    await soon(() => expect(b.rung).toBe("live"));
+    slow.line?.freeze();
+    server.print("A", 3);
+    await soon(() => expect(b.seqs.at(-1)).toBe(6));
+    browser.crash();
+    vi.advanceTimersByTime(4 * BEAT_MS);
+    server.print("A", 1);
+    await soon(() => expect(a.seqs).toEqual(upTo(7)));
+    await soon(() => expect(b.seqs.at(-1)).toBe(7));
+    expect(b.seqs).toEqual([...new Set(b.seqs)]);
   });
 
   it("any more, and none can be had: the page's own connection goes on from the cursors", async () => {

@@ -140,6 +140,7 @@ export class Tab {
     };
     this.hub = new Hub(own, (streams) => {
       return new Shared(this.#door(own), streams, () => {
+        if (this.#ended) return { changed: () => {}, retryNow: () => {} }; // nothing runs in a page that is gone
         this.alone += 1;
         return new Direct(own, streams);
       });

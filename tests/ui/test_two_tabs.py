@@ -174,10 +174,12 @@ def test_tabs_that_nobody_looks_at_let_go_when_all_are_hidden_and_catch_up_when_
 
 
 def test_thirty_views_in_one_page_hold_one_connection_and_it_saves_at_once(tab: Open, server: Server):
-    ticking = "while true; do i=$((i+1)); echo line $i; sleep 1; done"
-    page = tab(
-        f"from IPython.display import display\nfrom jupyter_logstream import run\nfor _ in range(30): display(run({ticking!r}))"
+    cell = (
+        "from IPython.display import display\n"
+        "from jupyter_logstream import run\n"
+        "for _ in range(30): display(run('while true; do i=$((i+1)); echo line $i; sleep 1; done'))"
     )
+    page = tab(cell)
     page.run()
     page.eventually(lambda: page.views.count() == 30, "thirty views", 60)
     for view in range(30):
