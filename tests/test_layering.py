@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
-VALUES = {"records", "lines", "levels", "masking", "sse", "workload", "folder", "control"}
+VALUES = {
+    "records", "lines", "claims", "hints", "levels", "tracebacks", "steps", "masking", "sse", "workload", "folder",
+    "control",
+}  # fmt: skip
 KERNEL_SIDE = {"client", "connection", "display", "reader", "snapshot", "widgets"}
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
