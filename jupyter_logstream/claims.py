@@ -96,7 +96,7 @@ _CANDIDATE = re.compile(
     rb")|(?<=[{,\s])[\"'](?:level|levelname|severity)[\"']: ?[\"'](?P<said>[A-Za-z]{1,12})[\"']"
 )
 _INITIALS = re.compile(rb"[ACDEFILNPSTVW][A-Z](?<![\w'-]..)")
-_FIGURE = re.compile(rb":(?::|\S|\s{1,2}(?:[-+.]?\d|(?i:true|false|none|null|nan|inf|yes|no|on|off)\b))")
+_FIGURE = re.compile(rb":(?::|\S|\s{1,2}(?:[-+.]?\d|(?i:true|false|none|null|nan|inf|yes|no|on|off),?$))")
 _CODED = re.compile(rb" [A-Z]{1,5}\d{2,5}:(?=\s|$)|\[\w{1,12}\]:")  # error TS2322: error[E0433]:
 
 _JSON_KEY = re.compile(

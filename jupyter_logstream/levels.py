@@ -25,6 +25,7 @@ from .hints import RESIDUE, SHAPES, SPELLS
 __all__ = ["MARKER", "Guesser", "guess_level", "plain"]
 
 _MOST = 4096  # keys that are remembered
+_LEARNED = 128  # of one chunk
 _AT_ONCE = 1024  # lines: as many as stay in the processor's cache
 _SHORTEST, _LONGEST = 32, 64  # bytes of a line's beginning that are looked up
 _OPEN = 9  # in place of a level: the beginning leaves it open
@@ -54,9 +55,8 @@ class Guesser:
         guessed = [self._guess(piece) for piece in pieces]
         if not any(guessed):
             return None
-        return bytearray().join(
-            [bytes(len(p)) if codes is None else codes for p, codes in zip(pieces, guessed, strict=True)]
-        )
+        columns = zip(pieces, guessed, strict=True)
+        return bytearray().join([bytes(len(piece)) if codes is None else codes for piece, codes in columns])
 
     def _guess(self, texts: Sequence[bytes]) -> bytearray | None:
         codes = None if self._rest else self._by_beginning(texts)
@@ -65,7 +65,7 @@ class Guesser:
             self._rest = max(self._rest - 1, 0)
             codes = bytearray(len(texts))
         elif _OPEN not in codes:
-            return codes
+            return codes if codes.count(0) < len(codes) else None
         else:
             open_ = places(codes, _OPEN)
             codes = codes.replace(b"%c" % _OPEN, b"\0")
@@ -73,7 +73,7 @@ class Guesser:
         for i, (code, _) in claims.items():
             codes[open_[i]] = code if code != NUMBER else 0
         self._learn_length(claims, len(texts))
-        return codes if claims or len(open_) < len(texts) else None
+        return codes if codes.count(0) < len(codes) else None
 
     def _by_beginning(self, texts: Sequence[bytes]) -> bytearray | None:
         """Codes by the lines' beginnings, _OPEN where those leave it open; None when that is not worth it."""
@@ -81,12 +81,11 @@ class Guesser:
         try:
             codes = bytearray(map(self._weighed.__getitem__, keys))
         except KeyError:
-            if not self._weigh(keys):
-                return None
-            codes = bytearray(map(self._weighed.__getitem__, keys))
+            self._weigh(set(keys))
+            codes = bytearray([self._weighed.get(key, _OPEN) for key in keys])
         settled = len(codes) - codes.count(_OPEN) - codes.count(0)
         if settled * _PAYS < len(codes) and len(codes) >= _PAYS:
-            self._give_up()
+            self._rest = self._rests = min(max(self._rests * 2, _SHORTEST_REST), _LONGEST_REST)
         elif settled:
             self._rests = 0
         return codes
@@ -101,30 +100,19 @@ class Guesser:
         keys.pop()
         return keys
 
-    def _weigh(self, keys: list[bytes]) -> bool:
+    def _weigh(self, kinds: set[bytes]) -> None:
         """Learn what new beginnings settle: a claim wholly inside one, or that a whole line makes none.
 
-        False when there are too many kinds of them to be worth it.
+        Of very many only some are learned: they are of a text whose beginnings are all different.
         """
-        kinds = set(keys)
-        new = [key for key in kinds if key not in self._weighed]
-        if len(new) > 64 and len(new) * 3 > len(keys):
-            self._length = _SHORTEST
+        if len(self._weighed) + _LEARNED > _MOST:
             self._weighed.clear()
-            self._give_up()
-            return False
-        if len(self._weighed) + len(new) > _MOST:
-            self._weighed.clear()
-            new = list(kinds)
+        new = [key for key in kinds if key not in self._weighed][:_LEARNED]
         claims = _closely(new, self._spelling)
         for i, key in enumerate(new):
             code, needed = claims.get(i, (0, 0))
             cut = len(key) >= self._length
             self._weighed[key] = _OPEN if code == NUMBER or (cut and (not code or needed > len(key))) else code
-        return True
-
-    def _give_up(self) -> None:
-        self._rest = self._rests = min(max(self._rests * 2, _SHORTEST_REST), _LONGEST_REST)
 
     def _learn_length(self, claims: dict[int, Claim], lines: int) -> None:
         """Where many lines were looked at closely for a claim in their beginning, beginnings are asked, long enough."""

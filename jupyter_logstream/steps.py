@@ -19,8 +19,9 @@ LONGEST_NAME = 200
 MOST = 1000
 """Names of steps in one workload; lines of steps beyond these carry no step."""
 
-_MARKER = re.compile(r"::(?:(?P<begin>step|group)|end(?:step|group))::(?P<rest>.*)", re.DOTALL)
-_SGR = re.compile(r"\x1b\[[\d;:]*m")
+# Compiled when the first marker comes: most workloads have none.
+_MARKER = r"(?s)::(?:(?P<begin>step|group)|end(?:step|group))::(?P<rest>.*)"
+_SGR = r"\x1b\[[\d;:]*m"
 _FAILURES = frozenset({"failed", "failure", "fail", "error"})
 
 
@@ -36,7 +37,7 @@ def marker_in(text: bytes) -> Marker | None:
 
     None for every other line, also for a beginning without a name.
     """
-    found = _MARKER.match(_SGR.sub("", clean(text.decode("utf-8", "replace"))))
+    found = re.match(_MARKER, re.sub(_SGR, "", clean(text.decode("utf-8", "replace"))))
     if found is None:
         return None
     rest = found["rest"].strip()

@@ -41,10 +41,9 @@ class Runner:
     def __init__(
         self, folder: Folder, spec: WorkloadSpec, *, keep: int, grace: float, secret_names: Sequence[str] = SECRET_NAMES
     ) -> None:
-        self._folder, self._spec, self._grace = folder, spec, grace
+        self._folder, self._spec, self._grace, self._secret_names = folder, spec, grace, secret_names
         self._log = LogWriter(folder.path, keep=keep)
-        secrets = secret_values(spec.env, secret_names)
-        self._maskers = {source: Masker(secrets) for source in OUTPUT}
+        self._maskers: dict[str, Masker] = {}  # by source
         self._selector = selectors.DefaultSelector()
         self._timers: dict[Callable[[], None], float] = {}  # when it is due, by the monotonic clock
         self._status = Status()
@@ -66,6 +65,8 @@ class Runner:
             return
         self._status = self._status.move("running", started=_now(), pid=self._child.pid, boot=boot_id())
         self._tell_running()
+        secrets = secret_values(self._spec.env, self._secret_names)
+        self._maskers = {source: Masker(secrets) for source in OUTPUT}
         self._stdin = Stdin(self._selector, self._child.stdin)
         for fd in self._child.outputs:
             self._selector.register(fd, selectors.EVENT_READ, self._read)

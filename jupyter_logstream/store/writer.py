@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..lines import PART, Lines, Splitter
 from ..records import SOURCES, Record, level_code
@@ -24,9 +24,11 @@ from .count import Count
 from .index import BadIndex, IndexWriter
 from .kept import Kept, Steps, read_masked, write_masked
 from .layout import ENTRY, ESTIMATED, FILES, NOTE, SEGMENT, STEP_BEGIN, STEP_END, file_of, mark_of
-from .marks import Marks
 from .proof import proven
 from .segments import SegmentedFile, read_range
+
+if TYPE_CHECKING:
+    from .marks import Marks
 
 OUTPUT = ("stdout", "stderr")
 
@@ -46,7 +48,7 @@ class LogWriter:
         self._step = 0  # the number of the open one
         self._masked = read_masked(folder)
         self._splitters = {source: Splitter() for source in OUTPUT}
-        self._marks = {source: Marks(source) for source in OUTPUT}
+        self._marks: dict[str, Marks] = {}  # by source, from its first line on
         self._next_bound = keep
         self._kept = Kept.read(folder)
         if self._index.lines or any(file.size for file in self._files.values()):
@@ -133,7 +135,7 @@ class LogWriter:
         count = len(lines.lengths)
         if not count:
             return
-        step, marker = self._step, self._marks[source]
+        step, marker = self._step, self._marks_of(source)
         state = marker.state
         words = array("Q", bytes(ENTRY * count))
         words[0::4] = array("Q", list(accumulate(lines.lengths[:-1], initial=lines.start)))
@@ -151,6 +153,12 @@ class LogWriter:
             self._count.add(words)
         else:
             self._count.add_levels(marked.levels)
+
+    def _marks_of(self, source: str) -> Marks:
+        """Made at a source's first line: a child need not wait for all the rules of levels to be compiled."""
+        from .marks import Marks  # noqa: PLC0415 - as said
+
+        return self._marks.setdefault(source, Marks(source))
 
     def _number_of(self, step: str) -> int:
         return self._steps.index(self._folder, step)

@@ -157,6 +157,7 @@ SAID = {
         "[2026-11-20 10:00:05,123 E 71 71] (raylet) node.cc:1: no",
         "ERRO[0007] no",
         "error: unknown option",
+        "error: no such file",
         "error: pathspec 'x' did not match any file(s) known to git",
         "main.c:3:1: error: expected ';'",
         "collect2: error: ld returned 1 exit status",
