@@ -171,7 +171,7 @@ def test_all_lines_of_a_real_traceback_are_errors_wherever_chunks_are_cut(at_onc
         (b"Traceback (most recent call last):\n  File\nINFO another thread\n  File", "eeiu"),
         (b"[rank0]: Traceback (most recent call last):\n[rank0]:   File\n[rank0]: ValueError: 1\n[rank1]: on", "eeeu"),
         (
-            b"  + Exception Group Traceback (most recent call last):\n  | Group: g\n  +-+--- 1 ---\n    | X: 1\ndone: 5",
+            b"  + Exception Group Traceback (most recent call last):\n  | Two: g\n  +-+-- 1 --\n    | X: 1\ndone: 5",
             "eeeeu",
         ),
         (b"Traceback (most recent call last):\n  File\n\x1b[1;35mValueError\x1b[0m: \x1b[35mbad\x1b[0m\nx", "eeeu"),
