@@ -106,7 +106,7 @@ class Engine:
             tally = self._store.read(workload_id, 0, 0).tally()
         except (UnknownStream, BadIndex, NotWriter):  # somebody was at its folder: what is known of it still is
             return found
-        return replace(found, lines=tally.lines, bytes=tally.bytes, levels=tally.levels)
+        return replace(found, **tally.summary())
 
     def status_of(self, workload_id: str) -> Workload:
         """The same without counting the lines of one that runs: cheap. UnknownWorkload."""
@@ -325,8 +325,7 @@ class Engine:
         if not written.final:  # queued, or lost: nobody else can write its end
             with contextlib.suppress(StreamEnded):  # its runner came as far as that
                 await asyncio.to_thread(self._store.finish, workload_id)  # it may have to look at every line
-            tally = self._store.read(workload_id, 0, 0).tally()
-            summary = {"lines": tally.lines, "bytes": tally.bytes, "levels": dict(tally.levels)}
+            summary = self._store.read(workload_id, 0, 0).tally().summary()
             folder.write_status(status, **summary)
         self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
         self._active.discard(workload_id)

@@ -12,7 +12,7 @@ from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 from tornado.ioloop import PeriodicCallback
-from traitlets import Bool, Float, Int, Unicode
+from traitlets import Bool, Float, Int, List, Unicode
 
 from .backends import Backend
 from .backends.local import LocalBackend
@@ -20,7 +20,7 @@ from .engine import Engine
 from .folder import read_json, write_json
 from .handlers import routes
 from .handlers.event_stream import OpenStreams
-from .masking import Masker, secret_values
+from .masking import SECRET_NAMES, Masker, secret_values
 from .publishing import Publisher
 from .retention import Limits
 from .service_log import ServiceLog
@@ -52,6 +52,11 @@ class LogStream(ExtensionApp):
         config=True
     )
     max_age_days = Float(30.0, help="Days after which an ended workload and its log go.").tag(config=True)
+    secret_names = List(
+        Unicode(),
+        list(SECRET_NAMES),
+        help="Environment variables whose values (8 bytes or more) are masked in output: globs, whatever the case.",
+    ).tag(config=True)
     running_is_activity = Bool(True, help="Whether a running workload keeps the server from being culled as idle.").tag(
         config=True
     )
@@ -70,7 +75,9 @@ class LogStream(ExtensionApp):
         self.store = self._open_store()
         self.secret = self._keep_secret()
         self.streams = OpenStreams()
-        backends: dict[str, Backend] = {"local": LocalBackend(keep=self.log_bytes, grace=self.cancel_grace)}
+        backends: dict[str, Backend] = {
+            "local": LocalBackend(keep=self.log_bytes, grace=self.cancel_grace, secret_names=self.secret_names)
+        }
         limits = Limits(
             max_running=self.max_running,
             max_queued=self.max_queued,
@@ -121,7 +128,10 @@ class LogStream(ExtensionApp):
         """What must stand in no log: the kernels' secret, Jupyter's token, and the environment's secrets."""
         assert self.serverapp is not None  # noqa: S101 - as above
         token = getattr(self.serverapp.identity_provider, "token", "") or ""
-        return [*(text.encode() for text in (self.secret, token) if text), *secret_values(os.environ)]
+        return [
+            *(text.encode() for text in (self.secret, token) if text),
+            *secret_values(os.environ, self.secret_names),
+        ]
 
     @property
     def _address(self) -> Path:

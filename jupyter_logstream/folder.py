@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .workload import STATES, Status, WorkloadSpec
+from .steps import Step
+from .workload import STATES, SUMMARY, Status, WorkloadSpec
 
 
 class Folder:
@@ -60,7 +61,9 @@ class Folder:
         return WorkloadSpec(**{k: v for k, v in value.items() if k in known}), created
 
     def write_status(self, status: Status, **summary: Any) -> None:
-        """Replace the status. `summary`: what the log came to (`lines`, `bytes`, `levels`), with a final one."""
+        """Replace the status. `summary`: what the log came to (names of SUMMARY), with a final one."""
+        if "steps" in summary:
+            summary["steps"] = [step.to_json() for step in summary["steps"]]
         write_json(self.path / "status.json", {**asdict(status), **summary})
 
     def read_status(self) -> tuple[Status, dict[str, Any]]:
@@ -73,7 +76,10 @@ class Folder:
             raise ValueError(f"status.json tells of no state: {value.get('state')!r}")
         known = Status.__dataclass_fields__
         status = Status(**{name: content for name, content in value.items() if name in known})
-        return status, {name: value[name] for name in ("lines", "bytes", "levels") if name in value}
+        summary = {name: value[name] for name in SUMMARY if name in value}
+        if "steps" in summary:
+            summary["steps"] = tuple(map(Step.from_json, summary["steps"]))
+        return status, summary
 
     def is_held(self) -> bool:
         """Whether a runner lives: the lock goes with its process, however that ends (a pid could be a zombie's)."""

@@ -1,121 +1,191 @@
-"""Levels: what a line of plain output says of itself. Runs in the runner; stdlib, no I/O, bytes in and codes out.
+"""Levels of many lines at once: what each claims, found quickly. Runs in the runner; stdlib, no I/O.
 
-Guessing is on the runner's hot path: whole chunks are searched in C for the few words that could be a level, and only
-what is found is looked at closer. This file must not know files, records or readers.
+The rules (`claims`) are slow; here lines are looked at in columns, in C, and only a few closely. Three stages, each for
+what the one before left open:
+
+1. Beginnings. Most logs say their level at a line's beginning, where only digits change: the first bytes of each line,
+   digits alike, are looked up among those that were weighed before.
+2. Hints. What is left of a line when all but its capitals and colons is taken away is looked up, too: mostly it spells
+   no level. Whatever else a claim looks like is searched for in the whole block (`hints`).
+3. The rules, line by line.
+
+Whether beginnings are asked, and how long, follows what has paid lately and changes no result: each stage answers
+exactly or not at all. What is remembered is bounded, and forgotten when it is full. This file must not know files,
+records or readers.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 
-from .records import ALIASES
+from .claims import MARKER, NUMBER, Claim, claim
+from .hints import RESIDUE, SHAPES, SPELLS
 
-_HEAD = 160  # bytes of a line that are looked at
-# A line says its level by one of these words. Searched in whole chunks in C; only what is found is looked at closer.
-_HINTS = (b"err", b"warn", b"info", b"debug", b"fatal", b"crit", b"trace", b"exception", b"panic", b"level", b"severe")
-_SHORT_FORMS = b"EWIFDTC["  # or its first byte is one of these (klog, "[E 12:30:05 app]")
+__all__ = ["MARKER", "Guesser", "guess_level", "plain"]
 
-_WORD = re.compile(
-    rb"(?<![\w.-])(?:err(?:or|!)?|warn(?:ing)?|info|debug|fatal|crit(?:ical)?|trace|panic|severe)(?![\w=-])",
-    re.IGNORECASE,
-)
-_KEY = re.compile(rb"""(?:level|levelname|level_name)["']?\s*[=:]\s*["']?([A-Za-z]+)""", re.IGNORECASE)
-_SHORT = re.compile(
-    rb"\[?([IWEFDTC])(?=\d{4} \d\d:\d\d:\d\d|\]| \d{4}-\d\d-\d\d| \d\d:\d\d:\d\d)|\[(WRN|DBG|INF|ERR|FTL)\]"
-)
-_RAISED = re.compile(rb"(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception)(?::|$|\n)|Traceback \(most recent call last\)")
-_SGR = re.compile(rb"\x1b\[[\d;]*m")
+_MOST = 4096  # keys that are remembered
+_LEARNED = 128  # of one chunk
+_AT_ONCE = 1024  # lines: as many as stay in the processor's cache
+_SHORTEST, _LONGEST = 32, 64  # bytes of a line's beginning that are looked up
+_OPEN = 9  # in place of a level: the beginning leaves it open
+_PAYS = 10  # beginnings are asked while they settle one line in so many
+_TEACHES = 50  # they are made longer when that had saved looking closely at one line in so many
+_SHORTEST_REST, _LONGEST_REST = 16, 64  # chunks after which they are tried again when they did not pay
 
-Claim = tuple[int, int, int]  # (tier, position, code): the least wins
+_DIGITS_ALIKE = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
+_NOT_RESIDUE = bytes(i for i in range(256) if i not in RESIDUE)
+_SGR = re.compile(rb"\x1b\[[\d;:]*m")
 
 
-def guess_levels(texts: Sequence[bytes]) -> bytes | None:
-    """The level codes of many lines, one byte each, by what each line says of itself; None when no line says any.
+class Guesser:
+    """Levels of lines by what each says of itself. Remembers what it has weighed; whose lines it weighed is all one."""
 
-    Tiers, the most certain first: a `level` key; a bracketed word or a short form; a word in capitals; a word before a
-    colon; a raised exception. In one tier the first wins: prefixes come before messages.
-    """
-    heads = [t[:_HEAD] for t in texts]
-    block = b"\n".join(heads)
-    if b"\x1b" in block:  # a colour in front of the word must not hide it
-        heads = [_SGR.sub(b"", head) for head in heads]
-        block = b"\n".join(heads)
-    lower = block.lower()
-    claims: dict[int, Claim] = {}
-    hints = [hint for hint in _HINTS if hint in lower]
-    if hints:
-        starts = list(accumulate((len(head) + 1 for head in heads), initial=0))
-        for hint in hints:
-            _claim_words(block, lower, hint, starts, claims)
-    firsts = b"".join([head[:1] for head in heads])
-    if len(firsts.translate(None, _SHORT_FORMS)) != len(firsts):
-        _claim_short_forms(heads, claims)
-    if not claims:
-        return None
-    levels = bytearray(len(texts))
-    for line, (_, _, code) in claims.items():
-        levels[line] = code
-    return bytes(levels)
+    def __init__(self) -> None:
+        self._length = _SHORTEST
+        self._weighed: dict[bytes, int] = {}  # beginnings of `_length` bytes (or whole lines), digits alike -> code
+        self._spelling: dict[bytes, int] = {}  # residues -> whether they may hold a claim
+        self._rest = self._rests = 0  # chunks for which beginnings are not asked; for how many the last time
+
+    def guess(self, texts: Sequence[bytes]) -> bytearray | None:
+        """The level codes of lines (MARKER for step markers), one byte each; None when no line says any."""
+        if len(texts) <= _AT_ONCE:
+            return self._guess(texts)
+        pieces = [texts[at : at + _AT_ONCE] for at in range(0, len(texts), _AT_ONCE)]
+        guessed = [self._guess(piece) for piece in pieces]
+        if not any(guessed):
+            return None
+        columns = zip(pieces, guessed, strict=True)
+        return bytearray().join([bytes(len(piece)) if codes is None else codes for piece, codes in columns])
+
+    def _guess(self, texts: Sequence[bytes]) -> bytearray | None:
+        codes = None if self._rest else self._by_beginning(texts)
+        open_: Sequence[int] = range(len(texts))
+        if codes is None:
+            self._rest = max(self._rest - 1, 0)
+            codes = bytearray(len(texts))
+        elif _OPEN not in codes:
+            return codes if codes.count(0) < len(codes) else None
+        else:
+            open_ = places(codes, _OPEN)
+            codes = codes.replace(b"%c" % _OPEN, b"\0")
+        claims = _closely([texts[i] for i in open_] if len(open_) < len(texts) else texts, self._spelling)
+        for i, (code, _) in claims.items():
+            codes[open_[i]] = code if code != NUMBER else 0
+        self._learn_length(claims, len(texts))
+        return codes if codes.count(0) < len(codes) else None
+
+    def _by_beginning(self, texts: Sequence[bytes]) -> bytearray | None:
+        """Codes by the lines' beginnings, _OPEN where those leave it open; None when that is not worth it."""
+        keys = self._keys(texts)
+        try:
+            codes = bytearray(map(self._weighed.__getitem__, keys))
+        except KeyError:
+            self._weigh(set(keys))
+            codes = bytearray([self._weighed.get(key, _OPEN) for key in keys])
+        settled = len(codes) - codes.count(_OPEN) - codes.count(0)
+        if settled * _PAYS < len(codes) and len(codes) >= _PAYS:
+            self._rest = self._rests = min(max(self._rests * 2, _SHORTEST_REST), _LONGEST_REST)
+        elif settled:
+            self._rests = 0
+        return codes
+
+    def _keys(self, texts: Sequence[bytes]) -> list[bytes]:
+        """The beginnings of lines without colours, digits alike: cut, joined and mapped by one call each."""
+        form = b"%%.%db\n" % self._length * len(texts)
+        heads = form % tuple(texts)
+        if b"\x1b" in heads:
+            heads = form % tuple(map(plain, texts))
+        keys = heads.translate(_DIGITS_ALIKE).split(b"\n")
+        keys.pop()
+        return keys
+
+    def _weigh(self, kinds: set[bytes]) -> None:
+        """Learn what new beginnings settle: a claim wholly inside one, or that a whole line makes none.
+
+        Of very many only some are learned: they are of a text whose beginnings are all different.
+        """
+        if len(self._weighed) + _LEARNED > _MOST:
+            self._weighed.clear()
+        new = [key for key in kinds if key not in self._weighed][:_LEARNED]
+        claims = _closely(new, self._spelling)
+        for i, key in enumerate(new):
+            code, needed = claims.get(i, (0, 0))
+            cut = len(key) >= self._length
+            self._weighed[key] = _OPEN if code == NUMBER or (cut and (not code or needed > len(key))) else code
+
+    def _learn_length(self, claims: dict[int, Claim], lines: int) -> None:
+        """Where many lines were looked at closely for a claim in their beginning, beginnings are asked, long enough."""
+        needed = sorted(n for code, n in claims.values() if code and n <= _LONGEST)
+        if not needed or len(needed) * _TEACHES < lines or lines < _PAYS:
+            return
+        length = min(-(-needed[len(needed) * 9 // 10] // 4) * 4, _LONGEST)
+        if length > self._length:
+            self._length = length
+            self._weighed.clear()
+            self._rest = min(self._rest, self._rests // 8)
+
+
+def _closely(texts: Sequence[bytes], spelling: dict[bytes, int]) -> dict[int, Claim]:
+    """The claims that lines make, by their place: those with a hint are looked at one by one."""
+    block = b"\n".join([b"", *texts, b""])
+    if b"\x1b" in block:
+        block = plain(block)
+        texts = block[1:-1].split(b"\n")
+    shaped: set[int] = set()
+    for rare, shape in SHAPES:
+        if rare in block:
+            shaped |= _lines_with(shape, block)
+    claims = {i: claim(texts[i]) for i in shaped}
+    claims.update((i, claim(texts[i], shapeless=True)) for i in _spelled(block, spelling) if i not in shaped)
+    return {i: found for i, found in claims.items() if found[0]}
+
+
+def _spelled(block: bytes, spelling: dict[bytes, int]) -> list[int]:
+    """The lines whose capitals may spell a claim."""
+    residue = block.translate(None, _NOT_RESIDUE)
+    if residue.count(b"\n") == len(residue):
+        return []
+    residues = residue.split(b"\n")
+    found = list(map(spelling.get, residues))
+    if None in found:
+        new = {residue for residue, spells in zip(residues, found, strict=True) if spells is None}
+        fresh = {residue: int(SPELLS.search(residue) is not None) for residue in new}
+        if len(spelling) + len(fresh) > _MOST:
+            spelling.clear()
+        if len(fresh) <= _MOST:
+            spelling.update((residue, spells) for residue, spells in fresh.items() if len(residue) <= _LONGEST)
+        found = [fresh.get(residue, spells) for residue, spells in zip(residues, found, strict=True)]
+    return [place - 1 for place in places(bytes(found), 1)]  # type: ignore[arg-type]  # None is no longer in it
+
+
+def _lines_with(shape: re.Pattern[bytes], block: bytes) -> set[int]:
+    """The places of the lines in which a shape is found; the block begins and ends with a line end."""
+    lines: set[int] = set()
+    line, counted, found = -1, 0, shape.search(block)
+    while found:
+        at = found.start()
+        line, counted = line + block.count(b"\n", counted, at), at
+        lines.add(line)
+        found = shape.search(block, block.find(b"\n", at))
+    return lines
+
+
+def places(codes: bytes | bytearray, code: int) -> list[int]:
+    """Where a code stands in a column."""
+    found, at = [], codes.find(code)
+    while at >= 0:
+        found.append(at)
+        at = codes.find(code, at + 1)
+    return found
+
+
+def plain(text: bytes) -> bytes:
+    """Text without colours."""
+    return _SGR.sub(b"", text) if b"\x1b" in text else text
 
 
 def guess_level(text: bytes) -> int:
     """The level code of one line's text; 0 where it does not say."""
-    levels = guess_levels([text.replace(b"\n", b" ")])
-    return levels[0] if levels else 0
-
-
-def _claim_words(block: bytes, lower: bytes, hint: bytes, starts: list[int], claims: dict[int, Claim]) -> None:
-    at = lower.find(hint)
-    while at >= 0:
-        line = bisect_right(starts, at) - 1
-        claim = _word_at(block, at, starts[line], hint)
-        if claim and (line not in claims or claim < claims[line]):
-            claims[line] = claim
-        # Having found a claim, the rest of the line can only hold weaker ones of this hint.
-        at = lower.find(hint, starts[line + 1] if claim else at + 1)
-
-
-def _word_at(block: bytes, at: int, start: int, hint: bytes) -> Claim | None:
-    if hint == b"level":
-        key = _KEY.match(block, at)
-        code = ALIASES.get(key[1].decode().lower(), 0) if key else 0
-        return (0, at, code) if code else None
-    if hint in {b"exception", b"err", b"trace"} and _RAISED.match(block, start):
-        return (4, at, 5)
-    word = _WORD.match(block, at)
-    if not word:
-        return None
-    code = ALIASES[word[0].decode().lower().rstrip("!")]
-    before, after = block[at - 1 : at] if at else b"", block[word.end() : word.end() + 1]
-    if before in {b"[", b"<", b"(", b"|"} and after in {b"]", b">", b")", b"|"}:
-        return (1, at, code)
-    if word[0].isupper():
-        return (2, at, code)
-    if after == b":" and (at == start or block[at - 2 : at] == b": "):
-        return (3, at, code)
-    return None
-
-
-def _claim_short_forms(heads: Sequence[bytes], claims: dict[int, Claim]) -> None:
-    for line, head in enumerate(heads):
-        if head[:1] in _SHORT_FORMS and line not in claims and (short := _SHORT.match(head)):
-            claims[line] = (1, 0, _SHORT_CODES[(short[1] or short[2]).decode()])
-
-
-_SHORT_CODES = {
-    "I": 3,
-    "W": 4,
-    "E": 5,
-    "F": 6,
-    "D": 2,
-    "T": 1,
-    "C": 6,
-    "WRN": 4,
-    "DBG": 2,
-    "INF": 3,
-    "ERR": 5,
-    "FTL": 6,
-}
+    code, _ = claim(plain(text.replace(b"\n", b" ")))
+    return code if code < MARKER else 0

@@ -15,12 +15,12 @@ LEVELS = ("unknown", "trace", "debug", "info", "warn", "error", "fatal")
 SOURCES = ("stdout", "stderr", "log", "system")
 
 ALIASES = {
-    "trace": 1, "verbose": 1, "finest": 1, "t": 1,
+    "trace": 1, "verbose": 1, "finest": 1, "trc": 1, "t": 1,
     "debug": 2, "dbg": 2, "fine": 2, "d": 2,
-    "info": 3, "inf": 3, "information": 3, "notice": 3, "i": 3,
+    "info": 3, "inf": 3, "information": 3, "notice": 3, "success": 3, "i": 3,
     "warn": 4, "warning": 4, "wrn": 4, "w": 4,
     "error": 5, "err": 5, "severe": 5, "exception": 5, "e": 5,
-    "fatal": 6, "critical": 6, "crit": 6, "emergency": 6, "emerg": 6, "alert": 6, "panic": 6, "f": 6, "c": 6,
+    "fatal": 6, "critical": 6, "crit": 6, "ftl": 6, "emergency": 6, "emerg": 6, "alert": 6, "panic": 6, "f": 6, "c": 6,
 }  # fmt: skip
 """Every usual name of a level, in lower case, and its code."""
 

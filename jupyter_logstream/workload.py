@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from .steps import Step
+
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost"]
 
 TRANSITIONS: Mapping[str, frozenset[str]] = {
@@ -114,6 +116,10 @@ class Status:
         return replace(self, state=state, **known)
 
 
+SUMMARY = ("lines", "bytes", "levels", "masked", "steps")
+"""What a workload tells of its log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A workload as it is told to others: spec, status, and what its log came to so far. Times are Unix ms."""
@@ -125,6 +131,14 @@ class Workload:
     lines: int = 0
     bytes: int = 0
     levels: Mapping[str, int] = field(default_factory=dict)
+    masked: int = 0
+    steps: tuple[Step, ...] = ()
+
+    def steps_to_json(self) -> list[dict[str, Any]]:
+        """The steps as the protocol writes them: one that was open at the end has ended as the workload has."""
+        final = self.status.final
+        told = [step.closed(self.status.state, self.status.ended) for step in self.steps] if final else self.steps
+        return [step.to_json() for step in told]
 
     def to_json(self) -> dict[str, Any]:
         """As the protocol writes it; the environment is never told."""
@@ -144,8 +158,8 @@ class Workload:
             "lines": self.lines,
             "bytes": self.bytes,
             "levels": dict(self.levels),
-            "masked": 0,
-            "steps": [],
+            "masked": self.masked,
+            "steps": self.steps_to_json(),
             "tags": dict(self.spec.tags),
         }
 

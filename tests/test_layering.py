@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
-VALUES = {"records", "lines", "levels", "masking", "sse", "workload", "folder", "control"}
+VALUES = {
+    *("records", "lines", "claims", "hints", "levels", "tracebacks", "steps", "masking", "sse"),
+    *("workload", "folder", "control"),
+}
 KERNEL_SIDE = {
     *("client", "connection", "display", "magics", "reader", "snapshot", "widgets"),
     *("delivery", "fields", "log_capture", "marking", "outbox", "output_capture", "spool", "stdio"),

@@ -14,13 +14,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..control import request, socket_path
 from ..folder import Folder, boot_id
+from ..masking import SECRET_NAMES
 from ..workload import WORKLOAD_VARIABLE, Status
 from . import CannotLaunch, CannotReach, CannotSend
 
@@ -35,10 +36,13 @@ _CONNECT_TIME = 5.0
 
 
 class LocalBackend:
-    """Runs workloads in processes of this machine. `keep`: bytes per log; `grace`: seconds from TERM to KILL."""
+    """Runs workloads in processes of this machine. `keep`: bytes per log; `grace`: seconds from TERM to KILL.
 
-    def __init__(self, *, keep: int = 1 << 30, grace: float = 10) -> None:
-        self._keep, self._grace = keep, grace
+    `secret_names`: globs of the environment variables whose values are masked in output.
+    """
+
+    def __init__(self, *, keep: int = 1 << 30, grace: float = 10, secret_names: Sequence[str] = SECRET_NAMES) -> None:
+        self._keep, self._grace, self._secret_names = keep, grace, tuple(secret_names)
 
     async def launch(self, folder: Folder) -> None:
         command = [
@@ -51,6 +55,7 @@ class LocalBackend:
             str(folder.path),
             str(self._keep),
             str(self._grace),
+            *self._secret_names,
         ]
         try:
             code = await asyncio.wait_for(self._start(command, folder), _LAUNCH_TIME)

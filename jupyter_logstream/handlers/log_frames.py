@@ -162,6 +162,7 @@ class WorkloadSubscription(LogSubscription):
         self.job = b'"%s"' % workload_id.encode()
         self._engine, self._id = engine, workload_id
         self._told: Any = None  # the status last told
+        self._steps: Any = None  # the steps with it
         self._lines: dict[str, _Line] = {}  # being written, by source
         super().__init__(store, workload_id, start, chosen, pace, name=name or f"workload/{workload_id}")
 
@@ -170,11 +171,16 @@ class WorkloadSubscription(LogSubscription):
         return [*super().watch(wake), self._engine.watch(self._id, wake)]
 
     def _status(self) -> list[Frame]:
-        status = self._engine.status_of(self._id).status
-        if status == self._told:
+        if self._engine.status_of(self._id).status == self._told:
             return []
-        self._told = status
-        job = self._engine.get(self._id).to_json()
+        return self._changed()
+
+    def _changed(self) -> list[Frame]:
+        """The workload, if its status or its steps have changed; looking costs a count of its new lines."""
+        status, job = self._engine.status_of(self._id).status, self._engine.get(self._id).to_json()
+        if (status, job["steps"]) == (self._told, self._steps):
+            return []
+        self._told, self._steps = status, job["steps"]
         return [Frame("status", dump({"job": job, "steps": job["steps"]}))]
 
     def _end(self) -> list[Frame]:
@@ -187,7 +193,8 @@ class WorkloadSubscription(LogSubscription):
     def _records(self, batch: Batch) -> list[Frame]:
         for line in self._lines.values():  # the next one begins; but not more than ten updates a second
             line.seen, line.shown = None, None
-        return super()._records(batch)
+        turned = self._changed() if batch.turns else []
+        return turned + super()._records(batch)
 
     def _writing(self, batch: Batch, now: float) -> list[Frame]:
         """At once and ten times a second where a line is rewritten, else once it stays unended."""

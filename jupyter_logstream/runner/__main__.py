@@ -1,6 +1,7 @@
-"""`python -m jupyter_logstream.runner FOLDER KEEP GRACE`: run the workload in a folder, detached. stdlib.
+"""`python -m jupyter_logstream.runner FOLDER KEEP GRACE [NAME ...]`: run the workload in a folder, detached. stdlib.
 
-KEEP: bytes that the log may take on disk. GRACE: seconds between TERM and KILL after a timeout.
+KEEP: bytes that the log may take on disk. GRACE: seconds between TERM and KILL after a timeout. NAME: which variables
+of the workload's environment hold secrets, as globs.
 
 The process that was started returns 0 as soon as the runner is ready for requests, and another code where it cannot be.
 """
@@ -28,7 +29,7 @@ def _detach() -> None:
         signal.signal(number, lambda *_: None)  # a handler, since the child would inherit "ignored"
 
 
-def main(path: str, keep: str, grace: str) -> int:
+def main(path: str, keep: str, grace: str, *secret_names: str) -> int:
     """Run the workload in `path`. The process that was started returns when the runner is ready for requests."""
     folder = Folder(Path(path).absolute())
     spec, _ = folder.read_spec()
@@ -43,7 +44,7 @@ def main(path: str, keep: str, grace: str) -> int:
         return 3  # somebody runs it already
     _detach()
     adopt_orphans()
-    Runner(folder, spec, keep=int(keep), grace=float(grace)).run(listener)
+    Runner(folder, spec, keep=int(keep), grace=float(grace), secret_names=secret_names).run(listener)
     os.close(lock)
     return 0
 

@@ -13,13 +13,15 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from ..control import Connection, answer
 from ..folder import Folder, boot_id
+from ..masking import SECRET_NAMES, Masker, secret_values
 from ..records import Record
-from ..store.writer import LogWriter
+from ..store.writer import OUTPUT, LogWriter
 from ..workload import State, Status, WorkloadSpec
 from .child import CannotStart, Child, start
 from .process_tree import descendants, signal_all
@@ -36,15 +38,18 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Runner:
     """One workload from start to end: `run()` returns when its final status is written and nobody holds its output."""
 
-    def __init__(self, folder: Folder, spec: WorkloadSpec, *, keep: int, grace: float) -> None:
-        self._folder, self._spec, self._grace = folder, spec, grace
+    def __init__(
+        self, folder: Folder, spec: WorkloadSpec, *, keep: int, grace: float, secret_names: Sequence[str] = SECRET_NAMES
+    ) -> None:
+        self._folder, self._spec, self._grace, self._secret_names = folder, spec, grace, secret_names
         self._log = LogWriter(folder.path, keep=keep)
+        self._maskers: dict[str, Masker] = {}  # by source
         self._selector = selectors.DefaultSelector()
         self._timers: dict[Callable[[], None], float] = {}  # when it is due, by the monotonic clock
         self._status = Status()
         self._child: Child | None = None
         self._why: State | None = None  # the final state that we have asked for: cancelled or timed_out
-        self._unwritten: tuple[str, bytes] | None = None  # read, but the disk was full
+        self._unwritten: tuple[str, bytes, int] | None = None  # read and masked, but the disk was full
         self._ended = False
         self._kill_at: float | None = None
 
@@ -60,6 +65,8 @@ class Runner:
             return
         self._status = self._status.move("running", started=_now(), pid=self._child.pid, boot=boot_id())
         self._tell_running()
+        secrets = secret_values(self._spec.env, self._secret_names)
+        self._maskers = {source: Masker(secrets) for source in OUTPUT}
         self._stdin = Stdin(self._selector, self._child.stdin)
         for fd in self._child.outputs:
             self._selector.register(fd, selectors.EVENT_READ, self._read)
@@ -106,25 +113,37 @@ class Runner:
             self._timers[self._fall_silent] = time.monotonic() + SILENCE
         self._write(child.outputs[fd], chunk)
 
-    def _write(self, source: str, chunk: bytes) -> None:
+    def _write(self, source: str, chunk: bytes, *, last: bool = False) -> None:
+        told, masked = self._mask(source, chunk, last=last)
+        if not told:
+            return
         try:
-            self._log.write(source, chunk)
+            self._log.write(source, told, masked)
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
             # Nothing is dropped: the child waits until there is room again.
-            self._unwritten = source, chunk
+            self._unwritten = source, told, masked
             for fd in self._running().outputs:
                 self._selector.unregister(fd)
             self._timers[self._retry] = time.monotonic() + DISK_RETRY
             for held in self._fall_silent, self._finish:
                 self._timers.pop(held, None)
 
+    def _mask(self, source: str, chunk: bytes, *, last: bool) -> tuple[bytes, int]:
+        """What can be told, and how many secrets were replaced in it.
+
+        What may be the beginning of a secret is held back until more comes, or the last.
+        """
+        masker = self._maskers[source]
+        before = masker.masked
+        told = masker.feed(chunk) + masker.finish() if last else masker.feed(chunk)
+        return told, masker.masked - before
+
     def _retry(self) -> None:
         assert self._unwritten is not None  # noqa: S101 - the timer is only set with it
-        source, chunk = self._unwritten
         try:
-            self._log.write(source, chunk)
+            self._log.write(*self._unwritten)
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
@@ -139,8 +158,8 @@ class Runner:
     def _let_go(self, fd: int) -> None:
         self._selector.unregister(fd)
         os.close(fd)
-        del self._running().outputs[fd]
-        if self._running().exit is not None and not self._running().outputs:
+        self._write(self._running().outputs.pop(fd), b"", last=True)
+        if self._running().exit is not None and not self._running().outputs and self._unwritten is None:
             self._finish()
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -177,6 +196,10 @@ class Runner:
             return
         killed = os.WTERMSIG(child.exit) if os.WIFSIGNALED(child.exit) else None
         code = os.WEXITSTATUS(child.exit) if os.WIFEXITED(child.exit) else None
+        for source in child.outputs.values():
+            tail = self._mask(source, b"", last=True)
+            if tail[0]:
+                _insist(partial(self._log.write, source, *tail))
         if child.outputs:
             self._tell_detached()
         if self._why == "timed_out":
@@ -194,8 +217,7 @@ class Runner:
     def _end(self, state: State, **known: Any) -> None:
         tally = _insist(self._log.close)
         self._status = self._status.move(state, ended=_now(), boot=boot_id(), **known)
-        summary = {"lines": tally.lines, "bytes": tally.bytes, "levels": dict(tally.levels)}
-        _insist(lambda: self._folder.write_status(self._status, **summary))
+        _insist(lambda: self._folder.write_status(self._status, **tally.summary()))
         self._folder.control.unlink(missing_ok=True)
         for key in list(self._selector.get_map().values()):
             if isinstance(key.data, _Served):

@@ -17,7 +17,8 @@ from typing import Any
 
 from ..lines import PART
 from ..records import LEVELS, SOURCES, Record
-from .layout import ESTIMATED, FLAG_SHIFT, STEP_BITS, level_of, source_of
+from ..steps import Step
+from .layout import ESTIMATED, FLAG_SHIFT, STEP_BEGIN, STEP_BITS, STEP_END, level_of, source_of
 
 ESTIMATED_FIELDS: Mapping[str, Any] = {"ts_estimated": True}
 
@@ -27,11 +28,17 @@ Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a whole log comes to: lines, bytes of output, and lines by level (only levels that occur)."""
+    """What a whole log comes to: lines, bytes of output, lines by level (those that occur), secrets masked, steps."""
 
     lines: int = 0
     bytes: int = 0
     levels: Mapping[str, int] = field(default_factory=dict)
+    masked: int = 0
+    steps: tuple[Step, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """By name, as a Workload tells it of its log and its status keeps it."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,12 @@ class Batch:
     def messages(self) -> list[str]:
         """The texts, loaded on first use."""
         return self.loaded()[0]
+
+    @property
+    def turns(self) -> bool:
+        """Whether a step begins or ends in it."""
+        marks = self.marks[:1] if uniform(self.marks) else set(self.marks)
+        return any(mark >> FLAG_SHIFT & (STEP_BEGIN | STEP_END) for mark in marks)
 
     def loaded(self) -> Messages:
         """Texts and fields, loaded on first use."""

@@ -1,4 +1,4 @@
-"""What stands beside a log's bytes and index: what retention has left, and the names of steps. stdlib.
+"""What stands beside a log's bytes and index: what retention has left, steps' names, how much was masked. stdlib.
 
 Small files, replaced as a whole. This file must not know what is in the log.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..folder import read_json, replace_file, write_json
-from .layout import STEP_BITS
+from ..steps import MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,20 @@ class Steps:
     def __init__(self, folder: Path) -> None:
         self.names: list[str] = []
         with contextlib.suppress(FileNotFoundError):
-            lines = (folder / "steps").read_text(encoding="utf-8", errors="replace").splitlines()
-            self.names = [_name_in(line) for line in lines]
+            lines = (folder / "steps").read_text(encoding="utf-8", errors="replace").split("\n")
+            self.names = [_name_in(line) for line in lines if line]
+        self._numbers = {name: number for number, name in reversed(list(enumerate(self.names, 1)))}
 
     def index(self, folder: Path, name: str) -> int:
-        """The number of a step, new or not; 0 when there are more than a mark has bits for."""
-        if name not in self.names:
-            if len(self.names) >= STEP_BITS:
+        """The number of a step, new or not; 0 when there are as many as there may be."""
+        if name not in self._numbers:
+            if len(self.names) >= MOST:
                 return 0
             lines = [json.dumps(known) + "\n" for known in (*self.names, name)]
             replace_file(folder / "steps", "".join(lines).encode())
             self.names.append(name)
-        return self.names.index(name) + 1
+            self._numbers[name] = len(self.names)
+        return self._numbers[name]
 
 
 def _name_in(line: str) -> str:
@@ -62,3 +65,21 @@ def _name_in(line: str) -> str:
         return str(json.loads(line))
     except ValueError:
         return line
+
+
+def read_masked(folder: Path) -> int:
+    """How many secrets were replaced in the log so far."""
+    try:
+        said = (folder / "masked").read_bytes()
+    except FileNotFoundError:
+        return 0
+    return int(said) if said.strip().isdigit() else 0  # empty: the disk was full when it was made
+
+
+def write_masked(folder: Path, count: int) -> None:
+    """Say how many. Always the same number of digits, written in place: a reader sees the old or the new."""
+    fd = os.open(folder / "masked", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.pwrite(fd, b"%020d" % count, 0)
+    finally:
+        os.close(fd)

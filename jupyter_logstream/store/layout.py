@@ -4,6 +4,7 @@
     notes.000                  JSON lines: published and system records
     index.000 ...              a header, then one entry of 32 bytes per record; INDEX_SEGMENT entries a file
     steps                      JSON lines: the names of steps, in order
+    masked                     how many secrets were replaced in it, in digits (absent: none)
     kept                       {"first": seq, "ends": {file: offset}}: what retention took away lies before `first`,
                                and in each file before its offset (absent: nothing)
     end                        empty; its being there says that nothing will follow
@@ -35,6 +36,10 @@ ESTIMATED = 8
 """Flag, beside those of a line (PART, CR, OPEN): the entry was made after a crash, so its time is when it was found."""
 NOTE = 16
 """Flag: it is a line of `notes`, whatever its source."""
+STEP_BEGIN, STEP_END, STEP_FAILED = 32, 64, 128
+"""Flags: the line begins its step (which ends the one before); it ends the open one; which has failed."""
+LEVEL_BYTE, STEP_FLAG_BYTE = 27, 28
+"""Where in an entry's bytes the level and the flags of steps stand."""
 
 _HEADER = struct.Struct("<8sHHI8sQ")
 _MAGIC = b"JLSINDEX"
@@ -57,6 +62,11 @@ def source_of(mark: int) -> int:
 def level_of(mark: int) -> int:
     """The code of the level in a mark."""
     return mark >> LEVEL_SHIFT & 0xFF
+
+
+def flags_of(mark: int) -> int:
+    """The flags in a mark."""
+    return mark >> FLAG_SHIFT
 
 
 def file_of(mark: int) -> str:
@@ -98,6 +108,19 @@ def check_header(data: bytes, log_id: str, first_seq: int) -> None:
     """BadIndex if an index segment is not this log's."""
     if data != header(log_id, first_seq):
         raise BadIndex(f"the index of {log_id} is of another log or layout")
+
+
+def mark_column(mark: int, count: int) -> bytearray:
+    """So many marks in bytes, to be changed in columns: of each 8, two hold the step, then source, level, flags."""
+    return bytearray(mark.to_bytes(8, "little") * count)
+
+
+def marks_in(column: bytearray) -> array[int]:
+    """The marks of a column."""
+    marks = array("Q", bytes(column))
+    if sys.byteorder == "big":
+        marks.byteswap()
+    return marks
 
 
 def pack(words: array[int]) -> bytes:

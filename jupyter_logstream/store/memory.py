@@ -6,18 +6,40 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from ..records import SOURCES, Record, level_code
+from ..records import LEVELS, SOURCES, Record, level_code
+from ..steps import MOST, Timeline
 from . import StreamEnded, UnknownStream
 from .batch import Batch, Messages, Tally
-from .layout import mark_of
+from .layout import STEP_BEGIN, STEP_END, level_of, mark_of
 
 
 @dataclass(slots=True)
 class _Stream:
     records: list[Record] = field(default_factory=list)
     first: int = 1  # seq of the oldest that is kept
+    marks: list[int] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    timeline: Timeline[str] = field(default_factory=Timeline)
     closed: bool = False
+
+    def add(self, record: Record) -> None:
+        """Keep a record; a step begins and ends where another one is named (the system's own records end none)."""
+        step, flags = self._known(record.step), int(record.part)
+        if step != self.timeline.open and (step is not None or record.source != "system"):
+            flags |= STEP_END if step is None else STEP_BEGIN
+            self.timeline.end(record.ts) if step is None else self.timeline.begin(step, record.ts)
+        number = 0 if step is None else self.steps.index(step) + 1
+        source, level = SOURCES.index(record.source), level_code(record.level)
+        self.marks.append(mark_of(source=source, level=level, flags=flags, step=number))
+        self.records.append(replace(record, seq=self.first + len(self.records), step=step))
+
+    def _known(self, step: str | None) -> str | None:
+        """The step, unless there are as many already as there may be."""
+        if step is not None and step not in self.steps:
+            if len(self.steps) >= MOST:
+                return None
+            self.steps.append(step)
+        return step
 
 
 class MemoryStore:
@@ -36,14 +58,12 @@ class MemoryStore:
         if kept.closed:
             raise StreamEnded(f"the stream {stream} was ended")
         for record in records:
-            kept.records.append(replace(record, seq=kept.first + len(kept.records)))
-            if record.step is not None and record.step not in kept.steps:
-                kept.steps.append(record.step)
+            kept.add(record)
         kept.closed = end
         last = kept.first + len(kept.records) - 1
         if self._keep is not None and len(kept.records) > self._keep + self._keep // 10:
             kept.first = last + 1 - self._keep
-            del kept.records[: -self._keep]
+            del kept.records[: -self._keep], kept.marks[: -self._keep]
         self._wake(stream)
         return last
 
@@ -61,13 +81,13 @@ class MemoryStore:
         return Batch(
             seqs=range(after + 1, after + 1 + len(found)),
             times=[round(r.ts * 1000) for r in found],
-            marks=[self._mark(kept, r) for r in found],
+            marks=kept.marks[after + 1 - kept.first : after + 1 - kept.first + limit],
             load=load,
             steps=kept.steps,
             first=kept.first,
             end=kept.first + len(kept.records) - 1,
             closed=kept.closed,
-            tally=lambda: _tally(kept.records),
+            tally=lambda: _tally(kept),
             partials=list,
         )
 
@@ -84,13 +104,8 @@ class MemoryStore:
         for wake in list(self._wakes.get(stream, ())):
             wake()
 
-    @staticmethod
-    def _mark(kept: _Stream, record: Record) -> int:
-        step = kept.steps.index(record.step) + 1 if record.step is not None else 0
-        return mark_of(
-            source=SOURCES.index(record.source), level=level_code(record.level), flags=int(record.part), step=step
-        )
 
-
-def _tally(records: list[Record]) -> Tally:
-    return Tally(len(records), sum(len(r.message.encode()) + 1 for r in records), Counter(r.level for r in records))
+def _tally(kept: _Stream) -> Tally:
+    size = sum(len(r.message.encode()) + 1 for r in kept.records)
+    levels = Counter(LEVELS[level_of(mark)] for mark in kept.marks)
+    return Tally(len(kept.records), size, levels, 0, kept.timeline.steps({step: step for step in kept.steps}))

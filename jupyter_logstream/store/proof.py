@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..lines import OPEN, PART
 from ..records import LEVELS, SOURCES
+from .count import Count
 from .index import Index
 from .kept import Kept
 from .layout import FILES, FLAG_SHIFT, BadIndex, extent, file_of, level_of, source_of
@@ -19,27 +20,32 @@ from .segments import read_range
 _AT_ONCE = 1 << 14  # entries
 
 
-def proven(folder: Path, index: Index, kept: Kept) -> tuple[int, dict[str, int], list[int]]:
-    """The last seq up to which the index is right, where that ends in each file, and its lines by level.
+def proven(folder: Path, index: Index, kept: Kept) -> tuple[int, dict[str, int], Count]:
+    """The last seq up to which the index is right, where that ends in each file, and what it comes to.
 
     Raises BadIndex and FileNotFoundError where nothing of the index can be read.
     """
     good = kept.first - 1
     ends = {name: kept.ends.get(name, 0) for name in FILES}
     sizes = {name: extent(folder, name)[1] for name in FILES}
-    levels = [0] * len(LEVELS)
+    count = Count()
+    if good:
+        count.skip(good)
     while words := index.read(good, _AT_ONCE):
+        before = good
         proof = {name: _bytes_of(folder, name, words, ends[name], sizes[name]) for name in FILES}
         for offset, size, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
             if source_of(mark) >= len(SOURCES) or level_of(mark) >= len(LEVELS):
-                return good, ends, levels
+                break
             name = file_of(mark)
             if offset != ends[name] or not _is_line(*proof[name], offset, size, mark):
-                return good, ends, levels
+                break
             ends[name] = offset + (size & 0xFFFFFFFF)
-            levels[level_of(mark)] += 1
             good += 1
-    return good, ends, levels
+        count.add(words[: 4 * (good - before)])
+        if good < before + len(words) // 4:
+            break
+    return good, ends, count
 
 
 def _bytes_of(folder: Path, name: str, words: array[int], start: int, size: int) -> tuple[int, bytes]:

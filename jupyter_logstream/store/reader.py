@@ -18,11 +18,11 @@ from threading import Lock
 from typing import Any
 
 from ..lines import CR, LONGEST_TEXT, OPEN, PART, clean, final_text
-from ..records import LEVELS
 from .batch import Batch, Messages, Partial, Tally, uniform
+from .count import Count
 from .index import BadIndex, Index
-from .kept import Kept, Steps
-from .layout import ENTRY, FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, pack
+from .kept import Kept, Steps, read_masked
+from .layout import FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of
 from .search import holding
 from .segments import read_range
 from .writer import OUTPUT
@@ -33,7 +33,6 @@ BATCH_BYTES = 256 * 1024
 _RECORD_BYTES = 90  # what a record's JSON takes beside its message
 
 _LOOK_BACK = 4096  # entries
-_LEVEL_BYTE = 27  # of an entry
 _AT_ONCE = 32 * 1024 * 1024  # bytes between a batch's first and last line that are read in one go
 
 
@@ -45,7 +44,7 @@ class LogReader:
         self._index = Index(folder)
         self._counting = Lock()
         self._counted = 0
-        self._levels = [0] * len(LEVELS)
+        self._count = Count()
 
     def read(self, after: int, limit: int, budget: int = BATCH_BYTES) -> Batch:
         """At most `limit` records after `after`, of about `budget` bytes. FileNotFoundError: the log is gone."""
@@ -154,9 +153,12 @@ class LogReader:
 
     def tally(self) -> Tally:
         """What the log comes to; counts on from where it last stopped."""
-        self._count()
+        with self._counting:  # scans run in threads
+            self._count_on()
+            levels, timeline, lines = self._count.by_level(), self._count.timeline, self._counted
+            steps = timeline.steps(dict(enumerate(Steps(self._folder).names, 1))) if timeline else ()
         output = sum(extent(self._folder, name)[1] for name in OUTPUT)
-        return Tally(self._counted, output, {name: n for name, n in zip(LEVELS, self._levels, strict=True) if n})
+        return Tally(lines, output, levels, read_masked(self._folder), steps)
 
     def partials(self) -> list[Partial]:
         """The lines being written: what lies behind the last indexed byte of each source."""
@@ -195,23 +197,17 @@ class LogReader:
             before = after
         return {name: ends.get(name, kept.ends.get(name, 0)) for name in FILES}
 
-    def _count(self) -> None:
-        with self._counting:  # scans run in threads
-            self._count_on()
-
     def _count_on(self) -> None:
         first = Kept.read(self._folder).first
         if self._counted < first - 1:
-            self._levels[0] += first - 1 - self._counted  # their levels went with them
+            self._count.skip(first - 1 - self._counted)
             self._counted = first - 1
         end = self._index.count()
         while self._counted < end:
             words = self._index.read(self._counted, min(end - self._counted, 1 << 16))
             if not words:
                 return
-            levels = pack(words)[_LEVEL_BYTE::ENTRY]
-            for code in range(len(LEVELS)):
-                self._levels[code] += levels.count(code)
+            self._count.add(words)
             self._counted += len(words) // 4
 
 

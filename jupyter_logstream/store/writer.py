@@ -2,7 +2,7 @@
 
 Rules: bytes go to disk the moment they come, unchanged, before their index entries; a failed append (disk full) leaves
 the log as it was and raises, so that the caller can try the same again; opening a log mends what a crash left. stdlib
-only: it must not know Tornado, HTTP or who wrote the bytes.
+only: it must not know Tornado, HTTP, who wrote the bytes, nor what was masked in them.
 """
 
 from __future__ import annotations
@@ -15,29 +15,21 @@ from array import array
 from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..levels import guess_levels
 from ..lines import PART, Lines, Splitter
-from ..records import LEVELS, SOURCES, Record, level_code
+from ..records import SOURCES, Record, level_code
 from .batch import Tally
+from .count import Count
 from .index import BadIndex, IndexWriter
-from .kept import Kept, Steps
-from .layout import (
-    ENTRY,
-    ESTIMATED,
-    FILES,
-    FLAG_SHIFT,
-    LEVEL_SHIFT,
-    NOTE,
-    SEGMENT,
-    file_of,
-    mark_of,
-)
+from .kept import Kept, Steps, read_masked, write_masked
+from .layout import ENTRY, ESTIMATED, FILES, NOTE, SEGMENT, STEP_BEGIN, STEP_END, file_of, mark_of
 from .proof import proven
 from .segments import SegmentedFile, read_range
 
-_CHECKED_AT_ONCE = 1 << 14  # entries
+if TYPE_CHECKING:
+    from .marks import Marks
+
 OUTPUT = ("stdout", "stderr")
 
 
@@ -51,9 +43,12 @@ class LogWriter:
         self._folder, self._keep = folder, keep
         self._files = {name: SegmentedFile(folder, name) for name in FILES}
         self._index = IndexWriter(folder)
-        self._levels = [0] * len(LEVELS)
+        self._count = Count()
         self._steps = Steps(folder)
+        self._step = 0  # the number of the open one
+        self._masked = read_masked(folder)
         self._splitters = {source: Splitter() for source in OUTPUT}
+        self._marks: dict[str, Marks] = {}  # by source, from its first line on
         self._next_bound = keep
         self._kept = Kept.read(folder)
         if self._index.lines or any(file.size for file in self._files.values()):
@@ -68,10 +63,14 @@ class LogWriter:
     def tally(self) -> Tally:
         """What the log has come to so far."""
         output = sum(self._files[name].size for name in OUTPUT)
-        return Tally(self.lines, output, {name: n for name, n in zip(LEVELS, self._levels, strict=True) if n})
+        steps = self._count.timeline.steps(dict(enumerate(self._steps.names, 1)))
+        return Tally(self.lines, output, self._count.by_level(), self._masked, steps)
 
-    def write(self, source: str, chunk: bytes) -> None:
-        """Append output of `stdout` or `stderr` as it came. OSError: nothing was appended."""
+    def write(self, source: str, chunk: bytes, masked: int = 0) -> None:
+        """Append output of `stdout` or `stderr` as it came. `masked`: secrets that were replaced in it.
+
+        OSError: nothing was appended.
+        """
         file, splitter = self._files[source], self._splitters[source]
         size, state = file.size, splitter.state
         file.append(chunk)
@@ -81,32 +80,38 @@ class LogWriter:
             splitter.state = state
             file.truncate(size)
             raise
+        if masked:
+            self._masked += masked
+            with contextlib.suppress(OSError):  # a full disk: with the next one, or at the end
+                write_masked(self._folder, self._masked)
         self._bound()
 
     def publish(self, records: Iterable[Record]) -> int:
         """Append records that are not output; return the last seq. OSError: nothing was appended."""
         notes = self._files["notes"]
-        size = notes.size
+        size, step = notes.size, self._step
         drafts = list(records)
         bodies = [_note(record) for record in drafts]
         words = array("Q")
         starts = accumulate((len(body) for body in bodies), initial=size)
-        for start, body, record in zip(starts, bodies, drafts, strict=False):
-            words.extend((start, round(record.ts * 1000), len(body) | len(body) << 32, self._note_mark(record)))
-        notes.append(b"".join(bodies))
         try:
+            for start, body, record in zip(starts, bodies, drafts, strict=False):
+                words.extend((start, round(record.ts * 1000), len(body) | len(body) << 32, self._note_mark(record)))
+            notes.append(b"".join(bodies))
             self._index.append(words)
         except OSError:
+            self._step = step
             notes.truncate(size)
             raise
-        for record in drafts:
-            self._levels[level_code(record.level)] += 1
+        self._count.add(words)
         self._bound()
         return self.lines
 
     def close(self) -> Tally:
         """End the log: what has no line end becomes a line, nothing follows. Returns what it came to."""
         self._finish_lines()
+        if self._masked:
+            write_masked(self._folder, self._masked)
         os.close(os.open(self._folder / "end", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self.release()
         return self.tally
@@ -130,24 +135,41 @@ class LogWriter:
         count = len(lines.lengths)
         if not count:
             return
-        plain = mark_of(source=SOURCES.index(source), flags=flag)
-        levels = guess_levels(lines.texts)
+        step, marker = self._step, self._marks_of(source)
+        state = marker.state
         words = array("Q", bytes(ENTRY * count))
         words[0::4] = array("Q", list(accumulate(lines.lengths[:-1], initial=lines.start)))
         words[1::4] = array("Q", [time.time_ns() // 1000]) * count
         words[2::4] = array("Q", [n | tail << 32 for n, tail in zip(lines.lengths, lines.tails, strict=True)])
-        if levels is None and lines.flags is None:
-            words[3::4] = array("Q", [plain]) * count
+        try:
+            marked = marker.mark(lines, flag, step, self._number_of)
+            words[3::4] = marked.marks
+            self._index.append(words)
+        except OSError:
+            marker.state = state
+            raise
+        self._step = marked.step
+        if marked.turns:
+            self._count.add(words)
         else:
-            columns = zip(levels or bytes(count), lines.flags or bytes(count), strict=True)
-            words[3::4] = array("Q", [plain | level << LEVEL_SHIFT | flags << FLAG_SHIFT for level, flags in columns])
-        self._index.append(words)
-        for code in range(len(LEVELS)):
-            self._levels[code] += levels.count(code) if levels else count * (code == 0)
+            self._count.add_levels(marked.levels)
+
+    def _marks_of(self, source: str) -> Marks:
+        """Made at a source's first line: a child need not wait for all the rules of levels to be compiled."""
+        from .marks import Marks  # noqa: PLC0415 - as said
+
+        return self._marks.setdefault(source, Marks(source))
+
+    def _number_of(self, step: str) -> int:
+        return self._steps.index(self._folder, step)
 
     def _note_mark(self, record: Record) -> int:
-        step = 0 if record.step is None else self._steps.index(self._folder, record.step)
+        """Steps begin and end where what is published names another one; the system's own records end none."""
         flags = NOTE | (PART if record.part else 0)
+        step = 0 if record.step is None else self._number_of(record.step)
+        if step != self._step and (step or record.source != "system"):
+            flags |= STEP_BEGIN if step else STEP_END
+            self._step = step
         return mark_of(source=SOURCES.index(record.source), level=level_code(record.level), flags=flags, step=step)
 
     # --- retention ----------------------------------------------------------------------------------------------------
@@ -190,19 +212,23 @@ class LogWriter:
     def _mend(self) -> None:
         """Cut the index to what fits the log, then complete it from the bytes (or make it anew)."""
         try:
-            good, ends, self._levels = proven(self._folder, self._index, self._kept)
+            good, ends, self._count = proven(self._folder, self._index, self._kept)
             self._index.truncate(good)
         except (BadIndex, FileNotFoundError):
             ends = {name: max(self._kept.ends.get(name, 0), file.first) for name, file in self._files.items()}
-            self._levels = [0] * len(LEVELS)
+            self._count = Count()
+            self._count.skip(self._kept.first - 1)
             self._index.restart(self._kept.first - 1)
+        proven_step = self._count.timeline.open or 0
         for source in OUTPUT:
+            self._step = proven_step  # which lines of the other source came before a marker, nobody knows
             self._splitters[source] = Splitter(ends[source])
             at, size = ends[source], self._files[source].size
             while at < size:
                 chunk = read_range(self._folder, source, at, min(at + (1 << 20), size))
                 self._add_lines(source, self._splitters[source].feed(chunk), ESTIMATED)
                 at += len(chunk)
+        self._step = self._count.timeline.open or 0
         self._mend_notes(ends["notes"])
         if (self._folder / "end").exists():
             self._finish_lines(ESTIMATED)
@@ -219,7 +245,7 @@ class LogWriter:
                 record = Record(0, time.time() * 1000, "unknown", "", source="system")
             words = array("Q", (start, round(record.ts * 1000), len(line) | len(line) << 32, self._note_mark(record)))
             self._index.append(words)
-            self._levels[level_code(record.level)] += 1
+            self._count.add(words)
             start += len(line)
 
 

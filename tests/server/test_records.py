@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_logstream.levels import guess_level, guess_levels
 from jupyter_logstream.lines import CR, LONGEST_TEXT, OPEN, PART, Lines, Splitter, clean, final_text
 from jupyter_logstream.records import LEVELS, Record, level_code
 
@@ -260,75 +259,6 @@ def test_cleaning_a_half_sequence_takes_linear_time() -> None:
 
 
 # --- levels -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "level"),
-    [
-        ("INFO starting", "info"),
-        ("2026-01-02 10:00:00,123 - app - WARNING - disk", "warn"),
-        ("2026-01-02T10:00:00Z ERROR failed", "error"),
-        ("CRITICAL:root:stop", "fatal"),
-        ("DEBUG:root:x", "debug"),
-        ("[error] no such file", "error"),
-        ("<warn> odd", "warn"),
-        ("[E 2026-01-02 12:30:05.123 app] no", "error"),
-        ("[I 12:30:05.123 NotebookApp] yes", "info"),
-        ("E0102 12:30:05.123456 1 main.go:1] no", "error"),
-        ("W0102 12:30:05.123456 1 main.go:1] hm", "warn"),
-        ("I0102 12:30:05.123456 1 main.go:1] ok", "info"),
-        ('{"level":"warn","msg":"x"}', "warn"),
-        ('{"levelname": "ERROR", "message": "info"}', "error"),
-        ("time=1 level=info msg=an error", "info"),
-        ("error: unknown option", "error"),
-        ("warning: unused variable", "warn"),
-        ("main.c:3:1: error: expected", "error"),
-        ("Traceback (most recent call last):", "error"),
-        ("ValueError: bad", "error"),
-        ("requests.exceptions.ConnectionError: no", "error"),
-        ("\x1b[31mERROR\x1b[0m red", "error"),
-        ("\x1b[1m[\x1b[33mwarn\x1b[0m\x1b[1m]\x1b[0m", "warn"),
-        ("[WRN] x", "warn"),
-        ("FATAL out of memory", "fatal"),
-        ("panic: runtime error", "fatal"),
-        ("TRACE enter", "trace"),
-        ("epoch 3 loss=0.21", "unknown"),
-        ("0 errors, 0 warnings", "unknown"),
-        ("the error rate is low", "unknown"),
-        ("error=0.21", "unknown"),
-        ("training info follows", "unknown"),
-        ("INFORMATION is not a level word here? no", "unknown"),
-        ("", "unknown"),
-        ("terror: a film", "unknown"),
-        ("level up", "unknown"),
-    ],
-)
-def test_a_line_has_the_level_it_says_and_unknown_when_it_does_not(text: str, level: str) -> None:
-    assert LEVELS[guess_level(text.encode())] == level
-
-
-def test_the_levels_of_many_lines_are_those_of_each() -> None:
-    rng = random.Random(7)
-    some = [
-        b"INFO a",
-        b"nothing",
-        b"",
-        b"error: x",
-        b"[warn] y",
-        b"\x1b[31mFATAL\x1b[0m",
-        b"level=debug",
-        b"DEBUG x" * 40,
-    ]
-    for _ in range(200):
-        texts = [rng.choice(some) for _ in range(rng.randint(1, 30))]
-        each = bytes(guess_level(text) for text in texts)
-        assert (guess_levels(texts) or bytes(len(texts))) == each
-
-
-@pytest.mark.parametrize("unit", [b"err ", b"level ", b"error", b"E", b"warn=", b"info-", b"trace."])
-def test_guessing_takes_a_time_that_grows_with_the_text_and_not_with_its_square(unit: bytes) -> None:
-    assert ratio(lambda size: guess_levels([unit * 100] * size), 300, 8) < 40
-    assert ratio(lambda size: guess_level(unit * size), 2_000, 8) < 40
 
 
 def test_python_names_and_syslog_names_are_levels() -> None:

@@ -121,6 +121,26 @@ def test_a_batch_tells_the_whole_logs_tally(store: Store) -> None:
     assert dict(store.read("s", 0, 0).tally().levels) == {"warn": 1, "info": 2, "error": 1}
 
 
+def test_steps_begin_and_end_where_records_name_another_one(store: Store) -> None:
+    named = [("a", 1.0), ("a", 2.0), (None, 3.0), ("b", 4.0), ("a", 5.0)]
+    store.append("s", [record("m", step=step, ts=ts) for step, ts in named])
+    told = store.read("s", 0, 0).tally().steps
+    assert [(s.name, s.state, s.started, s.ended) for s in told] == [
+        ("a", "running", 5.0, None),
+        ("b", "succeeded", 4.0, 5.0),
+    ]
+    assert [r.step for r in read_all(store, "s")] == [step for step, _ in named]
+    assert [store.read("s", after, 1).turns for after in range(5)] == [True, False, True, True, True]
+
+
+def test_records_of_more_steps_than_there_may_be_carry_none(store: Store) -> None:
+    store.append("s", [record("m", step=f"step {i}") for i in range(1002)])
+    told = read_all(store, "s")
+    assert [r.step for r in told[998:]] == ["step 998", "step 999", None, None]
+    steps = store.read("s", 0, 0).tally().steps
+    assert (len(steps), steps[-1].state) == (1000, "succeeded")
+
+
 def test_a_batch_is_of_one_moment(store: Store) -> None:
     store.append("s", lines("a"))
     batch = store.read("s", 0, 10)
