@@ -92,6 +92,7 @@ describe("what can share a stream", () => {
     expect(same({}, { tail: 5 })).toBe(true);
     expect(same({ after: 9 }, { tail: 5 })).toBe(true);
     expect(same({ q: "x" }, { q: "y" })).toBe(false);
+    expect(same({ not: "x" }, {})).toBe(false);
     expect(same({ q: undefined }, {})).toBe(true);
     expect(same({ level: "warn" }, { levels: ["warn"] })).toBe(false);
     expect(same({}, { tail: 5 }, "workloads")).toBe(false);

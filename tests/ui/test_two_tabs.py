@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Error
 from serving import jupyter
 from ui.browser import find
 from ui.conftest import ARGS, OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news
@@ -124,6 +125,41 @@ def test_a_reload_of_one_tab_does_not_cut_the_other(tab: Open, server: Server):
         one.reload()
         grows(one, other)
         assert connections(server) == 1
+    assert other.page.evaluate("window.states") == ["live"]
+
+
+def test_a_tab_that_crashes_takes_its_stream_along_and_leaves_the_other_its_own(tab: Open, server: Server):
+    one, other = live(tab), live(tab)
+    other.page.evaluate(NOTE_STATES)
+    with pytest.raises(Error, match="crash"):
+        one.page.goto("chrome://crash")
+    other.eventually(lambda: streams(server) == 1, "one stream")
+    grows(other)
+    assert other.page.evaluate("window.states") == ["live"]
+
+
+def test_a_worker_that_dies_is_replaced_by_another_that_goes_on(tab: Open, context: BrowserContext, server: Server):
+    tabs = [live(tab) for _ in range(2)]
+    before = [lines(one) for one in tabs]
+    devtools = context.browser.new_browser_cdp_session()
+    found = devtools.send("Target.getTargets")["targetInfos"]
+    (worker,) = [it["targetId"] for it in found if it["type"] == "shared_worker" and "hub-worker" in it["url"]]
+    devtools.send("Target.closeTarget", {"targetId": worker})
+    tabs[0].eventually(lambda: connections(server) == 0, "no connection")
+    for one, had in zip(tabs, before, strict=True):
+        one.wait_for("live", lines=had + 30, timeout=60)
+    grows(*tabs)
+    assert (connections(server), streams(server)) == (1, 2)
+
+
+def test_a_tab_that_the_browser_freezes_keeps_nobody_waiting_and_catches_up(tab: Open, context: BrowserContext):
+    frozen, other = live(tab), live(tab)
+    other.page.evaluate(NOTE_STATES)
+    devtools = context.new_cdp_session(frozen.page)
+    devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    other.wait_for("live", lines=lines(other) + 40)
+    devtools.send("Page.setWebLifecycleState", {"state": "active"})
+    grows(frozen, other)
     assert other.page.evaluate("window.states") == ["live"]
 
 

@@ -26,9 +26,9 @@ export function isPolled(stream: string): boolean {
   return stream === "workloads" || !isEndless(stream);
 }
 
-export function filterOf({ level, levels, step, source, q }: StreamFilter): Filter {
+export function filterOf({ level, levels, step, source, q, not }: StreamFilter): Filter {
   const chosen = levels === undefined ? undefined : [...new Set(levels)].sort();
-  const options = Object.entries({ level, levels: chosen, step, source, q });
+  const options = Object.entries({ level, levels: chosen, step, source, q, not });
   return Object.fromEntries(options.filter(([, value]) => value !== undefined)) as Filter;
 }
 

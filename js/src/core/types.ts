@@ -110,6 +110,8 @@ export interface StreamFilter {
   readonly source?: LogRecord["source"] | undefined;
   /** Text, or a regular expression between slashes. */
   readonly q?: string | undefined;
+  /** Text, or a regular expression between slashes: what holds it is left out. */
+  readonly not?: string | undefined;
 }
 
 /** Views that ask for the same stream with the same filter share it; with another filter it is another stream. */
