@@ -190,6 +190,9 @@ def test_a_real_workload_has_its_marks_as_lines_of_their_own(tty, server, tmp_pa
     assert [record.message for record in job.logs()] == [
         "begin", "::step:: load", "loading", "::endstep::", "::step:: fit", "fitting", "::endstep:: failed",
     ]  # fmt: skip
+    states = [(step["name"], step["state"]) for step in job.info["steps"]]
+    assert states == [("load", "succeeded"), ("fit", "failed")]
+    assert [record.step for record in job.logs()] == [None, *["load"] * 3, *["fit"] * 3]
 
 
 def test_a_kernel_within_a_workload_prints_no_marks_into_its_cells(server):
