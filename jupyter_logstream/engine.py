@@ -303,6 +303,9 @@ class Engine:
             self._unwanted.discard(workload_id)
             started.set()
         status, summary = folder.read_status()
+        if status.final:  # a command that could not be started, or was quick
+            await self._end(workload_id, status)
+            return
         self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
         self._wake(workload_id)
         self._attend(workload_id)
