@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import page, start, throughput
+from . import detection, page, start, throughput
 
 
 def main() -> None:
     results: dict[str, float] = {}
-    for part in (start, throughput, page):
+    for part in (start, throughput, detection, page):
         results.update(part.main())
     width = max(map(len, results))
     for name, value in results.items():

@@ -72,7 +72,7 @@ _BEGINNINGS = re.compile(
     rb"|CMake (?P<cmake>Error|Warning)\b"
     rb"|npm (?P<npm>ERR!|WARN)"
     rb"|(?P<error>Exception in thread Thread-\d{1,9}(?: \(\w{1,60}\))?:$"
-    rb"|Exception in thread \"[^\"]{0,60}\" [\w.$]{0,60}(?:Exception|Error)(?=:|$)"
+    rb"|Exception in thread \"[^\"]{0,60}\" [\w.$]{0,60}(?:Exception|Error)(?=:\s|:?$)"
     rb"|Exception ignored in: |Caused by: |make(?:\[\d{1,4}\])?: \*\*\* "
     rb"|thread '[^']{1,60}' panicked at |During handling of the above exception, another exception occurred:"
     rb"|The above exception was the direct cause of the following exception:)"

@@ -13,8 +13,16 @@ from .claims import BRACKETED
 RESIDUE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ:{\n"
 """What is left of a line where one looks for capitals only."""
 
+SPELLINGS = (
+    b"ERR", b"WARN", b"WRN", b"INF", b"DEBU", b"DBG", b"FATA", b"FTL", b"CRIT", b"TRAC", b"TRC", b"PANI", b"PNC",
+    b"SEVERE", b"NOTICE", b"ALERT", b"EMERG", b"VERBOSE", b"SUCCESS", b"EXCEPTION", b"LOG:", b"FAIL", b"\n::::", b"\n{",
+    b"\nCME", b"\nCMW", b"\nET", b"E\n",
+)  # fmt: skip
+"""One of these is in the residue of every line whose capitals spell a claim."""
+RAISED = (b"Error", b"Exception")
+"""... and where that is only the last one, E, the line ends with one of these."""
 SPELLS = re.compile(
-    rb"^::::|^\{|^CM[EW]|^[A-Z]+E$|^E.*E$|^ET[A-Z]*:$"
+    rb"^::::|^\{|^CM[EW]|^ET[A-Z]*:$"
     rb"|ERR|WARN|WRN|INF|DEBU|DBG|FATA|FTL|CRIT|TRAC|TRC|PANI|PNC|SEVERE|NOTICE|ALERT|EMERG|VERBOSE|SUCCESS|EXCEPTION"
     rb"|LOG:|FAIL"
 )

@@ -5,8 +5,8 @@ what the one before left open:
 
 1. Beginnings. Most logs say their level at a line's beginning, where only digits change: the first bytes of each line,
    digits alike, are looked up among those that were weighed before.
-2. Hints. What is left of a line when all but its capitals and colons is taken away is looked up, too: mostly it spells
-   no level. Whatever else a claim looks like is searched for in the whole block (`hints`).
+2. Hints. What is left of a block of lines when all but capitals and colons is taken away is short, and mostly spells no
+   level. Whatever else a claim looks like is searched for in the block as it is (`hints`).
 3. The rules, line by line.
 
 Whether beginnings are asked, and how long, follows what has paid lately and changes no result: each stage answers
@@ -20,7 +20,7 @@ import re
 from collections.abc import Sequence
 
 from .claims import MARKER, NUMBER, Claim, claim
-from .hints import RESIDUE, SHAPES, SPELLS
+from .hints import RAISED, RESIDUE, SHAPES, SPELLINGS, SPELLS
 
 __all__ = ["MARKER", "Guesser", "guess_level", "plain"]
 
@@ -44,7 +44,6 @@ class Guesser:
     def __init__(self) -> None:
         self._length = _SHORTEST
         self._weighed: dict[bytes, int] = {}  # beginnings of `_length` bytes (or whole lines), digits alike -> code
-        self._spelling: dict[bytes, int] = {}  # residues -> whether they may hold a claim
         self._rest = self._rests = 0  # chunks for which beginnings are not asked; for how many the last time
 
     def guess(self, texts: Sequence[bytes]) -> bytearray | None:
@@ -69,7 +68,7 @@ class Guesser:
         else:
             open_ = places(codes, _OPEN)
             codes = codes.replace(b"%c" % _OPEN, b"\0")
-        claims = _closely([texts[i] for i in open_] if len(open_) < len(texts) else texts, self._spelling)
+        claims = _closely([texts[i] for i in open_] if len(open_) < len(texts) else texts)
         for i, (code, _) in claims.items():
             codes[open_[i]] = code if code != NUMBER else 0
         self._learn_length(claims, len(texts))
@@ -108,7 +107,7 @@ class Guesser:
         if len(self._weighed) + _LEARNED > _MOST:
             self._weighed.clear()
         new = [key for key in kinds if key not in self._weighed][:_LEARNED]
-        claims = _closely(new, self._spelling)
+        claims = _closely(new)
         for i, key in enumerate(new):
             code, needed = claims.get(i, (0, 0))
             cut = len(key) >= self._length
@@ -126,7 +125,7 @@ class Guesser:
             self._rest = min(self._rest, self._rests // 8)
 
 
-def _closely(texts: Sequence[bytes], spelling: dict[bytes, int]) -> dict[int, Claim]:
+def _closely(texts: Sequence[bytes]) -> dict[int, Claim]:
     """The claims that lines make, by their place: those with a hint are looked at one by one."""
     block = b"\n".join([b"", *texts, b""])
     if b"\x1b" in block:
@@ -137,26 +136,31 @@ def _closely(texts: Sequence[bytes], spelling: dict[bytes, int]) -> dict[int, Cl
         if rare in block:
             shaped |= _lines_with(shape, block)
     claims = {i: claim(texts[i]) for i in shaped}
-    claims.update((i, claim(texts[i], shapeless=True)) for i in _spelled(block, spelling) if i not in shaped)
+    claims.update((i, claim(texts[i], shapeless=True)) for i in _spelled(block, texts) if i not in shaped)
     return {i: found for i, found in claims.items() if found[0]}
 
 
-def _spelled(block: bytes, spelling: dict[bytes, int]) -> list[int]:
+def _spelled(block: bytes, texts: Sequence[bytes]) -> set[int]:
     """The lines whose capitals may spell a claim."""
     residue = block.translate(None, _NOT_RESIDUE)
     if residue.count(b"\n") == len(residue):
-        return []
-    residues = residue.split(b"\n")
-    found = list(map(spelling.get, residues))
-    if None in found:
-        new = {residue for residue, spells in zip(residues, found, strict=True) if spells is None}
-        fresh = {residue: int(SPELLS.search(residue) is not None) for residue in new}
-        if len(spelling) + len(fresh) > _MOST:
-            spelling.clear()
-        if len(fresh) <= _MOST:
-            spelling.update((residue, spells) for residue, spells in fresh.items() if len(residue) <= _LONGEST)
-        found = [fresh.get(residue, spells) for residue, spells in zip(residues, found, strict=True)]
-    return [place - 1 for place in places(bytes(found), 1)]  # type: ignore[arg-type]  # None is no longer in it
+        return set()
+    hits: list[int] = []
+    for spelling in SPELLINGS:
+        at = residue.find(spelling)
+        while at >= 0:
+            hits.append(at)
+            at = residue.find(b"\n", at + 1)  # once a line
+            at = residue.find(spelling, at) if at >= 0 else -1
+    lines: set[int] = set()
+    line, counted = -1, 0
+    for at in sorted(hits):
+        start = residue.rfind(b"\n", 0, at + 1)  # of the line, or of the one that begins here
+        line, counted = line + residue.count(b"\n", counted, start + 1), start + 1
+        spelled = residue[start + 1 : residue.find(b"\n", start + 1)]
+        if texts[line].endswith(RAISED) if residue[at : at + 2] == b"E\n" else SPELLS.search(spelled):
+            lines.add(line)
+    return lines
 
 
 def _lines_with(shape: re.Pattern[bytes], block: bytes) -> set[int]:

@@ -287,6 +287,7 @@ SAID = {
         "100%|##########| 100/100 [00:01<00:00, 99.1it/s]",
         "std::error::Error",
         "MyError::new",
+        'Exception in thread "main" java.lang.OddException:x',
         "raise ValueError('x')",
         "except ValueError:",
         "import warnings",

@@ -96,7 +96,6 @@ def test_a_log_whose_levels_stand_at_changing_places_is_read_right() -> None:
         texts = [f"2026-11-20 10:00:05,123 - {name} - {level} - {word}".encode() for name, level, word in lines]
         assert (guesser.guess(texts) or bytes(len(texts))) == expected(texts)
     assert len(guesser._weighed) <= 4096
-    assert len(guesser._spelling) <= 4096
 
 
 def test_lines_that_say_nothing_come_back_as_nothing() -> None:
