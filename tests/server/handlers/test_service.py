@@ -112,6 +112,15 @@ async def test_it_comes_with_others_over_one_connection(site: Site) -> None:
     assert ping["cursors"]["service"].startswith(site.extension.service_log.epoch)
 
 
+async def test_what_the_server_is_told_to_leave_out_is_left_out(serve: Any) -> None:
+    site = await serve({"Application": {"log_level": "INFO"}})
+    site.app.log.debug("chatter")
+    site.app.log.info("said")
+    stream = await site.stream(SERVICE)
+    await stream.until(lambda s: "said" in messages(s))
+    assert "chatter" not in messages(stream)
+
+
 async def test_records_of_other_threads_are_kept_in_order(site: Site) -> None:
     logger = logging.getLogger("threads")
     await asyncio.gather(
