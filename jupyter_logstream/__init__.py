@@ -10,10 +10,10 @@ TYPE_CHECKING = False  # type checkers read this name as true; importing it from
 if TYPE_CHECKING:
     from typing import Any
 
+    from jupyter_logstream.capturing.log_capture import LogHandler
+    from jupyter_logstream.capturing.marking import step
+    from jupyter_logstream.capturing.output_capture import capture
     from jupyter_logstream.client import Workload, attach, run, workloads
-    from jupyter_logstream.log_capture import LogHandler
-    from jupyter_logstream.marking import step
-    from jupyter_logstream.output_capture import capture
     from jupyter_logstream.widgets import LogView, WorkloadTable
 
 __version__ = "0.1.0"
@@ -33,9 +33,9 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(["run", "workloads", "attach", "Workload"], "client"),
     **dict.fromkeys(["LogView", "WorkloadTable"], "widgets"),
-    "LogHandler": "log_capture",
-    "capture": "output_capture",
-    "step": "marking",
+    "LogHandler": "capturing.log_capture",
+    "capture": "capturing.output_capture",
+    "step": "capturing.marking",
 }
 
 

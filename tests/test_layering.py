@@ -12,14 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
-VALUES = {
-    *("records", "lines", "claims", "hints", "levels", "tracebacks", "steps", "masking", "sse"),
-    *("workload", "folder", "control"),
-}
-KERNEL_SIDE = {
-    *("client", "connection", "display", "magics", "reader", "snapshot", "widgets"),
-    *("delivery", "fields", "log_capture", "marking", "outbox", "output_capture", "spool", "stdio"),
-}
+VALUES = {"records", "lines", "levels", "steps", "masking", "sse", "workload", "folder", "control"}
+KERNEL_SIDE = {"capturing", "client", "connection", "display", "magics", "reader", "snapshot", "widgets"}
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
 MAY_IMPORT = {
@@ -53,15 +47,19 @@ MAY_IMPORT = {
     "widgets": {"client", "connection", "snapshot"},
     "display": {"client", "connection", "widgets"},
     "magics": {*VALUES, "client", "snapshot", "widgets"},
-    # publishing: a record goes log_capture (or output_capture) -> outbox -> spool -> delivery -> connection
+    "capturing": {*VALUES, "client", "connection", "snapshot"},
+}
+
+# The same within capturing/: a record goes log_capture (or output_capture) -> outbox -> spool, delivery -> connection.
+CAPTURING = {
     "fields": set(),
     "stdio": set(),
     "spool": set(),
-    "marking": {*VALUES, "snapshot", "stdio"},
-    "delivery": {"connection", "spool"},
-    "outbox": {*VALUES, "connection", "delivery", "spool"},
-    "log_capture": {"client", "fields", "marking", "outbox"},
-    "output_capture": {*VALUES, "client", "marking", "outbox", "stdio"},
+    "marking": {"stdio"},
+    "delivery": {"spool"},
+    "outbox": {"delivery", "spool"},
+    "log_capture": {"fields", "marking", "outbox"},
+    "output_capture": {"marking", "outbox", "stdio"},
 }
 
 # Part -> packages from elsewhere (besides the standard library) that it may import; absent: as it likes.
@@ -75,8 +73,7 @@ MAY_USE: dict[str, set[str]] = {
     "reader": set(),
     "snapshot": set(),
     "client": {"pandas"},
-    **{part: set() for part in ("fields", "stdio", "spool", "marking", "delivery", "log_capture", "output_capture")},
-    "outbox": {"jupyter_core"},
+    "capturing": {"jupyter_core"},
 }
 
 ONLY_IN = {"anywidget": {"widgets"}, "ipywidgets": {"widgets"}}
@@ -148,6 +145,14 @@ def test_a_file_imports_only_the_parts_that_its_part_may_know(path: Path) -> Non
         return
     assert part in MAY_IMPORT, f"{part}: say in MAY_IMPORT what this new part may know"
     assert parts_imported(path) - {part} <= MAY_IMPORT[part]
+
+
+@pytest.mark.parametrize("name", CAPTURING)
+def test_a_file_of_capturing_imports_only_what_lies_behind_it(name: str) -> None:
+    assert set(CAPTURING) == {path.stem for path in (PACKAGE / "capturing").glob("[a-z]*.py")}
+    prefix = f"{PACKAGE.name}.capturing."
+    found = imports(PACKAGE / "capturing" / f"{name}.py")
+    assert {module.removeprefix(prefix) for module in found if module.startswith(prefix)} <= CAPTURING[name]
 
 
 @pytest.mark.parametrize("path", sources(), ids=short)

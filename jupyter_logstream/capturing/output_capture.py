@@ -13,11 +13,11 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from jupyter_logstream.capturing.marking import around, current_step, state_after
+from jupyter_logstream.capturing.outbox import Outbox
+from jupyter_logstream.capturing.stdio import tap
 from jupyter_logstream.client import Workload
 from jupyter_logstream.lines import Splitter, clean
-from jupyter_logstream.marking import around, current_step, state_after
-from jupyter_logstream.outbox import Outbox
-from jupyter_logstream.stdio import tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

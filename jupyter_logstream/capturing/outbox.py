@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from jupyter_logstream.capturing.delivery import Delivery, Outcome, delay, deliver_left
+from jupyter_logstream.capturing.spool import Spool
 from jupyter_logstream.connection import LogStreamError, block, find_server
-from jupyter_logstream.delivery import Delivery, Outcome, delay, deliver_left
 from jupyter_logstream.masking import Masker, secret_values
-from jupyter_logstream.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

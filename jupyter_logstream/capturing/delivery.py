@@ -15,8 +15,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from jupyter_logstream.capturing.spool import Batch, Spool, take_in
 from jupyter_logstream.connection import NoServer, NotFound, Rejected, ServerFailed, block, fetch
-from jupyter_logstream.spool import Batch, Spool, take_in
 
 if TYPE_CHECKING:
     from pathlib import Path

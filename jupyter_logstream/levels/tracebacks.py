@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from .claims import ERROR, FATAL, MARKER
-from .levels import places, plain
+from .guesser import places, plain
 
 _HEADER = b"Traceback (most recent call last):"
 _LONGEST_PREFIX = 64

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .records import ALIASES
+from ..records import ALIASES
 
 HEAD = 160
 """Bytes of a line that are looked at."""

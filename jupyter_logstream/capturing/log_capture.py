@@ -13,10 +13,10 @@ import weakref
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from jupyter_logstream.capturing.fields import Fields
+from jupyter_logstream.capturing.marking import current_step, is_kernel, state_after
+from jupyter_logstream.capturing.outbox import THREADS, Outbox
 from jupyter_logstream.client import Workload
-from jupyter_logstream.fields import Fields
-from jupyter_logstream.marking import current_step, is_kernel, state_after
-from jupyter_logstream.outbox import THREADS, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
