@@ -72,7 +72,10 @@ class TcpProxy:
         self._behaviour = replace(Behaviour(), **how)
 
     def cut_streams_after(self, sizes: Iterable[int]) -> None:
-        """Cut the next streams after so many bytes each (every fourth by a reset); those after them live."""
+        """Cut the next streams after so many bytes each (every fourth by a reset); those after them live.
+
+        One that ends before leaves what is left of its bytes to another.
+        """
         self._sizes.extend(sizes)
 
     def cut(self, *, reset: bool = False, streams: bool = True) -> int:
@@ -137,6 +140,8 @@ class TcpProxy:
         finally:
             pair.close()
             self._pairs.discard(pair)
+            if 0 < pair.left < inf:
+                self._sizes.append(int(pair.left))
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,10 @@ from jupyter_logstream import reader
 from jupyter_logstream.reader import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from server.web import Site
+    from tcp_proxy import TcpProxy
 
 PACED = """
 import sys, time
@@ -41,15 +45,32 @@ async def test_twenty_workloads_of_200_lines_a_second_come_whole_and_in_order_ov
     assert 20 * 10 < frames < 20 * 1000  # live, and not a frame a line
 
 
+@contextmanager
+def kernel_behind_proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
+    """The kernel's client in this process talks to the server through a proxy, and comes back quickly."""
+    monkeypatch.setattr(reader, "DELAYS", (0.01,))
+    with proxied(site.port) as proxy:
+        monkeypatch.delenv("JUPYTER_LOGSTREAM_SERVER")
+        monkeypatch.setenv("JUPYTER_LOGSTREAM_URL", f"http://127.0.0.1:{proxy.port}{site.base_url}")
+        yield proxy
+
+
+async def test_a_connection_that_never_lives_long_gets_to_the_end_of_a_long_log(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload_id = await site.run("seq -f 'a line of about fifty bytes with its number %g' 1 10000", tty=False)
+    with kernel_behind_proxy(site, monkeypatch) as proxy:
+        proxy.cut_streams_after([30_000] * 200)
+        assert await asyncio.to_thread(lambda: [r.seq for r in Reader(workload_id)]) == list(range(1, 10_001))
+        assert proxy.cuts > 30
+
+
 async def test_a_hundred_cuts_during_100000_lines_lose_double_and_disorder_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel's client, through a proxy that cuts anywhere: in frames, in headers of chunks, by FIN and by RST."""
-    monkeypatch.setattr(reader, "DELAYS", (0.01,))
     choose = random.Random(4)
-    with proxied(site.port) as proxy:
-        monkeypatch.delenv("JUPYTER_LOGSTREAM_SERVER")
-        monkeypatch.setenv("JUPYTER_LOGSTREAM_URL", f"http://127.0.0.1:{proxy.port}{site.base_url}")
+    with kernel_behind_proxy(site, monkeypatch) as proxy:
         program = "import time\nfor i in range(1, 100001):\n    print('line', i)\n    if i % 1000 == 0: time.sleep(0.05)"
         workload_id = await site.start([sys.executable, "-c", program])
         proxy.cut_streams_after(choose.randrange(1000, 180_000) for _ in range(100))
