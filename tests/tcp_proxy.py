@@ -33,7 +33,7 @@ class Behaviour:
     no_streams: bool = False  # cuts whoever asks for a stream
     delay: float = 0.0  # seconds that each piece takes longer
     rate: float = inf  # bytes a second, per connection
-    hold: int = 0  # bytes that are collected before any is passed on, as a buffering proxy does
+    hold: int = 0  # bytes of a stream that are collected before any is passed on, as a buffering proxy does
 
 
 class _Pair:
@@ -166,7 +166,7 @@ class TcpProxy:
                     await asyncio.sleep(0.02)
                 await asyncio.sleep(self._behaviour.delay + len(data) / self._behaviour.rate)
                 held += data
-                if len(held) < self._behaviour.hold:
+                if pair.is_stream and len(held) < self._behaviour.hold:
                     continue
                 passed = held[: int(min(pair.left, len(held)))]
                 pair.left -= len(passed)

@@ -110,16 +110,18 @@ def test_what_it_blocks_arrives_when_it_no_longer_does(proxy: TcpProxy) -> None:
         assert read(client, 3) == b"abc"
 
 
-def test_it_collects_what_it_holds(proxy: TcpProxy) -> None:
+def test_it_collects_what_it_holds_of_a_stream(proxy: TcpProxy) -> None:
     proxy.behave(hold=100)
-    with connect(proxy) as client:
-        client.sendall(b"a" * 60)
-        client.settimeout(0.3)
+    with connect(proxy) as plain, connect(proxy) as stream:
+        stream.sendall(STREAM)
+        stream.settimeout(0.3)
         with pytest.raises(TimeoutError):
-            client.recv(1)
-        client.settimeout(10)
-        client.sendall(b"b" * 60)
-        assert read(client, 120) == b"a" * 60 + b"b" * 60
+            stream.recv(1)
+        plain.sendall(b"a")
+        assert read(plain, 1) == b"a"
+        stream.settimeout(10)
+        stream.sendall(b"b" * 100)
+        assert read(stream, len(STREAM) + 100) == STREAM + b"b" * 100
 
 
 @pytest.mark.parametrize("how", [{"delay": 0.3}, {"rate": 300}])
