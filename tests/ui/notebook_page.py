@@ -149,6 +149,7 @@ class NotebookPage:
 
     def walk(self, view: int = 0) -> list[list[Any]]:
         """Page through a log of no empty lines from its beginning, by keys: [seq, text] of every row, as they stand."""
+        self.page.bring_to_front()  # a tab behind another one paints once a second
         found: list[list[Any]] = self.views.nth(view).evaluate(WALK)
         return found
 

@@ -58,7 +58,7 @@ def test_a_hundred_cuts_during_100000_lines_lose_double_and_disorder_none_in_the
     cell = f"from jupyter_logstream import run\njob = run([{sys.executable!r}, '-c', {PROGRAM!r}, {str(enough)!r}])\n"
     with jupyter(tmp_path, kind="lab", options=OPTIONS) as server, proxied(server.port) as proxy:
         server.page_port = proxy.port
-        notebook = NotebookPage(page, server, cell + "job.show(height=2000)")
+        notebook = NotebookPage(page, server, cell + "job.show(height=6000)")
         # No less than the first frame needs: only a frame leads back to the foot of the ladder.
         proxy.cut_streams_after(choose.randrange(4000, choose.choice([15_000, 120_000])) for _ in range(CUTS))
         notebook.run()
