@@ -1,7 +1,15 @@
 // @vitest-environment happy-dom
 // Lines over time: counted without end in bounded room; drawn, selected and walked through.
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { areas, clock, countsInWords, Histogram, MAX_BUCKETS, type Timeline } from "../src/core/histogram.js";
+import {
+  areas,
+  clock,
+  countsInWords,
+  Histogram,
+  MAX_BUCKETS,
+  type Timeline,
+  timelineOf,
+} from "../src/core/histogram.js";
 import { type HistogramView, mountHistogram } from "../src/views/histogram.js";
 import { record } from "./workload.js";
 
@@ -27,6 +35,12 @@ describe("counting", () => {
     histogram.take([record(62, { ts: 6100 })]);
     expect(totals(histogram)).toEqual([10, 40, 0, 11, 0, 1]);
     expect(histogram.columns(10).at(-1)).toMatchObject({ from: 6000, to: 7000, seq: 62, counts: { error: 1 } });
+  });
+
+  it("takes the server's own total for the newest line, unless that is of a filter", () => {
+    const summary = { ...timeline, total: 60, lines: 55, first: 1 };
+    expect(timelineOf(summary, false).last).toBe(60);
+    expect(timelineOf(summary, true).last).toBe(55);
   });
 
   it("needs no server: it begins with the first line", () => {

@@ -21,6 +21,23 @@ export interface Timeline {
   readonly last: number;
 }
 
+/** What the server's summary says beside its timeline, as far as it is needed here. */
+export interface Summary extends Omit<Timeline, "last"> {
+  /** Lines that match, lines in all, and the first line that is kept. */
+  readonly total: number;
+  readonly lines: number;
+  readonly first: number;
+}
+
+/**
+ * The summary as a timeline that live lines go on from. The server counts after it has looked how many lines there are:
+ * without a filter its own total is the newer number.
+ */
+export function timelineOf(summary: Summary, filtered: boolean): Timeline {
+  const { from, to, bucket, buckets, total, lines, first } = summary;
+  return { from, to, bucket, buckets, last: filtered ? lines : Math.max(lines, first - 1 + total) };
+}
+
 /** So many lines of each level, from one time to another. `seq`: the first of them. */
 export interface Column {
   readonly from: number;
