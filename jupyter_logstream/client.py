@@ -26,6 +26,7 @@ from jupyter_logstream.connection import (
     block,
     call,
 )
+from jupyter_logstream.metrics import columns
 from jupyter_logstream.reader import Reader, frames
 from jupyter_logstream.records import Record
 from jupyter_logstream.snapshot import LINES, as_final, as_html, as_text, plain_text
@@ -294,6 +295,22 @@ class Workload:
         frame = pd.DataFrame(rows, columns=["seq", "ts", "level", "message", "step", "source", "part", "fields"])
         frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
         return frame.dropna(axis="columns", how="all")
+
+    def metrics(self, *names: str) -> Any:
+        """Numbers that its lines name (`loss=0.21`, `acc: 0.93`, `12.3it/s`) as a pandas DataFrame, a column per name.
+
+        `names`: only these. One row per line that names any, with its `seq`, `ts` (UTC) and `step`; NaN where a line has
+        none. Without pandas: as a dict of lists, `ts` in Unix ms, None for none. Read from records: of a progress bar its
+        last line counts.
+        """
+        table = columns(self.logs(), names)
+        try:
+            import pandas as pd  # noqa: PLC0415 - optional
+        except ModuleNotFoundError:
+            return table
+        frame = pd.DataFrame(table)
+        frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
+        return frame
 
     def show(self, height: int | None = None) -> LogView:
         """A view of its log, `height` pixels high (default: as the page likes)."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
 VALUES = {"records", "lines", "levels", "steps", "masking", "sse", "workload", "folder", "control"}
-KERNEL_SIDE = {"capturing", "client", "connection", "display", "magics", "reader", "snapshot", "widgets"}
+KERNEL_SIDE = {"capturing", "client", "connection", "display", "magics", "metrics", "reader", "snapshot", "widgets"}
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
 MAY_IMPORT = {
@@ -42,8 +42,9 @@ MAY_IMPORT = {
     "connection": VALUES,
     "reader": {*VALUES, "connection"},
     "snapshot": VALUES,
+    "metrics": VALUES,
     # display and widgets: imported only when something is shown
-    "client": {*VALUES, "connection", "reader", "snapshot", "display", "widgets"},
+    "client": {*VALUES, "connection", "metrics", "reader", "snapshot", "display", "widgets"},
     "widgets": {"client", "connection", "snapshot"},
     "display": {"client", "connection", "widgets"},
     "magics": {*VALUES, "client", "snapshot", "widgets"},
@@ -72,6 +73,7 @@ MAY_USE: dict[str, set[str]] = {
     "connection": {"httpx"},
     "reader": set(),
     "snapshot": set(),
+    "metrics": set(),
     "client": {"pandas"},
     "capturing": {"jupyter_core"},
 }
