@@ -28,8 +28,8 @@ const plot = () => host.querySelector(".plot") as SVGElement;
 const press = (key: string) => plot().dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 
 it("the first six are shown with their newest number, the others are a click away", () => {
-  expect(buttons().map((it) => it.textContent)).toEqual(["loss0.05", "acc19", "a19", "b19", "c19", "d19"]);
-  expect(buttons()[0]?.getAttribute("aria-label")).toBe("loss: 0.05, between 0.05 and 1");
+  expect(buttons().map((it) => it.textContent)).toEqual(["loss 0.05", "acc 19", "a 19", "b 19", "c 19", "d 19"]);
+  expect(buttons()[0]?.getAttribute("aria-label")).toBe("loss 0.05, between 0.05 and 1");
   host.querySelector<HTMLElement>(".curve-more")?.click();
   expect(buttons()).toHaveLength(7);
 });

@@ -38,9 +38,9 @@ it("a click goes to the step; names are text", () => {
   bar.update([...steps, { name: "<img src=x>", state: "failed", started: 5000, ended: 5001 }], 5000);
   const buttons = [...host.querySelectorAll("button")];
   expect(buttons.map((it) => it.getAttribute("aria-label"))).toEqual([
-    "load: succeeded, 3.0 s",
-    "fit: running, 1.0 s",
-    "<img src=x>: failed, 0.0 s",
+    "load 3.0 s, succeeded",
+    "fit 1.0 s, running",
+    "<img src=x> 0.0 s, failed",
   ]);
   expect(host.querySelector("img")).toBeNull();
   buttons[2]?.click();

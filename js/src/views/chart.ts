@@ -61,7 +61,7 @@ class LargeChart {
     shut.title = "Close (Escape)";
     for (const button of [shut, this.#log]) button.type = "button";
     shut.addEventListener("click", close);
-    this.#log.title = "Logarithmic scale";
+    this.#log.title = "log scale";
     this.#log.setAttribute("aria-label", this.#log.title);
     this.#log.addEventListener("click", () => {
       this.#logarithmic = !this.#logarithmic;

@@ -112,7 +112,7 @@ function make(name: string, act: () => void): Small {
   spark.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   spark.setAttribute("aria-hidden", "true");
   const value = element("span", "value");
-  const button = element("button", "curve", element("span", "name", name), spark, value);
+  const button = element("button", "curve", element("span", "name", name), spark, " ", value);
   button.type = "button";
   button.title = `${name}: show larger`;
   button.addEventListener("click", act);
@@ -128,6 +128,6 @@ function show({ button, value, path }: Small, series: Series, open: boolean): vo
   button.setAttribute("aria-expanded", String(open));
   button.setAttribute(
     "aria-label",
-    `${series.name}: ${shortNumber(series.last)}, between ${shortNumber(min)} and ${shortNumber(max)}`,
+    `${series.name} ${shortNumber(series.last)}, between ${shortNumber(min)} and ${shortNumber(max)}`,
   );
 }

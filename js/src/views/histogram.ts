@@ -61,7 +61,7 @@ class Drawn {
   constructor(options: HistogramOptions) {
     this.#options = options;
     this.#clear.type = "button";
-    this.#clear.title = "Clear the selected time (Escape)";
+    this.#clear.title = "All times: clear the selection (Escape)";
     this.#clear.setAttribute("aria-label", this.#clear.title);
     this.#clear.addEventListener("click", () => this.#select(undefined));
     const foot = element("div", "axis", this.#start, this.#said, this.#clear, this.#end);
@@ -209,7 +209,7 @@ class Drawn {
     const span = histogram.to - histogram.from;
     const [first] = this.#columns;
     const width = first === undefined ? span : first.to - first.from;
-    const time = (ts: number) => clock(ts, width, span);
+    const time = (ts: number) => clock(ts, span > 20_000 ? Math.max(1000, width) : width, span);
     setText(this.#start, time(histogram.from));
     setText(this.#end, time(histogram.to));
     const column = this.#at === undefined ? undefined : this.#columns[Math.min(this.#at, this.#columns.length - 1)];

@@ -91,5 +91,6 @@ function left(bar: Bar): string {
   if (bar.state === "done") return "done";
   if (bar.state === "stopped") return "stopped";
   if (bar.eta === undefined) return "";
-  return bar.eta < 10 ? `${Math.ceil(bar.eta)} s left` : `${duration(bar.eta * 1000)} left`;
+  if (bar.eta < 1) return "< 1 s left";
+  return bar.eta < 10 ? `${Math.round(bar.eta)} s left` : `${duration(bar.eta * 1000)} left`;
 }

@@ -57,7 +57,7 @@ export function mountStepBar(host: HTMLElement, { choose }: StepBarOptions): Ste
 
 function make(choose: (name: string) => void): Part {
   const [sign, name, took] = [icon("dot"), element("span", "name"), element("span", "took")];
-  const button = element("button", "step", sign, name, took);
+  const button = element("button", "step", sign, name, " ", took);
   button.type = "button";
   button.addEventListener("click", () => button.dataset["name"] && choose(button.dataset["name"]));
   return { button, sign, name, took };
@@ -71,7 +71,7 @@ function show({ button, sign, name, took }: Part, span: Span): void {
   setText(took, span.took);
   // Short ones keep room for a sign; flex-grow below 1 in all would not fill the bar.
   button.style.flexGrow = String(Math.max(0.01, Math.round(span.share * 1000) / 10));
-  const said = `${span.name}: ${span.state === "left-out" ? "" : `${span.state}, `}${span.took}`;
+  const said = `${span.name} ${span.took}${span.state === "left-out" ? "" : `, ${span.state}`}`;
   if (button.title !== said) {
     button.title = said;
     button.setAttribute("aria-label", said);
