@@ -1,18 +1,10 @@
 // The steps of a workload as stretches of one bar: how wide each is, and what it says. Pure; no DOM.
 
 import { duration } from "./format.js";
-import type { WorkloadState } from "./types.js";
+import type { Step, WorkloadState } from "./types.js";
 
 /** Steps shown; of more the first and the last ones, with a stretch between that says how many there are. */
 export const MOST = 40;
-
-/** A step as the protocol has it. Times in Unix ms; `ended` null while it runs. */
-export interface StepLike {
-  readonly name: string;
-  readonly state: WorkloadState;
-  readonly started: number;
-  readonly ended: number | null;
-}
 
 export interface Span {
   readonly name: string;
@@ -23,8 +15,8 @@ export interface Span {
 }
 
 /** Steps as spans, in their order. `now`: in the server's time, for those that run. */
-export function spans(steps: readonly StepLike[], now: number): readonly Span[] {
-  const length = ({ started, ended }: StepLike) => Math.max(0, (ended ?? now) - started);
+export function spans(steps: readonly Step[], now: number): readonly Span[] {
+  const length = ({ started, ended }: Step) => Math.max(0, (ended ?? now) - started);
   const total = Math.max(
     1,
     steps.reduce((sum, step) => sum + length(step), 0),

@@ -1,6 +1,7 @@
 // The steps of a workload as one bar, each as wide as it took time. A click on one goes to it. DOM only.
 
-import { type Span, type StepLike, spans } from "../core/spans.js";
+import { type Span, spans } from "../core/spans.js";
+import type { Step } from "../core/types.js";
 import { element, type IconName, icon, setData, setIcon, setText } from "./dom.js";
 
 const SIGNS: { readonly [state in Span["state"]]?: IconName } = {
@@ -14,7 +15,7 @@ const SIGNS: { readonly [state in Span["state"]]?: IconName } = {
 
 export interface StepBar {
   /** Shows these steps; none: hides. `now`: in the server's time. */
-  update(steps: readonly StepLike[], now: number): void;
+  update(steps: readonly Step[], now: number): void;
   dispose(): void;
 }
 
