@@ -44,4 +44,4 @@ def test_long_lines_take_no_longer_than_their_beginning():
     for unit in ("a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-"):
         before = time.perf_counter()
         numbers(unit * (10_000_000 // len(unit)))
-        assert time.perf_counter() - before < 2
+        assert time.perf_counter() - before < 20

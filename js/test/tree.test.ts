@@ -74,7 +74,7 @@ describe("bounds", () => {
     const start = performance.now();
     readTree(line);
     looksLikeData(line);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(5000);
   });
 });
 
