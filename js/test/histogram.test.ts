@@ -43,6 +43,16 @@ describe("counting", () => {
     expect(timelineOf(summary, true).last).toBe(55);
   });
 
+  it("keeps what came while the server was counting, once", () => {
+    const histogram = new Histogram();
+    histogram.take([record(59, { ts: 4100 }), record(60, { ts: 4200 }), record(61, { ts: 4300 })]);
+    histogram.set(timeline);
+    expect(totals(histogram)).toEqual([10, 40, 0, 11]);
+    histogram.take([record(62, { ts: 4400 })]);
+    histogram.set({ ...timeline, last: 61 });
+    expect(totals(histogram)).toEqual([10, 40, 0, 11]);
+  });
+
   it("needs no server: it begins with the first line", () => {
     const histogram = new Histogram();
     histogram.take([record(1, { ts: 1e12 }), record(2, { ts: 1e12 + 900 })]);

@@ -5,6 +5,8 @@ import type { Level, LogRecord } from "./types.js";
 
 /** Buckets held; silence of any length cannot make more. */
 export const MAX_BUCKETS = 400;
+/** Lines remembered that the server may not have counted yet when it answers; of a greater flood the newest. */
+const MAX_RECENT = 20_000;
 /** How long a bucket is where the server has said nothing yet. */
 const FIRST_MS = 250;
 
@@ -57,6 +59,8 @@ export class Histogram {
   #width = FIRST_MS;
   #buckets: Bucket[] = [];
   #last = 0;
+  /** Seq, time and level of lines as they came: what the server answers is older than they are. */
+  #recent: (readonly [seq: number, ts: number, level: Level])[] = [];
 
   /** Whether there is a time span to look at. */
   get empty(): boolean {
@@ -71,26 +75,22 @@ export class Histogram {
     return this.#from + this.#buckets.length * this.#width;
   }
 
-  /** Begins anew with what the server has counted. */
+  /** Begins anew with what the server has counted, and what has come since it looked. */
   set(timeline: Timeline): void {
+    const recent = this.#recent;
     this.clear();
     this.#from = timeline.from;
     this.#width = Math.max(1, timeline.bucket);
     this.#last = timeline.last;
     this.#buckets = timeline.buckets.map(({ seq, counts }) => ({ seq: seq ?? undefined, counts: { ...counts } }));
     while (this.#buckets.length > MAX_BUCKETS) this.#halve();
+    for (const [seq, ts, level] of recent) this.#count(seq, ts, level);
   }
 
   /** Lines as they come. What the server had counted, or came before, does not count again. */
   take(records: readonly LogRecord[]): void {
-    for (const { seq, ts, level } of records) {
-      if (seq <= this.#last) continue;
-      this.#last = seq;
-      if (this.#buckets.length === 0) this.#from = ts;
-      const bucket = this.#at(ts);
-      bucket.seq ??= seq;
-      bucket.counts[level] = (bucket.counts[level] ?? 0) + 1;
-    }
+    for (const { seq, ts, level } of records) this.#count(seq, ts, level);
+    if (this.#recent.length > 2 * MAX_RECENT) this.#recent = this.#recent.slice(-MAX_RECENT);
   }
 
   clear(): void {
@@ -98,6 +98,7 @@ export class Histogram {
     this.#width = FIRST_MS;
     this.#buckets = [];
     this.#last = 0;
+    this.#recent = [];
   }
 
   /** At most `most` columns, of several buckets each where there are more. */
@@ -112,6 +113,16 @@ export class Histogram {
       columns.push({ from, to: from + group.length * this.#width, seq, counts, total });
     }
     return columns;
+  }
+
+  #count(seq: number, ts: number, level: Level): void {
+    if (seq <= this.#last) return;
+    this.#last = seq;
+    this.#recent.push([seq, ts, level]);
+    if (this.#buckets.length === 0) this.#from = ts;
+    const bucket = this.#at(ts);
+    bucket.seq ??= seq;
+    bucket.counts[level] = (bucket.counts[level] ?? 0) + 1;
   }
 
   /** Two sources are not quite in order, and a clock may be set back: what is too early counts in the first bucket. */
