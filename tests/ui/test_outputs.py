@@ -278,6 +278,26 @@ def test_an_untrusted_notebook_shows_the_static_picture_where_only_a_widget_coul
     assert page.views.count() == 0
 
 
+HOSTILE = r"printf '%b\n' '\033[31mred\033[0m' '<img src=x onerror=f()>' '</pre><script>window.mine=1</script>' last"
+
+
+@of("anywidget")
+def test_hostile_lines_are_text_in_the_static_picture_of_an_untrusted_notebook(notebook: Open):
+    page = notebook(f"from jupyter_logstream import run\nrun({HOSTILE!r}).wait(20)")
+    page.run()
+    page.save()
+    alter(page)
+    page.open()
+    picture = page.page.locator(".jp-RenderedHTML")
+    picture.get_by_text("last", exact=False).first.wait_for(timeout=10_000)
+    lines = picture.locator("pre").inner_text().splitlines()
+    assert lines == ["red", "<img src=x onerror=f()>", "</pre><script>window.mine=1</script>", "last"]
+    assert picture.locator("img, script").count() == 0
+    assert page.page.evaluate("window.mine") is None
+    red = picture.locator("pre span").first.evaluate("it => getComputedStyle(it).color")
+    assert red == "rgb(206, 83, 78)", "a viewer that keeps styles shows the colours"
+
+
 @of("both")
 @pytest.mark.parametrize("exporter", [nbconvert.HTMLExporter, nbconvert.MarkdownExporter])
 def test_what_nbconvert_makes_of_it_holds_the_final_picture(exporter, notebook: Open, server: Server):
