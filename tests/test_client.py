@@ -197,6 +197,21 @@ def test_without_pandas_a_data_frame_is_a_list_of_dicts(here, monkeypatch):
     assert [(row["seq"], row["message"]) for row in rows] == [(1, "a")]
 
 
+def test_numbers_that_lines_name_are_a_data_frame(here):
+    frame = run("for i in 1 2 3; do echo epoch $i/3 loss=0.$i; done; echo acc: 0.9; echo done").wait(20).metrics()
+    assert list(frame.columns) == ["seq", "ts", "step", "epoch", "loss", "acc"]
+    assert frame["loss"].tolist()[:3] == [0.1, 0.2, 0.3]
+    assert frame["acc"].notna().tolist() == [False, False, False, True]
+    assert str(frame["ts"].dtype.tz) == "UTC"
+
+
+def test_without_pandas_numbers_are_a_dict_of_lists(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    job = run("echo loss=1; echo acc=2").wait(20)
+    assert job.metrics("loss")["loss"] == [1.0]
+    assert job.metrics()["acc"] == [None, 2.0]
+
+
 def test_text_is_what_was_written_and_not_utf8_is_shown_as_such(here):
     assert run(r"printf 'a\377b\r\nc'").wait(20).text() == "a\ufffdb\r\nc"
 

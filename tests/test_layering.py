@@ -13,7 +13,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
 VALUES = {"records", "lines", "levels", "steps", "masking", "sse", "workload", "folder", "control"}
-KERNEL_SIDE = {"capturing", "client", "connection", "display", "magics", "reader", "snapshot", "widgets"}
+KERNEL_SIDE = {
+    *("ansi", "capturing", "client", "connection", "display", "first_error", "magics", "metrics", "reader", "snapshot"),
+    "widgets",
+}
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
 MAY_IMPORT = {
@@ -41,13 +44,16 @@ MAY_IMPORT = {
     },
     "connection": VALUES,
     "reader": {*VALUES, "connection"},
-    "snapshot": VALUES,
+    "ansi": VALUES,
+    "first_error": {*VALUES, "ansi"},
+    "snapshot": {*VALUES, "ansi", "first_error"},
+    "metrics": VALUES,
     # display and widgets: imported only when something is shown
-    "client": {*VALUES, "connection", "reader", "snapshot", "display", "widgets"},
+    "client": {*VALUES, "ansi", "connection", "first_error", "metrics", "reader", "snapshot", "display", "widgets"},
     "widgets": {"client", "connection", "snapshot"},
     "display": {"client", "connection", "widgets"},
-    "magics": {*VALUES, "client", "snapshot", "widgets"},
-    "capturing": {*VALUES, "client", "connection", "snapshot"},
+    "magics": {*VALUES, "ansi", "client", "snapshot", "widgets"},
+    "capturing": {*VALUES, "ansi", "client", "connection"},
 }
 
 # The same within capturing/: a record goes log_capture (or output_capture) -> outbox -> spool, delivery -> connection.
@@ -71,7 +77,10 @@ MAY_USE: dict[str, set[str]] = {
     "backends": set(),
     "connection": {"httpx"},
     "reader": set(),
+    "ansi": set(),
+    "first_error": set(),
     "snapshot": set(),
+    "metrics": set(),
     "client": {"pandas"},
     "capturing": {"jupyter_core"},
 }

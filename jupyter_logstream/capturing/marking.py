@@ -14,9 +14,9 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from jupyter_logstream.ansi import plain_text
 from jupyter_logstream.capturing.stdio import Tap, tap
 from jupyter_logstream.lines import clean
-from jupyter_logstream.snapshot import plain_text
 from jupyter_logstream.workload import WORKLOAD_VARIABLE
 
 if TYPE_CHECKING:

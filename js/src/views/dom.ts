@@ -13,6 +13,18 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** An SVG element, as `element` makes an HTML one. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...children: SVGElement[]
+): SVGElementTagNameMap[K] {
+  const made = document.createElementNS(SVG, tag);
+  if (className !== "") made.setAttribute("class", className);
+  made.append(...children);
+  return made;
+}
+
 /** Outlines on a grid of 16, drawn in the colour of the text. */
 const ICONS = {
   dot: "M8 5.5a2.5 2.5 0 1 1 0 5a2.5 2.5 0 1 1 0-5",
