@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and a server that misbehaves as it is told. For tests of every kind: its loop has a thread.
+"""A TCP proxy between client and server that misbehaves as it is told. For tests of every kind: its loop has a thread.
 
 It knows no HTTP but one thing: a connection on which `STREAM` was asked for carries an event stream, and can be treated
 apart from all others. It holds at most `hold` bytes of a connection, and a few reads of 64 KiB.
@@ -58,6 +58,8 @@ class TcpProxy:
     def __init__(self, target: int) -> None:
         self.target, self.port, self.cuts = target, 0, 0
         self._behaviour = Behaviour()
+        self._open = asyncio.Event()
+        self._open.set()
         self._sizes: deque[int] = deque()
         self._pairs: set[_Pair] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -70,6 +72,7 @@ class TcpProxy:
     def behave(self, **how: Any) -> None:
         """From now on as `Behaviour` says; without arguments as a wire."""
         self._behaviour = replace(Behaviour(), **how)
+        self._loop.call_soon_threadsafe(self._open.clear if self._behaviour.block else self._open.set)
 
     def cut_streams_after(self, sizes: Iterable[int]) -> None:
         """Cut the next streams after so many bytes each (every fourth by a reset); those after them live.
@@ -134,7 +137,7 @@ class TcpProxy:
             return
         pair = _Pair(client, server)
         self._pairs.add(pair)
-        ways = [asyncio.ensure_future(self._up(from_client, pair)), asyncio.ensure_future(self._down(from_server, pair))]
+        ways = [self._loop.create_task(way) for way in (self._up(from_client, pair), self._down(from_server, pair))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -162,8 +165,7 @@ class TcpProxy:
         held = b""
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(_PIECE):
-                while self._behaviour.block:
-                    await asyncio.sleep(0.02)
+                await self._open.wait()
                 await asyncio.sleep(self._behaviour.delay + len(data) / self._behaviour.rate)
                 held += data
                 if pair.is_stream and len(held) < self._behaviour.hold:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from tornado.http1connection import HTTP1Connection  # noqa: TC002 - with the others
-from tornado.iostream import StreamClosedError
+from tornado.iostream import BaseIOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from ..sse import encode
@@ -154,5 +155,11 @@ class EventStreamHandler(LogStreamHandler):
         stream = cast("HTTP1Connection", self.request.connection).stream
         finished = super().finish(*args, set_content_type=HEADERS["Content-Type"], **kwargs)
         if not stream.closed():  # Tornado heeds the `Connection: close` of requests, not that of its own answers
-            stream.write(b"").add_done_callback(lambda sent: sent.exception() or stream.close())
+            stream.write(b"").add_done_callback(partial(_close, stream))
         return finished
+
+
+def _close(stream: BaseIOStream, sent: asyncio.Future[None]) -> None:
+    """Close the connection behind all that was sent (or could not be: it is closed already, and nobody's fault)."""
+    sent.exception()
+    stream.close()

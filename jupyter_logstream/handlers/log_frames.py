@@ -16,7 +16,7 @@ from ..store.query import Filter, count, matches, tail_cursor
 from .frames import LARGEST_FRAME, Cursor, Frame, Start, dump
 
 MOST_RECORDS = 2000
-_FIRST_RECORDS = 100  # of a connection's first frame, then twice as many: one that is cut soon has moved on all the same
+_FIRST_RECORDS = 100  # then twice as many each time: a connection that is cut soon has moved on all the same
 _UPDATES_APART = 0.1  # seconds between two updates of a line being written
 _QUIET = 0.2  # seconds after which an unended line is shown
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -20,7 +20,7 @@ from ui.notebook_page import NotebookPage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import Page
     from serving import Server
     from tcp_proxy import TcpProxy
 
