@@ -32,6 +32,15 @@ describe("bars of real programs", () => {
     expect(shownTogether(program).join()).toContain(label);
   });
 
+  it("one after the other are one at a time", () => {
+    const bars = new ProgressBars();
+    for (const epoch of [1, 2, 3]) {
+      for (const done of [10, 100])
+        bars.rewrite("stderr", `epoch ${epoch} |###   | ${done}/100 [5 it/s]`, epoch * 100 + done);
+    }
+    expect(bars.shown(500).map(({ label }) => label)).toEqual(["epoch 3"]);
+  });
+
   it("are done at 100 %, stay for a while, and go", () => {
     const bars = new ProgressBars();
     const frames = recorded("tqdm");

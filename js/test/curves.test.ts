@@ -34,6 +34,19 @@ it("the first six are shown with their newest number, the others are a click awa
   expect(buttons()).toHaveLength(7);
 });
 
+it("one that comes later stands where it belongs", () => {
+  const later = new Metrics();
+  const say = (from: number, text: string) =>
+    later.take(
+      Array.from({ length: 5 }, (_, i) => record(from + i, { message: text.replaceAll("#", String(from + i)) })),
+    );
+  say(1, "#it/s");
+  curves.update(later.worthSeeing);
+  say(6, "#it/s loss=#");
+  curves.update(later.worthSeeing);
+  expect(buttons().map((it) => it.querySelector(".name")?.textContent)).toEqual(["loss", "it/s"]);
+});
+
 it("a click opens one, another closes it", () => {
   buttons()[0]?.click();
   expect(buttons()[0]?.getAttribute("aria-expanded")).toBe("true");

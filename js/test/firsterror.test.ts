@@ -55,7 +55,7 @@ describe("what is told", () => {
 });
 
 describe("the card", () => {
-  const error = { seq: 1234, title: "KeyError: '<b>'", repeats: 3, errors: 12 };
+  const error = { seq: 1234, title: "KeyError: '<b>'", lines: 3, repeats: 3, errors: 12 };
 
   it("says it as text and shows the line", () => {
     const host = document.createElement("div");
@@ -67,6 +67,12 @@ describe("the card", () => {
     expect(host.querySelector(".counts")?.textContent).toBe("line 1,234 · 3 times · 12 error lines in all");
     (host.querySelector(".show") as HTMLElement).click();
     expect(jump).toHaveBeenCalledWith(1234);
+  });
+
+  it("does not count its own lines as other errors", () => {
+    const host = document.createElement("div");
+    mountErrorCard(host, { jump: () => undefined }).update({ ...error, errors: 9 });
+    expect(host.querySelector(".counts")?.textContent).toBe("line 1,234 · 3 times");
   });
 
   it("stays closed once closed, until another error is the first", () => {

@@ -120,8 +120,8 @@ export class ProgressBars {
   }
 
   /**
-   * "batch 1" takes the place of "batch 0", which its program has wiped unfinished. One that comes back has proven that
-   * such bars stand side by side ("worker 0", "worker 1"): of those none is dropped any more.
+   * "batch 1" takes the place of "batch 0", which is done, or which its program has wiped unfinished. One that comes back
+   * has proven that such bars stand side by side ("worker 0", "worker 1"): of those none is dropped any more.
    */
   #dropPredecessors(source: string, label: string, key: string): void {
     const family = `${source} ${skeleton(label)}`;
@@ -129,8 +129,9 @@ export class ProgressBars {
     if (label === "" || this.#sideBySide.has(family)) return;
     for (const [other, bar] of this.#bars) {
       const sibling = bar.source === source && bar.label !== label && skeleton(bar.label) === skeleton(label);
-      if (!sibling || bar.state !== "moving" || bar.updated === bar.started) continue;
+      if (!sibling || (bar.state === "moving" && bar.updated === bar.started)) continue;
       this.#bars.delete(other);
+      if (bar.state !== "moving") continue;
       if (this.#replaced.size >= REMEMBERED) this.#replaced.clear();
       this.#replaced.add(other);
     }

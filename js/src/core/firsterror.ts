@@ -17,6 +17,8 @@ export interface FirstError {
   readonly title: string;
   /** How many lines say the same, this one included. */
   readonly repeats: number;
+  /** How many lines it has: of a traceback each one counts as an error. */
+  readonly lines: number;
   /** Lines of level error and above in the whole log. */
   readonly errors: number;
 }
@@ -45,7 +47,9 @@ export async function firstError(
   );
   const title = traceback?.title ?? shortened(untimed(withoutColours(record.message)), LONGEST);
   const repeats = await count(asked(title), signal);
-  return { seq: traceback?.from ?? record.seq, title, repeats: Math.max(1, repeats), errors: Math.max(errors, 1) };
+  const seq = traceback?.from ?? record.seq;
+  const lines = traceback === undefined ? 1 : traceback.to - traceback.from + 1;
+  return { seq, title, lines, repeats: Math.max(1, repeats), errors: Math.max(errors, 1) };
 }
 
 /** Without the time and level that programs put before a message: those differ from line to line. */

@@ -31,11 +31,14 @@ export function readTree(message: string, fields?: Readonly<{ [name: string]: un
   return readJson(text) ?? readLogfmt(text);
 }
 
-/** A cheap look: whether it is worth to offer a tree for this line. */
+/** Longer lines than this are looked at only when they are opened. */
+const QUICK = 4000;
+
+/** Whether to offer a tree for this line; of a very long one, whether it begins and ends like data. */
 export function looksLikeData(message: string): boolean {
+  if (message.length <= QUICK) return readTree(message) !== undefined;
   if (message.length > LONGEST) return false;
-  const text = withoutColours(message.length > 2000 ? message.slice(0, 2000) : message);
-  return /[{[]\s*["{[\]}\d-]/.test(text) ? /[\]}]\s*$/.test(withoutColours(message)) : pairs(text) !== undefined;
+  return /^[^{[]{0,300}[{[]\s*["{[]/.test(message.slice(0, QUICK)) && /[\]}]\s*$/.test(message.slice(-100));
 }
 
 function readJson(text: string): Tree | undefined {
@@ -45,6 +48,8 @@ function readJson(text: string): Tree | undefined {
   for (let tries = 0; tries < 3; tries++) {
     const at = brackets.exec(text)?.index;
     if (at === undefined || at > LONGEST_PREFIX) return undefined;
+    // Behind a prefix a list is prose, unless it is one of objects.
+    if (at > 0 && !/^(?:\{|\[\s*\{)/.test(text.slice(at, at + 50)) && text.slice(0, at).trim() !== "") continue;
     const value = parsed(text.slice(at));
     if (value !== undefined && size(value) > 0) return build(value);
   }

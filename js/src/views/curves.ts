@@ -78,7 +78,9 @@ class Strip {
     const series = this.#series;
     const shown = this.#all ? series : series.slice(0, SHOWN);
     this.#drop(new Set(shown.map(({ name }) => name)));
-    for (const one of shown) show(this.#small(one.name), one, one.name === this.#open);
+    shown.forEach((one, i) => {
+      show(this.#small(one.name, shown.slice(i + 1)), one, one.name === this.#open);
+    });
     const left = series.length - SHOWN;
     this.#more.hidden = left <= 0;
     setText(this.#more, this.#all ? "fewer" : `+${left}`);
@@ -95,13 +97,14 @@ class Strip {
     }
   }
 
-  /** The order may change as more is known; a button that moved would lose the focus, so only what is new is placed. */
-  #small(name: string): Small {
+  /** Only what is new is placed, before the next one that is there: a button that moved would lose the focus. */
+  #small(name: string, after: readonly Series[]): Small {
     const known = this.#smalls.get(name);
     if (known !== undefined) return known;
     const small = make(name, () => this.#choose(this.#open === name ? undefined : name));
+    const next = after.map((series) => this.#smalls.get(series.name)).find((it) => it !== undefined);
     this.#smalls.set(name, small);
-    this.#strip.insertBefore(small.button, this.#more);
+    this.#strip.insertBefore(small.button, next?.button ?? this.#more);
     return small;
   }
 }

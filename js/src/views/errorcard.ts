@@ -59,8 +59,8 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
   };
 }
 
-function words({ seq, repeats, errors }: FirstError): string {
+function words({ seq, lines, repeats, errors }: FirstError): string {
   const times = repeats > 1 ? [`${thousands(repeats)} times`] : [];
-  const others = errors > repeats ? [`${thousands(errors)} error lines in all`] : [];
+  const others = errors > lines * repeats ? [`${thousands(errors)} error lines in all`] : [];
   return [`line ${thousands(seq)}`, ...times, ...others].join(" · ");
 }
