@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import detection, fanin, page, readers, start, throughput
+from . import detection, fanin, page, readers, start, throughput, view
 
 
 def main() -> None:
     results: dict[str, float] = {}
-    for part in (start, throughput, fanin, readers, detection, page):
+    for part in (start, throughput, fanin, readers, detection, page, view):
         results.update(part.main())
     width = max(map(len, results))
     for name, value in results.items():

@@ -232,9 +232,27 @@ class Workload:
         raw = text.encode() if isinstance(text, str) else text
         call("POST", self._path("/input"), params={"eof": 1} if eof else None, raw=raw)
 
-    def logs(self, after: int | None = None, tail: int | None = None, level: str | None = None) -> list[Record]:
-        """Records written so far: those after a cursor, the last `tail`, those of `level` and above."""
-        params: dict[str, Any] = {} if level is None else {"level": level}
+    def logs(
+        self,
+        after: int | None = None,
+        tail: int | None = None,
+        level: str | None = None,
+        *,
+        levels: Sequence[str] | None = None,
+        step: str | None = None,
+        source: str | None = None,
+        q: str | None = None,
+        exclude: str | None = None,
+    ) -> list[Record]:
+        """Records written so far that match: those after a cursor, the last `tail`, those of `level` and above.
+
+        `levels`: of exactly these; `source`: stdout or stderr; `q`: with this text, or `/regular expression/`;
+        `exclude`: without it. The log view in the page shows its own filter as such a call.
+        """
+        chosen = {"level": level, "step": step, "source": source, "q": q, "not": exclude}
+        params: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+        if levels is not None:
+            params["levels"] = ",".join(levels)
         if after is not None:
             params["after"] = after
         if tail is not None:

@@ -176,6 +176,11 @@ def test_logs_are_filtered_and_cut(here):
     assert [record.message for record in job.logs(tail=1, level="error")] == ["ERROR 3"]
     assert job.logs(tail=0) == []
     assert len(job.logs(tail=100)) == job.lines == 6
+    assert [record.seq for record in job.logs(q="/[23]$/", levels=["error", "fatal"])] == [
+        record.seq for record in job.logs(level="error") if record.message[-1] in "23"
+    ]
+    assert [record.message for record in job.logs(level="error", exclude="2")] == ["ERROR 1", "ERROR 3"]
+    assert job.logs(source="stderr", step="none") == []
 
 
 def test_all_pages_of_a_long_log_are_fetched(here):

@@ -95,10 +95,11 @@ JS_MAY_IMPORT = {
     "core": {"core"},
     "views": {"core", "views"},
     "view": {"core", "views"},
-    "anywidget": {"core", "view"},
+    "table": {"core", "view", "views"},
+    "anywidget": {"core", "table", "view"},
     "hub-worker": {"core"},
     "labextension": {"core", "view", "@lumino/widgets", "@jupyterlab/rendermime-interfaces"},
-    "panel": {"core", "view", "@lumino/widgets", "@jupyterlab/application", "@jupyterlab/apputils"},
+    "panel": {"core", "table", "view", "@lumino/widgets", "@jupyterlab/application", "@jupyterlab/apputils"},
     "jupyterlab.d": {"@lumino/widgets", "@jupyterlab/apputils"},  # types only
 }
 

@@ -4,7 +4,8 @@
 
 import { areOutputsClaimed } from "./core/bundle.js";
 import { readConfig } from "./core/page.js";
-import type { showLog, showTable } from "./view.js";
+import type { showTable } from "./table.js";
+import type { showLog } from "./view.js";
 
 /** What we use of anywidget's model. */
 interface Model {
@@ -22,10 +23,12 @@ interface RenderProps {
   readonly signal?: AbortSignal;
 }
 
+/** The modules of views; the table's brings the log, too. */
 interface Views {
-  readonly showLog: typeof showLog;
-  readonly showTable: typeof showTable;
+  readonly view: { readonly showLog: typeof showLog };
+  readonly table: { readonly showTable: typeof showTable };
 }
+type Load = <K extends keyof Views>(name: K) => Promise<Views[K]>;
 
 interface Shell {
   initialize(props: Pick<RenderProps, "model">): void;
@@ -34,13 +37,13 @@ interface Shell {
 
 const TRAITS = ["view", "scope", "workload", "height", "state", "limit"].map((trait) => `change:${trait}`).join(" ");
 
-export function viewsUrl(doc: Document = document, location: Location = doc.location): string {
+export function viewsUrl(name: string, doc: Document = document, location: Location = doc.location): string {
   const base = readConfig(doc, location).baseUrl.replace(/\/?$/, "/");
-  return new URL(`${base}static/jupyter_logstream/view.js`, location.origin).href;
+  return new URL(`${base}static/jupyter_logstream/${name}.js`, location.origin).href;
 }
 
 /** A shell over views that `load` brings. */
-export function shell(load: () => Promise<Views>): Shell {
+export function shell(load: Load): Shell {
   return {
     // Comes for every model, shown or not: so the kernel learns whether its widgets are needed for outputs of workloads.
     initialize({ model }) {
@@ -60,20 +63,25 @@ export function shell(load: () => Promise<Views>): Shell {
         const mine = turn;
         const host = document.createElement("div");
         el.replaceChildren(host);
-        const views = await load().catch(() => undefined);
-        if (mine !== turn) return;
-        if (views === undefined) {
-          host.textContent = "The log view could not be loaded: does jupyter-logstream run in this Jupyter server?";
-          return;
-        }
         // A kernel may be older than this page, and know fewer traits.
         const text = (trait: string) => String(model.get(trait) ?? "");
         const number = (trait: string, otherwise: number) => Number(model.get(trait) ?? otherwise);
         const shown = { height: number("height", 0), protocol: number("protocol", 1) };
-        view =
+        const opening =
           text("view") === "workloads"
-            ? views.showTable(host, { ...shown, state: text("state"), limit: number("limit", 0) })
-            : views.showLog(host, { ...shown, workload: text("workload"), scope: text("scope") });
+            ? load("table").then(({ showTable }) => () => {
+                return showTable(host, { ...shown, state: text("state"), limit: number("limit", 0) });
+              })
+            : load("view").then(({ showLog }) => () => {
+                return showLog(host, { ...shown, workload: text("workload"), scope: text("scope") });
+              });
+        const open = await opening.catch(() => undefined);
+        if (mine !== turn) return;
+        if (open === undefined) {
+          host.textContent = "The log view could not be loaded: does jupyter-logstream run in this Jupyter server?";
+          return;
+        }
+        view = open();
       };
       const again = () => void show();
       const cleanup = () => {
@@ -89,4 +97,4 @@ export function shell(load: () => Promise<Views>): Shell {
   };
 }
 
-export default shell(() => import(viewsUrl()) as Promise<Views>);
+export default shell((name) => import(viewsUrl(name)));

@@ -47,6 +47,8 @@ const ICONS = {
   tab: "M9 3h4v4M13 3 7.5 8.5M7 3.5H3.5v9h9V9",
   steps: "M3 4h2.5M8 4h5M3 8h2.5M8 8h5M3 12h2.5M8 12h5",
   filter: "M2.5 3.5h11L9.5 8.5v4l-3-1.5v-2.5z",
+  more: "M3 4.5h10M3 8h10M3 11.5h10",
+  alert: "M8 3 14 13H2zM8 7v2.5M8 11.4v.1",
 } as const;
 
 export type IconName = keyof typeof ICONS;
