@@ -15,7 +15,7 @@ from published import PLACE, messages, named, place_of, spools, until
 from serving import Server, jupyter
 
 from jupyter_logstream import LogHandler, step
-from jupyter_logstream import spool as spool_module
+from jupyter_logstream.capturing import spool as spool_module
 from jupyter_logstream.connection import NoServer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_logstream import spool as spools
+from jupyter_logstream.capturing import spool as spools
 from jupyter_logstream.capturing.spool import Spool, SpoolClosed, take_in
 
 
