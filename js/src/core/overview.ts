@@ -5,15 +5,21 @@ import { ProgressBars } from "./bars.js";
 import { type FirstError, firstError } from "./firsterror.js";
 import { Histogram, timelineOf } from "./histogram.js";
 import { history } from "./history.js";
+import type { Lines } from "./lines.js";
 import { Metrics } from "./metrics.js";
 import { isEmpty } from "./query.js";
-import type { LogSource } from "./source.js";
+import type { Asked, LogSource } from "./source.js";
 import type { LogRecord, StreamFilter } from "./types.js";
 
 const BUCKETS = 300;
-/** The server's counts are asked for again once in this time, where live lines alone don't tell. */
+/** The server's counts are asked for again once in this time, where live lines alone don't tell; of a long log rarer. */
 const PACE_MS = 5000;
+export const paceOf = (lines: number) => PACE_MS + lines / 200;
 const TAIL = 200;
+/** Lines that are simply fetched; lines that are searched for the names of numbers; of more, samples are taken. */
+const ALL = 5000;
+const SEARCHED = 100_000;
+const [SAMPLES, SAMPLE] = [24, 100];
 /** Fewer lines, or less time, are seen at a glance. */
 const FEWEST_LINES = 50;
 const SHORTEST_MS = 2000;
@@ -24,6 +30,7 @@ export class Overview {
   readonly metrics = new Metrics();
   error: FirstError | undefined;
   readonly #source: LogSource;
+  readonly #lines: Lines;
   readonly #changed: () => void;
   readonly #ended = new AbortController();
   #filter: StreamFilter = {};
@@ -37,8 +44,9 @@ export class Overview {
   /** Names whose numbers before the page looked have been asked for. */
   #filled = new Set<string>();
 
-  constructor(source: LogSource, changed: () => void) {
+  constructor(source: LogSource, lines: Lines, changed: () => void) {
     this.#source = source;
+    this.#lines = lines;
     this.#changed = changed;
   }
 
@@ -88,12 +96,13 @@ export class Overview {
   /** To be called as the log grows: asks what live lines don't tell. `last`: newest line; `errors`: as far as known. */
   update(last: number, errors: number): void {
     this.#last = last;
+    if (!this.#heard && this.#lines.get(last) !== undefined) this.#catchUp(last);
     if (this.#asking || last === 0 || last === this.#askedFor) return;
     const isFirst = this.#askedFor === 0;
     const wantsError = errors > 0 && errors !== this.error?.errors;
     if (!isFirst && isEmpty(this.#filter) && !wantsError) return;
     // Whoever waits for the first error shall not wait long.
-    const pace = wantsError && this.error === undefined ? PACE_MS / 10 : PACE_MS;
+    const pace = wantsError && this.error === undefined ? PACE_MS / 10 : paceOf(last);
     if (!isFirst && performance.now() - this.#askedAt < pace) return;
     this.#asking = true;
     this.#askedAt = performance.now();
@@ -111,6 +120,19 @@ export class Overview {
     this.#ended.abort();
   }
 
+  /** Others on the page follow this log already, so its end wasn't told to us: what the view has fetched of it will do. */
+  #catchUp(last: number): void {
+    this.#heard = true;
+    const held: LogRecord[] = [];
+    for (let seq = last; seq > last - TAIL; seq--) {
+      const record = this.#lines.get(seq);
+      if (record === undefined) break;
+      held.unshift(record);
+    }
+    this.metrics.take(held);
+    this.#fillCurves(this.#ended.signal).then(this.#changed, () => undefined);
+  }
+
   async #ask(filter: StreamFilter): Promise<void> {
     const { signal } = this.#ended;
     const summed = await this.#source.summary?.(filter, BUCKETS, signal);
@@ -126,16 +148,23 @@ export class Overview {
     this.error = await firstError(record, errors, { records, count }, signal);
   }
 
+  /** The numbers of lines that the page hasn't seen, as far as that costs the server little. */
   async #fillCurves(signal: AbortSignal): Promise<void> {
-    // Others on the page follow this log already: its end was not told to us again.
-    if (!this.#heard) {
-      const { records } = await this.#source.page({ after: Math.max(0, this.#last - TAIL), limit: TAIL }, signal);
-      this.metrics.take(records);
-    }
     const names = this.metrics.series.map(({ name }) => name).filter((name) => !this.#filled.has(name));
     if (names.length === 0) return;
     for (const name of names) this.#filled.add(name);
-    const ask = (q: string, offset: number, limit: number) => this.#source.page({ q, offset, limit }, signal);
-    this.metrics.fill(await history(names, ask, signal));
+    const { first, last } = this.#lines;
+    const page = async (asked: Asked) => await this.#source.page(asked, signal);
+    if (last - first < ALL) this.metrics.fill((await page({ after: first - 1, limit: ALL })).records);
+    else if (last - first < SEARCHED) {
+      this.metrics.fill(await history(names, (q, offset, limit) => page({ q, offset, limit }), signal));
+    } else {
+      const sampled: LogRecord[] = [];
+      for (let i = 0; i < SAMPLES; i++) {
+        const after = first - 1 + Math.floor(((last - first) * i) / SAMPLES);
+        sampled.push(...(await page({ after, limit: SAMPLE })).records);
+      }
+      this.metrics.fill(sampled);
+    }
   }
 }

@@ -1,12 +1,12 @@
 // Marks beside the scrollbar: where in the whole log the hits lie, and the errors. DOM only; who counts is injected. It is
 // asked anew as the log grows, once in a while.
 
+import { paceOf } from "../core/overview.js";
 import { PARTS } from "../core/rank.js";
 import type { Marks } from "../core/source.js";
 import type { StreamFilter } from "../core/types.js";
 
 const ERRORS: StreamFilter = { levels: ["error", "fatal"] };
-const PACE_MS = 5000;
 const SVG = "http://www.w3.org/2000/svg";
 
 type Count = (filter: StreamFilter, parts: number, signal: AbortSignal) => Promise<Marks>;
@@ -38,7 +38,7 @@ export class ScrollMarks {
   /** The log has lines up to `last` and, as far as known, errors; `ended`: there won't be more. */
   update(last: number, errors: boolean, ended: boolean): void {
     const now = performance.now();
-    if (last === this.#last || (now - this.#at < PACE_MS && !ended)) return;
+    if (last === this.#last || (now - this.#at < paceOf(last) && !ended)) return;
     this.#at = now;
     this.#last = last;
     if (errors) void this.#draw("error", ERRORS);

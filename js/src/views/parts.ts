@@ -50,7 +50,7 @@ export class Parts {
     this.#changed = changed;
     attach(host, this.#view, source, options);
     this.log = new Log(source, changed, options.kept?.job);
-    this.overview = new Overview(source, changed);
+    this.overview = new Overview(source, this.log.lines, changed);
     this.log.ear = this.overview;
     this.board = new Board(this.log, source, this.#view, changed);
     const { viewport } = this.board;
