@@ -353,7 +353,7 @@ def test_in_a_kernel_it_keeps_the_caller_a_small_part_of_the_time_that_printing_
     with server.kernel() as kernel:
         kernel.run(TIMED + "from jupyter_logstream import LogHandler\nhandler = LogHandler('timed')")
         kernel.run("printed = timed(logging.StreamHandler())")
-        assert kernel.json("timed(handler) / printed") < 0.25
+        assert kernel.json("timed(handler) / printed") < 0.5  # about 0.1 where nothing else runs
 
 
 def test_the_caller_does_not_wait_for_a_server_that_hangs(own_server, monkeypatch):
