@@ -230,8 +230,8 @@ def test_where_the_log_was_deleted_the_notebook_shows_what_it_kept_and_why(noteb
     page.reload()
     page.wait_for("error", lines=300)
     view = page.views.first
-    assert "This log was deleted from the server" in view.get_by_role("status").inner_text()
-    assert "Failed, exit 3" in view.get_by_role("status").inner_text()
+    assert "This log was deleted from the server" in view.locator(".notice").inner_text()
+    assert "Failed, exit 3" in view.locator(".notice").inner_text()
     kept = view.locator(".kept").inner_text().splitlines()
     assert kept == [f"line <b>{i}</b>" for i in range(251, 301)]
     assert view.locator("b").count() == 0
@@ -246,7 +246,7 @@ def test_where_the_log_was_deleted_a_widget_says_so(notebook: Open, server: Serv
     delete_all(server)
     page.reload()
     page.wait_for("error")
-    assert "This log was deleted from the server" in page.views.first.get_by_role("status").inner_text()
+    assert "This log was deleted from the server" in page.views.first.locator(".notice").inner_text()
 
 
 # --- notebooks from elsewhere ---------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ def test_a_server_without_the_extension_is_named_beside_what_was_kept(notebook: 
     page.route("**/logstream/v1/**", lambda route: route.fulfill(status=404, json={"message": "Not Found"}))
     here.reload()
     here.wait_for("error", lines=300)
-    said = here.views.first.get_by_role("status").inner_text()
+    said = here.views.first.locator(".notice").inner_text()
     assert "does not run jupyter-logstream: install it" in said
     assert "line <b>300</b>" in here.views.first.locator(".kept").inner_text()
 
@@ -394,4 +394,4 @@ def test_a_server_of_another_protocol_is_named(notebook: Open, server: Server):
     here = notebook(showing(UNENDING))
     here.run()
     here.wait_for("error")
-    assert "speaks protocol 2" in here.views.first.get_by_role("status").inner_text()
+    assert "speaks protocol 2" in here.views.first.locator(".notice").inner_text()
