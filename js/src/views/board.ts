@@ -6,6 +6,7 @@ import type { Log } from "../core/log.js";
 import { type Content, Sheet } from "../core/sheet.js";
 import type { LogSource } from "../core/source.js";
 import { stamp, type Times, WIDTHS } from "../core/stamps.js";
+import { StepFolds } from "../core/stepfolds.js";
 import { looksLikeData, readTree, type Tree } from "../core/tree.js";
 import { isFinal, type LogRecord, type StreamFilter } from "../core/types.js";
 import type { RowSource } from "./arrangement.js";
@@ -34,6 +35,7 @@ export class Board implements Painter, RowSource {
   readonly viewport: Viewport;
   readonly rows = new Rows((key) => this.#toggle(key));
   readonly #grouping: Grouping;
+  readonly #steps: StepFolds;
   /** Records whose data are shown as a tree; at the bound the one opened first is closed. */
   readonly #opened = new Map<number, Tree>();
   readonly #log: Log;
@@ -58,6 +60,7 @@ export class Board implements Painter, RowSource {
     this.#changed = changed;
     this.sheet = new Sheet(log, source, changed);
     this.#grouping = new Grouping(this.sheet.folds);
+    this.#steps = new StepFolds(this.sheet.folds, source);
     this.viewport = new Viewport(this.rows.element, this.measure(), changed);
   }
 
@@ -173,11 +176,11 @@ export class Board implements Painter, RowSource {
 
   /** Folds or unfolds what a line stands for: the group it begins, or its data. */
   #toggle(key: number): void {
+    const record = this.sheet.lines.get(key);
     if (this.#grouping.at(key) !== undefined && this.sheet.isFoldable) this.#grouping.toggle(key);
-    else {
-      const record = this.sheet.lines.get(key);
-      if (record !== undefined) this.#toggleTree(record);
-    }
+    else if (record !== undefined && this.sheet.isFoldable && this.#steps.at(record) !== undefined) {
+      void this.#steps.toggle(record).then(this.#changed, () => undefined); // can't be asked now: it stays as it is
+    } else if (record !== undefined) this.#toggleTree(record);
     this.#changed();
   }
 
@@ -195,6 +198,7 @@ export class Board implements Painter, RowSource {
 
   dispose(): void {
     this.#seeking?.abort();
+    this.#steps.dispose();
     this.viewport.dispose();
     this.sheet.dispose();
   }
@@ -232,7 +236,7 @@ export class Board implements Painter, RowSource {
     if (content.kind !== "record") return {};
     const { record } = content;
     const { seq } = record;
-    const group = this.sheet.isFoldable ? this.#grouping.at(key) : undefined;
+    const group = this.sheet.isFoldable ? (this.#grouping.at(key) ?? this.#steps.at(record)) : undefined;
     const tree = this.#opened.get(seq);
     return {
       ...foldOf(group, tree, record),
