@@ -19,6 +19,8 @@ const TAIL = 200;
 /** Lines that are simply fetched; lines that are searched for the names of numbers; of more, samples are taken. */
 const ALL = 5000;
 const SEARCHED = 100_000;
+/** Lines per ms that the first question waits. */
+const SETTLE = 5000;
 const [SAMPLES, SAMPLE] = [24, 100];
 /** Fewer lines, or less time, are seen at a glance. */
 const FEWEST_LINES = 50;
@@ -34,6 +36,8 @@ export class Overview {
   readonly #changed: () => void;
   readonly #ended = new AbortController();
   #filter: StreamFilter = {};
+  #openedAt: number | undefined;
+  #settling: ReturnType<typeof setTimeout> | undefined;
   /** Have any records come, or is all that we know from ranges? */
   #heard = false;
   #asking = false;
@@ -101,6 +105,7 @@ export class Overview {
     const isFirst = this.#askedFor === 0;
     const wantsError = errors > 0 && errors !== this.error?.errors;
     if (!isFirst && isEmpty(this.#filter) && !wantsError) return;
+    if (isFirst && !this.#isSettled(last)) return;
     // Whoever waits for the first error shall not wait long.
     const pace = wantsError && this.error === undefined ? PACE_MS / 10 : paceOf(last);
     if (!isFirst && performance.now() - this.#askedAt < pace) return;
@@ -116,7 +121,17 @@ export class Overview {
       });
   }
 
+  /** Counting ten million lines keeps the server busy: the lines that are looked at first come first. */
+  #isSettled(last: number): boolean {
+    const wait = last / SETTLE;
+    if (wait < 20) return true;
+    this.#settling ??= setTimeout(() => this.#changed(), wait + 1);
+    this.#openedAt ??= performance.now();
+    return performance.now() - this.#openedAt >= wait;
+  }
+
   dispose(): void {
+    clearTimeout(this.#settling);
     this.#ended.abort();
   }
 
