@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from ..folder import OPEN
-from .layout import SEGMENT, Damaged, extent, segment_path, segments
+from .layout import SEGMENT, Damaged, Unreadable, extent, segment_path, segments
 
 _LOOK_APART = 0.5  # seconds between two looks whether a file is still the one that is being written
 
@@ -135,15 +135,23 @@ class SegmentedFile:
 
 
 def read_range(folder: Path, name: str, start: int, end: int) -> bytes:
-    """The bytes from one global offset to another (short where the file is). FileNotFoundError: retention took them."""
+    """The bytes from one global offset to another (short where the file is).
+
+    Raises FileNotFoundError where retention took them, Unreadable where the disk does not give them back.
+    """
     pieces: list[bytes] = []
     while start < end:
         number, at = divmod(start, SEGMENT)
-        fd = os.open(segment_path(folder, name, number), os.O_RDONLY | OPEN)
         try:
-            piece = os.pread(fd, min(end - start, SEGMENT - at), at)
-        finally:
-            os.close(fd)
+            fd = os.open(segment_path(folder, name, number), os.O_RDONLY | OPEN)
+            try:
+                piece = os.pread(fd, min(end - start, SEGMENT - at), at)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unreadable(f"{name} of {folder.name} cannot be read: {error.strerror}") from error
         if not piece:
             break
         pieces.append(piece)

@@ -34,6 +34,7 @@ from .layout import (
     STEP_BEGIN,
     STEP_END,
     Damaged,
+    Unreadable,
     file_of,
     mark_of,
     segments,
@@ -297,6 +298,8 @@ class LogWriter:
         try:
             good, ends, self._count = proven(self._folder, self._index, self._kept)
             self._index.truncate(good)
+        except Unreadable:  # that says nothing about the index
+            raise
         except (BadIndex, FileNotFoundError):
             ends = {name: max(self._kept.ends.get(name, 0), file.first) for name, file in self._files.items()}
             self._count = Count()
