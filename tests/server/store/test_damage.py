@@ -139,6 +139,16 @@ def test_what_is_said_of_retention_may_be_damaged(root: Path, wrong: bytes, ende
     assert [r.seq for r in after] == [r.seq for r in before]
 
 
+@pytest.mark.parametrize("at", range(4, 32, 4))
+def test_an_entry_that_is_half_zeros_is_not_believed(root: Path, at: int) -> None:
+    folder = folder_of(root)
+    write(folder, *[("stdout", line) for line in lines(1, 21)], end=True)
+    data = bytearray((folder / "index.000").read_bytes())
+    data[32 * 12 + at : 32 * 13] = bytes(32 - at)
+    (folder / "index.000").write_bytes(data)
+    assert numbered(texts(root)) == list(range(1, 21))
+
+
 def pipe(path: Path) -> None:
     os.mkfifo(path)
 
