@@ -43,7 +43,8 @@ def test_the_page_shows_every_line_once_though_its_server_is_killed_and_stopped(
             canary.says(200)
             canary.land()
             sent = canary.sent()
-            page.wait_for_function("document.querySelector('[data-logstream]').dataset.state === 'done'", timeout=60_000)
+            done = "document.querySelector('[data-logstream]').dataset.state === 'done'"
+            page.wait_for_function(done, timeout=60_000)
             until(lambda: bare.view.get_attribute("data-lines") == str(sent))
             found = bare.view.evaluate(WALK)
             assert [seq for seq, _ in found] == list(range(1, sent + 1))
