@@ -1,7 +1,8 @@
 """Fan-out: many readers of one live stream at full speed, ours beside nginx's nchan.
 
 What counts is output delivered (the lines' own bytes, times readers) per second of the server's CPU. Each server takes
-the lines in, too: ours reads what the runner has written, nchan is sent them by HTTP. nchan is measured twice: a message per line, as it is used for logs, and with 1,000 lines packed into each message, its best case.
+the lines in, too: ours reads what the runner has written, nchan is sent them by HTTP. nchan is measured twice: a
+message per line, as it is used for logs, and with 1,000 lines packed into each message, its best case.
 """
 
 from __future__ import annotations
