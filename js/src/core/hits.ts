@@ -54,6 +54,15 @@ export class Hits {
     });
   }
 
+  /** The next one behind a stretch of lines, or the one before it (`by` < 0); and round. */
+  beyond({ from, to }: { readonly from: number; readonly to: number }, by: number): Promise<Hit | undefined> {
+    return this.#ask(async (signal) => {
+      const before = await matchesBefore(this.#source, this.#filter, by > 0 ? to + 1 : from, signal);
+      const total = Math.max(1, this.#total);
+      return by > 0 ? before % total : (before - 1 + total) % total;
+    });
+  }
+
   /** So many further, and round. */
   step(by: number): Promise<Hit | undefined> {
     const total = Math.max(1, this.#total);

@@ -8,6 +8,12 @@ export interface KeyActions {
   next(by: number): void;
   error(by: number): void;
   follow(): void;
+  /** Marks a line, so many further. */
+  mark(by: number): void;
+  /** Folds or opens the marked line; false: none is marked. */
+  fold(): boolean;
+  /** Chooses the marked line, or all up to it. */
+  choose(upTo: boolean): void;
   wrap(): void;
   times(): void;
   goTo(): void;
@@ -34,6 +40,11 @@ const KEYS: readonly (readonly [keys: string, words: string, act?: Act])[] = [
   ["t", "Times: none, clock, since start, since the line before", (it) => it.times()],
   ["g", "Go to a line by its number", (it) => it.goTo()],
   ["G", "Go to the end", (it) => it.end()],
+  ["j", "Mark the next line", (it) => it.mark(1)],
+  ["k", "Mark the line before", (it) => it.mark(-1)],
+  ["Enter", "Fold or open the marked line"],
+  ["c", "Choose the marked line", (it) => it.choose(false)],
+  ["C", "Choose all lines up to it", (it) => it.choose(true)],
   ["Home End", "First line, last line"],
   ["↑ ↓ PgUp PgDn Space", "Scroll"],
   ["o", "Open large, or as it was", (it) => it.large()],
@@ -49,8 +60,7 @@ export function listenToKeys(view: HTMLElement, actions: KeyActions): void {
     if (event.defaultPrevented || isField(event.target)) return;
     const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
     const act = isPlain ? ACTS.get(event.key) : undefined;
-    const isDone =
-      act !== undefined || (isPlain ? event.key === "Escape" && actions.back() : isCopy(event) && actions.copy());
+    const isDone = act !== undefined || (isPlain ? isOther(event, actions) : isCopy(event) && actions.copy());
     if (!isDone) return;
     act?.(actions);
     event.preventDefault();
@@ -65,6 +75,12 @@ export function keyList(): HTMLElement {
     list.append(element("dt", "", ...caps), element("dd", "", words));
   }
   return list;
+}
+
+/** Keys that are the view's only where there is something to do. */
+function isOther({ key, target }: KeyboardEvent, actions: KeyActions): boolean {
+  if (key === "Escape") return actions.back();
+  return key === "Enter" && !(target instanceof Element && target.closest("button, a, summary")) && actions.fold();
 }
 
 function isCopy(event: KeyboardEvent): boolean {
