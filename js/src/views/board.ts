@@ -139,6 +139,7 @@ export class Board implements Painter, RowSource {
     const key = at ?? (await this.sheet.find(seq, seeking.signal).catch(() => undefined));
     if (seeking.signal.aborted || key === undefined) return;
     this.#key = key;
+    this.paint(); // what was opened is to have its place
     this.viewport.reveal(this.sheet.rowOf(key));
   }
 

@@ -22,9 +22,17 @@ export interface Shown {
   place(): { seq: number | undefined; last: number };
   /** The hits have changed: for marks beside the scrollbar. */
   marked(hits: StreamFilter | undefined): void;
+  /** The bar is to be seen: tell it what there is. */
+  opened(): void;
   /** The bar was closed: give the focus back. */
   closed(): void;
 }
+
+/** Counting the hits of a longer log takes a while, so what lies near is shown before. */
+const LONG = 50_000;
+/** Where the end is followed, this is near. */
+const NEAR = 20_000;
+const MOST = 5000;
 
 /** While the log grows, its hits are counted anew once in this time. */
 const RECOUNT_MS = 2000;
@@ -39,6 +47,7 @@ export class FilterBar {
   #hits: Hits | undefined;
   #counted = 0;
   #recounted = 0;
+  #glimpsing: AbortController | undefined;
 
   constructor(source: LogSource, shown: Shown) {
     this.#source = source;
@@ -74,6 +83,7 @@ export class FilterBar {
 
   open(): void {
     this.element.hidden = false;
+    this.#shown.opened();
     this.#find.focus();
   }
 
@@ -113,6 +123,7 @@ export class FilterBar {
 
   dispose(): void {
     this.#hits?.stop();
+    this.#glimpsing?.abort();
     this.#find.dispose();
     this.#chips.dispose();
   }
@@ -120,7 +131,19 @@ export class FilterBar {
   #first(hits: Hits): Promise<Hit | undefined> {
     const { seq, last } = this.#shown.place();
     this.#counted = last;
+    if (last > LONG && this.#search.mode === "find") void this.#glimpse(hits, seq, last);
     return seq === undefined ? hits.newest() : hits.near(seq);
+  }
+
+  async #glimpse(hits: Hits, seq: number | undefined, last: number): Promise<void> {
+    this.#glimpsing?.abort();
+    this.#glimpsing = new AbortController();
+    const { signal } = this.#glimpsing;
+    const [after, limit] = seq === undefined ? [last - NEAR, MOST] : [seq - 1, 1];
+    // Should it fail, so will the search itself, and that has words for it.
+    const found = await this.#source.seqs(hitsBy(this.#search) ?? {}, after, limit, signal).catch(() => []);
+    const near = found.at(-1);
+    if (near !== undefined && !signal.aborted && hits === this.#hits && hits.nth < 0) this.#shown.reveal(near);
   }
 
   #change(changes: Partial<Search>): void {
@@ -132,6 +155,7 @@ export class FilterBar {
     if (this.#search.text !== before.text) this.#shown.highlight(highlighter(this.#search.text));
     if (hits !== undefined && this.#hits !== undefined && isSame(hits, hitsBy(before) ?? {})) return;
     this.#hits?.stop();
+    this.#glimpsing?.abort();
     this.#hits = hits === undefined ? undefined : new Hits(this.#source, hits);
     this.#find.told("");
     this.#shown.marked(hits);

@@ -28,32 +28,30 @@ export interface KeyActions {
 
 type Act = (actions: KeyActions) => void;
 
-/** Key, what it does in words, and the act; without one the viewport does it. */
-const KEYS: readonly (readonly [keys: string, words: string, act?: Act])[] = [
+/** Keys, what they do in words, and the act of each; without one the viewport does it, or see `isOther`. */
+const KEYS: readonly (readonly [keys: string, words: string, ...acts: Act[]])[] = [
   ["/", "Find in the whole log", (it) => it.find()],
-  ["n", "Next match", (it) => it.next(1)],
-  ["N", "Previous match", (it) => it.next(-1)],
-  ["e", "Next error", (it) => it.error(1)],
-  ["E", "Previous error", (it) => it.error(-1)],
+  ["n N", "Next, previous match", (it) => it.next(1), (it) => it.next(-1)],
+  ["e E", "Next, previous error", (it) => it.error(1), (it) => it.error(-1)],
   ["f", "Follow the end, or stand still", (it) => it.follow()],
   ["w", "Wrap long lines, or not", (it) => it.wrap()],
   ["t", "Times: none, clock, since start, since the line before", (it) => it.times()],
   ["g", "Go to a line by its number", (it) => it.goTo()],
   ["G", "Go to the end", (it) => it.end()],
-  ["j", "Mark the next line", (it) => it.mark(1)],
-  ["k", "Mark the line before", (it) => it.mark(-1)],
-  ["Enter", "Fold or open the marked line"],
-  ["c", "Choose the marked line", (it) => it.choose(false)],
-  ["C", "Choose all lines up to it", (it) => it.choose(true)],
   ["Home End", "First line, last line"],
   ["↑ ↓ PgUp PgDn Space", "Scroll"],
-  ["o", "Open large, or as it was", (it) => it.large()],
+  ["j k", "Mark the next line, the one before", (it) => it.mark(1), (it) => it.mark(-1)],
+  ["Enter", "Fold or open the marked line"],
+  ["c C", "Choose the marked line, all up to it", (it) => it.choose(false), (it) => it.choose(true)],
   ["Ctrl+C", "Copy the chosen lines"],
+  ["o", "Open large, or as it was", (it) => it.large()],
   ["Esc", "Close, choose none"],
   ["?", "This list", (it) => it.help()],
 ];
 
-const ACTS = new Map(KEYS.flatMap(([key, , act]) => (act === undefined ? [] : [[key, act] as const])));
+const ACTS = new Map(
+  KEYS.flatMap(([keys, , ...acts]) => acts.map((act, i) => [keys.split(" ")[i] ?? "", act] as const)),
+);
 
 export function listenToKeys(view: HTMLElement, actions: KeyActions): void {
   view.addEventListener("keydown", (event) => {

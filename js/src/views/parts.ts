@@ -67,11 +67,15 @@ export class Parts {
       ...{ histogram: this.overview.histogram, say: (text: string) => this.words.say(text), changed },
       read: (text) => this.announcer.read(text),
     });
-    this.above = new Above(this.overview, {
-      jump: (seq) => this.commands.show(seq),
-      step: (name) => void this.commands.toStep(name),
-      stretch: (stretch) => void this.commands.toStretch(stretch),
-    });
+    this.above = new Above(
+      this.overview,
+      {
+        jump: (seq) => this.commands.show(seq),
+        step: (name) => void this.commands.toStep(name),
+        stretch: (stretch) => void this.commands.toStretch(stretch),
+      },
+      options.kept,
+    );
     this.header = this.#makeHeader(source, options);
     this.steps = new Steps({
       jump: (step) => void this.commands.toStep(step),
@@ -120,6 +124,7 @@ export class Parts {
       marked: (hits) => {
         this.marks.hits = hits;
       },
+      opened: () => this.filters.update(log.levels, undefined, ""),
       closed: () => this.#focus(),
     });
   }
