@@ -3,9 +3,9 @@
 
 import { thousands } from "../core/format.js";
 import { type Hit, Hits } from "../core/hits.js";
-import { highlighter } from "../core/query.js";
+import { highlighter, isEmpty } from "../core/query.js";
 import { aroundBy, hitsBy, isSame, NOTHING, type Search, shownBy } from "../core/search.js";
-import type { LogSource } from "../core/source.js";
+import type { LogSource, Marks } from "../core/source.js";
 import type { Level, StreamFilter } from "../core/types.js";
 import { Chips } from "./chips.js";
 import { element } from "./dom.js";
@@ -20,8 +20,8 @@ export interface Shown {
   reveal(seq: number | undefined, key?: number): void;
   /** Where the user is: the seq at the top, or undefined while the end is followed; and the newest there is. */
   place(): { seq: number | undefined; last: number };
-  /** The hits have changed: for marks beside the scrollbar. */
-  marked(hits: StreamFilter | undefined): void;
+  /** Where the hits lie, once that is known: for marks beside the scrollbar. */
+  marked(hits: Marks | undefined): void;
   /** The bar is to be seen: tell it what there is. */
   opened(): void;
   /** The bar was closed: give the focus back. */
@@ -33,9 +33,12 @@ const LONG = 50_000;
 /** Where the end is followed, this is near. */
 const NEAR = 20_000;
 const MOST = 5000;
+/** Longer than this the count does not wait for it. */
+const GLIMPSE_MS = 150;
 
-/** While the log grows, its hits are counted anew once in this time. */
+/** While the log grows, its hits are counted anew once in this time; of a long log rarer. */
 const RECOUNT_MS = 2000;
+const LINES_PER_MS = 200;
 
 export class FilterBar {
   readonly element: HTMLElement;
@@ -63,8 +66,8 @@ export class FilterBar {
     this.#chips = new Chips(
       {
         level: (level) => this.toggle(level),
-        source: (one) => this.#change({ source: this.#search.source === one ? undefined : one }),
-        step: (step) => this.#change({ step }),
+        source: (one) => this.#narrow({ source: this.#search.source === one ? undefined : one }),
+        step: (step) => this.#narrow({ step }),
       },
       source.title === undefined,
     );
@@ -100,13 +103,13 @@ export class FilterBar {
   toggle(level: Level): void {
     this.element.hidden = false;
     const { levels } = this.#search;
-    this.#change({ levels: levels.includes(level) ? levels.filter((one) => one !== level) : [...levels, level] });
+    this.#narrow({ levels: levels.includes(level) ? levels.filter((one) => one !== level) : [...levels, level] });
   }
 
   /** Shows the lines of one step, or of all. */
   step(step: string | undefined): void {
     if (step !== undefined) this.element.hidden = false;
-    this.#change({ step });
+    this.#narrow({ step });
   }
 
   next(by: number): void {
@@ -128,11 +131,17 @@ export class FilterBar {
     this.#chips.dispose();
   }
 
-  #first(hits: Hits): Promise<Hit | undefined> {
+  async #first(hits: Hits): Promise<Hit | undefined> {
     const { seq, last } = this.#shown.place();
     this.#counted = last;
-    if (last > LONG && this.#search.mode === "find") void this.#glimpse(hits, seq, last);
-    return seq === undefined ? hits.newest() : hits.near(seq);
+    if (last > LONG && isEmpty(this.filter)) {
+      const glimpse = this.#glimpse(hits, seq, last);
+      await Promise.race([glimpse, new Promise((resolve) => setTimeout(resolve, GLIMPSE_MS))]);
+      if (hits !== this.#hits) return undefined;
+    }
+    const hit = await (seq === undefined ? hits.newest() : hits.near(seq));
+    if (hit !== undefined && hits === this.#hits) this.#shown.marked(hits.marks);
+    return hit;
   }
 
   async #glimpse(hits: Hits, seq: number | undefined, last: number): Promise<void> {
@@ -141,9 +150,15 @@ export class FilterBar {
     const { signal } = this.#glimpsing;
     const [after, limit] = seq === undefined ? [last - NEAR, MOST] : [seq - 1, 1];
     // Should it fail, so will the search itself, and that has words for it.
-    const found = await this.#source.seqs(hitsBy(this.#search) ?? {}, after, limit, signal).catch(() => []);
+    const found = await this.#source.seqs(hits.filter, after, limit, signal).catch(() => []);
     const near = found.at(-1);
     if (near !== undefined && !signal.aborted && hits === this.#hits && hits.nth < 0) this.#shown.reveal(near);
+  }
+
+  /** Other lines are looked at: what is searched for is searched for among them. */
+  #narrow(changes: Partial<Search>): void {
+    this.#change(changes);
+    if (this.#hits !== undefined) this.#find.again();
   }
 
   #change(changes: Partial<Search>): void {
@@ -158,14 +173,20 @@ export class FilterBar {
     this.#glimpsing?.abort();
     this.#hits = hits === undefined ? undefined : new Hits(this.#source, hits);
     this.#find.told("");
-    this.#shown.marked(hits);
+    this.#shown.marked(undefined);
   }
 
   #recount(): void {
     const { last } = this.#shown.place();
     const now = performance.now();
     const hits = this.#hits;
-    if (hits === undefined || hits.nth < 0 || last === this.#counted || now - this.#recounted < RECOUNT_MS) return;
+    if (
+      hits === undefined ||
+      hits.nth < 0 ||
+      last === this.#counted ||
+      now - this.#recounted < RECOUNT_MS + last / LINES_PER_MS
+    )
+      return;
     this.#recounted = now;
     this.#counted = last;
     const known = hits.total;
@@ -173,7 +194,7 @@ export class FilterBar {
       (total) => {
         if (total === undefined || hits !== this.#hits || total <= known) return;
         this.#find.told(`${thousands(hits.nth + 1)} of ${thousands(total)}`);
-        this.#shown.marked(hitsBy(this.#search));
+        this.#shown.marked(hits.marks);
       },
       () => undefined, // it was counted once; a failure now is not worth a word
     );
