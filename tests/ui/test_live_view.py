@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+from ui.conftest import WITHOUT_SHARED_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -251,6 +252,149 @@ def test_axe_finds_nothing_whatever_is_open(theme, bare: Open):
     page.page.keyboard.press("Escape")
     page.press("?")
     check("keys")
+
+
+RUN = """
+import sys, time
+print('::step:: load')
+for i in range(60): print(f'INFO row {i} loss={1 / (i + 1):.3f}'); time.sleep(.04)
+print('::step:: sum')
+for i in range(20):
+    sys.stderr.write(f'\\rfit: {i * 5:3}%|{"#" * i:20}| {i}/20 [00:0{i // 10}<00:02, 9.1it/s]')
+    time.sleep(.02)
+sys.stderr.write('\\n')
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
+def test_axe_finds_nothing_in_any_state(theme, bare: Open):
+    page = bare(theme=theme)
+
+    def check(what: str) -> None:
+        found = page.violations()
+        assert not found, f"{what}: {json.dumps(found, indent=1)}"
+
+    page.show(page.start("sleep 60"))
+    expect(page.view).to_have_attribute("data-state", "live")
+    check("empty")
+    live = page.python(RUN + "time.sleep(60)")
+    page.show(live)
+    expect(page.view.get_by_role("progressbar").first).to_be_visible(timeout=20_000)
+    check("live, with steps, a bar and curves")
+    page.view.get_by_role("log").press("Home")
+    check("standing still")
+    failed = page.python(RUN + "def total(): raise KeyError('total')\ntotal()")
+    page.finish(failed)
+    page.show(failed)
+    expect(page.view.get_by_role("region", name="First error")).to_be_visible()
+    expect(
+        page.view.get_by_role("img", name=re.compile("over time")).or_(page.view.locator(".histogram")).first
+    ).to_be_attached()
+    check("failed, with a folded traceback")
+    page.press("k", "Enter")
+    check("the traceback open, a line marked")
+    page.press("/")
+    page.view.get_by_role("textbox").fill("row 1")
+    page.view.get_by_role("combobox").select_option("around")
+    expect(page.view.get_by_text("lines").first).to_be_visible()
+    check("matches with their neighbours")
+    page.page.set_viewport_size({"width": 380, "height": 700})
+    check("narrow")
+    page.page.set_viewport_size({"width": 900, "height": 700})
+    page.page.add_init_script(WITHOUT_SHARED_WORKERS)  # what a worker asks can't be put in the way of
+    page.page.route("**/v1/events*", lambda route: route.abort())
+    page.page.route("**/v1/workloads/*/logs/stream*", lambda route: route.abort())
+    page.page.reload()
+    page.show(live)
+    expect(page.view).to_have_attribute("data-state", re.compile("reconnecting|polling"), timeout=20_000)
+    check("reconnecting")
+    page.page.unroute_all()
+    kept = {
+        "job": {"state": "failed", "lines": 82},
+        "lines": ["the end"],
+        "error": {"seq": 9, "title": "X", "repeats": 2},
+    }
+    page.show("01M7AAAAAAAAAAAAAAAAAAAAAA", kept=kept)
+    expect(page.view).to_have_attribute("data-state", "error", timeout=20_000)
+    expect(page.view.get_by_role("region", name="First error")).to_contain_text("X")
+    expect(page.view.get_by_role("button", name=re.compile("Show line"))).to_have_count(0)
+    check("lost")
+
+
+TRACED = """
+for i in range(300): print('INFO row', i)
+def total(order): return order['total']
+try: total({})
+except KeyError as error: raise SystemExit(__import__('traceback').format_exc().rstrip() + chr(10) + 'INFO bye')
+"""
+
+
+def test_a_traceback_is_one_row_and_opens_where_something_in_it_is_found(bare: Open):
+    page = bare()
+    workload = page.python(TRACED, tty=False)
+    page.finish(workload)
+    page.show(workload)
+    head = page.view.locator('.row[data-fold="closed"]')
+    expect(head).to_have_count(1)
+    expect(head.locator(".text")).to_have_attribute("data-title", "KeyError: 'total'")
+    page.press("/")
+    page.view.get_by_role("textbox").fill("in total")
+    expect(page.view.locator("[data-hit]")).to_contain_text("in total")
+    expect(page.view.locator("[data-hit]")).to_be_in_viewport()
+    expect(head).to_have_count(0)
+    page.page.keyboard.press("Escape")
+
+
+def test_the_card_of_the_first_error_leads_to_its_traceback_and_opens_it(bare: Open):
+    page = bare()
+    workload = page.python(TRACED, tty=False)
+    page.finish(workload)
+    page.show(workload)
+    expect(page.view.locator('.row[data-fold="closed"]')).to_be_visible()
+    page.view.get_by_role("button", name=re.compile("Show line")).click()
+    expect(page.view.get_by_text("Traceback (most recent call last):")).to_be_in_viewport()
+    expect(page.view.locator(".row", has_text="KeyError: 'total'")).to_be_in_viewport()
+
+
+def test_lines_are_marked_opened_chosen_and_copied_without_a_mouse(bare: Open):
+    page = bare()
+    workload = page.python(TRACED, tty=False)
+    page.finish(workload)
+    page.show(workload)
+    expect(page.view.locator('.row[data-fold="closed"]')).to_be_visible()
+    page.press("k", "k")
+    expect(page.view.locator("[data-hit]")).to_have_attribute("data-fold", "closed")
+    page.press("Enter")
+    expect(page.view.locator(".row", has_text="KeyError: 'total'")).to_be_visible()
+    page.press("c", "j", "j", "C", "Control+c")
+    expect(page.view.get_by_text("3 lines copied")).to_be_visible()
+    assert page.page.evaluate("navigator.clipboard.readText()").startswith("Traceback (most recent call last):\n  File")
+    page.press("Escape", "Home", "j")
+    expect(page.view.locator("[data-hit]")).to_be_in_viewport()
+
+
+def test_a_published_record_of_several_lines_opens_to_all_of_them(bare: Open):
+    page = bare()
+    server = page.server
+    body = {"backend": "external", "name": "shop"}
+    workload = server.http.post(f"{server.url}logstream/v1/workloads", json=body).json()["id"]
+    message = (
+        "order 7 <b>failed</b>\nTraceback (most recent call last):\n  File 'a.py', line 1\n    x()\nKeyError: '<i>'"
+    )
+    records = [{"message": message, "level": "error"}, {"message": "next"}, {"state": "succeeded"}]
+    server.http.post(f"{server.url}logstream/v1/workloads/{workload}/logs", json=records)
+    page.show(workload)
+    row = page.row(1)
+    expect(row.locator(".text")).to_have_attribute("data-badge", "KeyError: '<i>' · 5 lines")
+    closed = row.bounding_box()
+    row.get_by_role("button").click()
+    expect(row).to_have_class(re.compile("opened"))
+    opened = row.bounding_box()
+    assert closed
+    assert opened
+    assert abs(opened["height"] - 5 * closed["height"]) < 2
+    assert row.locator(".text").evaluate("it => it.textContent") == message
+    assert page.view.locator(".row b, .row i").count() == 0
 
 
 def test_who_wants_no_motion_gets_none(bare: Open):

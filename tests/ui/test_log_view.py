@@ -230,7 +230,19 @@ def test_keys_pressed_in_a_log_do_not_edit_the_notebook(notebook: Open):
     page = notebook(printing(3, 0), "1")
     page.run()
     page.wait_for("done", lines=3)
+    page.select(0)
+    cells = "jupyterapp.shell.currentWidget.content.widgets.map(it => it.model.sharedModel.toJSON().source)"
+    before = page.page.evaluate(cells)
     log = page.views.first.get_by_role("log")
-    for key in ("d", "d", "a", "x"):
+    for key in (*"ddaxbmyzvc", *"nNeEfwtgG", "Escape", *"jkcC", "Enter", "Enter", "Escape", *"oo", "?", "Escape"):
         log.press(key)
-    assert page.page.evaluate("jupyterapp.shell.currentWidget.content.widgets.length") == 2
+        assert page.page.evaluate("jupyterapp.shell.currentWidget.content.mode") == "command", key
+    log.press("/")
+    page.page.keyboard.type("ddxa")
+    page.page.keyboard.press("Escape")
+    for name in ("Find in the whole log", "How this log is shown"):
+        button = page.views.first.get_by_role("button", name=name)
+        for key in "ddxabm":
+            button.press(key)
+    assert page.page.evaluate(cells) == before
+    assert page.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex") == 0
