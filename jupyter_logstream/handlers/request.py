@@ -22,7 +22,7 @@ from ..service_log import ServiceLog
 from ..spec import SpecError
 from ..store import NotWriter, StreamEnded, UnknownStream
 from ..store.file import FileStore
-from ..store.layout import BadIndex
+from ..store.layout import BadIndex, Unreadable
 from ..store.query import BadPattern, SlowPattern
 from ..workload_list import WorkloadList
 from .body import BadJson, parse_json
@@ -61,12 +61,14 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     CannotReach: (503, "runner_unreachable"),
     QueueFull: (429, "queue_full"),
     NoRoom: (503, "no_room"),
+    Unreadable: (503, "log_unreadable"),
     BadIndex: (503, "log_damaged"),
 }
 _SAID = {
     UnknownWorkload: "there is no such workload",
     UnknownStream: "there is no such workload",
     BadPattern: "q is not a regular expression",
+    Unreadable: "the log cannot be read",
     BadIndex: "the log is damaged and could not be mended",
 }
 
