@@ -187,7 +187,10 @@ export class Board implements Painter, RowSource {
     if (this.#view.style.getPropertyValue("--digits") !== digits) this.#view.style.setProperty("--digits", digits);
     viewport.layout(this);
     // What is folded makes room for other lines, in which there may be something to fold.
-    for (let pass = 0; pass < MAX_PASSES && this.#group(); pass++) viewport.layout(this);
+    for (let pass = 0; this.#group(); pass++) {
+      viewport.layout(this);
+      if (pass === MAX_PASSES) return this.#changed(); // the rest in the next frame
+    }
   }
 
   /** Folds what is in sight and is to be folded; the line at the top stays there. True if that has changed anything. */
