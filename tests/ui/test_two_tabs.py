@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Open = Callable[..., NotebookPage]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]  # eight tabs take their time
 
 UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
 """Prints five lines a second, until it is cancelled."""
