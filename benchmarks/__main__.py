@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import detection, page, start, throughput
+from . import detection, page, proxy, start, throughput
 
 
 def main() -> None:
     results: dict[str, float] = {}
-    for part in (start, throughput, detection, page):
+    for part in (start, throughput, detection, proxy, page):
         results.update(part.main())
     width = max(map(len, results))
     for name, value in results.items():

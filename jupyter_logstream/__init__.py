@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from jupyter_logstream.client import Workload, attach, run, workloads
     from jupyter_logstream.log_capture import LogHandler
     from jupyter_logstream.marking import step
+    from jupyter_logstream.outgoing import proxy_url, request_log
     from jupyter_logstream.output_capture import capture
+    from jupyter_logstream.recording import record_requests
     from jupyter_logstream.widgets import LogView, WorkloadTable
 
 __version__ = "0.1.0"
@@ -25,6 +27,9 @@ __all__ = [
     "__version__",
     "attach",
     "capture",
+    "proxy_url",
+    "record_requests",
+    "request_log",
     "run",
     "step",
     "workloads",
@@ -33,8 +38,10 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(["run", "workloads", "attach", "Workload"], "client"),
     **dict.fromkeys(["LogView", "WorkloadTable"], "widgets"),
+    **dict.fromkeys(["proxy_url", "request_log"], "outgoing"),
     "LogHandler": "log_capture",
     "capture": "output_capture",
+    "record_requests": "recording",
     "step": "marking",
 }
 

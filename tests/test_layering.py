@@ -14,10 +14,10 @@ PACKAGE = ROOT / "jupyter_logstream"
 
 VALUES = {
     *("records", "lines", "claims", "hints", "levels", "tracebacks", "steps", "masking", "sse"),
-    *("workload", "folder", "control"),
+    *("workload", "folder", "control", "skim", "usage"),
 }
 KERNEL_SIDE = {
-    *("client", "connection", "display", "magics", "reader", "snapshot", "widgets"),
+    *("client", "connection", "display", "magics", "outgoing", "reader", "recording", "remote", "snapshot", "widgets"),
     *("delivery", "fields", "log_capture", "marking", "outbox", "output_capture", "spool", "stdio"),
 }
 
@@ -33,9 +33,13 @@ MAY_IMPORT = {
     "workload_list": {*VALUES, "engine", "store"},
     "publishing": {*VALUES, "spec", "engine", "store"},
     "service_log": {*VALUES, "store"},
-    "handlers": {*VALUES, "spec", "engine", "store", "publishing", "service_log", "workload_list"},
+    "calls": VALUES,
+    "proxy": {*VALUES, "calls"},
+    "handlers": {*VALUES, "spec", "engine", "store", "publishing", "service_log", "workload_list", "calls", "proxy"},
     "extension": {
         *VALUES,
+        "calls",
+        "proxy",
         "store",
         "backends",
         "retention",
@@ -48,8 +52,11 @@ MAY_IMPORT = {
     "connection": VALUES,
     "reader": {*VALUES, "connection"},
     "snapshot": VALUES,
+    "outgoing": {*VALUES, "connection"},
+    "recording": {*VALUES, "connection", "outgoing"},
     # display and widgets: imported only when something is shown
-    "client": {*VALUES, "connection", "reader", "snapshot", "display", "widgets"},
+    "client": {*VALUES, "connection", "reader", "remote", "snapshot", "display", "widgets"},
+    "remote": {*VALUES, "client", "connection", "reader"},
     "widgets": {"client", "connection", "snapshot"},
     "display": {"client", "connection", "widgets"},
     "magics": {*VALUES, "client", "snapshot", "widgets"},
@@ -77,9 +84,13 @@ MAY_USE: dict[str, set[str]] = {
     "client": {"pandas"},
     **{part: set() for part in ("fields", "stdio", "spool", "marking", "delivery", "log_capture", "output_capture")},
     "outbox": {"jupyter_core"},
+    "calls": set(),
+    "proxy": {"aiohttp", "multidict", "yarl"},
+    "outgoing": {"pandas", "IPython"},
+    "recording": set(),
 }
 
-ONLY_IN = {"anywidget": {"widgets"}, "ipywidgets": {"widgets"}}
+ONLY_IN = {"anywidget": {"widgets"}, "ipywidgets": {"widgets"}, "aiohttp": {"proxy"}, "yarl": {"proxy"}}
 """Packages that must not spread."""
 
 JS = ROOT / "js" / "src"
