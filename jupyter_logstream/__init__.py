@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from jupyter_logstream.outgoing import proxy_url, request_log
     from jupyter_logstream.output_capture import capture
     from jupyter_logstream.recording import record_requests
-    from jupyter_logstream.widgets import LogView, WorkloadTable
+    from jupyter_logstream.widgets import LogView, RequestTable, WorkloadTable
 
 __version__ = "0.1.0"
 __all__ = [
     "LogHandler",
     "LogView",
+    "RequestTable",
     "Workload",
     "WorkloadTable",
     "__version__",
@@ -37,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(["run", "workloads", "attach", "Workload"], "client"),
-    **dict.fromkeys(["LogView", "WorkloadTable"], "widgets"),
+    **dict.fromkeys(["LogView", "RequestTable", "WorkloadTable"], "widgets"),
     **dict.fromkeys(["proxy_url", "request_log"], "outgoing"),
     "LogHandler": "log_capture",
     "capture": "output_capture",

@@ -15,7 +15,8 @@ import traitlets
 
 from jupyter_logstream.client import FINAL, MIME, Workload, workloads
 from jupyter_logstream.connection import PROTOCOL, LogStreamError
-from jupyter_logstream.snapshot import list_as_html, list_as_text
+from jupyter_logstream.outgoing import request_log
+from jupyter_logstream.snapshot import list_as_html, list_as_text, requests_as_html, requests_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,23 @@ class WorkloadTable(_View):
         except LogStreamError as error:  # a table can always be shown
             return {"text/plain": str(error)}
         return {"text/plain": list_as_text(infos), "text/html": list_as_html(infos)}
+
+
+class RequestTable(_View):
+    """The request log, live, newest first, with figures above: `RequestTable()`. `limit`: the newest so many."""
+
+    view = traitlets.Unicode("requests", read_only=True).tag(sync=True)
+    limit = traitlets.Int(500, min=1, help="How many, the newest first.").tag(sync=True)
+
+    def __init__(self, limit: int = 500, height: int = 0) -> None:
+        super().__init__(limit=limit, height=height)
+
+    def _static(self) -> dict[str, Any]:
+        try:
+            rows = request_log(min(self.limit, _LISTED))
+        except LogStreamError as error:  # a table can always be shown
+            return {"text/plain": str(error)}
+        return {"text/plain": requests_as_text(rows), "text/html": requests_as_html(rows)}
 
 
 # --- a cell that runs again lets go of what it showed before -------------------------------------------------------

@@ -57,7 +57,7 @@ MAY_IMPORT = {
     # display and widgets: imported only when something is shown
     "client": {*VALUES, "connection", "reader", "remote", "snapshot", "display", "widgets"},
     "remote": {*VALUES, "client", "connection", "reader"},
-    "widgets": {"client", "connection", "snapshot"},
+    "widgets": {"client", "connection", "outgoing", "snapshot"},
     "display": {"client", "connection", "widgets"},
     "magics": {*VALUES, "client", "snapshot", "widgets"},
     # publishing: a record goes log_capture (or output_capture) -> outbox -> spool -> delivery -> connection

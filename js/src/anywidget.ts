@@ -1,10 +1,10 @@
-// The portable shell: an anywidget module that shows a log, or the table of workloads, of the server that it is a page of. Knows traits and
-// lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
+// The portable shell: an anywidget module that shows a log, the table of workloads, or the request log, of the server that
+// it is a page of. Knows traits and lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
 // per page, whatever its widgets. Nothing is awaited before render returns: a model that takes 2 s to come up is dropped.
 
 import { areOutputsClaimed } from "./core/bundle.js";
 import { readConfig } from "./core/page.js";
-import type { showLog, showTable } from "./view.js";
+import type { showLog, showRequests, showTable } from "./view.js";
 
 /** What we use of anywidget's model. */
 interface Model {
@@ -25,6 +25,7 @@ interface RenderProps {
 interface Views {
   readonly showLog: typeof showLog;
   readonly showTable: typeof showTable;
+  readonly showRequests: typeof showRequests;
 }
 
 interface Shell {
@@ -70,10 +71,11 @@ export function shell(load: () => Promise<Views>): Shell {
         const text = (trait: string) => String(model.get(trait) ?? "");
         const number = (trait: string, otherwise: number) => Number(model.get(trait) ?? otherwise);
         const shown = { height: number("height", 0), protocol: number("protocol", 1) };
-        view =
-          text("view") === "workloads"
-            ? views.showTable(host, { ...shown, state: text("state"), limit: number("limit", 0) })
-            : views.showLog(host, { ...shown, workload: text("workload"), scope: text("scope") });
+        const limit = number("limit", 0);
+        const kind = text("view");
+        if (kind === "workloads") view = views.showTable(host, { ...shown, state: text("state"), limit });
+        else if (kind === "requests") view = views.showRequests(host, { ...shown, limit });
+        else view = views.showLog(host, { ...shown, workload: text("workload"), scope: text("scope") });
       };
       const again = () => void show();
       const cleanup = () => {

@@ -4,10 +4,19 @@
 import { statesOf } from "./core/choice.js";
 import { serviceSource } from "./core/service.js";
 import { kernelSkew } from "./core/skew.js";
-import { type LogSource, refusedSource, refusedWorkloads, workloadSource, workloadsSource } from "./core/source.js";
+import {
+  type LogSource,
+  refusedRequests,
+  refusedSource,
+  refusedWorkloads,
+  requestsSource,
+  workloadSource,
+  workloadsSource,
+} from "./core/source.js";
 import type { Kept } from "./core/types.js";
 import type { Listed } from "./core/workloads.js";
 import { mountLogView } from "./views/logview.js";
+import { mountRequests } from "./views/requesttable.js";
 import { mountTable, type Table } from "./views/table.js";
 
 export interface LogOptions {
@@ -38,6 +47,14 @@ export interface TableOptions {
   readonly openTab?: (job: Listed) => void;
 }
 
+export interface RequestOptions {
+  /** Pixels; 0: as high as its rows, up to a bound. */
+  readonly height: number;
+  readonly protocol: number;
+  /** So many of the newest are shown; 0: all. */
+  readonly limit?: number;
+}
+
 /** Shows a log in an element, until it is disposed of. */
 export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
   const { workload, scope, protocol, ...shown } = options;
@@ -52,6 +69,13 @@ export function showTable(host: HTMLElement, options: TableOptions): Table {
   const skew = kernelSkew(protocol);
   const source = skew === undefined ? workloadsSource() : refusedWorkloads(skew);
   return mountTable(host, source, (id) => logOf(id), { ...shown, states: statesOf(state) });
+}
+
+/** Shows the request log in an element, until it is disposed of. */
+export function showRequests(host: HTMLElement, options: RequestOptions): { dispose(): void } {
+  const { protocol, ...shown } = options;
+  const skew = kernelSkew(protocol);
+  return mountRequests(host, skew === undefined ? requestsSource() : refusedRequests(skew), shown);
 }
 
 function logOf(workload: string, scope?: string): LogSource {

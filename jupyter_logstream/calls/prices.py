@@ -39,8 +39,10 @@ class Price:
 
     def of(self, tokens: Tokens) -> float:
         """What these tokens cost."""
-        cached, written = tokens.cached or 0, tokens.cache_writes or 0
-        plain = max((tokens.input or 0) - cached - written, 0)
+        asked = tokens.input or 0
+        cached = min(tokens.cached or 0, asked)
+        written = min(tokens.cache_writes or 0, asked - cached)
+        plain = asked - cached - written
         total = plain * self.input + cached * self.cached + written * self.cache_writes
         return (total + (tokens.output or 0) * self.output) / _MILLION
 

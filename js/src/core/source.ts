@@ -4,8 +4,12 @@
 import { GONE, type Hub, pageHub } from "./hub.js";
 import { Refused } from "./lines.js";
 import { currentPage, type Page } from "./page.js";
+import { type Detail, type Figures, MOST as MOST_ROWS, type RequestsSource, type Row } from "./requests.js";
 import type { HubEvent, LogRecord, RecordPage, StreamRequest, Subscription, Workload } from "./types.js";
 import { MOST, type WorkloadsSource } from "./workloads.js";
+
+/** The newest calls that are asked for at once. */
+const POLLED_ROWS = 500;
 
 /** What was found: how many records match, and the one that was asked for. */
 export interface Match {
@@ -70,6 +74,30 @@ export function workloadsSource(page: Page = currentPage(), hub: Hub = pageHub()
       return (await answer.json()) as Workload;
     },
   };
+}
+
+/** The request log, and what is kept of a call. */
+export function requestsSource(page: Page = currentPage(), hub: Hub = pageHub()): RequestsSource {
+  const get = async <T>(path: string) => (await (await checked(page.request(path))).json()) as T;
+  return {
+    subscribe: (listener) => hub.subscribe({ stream: "requests", tail: MOST_ROWS }, listener),
+    async poll() {
+      const asked = get<{ readonly requests: readonly Row[] }>(`v1/requests?limit=${POLLED_ROWS}`);
+      const [{ requests }, figures] = await Promise.all([asked, get<Figures>("v1/requests/stats")]);
+      return { rows: requests, figures };
+    },
+    detail: async (id) => (await get<{ readonly detail: Detail }>(`v1/requests/${encodeURIComponent(id)}`)).detail,
+    addressOf({ upstream, path }, query) {
+      if (upstream === null) return "";
+      return new URL(`proxy/${upstream}${path ?? ""}${query === "" ? "" : `?${query}`}`, page.root).href;
+    },
+  };
+}
+
+/** A request log that has nothing but the reason why. */
+export function refusedRequests(message: string): RequestsSource {
+  const refuse = () => Promise.reject(new Refused(message));
+  return { subscribe: (listener) => refusing(message, listener), poll: refuse, detail: refuse, addressOf: () => "" };
 }
 
 /** A list that has nothing but the reason why. */
