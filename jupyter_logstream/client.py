@@ -328,6 +328,8 @@ class Workload:
     def snapshot(self) -> dict[str, Any]:
         """What a notebook keeps of it: text, HTML and our own JSON, with the last lines once it has ended."""
         known: dict[str, Any] = {"workload": self.id, "protocol": PROTOCOL, "version": __version__}
+        if self.upstream is not None:
+            known["upstream"] = self.upstream
         try:
             info = self.info
             records = self.logs(tail=LINES) if info["state"] in FINAL else []

@@ -73,7 +73,10 @@ class _View(anywidget.AnyWidget):
 
 
 class LogView(_View):
-    """A live log: `LogView(workload)`, `LogView("its id")`, or `LogView(scope="service")` for the server's own."""
+    """A live log: `LogView(workload)`, `LogView("its id")`, or `LogView(scope="service")` for the server's own.
+
+    `LogView(upstream="runs", workload="its id")`: of another log server that the configuration calls so.
+    """
 
     view = traitlets.Unicode("log", read_only=True).tag(sync=True)
     workload = traitlets.Unicode(help="The id of the workload that is shown.").tag(sync=True)
@@ -81,8 +84,14 @@ class LogView(_View):
         sync=True
     )
 
+    upstream = traitlets.Unicode(help="The server that has it, as the configuration calls it; empty: this one.").tag(
+        sync=True
+    )
+
     def __init__(self, workload: Workload | str = "", **traits: Any) -> None:
         shown = workload if isinstance(workload, str) else workload.id
+        if isinstance(workload, Workload) and workload.upstream is not None:
+            traits.setdefault("upstream", workload.upstream)
         if bool(shown) == (traits.get("scope") == "service"):
             raise ValueError('LogView shows a workload, LogView(id), or the server\'s log, LogView(scope="service")')
         super().__init__(workload=shown, **traits)
@@ -90,7 +99,7 @@ class LogView(_View):
     def _static(self) -> dict[str, Any]:
         if self.scope == "service":
             return {"text/plain": "The Jupyter server's log.", "text/html": "<pre>The Jupyter server's log.</pre>"}
-        static = Workload(self.workload).snapshot()
+        static = Workload(self.workload, upstream=self.upstream or None).snapshot()
         del static[MIME]  # this is to be the widget, also where the labextension could show it
         return static
 

@@ -33,7 +33,9 @@ interface Shell {
   render(props: RenderProps): () => void;
 }
 
-const TRAITS = ["view", "scope", "workload", "height", "state", "limit"].map((trait) => `change:${trait}`).join(" ");
+const TRAITS = ["view", "scope", "upstream", "workload", "height", "state", "limit"]
+  .map((trait) => `change:${trait}`)
+  .join(" ");
 
 export function viewsUrl(doc: Document = document, location: Location = doc.location): string {
   const base = readConfig(doc, location).baseUrl.replace(/\/?$/, "/");
@@ -75,7 +77,10 @@ export function shell(load: () => Promise<Views>): Shell {
         const kind = text("view");
         if (kind === "workloads") view = views.showTable(host, { ...shown, state: text("state"), limit });
         else if (kind === "requests") view = views.showRequests(host, { ...shown, limit });
-        else view = views.showLog(host, { ...shown, workload: text("workload"), scope: text("scope") });
+        else {
+          const asked = { workload: text("workload"), scope: text("scope"), upstream: text("upstream") };
+          view = views.showLog(host, { ...shown, ...asked });
+        }
       };
       const again = () => void show();
       const cleanup = () => {

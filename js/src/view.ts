@@ -2,6 +2,7 @@
 // Knows nothing of who shows it.
 
 import { statesOf } from "./core/choice.js";
+import { remoteSource } from "./core/remote.js";
 import { serviceSource } from "./core/service.js";
 import { kernelSkew } from "./core/skew.js";
 import {
@@ -23,6 +24,8 @@ export interface LogOptions {
   readonly workload: string;
   /** `service`: the Jupyter server's own log instead of a workload's. */
   readonly scope?: string;
+  /** The server that has it, as the configuration calls it; empty: this one. */
+  readonly upstream?: string;
   /** Pixels; 0: as high as the log, up to a bound. */
   readonly height: number;
   /** As high as the place it is put in. */
@@ -57,10 +60,34 @@ export interface RequestOptions {
 
 /** Shows a log in an element, until it is disposed of. */
 export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
-  const { workload, scope, protocol, ...shown } = options;
+  const { workload, scope, upstream = "", protocol, ...shown } = options;
   const skew = kernelSkew(protocol);
+  if (upstream !== "" && skew === undefined) return showRemote(host, upstream, workload, shown);
   const source = skew === undefined ? logOf(workload, scope) : refusedSource(workload, skew);
   return mountLogView(host, source, shown);
+}
+
+const UNTRUSTED = "This log is kept by another server: trust the notebook to have it read.";
+
+/** What the other server speaks is found out first. Who may only read calls no other server with the keys of this one. */
+function showRemote(
+  host: HTMLElement,
+  upstream: string,
+  workload: string,
+  shown: Omit<LogOptions, "workload" | "protocol">,
+): { dispose(): void } {
+  let view: { dispose(): void } | undefined;
+  let gone = false;
+  if (shown.readOnly) return mountLogView(host, refusedSource(workload, UNTRUSTED), shown);
+  Object.assign(host.dataset, { logstream: "log", workload, state: "connecting" });
+  void remoteSource(upstream, workload).then(({ source, readOnly }) => {
+    if (!gone) view = mountLogView(host, source, { ...shown, readOnly });
+  });
+  const dispose = () => {
+    gone = true;
+    view?.dispose();
+  };
+  return { dispose };
 }
 
 /** Shows all workloads in an element, until it is disposed of. */
