@@ -10,7 +10,16 @@ import { parse } from "./refusal.js";
 import { KeptLog } from "./service.js";
 import { type LogSource, refusedSource, workloadSource } from "./source.js";
 import type { Event } from "./sse.js";
-import type { Frame, HubEvent, LogRecord, Status, StreamRequest, Subscription, Workload, WorkloadState } from "./types.js";
+import type {
+  Frame,
+  HubEvent,
+  LogRecord,
+  Status,
+  StreamRequest,
+  Subscription,
+  Workload,
+  WorkloadState,
+} from "./types.js";
 import { isFinal } from "./types.js";
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;

@@ -13,13 +13,14 @@ const [WIDTH, HEIGHT] = [240, 64];
 
 export class RequestFigures {
   readonly element: HTMLElement;
+  readonly #body = element("tbody", "");
   readonly #table = element("table", "figures");
   readonly #chart = new Chart();
   #painted: Figures | undefined;
 
   constructor() {
     const head = element("tr", "", ...COLUMNS.map((label) => cell("th", label)));
-    this.#table.append(element("thead", "", head), element("tbody", ""));
+    this.#table.append(element("thead", "", head), this.#body);
     this.#table.setAttribute("aria-label", "Totals and figures by service");
     this.element = element("div", "summary", this.#table, this.#chart.element);
   }
@@ -30,22 +31,21 @@ export class RequestFigures {
     this.#painted = figures;
     const lines =
       figures === undefined ? [] : [["All calls", figures.totals] as const, ...Object.entries(figures.by_provider)];
-    const body = this.#table.tBodies[0] as HTMLTableSectionElement;
-    while (body.rows.length > lines.length) body.deleteRow(-1);
+    while (this.#body.children.length > lines.length) this.#body.lastElementChild?.remove();
     lines.forEach(([name, tally], at) => {
-      paintLine(body.rows[at] ?? newLine(body), name, tally);
+      paintLine((this.#body.children[at] as HTMLElement | undefined) ?? newLine(this.#body), name, tally);
     });
   }
 }
 
-function newLine(body: HTMLTableSectionElement): HTMLTableRowElement {
+function newLine(body: HTMLElement): HTMLElement {
   const line = element("tr", "", cell("th", ""), ...COLUMNS.slice(1).map(() => cell("td", "")));
   line.firstElementChild?.setAttribute("scope", "row");
   body.append(line);
   return line;
 }
 
-function paintLine(line: HTMLTableRowElement, name: string, tally: Tally): void {
+function paintLine(line: HTMLElement, name: string, tally: Tally): void {
   const texts = [
     name,
     thousands(tally.requests),
@@ -57,10 +57,10 @@ function paintLine(line: HTMLTableRowElement, name: string, tally: Tally): void 
     brief(tally.duration_ms.p95),
   ];
   texts.forEach((text, at) => {
-    setText(line.cells[at] as HTMLElement, text);
+    setText(line.children[at] as HTMLElement, text);
   });
   line.dataset["provider"] = name;
-  (line.cells[3] as HTMLElement).dataset["some"] = String(tally.errors > 0);
+  (line.children[3] as HTMLElement).dataset["some"] = String(tally.errors > 0);
 }
 
 function cell(tag: "th" | "td", text: string): HTMLElement {
