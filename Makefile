@@ -23,7 +23,7 @@ test: install browser
 	cd js && npm test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-bench: install
+bench: install benchmarks/peers/node_modules/.package-lock.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
@@ -46,6 +46,10 @@ $(VENV)/.node: | $(VENV)/.python
 
 js/node_modules/.package-lock.json: js/package.json js/package-lock.json | $(VENV)/.node
 	cd js && npm ci --no-audit --no-fund
+	touch $@
+
+benchmarks/peers/node_modules/.package-lock.json: benchmarks/peers/package.json benchmarks/peers/package-lock.json | $(VENV)/.node
+	cd benchmarks/peers && npm ci --no-audit --no-fund
 	touch $@
 
 $(BUNDLE): js/node_modules/.package-lock.json $(JS_SOURCES)

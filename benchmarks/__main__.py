@@ -1,22 +1,34 @@
-"""`python -m benchmarks`: every benchmark, each beside its peer in one run; prints a table, writes results.json."""
+"""`python -m benchmarks [PART ...]`: every benchmark (or these), each beside its peer in one run; prints a table.
+
+Writes results.json; a run of some parts replaces their figures only.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
-from . import detection, page, proxy, start, throughput
+from . import detection, fanin, page, proxy, readers, start, throughput, view
+
+PARTS = {
+    part.__name__.rpartition(".")[2]: part for part in (start, throughput, fanin, readers, detection, proxy, page, view)
+}
 
 
-def main() -> None:
+def main(chosen: list[str]) -> None:
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    kept = Path(__file__).with_name("results.json")
     results: dict[str, float] = {}
-    for part in (start, throughput, detection, proxy, page):
-        results.update(part.main())
+    for name in chosen or PARTS:
+        results.update(PARTS[name].main())
     width = max(map(len, results))
     for name, value in results.items():
         print(f"{name:<{width}}  {value:>12,.2f}")
-    Path(__file__).with_name("results.json").write_text(json.dumps(results, indent=1) + "\n")
+    before = json.loads(kept.read_text()) if chosen else {}
+    kept.write_text(json.dumps({**before, **results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

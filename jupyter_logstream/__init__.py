@@ -10,11 +10,11 @@ TYPE_CHECKING = False  # type checkers read this name as true; importing it from
 if TYPE_CHECKING:
     from typing import Any
 
+    from jupyter_logstream.capturing.log_capture import LogHandler
+    from jupyter_logstream.capturing.marking import step
+    from jupyter_logstream.capturing.output_capture import capture
     from jupyter_logstream.client import Workload, attach, run, workloads
-    from jupyter_logstream.log_capture import LogHandler
-    from jupyter_logstream.marking import step
     from jupyter_logstream.outgoing import proxy_url, request_log
-    from jupyter_logstream.output_capture import capture
     from jupyter_logstream.recording import record_requests
     from jupyter_logstream.widgets import LogView, RequestTable, WorkloadTable
 
@@ -40,10 +40,10 @@ _HOMES = {
     **dict.fromkeys(["run", "workloads", "attach", "Workload"], "client"),
     **dict.fromkeys(["LogView", "RequestTable", "WorkloadTable"], "widgets"),
     **dict.fromkeys(["proxy_url", "request_log"], "outgoing"),
-    "LogHandler": "log_capture",
-    "capture": "output_capture",
+    "LogHandler": "capturing.log_capture",
+    "capture": "capturing.output_capture",
     "record_requests": "recording",
-    "step": "marking",
+    "step": "capturing.marking",
 }
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from jupyter_logstream import __version__
+from jupyter_logstream.ansi import plain_text
 from jupyter_logstream.connection import (
     PROTOCOL,
     LogStreamError,
@@ -26,9 +27,11 @@ from jupyter_logstream.connection import (
     block,
     call,
 )
+from jupyter_logstream.first_error import first_error
+from jupyter_logstream.metrics import columns
 from jupyter_logstream.reader import Reader, frames
 from jupyter_logstream.records import Record
-from jupyter_logstream.snapshot import LINES, as_final, as_html, as_text, plain_text
+from jupyter_logstream.snapshot import LINES, as_final, as_html, as_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -253,9 +256,27 @@ class Workload:
         raw = text.encode() if isinstance(text, str) else text
         self._call("POST", "/input", params={"eof": 1} if eof else None, raw=raw)
 
-    def logs(self, after: int | None = None, tail: int | None = None, level: str | None = None) -> list[Record]:
-        """Records written so far: those after a cursor, the last `tail`, those of `level` and above."""
-        params: dict[str, Any] = {} if level is None else {"level": level}
+    def logs(
+        self,
+        after: int | None = None,
+        tail: int | None = None,
+        level: str | None = None,
+        *,
+        levels: Sequence[str] | None = None,
+        step: str | None = None,
+        source: str | None = None,
+        q: str | None = None,
+        exclude: str | None = None,
+    ) -> list[Record]:
+        """Records written so far that match: those after a cursor, the last `tail`, those of `level` and above.
+
+        `levels`: of exactly these; `source`: stdout or stderr; `q`: with this text, or `/regular expression/`;
+        `exclude`: without it. The log view in the page shows its own filter as such a call.
+        """
+        chosen = {"level": level, "step": step, "source": source, "q": q, "not": exclude}
+        params: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+        if levels is not None:
+            params["levels"] = ",".join(levels)
         if after is not None:
             params["after"] = after
         if tail is not None:
@@ -319,6 +340,22 @@ class Workload:
         frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
         return frame.dropna(axis="columns", how="all")
 
+    def metrics(self, *names: str) -> Any:
+        """Numbers that its lines name (`loss=0.21`, `acc: 0.93`, `12.3it/s`) as a pandas DataFrame, a column per name.
+
+        `names`: only these. One row per line that names any, with its `seq`, `ts` (UTC) and `step`; NaN where a line
+        has none. Without pandas: as a dict of lists, `ts` in Unix ms, None for none. Of a progress bar its last line
+        counts.
+        """
+        table = columns(self.logs(), names)
+        try:
+            import pandas as pd  # noqa: PLC0415 - optional
+        except ModuleNotFoundError:
+            return table
+        frame = pd.DataFrame(table)
+        frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
+        return frame
+
     def show(self, height: int | None = None) -> LogView:
         """A view of its log, `height` pixels high (default: as the page likes)."""
         from jupyter_logstream.widgets import LogView  # noqa: PLC0415 - widgets are for those who show something
@@ -330,14 +367,17 @@ class Workload:
         known: dict[str, Any] = {"workload": self.id, "protocol": PROTOCOL, "version": __version__}
         if self.upstream is not None:
             known["upstream"] = self.upstream
+        error, records = None, []
         try:
             info = self.info
-            records = self.logs(tail=LINES) if info["state"] in FINAL else []
-        except LogStreamError as error:  # a handle can always be shown
-            info, records = {"command": repr(self), "state": str(error), "id": self.id}, []
+            if info["state"] in FINAL:
+                records = self.logs(tail=LINES)
+                error = first_error(info, lambda path, **params: self._call("GET", path, params=params).json())
+        except LogStreamError as failure:  # a handle can always be shown
+            info = {"command": repr(self), "state": str(failure), "id": self.id}
         if info["state"] in FINAL:
-            known["final"] = as_final(info, records)
-        return {MIME: known, "text/plain": as_text(info, records), "text/html": as_html(info, records)}
+            known["final"] = as_final(info, records, error)
+        return {MIME: known, "text/plain": as_text(info, records, error), "text/html": as_html(info, records, error)}
 
     def _ipython_display_(self) -> None:
         from jupyter_logstream.display import show  # noqa: PLC0415 - as above

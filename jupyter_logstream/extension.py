@@ -139,7 +139,8 @@ class LogStream(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Jupyter's hook with the final port: tell kernels where we are, and find again what runs."""
         self._publish_address(serverapp)
-        self.service_log.setLevel(serverapp.log_level)  # as the console; its logger lets all through
+        level = serverapp.log_level  # as the console's handler: the logger itself lets everything through
+        self.service_log.setLevel(level if isinstance(level, int) else str(level))
         self.service_log.listen(serverapp.log, logging.getLogger())
         await self.engine.recover()
         self._activity = PeriodicCallback(self._tell_activity, _ACTIVITY_PAUSE)

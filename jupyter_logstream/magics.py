@@ -15,9 +15,10 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
+from jupyter_logstream.ansi import plain_text
 from jupyter_logstream.client import LogStreamError, Workload, attach, run, workloads
 from jupyter_logstream.records import LEVELS
-from jupyter_logstream.snapshot import list_as_text, plain_text
+from jupyter_logstream.snapshot import list_as_text
 from jupyter_logstream.widgets import STATES, WorkloadTable
 
 if TYPE_CHECKING:

@@ -1,64 +1,69 @@
 """A workload as static text, HTML and JSON: what a notebook keeps, and shows where nothing can run. Runs in kernels.
 
-Values in, strings out. It must not know where they come from. Everything is escaped: log text is never markup.
+Values in, strings out. It must not know where they come from. Log text is never markup: see ansi.py. The HTML needs no
+style, no script and no id to be read, since viewers take those away.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from jupyter_logstream import ansi
+from jupyter_logstream.ansi import plain_text
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jupyter_logstream.first_error import FirstError
     from jupyter_logstream.records import Record
 
 LINES = 50
 """The last lines of a finished workload that are kept in the notebook file ..."""
 
 BYTES = 16_000
-"""... and how large each form may get, all together less than 50 kB: notebooks go through version control."""
+"""... and how much of the file each form may take, all together less than 50 kB: notebooks are versioned."""
 
-_MARKUP = 200  # bytes for the elements around the text
+LONGEST = 2000
+"""Characters of a line that are kept."""
 
-_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
-
-
-def plain_text(message: str) -> str:
-    """A message without its colours."""
-    return _COLOURS.sub("", message)
+_MARKUP = 1000  # bytes for the elements around the text
+_SIGNS = {"succeeded": "✓", "failed": "✕", "timed_out": "✕", "cancelled": "⊘", "lost": "?"}
 
 
-def as_text(info: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """One line that says which workload and how it stands, then the lines, the last ones where they are too many."""
-    title = _title(info)
-    return "\n".join([title, *_last(records, BYTES - len(title.encode()))])
+def as_text(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
+    """One line that says which workload and how it stands, its first error, then the last lines, as many as fit."""
+    head = [f"{_command(info)} [{', '.join(_facts(info))}] {info['id']}"]
+    if error is not None:
+        head.append(f"First error ({_where(error)}): {error.title}")
+    return "\n".join([*head, *_last(records, BYTES - sum(map(_weight, head)), plain_text)])
 
 
-def as_html(info: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """The same as `<pre>` elements, escaped."""
-    title = html.escape(_title(info))
-    room = BYTES - _MARKUP - len(title.encode())
-    lines = _last(records, room)
-    body = html.escape("\n".join(lines))
-    while len(body.encode()) > room:  # text that is all `&` grows sixfold
-        lines = lines[len(lines) // 2 + 1 :]
-        body = html.escape("\n".join(lines))
-    return (
-        f'<div class="jupyter-logstream"><pre><b>{title}</b></pre>' + (f"<pre>{body}</pre>" if body else "") + "</div>"
-    )
+def as_html(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
+    """The same as HTML: escaped, the lines in their colours."""
+    state, *facts = _facts(info)
+    sign = _SIGNS.get(state, "")
+    title = f"<b>{html.escape(f'{sign} {state}'.strip())}</b> <code>{html.escape(_command(info))}</code>"
+    head = [f"<div>{' · '.join([title, *map(html.escape, facts)])}</div>"]
+    if error is not None:
+        head.append(f"<div><b>First error</b> ({_where(error)}): <code>{html.escape(error.title)}</code></div>")
+    lines = _last(records, BYTES - _MARKUP - sum(map(_weight, head)), ansi.as_html)
+    foot = f"<div><small>{_which(info, len(lines))}workload {html.escape(str(info['id']))}</small></div>"
+    body = "\n".join(lines)
+    # Blocks of their own: where HTML stands in Markdown, a blank line of the log would end an element around them.
+    return "\n\n".join([*head, *([f"<pre>{body}</pre>"] if body else []), foot])
 
 
-def as_final(info: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
+def as_final(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> dict[str, Any]:
     """How it ended and its last lines, as JSON: what the view in the page shows when the server's log is gone."""
-    job = {field: _cut(info.get(field)) for field in _KEPT}
-    lines = _last(records, BYTES - _size(job) - _MARKUP)
-    while _size(lines) > BYTES - _size(job) - _MARKUP:  # text that is all control characters grows sixfold
-        lines = lines[len(lines) // 2 + 1 :]
-    return {"job": {**job, "command": _command(info)}, "lines": lines}
+    job = {**{field: _cut(info.get(field)) for field in _KEPT}, "command": _command(info)}
+    kept: dict[str, Any] = {"job": job}
+    if error is not None:
+        kept["first_error"] = error.to_json()
+    kept["lines"] = _last(records, BYTES - _MARKUP - _weight(json.dumps(kept)), plain_text)
+    return kept
 
 
 def list_as_text(infos: Sequence[Mapping[str, Any]]) -> str:
@@ -105,7 +110,7 @@ def _row(info: Mapping[str, Any]) -> tuple[str, ...]:
     levels, started, ended = info.get("levels") or {}, info.get("started"), info.get("ended")
     errors = levels.get("error", 0) + levels.get("fatal", 0)
     duration = _duration((ended - started) / 1000) if started and ended else ""
-    name = (info.get("name") or _command(info))[:80]
+    name = plain_text((info.get("name") or _command(info))[:80])
     return (info["state"], name, f"{info.get('lines', 0):,}", f"{errors:,}" if errors else "", duration, info["id"])
 
 
@@ -135,41 +140,59 @@ def _cut(value: Any) -> Any:
     return value[:1000] if isinstance(value, str) else value
 
 
-def _size(value: Any) -> int:
-    return len(json.dumps(value))
+def _weight(line: str) -> int:
+    """Bytes that a line takes in the notebook file: as JSON, in a list, indented."""
+    return len(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace")) + 12 * (1 + line.count("\n"))
 
 
 def _command(info: Mapping[str, Any]) -> str:
     command = info["command"] or info.get("name") or ""  # published logs have no command
-    return (command if isinstance(command, str) else " ".join(command))[:1000]
+    return _one_line(command if isinstance(command, str) else " ".join(command))
 
 
-def _title(info: Mapping[str, Any]) -> str:
+def _one_line(text: str) -> str:
+    """What goes into the title: a script of many lines by its first one."""
+    first, more, _ = text.strip()[:1000].partition("\n")
+    return plain_text(first) + (" …" if more else "")
+
+
+def _facts(info: Mapping[str, Any]) -> list[str]:
+    """How it stands, in words: state, exit code, why, duration, counts. The state comes first."""
     parts = [info["state"]]
     if info.get("exit_code") is not None:
         parts.append(f"exit code {info['exit_code']}")
     if info.get("signal") is not None:
         parts.append(f"signal {info['signal']}")
     if info.get("error"):
-        parts.append(info["error"])
+        parts.append(_one_line(info["error"]))
     if info.get("started") and info.get("ended"):
         parts.append(_duration((info["ended"] - info["started"]) / 1000))
     if info.get("lines"):
-        parts.append(f"{info['lines']:,} lines")
+        parts.append(f"{info['lines']:,} lines" if info["lines"] > 1 else "1 line")
     levels = info.get("levels") or {}
-    parts += [f"{levels[level]:,} {level}" for level in ("warn", "error", "fatal") if levels.get(level)]
-    return f"{_command(info)} [{', '.join(parts)[:1000]}] {info['id']}"
+    return parts + [f"{levels[level]:,} {level}" for level in ("warn", "error", "fatal") if levels.get(level)]
+
+
+def _where(error: FirstError) -> str:
+    return f"line {error.seq:,}" + (f", {error.repeats:,} times" if error.repeats > 1 else "")
+
+
+def _which(info: Mapping[str, Any], kept: int) -> str:
+    lines = info.get("lines") or 0
+    return f"the last {kept} of {lines:,} lines · " if 0 < kept < lines else ""
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
-def _last(records: Sequence[Record], room: int) -> list[str]:
+def _last(records: Sequence[Record], room: int, written: Callable[[str], str]) -> list[str]:
+    """The last lines, written, that weigh no more than `room`; of a long one its beginning."""
     lines: list[str] = []
     for record in reversed(records[-LINES:]):
-        line = plain_text(record.message)
-        room -= len(line.encode("utf-8", "replace")) + 1
+        message = record.message
+        line = written(message if len(message) <= LONGEST else message[:LONGEST] + "…")
+        room -= _weight(line)
         if room < 0:
             break
         lines.append(line)

@@ -32,7 +32,7 @@ MODULES = {"server": "jupyter_server", "lab": "jupyterlab", "notebook": "noteboo
 class Server:
     """One Jupyter server. `root`: the folder it serves; `url`: with its base URL and a slash at the end.
 
-    `page_host`: what browsers call this machine.
+    `page_host`: what browsers call this machine. `page_port`: the port that they use, if not the server's (a proxy's).
     """
 
     folder: Path
@@ -43,6 +43,7 @@ class Server:
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     page_host: str = "127.0.0.1"
+    page_port: int = 0
     http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
 
     @property
@@ -56,7 +57,7 @@ class Server:
     @property
     def page_url(self) -> str:
         """`url` as a browser is to call it."""
-        return self.url.replace("127.0.0.1", self.page_host)
+        return f"http://{self.page_host}:{self.page_port or self.port}{self.base_url}"
 
     @property
     def log(self) -> str:

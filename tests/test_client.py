@@ -176,6 +176,11 @@ def test_logs_are_filtered_and_cut(here):
     assert [record.message for record in job.logs(tail=1, level="error")] == ["ERROR 3"]
     assert job.logs(tail=0) == []
     assert len(job.logs(tail=100)) == job.lines == 6
+    assert [record.seq for record in job.logs(q="/[23]$/", levels=["error", "fatal"])] == [
+        record.seq for record in job.logs(level="error") if record.message[-1] in "23"
+    ]
+    assert [record.message for record in job.logs(level="error", exclude="2")] == ["ERROR 1", "ERROR 3"]
+    assert job.logs(source="stderr", step="none") == []
 
 
 def test_all_pages_of_a_long_log_are_fetched(here):
@@ -195,6 +200,21 @@ def test_without_pandas_a_data_frame_is_a_list_of_dicts(here, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     rows = run("echo a").wait(20).df()
     assert [(row["seq"], row["message"]) for row in rows] == [(1, "a")]
+
+
+def test_numbers_that_lines_name_are_a_data_frame(here):
+    frame = run("for i in 1 2 3; do echo epoch $i/3 loss=0.$i; done; echo acc: 0.9; echo done").wait(20).metrics()
+    assert list(frame.columns) == ["seq", "ts", "step", "epoch", "loss", "acc"]
+    assert frame["loss"].tolist()[:3] == [0.1, 0.2, 0.3]
+    assert frame["acc"].notna().tolist() == [False, False, False, True]
+    assert str(frame["ts"].dtype.tz) == "UTC"
+
+
+def test_without_pandas_numbers_are_a_dict_of_lists(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    job = run("echo loss=1; echo acc=2").wait(20)
+    assert job.metrics("loss")["loss"] == [1.0]
+    assert job.metrics()["acc"] == [None, 2.0]
 
 
 def test_text_is_what_was_written_and_not_utf8_is_shown_as_such(here):

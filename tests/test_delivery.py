@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted import answer, drop, serving
 
-from jupyter_logstream.delivery import Delivery, Outcome
-from jupyter_logstream.outbox import Outbox, spool_folder
-from jupyter_logstream.spool import Spool
+from jupyter_logstream.capturing.delivery import Delivery, Outcome
+from jupyter_logstream.capturing.outbox import Outbox, spool_folder
+from jupyter_logstream.capturing.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from jupyter_logstream.fields import LONGEST, ROOM, Fields
+from jupyter_logstream.capturing.fields import LONGEST, ROOM, Fields
 
 
 def fields(**values):

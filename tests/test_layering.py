@@ -13,12 +13,11 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
 VALUES = {
-    *("records", "lines", "claims", "hints", "levels", "tracebacks", "steps", "masking", "sse"),
-    *("workload", "folder", "control", "skim", "usage"),
+    *("records", "lines", "levels", "steps", "masking", "sse", "workload", "folder", "control", "skim", "usage"),
 }
 KERNEL_SIDE = {
-    *("client", "connection", "display", "magics", "outgoing", "reader", "recording", "remote", "snapshot", "widgets"),
-    *("delivery", "fields", "log_capture", "marking", "outbox", "output_capture", "spool", "stdio"),
+    *("ansi", "capturing", "client", "connection", "display", "first_error", "magics", "metrics", "outgoing", "reader"),
+    *("recording", "remote", "snapshot", "widgets"),
 }
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
@@ -51,24 +50,34 @@ MAY_IMPORT = {
     },
     "connection": VALUES,
     "reader": {*VALUES, "connection"},
-    "snapshot": VALUES,
+    "ansi": VALUES,
+    "first_error": {*VALUES, "ansi"},
+    "snapshot": {*VALUES, "ansi", "first_error"},
+    "metrics": VALUES,
     "outgoing": {*VALUES, "connection"},
     "recording": {*VALUES, "connection", "outgoing"},
     # display and widgets: imported only when something is shown
-    "client": {*VALUES, "connection", "reader", "remote", "snapshot", "display", "widgets"},
+    "client": {
+        *VALUES,
+        *("ansi", "connection", "first_error", "metrics", "reader", "remote", "snapshot", "display", "widgets"),
+    },
     "remote": {*VALUES, "client", "connection", "reader"},
     "widgets": {"client", "connection", "outgoing", "snapshot"},
     "display": {"client", "connection", "widgets"},
-    "magics": {*VALUES, "client", "snapshot", "widgets"},
-    # publishing: a record goes log_capture (or output_capture) -> outbox -> spool -> delivery -> connection
+    "magics": {*VALUES, "ansi", "client", "snapshot", "widgets"},
+    "capturing": {*VALUES, "ansi", "client", "connection"},
+}
+
+# The same within capturing/: a record goes log_capture (or output_capture) -> outbox -> spool, delivery -> connection.
+CAPTURING = {
     "fields": set(),
     "stdio": set(),
     "spool": set(),
-    "marking": {*VALUES, "snapshot", "stdio"},
-    "delivery": {"connection", "spool"},
-    "outbox": {*VALUES, "connection", "delivery", "spool"},
-    "log_capture": {"client", "fields", "marking", "outbox"},
-    "output_capture": {*VALUES, "client", "marking", "outbox", "stdio"},
+    "marking": {"stdio"},
+    "delivery": {"spool"},
+    "outbox": {"delivery", "spool"},
+    "log_capture": {"fields", "marking", "outbox"},
+    "output_capture": {"marking", "outbox", "stdio"},
 }
 
 # Part -> packages from elsewhere (besides the standard library) that it may import; absent: as it likes.
@@ -80,10 +89,12 @@ MAY_USE: dict[str, set[str]] = {
     "backends": set(),
     "connection": {"httpx"},
     "reader": set(),
+    "ansi": set(),
+    "first_error": set(),
     "snapshot": set(),
+    "metrics": set(),
     "client": {"pandas"},
-    **{part: set() for part in ("fields", "stdio", "spool", "marking", "delivery", "log_capture", "output_capture")},
-    "outbox": {"jupyter_core"},
+    "capturing": {"jupyter_core"},
     "calls": set(),
     "proxy": {"aiohttp", "multidict", "yarl"},
     "outgoing": {"pandas", "IPython"},
@@ -100,10 +111,12 @@ JS_MAY_IMPORT = {
     "core": {"core"},
     "views": {"core", "views"},
     "view": {"core", "views"},
-    "anywidget": {"core", "view"},
+    "table": {"core", "view", "views"},
+    "requests": {"core", "views"},
+    "anywidget": {"core", "requests", "table", "view"},
     "hub-worker": {"core"},
     "labextension": {"core", "view", "@lumino/widgets", "@jupyterlab/rendermime-interfaces"},
-    "panel": {"core", "view", "@lumino/widgets", "@jupyterlab/application", "@jupyterlab/apputils"},
+    "panel": {"core", "table", "view", "@lumino/widgets", "@jupyterlab/application", "@jupyterlab/apputils"},
     "jupyterlab.d": {"@lumino/widgets", "@jupyterlab/apputils"},  # types only
 }
 
@@ -159,6 +172,14 @@ def test_a_file_imports_only_the_parts_that_its_part_may_know(path: Path) -> Non
         return
     assert part in MAY_IMPORT, f"{part}: say in MAY_IMPORT what this new part may know"
     assert parts_imported(path) - {part} <= MAY_IMPORT[part]
+
+
+@pytest.mark.parametrize("name", CAPTURING)
+def test_a_file_of_capturing_imports_only_what_lies_behind_it(name: str) -> None:
+    assert set(CAPTURING) == {path.stem for path in (PACKAGE / "capturing").glob("[a-z]*.py")}
+    prefix = f"{PACKAGE.name}.capturing."
+    found = imports(PACKAGE / "capturing" / f"{name}.py")
+    assert {module.removeprefix(prefix) for module in found if module.startswith(prefix)} <= CAPTURING[name]
 
 
 @pytest.mark.parametrize("path", sources(), ids=short)

@@ -15,7 +15,7 @@ from published import PLACE, messages, named, place_of, spools, until
 from serving import Server, jupyter
 
 from jupyter_logstream import LogHandler, step
-from jupyter_logstream import spool as spool_module
+from jupyter_logstream.capturing import spool as spool_module
 from jupyter_logstream.connection import NoServer
 
 if TYPE_CHECKING:
@@ -353,7 +353,7 @@ def test_in_a_kernel_it_keeps_the_caller_a_small_part_of_the_time_that_printing_
     with server.kernel() as kernel:
         kernel.run(TIMED + "from jupyter_logstream import LogHandler\nhandler = LogHandler('timed')")
         kernel.run("printed = timed(logging.StreamHandler())")
-        assert kernel.json("timed(handler) / printed") < 0.25
+        assert kernel.json("timed(handler) / printed") < 0.5  # about 0.1 where nothing else runs
 
 
 def test_the_caller_does_not_wait_for_a_server_that_hangs(own_server, monkeypatch):

@@ -14,7 +14,7 @@ from published import PLACE, place_of
 from serving import Server, jupyter
 
 from jupyter_logstream import run, step
-from jupyter_logstream.marking import current_step
+from jupyter_logstream.capturing.marking import current_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_marks_are_not_captured():
     """A capture() in a workload publishes what is printed, and the marks stay the workload's own."""
     code = """
     import sys
-    from jupyter_logstream.stdio import tap
+    from jupyter_logstream.capturing.stdio import tap
     heard = []
     tap(sys.stdout).add(lambda text: heard.append(text) or True)
     with step('a'): print('x')

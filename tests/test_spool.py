@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_logstream import spool as spools
-from jupyter_logstream.spool import Spool, SpoolClosed, take_in
+from jupyter_logstream.capturing import spool as spools
+from jupyter_logstream.capturing.spool import Spool, SpoolClosed, take_in
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_spool_is_taken_in_by_nobody_while_its_process_lives(tmp_path, spool):
     spool.append(b"x\n")
     assert list(take_in(tmp_path / "spool")) == []
     code = (
-        "import sys; from pathlib import Path; from jupyter_logstream.spool import take_in\n"
+        "import sys; from pathlib import Path; from jupyter_logstream.capturing.spool import take_in\n"
         "print(len(list(take_in(Path(sys.argv[1])))))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "spool")]
@@ -118,7 +118,7 @@ def test_a_spool_is_taken_in_by_nobody_while_its_process_lives(tmp_path, spool):
 WRITER = """
 import sys
 from pathlib import Path
-from jupyter_logstream.spool import Spool
+from jupyter_logstream.capturing.spool import Spool
 spool = Spool.create(Path(sys.argv[1]), "k", {"name": "x"})
 spool.note("w1")
 batch = 0

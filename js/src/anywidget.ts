@@ -4,7 +4,9 @@
 
 import { areOutputsClaimed } from "./core/bundle.js";
 import { readConfig } from "./core/page.js";
-import type { showLog, showRequests, showTable } from "./view.js";
+import type { showRequests } from "./requests.js";
+import type { showTable } from "./table.js";
+import type { showLog } from "./view.js";
 
 /** What we use of anywidget's model. */
 interface Model {
@@ -22,11 +24,13 @@ interface RenderProps {
   readonly signal?: AbortSignal;
 }
 
+/** The modules of views; the table's brings the log, too. */
 interface Views {
-  readonly showLog: typeof showLog;
-  readonly showTable: typeof showTable;
-  readonly showRequests: typeof showRequests;
+  readonly view: { readonly showLog: typeof showLog };
+  readonly table: { readonly showTable: typeof showTable };
+  readonly requests: { readonly showRequests: typeof showRequests };
 }
+type Load = <K extends keyof Views>(name: K) => Promise<Views[K]>;
 
 interface Shell {
   initialize(props: Pick<RenderProps, "model">): void;
@@ -37,13 +41,13 @@ const TRAITS = ["view", "scope", "upstream", "workload", "height", "state", "lim
   .map((trait) => `change:${trait}`)
   .join(" ");
 
-export function viewsUrl(doc: Document = document, location: Location = doc.location): string {
+export function viewsUrl(name: string, doc: Document = document, location: Location = doc.location): string {
   const base = readConfig(doc, location).baseUrl.replace(/\/?$/, "/");
-  return new URL(`${base}static/jupyter_logstream/view.js`, location.origin).href;
+  return new URL(`${base}static/jupyter_logstream/${name}.js`, location.origin).href;
 }
 
 /** A shell over views that `load` brings. */
-export function shell(load: () => Promise<Views>): Shell {
+export function shell(load: Load): Shell {
   return {
     // Comes for every model, shown or not: so the kernel learns whether its widgets are needed for outputs of workloads.
     initialize({ model }) {
@@ -63,24 +67,26 @@ export function shell(load: () => Promise<Views>): Shell {
         const mine = turn;
         const host = document.createElement("div");
         el.replaceChildren(host);
-        const views = await load().catch(() => undefined);
-        if (mine !== turn) return;
-        if (views === undefined) {
-          host.textContent = "The log view could not be loaded: does jupyter-logstream run in this Jupyter server?";
-          return;
-        }
         // A kernel may be older than this page, and know fewer traits.
         const text = (trait: string) => String(model.get(trait) ?? "");
         const number = (trait: string, otherwise: number) => Number(model.get(trait) ?? otherwise);
         const shown = { height: number("height", 0), protocol: number("protocol", 1) };
-        const limit = number("limit", 0);
         const kind = text("view");
-        if (kind === "workloads") view = views.showTable(host, { ...shown, state: text("state"), limit });
-        else if (kind === "requests") view = views.showRequests(host, { ...shown, limit });
-        else {
-          const asked = { workload: text("workload"), scope: text("scope"), upstream: text("upstream") };
-          view = views.showLog(host, { ...shown, ...asked });
+        const limit = number("limit", 0);
+        const asked = { workload: text("workload"), scope: text("scope"), upstream: text("upstream") };
+        const opening: Promise<() => { dispose(): void }> =
+          kind === "workloads"
+            ? load("table").then((views) => () => views.showTable(host, { ...shown, state: text("state"), limit }))
+            : kind === "requests"
+              ? load("requests").then((views) => () => views.showRequests(host, { ...shown, limit }))
+              : load("view").then((views) => () => views.showLog(host, { ...shown, ...asked }));
+        const open = await opening.catch(() => undefined);
+        if (mine !== turn) return;
+        if (open === undefined) {
+          host.textContent = "The log view could not be loaded: does jupyter-logstream run in this Jupyter server?";
+          return;
         }
+        view = open();
       };
       const again = () => void show();
       const cleanup = () => {
@@ -96,4 +102,4 @@ export function shell(load: () => Promise<Views>): Shell {
   };
 }
 
-export default shell(() => import(viewsUrl()) as Promise<Views>);
+export default shell((name) => import(viewsUrl(name)));

@@ -12,7 +12,8 @@ import {
 import { ICommandPalette, WidgetTracker } from "@jupyterlab/apputils";
 import { Widget } from "@lumino/widgets";
 import { PROTOCOL } from "./core/types.js";
-import { showLog, showTable } from "./view.js";
+import { showTable } from "./table.js";
+import { showLog } from "./view.js";
 
 const SHOW = "jupyter-logstream:show-workloads";
 const OPEN = "jupyter-logstream:open-log";

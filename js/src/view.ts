@@ -1,24 +1,12 @@
-// Core and views behind two calls: what every shell shows. The server serves it as a module to shells that don't carry it.
-// Knows nothing of who shows it.
+// A log behind one call: what every shell shows. The server serves it as a module to shells that don't carry it. Knows nothing
+// of who shows it. The table of workloads is a module of its own (table.ts): a page of logs loads nothing of it.
 
-import { statesOf } from "./core/choice.js";
 import { remoteSource } from "./core/remote.js";
 import { serviceSource } from "./core/service.js";
 import { kernelSkew } from "./core/skew.js";
-import {
-  type LogSource,
-  refusedRequests,
-  refusedSource,
-  refusedWorkloads,
-  requestsSource,
-  workloadSource,
-  workloadsSource,
-} from "./core/source.js";
+import { type LogSource, refusedSource, workloadSource } from "./core/source.js";
 import type { Kept } from "./core/types.js";
-import type { Listed } from "./core/workloads.js";
 import { mountLogView } from "./views/logview.js";
-import { mountRequests } from "./views/requesttable.js";
-import { mountTable, type Table } from "./views/table.js";
 
 export interface LogOptions {
   readonly workload: string;
@@ -36,26 +24,6 @@ export interface LogOptions {
   readonly kept?: Kept | undefined;
   /** Offers nothing that changes anything. */
   readonly readOnly?: boolean;
-}
-
-export interface TableOptions {
-  /** Pixels; 0: as high as its rows, up to a bound. */
-  readonly height: number;
-  readonly fill?: boolean;
-  readonly protocol: number;
-  /** States that are shown at first, with commas between; empty: all. */
-  readonly state?: string;
-  /** So many of the newest are shown; 0: all. */
-  readonly limit?: number;
-  readonly openTab?: (job: Listed) => void;
-}
-
-export interface RequestOptions {
-  /** Pixels; 0: as high as its rows, up to a bound. */
-  readonly height: number;
-  readonly protocol: number;
-  /** So many of the newest are shown; 0: all. */
-  readonly limit?: number;
 }
 
 /** Shows a log in an element, until it is disposed of. */
@@ -90,21 +58,7 @@ function showRemote(
   return { dispose };
 }
 
-/** Shows all workloads in an element, until it is disposed of. */
-export function showTable(host: HTMLElement, options: TableOptions): Table {
-  const { protocol, state = "", ...shown } = options;
-  const skew = kernelSkew(protocol);
-  const source = skew === undefined ? workloadsSource() : refusedWorkloads(skew);
-  return mountTable(host, source, (id) => logOf(id), { ...shown, states: statesOf(state) });
-}
-
-/** Shows the request log in an element, until it is disposed of. */
-export function showRequests(host: HTMLElement, options: RequestOptions): { dispose(): void } {
-  const { protocol, ...shown } = options;
-  const skew = kernelSkew(protocol);
-  return mountRequests(host, skew === undefined ? requestsSource() : refusedRequests(skew), shown);
-}
-
-function logOf(workload: string, scope?: string): LogSource {
+/** The source of a log; of the server's own where `scope` says so. */
+export function logOf(workload: string, scope?: string): LogSource {
   return scope === "service" ? serviceSource() : workloadSource(workload);
 }

@@ -2,11 +2,14 @@
 // The shell: traits in, one view out, and every lifetime ends once.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { shell, viewsUrl } from "../src/anywidget.js";
-import * as views from "../src/view.js";
+import * as requests from "../src/requests.js";
+import * as table from "../src/table.js";
+import * as view from "../src/view.js";
 
 /** Until what was awaited on the way to the view is there. */
 const settled = () => new Promise((resolve) => setTimeout(resolve));
-const widget = shell(async () => views);
+const views = { view, table, requests };
+const widget = shell(async (name) => views[name]);
 
 const subscribe = vi.fn();
 const close = vi.fn();
@@ -159,6 +162,6 @@ describe("render", () => {
     config.textContent = JSON.stringify({ baseUrl: "/user/x", token: "t" });
     doc.body.append(config);
     const location = new URL("https://hub.example/user/x/lab") as unknown as Location;
-    expect(viewsUrl(doc, location)).toBe("https://hub.example/user/x/static/jupyter_logstream/view.js");
+    expect(viewsUrl("view", doc, location)).toBe("https://hub.example/user/x/static/jupyter_logstream/view.js");
   });
 });

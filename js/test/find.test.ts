@@ -19,13 +19,13 @@ const press = async (key: string, shiftKey = false) => {
 
 describe("finding", () => {
   it("is opened by its button and by a slash, and closed by Escape", async () => {
-    expect(find(".find").hidden).toBe(true);
+    expect(find(".filterbar").hidden).toBe(true);
     find(".find-open").click();
-    expect(find(".find").hidden).toBe(false);
+    expect(find(".filterbar").hidden).toBe(false);
     await press("Escape");
-    expect(find(".find").hidden).toBe(true);
-    viewport().dispatchEvent(new KeyboardEvent("keydown", { key: "/" }));
-    expect(find(".find").hidden).toBe(false);
+    expect(find(".filterbar").hidden).toBe(true);
+    viewport().dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+    expect(find(".filterbar").hidden).toBe(false);
   });
 
   it("asks once typing rests, shows the newest match, and says which of how many it is", async () => {
@@ -54,7 +54,7 @@ describe("finding", () => {
   it("says that nothing matches, or what is wrong with the question, in words", async () => {
     await search("nothing");
     expect(find(".matches").textContent).toBe("No match");
-    source.find = () => Promise.reject(new Error("q is not a regular expression"));
+    source.refuse = new Error("q is not a regular expression");
     await search("/(/");
     expect(find(".matches").textContent).toBe("q is not a regular expression");
   });

@@ -32,7 +32,7 @@ describe("fetching", () => {
   it("gets the page around the rows that are looked at, by range", async () => {
     const { asked, lines, changed } = remote(1_000_000);
     lines.extend(1_000_000);
-    lines.ensure(500_010, 500_040);
+    lines.ensure([500_010, 500_040]);
     await vi.advanceTimersByTimeAsync(0);
     expect(asked.map(({ after, limit }) => [after, limit])).toEqual([[500_000, PAGE]]);
     expect(lines.get(500_025)?.message).toBe("line 500025");
@@ -42,7 +42,7 @@ describe("fetching", () => {
   it("asks for a page once, however often it is looked at meanwhile", async () => {
     const { asked, lines } = remote(1000, false);
     lines.extend(1000);
-    for (let i = 0; i < 20; i++) lines.ensure(1, 30);
+    for (let i = 0; i < 20; i++) lines.ensure([1, 30]);
     await vi.advanceTimersByTimeAsync(PACE_MS * 3);
     expect(asked).toHaveLength(1);
   });
@@ -50,8 +50,8 @@ describe("fetching", () => {
   it("aborts what nobody looks at any more", async () => {
     const { asked, lines } = remote(1_000_000, false);
     lines.extend(1_000_000);
-    lines.ensure(1, 30);
-    lines.ensure(900_001, 900_030);
+    lines.ensure([1, 30]);
+    lines.ensure([900_001, 900_030]);
     await vi.advanceTimersByTimeAsync(PACE_MS);
     expect(asked[0]?.signal.aborted).toBe(true);
     expect(asked[1]?.signal.aborted).toBe(false);
@@ -64,7 +64,7 @@ describe("fetching", () => {
     const { asked, lines } = remote(1_000_000);
     lines.extend(1_000_000);
     for (let frame = 0; frame < 60; frame++) {
-      lines.ensure(frame * 15_000 + 1, frame * 15_000 + 30);
+      lines.ensure([frame * 15_000 + 1, frame * 15_000 + 30]);
       await vi.advanceTimersByTimeAsync(16);
     }
     await vi.advanceTimersByTimeAsync(PACE_MS);
@@ -75,7 +75,7 @@ describe("fetching", () => {
   it("asks again after a failure, but not after a refusal", async () => {
     const { asked, lines } = remote(1000, false);
     lines.extend(1000);
-    lines.ensure(1, 30);
+    lines.ensure([1, 30]);
     asked[0]?.fail(new Error("cut"));
     await vi.advanceTimersByTimeAsync(RETRY_MS);
     expect(asked).toHaveLength(2);
@@ -87,11 +87,11 @@ describe("fetching", () => {
   it("learns from an answer that begins later that retention took what lay before", async () => {
     const { asked, lines } = remote(1000, false);
     lines.extend(1000);
-    lines.ensure(1, 30);
+    lines.ensure([1, 30]);
     asked[0]?.answer(records(101, PAGE));
     await vi.advanceTimersByTimeAsync(0);
     expect(lines.first).toBe(101);
-    lines.ensure(90, 130);
+    lines.ensure([90, 130]);
     await vi.advanceTimersByTimeAsync(RETRY_MS * 3);
     expect(asked).toHaveLength(1);
   });
@@ -99,10 +99,10 @@ describe("fetching", () => {
   it("stops for good when it is disposed of", async () => {
     const { asked, lines } = remote(1000, false);
     lines.extend(1000);
-    lines.ensure(1, 30);
+    lines.ensure([1, 30]);
     lines.dispose();
     expect(asked[0]?.signal.aborted).toBe(true);
-    lines.ensure(500, 530);
+    lines.ensure([500, 530]);
     await vi.advanceTimersByTimeAsync(RETRY_MS * 2);
     expect(asked).toHaveLength(1);
   });
@@ -113,7 +113,7 @@ describe("live records", () => {
     const { asked, lines } = remote(0);
     for (let seq = 801; seq < 3000; seq += 7) {
       lines.append(records(seq, seq + 6));
-      lines.ensure(lines.last - 30, lines.last);
+      lines.ensure([lines.last - 30, lines.last]);
     }
     await vi.advanceTimersByTimeAsync(1000);
     expect(lines.get(lines.last)?.seq).toBe(lines.last);
@@ -124,7 +124,7 @@ describe("live records", () => {
   it("join fetched ones without a seam", async () => {
     const { lines } = remote(1000);
     lines.append(records(991, 1000));
-    lines.ensure(981, 1000);
+    lines.ensure([981, 1000]);
     await vi.advanceTimersByTimeAsync(0);
     expect(records(981, 1000).map(({ seq }) => lines.get(seq)?.seq)).toEqual(records(981, 1000).map(({ seq }) => seq));
   });
@@ -141,7 +141,7 @@ describe("the bound", () => {
   it("holds while a million records pass by, and what is looked at stays", async () => {
     const { lines, asked } = remote(1_000_000);
     lines.extend(30);
-    lines.ensure(1, 30);
+    lines.ensure([1, 30]);
     await vi.advanceTimersByTimeAsync(0);
     for (let seq = 31; seq < 1_000_000; seq += 2000) lines.append(records(seq, seq + 1999));
     expect(lines.held.pages).toBeLessThanOrEqual(MAX_PAGES);
@@ -162,7 +162,7 @@ describe("the bound", () => {
     const { lines } = remote(1_000_000);
     lines.extend(1_000_000);
     const look = async (page: number) => {
-      lines.ensure(page * PAGE + 1, page * PAGE + 20);
+      lines.ensure([page * PAGE + 1, page * PAGE + 20]);
       await vi.advanceTimersByTimeAsync(PACE_MS);
     };
     for (let page = 0; page < MAX_PAGES; page++) await look(page);

@@ -19,10 +19,11 @@ function told() {
       listener = heard;
       return { close, retryNow: vi.fn() };
     },
-    records: vi.fn(async () => {
+    page: vi.fn(async () => {
       throw new Refused("gone");
     }),
-    find: async () => ({ total: 0, seq: undefined }),
+    marks: async () => ({ total: 0, first: 1, last: 0, marks: [] }),
+    seqs: async () => [],
     cancel: async () => undefined,
   };
   const log = new Log(source, changed);
@@ -76,13 +77,13 @@ describe("a log", () => {
     const { log, say, source, changed } = told();
     log.open();
     say({ kind: "snapshot", cursor: 500, job: workload({}) });
-    log.lines.ensure(1, 30);
+    log.lines.ensure([1, 30]);
     await vi.waitFor(() => expect(log.status).toMatchObject({ rung: "error", message: "gone" }));
     expect(changed).toHaveBeenCalled();
-    log.lines.ensure(1, 30);
-    expect(source.records).toHaveBeenCalledOnce();
+    log.lines.ensure([1, 30]);
+    expect(source.page).toHaveBeenCalledOnce();
     log.retry();
-    await vi.waitFor(() => expect(source.records).toHaveBeenCalledTimes(2));
+    await vi.waitFor(() => expect(source.page).toHaveBeenCalledTimes(2));
     log.lines.dispose();
   });
 });

@@ -23,7 +23,9 @@ const listen = () => source.subscribe({}, (event) => heard.push(event));
 const told = () =>
   heard.flatMap((event) => (event.kind === "frame" ? (event.data.logs ?? []).map((one) => one.seq) : []));
 const gaps = () => heard.flatMap((event) => (event.kind === "frame" && event.type === "gap" ? [event.data.to] : []));
-const kept = async () => (await source.records(0, 100_000, AbortSignal.abort())).map((one) => one.seq);
+const range = async (after: number, limit: number) =>
+  (await source.page({ after, limit }, AbortSignal.abort())).records;
+const kept = async () => (await range(0, 100_000)).map((one) => one.seq);
 
 beforeEach(() => {
   asked.length = heard.length = 0;
@@ -45,9 +47,9 @@ describe("the server's own log", () => {
 
   it("gives ranges of what has come", async () => {
     logs(1, 300);
-    const found = await source.records(100, 50, AbortSignal.abort());
+    const found = await range(100, 50);
     expect([found[0]?.seq, found.at(-1)?.seq, found.length]).toEqual([101, 150, 50]);
-    expect(await source.records(300, 50, AbortSignal.abort())).toEqual([]);
+    expect(await range(300, 50)).toEqual([]);
   });
 
   it("keeps the newest, and tells that the others went", async () => {
@@ -103,10 +105,11 @@ describe("finding in it", () => {
     ["/Ker.*ed/", 0, { total: 1, seq: 2 }],
     ["nothing", 0, { total: 0, seq: undefined }],
   ])("%j, the %i. match", async (query, nth, match) => {
-    expect(await source.find(query, nth, AbortSignal.abort())).toEqual(match);
+    const { total, records } = await source.page({ q: query, offset: nth, limit: 1 }, AbortSignal.abort());
+    expect({ total, seq: records[0]?.seq }).toEqual(match);
   });
 
   it("of a pattern that is none says so", async () => {
-    await expect(source.find("/(/", 0, AbortSignal.abort())).rejects.toThrow();
+    await expect(source.page({ q: "/(/", limit: 1 }, AbortSignal.abort())).rejects.toThrow();
   });
 });

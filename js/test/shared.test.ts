@@ -234,23 +234,34 @@ describe("where no worker answers", () => {
     await soon(() => expect(b.seqs).toEqual([1, 2]));
     expect(server.readers.size).toBe(1);
   });
+});
 
-  it("any more, another one goes on from the cursors", async () => {
+describe.each([
+  ["its lock is free", true],
+  ["it misses heartbeats, where there are no locks", false],
+])("a worker that dies (%s)", (_, hasLocks) => {
+  const notice = () => vi.advanceTimersByTime(hasLocks ? 0 : 4 * BEAT_MS);
+
+  beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    browser.close();
+    browser = new BrowserOfTabs(page, hasLocks);
+  });
+
+  it("is replaced by another one, which goes on from the cursors", async () => {
     const tab = browser.tab();
     const a = tab.view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
     browser.crash();
     server.cut();
     server.print("A", 2);
-    vi.advanceTimersByTime(4 * BEAT_MS);
+    notice();
     await soon(() => expect(a.seqs).toEqual(upTo(5)));
     expect(tab.alone).toBe(0);
     expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).toContain("reconnecting");
   });
 
-  it("any more, each tab goes on from its own cursor, in whatever order they come to the next one", async () => {
-    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  it("leaves each tab at its own cursor, in whatever order they come to the next one", async () => {
     const [slow, fast] = [browser.tab(), browser.tab()];
     const [a, b] = [slow.view("workload/A"), fast.view("workload/A", { after: 0 })];
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
@@ -259,22 +270,21 @@ describe("where no worker answers", () => {
     server.print("A", 3);
     await soon(() => expect(b.seqs.at(-1)).toBe(6));
     browser.crash();
-    vi.advanceTimersByTime(4 * BEAT_MS);
+    notice();
     server.print("A", 1);
     await soon(() => expect(a.seqs).toEqual(upTo(7)));
     await soon(() => expect(b.seqs.at(-1)).toBe(7));
     expect(b.seqs).toEqual([...new Set(b.seqs)]);
   });
 
-  it("any more, and none can be had: the page's own connection goes on from the cursors", async () => {
-    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  it("and has no successor leaves the page to its own connection, from the cursors", async () => {
     const tab = browser.tab();
     const a = tab.view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
-    browser.crash();
     browser.worker = "forbidden";
+    browser.crash();
     server.print("A", 2);
-    vi.advanceTimersByTime(4 * BEAT_MS);
+    notice();
     await soon(() => expect(a.seqs).toEqual(upTo(5)));
     expect(tab.alone).toBe(1);
   });

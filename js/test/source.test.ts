@@ -26,7 +26,7 @@ const signal = new AbortController().signal;
 describe("a workload's source", () => {
   it("asks for ranges, cancels and subscribes by the routes of the protocol", async () => {
     const { asked, subscribed, source } = asking(() => Response.json({ records: [{ seq: 8 }] }));
-    expect(await source.records(7, 250, signal)).toEqual([{ seq: 8 }]);
+    expect((await source.page({ after: 7, limit: 250 }, signal)).records).toEqual([{ seq: 8 }]);
     await source.cancel();
     source.subscribe({ tail: 5 }, () => undefined);
     expect(asked).toEqual(["GET v1/workloads/W1/records?after=7&limit=250", "POST v1/workloads/W1/cancel"]);
@@ -36,14 +36,14 @@ describe("a workload's source", () => {
 
   it.each([403, 404])("takes %i for final, in the server's words", async (status) => {
     const { source } = asking(() => Response.json({ message: "no such workload" }, { status }));
-    const failure = source.records(0, 1, signal);
+    const failure = source.page({ limit: 1 }, signal);
     await expect(failure).rejects.toBeInstanceOf(Refused);
     await expect(failure).rejects.toThrow(new RegExp(`${status}\\)?: no such workload`));
   });
 
   it("takes anything else for a failure that may pass", async () => {
     const { source } = asking(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
-    const failure = source.records(0, 1, signal);
+    const failure = source.page({ limit: 1 }, signal);
     await expect(failure).rejects.not.toBeInstanceOf(Refused);
     await expect(failure).rejects.toThrow("502: Bad Gateway");
   });

@@ -1,9 +1,10 @@
 // The view on a stage, for the tests of it: a DOM, a source that says what it is told to, and a clock that stands still.
 import { afterEach, beforeEach, vi } from "vitest";
-import type { LogSource } from "../src/core/source.js";
-import type { Frame, HubEvent, LogRecord } from "../src/core/types.js";
+import { isEmpty } from "../src/core/query.js";
+import type { Asked, LogSource, Marks } from "../src/core/source.js";
+import type { Frame, HubEvent, LogRecord, RecordPage, StreamFilter } from "../src/core/types.js";
 import { mountLogView } from "../src/views/logview.js";
-import { records } from "./workload.js";
+import { record, records } from "./workload.js";
 
 /** A source that is told what to say. */
 export class Told implements LogSource {
@@ -15,7 +16,6 @@ export class Told implements LogSource {
   retried = 0;
   refuse: Error | undefined;
   cancel = vi.fn(async () => undefined);
-  firstOf?: (step: string) => Promise<number | undefined>;
   #listener: ((event: HubEvent) => void) | undefined;
 
   subscribe(from: object, listener: (event: HubEvent) => void) {
@@ -27,16 +27,40 @@ export class Told implements LogSource {
     };
     return { close, retryNow: () => void this.retried++ };
   }
+  /** What was looked for: the text, and from which match on. */
   readonly found: string[] = [];
   match = { total: 0, seq: undefined as number | undefined };
-  async find(query: string, nth: number) {
-    this.found.push(`${query} ${nth}`);
-    return this.match;
-  }
-  async records(after: number, limit: number): Promise<readonly LogRecord[]> {
+  /** The filters that were asked for, whatever the range. */
+  readonly filters: StreamFilter[] = [];
+  counted: Marks = { total: 0, first: 1, last: 500, marks: new Array<number>(200).fill(0) };
+  matching: number[] = [];
+  async page({ after = 0, offset = 0, limit, ...filter }: Asked): Promise<RecordPage> {
+    if (!isEmpty(filter)) return this.#search(filter, offset, limit);
     this.asked.push(after);
     if (this.refuse !== undefined) throw this.refuse;
-    return records(after + 1, after + limit);
+    return { records: records(after + 1, after + limit), total: 0, next: null, state: "running" };
+  }
+  #search(filter: StreamFilter, offset: number, limit: number): RecordPage {
+    this.filters.push(filter);
+    if (this.refuse !== undefined) throw this.refuse;
+    if (filter.q !== undefined && limit === 1) {
+      this.found.push(`${filter.q} ${offset}`);
+      const { total, seq } = this.match;
+      return { records: seq === undefined ? [] : [record(seq)], total, next: null, state: "running" };
+    }
+    const first = this.match.seq;
+    if (filter.step !== undefined && limit === 1 && first !== undefined) {
+      return { records: [record(first)], total: 1, next: null, state: "running" };
+    }
+    const found = this.matching.slice(offset, offset + limit).map((seq) => record(seq));
+    return { records: found, total: this.matching.length, next: null, state: "running" };
+  }
+  async marks(filter: StreamFilter): Promise<Marks> {
+    this.filters.push(filter);
+    return this.counted;
+  }
+  async seqs(_filter: StreamFilter, after: number, limit: number): Promise<readonly number[]> {
+    return this.matching.filter((seq) => seq > after).slice(0, limit);
   }
   say(event: HubEvent): void {
     this.#listener?.(event);

@@ -3,7 +3,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Step } from "../src/core/types.js";
 import { Steps } from "../src/views/steps.js";
-import { find, paint, root, source } from "./stage.js";
+import { find, paint, root, rows, source } from "./stage.js";
 import { records, workload } from "./workload.js";
 
 const STEPS: Step[] = [
@@ -42,12 +42,26 @@ describe("the steps", () => {
   });
 
   it("lead to their first line", async () => {
-    source.firstOf = vi.fn().mockResolvedValue(4);
+    source.match = { total: 1, seq: 4 };
     await open();
     find(".step-item:nth-of-type(3) .step-jump").click();
     await paint();
-    expect(source.firstOf).toHaveBeenCalledExactlyOnceWith("fit <b>");
+    expect(source.filters).toContainEqual({ step: "fit <b>" });
     expect(find("[data-hit]").dataset["seq"]).toBe("4");
+  });
+
+  it("are each a filter, too: only its lines, and all again", async () => {
+    source.matching = [4, 5];
+    await open();
+    const only = find(".step-item:nth-of-type(3) .step-only");
+    only.click();
+    await paint();
+    await paint();
+    expect(rows().map((row) => row.dataset["seq"])).toEqual(["4", "5"]);
+    expect(only.getAttribute("aria-pressed")).toBe("true");
+    only.click();
+    await paint();
+    expect(rows().at(-1)?.dataset["seq"]).toBe("9");
   });
 
   it("close by Escape, and the keyboard is back in the log", async () => {

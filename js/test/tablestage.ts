@@ -45,8 +45,9 @@ function logOf(id: string): LogSource {
       following.add(id);
       return { close: () => void following.delete(id), retryNow() {} };
     },
-    records: async () => [],
-    find: async () => ({ total: 0, seq: undefined }),
+    page: async () => ({ records: [], total: 0, next: null, state: "running" }),
+    marks: async () => ({ total: 0, first: 1, last: 0, marks: [] }),
+    seqs: async () => [],
     cancel: async () => {},
   };
 }

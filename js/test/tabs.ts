@@ -9,21 +9,37 @@ import { View } from "./listening.js";
 
 type Granted = () => unknown;
 
+interface Waiting {
+  readonly granted: Granted;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Locks as the browser has them: held until what the holder returned is settled, or the holder is gone. */
 export class Locks {
-  readonly #queues = new Map<string, Granted[]>();
+  readonly #queues = new Map<string, Waiting[]>();
 
-  request = async (name: string, granted: Granted): Promise<void> => {
+  async request(name: string, how: { signal?: AbortSignal } | Granted, then?: Granted): Promise<void> {
+    const [granted, signal] = typeof how === "function" ? [how, undefined] : [then ?? (() => {}), how.signal];
     const queue = this.#queues.get(name) ?? [];
     this.#queues.set(name, queue);
-    queue.push(granted);
-    if (queue.length === 1) void granted();
-  };
+    queue.push({ granted, signal });
+    if (queue.length === 1) await this.#grant(name);
+  }
+  get names(): string[] {
+    return [...this.#queues.keys()];
+  }
   /** Whoever holds it is gone. */
   free(name: string): void {
+    this.#queues.get(name)?.shift();
+    void this.#grant(name);
+  }
+
+  async #grant(name: string): Promise<void> {
     const queue = this.#queues.get(name);
-    queue?.shift();
-    void queue?.[0]?.();
+    for (let next = queue?.[0]; next !== undefined; next = queue?.[0]) {
+      if (!next.signal?.aborted) await next.granted();
+      queue?.shift();
+    }
   }
 }
 
@@ -108,7 +124,9 @@ export class BrowserOfTabs {
   /** The worker dies without a word; the next attempt finds another one. */
   crash(): void {
     for (const { line } of this.#tabs) line?.die();
+    const held = this.locks?.names.filter((name) => name.includes(".worker.")) ?? [];
     this.#guests = new Guests(this.page.root, lockManager(this.locks));
+    for (const name of held) this.locks?.free(name);
   }
 
   close(): void {
@@ -184,9 +202,9 @@ export class Tab {
   #door(own: Page): WorkerDoor {
     const { locks } = this.#browser;
     const ours = {
-      request: (name: string, held: Granted) => {
-        this.lock = name;
-        return locks?.request(name, held);
+      request: (name: string, how: { signal?: AbortSignal } | Granted, then?: Granted) => {
+        if (typeof how === "function") this.lock = name;
+        return locks?.request(name, how, then);
       },
     };
     return {

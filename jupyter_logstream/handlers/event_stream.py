@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from tornado.http1connection import HTTP1Connection  # noqa: TC002 - with the others
-from tornado.iostream import StreamClosedError
+from tornado.iostream import BaseIOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from ..sse import encode
@@ -107,8 +108,14 @@ class EventStreamHandler(LogStreamHandler):
         await self.say(encode(retry=1000, comment="jupyter-logstream"))
 
     async def say(self, block: bytes) -> None:
-        """Write a block and wait until the reader's side has taken it. StreamClosedError when it has gone."""
+        """Write a block (an empty one is none) and wait until the reader's side has taken it.
+
+        StreamClosedError when it has gone, or takes longer than STALLED.
+        """
+        if not block:
+            return
         self.write(block)
+        del block  # the connection has it: a reader that takes its time costs one copy
         try:
             await asyncio.wait_for(self.flush(), STALLED)
         except asyncio.TimeoutError:
@@ -143,6 +150,16 @@ class EventStreamHandler(LogStreamHandler):
         super().on_finish()
 
     def finish(self, *args: Any, **kwargs: Any) -> Any:
-        if self._headers_written:
-            kwargs["set_content_type"] = HEADERS["Content-Type"]
-        return super().finish(*args, **kwargs)
+        if not self._headers_written:
+            return super().finish(*args, **kwargs)
+        stream = cast("HTTP1Connection", self.request.connection).stream
+        finished = super().finish(*args, set_content_type=HEADERS["Content-Type"], **kwargs)
+        if not stream.closed():  # Tornado heeds the `Connection: close` of requests, not that of its own answers
+            stream.write(b"").add_done_callback(partial(_close, stream))
+        return finished
+
+
+def _close(stream: BaseIOStream, sent: asyncio.Future[None]) -> None:
+    """Close the connection behind all that was sent (or could not be: it is closed already, and nobody's fault)."""
+    sent.exception()
+    stream.close()

@@ -56,14 +56,18 @@ class FrameStreamHandler(EventStreamHandler):
             now = asyncio.get_running_loop().time()
             if one in changed or (one.due is not None and one.due <= now):
                 changed.discard(one)  # before the look: what comes after it wakes us again
-                frames = await asyncio.to_thread(one.frames, now) if one.searches else one.frames(now)
-                if frames:
-                    await self.say(b"".join([_encode(frame, one.name, named) for frame in frames]))
+                told = partial(_told, one, now, named)
+                await self.say(await asyncio.to_thread(told) if one.searches else told())
                 if one.done:
                     live.remove(one)
             if one.due is not None and not one.done:
                 due = one.due if due is None else min(due, one.due)
         return due
+
+
+def _told(one: Subscription, now: float, named: bool) -> bytes:
+    """What a subscription has to tell, as it goes out. Nothing else is kept of it while its reader takes its time."""
+    return b"".join([_encode(frame, one.name, named) for frame in one.frames(now)])
 
 
 def _encode(frame: Frame, stream: str, named: bool) -> bytes:

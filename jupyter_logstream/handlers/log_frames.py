@@ -16,6 +16,7 @@ from ..store.query import Filter, count, matches, tail_cursor
 from .frames import LARGEST_FRAME, Cursor, Frame, Start, dump
 
 MOST_RECORDS = 2000
+_FIRST_RECORDS = 100  # then twice as many each time: a connection that is cut soon has moved on all the same
 _UPDATES_APART = 0.1  # seconds between two updates of a line being written
 _QUIET = 0.2  # seconds after which an unended line is shown
 
@@ -37,6 +38,7 @@ class LogSubscription:
         self._filter = chosen
         self._match = chosen.compile()
         self._sent = 0
+        self._most = _FIRST_RECORDS
         self._not_before = 0.0  # when the next logs frame is due
         self._due: float | None = None
         ends = store.read(stream, 0, 0)
@@ -114,13 +116,14 @@ class LogSubscription:
         if now < self._not_before:
             self._due = self._not_before
             return []
-        batch = self._store.read(self._stream, self._at, MOST_RECORDS)
+        batch = self._store.read(self._stream, self._at, self._most)
         found: list[Frame] = []
         if batch.end and self._at < batch.first - 1:
             gap = {"from": self._at + 1, "to": batch.first - 1, "reason": "retention"}
             self._at = batch.first - 1
             found.append(Frame("gap", dump(gap), self.cursor))
         if len(batch):
+            self._most = min(2 * self._most, MOST_RECORDS)
             found += self._records(batch)
             self._not_before = now + self._pace if self._at >= batch.end else 0.0
             self._due = self._not_before  # then for what follows, or for a line being written

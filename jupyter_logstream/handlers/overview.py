@@ -64,7 +64,8 @@ class MarksHandler(LogStreamHandler):
         chosen, buckets = chosen_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
         self.engine.status_of(workload_id)
         marks = await asyncio.to_thread(spread, self.store, workload_id, chosen, buckets)
-        self.answer({"total": sum(marks), "marks": marks})
+        found = {"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts}
+        self.answer(found)
 
 
 class MatchesHandler(LogStreamHandler):

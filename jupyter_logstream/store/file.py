@@ -25,6 +25,7 @@ from .writer import LogWriter
 
 _TRIES = 5
 _READERS = 512  # readers remembered; another one is made when it is needed
+_WRITERS = 64  # writers kept open, at three files each; as above
 _SCAN_BYTES = 16 << 20
 _EAGER = 5001  # pages up to here are checked against the bytes at once; larger reads are scans
 
@@ -48,7 +49,7 @@ class FileStore:
         root.chmod(0o700)
         self._lock = self._take()
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
-        self._writers: dict[str, tuple[int, LogWriter]] = {}  # with the lock that makes us its writer
+        self._writers: OrderedDict[str, tuple[int, LogWriter]] = OrderedDict()  # with the lock that makes us its writer
         self._watcher: Inotify | Poller | None = None
         self._poller = Poller()
         self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes its time to go
@@ -182,6 +183,7 @@ class FileStore:
 
     def _writer(self, stream: str) -> LogWriter:
         if stream in self._writers:
+            self._writers.move_to_end(stream)
             return self._writers[stream][1]
         folder = self.folder(stream)
         folder.path.mkdir(mode=0o700, exist_ok=True)
@@ -192,6 +194,8 @@ class FileStore:
             raise NotWriter(f"somebody else writes the stream {stream}")
         writer = LogWriter(folder.path, keep=self.keep)
         self._writers[stream] = lock, writer
+        if len(self._writers) > _WRITERS:
+            self._release(next(iter(self._writers)))
         return writer
 
     def _release(self, stream: str) -> None:

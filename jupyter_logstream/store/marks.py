@@ -9,11 +9,10 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..levels import MARKER, Guesser, places, plain
+from ..levels import MARKER, Guesser, Tracebacks, places, plain
 from ..lines import PART, Lines
 from ..records import SOURCES
 from ..steps import marker_in
-from ..tracebacks import Tracebacks
 from .layout import STEP_BEGIN, STEP_END, STEP_FAILED, mark_column, mark_of, marks_in
 
 State = tuple[int | None, tuple[int, bytes]]

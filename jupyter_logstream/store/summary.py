@@ -114,8 +114,20 @@ def _byte(marks: Sequence[int], shift: int) -> bytes:
     return array("Q", marks).tobytes()[at::8]
 
 
-def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> list[int]:
-    """How many matches lie in each of `buckets` equal parts of the log's length (what retention has left of it)."""
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How many matches lie in each equal part of a log. `first`, `last`: the seqs that the parts are cut from."""
+
+    first: int
+    last: int
+    counts: list[int]
+
+
+def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> Marks:
+    """How many matches lie in each of `buckets` equal parts of the log's length (what retention has left of it).
+
+    Part i begins at the seq `first + ceil(i * (last - first + 1) / buckets)`.
+    """
     ends = store.read(stream, 0, 0)
     size = max(ends.end - ends.first + 1, 1)
     edges = [ends.first + -(-i * size // buckets) for i in range(buckets + 1)]
@@ -125,7 +137,7 @@ def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> list[int]
         cuts[-1] = len(batch)  # what came meanwhile is the last part's
         for i in range(buckets):
             counts[i] += cuts[i + 1] - cuts[i]
-    return counts
+    return Marks(ends.first, ends.end, counts)
 
 
 def places(store: Store, stream: str, chosen: Filter, after: int, limit: int) -> tuple[list[int], int | None]:

@@ -12,10 +12,10 @@ import pytest
 from server.said import LINES, SAID
 from server.test_records import ratio
 
-from jupyter_logstream.claims import MARKER, NUMBER, claim
 from jupyter_logstream.levels import Guesser, guess_level, plain
+from jupyter_logstream.levels.claims import MARKER, NUMBER, claim
+from jupyter_logstream.levels.tracebacks import Tracebacks
 from jupyter_logstream.records import LEVELS
-from jupyter_logstream.tracebacks import Tracebacks
 
 DIGITS_ALIKE = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 from serving import Server, jupyter
+from ui.bare_page import BarePage
 from ui.browser import find
 from ui.notebook_page import NotebookPage
 
@@ -96,3 +97,28 @@ def notebook(page: Page, server: Server) -> Iterator[Callable[..., NotebookPage]
     for session in server.http.get(f"{server.url}api/sessions").json():
         server.http.delete(f"{server.url}api/sessions/{session['id']}")
     server.end_workloads()
+
+
+@pytest.fixture(scope="module")
+def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Jupyter server without JupyterLab: for pages of our own."""
+    with jupyter(tmp_path_factory.mktemp("plain"), kind="server", base_url="/user/a%20b/") as server:
+        yield server
+
+
+@pytest.fixture
+def bare(browser: Browser, plain_server: Server) -> Iterator[Callable[..., BarePage]]:
+    """`bare(theme=..., width=...)`: a page with nothing but a log view; afterwards its workloads are gone."""
+    contexts = []
+
+    def open_page(*, theme: str = "light", width: int = 900, fragment: str = "") -> BarePage:
+        permissions = ["clipboard-read", "clipboard-write"]
+        contexts.append(browser.new_context(viewport={"width": width, "height": 700}, permissions=permissions))
+        page = BarePage(contexts[-1].new_page(), plain_server, theme=theme)
+        page.open(fragment)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    plain_server.end_workloads()

@@ -15,6 +15,30 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+WALK = """async (host) => {
+  const log = host.shadowRoot.querySelector('[role="log"]');
+  const press = (key) => log.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  const painted = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  const all = () => [...host.shadowRoot.querySelectorAll("[data-seq]")];
+  const told = (row) => [Number(row.dataset.seq), row.textContent.trim()];
+  const found = [];
+  press("Home");
+  for (let last = 0; last < Number(host.dataset.lines); press("PageDown")) {
+    let rows = [];
+    for (let tries = 0; tries < 500; tries++) {
+      await painted();
+      rows = all().map(told);
+      const moved = rows.length > 0 && (last === 0 ? rows[0][0] === 1 : rows.at(-1)[0] > last);
+      if (moved && rows.every(([, text]) => text !== "")) break;
+    }
+    const news = rows.filter(([seq]) => seq > last);
+    if (news.length === 0) return found;
+    found.push(...news);
+    last = news.at(-1)[0];
+  }
+  return found;
+}"""
+
 
 class NotebookPage:
     """One notebook with the given cells, open in `page`."""
@@ -122,6 +146,12 @@ class NotebookPage:
     def rows(self, view: int = 0) -> Locator:
         """The rows that a view shows."""
         return self.views.nth(view).locator("[data-seq]")
+
+    def walk(self, view: int = 0) -> list[list[Any]]:
+        """Page through a log of no empty lines from its beginning, by keys: [seq, text] of every row, as they stand."""
+        self.page.bring_to_front()  # a tab behind another one paints once a second
+        found: list[list[Any]] = self.views.nth(view).evaluate(WALK)
+        return found
 
     def wait_for(self, state: str | None = None, lines: int | None = None, view: int = 0, timeout: float = 30) -> None:
         """Wait until a view is in a state and says that it has (at least) so many lines."""

@@ -1,4 +1,4 @@
-"""The request table in a cell, in JupyterLab and in Notebook 7: calls through the proxy as they are made, open to all."""
+"""The request table in a cell, in JupyterLab and in Notebook 7: calls through the proxy as they are made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from serving import TOKEN, Server, jupyter
 from ui.conftest import OPTIONS, quiet_news
@@ -18,6 +17,7 @@ from ui.workload_table import AXE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import httpx
     from playwright.sync_api import Locator
     from ui.notebook_page import NotebookPage
 

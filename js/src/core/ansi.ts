@@ -29,14 +29,18 @@ const MAX_PARAMS = 64;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]/;
 const SPECIAL_ALL = new RegExp(SPECIAL.source, "g");
+const SPECIAL_RUN = new RegExp(`(?:${SPECIAL.source})+`, "g");
 
-export function parseAnsi(text: string): readonly Span[] {
+/** The text in its colours. `raw`: characters that would act are left in; who shows them sees to it that they don't. */
+export function parseAnsi(text: string, raw = false): readonly Span[] {
   if (!SPECIAL.test(text)) return text === "" ? [] : [{ text, style: PLAIN }];
   const spans: Span[] = [];
   let style = PLAIN;
   let from = 0;
   const flush = (to: number) => {
-    if (to > from) spans.push({ text: text.slice(from, to).replace(SPECIAL_ALL, visible), style });
+    if (to <= from) return;
+    const part = text.slice(from, to);
+    spans.push({ text: raw ? part : part.replace(SPECIAL_ALL, visible), style });
   };
   for (let at = nextIntroducer(text, 0); at < text.length; at = nextIntroducer(text, at)) {
     flush(at);
@@ -47,6 +51,22 @@ export function parseAnsi(text: string): readonly Span[] {
   }
   flush(text.length);
   return spans;
+}
+
+/** A text without its escape sequences; every other character as it is: what one copies. */
+export function withoutSequences(text: string): string {
+  return parseAnsi(text, true)
+    .map((span) => span.text)
+    .join("");
+}
+
+/** Runs of characters that would act instead of being shown. */
+export function controlsIn(text: string): RegExpExecArray[] {
+  return SPECIAL.test(text) ? [...text.matchAll(SPECIAL_RUN)] : [];
+}
+
+export function standIns(text: string): string {
+  return text.replace(SPECIAL_ALL, visible);
 }
 
 /** A stand-in for a character that must not act: a control picture, or its escape as one would write it in a program. */

@@ -3,8 +3,10 @@
 import type { Status, Workload, WorkloadState } from "./types.js";
 import { isFinal } from "./types.js";
 
+const GROUPED = new Intl.NumberFormat("en-US");
+
 export function thousands(n: number): string {
-  return n.toLocaleString("en-US");
+  return GROUPED.format(n);
 }
 
 export function duration(ms: number): string {

@@ -24,6 +24,8 @@ export interface House {
   changed(guest: Guest): void;
   /** It holds this lock for life. */
   watch(guest: Guest, lock: string): void;
+  /** A lock that the house holds for life. */
+  readonly lock: Promise<string | undefined>;
 }
 
 interface Followed extends Subscription {
@@ -138,7 +140,9 @@ export class Guest {
     this.visible = visible;
     this.hasLock = lock !== undefined;
     if (lock !== undefined) this.#house.watch(this, lock);
-    this.#say({ type: "hello", build: BUILD });
+    void this.#house.lock.then((ours) => {
+      this.#say({ type: "hello", build: BUILD, ...(ours === undefined ? {} : { lock: ours }) });
+    });
   }
 
   #return(): void {

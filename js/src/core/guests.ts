@@ -4,6 +4,7 @@
 
 import { Guest, type House } from "./guest.js";
 import { Hub } from "./hub.js";
+import { hold, watch } from "./lock.js";
 import { type Credentials, type Page, requester } from "./page.js";
 import { BEAT_MS } from "./shared.js";
 import type { HubEvent, StreamRequest, Subscription } from "./types.js";
@@ -17,6 +18,7 @@ export const SILENT_MS = 4 * BEAT_MS;
 export const SILENT_HIDDEN_MS = 150_000;
 
 export class Guests implements House {
+  readonly lock: Promise<string | undefined>;
   readonly #root: URL;
   readonly #locks: LockManager | undefined;
   readonly #guests = new Set<Guest>();
@@ -32,6 +34,7 @@ export class Guests implements House {
   constructor(root: URL, locks: LockManager | undefined) {
     this.#root = root;
     this.#locks = locks;
+    this.lock = hold(locks, "worker");
     this.#hub = new Hub(this.#page());
     setInterval(() => this.#missTheSilent(), BEAT_MS);
   }
@@ -62,8 +65,7 @@ export class Guests implements House {
   }
 
   watch(guest: Guest, lock: string): void {
-    // Granted when the page has gone, however it went.
-    void this.#locks?.request(lock, () => guest.end());
+    watch(this.#locks, lock, () => guest.end());
   }
 
   // --- what our hub takes for its page ---

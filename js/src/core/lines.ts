@@ -1,4 +1,5 @@
-// A window over a remote log of millions of records: pages by range, least recently used ones go, live ones come.
+// A window over a remote log of millions of records: pages by range, least recently used ones go, live ones come. What
+// names a record here is its seq, or its rank among those that match: 1, 2, 3 ... without holes, either way.
 // Knows no DOM and no transport: ranges come from an injected function, live records are pushed in by the owner.
 // Bounded twice (records and characters), whatever arrives: what is dropped can always be fetched again.
 
@@ -17,6 +18,9 @@ export class Refused extends Error {}
 
 export type FetchRange = (after: number, limit: number, signal: AbortSignal) => Promise<readonly LogRecord[]>;
 
+/** First and last row, both included. */
+export type Stretch = readonly [from: number, to: number];
+
 interface LinePage {
   readonly slots: (LogRecord | undefined)[];
   chars: number;
@@ -30,25 +34,28 @@ interface Request {
 const pageOf = (seq: number) => Math.floor((seq - 1) / PAGE);
 
 export class Lines {
-  /** Seq of the oldest record that retention has left. */
+  /** The oldest record that retention has left. */
   first = 1;
-  /** Seq of the newest record there is, held here or not. 0: none yet. */
+  /** The newest record there is, held here or not. 0: none yet. */
   last = 0;
+  readonly #ranked: boolean;
   readonly #fetch: FetchRange;
   readonly #changed: () => void;
   /** In order of use, the least recently used page first. */
   readonly #pages = new Map<number, LinePage>();
   readonly #requests = new Map<number, Request>();
   #chars = 0;
-  #wanted: readonly [from: number, to: number] = [1, 0];
+  #wanted: readonly Stretch[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nextAt = 0;
   #refused = false;
   #disposed = false;
 
-  constructor(fetch: FetchRange, changed: () => void) {
+  /** `ranked`: records are named by their rank among all that `fetch` gives, not by their seq. */
+  constructor(fetch: FetchRange, changed: () => void, ranked = false) {
     this.#fetch = fetch;
     this.#changed = changed;
+    this.#ranked = ranked;
   }
 
   /** Pages and characters held, for those who watch the bound. */
@@ -56,21 +63,21 @@ export class Lines {
     return { pages: this.#pages.size, chars: this.#chars, requests: this.#requests.size };
   }
 
-  get(seq: number): LogRecord | undefined {
-    return this.#pages.get(pageOf(seq))?.slots[(seq - 1) % PAGE];
+  get(key: number): LogRecord | undefined {
+    return this.#pages.get(pageOf(key))?.slots[(key - 1) % PAGE];
   }
 
   /** These rows are looked at: fetch what is missing of them, keep what is there, give up what was wanted before. */
-  ensure(from: number, to: number): void {
-    this.#wanted = [Math.max(from, this.first), Math.min(to, this.last)];
-    for (let page = pageOf(this.#wanted[0]); page <= pageOf(this.#wanted[1]); page++) this.#touch(page);
+  ensure(...stretches: readonly Stretch[]): void {
+    this.#wanted = stretches.map(([from, to]) => [Math.max(from, this.first), Math.min(to, this.last)]);
+    for (const [from, to] of this.#wanted) for (let page = pageOf(from); page <= pageOf(to); page++) this.#touch(page);
     for (const request of this.#requests.values()) if (!this.#isWanted(request.page)) this.#cancel(request);
     this.#pump();
   }
 
   /** Records as they come, in order. They are stored without a fetch, so following never asks for a range. */
   append(records: readonly LogRecord[]): void {
-    for (const record of records) this.#put(record);
+    for (const record of records) this.#put(this.#ranked ? this.last + 1 : record.seq, record);
     this.#evict();
     if (records.length > 0) this.#changed();
   }
@@ -112,19 +119,19 @@ export class Lines {
     this.#pages.clear();
   }
 
-  #put(record: LogRecord): void {
-    const key = pageOf(record.seq);
-    let page = this.#pages.get(key);
+  #put(key: number, record: LogRecord): void {
+    const number = pageOf(key);
+    let page = this.#pages.get(number);
     if (page === undefined) {
       page = { slots: new Array<LogRecord | undefined>(PAGE).fill(undefined), chars: 0 };
-      this.#pages.set(key, page);
+      this.#pages.set(number, page);
     }
-    const slot = (record.seq - 1) % PAGE;
+    const slot = (key - 1) % PAGE;
     if (page.slots[slot] !== undefined) return;
     page.slots[slot] = record;
     page.chars += record.message.length;
     this.#chars += record.message.length;
-    if (record.seq > this.last) this.last = record.seq;
+    if (key > this.last) this.last = key;
   }
 
   #touch(key: number): void {
@@ -135,7 +142,7 @@ export class Lines {
   }
 
   #isWanted(page: number): boolean {
-    return page >= pageOf(this.#wanted[0]) && page <= pageOf(this.#wanted[1]);
+    return this.#wanted.some(([from, to]) => page >= pageOf(from) && page <= pageOf(to));
   }
 
   /** What is looked at stays, also while a flood passes by. */
@@ -149,8 +156,10 @@ export class Lines {
   }
 
   #missing(): number | undefined {
-    for (let seq = this.#wanted[0]; seq <= this.#wanted[1]; seq++) {
-      if (this.get(seq) === undefined && !this.#requests.has(pageOf(seq))) return pageOf(seq);
+    for (const [from, to] of this.#wanted) {
+      for (let key = from; key <= to; key++) {
+        if (this.get(key) === undefined && !this.#requests.has(pageOf(key))) return pageOf(key);
+      }
     }
     return undefined;
   }
@@ -197,9 +206,11 @@ export class Lines {
 
   #arrived(after: number, limit: number, records: readonly LogRecord[]): void {
     // The server starts later than asked: what lies before has been removed, also if no gap frame told us.
-    const start = records[0]?.seq;
+    const start = this.#ranked ? undefined : records[0]?.seq;
     if (start !== undefined && start > after + 1) this.removed(start);
-    for (const record of records) this.#put(record);
+    records.forEach((record, i) => {
+      this.#put(this.#ranked ? after + 1 + i : record.seq, record);
+    });
     this.#evict();
     this.#changed();
     // An answer that doesn't hold what we want (all removed, or not there yet) is asked for again, but not in a loop.

@@ -3,13 +3,25 @@
 
 import { Lines, Refused } from "./lines.js";
 import type { LogSource } from "./source.js";
-import type { Frame, HubEvent, LogRecord, Status, Subscription, Workload } from "./types.js";
+import type { Frame, HubEvent, Level, LogRecord, Status, Subscription, Workload } from "./types.js";
 
 /** Records asked for at first: fills any viewport, in one answer. */
 const TAIL = 200;
 
+/** Who wants to hear what comes, besides the lines' window. */
+export interface Ear {
+  records(records: readonly LogRecord[]): void;
+  progress(source: string, message: string): void;
+  reset(): void;
+  end(): void;
+}
+
 export class Log {
+  /** Told of everything that comes, before it is painted. */
+  ear: Ear | undefined;
   readonly lines: Lines;
+  /** How many lines of which level, as far as that is known. */
+  readonly levels = new Map<Level, number>();
   /** The line being written, per source. */
   readonly progress = new Map<string, string>();
   job: Workload | undefined;
@@ -24,6 +36,8 @@ export class Log {
   #subscription: Subscription | undefined;
   /** The page's clock minus the server's. */
   #skew = 0;
+  /** Lines up to this seq are in `levels`. */
+  #leveled = 0;
 
   constructor(source: LogSource, changed: () => void, job?: Workload) {
     this.job = job;
@@ -74,7 +88,7 @@ export class Log {
     if (event.kind === "state") this.status = event;
     else if (event.kind === "frame") this.#take(event.type, event.data);
     else {
-      this.job = event.job ?? this.job;
+      this.#know(event.job);
       this.#extend(event.cursor);
     }
     this.#changed();
@@ -85,16 +99,17 @@ export class Log {
       case "logs":
         for (const record of data.logs ?? []) this.progress.delete(record.source);
         this.lines.append(data.logs ?? []);
+        this.#level(data.logs ?? []);
         break;
       case "progress":
         this.#rewrite(data.source ?? "", data.message ?? "");
         break;
       case "done":
         this.progress.clear();
-        this.job = data.job;
+        this.#know(data.job);
         break;
       case "status":
-        this.job = data.job;
+        this.#know(data.job);
         break;
       case "gap":
         this.lines.removed((data.to ?? 0) + 1);
@@ -102,12 +117,39 @@ export class Log {
       case "reset":
         this.epoch += 1;
         this.progress.clear();
+        this.levels.clear();
+        this.#leveled = 0;
         this.lines.reset();
         break;
       case "ping":
         if (data.timestamp !== undefined) this.#skew = Date.now() - data.timestamp;
     }
     this.#extend(data.cursor);
+    this.#tell(type, data);
+  }
+
+  #tell(type: string, data: Frame): void {
+    if (type === "logs") this.ear?.records(data.logs ?? []);
+    else if (type === "progress") this.ear?.progress(data.source ?? "", data.message ?? "");
+    else if (type === "reset") this.ear?.reset();
+    else if (type === "done") this.ear?.end();
+  }
+
+  /** The server counts levels with each change of state, we what comes between. */
+  #know(job: Workload | undefined): void {
+    this.job = job ?? this.job;
+    if (job?.levels === undefined || job.lines < this.#leveled) return;
+    this.#leveled = job.lines;
+    this.levels.clear();
+    for (const [level, count] of Object.entries(job.levels)) this.levels.set(level as Level, count);
+  }
+
+  #level(records: readonly LogRecord[]): void {
+    for (const { seq, level } of records) {
+      if (seq <= this.#leveled) continue;
+      this.levels.set(level, (this.levels.get(level) ?? 0) + 1);
+      this.#leveled = seq;
+    }
   }
 
   #rewrite(source: string, message: string): void {
@@ -121,7 +163,7 @@ export class Log {
 
   async #fetch(after: number, limit: number, signal: AbortSignal): Promise<readonly LogRecord[]> {
     try {
-      return await this.#source.records(after, limit, signal);
+      return (await this.#source.page({ after, limit }, signal)).records;
     } catch (error) {
       if (error instanceof Refused) this.#hear({ kind: "state", rung: "error", message: error.message });
       throw error;

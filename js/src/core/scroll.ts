@@ -14,6 +14,9 @@ export interface Extent {
   readonly rowHeight: number;
   /** Height of the viewport in px. */
   readonly viewport: number;
+  /** Where rows differ in height (then `rowHeight` is their mean): top of the last screenful, and its own height. */
+  readonly last?: number;
+  readonly screen?: number;
 }
 
 /** `top`: px from the top of the whole log to the top of the viewport. `scrollTop`: where the native scrollbar stands. */
@@ -30,11 +33,13 @@ export interface Range {
 const clamp = (value: number, low: number, high: number) => Math.min(Math.max(value, low), Math.max(low, high));
 
 export function spacerHeight(extent: Extent): number {
-  return Math.min(extent.rows * extent.rowHeight, MAX_SPACER_PX);
+  const all =
+    extent.last === undefined ? extent.rows * extent.rowHeight : extent.last + (extent.screen ?? extent.viewport);
+  return Math.min(all, MAX_SPACER_PX);
 }
 
 export function maxTop(extent: Extent): number {
-  return Math.max(0, extent.rows * extent.rowHeight - extent.viewport);
+  return extent.last ?? Math.max(0, extent.rows * extent.rowHeight - extent.viewport);
 }
 
 function maxScrollTop(extent: Extent): number {
@@ -42,7 +47,7 @@ function maxScrollTop(extent: Extent): number {
 }
 
 function isScaled(extent: Extent): boolean {
-  return extent.rows * extent.rowHeight > MAX_SPACER_PX;
+  return extent.last !== undefined || extent.rows * extent.rowHeight > MAX_SPACER_PX;
 }
 
 function toTop(extent: Extent, scrollTop: number): number {
@@ -65,10 +70,15 @@ export function moveTo(extent: Extent, top: number): Position {
   return { top: to, scrollTop: toScrollTop(extent, to) };
 }
 
+/** Is a native move so far a drag of the scrollbar, and not a wheel, a finger or a key? */
+export function isDrag(extent: Extent, delta: number): boolean {
+  return Math.abs(delta) > JUMP_VIEWPORTS * extent.viewport;
+}
+
 /** The native scrollbar has moved to `scrollTop`: where does the log stand now? */
 export function scrolled(extent: Extent, before: Position, scrollTop: number): Position {
   const delta = scrollTop - before.scrollTop;
-  const isJump = !isScaled(extent) || Math.abs(delta) > JUMP_VIEWPORTS * extent.viewport;
+  const isJump = !isScaled(extent) || isDrag(extent, delta);
   return { top: clamp(isJump ? toTop(extent, scrollTop) : before.top + delta, 0, maxTop(extent)), scrollTop };
 }
 

@@ -3,8 +3,9 @@
 
 import { pageHub } from "./hub.js";
 import { Refused } from "./lines.js";
-import type { LogSource, Match } from "./source.js";
-import type { Frame, HubEvent, LogRecord, StreamRequest, Subscription } from "./types.js";
+import { accepts, isEmpty } from "./query.js";
+import type { Asked, LogSource, Marks } from "./source.js";
+import type { Frame, HubEvent, LogRecord, RecordPage, StreamFilter, StreamRequest, Subscription } from "./types.js";
 
 export const KEPT = 5000;
 /** Let go in strokes of so many: not a move of the whole list per line. */
@@ -37,6 +38,7 @@ export class KeptLog implements LogSource {
   #kept: LogRecord[] = [];
   #last = 0;
   #cursor: string | undefined;
+  readonly #pickers = new Set<{ matches: (record: LogRecord) => boolean; listener: Listener }>();
 
   constructor(hub: Streams, { stream, workload = "", title }: KeptOptions) {
     this.#hub = hub;
@@ -46,7 +48,9 @@ export class KeptLog implements LogSource {
   }
 
   /** Goes on where it was closed. What others on the page have heard meanwhile may come once more: it is not told twice. */
-  subscribe(_from: object, listener: Listener): Subscription {
+  subscribe(asked: Omit<StreamRequest, "stream">, listener: Listener): Subscription {
+    const { after: _after, tail: _tail, ...filter } = asked;
+    if (!isEmpty(filter)) return this.#pick(filter, listener);
     const from = this.#cursor === undefined ? { tail: KEPT } : { after: this.#cursor };
     return this.#hub.subscribe({ stream: this.#stream, ...from }, (event) => {
       if (event.kind === "frame") this.#take(event.type, event.data, listener);
@@ -54,16 +58,33 @@ export class KeptLog implements LogSource {
     });
   }
 
-  async records(after: number, limit: number): Promise<readonly LogRecord[]> {
-    const from = this.#kept.findIndex((record) => record.seq > after);
-    return from === -1 ? [] : this.#kept.slice(from, from + limit);
+  /** New records that match, out of those that come anyway. */
+  #pick(filter: StreamFilter, listener: Listener): Subscription {
+    const picker = { matches: accepts(filter), listener };
+    this.#pickers.add(picker);
+    return { close: () => void this.#pickers.delete(picker), retryNow: () => {} };
   }
 
-  /** As the server searches a workload's log: small letters match both, a capital itself. */
-  async find(query: string, nth: number): Promise<Match> {
-    const matches = matcher(query);
-    const found = this.#kept.filter((record) => matches(record.message));
-    return { total: found.length, seq: found[nth]?.seq };
+  async page({ after = 0, offset = 0, limit, ...filter }: Asked): Promise<RecordPage> {
+    const found = this.#kept.filter(accepts(filter));
+    const from = found.findIndex((record) => record.seq > after);
+    const records = from === -1 ? [] : found.slice(from + offset, from + offset + limit);
+    return { records, total: found.length, next: null, state: "running" };
+  }
+
+  async marks(filter: StreamFilter, buckets: number): Promise<Marks> {
+    const seqs = await this.seqs(filter, 0, KEPT);
+    const marks = new Array<number>(buckets).fill(0);
+    const first = this.#kept[0]?.seq ?? 1;
+    for (const seq of seqs) {
+      const at = Math.floor(((seq - first) / (this.#last + 1 - first)) * buckets);
+      marks[at] = (marks[at] ?? 0) + 1;
+    }
+    return { total: seqs.length, first, last: this.#last, marks };
+  }
+
+  async seqs(filter: StreamFilter, after: number, limit: number): Promise<readonly number[]> {
+    return (await this.page({ ...filter, after, limit })).records.map((record) => record.seq);
   }
 
   cancel(): Promise<void> {
@@ -92,6 +113,10 @@ export class KeptLog implements LogSource {
     this.#kept.push(...logs);
     this.#last = last.seq;
     listener({ kind: "frame", type: "logs", data: { ...data, logs } });
+    for (const picker of this.#pickers) {
+      const picked = logs.filter(picker.matches);
+      if (picked.length > 0) picker.listener({ kind: "frame", type: "logs", data: { logs: picked } });
+    }
     if (this.#kept.length <= KEPT + STROKE) return;
     this.#kept = this.#kept.slice(-KEPT);
     this.#tellGap((this.#kept[0]?.seq ?? 1) - 1, listener);
@@ -100,13 +125,4 @@ export class KeptLog implements LogSource {
   #tellGap(to: number, listener: Listener): void {
     listener({ kind: "frame", type: "gap", data: { from: 1, to, reason: "not_kept" } });
   }
-}
-
-function matcher(query: string): (text: string) => boolean {
-  if (query.length > 2 && query.startsWith("/") && query.endsWith("/")) {
-    const pattern = new RegExp(query.slice(1, -1));
-    return (text) => pattern.test(text);
-  }
-  if (query !== query.toLowerCase()) return (text) => text.includes(query);
-  return (text) => text.toLowerCase().includes(query);
 }

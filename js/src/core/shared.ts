@@ -4,13 +4,14 @@
 
 import { BUILD } from "./build.js";
 import type { Carrier, Streams } from "./carrier.js";
+import { hold, watch } from "./lock.js";
 import type { Credentials } from "./page.js";
 import type { Topic } from "./topic.js";
 import type { FromPage, FromWorker } from "./wire.js";
 
 /** A worker that has not answered by then is taken for none. */
 export const GREETING_MS = 2000;
-/** How often both sides make sure of each other; a worker that misses three has died. */
+/** How often both sides make sure of each other where no lock tells; a worker that misses three has died. */
 export const BEAT_MS = 5000;
 const MISSED = 3;
 
@@ -49,6 +50,8 @@ export class Shared implements Carrier {
   #missed = 0;
   #taken = 0;
   #lock: Promise<string | undefined> | undefined;
+  /** Ends the wait for the worker's end. */
+  #parting = new AbortController();
   #collecting = false;
 
   constructor(door: WorkerDoor, streams: Streams, alone: () => Carrier) {
@@ -99,7 +102,7 @@ export class Shared implements Carrier {
   }
 
   async #introduce(): Promise<void> {
-    this.#lock ??= hold(this.#door.locks);
+    this.#lock ??= hold(this.#door.locks, "page");
     const lock = await this.#lock;
     this.#say({
       type: "hello",
@@ -119,17 +122,19 @@ export class Shared implements Carrier {
   #leave(): void {
     clearTimeout(this.#greeting);
     clearInterval(this.#beating);
+    this.#parting.abort();
     this.#say({ type: "bye" });
     this.#worker?.port.close();
     this.#worker = undefined;
   }
 
-  /** A worker that has died takes its pages' streams with it: another one goes on from their cursors. */
   #beat(): void {
-    if (++this.#missed <= MISSED) {
-      this.#say({ type: "beat" });
-      return;
-    }
+    if (++this.#missed > MISSED) this.#replace();
+    else this.#say({ type: "beat" });
+  }
+
+  /** A worker that has died takes its pages' streams with it: another one goes on from their cursors. */
+  #replace(): void {
     this.#leave();
     for (const topic of this.#streams.wanted()) topic.tell({ rung: "reconnecting" });
     this.#greet();
@@ -154,7 +159,7 @@ export class Shared implements Carrier {
     this.#missed = 0;
     switch (message.type) {
       case "hello":
-        if (message.build === BUILD) this.#welcome();
+        if (message.build === BUILD) this.#welcome(message.lock);
         else this.#fallBack(worker); // the server has another version than this page
         break;
       case "events":
@@ -169,24 +174,12 @@ export class Shared implements Carrier {
     }
   }
 
-  #welcome(): void {
+  #welcome(lock: string | undefined): void {
     clearTimeout(this.#greeting);
     this.#greeted = true;
+    this.#parting = new AbortController();
+    if (lock !== undefined) watch(this.#door.locks, lock, () => this.#replace(), this.#parting.signal);
     this.#beating = setInterval(() => this.#beat(), BEAT_MS);
     this.#want();
   }
-}
-
-/** A lock for the life of the page: whoever gets it next knows that the page is gone. */
-function hold(locks: LockManager | undefined): Promise<string | undefined> {
-  if (locks === undefined) return Promise.resolve(undefined);
-  const name = `jupyter-logstream.page.${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
-  return new Promise((resolve) => {
-    const held = () => {
-      resolve(name);
-      return new Promise<never>(() => {});
-    };
-    // Refused, as in a sandboxed frame: then heartbeats must do.
-    locks.request(name, held).catch(() => resolve(undefined));
-  });
 }

@@ -1,20 +1,34 @@
 // Logs and the list of workloads as the views see them: live events from the hub, ranges and actions over HTTP.
 // Knows the routes of protocol v1; no DOM, no view.
 
+import type { Summary } from "./histogram.js";
 import { GONE, type Hub, pageHub } from "./hub.js";
 import { Refused } from "./lines.js";
 import { currentPage, type Page } from "./page.js";
-import { type Detail, type Figures, MOST as MOST_ROWS, type RequestsSource, type Row } from "./requests.js";
-import type { HubEvent, LogRecord, RecordPage, StreamRequest, Subscription, Workload } from "./types.js";
+import { filterOf, queryOf } from "./stream.js";
+import type { HubEvent, LogRecord, RecordPage, StreamFilter, StreamRequest, Subscription, Workload } from "./types.js";
 import { MOST, type WorkloadsSource } from "./workloads.js";
 
-/** The newest calls that are asked for at once. */
-const POLLED_ROWS = 500;
+/** What `GET .../summary` says, as far as it is shown. */
+export interface Summed extends Summary {
+  readonly first_error: LogRecord | null;
+  readonly errors: number;
+}
 
-/** What was found: how many records match, and the one that was asked for. */
-export interface Match {
+/** Which records, in which form they are asked for: after a seq, or from the k-th match on. */
+export interface Asked extends StreamFilter {
+  readonly after?: number;
+  readonly offset?: number;
+  readonly limit: number;
+}
+
+/** How many records match, and how many of them lie in each part of the log, all parts being of the same length. */
+export interface Marks {
   readonly total: number;
-  readonly seq: number | undefined;
+  /** Seq of the oldest and of the newest record, matching or not. */
+  readonly first: number;
+  readonly last: number;
+  readonly marks: readonly number[];
 }
 
 export interface LogSource {
@@ -23,33 +37,36 @@ export interface LogSource {
   readonly title?: string;
   readonly downloadUrl: string;
   subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;
-  /** Records after seq `after`; throws `Refused` where asking again is of no use. */
-  records(after: number, limit: number, signal: AbortSignal): Promise<readonly LogRecord[]>;
-  /** Searches the whole log for text, or for a regular expression between slashes; the `nth` match, from 0. */
-  find(query: string, nth: number, signal: AbortSignal): Promise<Match>;
-  /** The seq of a step's first record; absent where there are no steps. */
-  firstOf?(step: string): Promise<number | undefined>;
+  /** Records that match, of the whole log; throws `Refused` where asking again is of no use. */
+  page(asked: Asked, signal: AbortSignal): Promise<RecordPage>;
+  /** Where in the log the matches lie. */
+  marks(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<Marks>;
+  /** What the log comes to; absent where nobody counts. */
+  summary?(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<Summed>;
+  /** The seqs of up to `limit` matches after `after`. */
+  seqs(filter: StreamFilter, after: number, limit: number, signal: AbortSignal): Promise<readonly number[]>;
   cancel(): Promise<void>;
 }
 
 export function workloadSource(workload: string, page: Page = currentPage(), hub: Hub = pageHub()): LogSource {
   const path = `v1/workloads/${encodeURIComponent(workload)}`;
+  const json = async <T>(asked: string, signal: AbortSignal) =>
+    (await (await checked(page.request(asked, { signal }))).json()) as T;
   return {
     workload,
     downloadUrl: new URL(`${path}/log.txt`, page.root).href,
     subscribe: (from, listener) => hub.subscribe({ stream: `workload/${workload}`, ...from }, listener),
-    async records(after, limit, signal) {
-      const response = await checked(page.request(`${path}/records?after=${after}&limit=${limit}`, { signal }));
-      return ((await response.json()) as RecordPage).records;
+    page: ({ after = 0, offset, limit, ...filter }, signal) => {
+      const from = offset === undefined ? `after=${after}` : `after=${after}&offset=${offset}`;
+      return json<RecordPage>(`${path}/records?${from}&limit=${limit}${queryOf(filterOf(filter))}`, signal);
     },
-    async find(query, nth, signal) {
-      const asked = `${path}/records?q=${encodeURIComponent(query)}&offset=${nth}&limit=1`;
-      const found = (await (await checked(page.request(asked, { signal }))).json()) as RecordPage;
-      return { total: found.total, seq: found.records[0]?.seq };
-    },
-    async firstOf(step) {
-      const asked = `${path}/records?step=${encodeURIComponent(step)}&limit=1`;
-      return ((await (await checked(page.request(asked))).json()) as RecordPage).records[0]?.seq;
+    marks: (filter, buckets, signal) =>
+      json<Marks>(`${path}/marks?buckets=${buckets}${queryOf(filterOf(filter))}`, signal),
+    summary: (filter, buckets, signal) =>
+      json<Summed>(`${path}/summary?buckets=${buckets}${queryOf(filterOf(filter))}`, signal),
+    async seqs(filter, after, limit, signal) {
+      const asked = `${path}/matches?after=${after}&limit=${limit}${queryOf(filterOf(filter))}`;
+      return (await json<{ seqs: readonly number[] }>(asked, signal)).seqs;
     },
     async cancel() {
       const response = await checked(page.request(`${path}/cancel`, { method: "POST" }));
@@ -76,30 +93,6 @@ export function workloadsSource(page: Page = currentPage(), hub: Hub = pageHub()
   };
 }
 
-/** The request log, and what is kept of a call. */
-export function requestsSource(page: Page = currentPage(), hub: Hub = pageHub()): RequestsSource {
-  const get = async <T>(path: string) => (await (await checked(page.request(path))).json()) as T;
-  return {
-    subscribe: (listener) => hub.subscribe({ stream: "requests", tail: MOST_ROWS }, listener),
-    async poll() {
-      const asked = get<{ readonly requests: readonly Row[] }>(`v1/requests?limit=${POLLED_ROWS}`);
-      const [{ requests }, figures] = await Promise.all([asked, get<Figures>("v1/requests/stats")]);
-      return { rows: requests, figures };
-    },
-    detail: async (id) => (await get<{ readonly detail: Detail }>(`v1/requests/${encodeURIComponent(id)}`)).detail,
-    addressOf({ upstream, path }, query) {
-      if (upstream === null) return "";
-      return new URL(`proxy/${upstream}${path ?? ""}${query === "" ? "" : `?${query}`}`, page.root).href;
-    },
-  };
-}
-
-/** A request log that has nothing but the reason why. */
-export function refusedRequests(message: string): RequestsSource {
-  const refuse = () => Promise.reject(new Refused(message));
-  return { subscribe: (listener) => refusing(message, listener), poll: refuse, detail: refuse, addressOf: () => "" };
-}
-
 /** A list that has nothing but the reason why. */
 export function refusedWorkloads(message: string): WorkloadsSource {
   const refuse = () => Promise.reject(new Refused(message));
@@ -112,24 +105,29 @@ export function refusedSource(workload: string, message: string): LogSource {
     workload,
     downloadUrl: "",
     subscribe: (_from, listener) => refusing(message, listener),
-    records: () => Promise.reject(new Refused(message)),
-    find: () => Promise.reject(new Refused(message)),
+    page: () => Promise.reject(new Refused(message)),
+    marks: () => Promise.reject(new Refused(message)),
+    seqs: () => Promise.reject(new Refused(message)),
     cancel: () => Promise.reject(new Refused(message)),
   };
 }
 
-function refusing(message: string, listener: (event: HubEvent) => void): Subscription {
+/** Tells whoever listens why there is nothing. */
+export function refusing(message: string, listener: (event: HubEvent) => void): Subscription {
   const tell = () => listener({ kind: "state", rung: "error", message });
   queueMicrotask(tell); // not from within subscribe(): the caller has no handle yet
   return { close: () => {}, retryNow: tell };
 }
 
-async function checked(asked: Promise<Response>): Promise<Response> {
+/** The answer, if it is one; throws `Refused` where asking again is of no use. */
+export async function checked(asked: Promise<Response>): Promise<Response> {
   const response = await asked;
   if (response.ok) return response;
   const body = (await response.json().catch(() => ({}))) as { message?: unknown };
   const reason = typeof body.message === "string" ? body.message : response.statusText;
   const text = `The server answered ${response.status}: ${reason || "no reason given"}`;
   if (response.status === 404) throw new Refused(`${GONE} (404): ${reason || "no reason given"}`);
+  // The question is at fault: a malformed expression, or one that takes too long on this log.
+  if (response.status === 400 || response.status === 422) throw new Refused(reason);
   throw response.status === 403 ? new Refused(text) : new Error(text);
 }

@@ -18,7 +18,7 @@ export type FromPage = { readonly credentials: Credentials } & (
       readonly type: "hello";
       readonly build: string;
       readonly visible: boolean;
-      /** Name of a lock that the page holds as long as it is there; absent where there are no locks. */
+      /** Name of a lock that the sender holds as long as it is there; absent where there are no locks. */
       readonly lock?: string;
     }
   /** All that the page wants from now on. `retry`: one of them that shall not wait. */
@@ -34,7 +34,7 @@ export type FromPage = { readonly credentials: Credentials } & (
 );
 
 export type FromWorker =
-  | { readonly type: "hello"; readonly build: string }
+  | { readonly type: "hello"; readonly build: string; readonly lock?: string }
   | { readonly type: "events"; readonly events: readonly (readonly [name: string, event: HubEvent])[] }
   /** The page was told nothing for a while: it is to say again what it wants, with its cursors of now. */
   | { readonly type: "again" }

@@ -13,6 +13,18 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** An SVG element, as `element` makes an HTML one. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...children: SVGElement[]
+): SVGElementTagNameMap[K] {
+  const made = document.createElementNS(SVG, tag);
+  if (className !== "") made.setAttribute("class", className);
+  made.append(...children);
+  return made;
+}
+
 /** Outlines on a grid of 16, drawn in the colour of the text. */
 const ICONS = {
   dot: "M8 5.5a2.5 2.5 0 1 1 0 5a2.5 2.5 0 1 1 0-5",
@@ -35,6 +47,8 @@ const ICONS = {
   tab: "M9 3h4v4M13 3 7.5 8.5M7 3.5H3.5v9h9V9",
   steps: "M3 4h2.5M8 4h5M3 8h2.5M8 8h5M3 12h2.5M8 12h5",
   filter: "M2.5 3.5h11L9.5 8.5v4l-3-1.5v-2.5z",
+  more: "M3 4.5h10M3 8h10M3 11.5h10",
+  alert: "M8 3 14 13H2zM8 7v2.5M8 11.4v.1",
 } as const;
 
 export type IconName = keyof typeof ICONS;

@@ -1,31 +1,44 @@
-// Finding text in a whole log: a small bar with its count and its steps. DOM only; who searches and how a hit is shown is
-// injected. One question at a time: what was asked before is called off.
+// Finding text in a whole log: a field, what becomes of the lines that hold it, how many they are, and steps from one to
+// the next. DOM only; who searches and how a hit is shown is injected.
 
 import { thousands } from "../core/format.js";
-import type { Match } from "../core/source.js";
-import { element, icon, setText } from "./dom.js";
+import type { Hit, Hits } from "../core/hits.js";
+import { MODES, type Mode } from "../core/search.js";
+import { button, element, setText } from "./dom.js";
 
 export interface Finder {
-  /** How many records match, and the `nth` of them (from 0). */
-  find(query: string, nth: number, signal: AbortSignal): Promise<Match>;
+  /** The question has changed, or what is to become of the answer. */
+  asked(text: string, mode: Mode): void;
+  /** The hits of the question; undefined where it has none to step through. */
+  hits(): Hits | undefined;
+  /** The first one to show. */
+  first(hits: Hits): Promise<Hit | undefined>;
   /** Show a record, or none any more. */
-  reveal(seq: number | undefined): void;
-  /** The bar was closed: give the focus back. */
-  closed(): void;
+  reveal(seq: number | undefined, nth: number): void;
+  close(): void;
 }
 
 /** Typing rests this long before the log is asked. */
 const REST_MS = 250;
+/** A search that takes longer is told to be under way. */
+const PATIENCE_MS = 200;
+
+const WORDS: { readonly [mode in Mode]: string } = {
+  find: "Find",
+  only: "Only matches",
+  around: "With context",
+  not: "Leave out",
+};
 
 export class Find {
   readonly element: HTMLElement;
   readonly #finder: Finder;
   readonly #input = element("input", "query");
+  readonly #mode = element("select", "mode");
   readonly #count = element("span", "matches");
-  #asked: AbortController | undefined;
+  readonly #steps: readonly HTMLButtonElement[];
   #rest: ReturnType<typeof setTimeout> | undefined;
-  #total = 0;
-  #nth = 0;
+  #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(finder: Finder) {
     this.#finder = finder;
@@ -35,79 +48,91 @@ export class Find {
     this.#input.spellcheck = false;
     this.#input.addEventListener("input", () => this.#later());
     this.#input.addEventListener("keydown", (event) => this.#onKey(event));
+    for (const mode of MODES) {
+      const option = element("option", "", WORDS[mode]);
+      option.value = mode;
+      this.#mode.append(option);
+    }
+    this.#mode.setAttribute("aria-label", "What to do with the lines that match");
+    this.#mode.addEventListener("change", () => this.#ask());
+    this.#mode.addEventListener("keydown", (event) => event.stopPropagation());
     this.#count.setAttribute("role", "status");
-    const previous = step("Previous match (Shift+Enter)", "up", () => this.#step(-1));
-    const next = step("Next match (Enter)", "down", () => this.#step(1));
-    const close = step("Close (Escape)", "cross", () => this.close());
-    this.element = element("div", "find", this.#input, this.#count, previous, next, close);
-    this.element.hidden = true;
+    const previous = button("step", "", "Previous match (Shift+Enter, N)", () => this.step(-1), "up");
+    const next = button("step", "", "Next match (Enter, n)", () => this.step(1), "down");
+    const close = button("step", "", "Close (Escape)", () => this.#finder.close(), "cross");
+    this.#steps = [previous, next];
+    this.element = element("div", "find", this.#input, this.#mode, this.#count, previous, next, close);
   }
 
-  open(): void {
-    this.element.hidden = false;
+  get text(): string {
+    return this.#input.value;
+  }
+
+  focus(): void {
     this.#input.focus();
     this.#input.select();
   }
 
-  close(): void {
+  /** Forgets what was asked. */
+  clear(): void {
     this.dispose();
-    this.element.hidden = true;
-    this.#finder.reveal(undefined);
-    this.#finder.closed();
+    this.#input.value = "";
+    this.#mode.value = "find";
+    setText(this.#count, "");
   }
 
   dispose(): void {
     clearTimeout(this.#rest);
-    this.#asked?.abort();
+    clearTimeout(this.#patience);
+  }
+
+  /** To the next hit, or to the one before. */
+  step(by: number): void {
+    const hits = this.#finder.hits();
+    if (this.#rest !== undefined) this.#ask();
+    else if (hits !== undefined) void this.#go(hits.total === 0 ? this.#finder.first(hits) : hits.step(by));
+  }
+
+  /** Says how many there are, where that is known from elsewhere. */
+  told(text: string): void {
+    setText(this.#count, text);
   }
 
   #onKey(event: KeyboardEvent): void {
     event.stopPropagation(); // what is typed is meant for nobody else
-    if (event.key === "Escape") this.close();
-    else if (event.key === "Enter") this.#step(event.shiftKey ? -1 : 1);
+    if (event.key === "Escape") this.#finder.close();
+    else if (event.key === "Enter") this.step(event.shiftKey ? -1 : 1);
   }
 
   #later(): void {
     this.dispose();
-    this.#total = 0;
     setText(this.#count, "");
-    if (this.#input.value === "") this.#finder.reveal(undefined);
-    else this.#rest = setTimeout(() => void this.#go(undefined), REST_MS);
+    this.#rest = setTimeout(() => this.#ask(), REST_MS);
   }
 
-  #step(by: number): void {
-    if (this.#input.value === "") return;
-    clearTimeout(this.#rest);
-    const nth = (this.#nth + by + this.#total) % Math.max(1, this.#total);
-    void this.#go(this.#total === 0 ? undefined : nth);
+  #ask(): void {
+    this.dispose();
+    this.#rest = undefined;
+    this.#finder.asked(this.text, this.#mode.value as Mode);
+    const hits = this.#finder.hits();
+    for (const step of this.#steps) step.disabled = hits === undefined;
+    if (hits === undefined) this.#finder.reveal(undefined, 0);
+    else void this.#go(this.#finder.first(hits));
   }
 
-  /** Shows the `nth` match; undefined: the newest one. */
-  async #go(nth: number | undefined): Promise<void> {
-    this.#asked?.abort();
-    const asked = new AbortController();
-    this.#asked = asked;
+  async #go(asked: Promise<Hit | undefined>): Promise<void> {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => setText(this.#count, "Searching…"), PATIENCE_MS);
+    const text = this.text;
     try {
-      let match = await this.#finder.find(this.#input.value, nth ?? 0, asked.signal);
-      this.#nth = nth ?? Math.max(0, match.total - 1);
-      if (nth === undefined && match.total > 1) {
-        match = await this.#finder.find(this.#input.value, this.#nth, asked.signal);
-      }
-      if (asked.signal.aborted) return;
-      this.#total = match.total;
-      setText(this.#count, match.total === 0 ? "No match" : `${thousands(this.#nth + 1)} of ${thousands(match.total)}`);
-      this.#finder.reveal(match.seq);
+      const hit = await asked;
+      if (hit === undefined || text !== this.text) return; // another question was asked meanwhile
+      clearTimeout(this.#patience);
+      setText(this.#count, hit.total === 0 ? "No match" : `${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
+      this.#finder.reveal(hit.seq, hit.nth);
     } catch (error) {
-      if (!asked.signal.aborted) setText(this.#count, error instanceof Error ? error.message : String(error));
+      clearTimeout(this.#patience);
+      setText(this.#count, error instanceof Error ? error.message : String(error));
     }
   }
-}
-
-function step(title: string, sign: "up" | "down" | "cross", act: () => void): HTMLButtonElement {
-  const made = element("button", "step", icon(sign));
-  made.type = "button";
-  made.title = title;
-  made.setAttribute("aria-label", title);
-  made.addEventListener("click", act);
-  return made;
 }

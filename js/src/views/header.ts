@@ -2,7 +2,7 @@
 // reports clicks. Knows no network.
 
 import { badge, commandOf, elapsed, thousands } from "../core/format.js";
-import { isFinal, type Status, type Workload } from "../core/types.js";
+import { isFinal, type Level, type Status, type Workload } from "../core/types.js";
 import { button, element, icon, setData, setIcon, setText } from "./dom.js";
 
 export interface HeaderModel {
@@ -11,6 +11,7 @@ export interface HeaderModel {
   readonly lines: number;
   readonly following: boolean;
   readonly cancelling: boolean;
+  readonly levels: ReadonlyMap<Level, number>;
   /** Now in the server's time, for the duration. */
   readonly serverNow: number;
 }
@@ -21,6 +22,9 @@ export interface HeaderActions {
   cancel(): void;
   find(): void;
   steps(): void;
+  /** Shows the lines of a level, or all again. */
+  level(level: Level): void;
+  menu(): void;
 }
 
 export class Header {
@@ -32,11 +36,15 @@ export class Header {
   readonly #name = element("span", "name");
   readonly #duration = element("span", "meta duration");
   readonly #count = element("span", "meta count");
+  readonly #errors: HTMLButtonElement;
+  readonly #warnings: HTMLButtonElement;
   readonly #download = element("a", "download", icon("download"));
   readonly #retry: HTMLButtonElement;
   readonly #follow: HTMLButtonElement;
   readonly #cancel: HTMLButtonElement;
   readonly #steps: HTMLButtonElement;
+  /** The button that opens the menu. */
+  readonly menu: HTMLButtonElement;
   readonly #readOnly: boolean;
   readonly #title: string | undefined;
   /** There is nothing to download. */
@@ -46,18 +54,25 @@ export class Header {
   constructor(actions: HeaderActions, downloadUrl: string, readOnly = false, title?: string) {
     this.#readOnly = readOnly || title !== undefined;
     this.#title = title;
-    this.#nothing = downloadUrl === "";
+    this.#nothing = downloadUrl === "" || title !== undefined;
     this.#retry = button("retry", "retry now", "Retry now", actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
+    this.#errors = button("level", "", "Show the errors", () => actions.level("error"), "cross");
+    this.#warnings = button("level", "", "Show the warnings", () => actions.level("warn"), "alert");
+    this.#errors.dataset["level"] = "error";
+    this.#warnings.dataset["level"] = "warn";
+    for (const made of [this.#errors, this.#warnings]) made.append(element("span", "number"));
+    this.menu = button("more", "", "How this log is shown, and what can be done with it", actions.menu, "more");
+    this.menu.setAttribute("aria-haspopup", "menu");
     this.#download.href = downloadUrl;
     this.#download.download = "";
     this.#download.title = "Download the whole log (log.txt)";
     this.#download.setAttribute("aria-label", this.#download.title);
-    const meta = element("span", "metas", this.#duration, this.#count);
+    const meta = element("span", "metas", this.#duration, this.#count, this.#errors, this.#warnings);
     const find = button("find-open", "Find", "Find in the whole log ( / )", actions.find, "find");
     this.#steps = button("steps-open", "Steps", "Steps: how each stands, and where it begins", actions.steps, "steps");
-    const tools = element("span", "tools", this.#cancel, this.#follow, this.#steps, find, this.#download);
+    const tools = element("span", "tools", this.#cancel, this.#follow, this.#steps, find, this.#download, this.menu);
     this.element = element("header", "bar", this.#badge, this.#retry, this.#name, meta, tools);
   }
 
@@ -70,6 +85,9 @@ export class Header {
     if (this.#name.title !== title) this.#name.title = title;
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
+    const of = (level: Level) => model.levels.get(level) ?? 0;
+    showCount(this.#errors, of("error") + of("fatal"), "error");
+    showCount(this.#warnings, of("warn"), "warning");
     const final = this.#title === undefined && (job === undefined || isFinal(job.state));
     this.#follow.setAttribute("aria-pressed", String(model.following));
     this.#follow.hidden = final && model.following;
@@ -90,4 +108,13 @@ export class Header {
     const rung = model.status.rung;
     this.#retry.hidden = rung !== "reconnecting" && rung !== "polling" && rung !== "error";
   }
+}
+
+function showCount(target: HTMLButtonElement, count: number, word: string): void {
+  target.hidden = count === 0;
+  setText(target.lastElementChild as HTMLElement, thousands(count));
+  const title = `${thousands(count)} ${word}${count === 1 ? "" : "s"}: show these lines, or all again`;
+  if (target.title === title) return;
+  target.title = title;
+  target.setAttribute("aria-label", title);
 }

@@ -1,19 +1,35 @@
-// The rows in the DOM: a contiguous run of keys, reused where two paints overlap. What a key shows is told from outside;
-// where the run lies on the screen is the viewport's business. Log text enters as textContent, its colours as styles.
+// The rows in the DOM, one per key, in order; reused where two paints overlap. What a key shows is told from outside;
+// where the rows lie on the screen is the viewport's business. The text of a row is the message and nothing else: its
+// number, time and signs are drawn from attributes, and neither selected nor copied.
 
-import { type Colour, parseAnsi, type Span, type Style } from "../core/ansi.js";
-import type { LogRecord } from "../core/types.js";
-import { element } from "./dom.js";
+import type { Content } from "../core/sheet.js";
+import type { Tree } from "../core/tree.js";
+import { element, icon } from "./dom.js";
+import { type Highlight, writeText } from "./text.js";
+import { mountTree } from "./tree.js";
 
-/** A record; or words of ours (`note`); or the line being written (`progress`); or a record not fetched yet. */
-export type Content =
-  | { readonly kind: "record"; readonly record: LogRecord }
-  | { readonly kind: "note" | "progress"; readonly text: string }
-  | { readonly kind: "pending" };
+/** What is drawn around a row's text; undefined or "": nothing. */
+export interface Look {
+  /** A time, as the user wants it. */
+  readonly stamp?: string | undefined;
+  /** The record that was looked for. */
+  readonly hit?: boolean | undefined;
+  /** Chosen, to be copied. */
+  readonly chosen?: boolean | undefined;
+  /** It stands for several lines, or holds data: folded or not. */
+  readonly fold?: "open" | "closed" | undefined;
+  /** Behind the text: how often it is repeated, what is folded. */
+  readonly badge?: string | undefined;
+  /** The data in it, to be shown below. */
+  readonly tree?: Tree | undefined;
+}
 
-/** Beyond this a text is laid out in pieces, of which the browser skips those out of sight. */
-const LONG = 2048;
-const PIECE = 1024;
+export interface Painter {
+  content(key: number): Content;
+  /** The seq of a record that isn't here yet, where that is known. */
+  pendingSeq(key: number, content: Content): string | undefined;
+  look(key: number, content: Content): Look;
+}
 
 function sameContent(a: Content, b: Content): boolean {
   if (a.kind !== b.kind) return false;
@@ -21,130 +37,121 @@ function sameContent(a: Content, b: Content): boolean {
   return a.kind === "pending" || a.text === (b as typeof a).text;
 }
 
+interface Row {
+  readonly element: HTMLElement;
+  readonly text: HTMLElement;
+  content: Content | undefined;
+  fold: HTMLButtonElement | undefined;
+  tree: Tree | undefined;
+}
+
 export class Rows {
   readonly element = element("div", "rows");
-  readonly #shown = new Map<HTMLElement, Content>();
-  #from = 0;
+  #shown = new Map<number, Row>();
+  #highlight: Highlight | undefined;
+
+  readonly #toggled: (key: number) => void;
+
+  /** `toggled`: the user wants to fold or unfold what a row stands for. */
+  constructor(toggled: (key: number) => void) {
+    this.#toggled = toggled;
+    this.element.setAttribute("role", "list");
+  }
 
   get count(): number {
     return this.#shown.size;
   }
 
-  /** Shows the keys `from` (inclusive) to `to` (exclusive). */
-  paint(from: number, to: number, content: (key: number) => Content): void {
-    const list = this.element;
-    const had = this.#from + this.#shown.size;
-    if (to <= this.#from || from >= had) this.#drop([...list.children]);
-    else this.#drop([...list.children].filter((_, i) => this.#from + i < from || this.#from + i >= to));
-    const keptFrom = this.#shown.size === 0 ? to : Math.max(from, this.#from);
-    const keptTo = keptFrom + this.#shown.size;
-    let key = keptFrom;
-    for (const row of list.children) this.#refresh(row as HTMLElement, key, content(key++));
-    if (keptFrom > from) list.prepend(...this.#make(from, keptFrom, content));
-    if (keptTo < to) list.append(...this.#make(keptTo, to, content));
-    this.#from = from;
+  /** What to mark in the texts, from the next paint on. */
+  set highlight(highlight: Highlight | undefined) {
+    if (highlight === this.#highlight) return;
+    this.#highlight = highlight;
+    for (const row of this.#shown.values()) row.content = undefined;
   }
 
-  /** Marks one of the rows that are shown, and no other. */
-  mark(key: number | undefined): void {
-    let at = this.#from;
-    for (const row of this.element.children) setOrDrop(row as HTMLElement, "hit", at++ === key ? "" : undefined);
+  /** Shows these keys, which are in order. `first`: the position of the first of them among all rows, from 0. `size`: how
+   * many rows there are in all, -1 while that changes: for assistive tools. */
+  paint(keys: readonly number[], painter: Painter, first = 0, size = -1): void {
+    const before = this.#shown;
+    const wanted = new Set(keys);
+    for (const [key, row] of before) if (!wanted.has(key)) row.element.remove();
+    this.#shown = new Map();
+    let at = this.element.firstElementChild;
+    keys.forEach((key, i) => {
+      const row = before.get(key) ?? made();
+      this.#shown.set(key, row);
+      this.#fill(row, key, painter);
+      setAttribute(row.element, "aria-posinset", String(first + i + 1));
+      setAttribute(row.element, "aria-setsize", String(size));
+      if (row.element === at) at = at.nextElementSibling;
+      else this.element.insertBefore(row.element, at);
+    });
   }
 
-  #make(from: number, to: number, content: (key: number) => Content): HTMLElement[] {
-    const made: HTMLElement[] = [];
-    for (let key = from; key < to; key++) {
-      const row = element("div", "row", element("span", "text"));
-      this.#fill(row, key, content(key));
-      made.push(row);
+  #fill(row: Row, key: number, painter: Painter): void {
+    const content = painter.content(key);
+    if (row.content === undefined || !sameContent(row.content, content)) this.#write(row, key, content, painter);
+    const look = painter.look(key, content);
+    setOrDrop(row.element, "stamp", look.stamp);
+    setOrDrop(row.element, "hit", look.hit ? "" : undefined);
+    setOrDrop(row.element, "chosen", look.chosen ? "" : undefined);
+    setOrDrop(row.text, "badge", look.badge);
+    this.#showFold(row, key, look);
+    this.#showTree(row, look.tree);
+  }
+
+  #showFold(row: Row, key: number, { fold, badge }: Look): void {
+    setOrDrop(row.element, "fold", fold);
+    if (fold === undefined) {
+      row.fold?.remove();
+      row.fold = undefined;
+      return;
     }
-    return made;
-  }
-
-  #drop(rows: readonly Element[]): void {
-    for (const row of rows) {
-      this.#shown.delete(row as HTMLElement);
-      row.remove();
+    if (row.fold === undefined) {
+      row.fold = element("button", "fold", icon("chevron"));
+      row.fold.type = "button";
+      row.fold.tabIndex = -1; // the keyboard folds from where it is: see keys.ts
+      row.fold.addEventListener("click", () => this.#toggled(key));
+      row.text.before(row.fold);
     }
+    const label = `${fold === "open" ? "Fold" : "Unfold"}${badge === undefined ? "" : `: ${badge}`}`;
+    setAttribute(row.fold, "aria-label", label);
+    setAttribute(row.fold, "aria-expanded", String(fold === "open"));
   }
 
-  #refresh(row: HTMLElement, key: number, content: Content): void {
-    const before = this.#shown.get(row);
-    if (before === undefined || !sameContent(before, content)) this.#fill(row, key, content);
+  #showTree(row: Row, tree: Tree | undefined): void {
+    if (tree === row.tree) return;
+    row.element.querySelector(".tree")?.remove();
+    row.element.classList.toggle("opened", tree !== undefined);
+    row.tree = tree;
+    if (tree !== undefined) mountTree(row.element, tree);
   }
 
-  #fill(row: HTMLElement, key: number, content: Content): void {
-    this.#shown.set(row, content);
+  #write(row: Row, key: number, content: Content, painter: Painter): void {
+    row.content = content;
     const record = content.kind === "record" ? content.record : undefined;
-    const numbered = record !== undefined || content.kind === "pending";
-    row.className = `row ${record?.part ? "part" : content.kind}`;
-    setOrDrop(row, "seq", numbered ? String(key) : undefined);
-    setOrDrop(row, "level", record?.level);
-    setOrDrop(row, "source", record?.source);
+    row.element.className = `row ${record?.part ? "part" : content.kind}`;
+    setOrDrop(row.element, "seq", record === undefined ? painter.pendingSeq(key, content) : String(record.seq));
+    setOrDrop(row.element, "level", record?.level);
+    setOrDrop(row.element, "source", record?.source);
     const text = record?.message ?? (content.kind === "pending" ? "" : (content as { text: string }).text);
-    write(row.firstElementChild as HTMLElement, text);
+    writeText(row.text, text, content.kind === "note" ? undefined : this.#highlight);
   }
+}
+
+function made(): Row {
+  const text = element("span", "text");
+  const row = element("div", "row", text);
+  row.setAttribute("role", "listitem");
+  return { element: row, text, content: undefined, fold: undefined, tree: undefined };
+}
+
+function setAttribute(target: HTMLElement, name: string, value: string): void {
+  if (target.getAttribute(name) !== value) target.setAttribute(name, value);
 }
 
 function setOrDrop(row: HTMLElement, name: string, value: string | undefined): void {
+  if (row.dataset[name] === value) return;
   if (value === undefined) delete row.dataset[name];
   else row.dataset[name] = value;
-}
-
-function write(target: HTMLElement, text: string): void {
-  const spans = parseAnsi(text);
-  const only = spans.length === 1 ? spans[0] : undefined;
-  if (spans.length === 0) target.textContent = "";
-  else if (only !== undefined && isSimple(only)) target.textContent = only.text;
-  else target.replaceChildren(...spans.flatMap(render));
-}
-
-function isSimple(span: Span): boolean {
-  return span.text.length <= LONG && !span.text.includes("\n") && Object.keys(span.style).length === 0;
-}
-
-function render(span: Span): HTMLElement[] {
-  return pieces(span.text).map((text) => {
-    // A line break is kept in the text (to copy), shown as a sign, and doesn't break the row.
-    if (text === "\n") return element("span", "break", text);
-    const made = element("span", text.length > PIECE / 2 ? "piece" : "", text);
-    paintStyle(made, span.style);
-    return made;
-  });
-}
-
-function pieces(text: string): string[] {
-  if (text.length <= PIECE && !text.includes("\n")) return [text];
-  return text
-    .split(/(\n)/)
-    .filter((part) => part !== "")
-    .flatMap((part) => (part.length <= LONG ? [part] : chop(part)));
-}
-
-function chop(text: string): string[] {
-  const made: string[] = [];
-  for (let from = 0; from < text.length; ) {
-    let to = Math.min(text.length, from + PIECE);
-    const last = text.charCodeAt(to - 1);
-    if (last >= 0xd800 && last <= 0xdbff && to < text.length) to += 1;
-    made.push(text.slice(from, to));
-    from = to;
-  }
-  return made;
-}
-
-function css(colour: Colour | undefined, otherwise: string): string {
-  if (colour === undefined) return otherwise;
-  return typeof colour === "number" ? `var(--ansi-${colour})` : colour;
-}
-
-function paintStyle(target: HTMLElement, style: Style): void {
-  for (const flag of ["bold", "dim", "italic", "underline", "strike"] as const) {
-    if (style[flag]) target.classList.add(flag);
-  }
-  const [fg, bg] = style.inverse
-    ? [css(style.bg, "var(--bg)"), css(style.fg, "var(--fg)")]
-    : [css(style.fg, ""), css(style.bg, "")];
-  if (fg !== "") target.style.color = fg;
-  if (bg !== "") target.style.backgroundColor = bg;
 }

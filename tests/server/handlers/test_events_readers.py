@@ -206,3 +206,13 @@ async def test_a_lone_line_does_not_wait_for_company(site: Site) -> None:
 async def test_at_most_so_many_streams_go_over_one_connection(site: Site) -> None:
     body = {"streams": [{"stream": f"workload/x{i}"} for i in range(events.MOST_STREAMS + 1)]}
     assert (await site.ask("POST", "v1/events", json=body)).status == 400
+
+
+@pytest.mark.parametrize("path", ["v1/events?stream=workload/{}", SINGLE + "{}", "v1/workloads/{}/logs"])
+async def test_the_server_closes_the_connection_behind_the_last_frame(site: Site, path: str) -> None:
+    """It says `Connection: close`; a client that leaves closing to the server would wait for ever."""
+    workload_id = await site.run("seq 1 3")
+    stream = await site.stream(path.format(workload_id), headers={"Connection": "keep-alive"})
+    await stream.rest()
+    assert stream.whole
+    assert await asyncio.wait_for(stream.reader.read(), 5) == b""

@@ -36,7 +36,7 @@ async def test_a_workload_without_lines_has_a_summary(site: Site) -> None:
 async def test_marks_and_matches_say_where(site: Site) -> None:
     workload_id = await site.run("for i in $(seq 100); do echo $((i % 10)); done")
     path = f"v1/workloads/{workload_id}"
-    assert await site.get(f"{path}/marks?q=3&buckets=10") == {"total": 10, "marks": [1] * 10}
+    assert await site.get(f"{path}/marks?q=3&buckets=10") == {"total": 10, "first": 1, "last": 100, "marks": [1] * 10}
     assert await site.get(f"{path}/matches?q=3&limit=4") == {"seqs": [3, 13, 23, 33], "next": 33}
     assert await site.get(f"{path}/matches?q=3&after=83") == {"seqs": [93], "next": None}
 

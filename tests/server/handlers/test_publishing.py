@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -201,3 +202,18 @@ async def test_a_workload_runs_again_as_it_was(site: Site) -> None:
     for body in {"again": "nobody"}, {"again": 1}, {"again": first, "name": "x"}, {"again": await external(site)}:
         refused = await site.ask("POST", "v1/workloads", json=body)
         assert (refused.status, "again" in json.loads(refused.body)["message"]) == (422, True)
+
+
+async def test_logs_that_are_published_now_and_then_keep_no_files_open(site: Site) -> None:
+    """A kernel that dies leaves its workload running: a server must live with any number of them."""
+    ids = [await external(site) for _ in range(200)]
+    before = len(os.listdir("/proc/self/fd"))
+    for round_ in "first", "second", "third":
+        for workload_id in ids:
+            assert (await publish(site, workload_id, {"message": round_, "step": round_})).status == 202
+    assert len(os.listdir("/proc/self/fd")) < before + 300
+    for workload_id in ids:
+        found = [(r["seq"], r["message"], r["step"]) for r in await records(site, workload_id)]
+        assert found == [(1, "first", "first"), (2, "second", "second"), (3, "third", "third")]
+    assert (await publish(site, ids[0], {"state": "succeeded"})).status == 202
+    assert (await site.workload(ids[0]))["state"] == "succeeded"

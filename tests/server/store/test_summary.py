@@ -86,7 +86,7 @@ def test_an_empty_log_has_an_empty_summary(store: Store) -> None:
     store.append("s", [])
     made = summarize(store, "s", Filter(), 5)
     assert (made.total, made.first_error, [b.seq for b in made.buckets]) == (0, None, [None] * 5)
-    assert spread(store, "s", Filter(), 3) == [0, 0, 0]
+    assert spread(store, "s", Filter(), 3).counts == [0, 0, 0]
     assert places(store, "s", Filter(), 0, 10) == ([], None)
 
 
@@ -101,8 +101,9 @@ def test_a_clock_that_was_set_back_loses_no_line(store: Store) -> None:
 def test_marks_and_places_say_where_matches_are(store: Store, chosen: Filter) -> None:
     seqs = [r.seq for r in fill(store, 100) if fits(chosen, r)]
     for buckets in 1, 3, 10:
-        marks = spread(store, "s", chosen, buckets)
-        assert sum(marks) == len(seqs)
+        found_in = spread(store, "s", chosen, buckets)
+        marks = found_in.counts
+        assert (sum(marks), found_in.first, found_in.last) == (len(seqs), 1, 100)
         if 100 % buckets == 0:
             size = 100 // buckets
             assert marks == [sum(i * size < seq <= (i + 1) * size for seq in seqs) for i in range(buckets)]

@@ -1,0 +1,30 @@
+// Small questions to a line of log text, shared by what recognises things in it. Pure; knows no DOM.
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const SGR = /\x1b\[[0-9;:]*m/g;
+
+/** The text without its colours: all that is left of control sequences in a record. */
+export function withoutColours(text: string): string {
+  return text.includes("\x1b") ? text.replace(SGR, "") : text;
+}
+
+/** A time as programs write it (`1:02:03`, `2:05`, `1m 20s`, `1 day, 0:00:01`) in seconds. */
+export function seconds(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const days = /^(\d+) days?, /.exec(text);
+  const rest = days === null ? text.trim() : text.slice(days[0].length);
+  const before = Number(days?.[1] ?? 0) * 86_400;
+  if (/^\d+(?::\d\d){1,2}$/.test(rest))
+    return before + rest.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+  const parts = [...rest.matchAll(/(\d+)\s?([dhms])/g)];
+  if (parts.length === 0) return undefined;
+  const worth = { d: 86_400, h: 3600, m: 60, s: 1 };
+  return parts.reduce((sum, [, n, unit]) => sum + Number(n) * worth[unit as keyof typeof worth], before);
+}
+
+/** At most so many characters, with a sign that there were more; never half of one. */
+export function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const cut = text.slice(0, most - 1);
+  return `${/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
+}

@@ -1,0 +1,155 @@
+// A line that holds data, as a tree: JSON (also behind a prefix) and logfmt, or a record's own fields. Pure; bounded in
+// text, depth and nodes: what lies beyond is said, not shown. Nothing here runs, and numbers keep all their digits.
+
+import { shortened, withoutColours } from "./text.js";
+
+/** Characters of a line that are parsed. */
+export const LONGEST = 64 * 1024;
+/** Levels, and nodes in all; below them stands the text itself, or how many more there are. */
+export const DEEPEST = 20;
+export const MOST = 2000;
+const LONGEST_VALUE = 10_000;
+/** Characters before the data: a time, a level, a logger's name. */
+const LONGEST_PREFIX = 300;
+
+export type Kind = "object" | "array" | "string" | "number" | "boolean" | "null" | "more";
+
+export interface Tree {
+  /** Its name in the object above, or its number in the array. */
+  readonly key: string;
+  readonly kind: Kind;
+  /** A value as text; of an object or array: a few words that stand for it while it is folded. */
+  readonly text: string;
+  readonly children: readonly Tree[];
+}
+
+/** The data in a line, or nothing. `fields`: what the record brings beside its text. */
+export function readTree(message: string, fields?: Readonly<{ [name: string]: unknown }>): Tree | undefined {
+  if (fields !== undefined && Object.keys(fields).length > 0) return build(fields);
+  if (message.length > LONGEST || !/[{[=]/.test(message)) return undefined;
+  const text = withoutColours(message);
+  return readJson(text) ?? readLogfmt(text);
+}
+
+/** Longer lines than this are looked at only when they are opened. */
+const QUICK = 4000;
+
+/** Whether to offer a tree for this line; of a very long one, whether it begins and ends like data. */
+export function looksLikeData(message: string): boolean {
+  if (message.length <= QUICK) return readTree(message) !== undefined;
+  if (message.length > LONGEST) return false;
+  return /^[^{[]{0,300}[{[]\s*["{[]/.test(message.slice(0, QUICK)) && /[\]}]\s*$/.test(message.slice(-100));
+}
+
+function readJson(text: string): Tree | undefined {
+  if (!/[\]}]\s*$/.test(text)) return undefined;
+  // The data begin at the first bracket that works out; a prefix such as "[INFO] " has one, too.
+  const brackets = /[{[]/g;
+  for (let tries = 0; tries < 3; tries++) {
+    const at = brackets.exec(text)?.index;
+    if (at === undefined || at > LONGEST_PREFIX) return undefined;
+    // Behind a prefix a list is prose, unless it is one of objects.
+    if (at > 0 && !/^(?:\{|\[\s*\{)/.test(text.slice(at, at + 50)) && text.slice(0, at).trim() !== "") continue;
+    const value = parsed(text.slice(at));
+    if (value !== undefined && size(value) > 0) return build(value);
+  }
+  return undefined;
+}
+
+/** A number as it was written: 12345678901234567890 is not 12345678901234567000. */
+class Digits {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    // The third argument is newer than the browsers we support: without it numbers are as JavaScript has them.
+    return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
+      typeof value === "number" && context?.source !== undefined ? new Digits(context.source) : value,
+    );
+  } catch {
+    return undefined; // no JSON, or nested deeper than the browser's stack: each calls that by another name
+  }
+}
+
+function size(value: unknown): number {
+  const isNode = typeof value === "object" && value !== null && !(value instanceof Digits);
+  return isNode ? Object.keys(value).length : 0;
+}
+
+// --- logfmt ---
+
+const PAIR = /(?:^|\s)([A-Za-z_][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)/g;
+
+/** Three pairs at least that make up most of the line: prose has an equals sign now and then. */
+function pairs(text: string): readonly (readonly [key: string, value: string])[] | undefined {
+  if (!/=.*=.*=/.test(text)) return undefined;
+  const found: (readonly [string, string])[] = [];
+  let length = 0;
+  for (const match of text.matchAll(PAIR)) {
+    length += match[0].length;
+    found.push([match[1] ?? "", match[2] ?? ""]);
+    if (found.length > MOST) break;
+  }
+  return found.length >= 3 && length >= text.length * 0.6 ? found : undefined;
+}
+
+function readLogfmt(text: string): Tree | undefined {
+  const found = pairs(text);
+  if (found === undefined) return undefined;
+  const children = found.map(([key, value]) => leaf(key, unquoted(value)));
+  return { key: "", kind: "object", text: preview(children), children };
+}
+
+function unquoted(value: string): unknown {
+  if (value.startsWith('"')) return parsed(value) ?? value.slice(1, -1);
+  if (value === "true" || value === "false") return value === "true";
+  return /^-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(value) ? new Digits(value) : value;
+}
+
+// --- nodes ---
+
+function build(value: unknown): Tree {
+  return branch("", value, 0, { left: MOST });
+}
+
+function branch(key: string, value: unknown, depth: number, budget: { left: number }): Tree {
+  budget.left -= 1;
+  if (size(value) === 0) return leaf(key, value);
+  const kind = Array.isArray(value) ? "array" : "object";
+  if (depth >= DEEPEST) return { key, kind, text: written(value), children: [] };
+  const children: Tree[] = [];
+  const entries = Object.entries(value as object);
+  for (const [name, inner] of entries) {
+    if (budget.left <= 0) break;
+    children.push(branch(name, inner, depth + 1, budget));
+  }
+  const missing = entries.length - children.length;
+  if (missing > 0) children.push({ key: "", kind: "more", text: `${missing} more`, children: [] });
+  return { key, kind, text: preview(children), children };
+}
+
+function leaf(key: string, value: unknown): Tree {
+  if (value instanceof Digits) return { key, kind: "number", text: shortened(value.text, LONGEST_VALUE), children: [] };
+  if (value === null || value === undefined) return { key, kind: "null", text: "null", children: [] };
+  if (typeof value === "object") return { key, kind: "object", text: Array.isArray(value) ? "[]" : "{}", children: [] };
+  const kind = typeof value === "number" || typeof value === "boolean" ? typeof value : "string";
+  return { key, kind: kind as Kind, text: shortened(String(value), LONGEST_VALUE), children: [] };
+}
+
+function written(value: unknown): string {
+  const plain = JSON.stringify(value, (_key, inner: unknown) => (inner instanceof Digits ? Number(inner.text) : inner));
+  return shortened(plain ?? "", 200);
+}
+
+/** The first values of what is folded. */
+function preview(children: readonly Tree[]): string {
+  const shown = children.slice(0, 4).map(({ key, text, children: inner }) => {
+    const value = inner.length > 0 ? "…" : shortened(text, 24);
+    return /^\d*$/.test(key) ? value : `${shortened(key, 24)}: ${value}`;
+  });
+  return shown.join(", ") + (children.length > 4 ? ", …" : "");
+}

@@ -1,0 +1,272 @@
+// The lines on the screen: draws the rows of a sheet that are in sight, follows the end or stands still, shows one record
+// among millions, marks what was found or chosen. DOM only: no fetch. Painted at most once per frame, whatever arrives.
+
+import { type Folding, Grouping } from "../core/grouping.js";
+import type { Log } from "../core/log.js";
+import { type Content, Sheet } from "../core/sheet.js";
+import type { LogSource } from "../core/source.js";
+import { stamp, type Times, WIDTHS } from "../core/stamps.js";
+import { StepFolds } from "../core/stepfolds.js";
+import { looksLikeData, readTree, type Tree } from "../core/tree.js";
+import { isFinal, type LogRecord, type StreamFilter } from "../core/types.js";
+import type { RowSource } from "./arrangement.js";
+import { setData } from "./dom.js";
+import { type Look, type Painter, Rows } from "./rows.js";
+import type { Highlight } from "./text.js";
+import { Viewport } from "./viewport.js";
+
+/** How the user wants lines to look. */
+export interface Taste extends Folding {
+  readonly wrap: boolean;
+  readonly dense: boolean;
+  readonly times: Times;
+}
+
+const MOST_OPENED = 200;
+const MAX_PASSES = 4;
+
+export interface Chosen {
+  readonly from: number;
+  readonly to: number;
+}
+
+export class Board implements Painter, RowSource {
+  readonly sheet: Sheet;
+  readonly viewport: Viewport;
+  readonly rows = new Rows((key) => this.#toggle(key));
+  readonly #grouping: Grouping;
+  readonly #steps: StepFolds;
+  /** Records whose data are shown as a tree; at the bound the one opened first is closed. */
+  readonly #opened = new Map<number, Tree>();
+  readonly #log: Log;
+  readonly #view: HTMLElement;
+  readonly #changed: () => void;
+  #times: Times = "none";
+  #wrap = false;
+  #groups = false;
+  #repeats = false;
+  #hit: number | undefined;
+  #chosen: Chosen | undefined;
+  #base = 1;
+  /** First and last key that are in the DOM. */
+  #drawn: readonly [number, number] = [1, 0];
+  #epoch = 0;
+  #seeking: AbortController | undefined;
+
+  /** `view`: the element that has the font, and carries classes and variables of the look. */
+  constructor(log: Log, source: LogSource, view: HTMLElement, changed: () => void) {
+    this.#log = log;
+    this.#view = view;
+    this.#changed = changed;
+    this.sheet = new Sheet(log, source, changed);
+    this.#grouping = new Grouping(this.sheet.folds);
+    this.#steps = new StepFolds(this.sheet.folds, source);
+    this.viewport = new Viewport(this.rows.element, this.measure(), changed);
+  }
+
+  /** Takes the user's font, which may be known only now; px of a row of one line. */
+  measure(): number {
+    const size = Number.parseFloat(getComputedStyle(this.#view).fontSize) || 13;
+    const height = Math.round(size * (this.#view.classList.contains("dense") ? 1.25 : 1.5));
+    this.#view.style.setProperty("--row", `${height}px`);
+    this.viewport?.setRowHeight(height);
+    return height;
+  }
+
+  set taste({ wrap, dense, times, groups, repeats }: Taste) {
+    this.#view.classList.toggle("wrap", wrap);
+    this.#view.classList.toggle("dense", dense);
+    this.#times = times;
+    this.#view.style.setProperty("--stamp", `${WIDTHS[times]}ch`);
+    setData(this.#view, "times", times);
+    this.measure();
+    this.#wrap = wrap;
+    this.viewport.vary(wrap || this.#opened.size > 0);
+    if (groups === this.#groups && repeats === this.#repeats) return;
+    [this.#groups, this.#repeats] = [groups, repeats];
+    this.#grouping.folding = { groups, repeats };
+  }
+
+  set highlight(highlight: Highlight | undefined) {
+    this.rows.highlight = highlight;
+  }
+
+  /** Lines that the user has chosen, by seq. */
+  get chosen(): Chosen | undefined {
+    return this.#chosen;
+  }
+
+  set chosen(chosen: Chosen | undefined) {
+    this.#chosen = chosen;
+  }
+
+  /** The seq of the first line in sight, or of the last where the end is followed. */
+  get seq(): number {
+    const { count } = this.sheet;
+    if (count === 0) return 0;
+    const row = this.viewport.following ? count - 1 : Math.ceil(this.viewport.row);
+    const content = this.sheet.content(this.sheet.keyAt(Math.min(row, count - 1)));
+    return content.kind === "record" ? content.record.seq : this.#log.lines.last;
+  }
+
+  choose(filter: StreamFilter, around?: number): void {
+    this.#seeking?.abort();
+    this.#grouping.clear();
+    this.sheet.choose(filter, around);
+    this.viewport.follow(true);
+    this.#base = this.sheet.base;
+  }
+
+  /** Shows only the records from `from` up to the one before `next` (undefined: to the end, as it grows). */
+  async narrow(from: number, next: number | undefined): Promise<void> {
+    this.#seeking?.abort();
+    this.#seeking = new AbortController();
+    const { signal } = this.#seeking;
+    const keys = [from, next].map((seq) => (seq === undefined ? undefined : this.sheet.find(seq, signal)));
+    const [first, beyond] = await Promise.all(keys).catch(() => [undefined, undefined]);
+    if (signal.aborted || first === undefined) return;
+    this.sheet.narrow(first, beyond === undefined ? undefined : beyond - 1);
+    this.viewport.follow(false);
+    this.paint();
+    this.viewport.top();
+  }
+
+  /** Shows a record in the middle and marks it, or marks none any more. `at`: its key, where that is known. */
+  async reveal(seq: number | undefined, at?: number): Promise<void> {
+    this.#seeking?.abort();
+    this.#hit = seq;
+    if (seq === undefined) return;
+    const seeking = new AbortController();
+    this.#seeking = seeking;
+    const key = at ?? (await this.sheet.find(seq, seeking.signal).catch(() => undefined));
+    if (seeking.signal.aborted || key === undefined) return;
+    this.viewport.reveal(this.sheet.rowOf(key));
+  }
+
+  paint(): void {
+    const { sheet, viewport } = this;
+    if (this.#log.epoch !== this.#epoch) viewport.follow(true);
+    this.#epoch = this.#log.epoch;
+    const before = sheet.count;
+    sheet.refresh();
+    const { base } = sheet;
+    // What went before the first row took the rows below it along; those that were folded there had no height.
+    if (base !== this.#base && before > 0) viewport.shift(this.#base - base);
+    this.#base = base;
+    const digits = String(Math.max(3, String(this.#log.lines.last).length));
+    if (this.#view.style.getPropertyValue("--digits") !== digits) this.#view.style.setProperty("--digits", digits);
+    viewport.layout(this);
+    // What is folded makes room for other lines, in which there may be something to fold.
+    for (let pass = 0; pass < MAX_PASSES && this.#group(); pass++) viewport.layout(this);
+  }
+
+  /** Folds what is in sight and is to be folded; the line at the top stays there. True if that has changed anything. */
+  #group(): boolean {
+    const [from, to] = this.#drawn;
+    const { sheet, viewport } = this;
+    if (!sheet.isFoldable || to < from) return false;
+    const row = Math.min(Math.floor(viewport.row), Math.max(0, sheet.count - 1));
+    const top = sheet.keyAt(row);
+    const lines = sheet.lines;
+    if (!this.#grouping.look((seq) => lines.get(seq), Math.max(from, lines.first), Math.min(to, lines.last)))
+      return false;
+    viewport.shift(sheet.rowOf(top) - row);
+    return true;
+  }
+
+  /** Folds or unfolds what a line stands for: the group it begins, or its data. */
+  #toggle(key: number): void {
+    const record = this.sheet.lines.get(key);
+    if (this.#grouping.at(key) !== undefined && this.sheet.isFoldable) this.#grouping.toggle(key);
+    else if (record !== undefined && this.sheet.isFoldable && this.#steps.at(record) !== undefined) {
+      void this.#steps.toggle(record).then(this.#changed, () => undefined); // can't be asked now: it stays as it is
+    } else if (record !== undefined) this.#toggleTree(record);
+    this.#changed();
+  }
+
+  #toggleTree(record: LogRecord): void {
+    if (this.#opened.delete(record.seq)) {
+      this.viewport.vary(this.#wrap || this.#opened.size > 0);
+      return;
+    }
+    const tree = readTree(record.message, record.fields);
+    if (tree === undefined) return;
+    this.#opened.set(record.seq, tree);
+    if (this.#opened.size > MOST_OPENED) this.#opened.delete(this.#opened.keys().next().value as number);
+    this.viewport.vary(true);
+  }
+
+  dispose(): void {
+    this.#seeking?.abort();
+    this.#steps.dispose();
+    this.viewport.dispose();
+    this.sheet.dispose();
+  }
+
+  // --- what the viewport asks (RowSource) ---
+
+  get count(): number {
+    return this.sheet.count;
+  }
+
+  keyAt(row: number): number {
+    return this.sheet.keyAt(row);
+  }
+
+  draw({ from, to }: { from: number; to: number }): void {
+    const keys: number[] = [];
+    for (let row = from; row < to; row++) keys.push(this.sheet.keyAt(row));
+    this.sheet.lines.ensure(...stretches(keys));
+    this.#drawn = [keys[0] ?? 1, keys.at(-1) ?? 0];
+    const { job } = this.#log;
+    this.rows.paint(keys, this, from, job !== undefined && isFinal(job.state) ? this.sheet.count : -1);
+  }
+
+  // --- what the rows ask (Painter) ---
+
+  content(key: number): Content {
+    return this.sheet.content(key);
+  }
+
+  pendingSeq(key: number, content: Content): string | undefined {
+    return content.kind === "pending" && this.sheet.isWhole ? String(key) : undefined;
+  }
+
+  look(key: number, content: Content): Look {
+    if (content.kind !== "record") return {};
+    const { record } = content;
+    const { seq } = record;
+    const group = this.sheet.isFoldable ? (this.#grouping.at(key) ?? this.#steps.at(record)) : undefined;
+    const tree = this.#opened.get(seq);
+    return {
+      ...foldOf(group, tree, record),
+      stamp: this.#stamp(key, content),
+      hit: seq === this.#hit,
+      chosen: this.#chosen !== undefined && seq >= this.#chosen.from && seq <= this.#chosen.to,
+    };
+  }
+
+  #stamp(key: number, content: Content): string | undefined {
+    if (this.#times === "none" || content.kind !== "record") return undefined;
+    const since = this.#times === "start" ? this.#log.job?.started : this.sheet.lines.get(key - 1)?.ts;
+    return stamp(this.#times, content.record, since ?? undefined);
+  }
+}
+
+function foldOf(group: ReturnType<Grouping["at"]>, tree: Tree | undefined, record: LogRecord): Look {
+  if (group !== undefined)
+    return { fold: group.folded ? "closed" : "open", badge: group.folded ? group.words : undefined };
+  if (tree !== undefined) return { fold: "open", tree };
+  return record.fields !== undefined || looksLikeData(record.message) ? { fold: "closed" } : {};
+}
+
+/** Keys in order as stretches without a hole. */
+function stretches(keys: readonly number[]): (readonly [number, number])[] {
+  const found: [number, number][] = [];
+  for (const key of keys) {
+    const last = found.at(-1);
+    if (last !== undefined && last[1] === key - 1) last[1] = key;
+    else found.push([key, key]);
+  }
+  return found;
+}

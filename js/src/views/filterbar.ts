@@ -1,0 +1,157 @@
+// The bar above the lines: what to find and what to show. Holds what the user asks for and turns it into filters, hits and
+// marks; the sheet that is filtered and the screen are injected. DOM only.
+
+import { thousands } from "../core/format.js";
+import { type Hit, Hits } from "../core/hits.js";
+import { highlighter } from "../core/query.js";
+import { aroundBy, hitsBy, isSame, NOTHING, type Search, shownBy } from "../core/search.js";
+import type { LogSource } from "../core/source.js";
+import type { Level, StreamFilter } from "../core/types.js";
+import { Chips } from "./chips.js";
+import { element } from "./dom.js";
+import { Find } from "./find.js";
+import type { Highlight } from "./text.js";
+
+/** The screen, as far as a question is about it. */
+export interface Shown {
+  choose(filter: StreamFilter, around?: number): void;
+  highlight(highlight: Highlight | undefined): void;
+  /** Shows a record, or marks none any more; `key`: where it stands, as far as that is known. */
+  reveal(seq: number | undefined, key?: number): void;
+  /** Where the user is: the seq at the top, or undefined while the end is followed; and the newest there is. */
+  place(): { seq: number | undefined; last: number };
+  /** The hits have changed: for marks beside the scrollbar. */
+  marked(hits: StreamFilter | undefined): void;
+  /** The bar was closed: give the focus back. */
+  closed(): void;
+}
+
+/** While the log grows, its hits are counted anew once in this time. */
+const RECOUNT_MS = 2000;
+
+export class FilterBar {
+  readonly element: HTMLElement;
+  readonly #source: LogSource;
+  readonly #shown: Shown;
+  readonly #find: Find;
+  readonly #chips: Chips;
+  #search: Search = NOTHING;
+  #hits: Hits | undefined;
+  #counted = 0;
+  #recounted = 0;
+
+  constructor(source: LogSource, shown: Shown) {
+    this.#source = source;
+    this.#shown = shown;
+    this.#find = new Find({
+      asked: (text, mode) => this.#change({ text, mode }),
+      hits: () => this.#hits,
+      first: (hits) => this.#first(hits),
+      // Where the hits are all there is to see, the n-th of them is the n-th row.
+      reveal: (seq, nth) => this.#shown.reveal(seq, this.#search.mode === "only" ? nth + 1 : undefined),
+      close: () => this.close(),
+    });
+    this.#chips = new Chips(
+      {
+        level: (level) => this.toggle(level),
+        source: (one) => this.#change({ source: this.#search.source === one ? undefined : one }),
+        step: (step) => this.#change({ step }),
+      },
+      source.title === undefined,
+    );
+    this.element = element("div", "filterbar", this.#find.element, this.#chips.element);
+    this.element.hidden = true;
+  }
+
+  get search(): Search {
+    return this.#search;
+  }
+
+  /** The lines that are shown now, and the same for who asks for them elsewhere. */
+  get filter(): StreamFilter {
+    return shownBy(this.#search);
+  }
+
+  open(): void {
+    this.element.hidden = false;
+    this.#find.focus();
+  }
+
+  /** Everything is shown again. */
+  close(): void {
+    this.element.hidden = true;
+    this.#find.clear();
+    this.#change(NOTHING);
+    this.#shown.reveal(undefined);
+    this.#shown.closed();
+  }
+
+  /** Shows the lines of a level, or all again. */
+  toggle(level: Level): void {
+    this.element.hidden = false;
+    const { levels } = this.#search;
+    this.#change({ levels: levels.includes(level) ? levels.filter((one) => one !== level) : [...levels, level] });
+  }
+
+  /** Shows the lines of one step, or of all. */
+  step(step: string | undefined): void {
+    if (step !== undefined) this.element.hidden = false;
+    this.#change({ step });
+  }
+
+  next(by: number): void {
+    this.#find.step(by);
+  }
+
+  update(counts: ReadonlyMap<Level, number>, matching: number | undefined, trouble: string): void {
+    if (this.element.hidden) return;
+    this.#chips.update(this.#search, counts);
+    if (trouble !== "") this.#find.told(trouble);
+    else if (this.#hits === undefined && matching !== undefined) this.#find.told(`${thousands(matching)} lines`);
+    this.#recount();
+  }
+
+  dispose(): void {
+    this.#hits?.stop();
+    this.#find.dispose();
+    this.#chips.dispose();
+  }
+
+  #first(hits: Hits): Promise<Hit | undefined> {
+    const { seq, last } = this.#shown.place();
+    this.#counted = last;
+    return seq === undefined ? hits.newest() : hits.near(seq);
+  }
+
+  #change(changes: Partial<Search>): void {
+    const before = this.#search;
+    this.#search = { ...before, ...changes };
+    const [filter, hits] = [shownBy(this.#search), hitsBy(this.#search)];
+    const around = aroundBy(this.#search);
+    if (!isSame(filter, shownBy(before)) || around !== aroundBy(before)) this.#shown.choose(filter, around);
+    if (this.#search.text !== before.text) this.#shown.highlight(highlighter(this.#search.text));
+    if (hits !== undefined && this.#hits !== undefined && isSame(hits, hitsBy(before) ?? {})) return;
+    this.#hits?.stop();
+    this.#hits = hits === undefined ? undefined : new Hits(this.#source, hits);
+    this.#find.told("");
+    this.#shown.marked(hits);
+  }
+
+  #recount(): void {
+    const { last } = this.#shown.place();
+    const now = performance.now();
+    const hits = this.#hits;
+    if (hits === undefined || hits.nth < 0 || last === this.#counted || now - this.#recounted < RECOUNT_MS) return;
+    this.#recounted = now;
+    this.#counted = last;
+    const known = hits.total;
+    void hits.recount().then(
+      (total) => {
+        if (total === undefined || hits !== this.#hits || total <= known) return;
+        this.#find.told(`${thousands(hits.nth + 1)} of ${thousands(total)}`);
+        this.#shown.marked(hitsBy(this.#search));
+      },
+      () => undefined, // it was counted once; a failure now is not worth a word
+    );
+  }
+}

@@ -1,0 +1,159 @@
+// The parts of a log's view and how they are put together: what each asks of the others, and where it stands. DOM only; when
+// they are painted, and for how long they live, is logview.ts.
+
+import { Log } from "../core/log.js";
+import { Overview } from "../core/overview.js";
+import { isEmpty } from "../core/query.js";
+import type { LogSource } from "../core/source.js";
+import { Announcer } from "./announcer.js";
+import { Board } from "./board.js";
+import { Choice } from "./choice.js";
+import { Commands } from "./commands.js";
+import { element } from "./dom.js";
+import { FilterBar } from "./filterbar.js";
+import findCss from "./find.css?inline";
+import { Header } from "./header.js";
+import linesCss from "./lines.css?inline";
+import css from "./logview.css?inline";
+import type { LogViewOptions } from "./logview.js";
+import { ScrollMarks } from "./marks.js";
+import menuCss from "./menu.css?inline";
+import { Above, overviewCss } from "./overview.js";
+import { prefer, preferences } from "./preferences.js";
+import { resizeHandle, setHeight } from "./size.js";
+import stepsCss from "./steps.css?inline";
+import { Steps } from "./steps.js";
+import treeCss from "./tree.css?inline";
+import { Words } from "./words.js";
+import wrapCss from "./wrap.css?inline";
+
+const CSS = css + linesCss + treeCss + overviewCss + findCss + menuCss + stepsCss + wrapCss;
+
+export class Parts {
+  readonly log: Log;
+  readonly overview: Overview;
+  readonly board: Board;
+  readonly words: Words;
+  readonly marks: ScrollMarks;
+  readonly filters: FilterBar;
+  readonly choice: Choice;
+  readonly commands: Commands;
+  readonly above: Above;
+  readonly header: Header;
+  readonly steps: Steps;
+  readonly announcer = new Announcer();
+  readonly #view = element("section", "view");
+  readonly #changed: () => void;
+
+  /** `changed`: something is to be painted. */
+  constructor(host: HTMLElement, source: LogSource, options: LogViewOptions, changed: () => void) {
+    this.#changed = changed;
+    attach(host, this.#view, source, options);
+    this.log = new Log(source, changed, options.kept?.job);
+    this.overview = new Overview(source, this.log.lines, changed);
+    this.log.ear = this.overview;
+    this.board = new Board(this.log, source, this.#view, changed);
+    const { viewport } = this.board;
+    this.words = new Words(viewport.element, options.kept, source.title, () => viewport.follow(true));
+    this.marks = new ScrollMarks((filter, parts, signal) => source.marks(filter, parts, signal));
+    this.filters = this.#makeFilters(source);
+    this.choice = new Choice(this.board, source, () => this.filters.filter, changed);
+    this.commands = new Commands({
+      ...{ view: this.#view, log: this.log, source, board: this.board, filters: this.filters, choice: this.choice },
+      ...{ histogram: this.overview.histogram, say: (text: string) => this.words.say(text), changed },
+    });
+    this.above = new Above(this.overview, {
+      jump: (seq) => this.commands.show(seq),
+      step: (name) => void this.commands.toStep(name),
+      stretch: (stretch) => void this.commands.toStretch(stretch),
+    });
+    this.header = this.#makeHeader(source, options);
+    this.steps = new Steps({
+      jump: (step) => void this.commands.toStep(step),
+      only: (step) => this.filters.step(step),
+      closed: () => this.#focus(),
+    });
+    this.#arrange(options);
+  }
+
+  dispose(): void {
+    const { overview, above, commands, choice, filters, marks, words, board, log } = this;
+    for (const part of [overview, above, commands, choice, filters, marks, words, board, log.lines]) part.dispose();
+  }
+
+  #makeHeader(source: LogSource, options: LogViewOptions): Header {
+    const { viewport } = this.board;
+    const actions = {
+      retry: () => this.log.retry(),
+      follow: () => viewport.follow(!viewport.following),
+      cancel: () => void this.log.cancel(),
+      find: () => this.filters.open(),
+      level: (level: Parameters<FilterBar["toggle"]>[0]) => this.filters.toggle(level),
+      menu: () => this.commands.menu(this.header.menu),
+      steps: () => this.steps.toggle(),
+    };
+    return new Header(actions, source.downloadUrl, options.readOnly ?? false, source.title);
+  }
+
+  #makeFilters(source: LogSource): FilterBar {
+    const { board, log, overview } = this;
+    return new FilterBar(source, {
+      choose: (filter, around) => {
+        board.viewport.hold(!isEmpty(filter) && this.#view.style.height === "");
+        board.choose(filter, around);
+        overview.filter = filter;
+      },
+      highlight: (highlight) => {
+        board.highlight = highlight;
+        this.#changed();
+      },
+      reveal: (seq, key) => {
+        void board.reveal(seq, key);
+        this.#changed();
+      },
+      place: () => ({ seq: board.viewport.following ? undefined : board.seq, last: log.lines.last }),
+      marked: (hits) => {
+        this.marks.hits = hits;
+      },
+      closed: () => this.#focus(),
+    });
+  }
+
+  #arrange({ fill }: LogViewOptions): void {
+    const viewport = this.board.viewport.element;
+    viewport.setAttribute("role", "log");
+    viewport.setAttribute("aria-label", "Log lines");
+    // A log of thousands of lines a second must not be read aloud as it comes.
+    viewport.setAttribute("aria-live", "off");
+    const { notice, kept, empty, news, toast } = this.words;
+    const { goto, elements } = this.commands;
+    const over = element("div", "over", this.choice.element, goto.element, toast);
+    const body = element("div", "body", viewport, kept, empty, news, over);
+    body.append(this.marks.element);
+    const { header, steps, above, filters } = this;
+    this.#view.append(header.element, steps.element, above.element, filters.element, notice, body);
+    if (!fill) this.#view.append(resizeHandle(this.#view, (height) => prefer({ height })));
+    this.#view.append(this.announcer.element, ...elements);
+  }
+
+  #focus(): void {
+    this.board.viewport.element.focus({ preventScroll: true });
+  }
+}
+
+/** Makes the host what it promises to be, and puts the view into its shadow. */
+function attach(host: HTMLElement, view: HTMLElement, source: LogSource, { height = 0, fill }: LogViewOptions): void {
+  host.dataset["logstream"] = "log";
+  host.dataset["workload"] = source.workload;
+  // Keys pressed inside a shadow root seem to come from its host: see viewport.ts.
+  host.dataset["lmSuppressShortcuts"] = "true";
+  const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
+  const style = document.createElement("style");
+  style.textContent = CSS;
+  root.replaceChildren(style, view);
+  view.setAttribute("aria-label", source.title ?? "Log");
+  if (fill) {
+    host.dataset["fill"] = "";
+    view.style.height = "100%"; // as with a height of its own, the lines take what there is
+  } else setHeight(view, height > 0 ? height : preferences().height);
+}

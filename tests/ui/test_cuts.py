@@ -1,0 +1,79 @@
+"""A hundred cuts of the connection while 100,000 lines are written: in the page every line is there, once, in order."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from serving import jupyter
+from tcp_proxy import proxied
+from ui.conftest import OPTIONS, quiet_news
+from ui.notebook_page import NotebookPage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+CUTS, LINES = 100, 100_000
+PROGRAM = f"""
+import os, sys, time
+time.sleep(3)
+for i in range(1, {LINES} + 1):
+    print("line", i)
+    if i % 20 == 0 and not os.path.exists(sys.argv[1]):
+        time.sleep(0.005 if i < {LINES // 2} else 0.02 if i < {LINES * 4 // 5} else 0.25)
+"""
+"""Writes slower and slower, until the file that it is given is there: so that all cuts fall into its time, also where
+the page is slow."""
+
+# Notes frame by frame what is wrong with the rows shown; and, as an impatient user, wants each cut mended at once.
+WATCH = """() => {
+  const seen = window.seen = { frames: 0, newest: 0, wrong: [], waits: false };
+  const host = document.querySelector('[data-logstream="log"]');
+  const look = () => {
+    let before;
+    for (const row of host.shadowRoot.querySelectorAll("[data-seq]")) {
+      const seq = Number(row.dataset.seq), text = row.textContent.trim();
+      if (text !== "" && text !== `line ${seq}`) seen.wrong.push([seq, text]);
+      if (before !== undefined && seq !== before + 1) seen.wrong.push([before, seq]);
+      before = seq;
+      seen.newest = Math.max(seen.newest, seq);
+    }
+    seen.frames++;
+    const waits = / s$/.test(host.shadowRoot.querySelector(".badge .detail").textContent);
+    if (waits && !seen.waits) host.shadowRoot.querySelector("button.retry").click();
+    seen.waits = waits;
+    if (host.dataset.state !== "done" || seen.newest < Number(host.dataset.lines)) requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+@pytest.mark.timeout(300)
+def test_a_hundred_cuts_during_100000_lines_lose_double_and_disorder_none_in_the_page(page: Page, tmp_path: Path):
+    quiet_news(tmp_path)
+    choose, enough = random.Random(7), tmp_path / "enough"
+    cell = f"from jupyter_logstream import run\njob = run([{sys.executable!r}, '-c', {PROGRAM!r}, {str(enough)!r}])\n"
+    with jupyter(tmp_path, kind="lab", options=OPTIONS) as server, proxied(server.port) as proxy:
+        server.page_port = proxy.port
+        notebook = NotebookPage(page, server, cell + "job.show(height=6000)")
+        # No less than the first frame needs: only a frame leads back to the foot of the ladder.
+        proxy.cut_streams_after(choose.randrange(4000, choose.choice([15_000, 80_000])) for _ in range(CUTS))
+        notebook.run()
+        notebook.wait_for()
+        page.evaluate(WATCH)
+        notebook.eventually(lambda: proxy.cuts == CUTS, "all cuts", 200)
+        assert server.get("info")["running"] == 1
+        enough.touch()
+        notebook.wait_for("done", lines=LINES, timeout=100)
+        assert notebook.views.first.get_attribute("data-lines") == str(LINES)
+        seen = page.evaluate("window.seen")
+        assert (seen["wrong"], seen["newest"]) == ([], LINES)
+        found = notebook.walk()
+    assert len(found) == LINES
+    assert found == [[i, f"line {i}"] for i in range(1, LINES + 1)]

@@ -1,0 +1,131 @@
+"""Output that would like to be more than text, in the live view. Numbers as in the list of reliability cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ui.bare_page import BarePage
+
+    Open = Callable[..., BarePage]
+
+pytestmark = pytest.mark.browser
+
+MARKUP = [
+    "<script>window.hacked=1</script>",
+    '<img src=x onerror="window.hacked=1">',
+    '<button data-commandlinker-command="x">b</button>',
+    "</pre></div></span>",
+    "&lt;b&gt;",
+]
+OSC8 = [
+    f"\x1b]8;;{address}\x1b\\link\x1b]8;;\x1b\\"
+    for address in (
+        "javascript:window.hacked=1",
+        "data:text/html,x",
+        "vbscript:x",
+        "file:///etc/passwd",
+        '"x" onclick="',
+    )
+]
+ACTING = ["\x1b]52;c;aGk=\x07a", "\x1b]0;title\x07b", "\x1bP1;2q\x1b\\c", "\x1b_G\x1b\\d", "\x1b[6ne", "\x1bcf"]
+
+
+def elements(page: BarePage) -> set[str]:
+    """What kinds of elements the lines have become."""
+    return set(page.view.locator(".row *").evaluate_all("its => its.map(it => it.tagName.toLowerCase())"))
+
+
+def test_b94_markup_is_literal_text_and_makes_no_element(bare: Open):
+    page = bare()
+    page.show(page.wrote("\n".join(MARKUP).encode()))
+    expect(page.rows).to_have_count(len(MARKUP))
+    assert page.texts == MARKUP
+    assert elements(page) == {"span"}
+    assert page.page.evaluate("window.hacked") is None
+
+
+def test_b96_no_escape_sequence_makes_a_link(bare: Open):
+    page = bare()
+    long = "\x1b]8;;https://h/" + "a" * 60_000 + "\x1b\\long\x1b]8;;\x1b\\"
+    page.show(page.wrote("\n".join([*OSC8, long]).encode()))
+    expect(page.rows).to_have_count(len(OSC8) + 1)
+    assert page.view.locator(".row a").count() == 0
+    assert page.texts[: len(OSC8)] == ["link"] * len(OSC8)
+
+
+def test_b97_sequences_that_act_on_terminals_are_inert(bare: Open):
+    page = bare()
+    title = page.page.title()
+    page.page.evaluate("navigator.clipboard.writeText('mine')")
+    page.show(page.wrote("\n".join(ACTING).encode()))
+    expect(page.rows).to_have_count(len(ACTING))
+    assert page.texts == list("abcdef")
+    assert page.page.title() == title
+    assert page.page.evaluate("navigator.clipboard.readText()") == "mine"
+
+
+def test_b98_far_cursor_moves_and_repeats_have_no_size(bare: Open):
+    page = bare()
+    page.show(page.wrote(b"a\x1b[999999999Cb\nx\x1b[999999999b\n"))
+    expect(page.rows).to_have_count(2)
+    assert page.texts == ["ab", "x"]
+
+
+def test_b99_unfinished_sequences_of_megabytes_cost_little_and_later_text_is_shown(bare: Open):
+    page = bare()
+    data = b"\x1b]" + b"x" * 3_000_000 + b"\n\x1b[" + b";1" * 500_000 + b"\n\xc2\x9b31mred\n\xc2\x9dtitle\n" + b"last\n"
+    page.show(page.wrote(data))
+    page.view.locator(".row", has_text="last").wait_for(timeout=20_000)
+    assert page.texts[-1] == "last"
+    assert len(page.heights) == 1
+
+
+def test_b100_characters_that_would_act_are_shown_in_place_and_copied_as_they_are(bare: Open):
+    page = bare()
+    lines = ["safe \u202etxt.exe\u202c end", "a" + "\u0301" * 10_000, "tab\tbell\x07", "back\x08space"]
+    page.show(page.wrote("\n".join(lines).encode()))
+    expect(page.rows).to_have_count(len(lines))
+    assert page.texts == lines
+    assert len(page.heights) == 1, "marks that pile up make no row higher"
+    shown = page.view.locator(".control").first.evaluate("it => getComputedStyle(it, '::before').content")
+    assert "202e" in shown
+    page.row(1).click(position={"x": 20, "y": 8})
+    page.row(4).click(position={"x": 20, "y": 8}, modifiers=["Shift"])
+    page.press("Control+c")
+    expect(page.view.get_by_text("4 lines copied")).to_be_visible()
+    assert page.page.evaluate("navigator.clipboard.readText()") == "\n".join(lines) + "\n"
+
+
+def test_b101_our_own_frames_in_the_output_are_plain_text(bare: Open):
+    page = bare()
+    lines = ["event: done", "data: {}", "", ": hb", "id: 99", "\ue000\uf8ff private"]
+    page.show(page.wrote("\n".join(lines).encode()))
+    expect(page.view).to_have_attribute("data-state", "done")
+    assert page.texts == lines
+
+
+def test_b102_every_byte_and_every_kind_of_line_end_is_shown_and_the_download_is_the_same(bare: Open):
+    page = bare()
+    data = bytes(range(256)) + b"\n" + "a\u2028b\u2029c\u0085d\ufeffe\x00f\n".encode()
+    workload = page.wrote(data)
+    page.show(workload)
+    expect(page.view).to_have_attribute("data-state", "done")
+    assert page.texts[-1] == "a\u2028b\u2029c\u0085d\ufeffe\x00f"
+    assert len(page.heights) == 1
+    with page.page.expect_download() as download:
+        page.view.get_by_role("link", name="Download the whole log (log.txt)").click()
+    assert download.value.path().read_bytes() == data
+
+
+def test_b103_a_million_empty_lines_are_a_million_lines(bare: Open):
+    page = bare()
+    page.show(page.wrote(b"\n" * 1_000_000))
+    expect(page.view).to_have_attribute("data-lines", "1000000", timeout=30_000)
+    page.row(1_000_000).wait_for()
+    assert page.rows.count() < 100

@@ -1,0 +1,262 @@
+"""What one can do in a log view, on a real server in a real browser: find, filter, wrap, take away, resize."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ui.bare_page import BarePage
+
+    Open = Callable[..., BarePage]
+
+pytestmark = pytest.mark.browser
+
+LOG = """
+for i in range(1, 5001):
+    print(f"ERROR no {i}" if i % 1000 == 0 else f"WARNING {i}" if i % 500 == 0 else f"INFO line {i}")
+"""
+
+
+def test_lines_are_found_filtered_left_out_and_shown_with_their_neighbours(bare: Open):
+    page = bare()
+    workload = page.python(LOG)
+    page.finish(workload)
+    page.show(workload)
+    page.press("/")
+    query, mode = page.view.get_by_role("textbox"), page.view.get_by_role("combobox")
+    query.fill("/^ERROR/")
+    expect(page.view.get_by_text("5 of 5", exact=True)).to_be_visible()
+    expect(page.view.locator("[data-hit] .mark")).to_have_text("ERROR")
+    mode.select_option("only")
+    expect(page.rows).to_have_count(5)
+    query.press("Enter")
+    expect(page.view.locator("[data-hit]")).to_have_attribute("data-seq", "1000")
+    expect(page.view.get_by_text('job.logs(q="/^ERROR/")')).to_be_visible()
+    mode.select_option("around")
+    expect(page.view.get_by_text("⋯ 993 lines").first).to_be_visible()
+    query.fill("line")
+    mode.select_option("not")
+    expect(page.view.get_by_text("10 lines")).to_be_visible()
+    expect(page.rows).to_have_count(10)
+    query.press("Escape")
+    expect(page.view.get_by_role("textbox")).to_have_count(0)
+    page.row(5000).wait_for()
+
+
+def test_levels_are_chosen_by_chips_and_the_filter_is_python_that_runs(bare: Open):
+    page = bare()
+    workload = page.python(LOG)
+    page.finish(workload)
+    page.show(workload)
+    page.view.get_by_role("button", name=re.compile("5 errors")).click()
+    expect(page.rows).to_have_count(5)
+    page.view.get_by_role("button", name=re.compile("^Warning")).click()
+    expect(page.rows).to_have_count(10)
+    page.view.get_by_role("button", name="Copy as Python").click()
+    code = page.page.evaluate("navigator.clipboard.readText()")
+    assert code == 'job.logs(levels=["error", "warn"])'
+
+
+def test_a_filter_goes_on_live(bare: Open):
+    page = bare()
+    workload = page.python(
+        "import time\nfor i in range(100000): print('even' if i % 2 == 0 else 'odd', i); time.sleep(.02)"
+    )
+    page.show(workload)
+    page.row(5).wait_for()
+    page.press("/")
+    page.view.get_by_role("textbox").fill("odd")
+    page.view.get_by_role("combobox").select_option("only")
+    now = int(page.view.get_attribute("data-lines") or 0)
+    expect(page.view.locator(".row", has_text="even")).to_have_count(0)
+    page.page.wait_for_function(
+        f"Number(document.querySelector('[data-logstream]').dataset.lines) > {now + 60}", timeout=30_000
+    )
+    shown = [int(seq) for seq in page.rows.evaluate_all("its => its.map(it => it.dataset.seq)")]
+    assert all(seq % 2 == 0 for seq in shown)
+    assert shown == list(range(shown[0], shown[-1] + 2, 2)), "none is lost, none twice"
+
+
+def test_wrapped_lines_show_all_of_their_text_and_the_last_line_is_at_the_end(bare: Open):
+    page = bare(width=500)
+    lines = [f"{i} " + "word " * (i % 40) for i in range(400)] + ["x" * 5000, "the end"]
+    page.show(page.wrote("\n".join(lines).encode()))
+    page.row(402).wait_for()
+    page.press("w")
+    log = page.view.get_by_role("log")
+    expect(page.row(402)).to_be_in_viewport()
+    assert log.evaluate("it => it.scrollWidth - it.clientWidth") <= 0
+    bottom = "(row, log) => row.getBoundingClientRect().bottom - log.getBoundingClientRect().bottom"
+    assert abs(page.row(402).evaluate(f"row => ({bottom})(row, row.closest('.viewport'))")) < 2
+    page.press("Home")
+    expect(page.row(1)).to_be_in_viewport()
+    seen = set()
+    for _ in range(200):
+        seen |= set(page.rows.evaluate_all("its => its.map(it => Number(it.dataset.seq))"))
+        if 402 in seen and page.view.locator(".follow").get_attribute("aria-pressed") == "true":
+            break
+        page.page.keyboard.press("PageDown")
+        page.page.wait_for_timeout(30)
+    assert seen == set(range(1, 403)), "page by page every line comes by"
+    page.press("w")
+
+
+@pytest.mark.parametrize("wrap", [False, True], ids=["plain", "wrapped"])
+def test_the_wheel_goes_through_a_log_without_a_jump(wrap, bare: Open):
+    page = bare(width=500)
+    page.show(page.wrote(b"".join(b"%d %s\n" % (i, b"word " * (i % 30)) for i in range(1, 3001))))
+    page.row(3000).wait_for()
+    if wrap:
+        page.press("w")
+    page.press("Home")
+    expect(page.row(1)).to_be_in_viewport()
+    page.view.get_by_role("log").hover()
+    before = 1
+    for _ in range(60):
+        page.page.mouse.wheel(0, 120)
+        page.page.wait_for_timeout(40)
+        first = page.view.locator(".row").evaluate_all(
+            """its => Number(its.find(it => it.getBoundingClientRect().bottom
+                 > it.closest('.viewport').getBoundingClientRect().top).dataset.seq)"""
+        )
+        assert before <= first <= before + 8, "it goes on from where it was"
+        before = first
+    assert before > (60 if wrap else 150)
+    if wrap:
+        page.press("w")
+
+
+def test_a_link_to_a_line_leads_there_when_the_page_is_opened(bare: Open):
+    page = bare()
+    workload = page.python(LOG)
+    page.finish(workload)
+    page.show(workload)
+    page.row(5000).wait_for()
+    page.press("g")
+    page.page.keyboard.type("1,234")
+    page.page.keyboard.press("Enter")
+    page.row(1234).click(position={"x": 20, "y": 8})
+    page.view.get_by_role("button", name="Copy a link to this line").click()
+    expect(page.view.get_by_text("Link copied")).to_be_visible()
+    link = page.page.evaluate("navigator.clipboard.readText()")
+    other = bare(fragment="#" + link.split("#")[1])
+    other.show(workload)
+    expect(other.view.locator("[data-hit]")).to_have_attribute("data-seq", "1234")
+    expect(other.row(1234)).to_be_in_viewport()
+
+
+def test_what_is_filtered_is_downloaded(bare: Open):
+    page = bare()
+    workload = page.python(LOG)
+    page.finish(workload)
+    page.show(workload)
+    page.view.get_by_role("button", name=re.compile("5 errors")).click()
+    expect(page.rows).to_have_count(5)
+    page.view.get_by_role("button", name=re.compile("How this log is shown")).click()
+    with page.page.expect_download() as download:
+        page.view.get_by_role("menuitem", name="Download what is shown").click()
+    assert download.value.path().read_text().split("\n") == [f"ERROR no {i}000" for i in range(1, 6)] + [""]
+
+
+def test_large_fills_the_window_and_escape_brings_it_back(bare: Open):
+    page = bare()
+    workload = page.python(LOG)
+    page.finish(workload)
+    page.show(workload)
+    page.row(5000).wait_for()
+    expect(page.view.get_by_role("region", name="First error")).to_be_visible()
+    small = page.view.locator(".view").bounding_box()
+    page.press("o")
+    expect(page.view.locator(".view")).to_have_css("height", "700px")
+    page.row(5000).wait_for()
+    expect(page.rows.nth(30)).to_be_attached()
+    page.page.keyboard.press("Escape")
+    assert page.view.locator(".view").bounding_box() == small
+
+
+def test_its_height_is_dragged_and_remembered(bare: Open):
+    page = bare()
+    workload = page.python(LOG)
+    page.finish(workload)
+    page.show(workload)
+    expect(page.view.get_by_role("region", name="First error")).to_be_visible()
+    handle = page.view.get_by_role("separator", name="Height of the log")
+    box = handle.bounding_box()
+    assert box
+    page.page.mouse.move(box["x"] + 100, box["y"] + 3)
+    page.page.mouse.down()
+    page.page.mouse.move(box["x"] + 100, box["y"] + 203, steps=5)
+    page.page.mouse.up()
+    height = page.view.locator(".view").bounding_box()
+    assert height
+    page.open()
+    page.show(workload)
+    again = page.view.locator(".view").bounding_box()
+    assert again
+    assert again["height"] == height["height"] > 400
+    page.view.get_by_role("separator", name="Height of the log").dblclick()
+    assert page.view.locator(".view").bounding_box() != again
+
+
+def test_cleared_lines_are_gone_from_the_view_only(bare: Open):
+    page = bare()
+    workload = page.python("import time\nfor i in range(100000): print(i); time.sleep(.05)")
+    page.show(workload)
+    page.row(20).wait_for()
+    page.view.get_by_role("button", name=re.compile("How this log is shown")).click()
+    page.view.get_by_role("menuitem", name="Clear what is shown").click()
+    expect(page.row(1)).to_have_count(0)
+    expect(page.view.get_by_text("lines cleared from this view")).to_be_visible()
+    page.row(60).wait_for()
+    assert page.server.get(f"workloads/{workload}/records", limit=1)["records"][0]["seq"] == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
+def test_axe_finds_nothing_whatever_is_open(theme, bare: Open):
+    page = bare(theme=theme)
+    program = (
+        "print('::step:: load')\n"
+        "for i in range(8): print(f'\\x1b[3{i}mcolour {i}\\x1b[9{i}m bright\\x1b[0m \\x1b[2mdim')\n"
+        "print('\\x1b[38;2;20;20;20mnear black\\x1b[38;5;231mwhite\\x1b[0m https://example.org')\n"
+        "print('ERROR bad'); print('WARNING hm'); print('DEBUG d')"
+    )
+    workload = page.python(program)
+    page.finish(workload)
+    page.show(workload)
+    page.row(13).wait_for()
+
+    def check(what: str) -> None:
+        found = page.violations()
+        assert not found, f"{what}: {json.dumps(found, indent=1)}"
+
+    check("done")
+    page.press("/")
+    page.view.get_by_role("textbox").fill("colour")
+    expect(page.view.get_by_text("8 of 8")).to_be_visible()
+    check("finding")
+    page.page.keyboard.press("Escape")
+    page.row(3).click(position={"x": 20, "y": 8})
+    page.press("w", "t", "g")
+    check("a line chosen, wrapped, with times, going to a line")
+    page.page.keyboard.press("Escape")
+    page.view.get_by_role("button", name=re.compile("How this log is shown")).click()
+    check("menu")
+    page.page.keyboard.press("Escape")
+    page.press("?")
+    check("keys")
+
+
+def test_who_wants_no_motion_gets_none(bare: Open):
+    page = bare()
+    page.page.emulate_media(reduced_motion="reduce")
+    page.show(page.python("import time; print('a'); time.sleep(60)"))
+    expect(page.view).to_have_attribute("data-state", "live")
+    names = page.view.locator(".badge .icon").evaluate_all("its => its.map(it => getComputedStyle(it).animationName)")
+    assert set(names) == {"none"}

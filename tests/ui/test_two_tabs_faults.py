@@ -1,0 +1,92 @@
+"""Two tabs of Notebook 7 that look at the same log and at different ones, while the connection or the server fails."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from serving import jupyter
+from tcp_proxy import TcpProxy, proxied
+from ui.conftest import OPTIONS, quiet_news
+from ui.notebook_page import NotebookPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+    from serving import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    quiet_news(tmp_path)
+    with jupyter(tmp_path, kind="notebook", options=OPTIONS) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[TcpProxy]:
+    with proxied(server.port) as proxy:
+        server.page_port = proxy.port
+        yield proxy
+
+
+def killed_and_restarted(server: Server, proxy: TcpProxy, seen: Callable[[str], None]) -> None:
+    server.stop(signal.SIGKILL)
+    seen("reconnecting")
+    server.start(server.port)
+
+
+def cut_ten_times(server: Server, proxy: TcpProxy, seen: Callable[[str], None]) -> None:
+    for reset in [False, True] * 5:
+        assert proxy.cut(reset=reset) == 1  # one connection carries all of them
+        seen("live")
+
+
+@pytest.mark.parametrize("fault", [killed_and_restarted, cut_ten_times], ids=lambda fault: fault.__name__)
+def test_two_tabs_miss_no_line_and_show_none_twice_when_their_server_is(
+    fault: Callable[..., None], browser: Browser, server: Server, proxy: TcpProxy
+):
+    stop = server.folder / "stop"
+    script = f"i=0; while [ ! -e {stop} ]; do i=$((i+1)); echo line $i; sleep 0.05; done"
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    one = NotebookPage(context.new_page(), server, f"from jupyter_logstream import run\nrun({script!r})")
+    one.run()
+    one.wait_for("live", lines=5)
+    shared = one.views.first.get_attribute("data-workload")
+    other = NotebookPage(
+        context.new_page(),
+        server,
+        f"from jupyter_logstream import attach, run\nattach({shared!r})",
+        f"run({script!r})",
+    )
+    other.run(0)
+    other.run(1)
+    views = [(one, 0), (other, 0), (other, 1)]
+
+    def seen(state: str) -> None:
+        """Every view shows it, and if it is live goes on from there."""
+        for tab, view in views:
+            tab.wait_for(state, view=view, timeout=60)
+            if state == "live":
+                tab.wait_for(state, view=view, lines=lines(tab, view) + 3, timeout=60)
+
+    def lines(tab: NotebookPage, view: int) -> int:
+        return int(tab.views.nth(view).get_attribute("data-lines") or 0)
+
+    seen("live")
+    assert (server.get("info")["connections"], server.get("info")["open_streams"]) == (1, 2)
+    fault(server, proxy, seen)
+    seen("live")
+    assert (server.get("info")["connections"], server.get("info")["open_streams"]) == (1, 2)
+    stop.touch()
+    seen("done")
+    for tab, view in views:
+        workload = tab.views.nth(view).get_attribute("data-workload")
+        written = server.get(f"workloads/{workload}")["lines"]
+        assert tab.walk(view) == [[i, f"line {i}"] for i in range(1, written + 1)]
+    context.close()
