@@ -69,10 +69,12 @@ class SimpleWorkload(Workload):
         async with open_simple(self._stream) as events:
             del events  # that it opened is the answer
 
-    def logs(self, after: int | None = None, tail: int | None = None, level: str | None = None) -> list[Record]:
-        """Records so far: up to its end, or until nothing more comes for a second. `level` cannot be told here."""
-        if level is not None:
-            raise Rejected(f"{self!r} tells no levels.", "simple_form")
+    def logs(
+        self, after: int | None = None, tail: int | None = None, level: str | None = None, **filters: Any
+    ) -> list[Record]:
+        """Records so far: up to its end, or until nothing more comes for a second. Filters raise Rejected."""
+        if asked := [name for name, value in {"level": level, **filters}.items() if value is not None]:
+            raise Rejected(f"{self!r} is read by the simple form, which has no {asked[0]}.", "simple_form")
         found = [record for record in block(self._now()) if record.seq > (after or 0)]
         return found if tail is None else found[len(found) - min(tail, len(found)) :]
 
