@@ -4,6 +4,7 @@ import { Refused } from "../src/core/lines.js";
 import { MAX_ROWS, RequestRows } from "../src/core/memory.js";
 import { RequestChoice } from "../src/core/requestchoice.js";
 import { type Figures, MOST, POLL_MS, Requests, type RequestsSource, type Row } from "../src/core/requests.js";
+import { sumsOf, withOpen } from "../src/core/requestsums.js";
 import { brief, callerOf, curlOf, dollars, subject, tokens } from "../src/core/requestwords.js";
 import type { HubEvent } from "../src/core/types.js";
 import { figures, request } from "./workload.js";
@@ -98,7 +99,7 @@ describe("rows", () => {
 });
 
 describe("polling, where the user asks for it", () => {
-  const round = (...rows: Row[]) => poll.mockResolvedValueOnce({ rows, figures: figures() as Figures });
+  const round = (...rows: Row[]) => poll.mockResolvedValueOnce({ rows, figures: figures() as Figures, all: false });
 
   it("asks again and again, and no longer listens", async () => {
     round(request(2), request(1));
@@ -123,6 +124,25 @@ describe("polling, where the user asks for it", () => {
     expect(requests.status.rung).toBe("reconnecting");
     await vi.advanceTimersByTimeAsync(POLL_MS);
     expect(requests.status).toEqual({ rung: "error", message: "403" });
+    await vi.advanceTimersByTimeAsync(POLL_MS * 5);
+    expect(poll).toHaveBeenCalledTimes(2);
+    round(request(1));
+    requests.retry();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([requests.status.rung, ids()]).toEqual(["polling", ["R1"]]);
+  });
+
+  it("leaves out what the server has forgotten, and what it no longer tells when we come back", async () => {
+    created(request(1), request(2));
+    poll.mockResolvedValueOnce({ rows: [request(2)], figures: figures() as Figures, all: true });
+    requests.poll(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ids()).toEqual(["R2"]);
+    requests.poll(false);
+    created(request(3));
+    expect(ids()).toEqual(["R3", "R2"]);
+    frame("log:stats", figures());
+    expect(ids()).toEqual(["R3"]);
   });
 
   it("ends when the view is closed, also in the middle of a round", async () => {
@@ -130,9 +150,44 @@ describe("polling, where the user asks for it", () => {
     poll.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
     requests.poll(true);
     requests.close();
-    answer({ rows: [request(1)], figures: figures() as Figures });
+    answer({ rows: [request(1)], figures: figures() as Figures, all: false });
     await vi.advanceTimersByTimeAsync(POLL_MS * 3);
     expect([requests.size, poll.mock.calls.length]).toEqual([0, 1]);
+  });
+});
+
+describe("figures", () => {
+  it("are made of rows as the server makes them", () => {
+    const rows = [
+      request(1, { duration_ms: 100 }),
+      request(2, { duration_ms: 300, status: "error" }),
+      request(3, { provider: "anthropic", model: null, cost_usd: null, input_tokens: null }),
+      request(4, { provider: null, upstream: "runs", status: "streaming", duration_ms: 5, session: "nb" }),
+    ];
+    const { figures: made, services, models, statuses } = sumsOf(rows);
+    expect(made.totals).toEqual({
+      ...{ requests: 4, errors: 1, active: 1, input_tokens: 21, output_tokens: 68, cached_tokens: 0 },
+      cost_usd: expect.closeTo(0.03) as number,
+      duration_ms: { p50: 300, p95: 500 },
+      time_to_first_chunk_ms: { p50: 100, p95: 100 },
+    });
+    expect(Object.entries(made.by_provider).map(([name, tally]) => [name, tally.requests])).toEqual([
+      ["anthropic", 1],
+      ["openai", 2],
+    ]);
+    expect([made.active_sessions, services, models]).toEqual([1, ["anthropic", "openai", "runs"], ["tiny"]]);
+    expect([...statuses]).toEqual([
+      ["completed", 2],
+      ["error", 1],
+      ["streaming", 1],
+    ]);
+    expect(sumsOf([]).figures.totals.duration_ms).toEqual({ p50: null, p95: null });
+  });
+
+  it("of the server's say what is open now", () => {
+    const sums = sumsOf([request(1, { status: "pending" })]);
+    const { totals, by_provider } = withOpen(figures(5000), sums);
+    expect([totals.requests, totals.active, by_provider["openai"]?.active]).toEqual([5000, 1, 1]);
   });
 });
 
@@ -152,7 +207,7 @@ describe("a choice", () => {
     };
     expect(chosen(() => {})).toEqual(["R3", "R2", "R1"]);
     expect(chosen((it) => it.toggle("error"))).toEqual(["R2"]);
-    expect(chosen((it) => Object.assign(it, { provider: "openai" }))).toEqual(["R2", "R1"]);
+    expect(chosen((it) => Object.assign(it, { service: "openai" }))).toEqual(["R2", "R1"]);
     expect(chosen((it) => Object.assign(it, { model: "claude-1" }))).toEqual(["R3"]);
     expect(chosen((it) => it.search("TRY overloaded"))).toEqual(["R2"]);
     expect(chosen((it) => it.search("nothing"), ["R1"])).toEqual(["R1"]);

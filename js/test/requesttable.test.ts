@@ -19,7 +19,7 @@ const source: RequestsSource = {
     };
     return { close, retryNow() {} };
   },
-  poll: async () => ({ rows: [request(9)], figures: figures(9) }),
+  poll: async () => ({ rows: [request(9)], figures: figures(9), all: false }),
   detail,
   addressOf: (row, query) => `http://h/proxy/${row.upstream}${row.path}?${query}`,
 };
@@ -143,7 +143,7 @@ describe("above the rows", () => {
       ["openai", "1,234", "0", "1", "14 / 34", "$0.02", "100 ms", "500 ms"],
     ]);
     expect(find(".chart svg").getAttribute("aria-label")).toBe(
-      "Latency and cost over time: 2 calls, up to 500 ms, $0.02",
+      "Latency and cost over time: 2 calls within 1 ms, up to 500 ms, $0.02",
     );
   });
 
@@ -156,7 +156,7 @@ describe("above the rows", () => {
     expect(rows().map((row) => row.dataset["id"])).toEqual(["R2"]);
     find('.chip[data-of="all"]').click();
     const models = root().querySelectorAll<HTMLSelectElement>(".select")[1] as HTMLSelectElement;
-    expect([...models.options].map(({ value }) => value)).toEqual(["", "tiny", "other"]);
+    expect([...models.options].map(({ value }) => value)).toEqual(["", "other", "tiny"]);
     models.value = "tiny";
     models.dispatchEvent(new Event("change"));
     await painted();

@@ -1,13 +1,14 @@
-// Which rows of the request log are shown: by status, provider, model, and words in what is known of them. No DOM.
+// Which rows of the request log are shown: by status, service, model, and words in what is known of them. No DOM.
 
 import { wordsOf } from "./choice.js";
 import type { RequestStatus, Requests, Row } from "./requests.js";
+import { serviceOf } from "./requestwords.js";
 
 export class RequestChoice {
   /** Empty: any. */
   statuses: ReadonlySet<RequestStatus> = new Set();
   /** "": any. */
-  provider = "";
+  service = "";
   model = "";
   words: readonly string[] = [];
   /** Newest first. Another array only where it may hold others. */
@@ -30,12 +31,12 @@ export class RequestChoice {
   clear(): void {
     this.statuses = new Set();
     this.words = [];
-    this.provider = this.model = "";
+    this.service = this.model = "";
   }
 
   /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
   choose(requests: Requests, kept: ReadonlyMap<string, unknown>, limit: number): void {
-    const asked = [[...this.statuses], this.provider, this.model, this.words, [...kept.keys()], limit];
+    const asked = [[...this.statuses], this.service, this.model, this.words, [...kept.keys()], limit];
     const by = JSON.stringify([requests.revision, asked]);
     if (by === this.#chosenBy) return;
     this.#chosenBy = by;
@@ -46,7 +47,7 @@ export class RequestChoice {
 
   #holds(row: Row): boolean {
     if (this.statuses.size > 0 && !this.statuses.has(row.status)) return false;
-    if (this.provider !== "" && row.provider !== this.provider) return false;
+    if (this.service !== "" && serviceOf(row) !== this.service) return false;
     if (this.model !== "" && row.model !== this.model && row.response_model !== this.model) return false;
     return this.words.length === 0 || hasAll(row, this.words);
   }

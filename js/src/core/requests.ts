@@ -83,10 +83,16 @@ export interface Detail {
   readonly response_body?: Body;
 }
 
+/** The newest rows, newest first, and the figures. `all`: the server has no others. */
+export interface Polled {
+  readonly rows: readonly Row[];
+  readonly figures: Figures;
+  readonly all: boolean;
+}
+
 export interface RequestsSource {
   subscribe(listener: (event: HubEvent) => void): Subscription;
-  /** The newest rows, newest first, and the figures. */
-  poll(): Promise<{ readonly rows: readonly Row[]; readonly figures: Figures }>;
+  poll(): Promise<Polled>;
   detail(id: string): Promise<Detail>;
   /** The address under which a page may make the same call; "" for calls that did not go through the proxy. */
   addressOf(row: Row, query: string): string;
@@ -100,6 +106,7 @@ export function isOpen(row: Row): boolean {
 
 export class Requests {
   status: Status = { rung: "connecting" };
+  /** The server's, over all its rows; some seconds old. */
   figures: Figures | undefined;
   /** Counts what makes another list. */
   revision = 0;
@@ -115,6 +122,8 @@ export class Requests {
   /** What was there when we came is no news. */
   #fresh = false;
   #newestId = "";
+  /** Rows that the server has told since we opened, until it has told all. */
+  #told: Set<string> | undefined;
 
   constructor(source: RequestsSource, changed: () => void) {
     this.#source = source;
@@ -146,6 +155,11 @@ export class Requests {
     return this.#changedAt.get(id) ?? 0;
   }
 
+  /** All rows, oldest first. */
+  rows(): Iterable<Row> {
+    return this.#rows.values();
+  }
+
   /** Rows for which `chosen` holds, newest first. */
   newest(chosen: (row: Row) => boolean = () => true): Row[] {
     return [...this.#rows.values()].filter(chosen).reverse();
@@ -153,6 +167,7 @@ export class Requests {
 
   open(): void {
     if (this.isOpen) return;
+    this.#told = new Set();
     if (this.#polling) void this.#poll();
     else this.#subscription = this.#source.subscribe((event) => this.#hear(event));
   }
@@ -185,17 +200,19 @@ export class Requests {
     const mine = setTimeout(() => {}, 0);
     this.#timer = mine;
     try {
-      const { rows, figures } = await this.#source.poll();
+      const { rows, figures, all } = await this.#source.poll();
       if (this.#timer !== mine) return;
+      if (all) this.#leaveOut(new Set(rows.map(({ id }) => id)));
       for (const row of [...rows].reverse()) this.#put(row);
       this.figures = figures;
       this.#fresh = true;
       this.status = { rung: "polling" };
     } catch (error) {
       if (this.#timer !== mine) return;
+      // Refused is refused for good, until the user asks again; whatever else may pass.
       this.status = error instanceof Refused ? { rung: "error", message: error.message } : { rung: "reconnecting" };
     }
-    this.#timer = setTimeout(() => void this.#poll(), POLL_MS);
+    if (this.status.rung !== "error") this.#timer = setTimeout(() => void this.#poll(), POLL_MS);
     this.#changed();
   }
 
@@ -210,13 +227,17 @@ export class Requests {
     if (type === "log:created") this.#put(data as Row);
     else if (type === "log:updated") this.#update(data);
     else if (type === "log:stats") {
+      // They come when all that was there has been told: what was not, the server has forgotten while nobody listened.
+      if (this.#told !== undefined) this.#leaveOut(this.#told);
+      this.#told = undefined;
       this.figures = data as Figures;
-      this.#fresh = true; // they come when all that was there has been told
+      this.#fresh = true;
     } else if (type === "reset") this.#forget();
     else if (type === "ping" && typeof frame.timestamp === "number") this.#skew = Date.now() - frame.timestamp;
   }
 
   #put(row: Row): void {
+    this.#told?.add(row.id);
     const before = this.#rows.get(row.id);
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(row)) return;
     if (before === undefined && this.#isOlder(row)) this.#insert(row);
@@ -227,6 +248,16 @@ export class Requests {
       if (this.#rows.size <= MOST) break;
       this.#rows.delete(id);
       this.#changedAt.delete(id);
+    }
+  }
+
+  /** All but these: the server has forgotten them. */
+  #leaveOut(those: ReadonlySet<string>): void {
+    for (const id of [...this.#rows.keys()]) {
+      if (those.has(id)) continue;
+      this.#rows.delete(id);
+      this.#changedAt.delete(id);
+      this.revision += 1;
     }
   }
 

@@ -17,9 +17,9 @@ export function requestsSource(page: Page = currentPage(), hub: Hub = pageHub())
     // Always the same question, so that all tables of a page are one stream.
     subscribe: (listener) => hub.subscribe({ stream: "requests", tail: MOST }, listener),
     async poll() {
-      const asked = get<{ readonly requests: readonly Row[] }>(`v1/requests?limit=${POLLED_ROWS}`);
-      const [{ requests }, figures] = await Promise.all([asked, get<Figures>("v1/requests/stats")]);
-      return { rows: requests, figures };
+      const asked = get<{ requests: readonly Row[]; next: string | null }>(`v1/requests?limit=${POLLED_ROWS}`);
+      const [{ requests, next }, figures] = await Promise.all([asked, get<Figures>("v1/requests/stats")]);
+      return { rows: requests, figures, all: next === null };
     },
     detail: async (id) => (await get<{ readonly detail: Detail }>(`v1/requests/${encodeURIComponent(id)}`)).detail,
     addressOf({ upstream, path }, query) {

@@ -43,7 +43,7 @@ export function brief(ms: number | null | undefined): string {
 export function dollars(usd: number | null | undefined): string {
   if (usd === null || usd === undefined) return "";
   if (usd === 0) return "$0";
-  return `$${usd >= 1 ? usd.toFixed(2) : Number(usd.toPrecision(2))}`;
+  return `$${usd >= 0.0995 ? usd.toFixed(2) : Number(usd.toPrecision(2))}`;
 }
 
 /** Tokens in and out; "" where neither is known. */
@@ -62,6 +62,11 @@ export function bytes(count: number | null): string {
 /** What is called: a model, else a route. */
 export function subject(row: Row): string {
   return row.model ?? row.response_model ?? `${row.method ?? ""} ${row.path ?? ""}`.trim();
+}
+
+/** Whose model it is; of any other call where it goes. */
+export function serviceOf({ provider, upstream }: Row): string {
+  return provider ?? upstream ?? "";
 }
 
 /** How long it took, or has taken. `now` is in the server's time. */

@@ -1,7 +1,7 @@
 // The bar above the request table: how we are connected, listening or polling, and what may be chosen of the rows. DOM
 // only; it shows what it is told and reports what was chosen.
 
-import { badge } from "../core/format.js";
+import { badge, thousands } from "../core/format.js";
 import type { RequestStatus } from "../core/requests.js";
 import { STATUSES, statusBadge } from "../core/requestwords.js";
 import type { Status } from "../core/types.js";
@@ -10,11 +10,14 @@ import { button, element, icon, setData, setIcon, setText } from "./dom.js";
 export interface RequestBarModel {
   readonly status: Status;
   readonly polling: boolean;
+  /** Rows in all, and of each status. */
+  readonly total: number;
+  readonly counts: ReadonlyMap<RequestStatus, number>;
   readonly statuses: ReadonlySet<RequestStatus>;
   /** Those that there are to choose from. */
-  readonly providers: readonly string[];
+  readonly services: readonly string[];
   readonly models: readonly string[];
-  readonly provider: string;
+  readonly service: string;
   readonly model: string;
 }
 
@@ -23,7 +26,7 @@ export interface RequestBarActions {
   poll(on: boolean): void;
   /** One status more or less; undefined: all. */
   choose(status: RequestStatus | undefined): void;
-  provider(name: string): void;
+  service(name: string): void;
   model(name: string): void;
   search(text: string): void;
   /** The search is left by the keyboard. */
@@ -39,19 +42,19 @@ export class RequestBar {
   readonly #retry: HTMLButtonElement;
   readonly #polling: HTMLButtonElement;
   readonly #chips = new Map<RequestStatus | undefined, HTMLButtonElement>();
-  readonly #provider: HTMLSelectElement;
+  readonly #service: HTMLSelectElement;
   readonly #model: HTMLSelectElement;
   readonly #search = element("input", "search");
 
   constructor(actions: RequestBarActions) {
     this.#retry = button("retry", "retry now", "Retry now", actions.retry);
-    this.#polling = button("polling", "Poll", "Ask every few seconds instead of listening", () =>
+    this.#polling = button("polling", "Poll", "Poll: ask every few seconds instead of listening", () =>
       actions.poll(this.#polling.getAttribute("aria-pressed") !== "true"),
     );
     const chips = element("div", "chips", ...[undefined, ...STATUSES].map((status) => this.#chip(status, actions)));
     chips.setAttribute("role", "group");
     chips.setAttribute("aria-label", "Show by status");
-    this.#provider = select("Any service", "Show by service", actions.provider);
+    this.#service = select("Any service", "Show by service", actions.service);
     this.#model = select("Any model", "Show by model", actions.model);
     this.#search.type = "search";
     this.#search.placeholder = "Filter";
@@ -60,7 +63,7 @@ export class RequestBar {
     this.#search.setAttribute("aria-label", this.#search.title);
     this.#search.addEventListener("input", () => actions.search(this.#search.value));
     this.#search.addEventListener("keydown", (event) => this.#onKey(event, actions));
-    const choice = element("span", "selects", this.#provider, this.#model, this.#search);
+    const choice = element("span", "selects", this.#service, this.#model, this.#search);
     this.element = element("header", "bar tablebar", this.#badge, this.#retry, this.#polling, chips, choice);
   }
 
@@ -82,11 +85,8 @@ export class RequestBar {
     const { rung } = model.status;
     this.#retry.hidden = !["reconnecting", "error"].includes(rung) && (rung !== "polling" || model.polling);
     this.#polling.setAttribute("aria-pressed", String(model.polling));
-    for (const [status, chip] of this.#chips) {
-      const pressed = status === undefined ? model.statuses.size === 0 : model.statuses.has(status);
-      chip.setAttribute("aria-pressed", String(pressed));
-    }
-    fill(this.#provider, model.providers, model.provider);
+    for (const [status, chip] of this.#chips) paintChip(chip, status, model);
+    fill(this.#service, model.services, model.service);
     fill(this.#model, model.models, model.model);
   }
 
@@ -97,6 +97,7 @@ export class RequestBar {
     chip.querySelector(".icon")?.classList.add("sign");
     setData(chip, "tone", tone);
     setData(chip, "of", status ?? "all");
+    chip.append(" ", element("span", "number"));
     this.#chips.set(status, chip);
     return chip;
   }
@@ -112,6 +113,19 @@ export class RequestBar {
       actions.left();
     }
   }
+}
+
+/** A status that no row has is not offered. */
+function paintChip(chip: HTMLButtonElement, status: RequestStatus | undefined, model: RequestBarModel): void {
+  const number = status === undefined ? model.total : (model.counts.get(status) ?? 0);
+  const pressed = status === undefined ? model.statuses.size === 0 : model.statuses.has(status);
+  chip.hidden = status !== undefined && number === 0 && !pressed;
+  chip.setAttribute("aria-pressed", String(pressed));
+  setText(chip.lastElementChild as HTMLElement, thousands(number));
+  const name = `${status === undefined ? "All" : statusBadge(status).label} ${thousands(number)}`;
+  if (chip.title === name) return;
+  chip.title = name;
+  chip.setAttribute("aria-label", name);
 }
 
 function select(any: string, title: string, chosen: (value: string) => void): HTMLSelectElement {

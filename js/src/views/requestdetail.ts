@@ -35,7 +35,7 @@ export class RequestDetail {
     const copy = button(
       "copycurl",
       "Copy as curl",
-      "Copy this call as a curl command",
+      "Copy as curl: this call as a command",
       () => void this.#copy(),
       "copy",
     );
@@ -44,7 +44,8 @@ export class RequestDetail {
     this.element.setAttribute("aria-level", "2");
     this.element.style.height = `${this.height}px`;
     this.#cell.setAttribute("role", "gridcell");
-    this.#cell.append(bar, element("div", "line", this.#times, copy, this.#copied), this.#facts, this.#kept);
+    this.#cell.append(bar, element("div", "line", this.#times, copy, this.#copied));
+    this.#cell.append(element("div", "known", this.#facts, this.#kept));
     this.#cell.tabIndex = 0; // it may have to be scrolled
     this.#cell.dataset["lmSuppressShortcuts"] = "true";
     copy.dataset["lmSuppressShortcuts"] = "true";
@@ -85,7 +86,7 @@ export class RequestDetail {
       ],
       ["Tokens", tokensOf(row)],
       ["Cost", dollars(row.cost_usd)],
-      ["Bytes", [bytes(row.request_bytes), bytes(row.response_bytes)].filter(Boolean).join(" sent, ")],
+      ["Bytes", bytesOf(row)],
       ["Session", row.session],
       ["Workload", row.workload_id],
       ["Cell", row.cell],
@@ -127,8 +128,13 @@ function tokensOf({ input_tokens: input, output_tokens: output, cached_tokens: c
   return parts.filter(Boolean).join(", ");
 }
 
+function bytesOf({ request_bytes: sent, response_bytes: received }: Row): string {
+  const parts = [sent === null ? "" : `${bytes(sent)} sent`, received === null ? "" : `${bytes(received)} received`];
+  return parts.filter(Boolean).join(", ");
+}
+
 function section(title: string, content: Node | undefined): Node[] {
-  return content === undefined ? [] : [element("h4", "", title), content];
+  return content === undefined ? [] : [element("div", "title", title), content];
 }
 
 function headersOf(headers: Headers | undefined): Node | undefined {

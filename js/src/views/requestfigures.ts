@@ -23,6 +23,10 @@ export class RequestFigures {
     this.#table.append(element("thead", "", head), this.#body);
     this.#table.setAttribute("aria-label", "Totals and figures by service");
     this.element = element("div", "summary", this.#table, this.#chart.element);
+    this.element.tabIndex = 0; // it may have to be scrolled
+    this.element.dataset["lmSuppressShortcuts"] = "true";
+    this.element.setAttribute("role", "group");
+    this.element.setAttribute("aria-label", "Figures");
   }
 
   update(figures: Figures | undefined, rows: readonly Row[]): void {
@@ -73,7 +77,10 @@ class Chart {
   readonly #good = path("good");
   readonly #bad = path("bad");
   readonly #cost = path("cost");
-  readonly #words = element("figcaption", "words");
+  /** Each with the sign of what it tells of. */
+  readonly #latest = element("span", "ofall");
+  readonly #durations = element("span", "durations");
+  readonly #spent = element("span", "spent");
   readonly #svg = document.createElementNS(SVG, "svg");
   #painted: readonly Row[] = [];
 
@@ -82,7 +89,25 @@ class Chart {
     this.#svg.setAttribute("preserveAspectRatio", "none");
     this.#svg.setAttribute("role", "img");
     this.#svg.append(this.#cost, this.#good, this.#bad);
-    this.element = element("figure", "chart", this.#svg, this.#words);
+    const words = element("figcaption", "words", this.#latest, this.#durations, this.#spent);
+    this.element = element("figure", "chart", this.#svg, words);
+  }
+
+  #tell(calls: number, span: number, slowest: number, spent: number): void {
+    const within = calls > 1 ? ` within ${brief(span)}` : "";
+    const texts =
+      calls === 0
+        ? ["", "", ""]
+        : [
+            `${thousands(calls)} ${calls === 1 ? "call" : "calls"}${within}`,
+            `up to ${brief(slowest)}`,
+            dollars(spent || null),
+          ];
+    [this.#latest, this.#durations, this.#spent].forEach((target, at) => {
+      setText(target, texts[at] ?? "");
+    });
+    const words = texts.filter(Boolean).join(", ");
+    this.#svg.setAttribute("aria-label", `Latency and cost over time: ${words || "no calls yet"}`);
   }
 
   update(rows: readonly Row[]): void {
@@ -119,12 +144,7 @@ class Chart {
       return `${x(row)} ${y(sum / spent)}`;
     });
     this.#cost.setAttribute("d", spent > 0 ? `M4 ${y(0)}L${steps.join("L")}` : "");
-    const words =
-      drawn.length === 0
-        ? ""
-        : `${drawn.length} calls, up to ${brief(slowest)}${spent > 0 ? `, ${dollars(spent)}` : ""}`;
-    setText(this.#words, words);
-    this.#svg.setAttribute("aria-label", `Latency and cost over time: ${words || "no calls yet"}`);
+    this.#tell(drawn.length, span, slowest, spent);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { ago } from "../core/format.js";
 import { isOpen, type Row } from "../core/requests.js";
-import { brief, callerOf, dollars, statusBadge, subject, tokens, took } from "../core/requestwords.js";
+import { brief, callerOf, dollars, serviceOf, statusBadge, subject, tokens, took } from "../core/requestwords.js";
 import { element, icon, setData, setIcon, setText } from "./dom.js";
 import type { RowView } from "./tablebody.js";
 
@@ -74,8 +74,7 @@ export class RequestRow implements RowView<RequestModel> {
       this.#cells.what,
       [what, answered(row), `${row.method ?? ""} ${row.path ?? ""}`].filter(Boolean).join("\n"),
     );
-    const who = row.provider ?? row.upstream ?? "";
-    setText(this.#cells.who, who);
+    setText(this.#cells.who, serviceOf(row));
     setTitle(this.#cells.who, [row.provider, row.upstream, row.operation].filter(Boolean).join("\n"));
     setText(this.#cells.note, row.error ?? callerOf(row));
     setTitle(this.#cells.note, [row.error, row.session, row.workload_id, row.cell].filter(Boolean).join("\n"));

@@ -2,7 +2,8 @@
 // fetch, no widget. Painted at most once per animation frame, whatever arrives.
 
 import { RequestChoice } from "../core/requestchoice.js";
-import { Requests, type RequestsSource, type Row } from "../core/requests.js";
+import { type Figures, Requests, type RequestsSource, type Row } from "../core/requests.js";
+import { type Sums, sumsOf, withOpen } from "../core/requestsums.js";
 import { button, element, icon, setData, setText } from "./dom.js";
 import viewCss from "./logview.css?inline";
 import { Presence } from "./presence.js";
@@ -54,6 +55,8 @@ class RequestTable {
   readonly #presence: Presence;
   readonly #stopTheme: () => void;
   readonly #open = new Map<string, RequestDetail>();
+  #sums: (Sums & { readonly of: number }) | undefined;
+  #merged: { readonly old: Figures; readonly sums: Sums; readonly figures: Figures } | undefined;
   #frame: number | undefined;
   #tick: ReturnType<typeof setInterval> | undefined;
   #disposed = false;
@@ -71,7 +74,7 @@ class RequestTable {
       retry: () => this.#requests.retry(),
       poll: (on) => this.#requests.poll(on),
       choose: (status) => chosen(() => this.#choice.toggle(status)),
-      provider: (name) => chosen(() => Object.assign(this.#choice, { provider: name })),
+      service: (name) => chosen(() => Object.assign(this.#choice, { service: name })),
       model: (name) => chosen(() => Object.assign(this.#choice, { model: name })),
       search: (text) => chosen(() => this.#choice.search(text)),
       left: () => this.#body.focusRow(),
@@ -173,8 +176,9 @@ class RequestTable {
       else detail.update(row, now);
     }
     this.#choice.choose(requests, this.#open, this.#limit);
-    this.#paintBar();
-    this.#figures.update(requests.figures, this.#choice.rows);
+    const sums = this.#sum();
+    this.#paintBar(sums);
+    this.#figures.update(this.#figuresNow(sums), this.#choice.rows);
     this.#body.paint({
       ids: this.#choice.ids,
       rowHeight: ROW_PX[layout],
@@ -190,12 +194,27 @@ class RequestTable {
     return { row: this.#requests.get(id) as Row, now, current, fresh, open: this.#open.has(id) };
   }
 
-  #paintBar(): void {
-    const { figures, status, polling } = this.#requests;
-    const { statuses, provider, model } = this.#choice;
-    const providers = Object.keys(figures?.by_provider ?? {});
-    const models = Object.keys(figures?.by_model ?? {});
-    this.#bar.update({ status, polling, statuses, providers, models, provider, model });
+  /** Made anew only when rows have changed. */
+  #sum(): Sums {
+    const { revision } = this.#requests;
+    if (this.#sums?.of !== revision) this.#sums = { of: revision, ...sumsOf(this.#requests.rows()) };
+    return this.#sums;
+  }
+
+  /** Of all rows of the server: made here where all of them are here, so that they are never older than the rows. */
+  #figuresNow(sums: Sums): Figures | undefined {
+    const { figures, size } = this.#requests;
+    if (figures === undefined || size >= figures.totals.requests) return figures && sums.figures;
+    if (this.#merged?.old !== figures || this.#merged.sums !== sums) {
+      this.#merged = { old: figures, sums, figures: withOpen(figures, sums) };
+    }
+    return this.#merged.figures;
+  }
+
+  #paintBar({ services, models, statuses: counts }: Sums): void {
+    const { status, polling, size: total } = this.#requests;
+    const { statuses, service, model } = this.#choice;
+    this.#bar.update({ status, polling, total, counts, statuses, services, models, service, model });
   }
 
   #paintTexts(): void {
