@@ -38,6 +38,9 @@ PROTOCOL = 1
 SILENCE = 15.0
 """Seconds without a byte after which a stream counts as cut; the server pings every 5 s."""
 
+SILENCE_ELSEWHERE = 600.0
+"""The same for log servers of somebody else's: one without pings is silent for as long as its program is."""
+
 
 class LogStreamError(Exception):
     """What jupyter-logstream raises; catch this for all of them."""
@@ -157,13 +160,14 @@ async def open_events(streams: list[dict[str, Any]], root: str = "v1") -> AsyncI
 @asynccontextmanager
 async def open_simple(path: str, last_id: str = "") -> AsyncIterator[AsyncIterator[Event]]:
     """Open a stream of the simple form at `logstream/{path}`, behind the event with the id `last_id`. As above."""
-    async with _open_stream("GET", path, None, {"Last-Event-ID": last_id} if last_id else {}) as events:
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    async with _open_stream("GET", path, None, headers, SILENCE_ELSEWHERE) as events:
         yield events
 
 
 @asynccontextmanager
 async def _open_stream(
-    method: str, path: str, body: object, more: Mapping[str, str] | None = None
+    method: str, path: str, body: object, more: Mapping[str, str] | None = None, silence: float = SILENCE
 ) -> AsyncIterator[AsyncIterator[Event]]:
     import httpx  # noqa: PLC0415 - lazily, see above
 
@@ -174,7 +178,7 @@ async def _open_stream(
         "Accept-Encoding": "identity",  # a compressor would hold events back
         **(more or {}),
     }
-    url, timeout = f"{place.url}/logstream/{path}", httpx.Timeout(10, read=SILENCE)
+    url, timeout = f"{place.url}/logstream/{path}", httpx.Timeout(10, read=silence)
     try:
         request = _http(place.url).stream(method, url, json=body, headers=headers, timeout=timeout)
         async with request as response:

@@ -127,6 +127,7 @@ async def simple_frames(path: str, workload: str, after: int) -> AsyncGenerator[
     while True:
         try:
             async with open_simple(path, last_id) as events:
+                contact = time.monotonic()
                 skip = 0 if last_id else seen  # a server without ids begins again
                 async for event in events:
                     failures, contact = 0, time.monotonic()

@@ -2,63 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from foreign_logs import Foreign, foreign_logs
 from serving import TOKEN, Server, jupyter
 
 from jupyter_logstream import attach
 from jupyter_logstream.connection import LogStreamError, NotFound, Rejected, ServerFailed
 
 
-class Foreign(BaseHTTPRequestHandler):
-    """A log server of somebody else's. `steady` has no ids; `cut` breaks off twice; `quiet` does not end."""
-
-    tries = 0
-
-    def do_GET(self) -> None:
-        path, _, rest = self.path.removeprefix("/prefix/v1/workloads/").partition("/")
-        if rest != "logs" or path in {"none", "broken"}:
-            self.send_error(500 if path == "broken" else 404, "It is not here" if path == "none" else None)
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        begin = int(self.headers.get("Last-Event-ID", 0)) if path == "cut" else 0
-        for number in range(begin, 9):
-            name = f"id: {number + 1}\n" if path == "cut" else ""
-            self.wfile.write(f"{name}data: line {number}\ndata: and more\n\n: comment\n\n".encode())
-            if path in {"cut", "steady"} and number in {3, 6} and Foreign.tries < 2:
-                Foreign.tries += 1
-                return
-        if path == "quiet":
-            time.sleep(4)
-            return
-        self.wfile.write(b'event: done\ndata: {"state": "failed", "exit_code": 3}\n\n')
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
-    foreign = ThreadingHTTPServer(("127.0.0.1", 0), Foreign)
-    foreign.daemon_threads = True
-    threading.Thread(target=foreign.serve_forever, daemon=True).start()
-    with jupyter(tmp_path_factory.mktemp("other"), base_url="/other/") as other:
+    with foreign_logs() as runs, jupyter(tmp_path_factory.mktemp("other"), base_url="/other/") as other:
         upstreams = {
             "lab": {"url": f"{other.url}logstream", "headers": {"Authorization": f"token {TOKEN}"}},
-            "runs": f"http://127.0.0.1:{foreign.server_address[1]}/prefix",
+            "runs": runs,
             "gone": "http://127.0.0.1:1",
         }
         options = (f"--LogStream.upstreams={upstreams!r}",)
         with jupyter(tmp_path_factory.mktemp("server"), options=options) as server:
             yield server, other
-    foreign.shutdown()
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ function showRemote(
   let gone = false;
   if (shown.readOnly) return mountLogView(host, refusedSource(workload, UNTRUSTED), shown);
   Object.assign(host.dataset, { logstream: "log", workload, state: "connecting" });
+  host.textContent = "Connecting…"; // until the view's root is there, which hides it
   void remoteSource(upstream, workload).then(({ source, readOnly }) => {
     if (!gone) view = mountLogView(host, source, { ...shown, readOnly });
   });

@@ -26,6 +26,11 @@ const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 /** Answers after which asking again may help: the proxy could not reach the other server. */
 const PASSING = new Set([502, 503, 504]);
 
+/** What has not said by then that it speaks our protocol is asked in the simple form. */
+const PATIENCE_MS = 10_000;
+/** A log server of somebody else's may have no pings: it may be silent for as long as its program is. */
+const SILENCE_MS = 600_000;
+
 /** One connection per server that is read through the proxy, however many views look at it. */
 const hubs = new Map<string, Hub>();
 
@@ -55,7 +60,8 @@ function pageOf(upstream: string, page: Page): Page {
 }
 
 async function speaksOurs(page: Page, workload: string): Promise<boolean> {
-  const asked = page.request(`v1/workloads/${encodeURIComponent(workload)}`);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const asked = page.request(`v1/workloads/${encodeURIComponent(workload)}`, { signal });
   const told = await asked.then((response) => (response.ok ? response.text() : "")).catch(() => "");
   const job = parse(told);
   return job?.["id"] === workload && typeof job["state"] === "string";
@@ -63,6 +69,7 @@ async function speaksOurs(page: Page, workload: string): Promise<boolean> {
 
 /** A stream of the simple form, told as frames of ours. Goes on behind the last id; without ids lines are counted. */
 class SimpleStream implements Link {
+  readonly patienceMs = SILENCE_MS;
   readonly #page: Page;
   readonly #workload: string;
   readonly #connection = new Connection(this);
@@ -130,8 +137,11 @@ class SimpleStream implements Link {
   async refused(response: Response): Promise<"again" | "cut" | "end"> {
     const text = await response.text().catch(() => "");
     if (PASSING.has(response.status)) return "cut";
-    const words = parse(text)?.message ?? response.statusText;
-    const message = `The other server answers ${response.status}: ${words || "no reason given"}`;
+    const said = parse(text);
+    const words = typeof said?.message === "string" ? said.message : response.statusText;
+    const isOurs = said?.["reason"] === "unknown_upstream"; // the proxy's own words
+    const who = isOurs ? "The server answers" : "The other server answers";
+    const message = `${who} ${response.status}: ${words || "no reason given"}`;
     this.#listener?.({ kind: "state", rung: "error", message });
     return "end";
   }

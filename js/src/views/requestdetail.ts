@@ -143,7 +143,7 @@ function headersOf(headers: Headers | undefined): Node | undefined {
 }
 
 function bodyOf(body: Body | undefined): Node | undefined {
-  if (body === undefined) return undefined;
+  if (body === undefined || body.bytes === 0) return undefined;
   const cut = body.whole ? "" : `\n… (${bytes(body.bytes)} in all)`;
   return element("pre", "", body.text + cut);
 }
