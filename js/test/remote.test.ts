@@ -142,9 +142,20 @@ describe("what cannot be had", () => {
   });
 
   it("is said without words where there are none", async () => {
-    answer = () => new Response("<h1>Oops</h1>", { status: 500, statusText: "Internal Server Error" });
+    const html = { "Content-Type": "text/html" };
+    answer = () => new Response("<h1>Oops</h1>", { status: 500, statusText: "Internal Server Error", headers: html });
     await follow();
     expect(last()).toMatchObject({ message: "The other server answers 500: Internal Server Error" });
+  });
+
+  it.each([
+    ["application/json", '{"detail": "Run not found"}'],
+    ["application/json", '{"error": "Run not found"}'],
+    ["text/plain; charset=utf-8", "Run not found\n"],
+  ])("is said in the words of %s %s", async (type, text) => {
+    answer = () => new Response(text, { status: 404, headers: { "Content-Type": type } });
+    await follow();
+    expect(last()).toMatchObject({ message: "The other server answers 404: Run not found" });
   });
 
   it("of an upstream that is not configured is the server's own answer", async () => {

@@ -31,6 +31,8 @@ const PATIENCE_MS = 10_000;
 /** A log server of somebody else's may have no pings: it may be silent for as long as its program is. */
 const SILENCE_MS = 600_000;
 
+const LONGEST_WORDS = 300;
+
 /** One connection per server that is read through the proxy, however many views look at it. */
 const hubs = new Map<string, Hub>();
 
@@ -137,11 +139,9 @@ class SimpleStream implements Link {
   async refused(response: Response): Promise<"again" | "cut" | "end"> {
     const text = await response.text().catch(() => "");
     if (PASSING.has(response.status)) return "cut";
-    const said = parse(text);
-    const words = typeof said?.message === "string" ? said.message : response.statusText;
-    const isOurs = said?.["reason"] === "unknown_upstream"; // the proxy's own words
+    const isOurs = parse(text)?.["reason"] === "unknown_upstream"; // the proxy's own words
     const who = isOurs ? "The server answers" : "The other server answers";
-    const message = `${who} ${response.status}: ${words || "no reason given"}`;
+    const message = `${who} ${response.status}: ${wordsOf(response, text)}`;
     this.#listener?.({ kind: "state", rung: "error", message });
     return "end";
   }
@@ -166,6 +166,15 @@ class SimpleStream implements Link {
     const id = this.#workload;
     return { name: id, created: this.#opened, ...unknown, ...said, id, state, lines: this.#seen };
   }
+}
+
+/** What an error says, in one of the forms that servers have for it. */
+function wordsOf({ headers, statusText }: Response, text: string): string {
+  const { message, detail, error } = parse(text) ?? {};
+  const said = [message, detail, error].find((value) => typeof value === "string" && value !== "");
+  if (typeof said === "string") return said;
+  const isPlain = headers.get("content-type")?.startsWith("text/plain") ?? false;
+  return (isPlain && text.trim().slice(0, LONGEST_WORDS)) || statusText || "no reason given";
 }
 
 function recordOf(seq: number, message: string): LogRecord {
