@@ -16,8 +16,14 @@ LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
 
+# The service of notebooks/llm_requests.ipynb, which tells what this means.
+LLM := 127.0.0.1:8399
+PRICES := {'tiny*': {'input': 1.0, 'cached': 0.5, 'output': 4.0}}
+UPSTREAMS := {'llm': {'url': 'http://$(LLM)/v1', 'headers': {'Authorization': 'Bearer sk-of-the-demo'}, 'prices': $(PRICES)}, \
+  'claude': {'url': 'http://$(LLM)', 'headers': {'x-api-key': 'sk-of-the-demo'}, 'prices': $(PRICES)}}
+
 demo: install
-	$(BIN)/python -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
+	$(BIN)/python -m jupyter lab --LogStream.upstreams="$(UPSTREAMS)" --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: install browser
 	cd js && npm test
