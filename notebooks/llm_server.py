@@ -30,6 +30,12 @@ class Refused(Exception):
         self.status, self.kind = status, kind
 
 
+class Service(ThreadingHTTPServer):
+    """Takes many calls at once: a full queue of connections would cost the next one a second."""
+
+    request_queue_size = 128
+
+
 class LLM(BaseHTTPRequestHandler):
     """One call."""
 
@@ -245,7 +251,7 @@ def main() -> None:
     parser.add_argument("--gzip", action="store_true", help="compress for callers that take it")
     given = parser.parse_args()
     LLM.key, LLM.pause, LLM.zipped = given.key, given.pause, given.gzip
-    server = ThreadingHTTPServer(("127.0.0.1", given.port), LLM)
+    server = Service(("127.0.0.1", given.port), LLM)
     print(f"listening on http://127.0.0.1:{server.server_address[1]}/v1", flush=True)
     server.serve_forever()
 

@@ -147,6 +147,19 @@ describe("above the rows", () => {
     );
   });
 
+  it("stand figures of the rows where all rows are here: never older than these", async () => {
+    created(request(1), request(2, { status: "streaming", duration_ms: null, cost_usd: null }));
+    frame("log:stats", figures(1));
+    await painted();
+    const totals = () => [...(find('tr[data-provider="All calls"]').children ?? [])].map((one) => one.textContent);
+    expect(totals()).toEqual(["All calls", "2", "1", "0", "14 / 34", "$0.01", "500 ms", "500 ms"]);
+    frame("log:updated", { id: "R2", status: "error", duration_ms: 900 });
+    await painted();
+    expect(totals().slice(0, 4)).toEqual(["All calls", "2", "0", "1"]);
+    const chips = [...root().querySelectorAll<HTMLElement>(".chip")].filter((chip) => !chip.hidden);
+    expect(chips.map((chip) => chip.title)).toEqual(["All 2", "Completed 1", "Error 1"]);
+  });
+
   it("one may poll, and choose by status and model", async () => {
     created(request(1), request(2, { status: "error", model: "other" }));
     frame("log:stats", { ...figures(), by_model: { tiny: figures().totals, other: figures().totals } });

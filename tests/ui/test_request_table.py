@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from serving import TOKEN, Server, jupyter
+from ui.bare_page import BarePage
 from ui.conftest import OPTIONS, quiet_news
-from ui.workload_table import AXE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, Page
     from ui.notebook_page import NotebookPage
 
     Open = Callable[..., NotebookPage]
@@ -95,6 +95,7 @@ def test_a_call_is_a_row_when_it_starts_and_changes_in_place(notebook: Open, ser
         assert table.rows.first.get_attribute("data-fresh") == "true"
         assert table.texts("first") != [""]
         assert table.texts("tokens") == [""]
+        assert table.figure("All calls")[1:3] == ["1", "1"]
         before = table.texts("took")
         table.page.eventually(lambda: table.texts("took") != before, "its duration goes on")
         response.read()
@@ -116,6 +117,8 @@ def test_rows_can_be_chosen_and_opened_by_mouse_and_keyboard(notebook: Open, ser
     for model in "tiny", "nobody", "busy":
         ask(server, model)
     table.page.eventually(lambda: table.rows.count() == 3, "three")
+    chips = table.host.locator(".chip:visible").all_inner_texts()
+    assert [" ".join(chip.split()) for chip in chips] == ["All 3", "Completed 1", "Error 2"]
     table.host.locator('.chip[data-of="error"]').click()
     table.page.eventually(lambda: table.texts("what") == ["busy", "nobody"], "errors only")
     table.host.locator('.chip[data-of="all"]').click()
@@ -195,18 +198,22 @@ def test_several_tables_and_tabs_show_the_same_over_one_connection(notebook: Ope
     other.close()
 
 
-def test_nothing_in_it_shuts_anybody_out(notebook: Open, server: Server):
-    table = Requests(notebook)
+@pytest.mark.parametrize("width", [1100, 760, 420])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_in_it_shuts_anybody_out(page: Page, server: Server, theme: str, width: int):
     for model in "tiny", "nobody":
         ask(server, model)
-    table.page.eventually(lambda: table.rows.count() == 2, "two")
-    table.rows.first.locator(".c-what").click()
-    table.host.get_by_text("Request headers").wait_for()
-    page = table.page.page
-    page.evaluate(AXE.read_text())
-    found = page.evaluate(
-        """async () => (await axe.run(document.querySelector('[data-logstream="requests"]'))).violations
-             .map(({ id, nodes }) => [id, nodes.map((node) => node.target.flat(9).join(" "))])"""
-    )
-    page.screenshot(path="/tmp/proxy-spike/table.png")
-    assert found == []
+    page.set_viewport_size({"width": width, "height": 800})
+    bare = BarePage(page, server, theme=theme)
+    bare.open()
+    host = bare.show_requests()
+    host.locator(".row .c-what").first.click()
+    host.get_by_text("Request headers").wait_for()
+    ask(server)
+    host.locator(".row").nth(2).wait_for()
+    assert bare.violations() == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    inside = """it => [...it.shadowRoot.querySelectorAll(".bar > *, .row .cell, .figures, .chart, .requestdetail")]
+        .filter(one => one.checkVisibility() && one.getBoundingClientRect().right > it.getBoundingClientRect().right)
+        .map(one => one.className)"""
+    assert host.evaluate(inside) == []

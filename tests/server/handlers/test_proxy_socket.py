@@ -96,6 +96,24 @@ async def test_subprotocol_target_and_headers_arrive_and_secrets_do_not(serve: A
         assert not {"cookie", "authorization", "origin", "referer"} & set(SEEN[0])
 
 
+async def test_no_canary_goes_out_with_a_handshake_wherever_it_stands(serve: Any) -> None:
+    async with echoing() as url:
+        site = await serve(upstreams={"ws": url})
+        token = site.headers["Authorization"].split()[1]
+        cookie, xsrf = "a-login-cookie-0123456789", "an-xsrf-0123456789"
+        canaries = [token, site.extension.secret, cookie, xsrf]
+        SEEN.clear()
+        for canary in canaries:
+            for name in "X-Other", "Referer", "x-api-key", "X-XSRFToken", "Sec-WebSocket-Protocol", "User-Agent":
+                mine = {"Cookie": f"username-x={cookie}; _xsrf={xsrf}", name: f"v1.{canary}"}
+                path = f"proxy/ws/a?token={token}&_xsrf={xsrf}&x={canary}&y=1"
+                (await connect(site.but(), path, headers=mine)).close()
+        assert len(SEEN) == 24
+        assert all(seen["target"] == "/prefix/a?y=1" for seen in SEEN)
+        assert not [canary for canary in canaries if canary in str(SEEN)]
+        assert "xsrf" not in str(SEEN).lower()
+
+
 async def test_close_codes_go_both_ways(serve: Any) -> None:
     async with echoing() as url:
         site = await serve(upstreams={"ws": url})
