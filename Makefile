@@ -25,9 +25,15 @@ UPSTREAMS := {'llm': {'url': 'http://$(LLM)/v1', 'headers': {'Authorization': 'B
 demo: install
 	$(BIN)/python -m jupyter lab --LogStream.upstreams="$(UPSTREAMS)" --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
+# So many processes run the tests; 0 is this one alone. tests/turns.py says who runs what.
+WORKERS ?= 2
+
+# A part that fails keeps no other from running. pytest has the last word.
 test: install browser
-	cd js && npm test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	failed=0; \
+	(cd js && npm test) || failed=1; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS) || failed=1; \
+	exit $$failed
 
 bench: install benchmarks/peers/node_modules/.package-lock.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -149,6 +149,8 @@ class LogStream(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Cut the streams and let go of the store; what runs goes on."""
+        if "logstream" not in self.settings:  # we could not start, and were told to stop all the same
+            return
         self.streams.close()
         self.service_log.leave()
         if hasattr(self, "_activity"):

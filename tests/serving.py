@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from jupyter_client.blocking import BlockingKernelClient
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,9 +65,10 @@ class Server:
 
     def start(self, port: int | None = None) -> None:
         """Start on a free port (again: on another one), or on that port, and wait until it answers."""
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.root.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", MODULES[self.kind], "--no-browser", "--allow-root", f"--port={self.port}"]
+        command += ["--ServerApp.port_retries=0"]  # on another one nobody would find it
         command += [f"--ServerApp.base_url={self.base_url}", f"--ServerApp.root_dir={self.root}", *_login(self.auth)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], env=self._env(), stdout=log, stderr=log)
@@ -203,12 +204,6 @@ def _login(auth: str) -> list[str]:
 
         return [f"--PasswordIdentityProvider.hashed_password={passwd(PASSWORD)}"]
     return ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=False"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

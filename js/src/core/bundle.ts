@@ -23,7 +23,7 @@ export function readBundle(value: unknown): Bundle {
 }
 
 function readKept(value: unknown): Kept | undefined {
-  const { job, lines } = fields(value);
+  const { job, lines, first_error: error } = fields(value);
   const said = fields(job);
   if (typeof said["state"] !== "string" || !Array.isArray(lines)) return undefined;
   const kept: Workload = {
@@ -39,7 +39,13 @@ function readKept(value: unknown): Kept | undefined {
     error: text(said["error"]),
     lines: number(said["lines"]) ?? 0,
   };
-  return { job: kept, lines: lines.filter((line) => typeof line === "string") };
+  return { job: kept, lines: lines.filter((line) => typeof line === "string"), error: readError(error) };
+}
+
+function readError(value: unknown): Kept["error"] {
+  const { seq, title, repeats } = fields(value);
+  if (typeof title !== "string") return undefined;
+  return { seq: number(seq) ?? 0, title, repeats: number(repeats) ?? 1 };
 }
 
 function fields(value: unknown): Fields {
