@@ -179,7 +179,7 @@ def jump(page: BarePage, line: int) -> float:
 
 
 def finding(browser: Browser, server: Server, workload: str) -> dict[str, float]:
-    """Find texts that nobody has asked for: until one is shown, until they are counted, and what others wait meanwhile."""
+    """Find texts that nobody has asked for: until one is shown, until they are counted, what others wait."""
     firsts: list[float] = []
     totals: list[float] = []
     waits: list[float] = []

@@ -198,6 +198,29 @@ def test_several_tables_and_tabs_show_the_same_over_one_connection(notebook: Ope
     other.close()
 
 
+def test_logs_and_requests_of_a_page_come_over_one_connection(page: Page, server: Server):
+    bare = BarePage(page, server)
+    bare.open()
+    workload = bare.start("echo here; sleep 60")
+    bare.show(workload)
+    bare.row(1).wait_for()
+    page.evaluate(
+        """() => {
+          delete window.view;
+          const first = document.getElementById("host");
+          first.id = "log";
+          first.after(Object.assign(document.createElement("div"), { id: "host" }));
+        }"""
+    )
+    requests = bare.show_requests()
+    ask(server)
+    requests.locator(".row").first.wait_for()
+    assert bare.view.get_attribute("data-state") == "live"
+    assert server.get("info")["connections"] == 1
+    assert server.get("info")["open_streams"] == 2
+    server.end_workloads()
+
+
 @pytest.mark.parametrize("width", [1100, 760, 420])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_in_it_shuts_anybody_out(page: Page, server: Server, theme: str, width: int):
