@@ -115,6 +115,7 @@ async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
             assert leak not in answer.body
     monkeypatch.setattr(workloads.InfoHandler, "answer", fail)
     assert (await site.ask("GET", "v1/info")).status == 500
+    monkeypatch.undo()  # before the server is stopped, which needs what was broken
 
 
 async def test_every_error_is_json_with_a_message_and_a_stable_reason(site: Site) -> None:
