@@ -8,9 +8,12 @@ import pytest
 from foreign_logs import Foreign, foreign_logs
 from serving import TOKEN, Server, jupyter
 from ui.bare_page import BarePage
+from ui.conftest import OPTIONS, quiet_news
+from ui.notebook_page import NotebookPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -108,3 +111,24 @@ def test_what_the_other_server_refuses_is_said_as_such(remote: BarePage, upstrea
 def test_a_server_that_is_not_there_is_tried_again(remote: BarePage):
     remote.show("x", upstream="gone")
     state(remote, "reconnecting")
+
+
+def test_a_cell_shows_it_as_a_handle_and_as_a_widget_and_a_saved_notebook_without_a_kernel(page: Page, tmp_path: Path):
+    quiet_news(tmp_path)
+    with foreign_logs() as runs:
+        options = (*OPTIONS, f"--LogStream.upstreams={ {'runs': runs}!r}")
+        with jupyter(tmp_path, kind="lab", options=options) as server:
+            shown = NotebookPage(
+                page,
+                server,
+                'from jupyter_logstream import LogView, attach\nattach("runs:plain")',
+                'LogView(upstream="runs", workload="plain")',
+            )
+            shown.run(0)
+            shown.run(1)
+            for view in 0, 1:
+                shown.wait_for(state="done", lines=9, view=view)
+            shown.save()
+            shown.shut_down_kernel()
+            shown.reload(kernel=False)
+            shown.wait_for(state="done", lines=9)
