@@ -160,6 +160,23 @@ describe("above the rows", () => {
     expect(chips.map((chip) => chip.title)).toEqual(["All 2", "Completed 1", "Error 1"]);
   });
 
+  it("say so where not all of them are shown", async () => {
+    created(request(1), request(2));
+    frame("log:stats", figures(2));
+    await painted();
+    expect(find(".more").hidden).toBe(true);
+    frame("log:stats", figures(5000));
+    await painted();
+    expect(find(".more").textContent).toBe("The newest 2 of 5,000 calls are shown");
+    view.dispose();
+    view = mountRequests(host, source, { limit: 1 });
+    created(request(1), request(2));
+    frame("log:stats", figures(2));
+    await painted();
+    expect(rows().map((row) => row.dataset["id"])).toEqual(["R2"]);
+    expect(find(".more").textContent).toBe("The newest 1 of 2 calls are shown");
+  });
+
   it("one may poll, and choose by status and model", async () => {
     created(request(1), request(2, { status: "error", model: "other" }));
     frame("log:stats", { ...figures(), by_model: { tiny: figures().totals, other: figures().totals } });

@@ -14,6 +14,8 @@ export class RequestChoice {
   /** Newest first. Another array only where it may hold others. */
   rows: readonly Row[] = [];
   ids: readonly string[] = [];
+  /** How many would be shown without a limit. */
+  matching = 0;
   #chosenBy = "";
 
   search(text: string): void {
@@ -34,13 +36,20 @@ export class RequestChoice {
     this.service = this.model = "";
   }
 
+  /** Is every row chosen? */
+  get isAll(): boolean {
+    return this.statuses.size + this.words.length === 0 && this.service === "" && this.model === "";
+  }
+
   /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
   choose(requests: Requests, kept: ReadonlyMap<string, unknown>, limit: number): void {
     const asked = [[...this.statuses], this.service, this.model, this.words, [...kept.keys()], limit];
     const by = JSON.stringify([requests.revision, asked]);
     if (by === this.#chosenBy) return;
     this.#chosenBy = by;
-    this.rows = requests.newest((row) => kept.has(row.id) || this.#holds(row)).slice(0, limit);
+    const found = requests.newest((row) => kept.has(row.id) || this.#holds(row));
+    this.matching = found.length;
+    this.rows = found.slice(0, limit);
     const ids = this.rows.map(({ id }) => id);
     if (ids.length !== this.ids.length || ids.some((id, at) => id !== this.ids[at])) this.ids = ids;
   }

@@ -1,6 +1,7 @@
 // The table of the request log: bar, figures, rows, and what lies open below a row. Wired to an injected source. DOM only: no
 // fetch, no widget. Painted at most once per animation frame, whatever arrives.
 
+import { thousands } from "../core/format.js";
 import { RequestChoice } from "../core/requestchoice.js";
 import { type Figures, Requests, type RequestsSource, type Row } from "../core/requests.js";
 import { type Sums, sumsOf, withOpen } from "../core/requestsums.js";
@@ -50,6 +51,7 @@ class RequestTable {
   readonly #section = element("section", "view table requests");
   readonly #notice = element("div", "notice");
   readonly #empty = element("div", "nothing");
+  readonly #more = element("div", "more");
   readonly #newsLabel = element("span", "label");
   readonly #news = element("button", "news", icon("up"), this.#newsLabel);
   readonly #presence: Presence;
@@ -123,7 +125,7 @@ class RequestTable {
     this.#news.addEventListener("click", () => this.#body.toTop());
     const body = element("div", "body", this.#body.element, this.#empty, this.#news);
     this.#section.setAttribute("aria-label", "Request log");
-    this.#section.append(this.#bar.element, this.#notice, this.#figures.element, body);
+    this.#section.append(this.#bar.element, this.#notice, this.#figures.element, body, this.#more);
     root.replaceChildren(style, this.#section);
   }
 
@@ -224,6 +226,10 @@ class RequestTable {
     setText(this.#notice, notice);
     this.#notice.hidden = notice === "";
     this.#empty.hidden = rows > 0;
+    // Of rows that the page lacks nobody here knows whether they would be chosen.
+    const all = Math.max(this.#choice.matching, this.#choice.isAll ? (figures?.totals.requests ?? 0) : 0);
+    this.#more.hidden = all <= rows;
+    setText(this.#more, this.#more.hidden ? "" : `The newest ${thousands(rows)} of ${thousands(all)} calls are shown`);
     const kind = rows > 0 || notice !== "" ? "" : size > 0 ? "none" : figures === undefined ? "wait" : "empty";
     if (this.#empty.dataset["kind"] !== kind) this.#fillEmpty(kind);
     const { news } = this.#body;
