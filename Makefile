@@ -32,7 +32,7 @@ WORKERS ?= 2
 test: install browser
 	failed=0; \
 	(cd js && npm test) || failed=1; \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS) || failed=1; \
 	exit $$failed
 
 bench: install benchmarks/peers/node_modules/.package-lock.json

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
@@ -72,29 +70,6 @@ UNTIL = """([wanted, limit]) => new Promise((resolve) => {
   };
   look();
 })"""
-# The same for a search: [first hit with this text in it, all counted].
-UNTIL_FOUND = """([wanted, limit]) => new Promise((resolve) => {
-  const root = document.querySelector("[data-logstream]").shadowRoot;
-  let first = null;
-  const since = () => performance.now() - window.since;
-  const look = () => {
-    if (first === null && root.querySelector(".row[data-hit]")?.textContent.includes(wanted)) first = since();
-    const isCounted = / of /.test(root.querySelector(".matches").textContent);
-    if ((first !== null && isCounted) || since() > limit) setTimeout(() => resolve([first ?? -1, since()]));
-    else requestAnimationFrame(look);
-  };
-  look();
-})"""
-UNTIL_SAID = """([wanted, limit]) => new Promise((resolve) => {
-  const look = () => {
-    const said = document.querySelector("[data-logstream]").shadowRoot.querySelector(".matches").textContent;
-    if (said.includes(wanted)) resolve(performance.now() - window.since);
-    else if (performance.now() - window.since > limit) resolve(null);
-    else requestAnimationFrame(look);
-  };
-  look();
-})"""
-SLOW = r"/(\w+\s*)+!/"
 OURS = """() => window.shownText = () => [...document.querySelector("[data-logstream]")?.shadowRoot
   ?.querySelectorAll(".row .text") ?? []].map((it) => it.textContent).join("\\n")"""
 PEER = """async ([name, url, lines]) => {
@@ -146,10 +121,26 @@ def longest(page: Page) -> float:
     return max(page.evaluate("window.seen.tasks"), default=0.0)
 
 
+@contextmanager
+def traced(browser: Browser, page: Page) -> Iterator[list[float]]:
+    """The page's main thread is traced; afterwards ms of processor time of each of its tasks: others don't count in."""
+    tasks: list[float] = []
+    browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+    yield tasks
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    run = [event for event in events if event["name"].endswith("RunTask")]
+    tasks.extend(event.get("tdur", 0) / 1000 for event in run if (event["pid"], event["tid"]) in threads)
+
+
 def ours(browser: Browser, server: Server, workload: str, lines: int) -> dict[str, float]:
     """Open a finished log several times, jump to its middle."""
     opened: list[float] = []
-    with bare(browser, server) as page:
+    with bare(browser, server) as page, traced(browser, page.page) as tasks:
         page.page.evaluate(OURS)
         before = heap(page.page)
         for _ in range(OPENINGS):
@@ -164,6 +155,7 @@ def ours(browser: Browser, server: Server, workload: str, lines: int) -> dict[st
         "last line painted, ms (worst)": max(opened),
         "heap over the empty page, MB": grown,
         "longest task, ms (0: none over 50)": task,
+        "longest task, ms of processor time": max(tasks),
         "jump to a far line, ms (median)": median(jumps),
         "jump to a far line, ms (worst)": max(jumps),
     }
@@ -176,61 +168,6 @@ def jump(page: BarePage, line: int) -> float:
     page.page.evaluate("window.since = performance.now()")
     page.page.keyboard.press("Enter")
     return float(page.page.evaluate(UNTIL, [number(line), 60_000]))
-
-
-def finding(browser: Browser, server: Server, workload: str) -> dict[str, float]:
-    """Find texts that nobody has asked for: until one is shown, until they are counted, what others wait."""
-    firsts: list[float] = []
-    totals: list[float] = []
-    waits: list[float] = []
-    with bare(browser, server) as page, asking(server, waits):
-        page.show(workload)
-        page.row(MILLION).wait_for()
-        page.page.wait_for_timeout(2000)  # what the view asks by itself is not what is measured
-        page.page.evaluate(OURS)
-        page.view.get_by_role("log").press("/")
-        waits.clear()
-        for text in ("step 345 loss=0.7", "loss=0.123 and", "00314159", "step 976", "0007777"):
-            page.view.get_by_role("textbox").fill(text)
-            page.page.evaluate("window.since = performance.now()")
-            page.page.keyboard.press("Enter")
-            first, total = page.page.evaluate(UNTIL_FOUND, [text, 60_000])
-            firsts.append(first)
-            totals.append(total)
-        quick = list(waits)
-        page.view.get_by_role("textbox").fill(SLOW)
-        page.page.evaluate("window.since = performance.now()")
-        page.page.keyboard.press("Enter")
-        refused = page.page.evaluate(UNTIL_SAID, ["takes too long", 60_000])
-    return {
-        "first hit painted, ms (median)": median(firsts),
-        "first hit painted, ms (worst)": max(firsts),
-        "all counted, ms (median)": median(totals),
-        "all counted, ms (worst)": max(totals),
-        "other requests meanwhile, ms (p99)": quantiles(quick, n=100)[98],
-        "an expression without end is refused, ms": -1.0 if refused is None else refused,
-        "other requests meanwhile, with that expression, ms (p99)": quantiles(waits, n=100)[98],
-    }
-
-
-@contextmanager
-def asking(server: Server, waits: list[float]) -> Iterator[None]:
-    """Somebody else asks the server for something small, again and again; ms that each answer takes."""
-    ended = threading.Event()
-
-    def ask() -> None:
-        while not ended.wait(0.005):
-            before = time.perf_counter()
-            server.get("info")
-            waits.append((time.perf_counter() - before) * 1000)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def peer(browser: Browser, server: Server, name: str, workload: str, module: str) -> dict[str, float]:
@@ -254,7 +191,7 @@ def peer(browser: Browser, server: Server, name: str, workload: str, module: str
 
 def live(browser: Browser, server: Server) -> dict[str, float]:
     """Lines at a high rate: how long each takes to the screen, and what the page does meanwhile."""
-    with bare(browser, server) as page:
+    with bare(browser, server) as page, traced(browser, page.page) as tasks:
         workload = page.start(
             [sys.executable, "-c", LIVE.format(rate=LIVE_RATE, seconds=LIVE_SECONDS)], tty=False, name="busy"
         )
@@ -279,6 +216,7 @@ def live(browser: Browser, server: Server) -> dict[str, float]:
         "write to pixel, ms (p99)": cuts[98],
         "write to pixel, ms (worst)": max(taken),
         "longest task, ms (0: none over 50)": task,
+        "longest task, ms of processor time": max(tasks),
         "frames a second": 1000 * len(gaps) / sum(gaps),
         "lines lost": float(job["lines"] - shown),
     }
@@ -314,7 +252,6 @@ def main() -> dict[str, float]:
             with bare(browser, server) as page:
                 logs = {n: written(page, n) for n in (MILLION, 10 * MILLION)}
             keep("view, 1 M lines", ours(browser, server, logs[MILLION], MILLION))
-            keep("view, find in 1 M lines", finding(browser, server, logs[MILLION]))
             keep("react-logviewer, 1 M lines", peer(browser, server, "reactLogviewer", logs[MILLION], module))
             keep("xterm.js, 1 M lines", peer(browser, server, "xterm", logs[MILLION], module))
             keep("view, 10 M lines", ours(browser, server, logs[10 * MILLION], 10 * MILLION))

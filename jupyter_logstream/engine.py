@@ -104,7 +104,12 @@ class Engine:
             return found
         try:
             tally = self._store.read(workload_id, 0, 0).tally()
-        except (UnknownStream, BadIndex, NotWriter):  # somebody was at its folder: what is known of it still is
+        except (
+            UnknownStream,
+            BadIndex,
+            NotWriter,
+            OSError,
+        ):  # somebody was at its folder: what is known of it still is
             return found
         return replace(found, **tally.summary())
 

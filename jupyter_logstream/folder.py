@@ -6,9 +6,11 @@ This file must not know what is in the log (that is `store/`) nor who runs the c
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import stat
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -128,9 +130,28 @@ def replace_file(path: Path, data: bytes) -> None:
     os.replace(new, path)
 
 
+OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""How files of the store are opened: a link or a pipe in their place is neither followed nor waited for."""
+
+
+def read_file(path: Path) -> bytes:
+    """A small file of ours. FileNotFoundError; ValueError for what is no file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | OPEN)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise ValueError(f"{path.name} is no file") from None
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ValueError(f"{path.name} is no file")
+    with open(fd, "rb") as file:
+        return file.read()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A small file that `write_json` wrote. FileNotFoundError, ValueError."""
-    value = json.loads(path.read_bytes())
+    value = json.loads(read_file(path))
     if not isinstance(value, dict):
         raise ValueError(f"{path.name} holds no object")  # noqa: TRY004 - its content is wrong, not its type
     return value

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from .engine import Engine, UnknownWorkload
 from .store import Store, UnknownStream
+from .store.layout import BadIndex
 from .workload import Workload
 
 MOST_GONE = 1000
@@ -75,6 +76,8 @@ class WorkloadList:
             return workload, batch.messages[0][:_LAST_LINE] if len(batch) else ""
         except UnknownStream:
             raise UnknownWorkload(workload_id) from None
+        except BadIndex:  # one log that cannot be read is no reason to list none
+            return workload, ""
 
     def watch(self, wake: Wake) -> Wake:
         """Call `wake` after each change; returns what ends that. Logs are looked at from the first reader on."""

@@ -1,40 +1,52 @@
 """How tests share the machine when several processes run them (`-n`). A pytest plugin; it must not know any test.
 
-Tests that share a server stay in one process. One that is marked `alone` runs while no other process runs any. The long
-ones, those with a browser, begin, so that what is left at the end can be spread evenly.
+Tests that share a server stay in one process. One that is marked `alone` runs while no other process runs any. Those
+with a browser, which are long, begin: so what is left at the end can be spread evenly.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+SERVERS = {"lab", "notebook", "both", "labextension", "anywidget"}
+"""What the servers are called for which a test of the browser runs again."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests go to one process, and in which order they are handed out."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: (not _alone(item), not item.get_closest_marker("browser")))
+    """Put them into the order in which they are handed out."""
+    items.sort(key=lambda item: not item.get_closest_marker("browser"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
+    """Hand tests out by file and server; only for `--dist loadscope`."""
+    return ByServer(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+class ByServer(LoadScopeScheduling):
+    """Which tests go to one process is read off their names: more is not known where they are handed out.
+
+    Not `--dist loadgroup`: in pytest 9.2 and xdist 3.8, tests with a group are handed out as if they had none.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        return " ".join([file, *sorted(SERVERS & set(re.split(r"[\[\]-]", test)))])
 
 
 def _alone(item: pytest.Item | None) -> bool:
     return item is not None and item.get_closest_marker("alone") is not None
-
-
-def _group(item: pytest.Item) -> str:
-    """By file, and by server where a file's tests run against several."""
-    if _alone(item):
-        return "alone"
-    params = getattr(getattr(item, "callspec", None), "params", {})
-    return f"{item.nodeid.partition('::')[0]} {params.get('server', '')}"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit: waiting for one's turn does not count

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..engine import Engine
 from ..store import Batch, Store
+from ..store.layout import BadIndex
 from ..store.query import Filter, count, matches, tail_cursor
 from .frames import LARGEST_FRAME, Cursor, Frame, Start, dump
 
@@ -20,6 +21,7 @@ NextTurn = Callable[[object, float], float]
 
 MOST_RECORDS = 2000
 _FIRST_RECORDS = 100  # then twice as many each time: a connection that is cut soon has moved on all the same
+_MOST_FAILURES, _FAILURES_APART = 5, 0.2  # seconds
 _UPDATES_APART = 0.1  # seconds between two updates of a line being written
 _QUIET = 0.2  # seconds after which an unended line is shown
 
@@ -41,6 +43,7 @@ class LogSubscription:
         self._filter = chosen
         self._match = chosen.compile()
         self._sent = 0
+        self._failures = 0  # to read, one after the other
         self._most = _FIRST_RECORDS
         self._not_before = 0.0  # when the next logs frame is due
         self._due: float | None = None
@@ -119,7 +122,11 @@ class LogSubscription:
         if now < self._not_before:
             self._due = self._not_before
             return []
-        batch = self._store.read(self._stream, self._at, self._most)
+        try:
+            batch = self._store.read(self._stream, self._at, self._most)
+        except BadIndex:
+            return self._skip_unreadable(now)
+        self._failures = 0
         found: list[Frame] = []
         if batch.end and self._at < batch.first - 1:
             gap = {"from": self._at + 1, "to": batch.first - 1, "reason": "retention"}
@@ -133,6 +140,19 @@ class LogSubscription:
         if self._at >= batch.end:
             found += self._end() if batch.closed else self._writing(batch, now)
         return found
+
+    def _skip_unreadable(self, now: float) -> list[Frame]:
+        """What cannot be read, however often it is tried, is a gap: other streams of the connection must go on."""
+        self._failures += 1
+        if self._failures < _MOST_FAILURES:
+            self._due = now + _FAILURES_APART
+            return []
+        end = self._store.read(self._stream, 0, 0).end
+        if self._at >= end:
+            raise BadIndex("there is nothing behind what cannot be read")
+        gap = {"from": self._at + 1, "to": end, "reason": "unreadable"}
+        self._at, self._failures, self._due = end, 0, now
+        return [Frame("gap", dump(gap), self.cursor)]
 
     def _records(self, batch: Batch) -> list[Frame]:
         """The batch's matches as one frame, or as many as its size needs."""

@@ -15,6 +15,7 @@ from ..sse import encode, encode_json
 from ..store import UnknownStream
 from ..store.batch import Batch
 from ..store.download import Download
+from ..store.layout import Unreadable
 from ..store.query import page
 from ..workload import ID
 from .asked import FILTERS, chosen_filter
@@ -134,7 +135,7 @@ class DownloadHandler(LogStreamHandler):
         if given.get("source", "stdout") not in {"stdout", "stderr"}:
             raise Refused(400, "invalid_parameter", "source must be stdout or stderr")
         self.engine.status_of(workload_id)
-        with closing(Download(self.store.folder(workload_id).path, given.get("source"))) as download:
+        with closing(self._opened(workload_id, given.get("source"))) as download:
             start, end = self._range(download.size)
             self.set_header("Content-Length", str(end - start))
             self.set_header("Content-Disposition", f'attachment; filename="{workload_id}.log.txt"')
@@ -144,6 +145,12 @@ class DownloadHandler(LogStreamHandler):
             self.set_header("Accept-Ranges", "bytes")
             self.set_header("Cache-Control", "no-store")
             await self._send(download, start, start if self.request.method == "HEAD" else end)
+
+    def _opened(self, workload_id: str, source: str | None) -> Download:
+        try:
+            return Download(self.store.folder(workload_id).path, source)
+        except OSError as error:
+            raise Unreadable from error
 
     def _range(self, size: int) -> tuple[int, int]:
         """What part is asked for (RFC 9110, 14.2); a header that is none is ignored."""
@@ -176,6 +183,11 @@ class DownloadHandler(LogStreamHandler):
             cut(self)
             return
         except StreamClosedError:
+            return
+        except OSError as error:  # the disk does not give it back: that must not look like an end
+            if not self._headers_written:
+                raise Unreadable from error
+            cut(self)
             return
         finally:
             await asyncio.wait({following})  # it reads files that are closed next

@@ -24,7 +24,7 @@ from ..service_log import ServiceLog
 from ..spec import SpecError
 from ..store import NotWriter, StreamEnded, UnknownStream
 from ..store.file import FileStore
-from ..store.layout import BadIndex
+from ..store.layout import BadIndex, Unreadable
 from ..store.query import BadPattern, SlowPattern
 from ..workload_list import WorkloadList
 from .body import BadJson, parse_json
@@ -66,6 +66,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     CannotReach: (503, "runner_unreachable"),
     QueueFull: (429, "queue_full"),
     NoRoom: (503, "no_room"),
+    Unreadable: (503, "log_unreadable"),
     BadIndex: (503, "log_damaged"),
 }
 _SAID = {
@@ -73,6 +74,7 @@ _SAID = {
     UnknownStream: "there is no such workload",
     UnknownRow: "there is no such request",
     BadPattern: "q is not a regular expression",
+    Unreadable: "the log cannot be read",
     BadIndex: "the log is damaged and could not be mended",
 }
 

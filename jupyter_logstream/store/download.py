@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..folder import OPEN
 from .layout import ENTRY, INDEX_SEGMENT, SEGMENT, file_of, segment_path, segments, unpack
 from .writer import OUTPUT
 
@@ -70,7 +71,7 @@ class Download:
         numbers = segments(folder, name)
         opened = self._files[name] = {}
         for number in numbers:
-            opened[number] = os.open(segment_path(folder, name, number), os.O_RDONLY | os.O_CLOEXEC)
+            opened[number] = os.open(segment_path(folder, name, number), os.O_RDONLY | OPEN)
         last = (numbers[-1] * segment + os.fstat(opened[numbers[-1]]).st_size) if numbers else 0
         self._extents[name] = (numbers[0] * segment if numbers else 0, last)
 

@@ -18,7 +18,7 @@ from ..folder import Folder, try_lock
 from ..records import Record
 from . import NotWriter, StreamEnded, UnknownStream
 from .batch import Batch
-from .layout import LAYOUT, BadIndex
+from .layout import LAYOUT, BadIndex, Unreadable
 from .reader import BATCH_BYTES, LogReader
 from .recent import Recent
 from .watch import Inotify, Poller, watcher
@@ -85,6 +85,8 @@ class FileStore:
                     break
                 if attempt >= _TRIES - 2:  # before, retention may have come in between
                     self.mend(stream)
+            except OSError as error:
+                raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
         raise UnknownStream(stream)
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
@@ -122,6 +124,8 @@ class FileStore:
             raise BadIndex(f"the log of {stream} is damaged while it is written")
         try:
             LogWriter(folder.path, keep=self.keep).release()
+        except OSError as error:
+            raise Unreadable(f"the log of {stream} cannot be mended: {error.strerror}") from error
         finally:
             os.close(lock)
         self._readers.pop(stream, None)

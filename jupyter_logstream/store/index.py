@@ -11,6 +11,7 @@ import os
 from array import array
 from pathlib import Path
 
+from ..folder import OPEN
 from .layout import ENTRY, INDEX_SEGMENT, BadIndex, check_header, header, pack, segment_path, segments, unpack
 from .segments import OpenSegment
 
@@ -59,7 +60,7 @@ class Index:
         return words
 
     def _read_segment(self, number: int, slot: int, limit: int) -> array[int]:
-        fd = os.open(segment_path(self._folder, "index", number), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(segment_path(self._folder, "index", number), os.O_RDONLY | OPEN)
         try:
             check_header(os.pread(fd, ENTRY, 0), self._folder.name, number * INDEX_SEGMENT + 1)
             return unpack(os.pread(fd, limit * ENTRY, (slot + 1) * ENTRY))
@@ -81,6 +82,7 @@ class IndexWriter(Index):
         try:
             while data:
                 number, slot = divmod(self.lines, INDEX_SEGMENT)
+                self._open.check((self.lines - self._open.number * INDEX_SEGMENT + 1) * ENTRY)
                 piece = data[: (INDEX_SEGMENT - slot) * ENTRY]
                 fd = self._segment(number)
                 done = 0
@@ -103,6 +105,10 @@ class IndexWriter(Index):
         if path.exists() and path.stat().st_size > (slot + 1) * ENTRY:
             os.truncate(path, (slot + 1) * ENTRY)
         self._last, self.lines = -1, lines
+
+    def check(self) -> None:
+        """Raise Damaged if it is not as we left it."""
+        self._open.check((self.lines - self._open.number * INDEX_SEGMENT + 1) * ENTRY, now=True)
 
     def drop_before(self, seq: int) -> None:
         """Remove the segments whose entries all lie before a seq."""

@@ -12,8 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..folder import read_json, replace_file, write_json
+from ..folder import OPEN, read_file, read_json, replace_file, write_json
 from ..steps import MOST
+from .layout import BadIndex
+
+
+class BadKept(BadIndex):
+    """What is said of retention cannot be read, so nobody knows which record is the first: the log is made anew."""
+
+    def __str__(self) -> str:
+        return f"what retention left of {self.args[0]} cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +36,15 @@ class Kept:
         """As the folder says it."""
         try:
             value = read_json(folder / "kept")
+            kept = cls(value["first"], value["ends"])
         except FileNotFoundError:
             return cls()
-        return cls(value["first"], value["ends"])
+        except (OSError, ValueError, KeyError) as error:
+            raise BadKept(folder.name) from error
+        sound = isinstance(kept.first, int) and kept.first >= 1 and isinstance(kept.ends, dict)
+        if not sound or not all(isinstance(end, int) and end >= 0 for end in kept.ends.values()):
+            raise BadKept(folder.name)
+        return kept
 
     def write(self, folder: Path) -> None:
         """Into the folder."""
@@ -43,7 +57,7 @@ class Steps:
     def __init__(self, folder: Path) -> None:
         self.names: list[str] = []
         with contextlib.suppress(FileNotFoundError):
-            lines = (folder / "steps").read_text(encoding="utf-8", errors="replace").split("\n")
+            lines = _read(folder / "steps").decode(errors="replace").split("\n")
             self.names = [_name_in(line) for line in lines if line]
         self._numbers = {name: number for number, name in reversed(list(enumerate(self.names, 1)))}
 
@@ -59,6 +73,14 @@ class Steps:
         return self._numbers[name]
 
 
+def _read(path: Path) -> bytes:
+    """What is no file (a folder, a link) says nothing."""
+    try:
+        return read_file(path)
+    except ValueError:
+        return b""
+
+
 def _name_in(line: str) -> str:
     """A damaged name keeps its place, so that the others keep their numbers."""
     try:
@@ -70,7 +92,7 @@ def _name_in(line: str) -> str:
 def read_masked(folder: Path) -> int:
     """How many secrets were replaced in the log so far."""
     try:
-        said = (folder / "masked").read_bytes()
+        said = _read(folder / "masked")
     except FileNotFoundError:
         return 0
     return int(said) if said.strip().isdigit() else 0  # empty: the disk was full when it was made
@@ -78,7 +100,7 @@ def read_masked(folder: Path) -> int:
 
 def write_masked(folder: Path, count: int) -> None:
     """Say how many. Always the same number of digits, written in place: a reader sees the old or the new."""
-    fd = os.open(folder / "masked", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(folder / "masked", os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
     try:
         os.pwrite(fd, b"%020d" % count, 0)
     finally:

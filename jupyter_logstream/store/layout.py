@@ -16,6 +16,7 @@ writes.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
@@ -47,6 +48,18 @@ _MAGIC = b"JLSINDEX"
 
 class BadIndex(ValueError):
     """An index is not what its header says, or does not fit its log."""
+
+
+class Unreadable(BadIndex):
+    """A log's files cannot be read: an I/O error, no descriptor left, something else in their place."""
+
+
+class Damaged(OSError):
+    """A file is not as its one writer left it: removed, cut or replaced from outside. `name`: which."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(errno.ESTALE, f"{name} is not as its writer left it")
+        self.name = name
 
 
 def mark_of(*, source: int, level: int = 0, flags: int = 0, step: int = 0) -> int:
@@ -87,7 +100,8 @@ def segments(folder: Path, name: str) -> list[int]:
     """The numbers of a file's segments that are there, in order."""
     prefix = name + "."
     found = [entry.name.removeprefix(prefix) for entry in os.scandir(folder) if entry.name.startswith(prefix)]
-    return sorted(int(n) for n in found if n.isdigit())
+    # Only names that we give: "000" and "1000", not "0001", which would be looked for in vain.
+    return sorted(int(n) for n in found if n.isascii() and n.isdigit() and f"{int(n):03d}" == n)
 
 
 def extent(folder: Path, name: str) -> tuple[int, int]:
@@ -96,7 +110,8 @@ def extent(folder: Path, name: str) -> tuple[int, int]:
     if not numbers:
         return 0, 0
     last = numbers[-1]
-    return numbers[0] * SEGMENT, last * SEGMENT + segment_path(folder, name, last).stat().st_size
+    size = segment_path(folder, name, last).stat(follow_symlinks=False).st_size
+    return numbers[0] * SEGMENT, last * SEGMENT + min(size, SEGMENT)
 
 
 def header(log_id: str, first_seq: int) -> bytes:

@@ -26,6 +26,8 @@ def proven(folder: Path, index: Index, kept: Kept) -> tuple[int, dict[str, int],
     Raises BadIndex and FileNotFoundError where nothing of the index can be read.
     """
     good = kept.first - 1
+    if index.count() < good:
+        raise BadIndex("the index ends before what retention has left")
     ends = {name: kept.ends.get(name, 0) for name in FILES}
     sizes = {name: extent(folder, name)[1] for name in FILES}
     count = Count()

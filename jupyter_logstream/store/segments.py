@@ -6,9 +6,13 @@ This file must not know what the bytes mean.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
-from .layout import SEGMENT, extent, segment_path, segments
+from ..folder import OPEN
+from .layout import SEGMENT, Damaged, Unreadable, extent, segment_path, segments
+
+_LOOK_APART = 0.5  # seconds between two looks whether a file is still the one that is being written
 
 
 class OpenSegment:
@@ -17,15 +21,32 @@ class OpenSegment:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
         self._fd, self.number = -1, -1
+        self._file = (0, 0)
+        self._looked = float("-inf")
 
     def fd(self, number: int) -> int:
         """The descriptor of a segment, which is opened (and made) if it is another one."""
         if number != self.number:
             self.close()
             path = segment_path(self._folder, self._name, number)
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | OPEN, 0o600)
             self.number = number
+            stat = os.fstat(self._fd)
+            self._file = stat.st_dev, stat.st_ino
         return self._fd
+
+    def check(self, size: int, *, now: bool = False) -> None:
+        """Raise Damaged unless the open segment is what its path leads to, and so long. Looks now and then."""
+        clock = time.monotonic()
+        if self.number < 0 or (clock - self._looked < _LOOK_APART and not now):
+            return
+        self._looked = clock
+        try:
+            stat = os.stat(segment_path(self._folder, self._name, self.number), follow_symlinks=False)
+        except FileNotFoundError:
+            raise Damaged(self._name) from None
+        if (stat.st_dev, stat.st_ino) != self._file or stat.st_size != size:
+            raise Damaged(self._name)
 
     def close(self) -> None:
         """Let go of it."""
@@ -43,9 +64,10 @@ class SegmentedFile:
         self._open = OpenSegment(folder, name)
 
     def append(self, data: bytes) -> None:
-        """Write all of it; on OSError the file is as it was."""
+        """Write all of it; on OSError the file is as it was. Damaged: somebody else had a hand in it."""
         before = self.size
         view = memoryview(data)
+        self.check()
         try:
             while view:
                 room = SEGMENT - self.size % SEGMENT
@@ -55,6 +77,38 @@ class SegmentedFile:
         except OSError:
             self.truncate(before)
             raise
+
+    def check(self, *, now: bool = False) -> None:
+        """See OpenSegment."""
+        self._open.check(self.size - self._open.number * SEGMENT, now=now)
+
+    def renew(self) -> None:
+        """Go on in a new segment; what was before it goes."""
+        number = self.next_segment // SEGMENT
+        self._open.fd(number)
+        for old in segments(self._folder, self._name):
+            if old < number:
+                segment_path(self._folder, self._name, old).unlink()
+        self.first = self.size = number * SEGMENT
+
+    @property
+    def next_segment(self) -> int:
+        """Where the segment behind the last one begins."""
+        return (self.size // SEGMENT + 1) * SEGMENT
+
+    def fill_holes(self) -> int:
+        """Make every segment but the last as long as it must be, with NULs; how many bytes those are."""
+        numbers, lost = segments(self._folder, self._name), 0
+        for number in range(numbers[0], numbers[-1]) if numbers else ():
+            path = segment_path(self._folder, self._name, number)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
+            try:
+                if missing := SEGMENT - os.fstat(fd).st_size:
+                    os.ftruncate(fd, SEGMENT)
+                    lost += missing
+            finally:
+                os.close(fd)
+        return lost
 
     def truncate(self, size: int) -> None:
         """Cut the file back to a global offset."""
@@ -81,15 +135,23 @@ class SegmentedFile:
 
 
 def read_range(folder: Path, name: str, start: int, end: int) -> bytes:
-    """The bytes from one global offset to another (short where the file is). FileNotFoundError: retention took them."""
+    """The bytes from one global offset to another (short where the file is).
+
+    Raises FileNotFoundError where retention took them, Unreadable where the disk does not give them back.
+    """
     pieces: list[bytes] = []
     while start < end:
         number, at = divmod(start, SEGMENT)
-        fd = os.open(segment_path(folder, name, number), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            piece = os.pread(fd, min(end - start, SEGMENT - at), at)
-        finally:
-            os.close(fd)
+            fd = os.open(segment_path(folder, name, number), os.O_RDONLY | OPEN)
+            try:
+                piece = os.pread(fd, min(end - start, SEGMENT - at), at)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unreadable(f"{name} of {folder.name} cannot be read: {error.strerror}") from error
         if not piece:
             break
         pieces.append(piece)

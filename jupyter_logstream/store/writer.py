@@ -17,13 +17,28 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..folder import OPEN
 from ..lines import PART, Lines, Splitter
 from ..records import SOURCES, Record, level_code
 from .batch import Tally
 from .count import Count
 from .index import BadIndex, IndexWriter
-from .kept import Kept, Steps, read_masked, write_masked
-from .layout import ENTRY, ESTIMATED, FILES, NOTE, SEGMENT, STEP_BEGIN, STEP_END, file_of, mark_of
+from .kept import BadKept, Kept, Steps, read_masked, write_masked
+from .layout import (
+    ENTRY,
+    ESTIMATED,
+    FILES,
+    INDEX_SEGMENT,
+    NOTE,
+    SEGMENT,
+    STEP_BEGIN,
+    STEP_END,
+    Damaged,
+    Unreadable,
+    file_of,
+    mark_of,
+    segments,
+)
 from .proof import proven
 from .segments import SegmentedFile, read_range
 
@@ -50,7 +65,11 @@ class LogWriter:
         self._splitters = {source: Splitter() for source in OUTPUT}
         self._marks: dict[str, Marks] = {}  # by source, from its first line on
         self._next_bound = keep
-        self._kept = Kept.read(folder)
+        try:
+            self._kept = Kept.read(folder)
+        except BadKept:
+            self._kept = self._kept_by_files()
+            self._kept.write(folder)
         if self._index.lines or any(file.size for file in self._files.values()):
             self._mend()
 
@@ -71,6 +90,13 @@ class LogWriter:
 
         OSError: nothing was appended.
         """
+        try:
+            self._write(source, chunk, masked)
+        except Damaged as damage:
+            self._go_on_without(damage.name)
+            self._write(source, chunk, masked)
+
+    def _write(self, source: str, chunk: bytes, masked: int) -> None:
         file, splitter = self._files[source], self._splitters[source]
         size, state = file.size, splitter.state
         file.append(chunk)
@@ -88,9 +114,16 @@ class LogWriter:
 
     def publish(self, records: Iterable[Record]) -> int:
         """Append records that are not output; return the last seq. OSError: nothing was appended."""
+        drafts = list(records)
+        try:
+            return self._publish(drafts)
+        except Damaged as damage:
+            self._go_on_without(damage.name)
+            return self._publish(drafts)
+
+    def _publish(self, drafts: list[Record]) -> int:
         notes = self._files["notes"]
         size, step = notes.size, self._step
-        drafts = list(records)
         bodies = [_note(record) for record in drafts]
         words = array("Q")
         starts = accumulate((len(body) for body in bodies), initial=size)
@@ -109,10 +142,14 @@ class LogWriter:
 
     def close(self) -> Tally:
         """End the log: what has no line end becomes a line, nothing follows. Returns what it came to."""
+        try:
+            self._check()
+        except Damaged as damage:
+            self._go_on_without(damage.name)
         self._finish_lines()
         if self._masked:
             write_masked(self._folder, self._masked)
-        os.close(os.open(self._folder / "end", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(self._folder / "end", os.O_WRONLY | os.O_CREAT | OPEN, 0o600))
         self.release()
         return self.tally
 
@@ -207,13 +244,62 @@ class LogWriter:
             at += len(words) // 4
         return Kept(first, first_ends)
 
+    def _kept_by_files(self) -> Kept:
+        """What must be left, where nobody says it: the records behind the last one that lies before a file's bytes."""
+        first, ends = 1, {name: file.first for name, file in self._files.items()}
+        passed = dict.fromkeys(FILES, 0)
+        numbers = segments(self._folder, "index")
+        at = numbers[0] * INDEX_SEGMENT if numbers else 0
+        try:
+            while words := self._index.read(at, 1 << 16):
+                for i in range(0, len(words), 4):
+                    name, at = file_of(words[i + 3]), at + 1
+                    passed[name] = words[i] + (words[i + 2] & 0xFFFFFFFF)
+                    if words[i] < self._files[name].first:
+                        first, ends = at + 1, dict(passed)
+        except (BadIndex, FileNotFoundError):
+            return Kept(1, {name: file.first for name, file in self._files.items()})
+        return Kept(first, {name: max(end, self._files[name].first) for name, end in ends.items()})
+
+    # --- when somebody else has a hand in it --------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Raise Damaged if a file that is being written is not as we left it."""
+        for file in self._files.values():
+            file.check(now=True)
+        self._index.check()
+
+    def _go_on_without(self, name: str) -> None:
+        """A file was removed, cut or replaced underneath us: tell what is lost, and lose no more."""
+        if name == "index":
+            self._index.close()
+            self._index = IndexWriter(self._folder)
+            self._mend()
+            return
+        file, gone = self._files[name], (self._kept.first, self.lines)
+        ends = {source: self._splitters[source].state[0] for source in OUTPUT} | {"notes": self._files["notes"].size}
+        self._kept = Kept(self.lines + 1, ends | {name: file.next_segment})
+        self._kept.write(self._folder)
+        file.renew()
+        if name in self._splitters:
+            self._splitters[name] = Splitter(file.size)
+        told = f"{name} was removed, cut or replaced while it was written: "
+        told += f"records {gone[0]} to {gone[1]} are gone" if gone[0] <= gone[1] else "no record of it was kept"
+        self._tell_loss(told)
+
+    def _tell_loss(self, text: str) -> None:
+        self.publish([Record(0, time.time_ns() // 1000 / 1000, "error", text, source="system")])
+
     # --- after a crash ------------------------------------------------------------------------------------------------
 
     def _mend(self) -> None:
-        """Cut the index to what fits the log, then complete it from the bytes (or make it anew)."""
+        """Cut the index to what fits the log, then complete it from the bytes (or make it anew); tell what is lost."""
+        holes, known = {name: file.fill_holes() for name, file in self._files.items()}, self._known_lines()
         try:
             good, ends, self._count = proven(self._folder, self._index, self._kept)
             self._index.truncate(good)
+        except Unreadable:  # that says nothing about the index
+            raise
         except (BadIndex, FileNotFoundError):
             ends = {name: max(self._kept.ends.get(name, 0), file.first) for name, file in self._files.items()}
             self._count = Count()
@@ -232,6 +318,23 @@ class LogWriter:
         self._mend_notes(ends["notes"])
         if (self._folder / "end").exists():
             self._finish_lines(ESTIMATED)
+        for name, lost in holes.items():
+            if lost:
+                self._tell_loss(f"{lost} bytes of {name} were lost; zeros stand in their place")
+        if known > self.lines:
+            self._tell_loss(f"{known - self.lines} records were lost: their bytes are not there any more")
+
+    def _known_lines(self) -> int:
+        """The last seq that the index tells of; entries of nothing but zeros are what a power cut leaves."""
+        known = self._index.lines
+        with contextlib.suppress(BadIndex, FileNotFoundError):
+            while known >= self._kept.first:
+                words = self._index.read(max(known - 4096, self._kept.first - 1), 4096)
+                for size in reversed(words[2::4]):
+                    if size:
+                        return known
+                    known -= 1
+        return 0
 
     def _mend_notes(self, start: int) -> None:
         notes = self._files["notes"]

@@ -124,6 +124,16 @@ class BarePage:
         """How high the rows are."""
         return set(self.view.locator(".row").evaluate_all("its => its.map(it => it.getBoundingClientRect().height)"))
 
+    def painted(self) -> None:
+        """Wait until what was asked for before is drawn."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def has_lines(self, number: int) -> None:
+        """Wait until the view says that there are so many, seen or not: rows of a log that grows come and go."""
+        self.page.wait_for_function(
+            "(number) => Number(document.querySelector('[data-logstream]')?.dataset.lines) >= number", arg=number
+        )
+
     def press(self, *keys: str) -> None:
         """Press keys in the log."""
         self.view.get_by_role("log").focus()

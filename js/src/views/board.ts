@@ -3,6 +3,7 @@
 
 import type { Folding } from "../core/grouping.js";
 import { Heads } from "../core/heads.js";
+import { stretchesOf } from "../core/lines.js";
 import type { Log } from "../core/log.js";
 import { type Content, Sheet } from "../core/sheet.js";
 import type { LogSource } from "../core/source.js";
@@ -186,7 +187,10 @@ export class Board implements Painter, RowSource {
     if (this.#view.style.getPropertyValue("--digits") !== digits) this.#view.style.setProperty("--digits", digits);
     viewport.layout(this);
     // What is folded makes room for other lines, in which there may be something to fold.
-    for (let pass = 0; pass < MAX_PASSES && this.#group(); pass++) viewport.layout(this);
+    for (let pass = 0; this.#group(); pass++) {
+      viewport.layout(this);
+      if (pass === MAX_PASSES) return this.#changed(); // the rest in the next frame
+    }
   }
 
   /** Folds what is in sight and is to be folded; the line at the top stays there. True if that has changed anything. */
@@ -234,7 +238,7 @@ export class Board implements Painter, RowSource {
   draw({ from, to }: { from: number; to: number }): void {
     const keys: number[] = [];
     for (let row = from; row < to; row++) keys.push(this.sheet.keyAt(row));
-    this.sheet.lines.ensure(...stretches(keys));
+    this.sheet.lines.ensure(...stretchesOf(keys));
     this.#drawn = [keys[0] ?? 1, keys.at(-1) ?? 0];
     const { job } = this.#log;
     this.rows.paint(keys, this, from, job !== undefined && isFinal(job.state) ? this.sheet.count : -1);
@@ -272,15 +276,4 @@ export class Board implements Painter, RowSource {
     const since = this.#times === "start" ? this.#log.job?.started : this.sheet.lines.get(key - 1)?.ts;
     return stamp(this.#times, content.record, since ?? undefined);
   }
-}
-
-/** Keys in order as stretches without a hole. */
-function stretches(keys: readonly number[]): (readonly [number, number])[] {
-  const found: [number, number][] = [];
-  for (const key of keys) {
-    const last = found.at(-1);
-    if (last !== undefined && last[1] === key - 1) last[1] = key;
-    else found.push([key, key]);
-  }
-  return found;
 }

@@ -30,8 +30,8 @@ export interface Shown {
 
 /** Counting the hits of a longer log takes a while, so what lies near is shown before. */
 const LONG = 50_000;
-/** Where the end is followed, this is near. */
-const NEAR = 20_000;
+/** Where the end is followed, these last lines are near: one after the other, as far as nothing is found. */
+const NEAR = [5000, 200_000] as const;
 const MOST = 5000;
 /** Longer than this the count does not wait for it. */
 const GLIMPSE_MS = 150;
@@ -148,10 +148,15 @@ export class FilterBar {
     this.#glimpsing?.abort();
     this.#glimpsing = new AbortController();
     const { signal } = this.#glimpsing;
-    const [after, limit] = seq === undefined ? [last - NEAR, MOST] : [seq - 1, 1];
-    // Should it fail, so will the search itself, and that has words for it.
-    const found = await this.#source.seqs(hits.filter, after, limit, signal).catch(() => []);
-    const near = found.at(-1);
+    const places = seq === undefined ? NEAR.map((near) => [last - near, MOST] as const) : [[seq - 1, 1] as const];
+    let near: number | undefined;
+    for (const [after, limit] of places) {
+      // Should it fail, so will the search itself, and that has words for it.
+      const found = await this.#source.seqs(hits.filter, Math.max(0, after), limit, signal).catch(() => []);
+      if (found.length === MOST) break; // the newest is not among these: the count will tell
+      near ??= found.at(-1);
+      if (near !== undefined) break;
+    }
     if (near !== undefined && !signal.aborted && hits === this.#hits && hits.nth < 0) this.#shown.reveal(near);
   }
 

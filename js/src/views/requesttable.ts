@@ -16,6 +16,7 @@ import requestsCss from "./requests.css?inline";
 import css from "./table.css?inline";
 import { TableBody } from "./tablebody.js";
 import narrowCss from "./tablenarrow.css?inline";
+import rowCss from "./tablerow.css?inline";
 import { followTheme } from "./theme.js";
 
 const TICK_MS = 1000;
@@ -118,7 +119,7 @@ class RequestTable {
     host.dataset["lmSuppressShortcuts"] = "true";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
-    style.textContent = viewCss + css + narrowCss + requestsCss;
+    style.textContent = viewCss + css + rowCss + narrowCss + requestsCss;
     if (height > 0) this.#section.style.height = `${height}px`;
     this.#notice.setAttribute("role", "status");
     this.#news.type = "button";

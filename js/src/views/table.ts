@@ -14,6 +14,7 @@ import css from "./table.css?inline";
 import { TableBar } from "./tablebar.js";
 import { TableBody } from "./tablebody.js";
 import narrowCss from "./tablenarrow.css?inline";
+import rowCss from "./tablerow.css?inline";
 import { type Act, heads, type RowModel, TableRow } from "./tablerow.js";
 import { followTheme } from "./theme.js";
 
@@ -152,7 +153,7 @@ class WorkloadTable implements Table {
     if (this.#options.fill) host.dataset["fill"] = "";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
-    style.textContent = viewCss + css + narrowCss;
+    style.textContent = viewCss + css + rowCss + narrowCss;
     const { height = 0 } = this.#options;
     if (height > 0) this.#section.style.height = `${height}px`;
     this.#notice.setAttribute("role", "status");

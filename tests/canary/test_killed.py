@@ -1,0 +1,185 @@
+"""Real processes are killed or stopped while a canary sings: no line is lost, doubled or out of order.
+
+Processes: the server, the runner, both, the child, a reader. Every test has the canary's judge at its end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from canary.comparing import compare
+from canary.flight import Stream, download, end, flying, folder_of, records, start
+from server.running import alive, runners
+from server.waiting import until
+
+from jupyter_logstream.folder import Folder
+
+if TYPE_CHECKING:
+    from serving import Server
+
+
+def runner_of(server: Server, workload: str) -> int:
+    return until(lambda: runners(Folder(folder_of(server, workload))))[0]
+
+
+def child_of(server: Server, workload: str) -> int:
+    told = folder_of(server, workload) / "status.json"
+    until(told.exists)
+    return int(json.loads(told.read_text())["pid"])
+
+
+def test_a_server_killed_twice_costs_no_reader_a_line(server: Server) -> None:
+    port = server.port
+    with flying(server) as canary, flying(server, tty=True) as other:
+        pids = [child_of(server, it.workload) for it in (canary, other)]
+        for _ in range(2):
+            canary.says(300)
+            server.stop(signal.SIGKILL)
+            time.sleep(0.2)
+            server.start(port)
+        canary.says(300)
+        assert [child_of(server, it.workload) for it in (canary, other)] == pids
+        assert canary.info()["state"] == "running"
+        for it in canary, other:
+            it.land()
+            assert it.stream.connections >= 3
+            assert "reset" not in it.stream.events
+            assert "gap" not in it.stream.events
+
+
+def test_a_hundred_streams_of_a_server_that_is_asked_to_end_are_cut_without_done_and_resume(server: Server) -> None:
+    port = server.port
+    with flying(server, rate=200, follow=False) as canary:
+        readers = [Stream(server, canary.workload) for _ in range(100)]
+        until(lambda: all(reader.lines for reader in readers), 60)
+        assert server.process
+        server.process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        server.process.wait(20)
+        assert time.monotonic() - begun < 10
+        assert not any(reader.done for reader in readers)
+        server.start(port)
+        canary.says(200)
+        canary.land()
+        for reader in readers:
+            reader.end()
+            assert compare(canary.run, canary.sent(), reader.lines).faults == {}
+
+
+def test_a_killed_runner_makes_its_workload_lost_and_costs_no_line_that_it_had_read(server: Server) -> None:
+    with flying(server, follow=False) as canary, flying(server, follow=False) as other:
+        canary.says(500)
+        child, runner = child_of(server, canary.workload), runner_of(server, canary.workload)
+        os.kill(runner, signal.SIGKILL)
+        told = end(server, canary.workload, 10)
+        assert (told["state"], told["exit_code"]) == ("lost", None)
+        assert told["error"]
+        until(lambda: not alive(child))
+        canary.stream.end()
+        found = [r["message"] for r in records(server, canary.workload)]
+        verdict = compare(canary.run, len(found), found)
+        assert (verdict.faults, canary.stream.lines) == ({}, found)
+        assert download(server, canary.workload).decode().splitlines() == found
+        other.says(100)
+        other.land()
+
+
+def test_a_server_and_a_runner_killed_at_once_leave_a_store_that_opens_by_itself(server: Server) -> None:
+    port = server.port
+    with flying(server, follow=False) as lost, flying(server) as lives:
+        lost.says(300)
+        assert server.process
+        for pid in runner_of(server, lost.workload), server.process.pid:
+            os.kill(pid, signal.SIGKILL)
+        server.process.wait(10)
+        server.start(port)
+        told = end(server, lost.workload)
+        assert (told["state"], told["exit_code"]) == ("lost", None)
+        lost.stream.end()
+        assert compare(lost.run, told["lines"], lost.stream.lines).faults == {}
+        assert compare(lost.run, told["lines"], [r["message"] for r in records(server, lost.workload)]).faults == {}
+        lives.says(300)
+        lives.land()
+
+
+def test_a_killed_child_has_its_signal_and_every_line_that_it_wrote(server: Server) -> None:
+    with flying(server) as canary:
+        canary.says(300)
+        os.kill(child_of(server, canary.workload), signal.SIGKILL)
+        told = end(server, canary.workload)
+        assert (told["state"], told["signal"], told["exit_code"]) == ("failed", 9, None)
+        canary.stream.end()
+        assert canary.stream.done is not None
+        assert told.items() <= canary.stream.done.items()
+        assert compare(canary.run, told["lines"], canary.stream.lines).faults == {}
+    half = start(server, "printf abc; kill -9 $$")
+    assert end(server, half)["signal"] == 9
+    assert [r["message"] for r in records(server, half)] == ["abc"]
+    assert download(server, half) == b"abc"
+
+
+def test_a_server_that_stands_still_holds_up_no_child_and_loses_no_line(server: Server) -> None:
+    with flying(server, rate=0, count=100_000, width=100) as canary:
+        canary.says(1)
+        assert server.process
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            assert canary.sent() == 100_000  # 13 MB: it does not wait for anybody to read
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        canary.land()
+
+
+def test_a_reader_that_stands_still_goes_on_where_it_was(server: Server) -> None:
+    with flying(server, rate=2000) as canary:
+        canary.says(100)
+        follower = canary._follower
+        assert follower is not None
+        follower.send_signal(signal.SIGSTOP)
+        canary.says(4000)
+        follower.send_signal(signal.SIGCONT)
+        canary.land()
+
+
+def test_a_flood_beside_it_costs_the_canary_no_line(server: Server) -> None:
+    flood = start(server, "yes 'a flood of lines, each of them of about sixty bytes or so, without any end'", tty=False)
+    with flying(server, rate=200) as canary:
+        canary.says(1000)
+        answers = [seconds(server) for _ in range(20)]
+        assert server.http.post(f"{server.url}logstream/v1/workloads/{flood}/cancel").status_code == 202
+        canary.land()
+    assert end(server, flood)["state"] == "cancelled"
+    assert sorted(answers)[10] < 1  # the server has a hundred things to do beside reading a flood: none
+
+
+def seconds(server: Server) -> float:
+    begun = time.perf_counter()
+    server.get("info")
+    return time.perf_counter() - begun
+
+
+def test_a_thousand_readers_that_come_and_go_leave_nothing_and_cost_the_canary_nothing(server: Server) -> None:
+    assert server.process
+    files = f"/proc/{server.process.pid}/fd"
+    with flying(server, follow=False) as canary:
+        canary.says(100)
+        before = len(os.listdir(files))
+
+        def come_and_go() -> None:
+            for _ in range(100):
+                with server.http.stream("GET", f"{server.url}logstream/v1/workloads/{canary.workload}/logs") as answer:
+                    next(answer.iter_raw())
+
+        crowd = [threading.Thread(target=come_and_go) for _ in range(10)]
+        for one in crowd:
+            one.start()
+        for one in crowd:
+            one.join()
+        until(lambda: server.get("info")["connections"] == 1)
+        until(lambda: len(os.listdir(files)) <= before + 12)  # connections that the crowd's client keeps
+        canary.land()

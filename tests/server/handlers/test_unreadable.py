@@ -1,0 +1,111 @@
+"""A log that the disk does not give back: its own readers are told, everybody else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jupyter_logstream.store import download, segments
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from server.web import Site
+
+
+class BadDisk:
+    """An `os` whose reads of one file fail."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def pread(self, fd: int, size: int, at: int) -> bytes:
+        if os.path.exists(self.path) and os.path.samestat(os.fstat(fd), os.stat(self.path)):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return os.pread(fd, size, at)
+
+
+@pytest.fixture
+def bad(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def spoil(workload_id: str) -> None:
+        path = site.extension.store.folder(workload_id).path / "stdout.000"
+        for module in segments, download:
+            monkeypatch.setattr(module, "os", BadDisk(path))
+
+    return spoil
+
+
+async def test_what_cannot_be_read_is_a_gap_of_its_own_stream_and_others_go_on(site: Site, bad: Any) -> None:
+    first, broken, last = [await site.run(f"for i in $(seq 500); do echo {name} $i; done") for name in "abc"]
+    bad(broken)
+    names = [f"workload/{i}" for i in (broken, first, last)]
+    stream = await site.stream("v1/events", "POST", json={"streams": [{"stream": name} for name in names]})
+    await stream.rest()
+    for name in names[1:]:
+        assert [r["seq"] for r in stream.records(name)] == list(range(1, 501))
+    gaps = [(d["stream"], d["from"], d["to"], d["reason"], d["cursor"]) for d in stream.data("gap")]
+    assert gaps == [(names[0], 1, 500, "unreadable", 500)]
+    assert stream.records(names[0]) == []
+    assert {d["stream"] for d in stream.data("done")} == set(names)
+
+
+async def test_a_page_and_a_download_of_it_are_refused_and_the_lists_go_on(site: Site, bad: Any) -> None:
+    fine, broken = await site.run("echo a"), await site.run("echo b")
+    bad(broken)
+    site.extension.store._readers.clear()
+    for path in "records", "log.txt", "log.txt?source=stdout", "records?q=b", "marks?q=b&buckets=3", "matches?q=b":
+        answer = await site.ask("GET", f"v1/workloads/{broken}/{path}")
+        assert (answer.status, answer.json["reason"]) == (503, "log_unreadable"), path
+        assert str(site.extension.store.root).encode() not in answer.body
+    assert (await site.get(f"v1/workloads/{fine}/records"))["total"] == 1
+    assert {w["id"] for w in (await site.get("v1/workloads"))["workloads"]} == {fine, broken}
+    listed = await site.stream("v1/events?stream=workloads")
+    await listed.until(lambda s: {d["id"] for d in s.data("workload")} == {fine, broken})
+    assert (await site.ask("DELETE", f"v1/workloads/{broken}")).status == 204
+
+
+async def test_a_disk_that_is_read_only_refuses_starts_and_serves_what_there_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload_id = await site.run("echo a")
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    for body in {"command": "true"}, {"backend": "external"}, {"again": workload_id}:
+        answer = await site.ask("POST", "v1/workloads", json=body)
+        assert (answer.status, answer.json["reason"]) == (503, "no_room"), body
+        assert "Read-only" in answer.json["message"]
+        assert str(site.extension.store.root) not in answer.json["message"]
+    assert (await site.get("v1/info"))["workloads"] == 1
+    assert (await site.get(f"v1/workloads/{workload_id}/records"))["total"] == 1
+
+
+async def test_a_log_cut_underneath_its_readers_is_a_gap_and_goes_on(site: Site) -> None:
+    workload_id = await site.start("seq 1 300; read x; seq 301 400; read x", stdin=True, tty=False)
+    stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
+    await stream.until(lambda s: len(s.records()) == 300)
+    path = site.extension.store.folder(workload_id).path / "stdout.000"
+    os.truncate(path, 0)
+    await asyncio.sleep(0.6)  # the runner looks twice a second
+    await site.ask("POST", f"v1/workloads/{workload_id}/input", b"\n")
+    await stream.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
+    late = await site.stream(f"v1/events?stream=workload/{workload_id}")
+    await late.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
+    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1", b"\n")
+    for one in stream, late:
+        await one.rest()
+        assert len(one.data("done")) == 1
+    assert [r["seq"] for r in stream.records()] == list(range(1, 402))
+    assert [r["message"] for r in stream.records() if r["source"] == "stdout"] == [str(i) for i in range(1, 401)]
+    assert [(g["from"], g["to"]) for g in late.data("gap")] == [(1, 300)]
+    (told,) = [r["message"] for r in late.records() if r["source"] == "system"]
+    assert told.endswith("records 1 to 300 are gone")

@@ -1,0 +1,268 @@
+"""Files that somebody else had a hand in: nothing hangs, nothing wrong is served, what is lost is told and counted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server.store.on_disk import ID, downloaded, folder_of, opened, served, texts, write
+
+from jupyter_logstream.records import Record
+from jupyter_logstream.store.layout import BadIndex
+from jupyter_logstream.store.writer import LogWriter
+
+SEGMENT, ENTRIES, WIDE = 1000, 32, 26
+
+
+@pytest.fixture(autouse=True)
+def small(small_segments: Any) -> None:
+    small_segments(SEGMENT, ENTRIES)
+
+
+def lines(first: int, last: int) -> list[bytes]:
+    return [b"line %06d of the output\n" % i for i in range(first, last)]  # WIDE bytes each
+
+
+def numbered(found: list[str]) -> list[int]:
+    return [int(m[1]) for text in found if (m := re.fullmatch(r"line (\d{6}) of the output", text))]
+
+
+def system(root: Path) -> list[str]:
+    return [r.message for r in served(root) if r.source == "system"]
+
+
+# --- when nobody writes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("keeps", [None, 0, 1, 500, 999])
+def test_a_damaged_segment_in_the_middle_costs_its_own_lines_only_and_is_told(
+    root: Path, keeps: int | None, ended: bool
+) -> None:
+    folder = folder_of(root)
+    write(folder, *[("stdout", line) for line in lines(1, 201)], ("stderr", b"err\n"), end=ended)
+    path = folder / "stdout.002"
+    if keeps is None:
+        path.unlink()
+    else:
+        os.truncate(path, keeps)
+    if not ended:
+        LogWriter(folder).release()
+    found = numbered(texts(root, "stdout"))
+    lost = set(range(1, 201)) - set(found)
+    assert found == sorted(set(found))
+    assert lost <= set(range(1 + 2000 // WIDE, 2 + 3000 // WIDE))
+    assert texts(root, "stderr") == ["err"]
+    assert system(root)[0].startswith(f"{SEGMENT - (keeps or 0)} bytes of stdout were lost")
+    assert len(downloaded(folder, "stdout")) == 200 * WIDE
+    assert [r.seq for r in served(root)] == list(range(1, len(served(root)) + 1))
+
+
+@pytest.mark.parametrize("name", ["stdout", "notes"])
+def test_records_behind_damage_are_kept_and_appending_goes_on(root: Path, name: str) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for i in range(60):
+        log.write("stdout", lines(i, i + 1)[0])
+        log.publish([Record(0, 1e12, "info", f"note {i}", source="log")])
+    log.release()
+    os.truncate(folder / f"{name}.000", 300)
+    log = LogWriter(folder)
+    log.write("stdout", lines(60, 61)[0])
+    log.close()
+    assert numbered(texts(root, "stdout"))[-20:] == list(range(41, 61))
+    assert texts(root, "log")[-20:] == [f"note {i}" for i in range(40, 60)]
+    assert any(f"bytes of {name} were lost" in told for told in system(root))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("cut", [1, 13, 26, 27, 300])
+def test_lines_that_a_power_cut_took_from_the_tail_are_counted(root: Path, cut: int, ended: bool) -> None:
+    folder = folder_of(root)
+    write(folder, *[("stdout", line) for line in lines(1, 31)], end=ended)
+    os.truncate(folder / "stdout.000", 30 * WIDE - cut)
+    LogWriter(folder).release()
+    whole = (30 * WIDE - cut) // WIDE
+    unended = ended and cut % WIDE == 1  # it lacks nothing but its end
+    assert numbered(texts(root, "stdout")) == list(range(1, whole + 1 + unended))
+    records = 30 - whole - (1 if ended and cut % WIDE else 0)  # what is left of a line is a line once the log has ended
+    assert system(root) == ([f"{records} records were lost: their bytes are not there any more"] if records else [])
+    LogWriter(folder).release()
+    assert len(system(root)) == bool(records)  # told once
+
+
+@pytest.mark.parametrize("name", ["index.000", "stdout.000", "notes.000", "steps", "masked"])
+@pytest.mark.parametrize("cut", [1, 40, 200])
+def test_zeros_in_the_place_of_a_torn_tail_never_make_a_log_unreadable(
+    root: Path, small_segments: Any, name: str, cut: int
+) -> None:
+    small_segments(1 << 20, 1 << 10)
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for i in range(1, 21):
+        log.write("stdout", lines(i, i + 1)[0], masked=1)
+        log.publish([Record(0, 1e12, "info", f"note {i}", step=f"s{i % 4}", source="log")])
+    log.release()
+    path = folder / name
+    size = path.stat().st_size
+    os.truncate(path, max(size - cut, 0))
+    os.truncate(path, -(-size // 512) * 512)  # to the edge of a block, as file systems leave it
+    log = LogWriter(folder)
+    log.write("stdout", b"\n" + lines(21, 22)[0])
+    log.close()
+    found = numbered(texts(root, "stdout"))
+    assert found[-1] == 21
+    assert found[:12] == list(range(1, 13))
+    assert texts(root, "log")[:12] == [f"note {i}" for i in range(1, 13)]
+    assert downloaded(folder, "stdout").endswith(b"\n" + lines(21, 22)[0])
+
+
+WRONG_KEPT = [b"", b"{", b"[]", b"null", b"{}", b"\xff\0", b'{"first": "x", "ends": {}}', b'{"first": 0, "ends": {}}',
+              b'{"first": 3, "ends": 5}', b'{"first": 3, "ends": {"stdout": -1}}', bytes(40)]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG_KEPT)
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_is_said_of_retention_may_be_damaged(root: Path, wrong: bytes, ended: bool) -> None:
+    folder = folder_of(root)
+    write(folder, *[("stdout", line) for line in lines(1, 301)], end=ended, keep=4000)
+    before = served(root)
+    assert before[0].seq > 1
+    (folder / "kept").write_bytes(wrong)
+    after = served(root)
+    assert [r.message for r in after] == [r.message for r in before]
+    assert [r.seq for r in after] == [r.seq for r in before]
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.timeout(20)  # waiting for the other end of a pipe is the bug
+@pytest.mark.parametrize("plant", [pipe, link, a_folder])
+@pytest.mark.parametrize("name", ["stdout.000", "stdout.002", "index.000", "notes.000", "kept", "steps", "masked"])
+def test_what_is_planted_in_the_place_of_a_file_is_not_followed_nor_waited_for(
+    root: Path, plant: Callable[[Path], None], name: str
+) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for line in lines(1, 101):
+        log.write("stdout", line, masked=1)
+    log.publish([Record(0, 1e12, "info", "note", step="fit", source="log")])
+    log.close()
+    shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / name).unlink(missing_ok=True)
+    plant(folder / name)
+    with opened(root) as store:
+        try:
+            for after in range(0, 101, 20):
+                assert b"root:" not in store.read(ID, after, 20).encode()
+        except BadIndex:  # 503: the log cannot be read
+            assert name not in {"steps", "masked"}
+        assert store.size(ID) >= 0
+
+
+def test_files_of_other_names_are_no_segments(root: Path) -> None:
+    folder = folder_of(root)
+    write(folder, *[("stdout", line) for line in lines(1, 101)], end=True)
+    for name in "stdout.0001", "stdout.9", "index.0001", "index.\N{SUPERSCRIPT TWO}", "notes.00", "stdout.000.bak":
+        (folder / name).write_bytes(b"x" * 50)
+    assert numbered(texts(root)) == list(range(1, 101))
+    assert downloaded(folder) == b"".join(lines(1, 101))
+
+
+# --- while it is written ----------------------------------------------------------------------------------------------
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def rotate(path: Path) -> None:
+    path.rename(path.with_name(f"old-{path.name}"))
+    path.touch()
+
+
+HANDS = [remove, empty, shorten, rotate]
+
+
+@pytest.mark.parametrize("hand", HANDS)
+@pytest.mark.parametrize("name", ["stdout", "stderr", "notes"])
+def test_bytes_never_go_where_nobody_finds_them(root: Path, hand: Callable[[Path], None], name: str) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for i in range(1, 11):
+        log.write("stdout", lines(i, i + 1)[0])
+        log.write("stderr", lines(i, i + 1)[0])
+        log.publish([Record(0, 1e12, "info", f"note {i}", source="log")])
+    log.write("stdout", b"half a")
+    hand(folder / f"{name}.000")
+    for file in log._files.values():
+        file._open._looked = float("-inf")  # half a second later
+    writes = {
+        "stdout": lambda: log.write("stdout", b" line\n" + lines(11, 12)[0]),
+        "stderr": lambda: log.write("stderr", lines(11, 12)[0]),
+        "notes": lambda: log.publish([Record(0, 1e12, "info", "note 11", source="log")]),
+    }
+    for one in sorted(writes, key=lambda it: it != name):  # what was hit first: what comes after it is kept
+        writes[one]()
+    log.close()
+    told = served(root)
+    assert told[0].seq == 31  # what lies before it is a gap
+    assert [r.seq for r in told] == list(range(31, 31 + len(told)))
+    assert f"{name} was removed, cut or replaced while it was written: records 1 to 30 are gone" in system(root)
+    assert numbered(texts(root, "stdout"))[-1:] == numbered(texts(root, "stderr")) == [11]
+    assert texts(root, "log") == ["note 11"]
+    if name != "stdout":
+        assert texts(root, "stdout")[0] == "half a line"
+    LogWriter(folder).release()
+    assert served(root) == told  # nothing to mend
+
+
+@pytest.mark.parametrize("hand", HANDS)
+def test_an_index_that_goes_while_it_is_written_is_made_anew_and_costs_no_line(
+    root: Path, hand: Callable[[Path], None]
+) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for i in range(1, 11):
+        log.write("stdout", lines(i, i + 1)[0])
+    log.write("stdout", b"half a")
+    hand(folder / "index.000")
+    log._index._open._looked = float("-inf")
+    log.write("stdout", b" line\n" + lines(11, 12)[0])
+    log.close()
+    assert numbered(texts(root)) == list(range(1, 12))
+    assert texts(root)[10] == "half a line"
+    assert system(root) == []
+
+
+def test_what_goes_with_the_last_line_is_told_at_the_end(root: Path) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for i in range(1, 4):
+        log.write("stdout", lines(i, i + 1)[0])
+    (folder / "stdout.000").unlink()  # and nothing is written any more
+    log.close()
+    assert system(root) == ["stdout was removed, cut or replaced while it was written: records 1 to 3 are gone"]
