@@ -189,7 +189,9 @@ export class Board implements Painter, RowSource {
     // What is folded makes room for other lines, in which there may be something to fold.
     for (let pass = 0; this.#group(); pass++) {
       viewport.layout(this);
-      if (pass === MAX_PASSES) return this.#changed(); // the rest in the next frame
+      if (pass < MAX_PASSES) continue;
+      this.#changed(); // the rest in the next frame
+      return;
     }
   }
 
