@@ -117,8 +117,9 @@ def test_rows_can_be_chosen_and_opened_by_mouse_and_keyboard(notebook: Open, ser
     for model in "tiny", "nobody", "busy":
         ask(server, model)
     table.page.eventually(lambda: table.rows.count() == 3, "three")
-    chips = table.host.locator(".chip:visible").all_inner_texts()
-    assert [" ".join(chip.split()) for chip in chips] == ["All 3", "Completed 1", "Error 2"]
+    chips = table.host.locator(".chip:visible")
+    wanted = ["All 3", "Completed 1", "Error 2"]
+    table.page.eventually(lambda: [" ".join(chip.split()) for chip in chips.all_inner_texts()] == wanted, "counts")
     table.host.locator('.chip[data-of="error"]').click()
     table.page.eventually(lambda: table.texts("what") == ["busy", "nobody"], "errors only")
     table.host.locator('.chip[data-of="all"]').click()
