@@ -1,7 +1,6 @@
 """How tests share the machine when several processes run them (`-n`). A pytest plugin; it must not know any test.
 
-Tests that share a server stay in one process. One that is marked `alone` runs while no other process runs any. Those
-with a browser, which are long, begin: so what is left at the end can be spread evenly.
+Tests that share a server stay in one process. One that is marked `alone` runs while no other process runs any.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ SERVERS = {"lab", "notebook", "both", "labextension", "anywidget"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put them into the order in which they are handed out."""
-    items.sort(key=lambda item: not item.get_closest_marker("browser"))
+    """Those with a browser come last: it leaves an event loop running, which others would not bear."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.hookimpl(optionalhook=True)
