@@ -16,8 +16,14 @@ LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
 
+# The service of notebooks/llm_requests.ipynb, which tells what this means.
+LLM := 127.0.0.1:8399
+PRICES := {'tiny*': {'input': 1.0, 'cached': 0.5, 'output': 4.0}}
+UPSTREAMS := {'llm': {'url': 'http://$(LLM)/v1', 'headers': {'Authorization': 'Bearer sk-of-the-demo'}, 'prices': $(PRICES)}, \
+  'claude': {'url': 'http://$(LLM)', 'headers': {'x-api-key': 'sk-of-the-demo'}, 'prices': $(PRICES)}}
+
 demo: install
-	$(BIN)/python -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
+	$(BIN)/python -m jupyter lab --LogStream.upstreams="$(UPSTREAMS)" --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # So many processes run the tests; 0 is this one alone. tests/turns.py says who runs what.
 WORKERS ?= 2
@@ -34,6 +40,7 @@ soak: install
 	$(BIN)/python tests/canary/soak.py $(or $(SECONDS),600) $(or $(SEED),1)
 
 bench: install benchmarks/peers/node_modules/.package-lock.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lint: install

@@ -9,9 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from . import detection, fanin, find, page, readers, start, throughput, view
+from . import detection, fanin, find, page, proxy, readers, start, throughput, view
 
-ALL = (start, throughput, fanin, readers, detection, page, view, find)
+ALL = (start, throughput, fanin, readers, detection, proxy, page, view, find)
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 
 

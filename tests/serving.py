@@ -150,6 +150,7 @@ class Kernel:
     """Runs code in a kernel, as cells of a notebook do."""
 
     def __init__(self, connection_file: Path) -> None:
+        self.name = connection_file.stem.removeprefix("kernel-")
         self.client = BlockingKernelClient(connection_file=str(connection_file))
         self.client.load_connection_file()
         self.client.start_channels()
@@ -161,7 +162,7 @@ class Kernel:
         content["stop_on_error"] = False  # else it would leave out what comes next
         message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
         self.client.shell_channel.send(message)
-        printed, asked = [], message["header"]["msg_id"]
+        printed, failed, asked = [], "", message["header"]["msg_id"]
         self.warned = ""
         while True:
             got = self.client.get_iopub_msg(timeout=timeout)
@@ -173,10 +174,11 @@ class Kernel:
             elif kind == "stream":
                 self.warned += content["text"]
             elif kind == "error":
-                raise AssertionError("\n".join(content["traceback"]))
+                failed = "\n".join(content["traceback"])
             elif kind in {"execute_result", "display_data"}:
                 self.shown = content["data"]
             elif kind == "status" and content["execution_state"] == "idle":
+                assert not failed, failed  # not before: what is asked of a kernel while it fails is dropped
                 return "".join(printed)
 
     def json(self, expression: str) -> Any:

@@ -18,6 +18,7 @@ from .frame_stream import FrameStreamHandler
 from .frames import Subscription
 from .log_frames import LogSubscription, NextTurn, WorkloadSubscription
 from .request import RESOURCE, Refused, number
+from .request_frames import RequestsSubscription
 from .workload_frames import WorkloadsSubscription
 
 MOST_STREAMS = 500
@@ -74,6 +75,8 @@ class SingleStreamHandler(FrameStreamHandler):
     def _subscribe(self, asked: Asked, next_turn: NextTurn) -> Subscription:
         if asked.stream == "workloads":
             return WorkloadsSubscription(self.workload_list, asked.start, asked.name)
+        if asked.stream == "requests":
+            return RequestsSubscription(self.settings["logstream"].request_log, asked.start, asked.name)
         if asked.stream == "service":
             log = self.service_log
             return LogSubscription(

@@ -58,6 +58,20 @@ class BarePage:
             [f"{self.server.url}static/jupyter_logstream/view.js", {"workload": workload, **options}],
         )
 
+    def show_requests(self, **options: Any) -> Locator:
+        """Put the table of requests in; its host."""
+        self.page.evaluate(
+            """async ([url, options]) => {
+              const { showRequests } = await import(url);
+              window.view?.dispose();
+              const host = document.createElement("div");
+              document.getElementById("host").replaceChildren(host);
+              window.view = showRequests(host, { height: 0, protocol: 1, ...options });
+            }""",
+            [f"{self.server.url}static/jupyter_logstream/requests.js", options],
+        )
+        return self.page.locator('[data-logstream="requests"]')
+
     @property
     def view(self) -> Locator:
         """The view's host; locators look through its shadow root."""

@@ -8,6 +8,8 @@ const CLAIM = Symbol.for("jupyter-logstream.outputs");
 
 export interface Bundle {
   readonly workload: string;
+  /** The other server that has it, as the configuration calls it; empty: this one. */
+  readonly upstream: string;
   readonly protocol: number;
   readonly kept: Kept | undefined;
 }
@@ -15,8 +17,9 @@ export interface Bundle {
 type Fields = { readonly [name: string]: unknown };
 
 export function readBundle(value: unknown): Bundle {
-  const { workload, protocol, final } = fields(value);
-  return { workload: text(workload) ?? "", protocol: Number(protocol), kept: readKept(final) };
+  const { workload, upstream, protocol, final } = fields(value);
+  const whose = { workload: text(workload) ?? "", upstream: text(upstream) ?? "" };
+  return { ...whose, protocol: Number(protocol), kept: readKept(final) };
 }
 
 function readKept(value: unknown): Kept | undefined {
