@@ -16,18 +16,31 @@ LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
 
-demo: install
-	$(BIN)/python -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
+# The service of notebooks/llm_requests.ipynb, which tells what this means.
+LLM := 127.0.0.1:8399
+PRICES := {'tiny*': {'input': 1.0, 'cached': 0.5, 'output': 4.0}}
+UPSTREAMS := {'llm': {'url': 'http://$(LLM)/v1', 'headers': {'Authorization': 'Bearer sk-of-the-demo'}, 'prices': $(PRICES)}, \
+  'claude': {'url': 'http://$(LLM)', 'headers': {'x-api-key': 'sk-of-the-demo'}, 'prices': $(PRICES)}}
 
+demo: install
+	$(BIN)/python -m jupyter lab --LogStream.upstreams="$(UPSTREAMS)" --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# So many processes run the tests; 0 is this one alone. tests/turns.py says who runs what.
+WORKERS ?= 2
+
+# A part that fails keeps no other from running. pytest has the last word.
 test: install browser
-	cd js && npm test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	failed=0; \
+	(cd js && npm test) || failed=1; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS) || failed=1; \
+	exit $$failed
 
 # Canaries and random faults for SECONDS (600), with a verdict; SEED=2 breaks things in another order.
 soak: install
 	$(BIN)/python tests/canary/soak.py $(or $(SECONDS),600) $(or $(SEED),1)
 
 bench: install benchmarks/peers/node_modules/.package-lock.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lint: install

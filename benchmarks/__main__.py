@@ -9,9 +9,10 @@ import json
 import sys
 from pathlib import Path
 
-from . import detection, fanin, page, readers, start, throughput, view
+from . import detection, fanin, find, page, proxy, readers, start, throughput, view
 
-PARTS = {part.__name__.rpartition(".")[2]: part for part in (start, throughput, fanin, readers, detection, page, view)}
+ALL = (start, throughput, fanin, readers, detection, proxy, page, view, find)
+PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 
 
 def main(chosen: list[str]) -> None:

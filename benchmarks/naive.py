@@ -1,6 +1,6 @@
 """The peer that everybody writes first: a Tornado handler that sends one event per line of its child, and flushes.
 
-python naive.py PORT; then `GET /?count=N` streams `emit.py N`.
+python naive.py PORT; then `/?count=N` streams `emit.py N`, `/?rate=R&seconds=S` `ticks.py R S`, `/?file=PATH` a file.
 """
 
 import asyncio
@@ -9,16 +9,22 @@ from pathlib import Path
 
 from tornado.web import Application, RequestHandler
 
+HERE = Path(__file__).parent
+
 
 class Naive(RequestHandler):
     """One child, one event and one flush per line."""
 
     async def get(self) -> None:
         self.set_header("Content-Type", "text/event-stream")
-        emit = str(Path(__file__).with_name("emit.py"))
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, emit, self.get_argument("count"), stdout=asyncio.subprocess.PIPE
-        )
+        argument = self.get_query_argument
+        if path := argument("file", ""):
+            command = ["cat", path]
+        elif rate := argument("rate", ""):
+            command = [sys.executable, str(HERE / "ticks.py"), rate, argument("seconds")]
+        else:
+            command = [sys.executable, str(HERE / "emit.py"), argument("count")]
+        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert child.stdout is not None
         async for line in child.stdout:
             self.write(b"data: " + line + b"\n")

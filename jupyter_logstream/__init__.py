@@ -14,17 +14,23 @@ if TYPE_CHECKING:
     from jupyter_logstream.capturing.marking import step
     from jupyter_logstream.capturing.output_capture import capture
     from jupyter_logstream.client import Workload, attach, run, workloads
-    from jupyter_logstream.widgets import LogView, WorkloadTable
+    from jupyter_logstream.outgoing import proxy_url, request_log
+    from jupyter_logstream.recording import record_requests
+    from jupyter_logstream.widgets import LogView, RequestTable, WorkloadTable
 
 __version__ = "0.1.0"
 __all__ = [
     "LogHandler",
     "LogView",
+    "RequestTable",
     "Workload",
     "WorkloadTable",
     "__version__",
     "attach",
     "capture",
+    "proxy_url",
+    "record_requests",
+    "request_log",
     "run",
     "step",
     "workloads",
@@ -32,9 +38,11 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(["run", "workloads", "attach", "Workload"], "client"),
-    **dict.fromkeys(["LogView", "WorkloadTable"], "widgets"),
+    **dict.fromkeys(["LogView", "RequestTable", "WorkloadTable"], "widgets"),
+    **dict.fromkeys(["proxy_url", "request_log"], "outgoing"),
     "LogHandler": "capturing.log_capture",
     "capture": "capturing.output_capture",
+    "record_requests": "recording",
     "step": "capturing.marking",
 }
 

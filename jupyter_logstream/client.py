@@ -34,7 +34,9 @@ from jupyter_logstream.records import Record
 from jupyter_logstream.snapshot import LINES, as_final, as_html, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+
+    import httpx
 
     from jupyter_logstream.widgets import LogView
 
@@ -131,7 +133,15 @@ def workloads(state: str | None = None, limit: int = 50) -> list[Workload]:
 
 
 def attach(id: str) -> Workload:  # noqa: A002 - the protocol's own name
-    """Get a workload back by its id, in any kernel. Raises NotFound."""
+    """Get a workload back by its id, in any kernel. Raises NotFound.
+
+    `"runs:ID"`: the workload ID of another log server, which this server's configuration calls the upstream `runs`.
+    """
+    upstream, is_remote, remote_id = id.partition(":")
+    if is_remote:
+        from jupyter_logstream.remote import attach_remote  # noqa: PLC0415 - for those who have one
+
+        return attach_remote(upstream, remote_id)
     workload = Workload(id)
     try:
         workload.info  # noqa: B018 - asks the server
@@ -143,30 +153,44 @@ def attach(id: str) -> Workload:  # noqa: A002 - the protocol's own name
 class Workload:
     """A handle on a workload. As the last line of a cell it shows the live log; `await` it or `wait()` for its end."""
 
-    __slots__ = ("_final", "_seen", "id")
+    __slots__ = ("_final", "_seen", "id", "upstream")
 
-    def __init__(self, id: str, info: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - as above
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - as above
+        info: Mapping[str, Any] | None = None,
+        upstream: str | None = None,
+    ) -> None:
         self.id = id
+        self.upstream = upstream  # whose workload it is: None for this server's own
         self._seen = (repr(info.get("name")), info["state"]) if info else ()  # when it was listed; for its repr only
         self._final = dict(info) if info and info["state"] in FINAL else None  # never changes again, so may be kept
 
     def __repr__(self) -> str:
-        return f"Workload({', '.join([repr(self.id), *self._seen])})"
+        name = self.id if self.upstream is None else f"{self.upstream}:{self.id}"
+        return f"Workload({', '.join([repr(name), *self._seen])})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Workload) and other.id == self.id
+        return isinstance(other, Workload) and (other.id, other.upstream) == (self.id, self.upstream)
 
     def __hash__(self) -> int:
-        return hash(self.id)
+        return hash((self.id, self.upstream))
 
-    def _path(self, rest: str = "") -> str:
-        return f"workloads/{quote(self.id, safe='')}{rest}"
+    @property
+    def _root(self) -> str:
+        return "v1" if self.upstream is None else f"proxy/{self.upstream}/v1"
+
+    def _call(self, method: str, rest: str = "", **given: Any) -> httpx.Response:
+        return call(method, f"workloads/{quote(self.id, safe='')}{rest}", root=self._root, **given)
+
+    def _frames(self, **start: Any) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        return frames(self.id, self._root, **start)
 
     @property
     def info(self) -> dict[str, Any]:
         """All that the server knows, as the protocol has it; asked anew until it is final."""
         if self._final is None:
-            info: dict[str, Any] = call("GET", self._path()).json()
+            info: dict[str, Any] = self._call("GET").json()
             if info["state"] not in FINAL:
                 return info
             self._final = info
@@ -217,20 +241,20 @@ class Workload:
     async def _end(self) -> Workload:
         if self._final is None:
             # Only the end matters: no history, and of what comes the rarest there is.
-            async for kind, data in frames(self.id, tail=0, source="system"):
+            async for kind, data in self._frames(tail=0, source="system"):
                 if kind == "done":
                     self._final = {field: value for field, value in data.items() if field not in {"stream", "cursor"}}
         return self
 
     def cancel(self) -> Workload:
         """Ask it to end (TERM to all its processes, KILL after the grace time); returns at once."""
-        call("POST", self._path("/cancel"))
+        self._call("POST", "/cancel")
         return self
 
     def send(self, text: str | bytes = "", *, eof: bool = False) -> None:
         """Write to its standard input; `eof` closes that. Needs `run(..., stdin=True)`, else raises Rejected."""
         raw = text.encode() if isinstance(text, str) else text
-        call("POST", self._path("/input"), params={"eof": 1} if eof else None, raw=raw)
+        self._call("POST", "/input", params={"eof": 1} if eof else None, raw=raw)
 
     def logs(
         self,
@@ -268,11 +292,11 @@ class Workload:
             params["after"] = page["next"]
 
     def _page(self, **params: Any) -> dict[str, Any]:
-        return call("GET", self._path("/records"), params=params).json()  # type: ignore[no-any-return]
+        return self._call("GET", "/records", params=params).json()  # type: ignore[no-any-return]
 
     def follow(self, after: int = 0) -> Reader:
         """Its records as they come, up to its end: `for record in ...` or `async for`. See Reader."""
-        return Reader(self.id, after)
+        return Reader(self.id, after, self._root)
 
     def wait_for(self, pattern: str | re.Pattern[str], timeout: float | None = None) -> Record:
         """Block until a line matches the regular expression `pattern` (earlier ones count); returns its record.
@@ -290,7 +314,7 @@ class Workload:
 
     async def _find(self, pattern: re.Pattern[str]) -> Record | None:
         last = 0
-        async for kind, data in frames(self.id, after=0):
+        async for kind, data in self._frames(after=0):
             if kind == "logs":
                 for record in data["logs"]:
                     last = record["seq"]
@@ -303,7 +327,7 @@ class Workload:
 
     def text(self) -> str:
         """All output as it was written, decoded as UTF-8; what is not UTF-8 becomes U+FFFD."""
-        return call("GET", self._path("/log.txt")).content.decode("utf-8", "replace")
+        return self._call("GET", "/log.txt").content.decode("utf-8", "replace")
 
     def df(self) -> Any:
         """The records as a pandas DataFrame (`ts` as UTC times); without pandas: as a list of dicts."""
@@ -341,12 +365,14 @@ class Workload:
     def snapshot(self) -> dict[str, Any]:
         """What a notebook keeps of it: text, HTML and our own JSON, with the last lines once it has ended."""
         known: dict[str, Any] = {"workload": self.id, "protocol": PROTOCOL, "version": __version__}
+        if self.upstream is not None:
+            known["upstream"] = self.upstream
         error, records = None, []
         try:
             info = self.info
             if info["state"] in FINAL:
                 records = self.logs(tail=LINES)
-                error = first_error(info, lambda path, **params: call("GET", self._path(path), params=params).json())
+                error = first_error(info, lambda path, **params: self._call("GET", path, params=params).json())
         except LogStreamError as failure:  # a handle can always be shown
             info = {"command": repr(self), "state": str(failure), "id": self.id}
         if info["state"] in FINAL:

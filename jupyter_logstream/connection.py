@@ -38,6 +38,9 @@ PROTOCOL = 1
 SILENCE = 15.0
 """Seconds without a byte after which a stream counts as cut; the server pings every 5 s."""
 
+SILENCE_ELSEWHERE = 600.0
+"""The same for log servers of somebody else's: one without pings is silent for as long as its program is."""
+
 
 class LogStreamError(Exception):
     """What jupyter-logstream raises; catch this for all of them."""
@@ -94,14 +97,20 @@ def find_server() -> Place:
 
 
 def call(
-    method: str, path: str, *, params: Mapping[str, Any] | None = None, body: object = None, raw: bytes | None = None
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    body: object = None,
+    raw: bytes | None = None,
+    root: str = "v1",
 ) -> httpx.Response:
-    """Make one call to `logstream/v1/{path}` and block for the answer; `body` goes as JSON, `raw` as it is.
+    """Make one call to `logstream/{root}/{path}` and block for the answer; `body` goes as JSON, `raw` as it is.
 
     Tried a second time when the connection failed, so every POST must be safe to repeat. Raises LogStreamError.
     """
     try:
-        return block(fetch(method, path, params=params, body=body, raw=raw))
+        return block(fetch(method, path, params=params, body=body, raw=raw, root=root))
     except LogStreamError as error:
         raise error.with_traceback(None) from error.__cause__  # the frames of our loop and thread tell nobody anything
 
@@ -114,6 +123,7 @@ async def fetch(
     body: object = None,
     raw: bytes | None = None,
     kind: str = "application/octet-stream",
+    root: str = "v1",
 ) -> httpx.Response:
     """`call`, to be awaited on the loop of this module; `kind`: what `raw` is."""
     import httpx  # noqa: PLC0415 - lazily, see above
@@ -128,7 +138,7 @@ async def fetch(
         }
         try:
             response = await _http(place.url).request(
-                method, f"{place.url}/logstream/v1/{path}", params=params, content=content, headers=headers
+                method, f"{place.url}/logstream/{root}/{path}", params=params, content=content, headers=headers
             )
         except httpx.TransportError as error:
             if attempt == 2 or raw is not None:
@@ -141,8 +151,24 @@ async def fetch(
 
 
 @asynccontextmanager
-async def open_events(streams: list[dict[str, Any]]) -> AsyncIterator[AsyncIterator[Event]]:
-    """Open `v1/events` for `streams`; yields its events as they come. Raises NoServer where it is cut or silent."""
+async def open_events(streams: list[dict[str, Any]], root: str = "v1") -> AsyncIterator[AsyncIterator[Event]]:
+    """Open `{root}/events` for `streams`; yields its events as they come. Raises NoServer where it is cut or silent."""
+    async with _open_stream("POST", f"{root}/events", {"streams": streams}) as events:
+        yield events
+
+
+@asynccontextmanager
+async def open_simple(path: str, last_id: str = "") -> AsyncIterator[AsyncIterator[Event]]:
+    """Open a stream of the simple form at `logstream/{path}`, behind the event with the id `last_id`. As above."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    async with _open_stream("GET", path, None, headers, SILENCE_ELSEWHERE) as events:
+        yield events
+
+
+@asynccontextmanager
+async def _open_stream(
+    method: str, path: str, body: object, more: Mapping[str, str] | None = None, silence: float = SILENCE
+) -> AsyncIterator[AsyncIterator[Event]]:
     import httpx  # noqa: PLC0415 - lazily, see above
 
     place = find_server()
@@ -150,10 +176,11 @@ async def open_events(streams: list[dict[str, Any]]) -> AsyncIterator[AsyncItera
         "Authorization": f"Bearer {place.secret}",
         "Accept": "text/event-stream",
         "Accept-Encoding": "identity",  # a compressor would hold events back
+        **(more or {}),
     }
-    url, timeout = f"{place.url}/logstream/v1/events", httpx.Timeout(10, read=SILENCE)
+    url, timeout = f"{place.url}/logstream/{path}", httpx.Timeout(10, read=silence)
     try:
-        request = _http(place.url).stream("POST", url, json={"streams": streams}, headers=headers, timeout=timeout)
+        request = _http(place.url).stream(method, url, json=body, headers=headers, timeout=timeout)
         async with request as response:
             if response.is_error:
                 await response.aread()
@@ -204,6 +231,11 @@ def block(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         raise TimeoutError(str(error)) from None
     finally:
         future.cancel()  # an interrupted cell lets go of its stream
+
+
+def later(work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    """Run `work` on the loop, and do not wait for it."""
+    return asyncio.run_coroutine_threadsafe(work, _loop())
 
 
 async def across(work: Coroutine[Any, Any, T]) -> T:

@@ -70,7 +70,8 @@ def show(workload: Workload) -> None:
     live, metadata = view.live()
     _put_out({**live, **workload.snapshot()}, metadata=metadata, display_id=output.id)
     shell = get_ipython()
-    if getattr(shell, "kernel", None) is not None:  # a terminal cannot take back what it has printed
+    # A terminal cannot take back what it has printed; of another server's workload the view itself sees the end.
+    if getattr(shell, "kernel", None) is not None and workload.upstream is None:
         on_rerun(output.drop)
         _watch(output, shell)
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jupyter_core.paths import jupyter_data_dir
+from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 from tornado.ioloop import PeriodicCallback
-from traitlets import Bool, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Float, Int, List, Unicode, Union
 
 from .backends import Backend
 from .backends.local import LocalBackend
+from .calls.journal import Journal
+from .calls.log import RequestLog
+from .calls.prices import Prices
 from .engine import Engine
 from .folder import read_json, write_json
 from .handlers import routes
 from .handlers.event_stream import OpenStreams
 from .masking import SECRET_NAMES, Masker, secret_values
+from .proxy.upstreams import Upstream, check_upstreams
 from .publishing import Publisher
 from .retention import Limits
 from .service_log import ServiceLog
 from .store.file import FileStore, StoreInUse
 from .workload_list import WorkloadList
+
+if TYPE_CHECKING:
+    from .proxy.transport import UpstreamClient
 
 _STORES = 64  # servers of one user that may run side by side
 _ACTIVITY_PAUSE = 30_000  # ms
@@ -61,13 +70,29 @@ class LogStream(ExtensionApp):
         config=True
     )
 
+    upstreams = Union(
+        [Dict(), Unicode()],  # what is no literal is for us to refuse, in words
+        help='Services that the proxy leads to: {"name": {"url": "https://...", "headers": {...}}}; see docs/proxy.md.',
+    ).tag(config=True)
+    request_bodies = Int(
+        0, min=0, help="Bytes of each request's and response's body that the request log keeps, masked; 0: none."
+    ).tag(config=True)
+    request_listeners = Int(100, min=0, help="How many readers the stream of the request log may have.").tag(
+        config=True
+    )
+
     engine: Engine
     store: FileStore
+    checked_upstreams: dict[str, Upstream]
+    upstream_client: UpstreamClient
+    request_log: RequestLog
+    prices: Prices
     streams: OpenStreams
     workload_list: WorkloadList
     publisher: Publisher
     service_log: ServiceLog
     secret: str
+    secret_values: list[bytes]
 
     def initialize_settings(self) -> None:
         """Open the store and make the engine; handlers find both by the settings."""
@@ -75,6 +100,7 @@ class LogStream(ExtensionApp):
         self.store = self._open_store()
         self.secret = self._keep_secret()
         self.streams = OpenStreams()
+        self._open_proxy()
         backends: dict[str, Backend] = {
             "local": LocalBackend(keep=self.log_bytes, grace=self.cancel_grace, secret_names=self.secret_names)
         }
@@ -87,10 +113,24 @@ class LogStream(ExtensionApp):
         )
         self.engine = Engine(self.store, backends, Path(self.serverapp.root_dir).absolute(), limits, self.log)
         self.workload_list = WorkloadList(self.engine, self.store)
-        values = self._secret_values()
+        values = self.secret_values = self._secret_values()
         self.publisher = Publisher(self.engine, self.store, Masker(values))
         self.service_log = ServiceLog(values)
         self.settings["logstream"] = self
+
+    def _open_proxy(self) -> None:
+        self.checked_upstreams, problems = check_upstreams(self.upstreams)
+        for problem in problems:
+            self.log.error("The proxy does without an upstream: %s", problem)
+        if self.checked_upstreams:  # what carries exchanges is heavy: not for those who have none
+            from .proxy.transport import UpstreamClient  # noqa: PLC0415 - as said
+
+            self.upstream_client = UpstreamClient()
+        journal = Journal(self.store.root / "requests")
+        self.request_log = RequestLog(journal, self.log, max_age=self.max_age_days * 86400)
+        self.request_readers = 0
+        self.prices = Prices(Path(jupyter_config_dir()) / "logstream-prices.json")
+        self.open_calls: set[asyncio.Task[None]] = set()
 
     def initialize_handlers(self) -> None:
         """Add our routes."""
@@ -109,10 +149,18 @@ class LogStream(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Cut the streams and let go of the store; what runs goes on."""
+        if "logstream" not in self.settings:  # we could not start, and were told to stop all the same
+            return
         self.streams.close()
         self.service_log.leave()
         if hasattr(self, "_activity"):
             self._activity.stop()
+        for call in list(self.open_calls):
+            call.cancel()
+        await asyncio.gather(*self.open_calls, return_exceptions=True)
+        if self.checked_upstreams:
+            await self.upstream_client.close()
+        self.request_log.close()
         await self.engine.close()
         self.store.close()
 
@@ -127,13 +175,12 @@ class LogStream(ExtensionApp):
         raise StoreInUse(f"{_STORES} servers of this user have a log store open")
 
     def _secret_values(self) -> list[bytes]:
-        """What must stand in no log: the kernels' secret, Jupyter's token, and the environment's secrets."""
+        """What must stand in no log: the kernels' secret, the token, upstreams' keys, the environment's secrets."""
         assert self.serverapp is not None  # noqa: S101 - as above
         token = getattr(self.serverapp.identity_provider, "token", "") or ""
-        return [
-            *(text.encode() for text in (self.secret, token) if text),
-            *secret_values(os.environ, self.secret_names),
-        ]
+        keys = [secret for upstream in self.checked_upstreams.values() for secret in upstream.secrets]
+        ours = [text.encode() for text in (self.secret, token, *keys) if text]
+        return [*ours, *secret_values(os.environ, self.secret_names)]
 
     @property
     def _address(self) -> Path:

@@ -37,6 +37,7 @@ class Reader:
 
     workload: str
     after: int = 0
+    root: str = "v1"
 
     def __iter__(self) -> Iterator[Record]:
         batches = self._batches()
@@ -58,20 +59,21 @@ class Reader:
                 raise
 
     async def _batches(self) -> AsyncGenerator[list[Record], None]:
-        async for kind, data in frames(self.workload, after=self.after):
+        async for kind, data in frames(self.workload, self.root, after=self.after):
             if kind == "logs" and data["logs"]:
                 yield [Record.from_json(record) for record in data["logs"]]
 
 
-async def frames(workload: str, **start: Any) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+async def frames(workload: str, root: str = "v1", **start: Any) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     """The frames of a workload's stream as (event, data) up to and with `done`, on the loop of connection.py.
 
-    `start`: where to begin and what to leave out, as `v1/events` names it (`after`, `tail`, `level`, `source` ...).
+    `root`: whose workload it is (see `connection.call`). `start`: where to begin and what to leave out, as `v1/events`
+    names it (`after`, `tail`, `level`, `source` ...).
     """
     name, failures, contact = f"workload/{workload}", 0, time.monotonic()
     while True:
         try:
-            async with open_events([{"stream": name, **start}]) as events:
+            async with open_events([{"stream": name, **start}], root) as events:
                 async for event in events:
                     failures, contact = 0, time.monotonic()
                     data = json.loads(event.data)

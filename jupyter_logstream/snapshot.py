@@ -68,23 +68,42 @@ def as_final(info: Mapping[str, Any], records: Sequence[Record], error: FirstErr
 
 def list_as_text(infos: Sequence[Mapping[str, Any]]) -> str:
     """A line for each workload."""
-    rows = [_HEADINGS, *map(_row, infos)] if infos else [("No workloads.",)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return _fit(lines)
+    return _text_table(_HEADINGS, [_row(info) for info in infos], "No workloads.")
 
 
 def list_as_html(infos: Sequence[Mapping[str, Any]]) -> str:
     """The same as a table, escaped."""
-    if not infos:
-        return "<pre>No workloads.</pre>"
-    rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in _row(info)) for info in infos]
-    head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
-    body = _fit([f"<tr>{row}</tr>" for row in rows])
-    return f"<table><tr>{head}</tr>\n{body}</table>"
+    return _html_table(_HEADINGS, [_row(info) for info in infos], "No workloads.")
+
+
+def requests_as_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each row of the request log."""
+    return _text_table(_REQUEST_HEADINGS, [_request(row) for row in rows], "No calls.")
+
+
+def requests_as_html(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a table, escaped."""
+    return _html_table(_REQUEST_HEADINGS, [_request(row) for row in rows], "No calls.")
+
+
+def _text_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], nothing: str) -> str:
+    cells = [headings, *rows] if rows else [(nothing,)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return _fit(lines)
+
+
+def _html_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], nothing: str) -> str:
+    if not rows:
+        return f"<pre>{nothing}</pre>"
+    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    head = "".join(f"<th>{heading}</th>" for heading in headings)
+    body = _fit([f"<tr>{line}</tr>" for line in lines])
+    return f'<table class="jupyter-logstream"><tr>{head}</tr>\n{body}</table>'
 
 
 _HEADINGS = ("state", "name", "lines", "errors", "duration", "id")
+_REQUEST_HEADINGS = ("status", "service", "model or route", "tokens in", "out", "cost, $", "duration", "id")
 
 
 def _row(info: Mapping[str, Any]) -> tuple[str, ...]:
@@ -93,6 +112,15 @@ def _row(info: Mapping[str, Any]) -> tuple[str, ...]:
     duration = _duration((ended - started) / 1000) if started and ended else ""
     name = plain_text((info.get("name") or _command(info))[:80])
     return (info["state"], name, f"{info.get('lines', 0):,}", f"{errors:,}" if errors else "", duration, info["id"])
+
+
+def _request(row: Mapping[str, Any]) -> tuple[str, ...]:
+    what = row.get("model") or f"{row.get('method') or ''} {row.get('path') or ''}".strip()
+    counts = ["" if row.get(name) is None else f"{row[name]:,}" for name in ("input_tokens", "output_tokens")]
+    cost = "" if row.get("cost_usd") is None else f"{row['cost_usd']:.6g}"
+    duration = "" if row.get("duration_ms") is None else _duration(row["duration_ms"] / 1000)
+    service = row.get("provider") or row.get("upstream") or ""
+    return (row["status"], service, what[:80], *counts, cost, duration, row["id"])
 
 
 def _fit(lines: Sequence[str]) -> str:

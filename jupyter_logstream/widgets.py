@@ -15,7 +15,8 @@ import traitlets
 
 from jupyter_logstream.client import FINAL, MIME, Workload, workloads
 from jupyter_logstream.connection import PROTOCOL, LogStreamError
-from jupyter_logstream.snapshot import list_as_html, list_as_text
+from jupyter_logstream.outgoing import request_log
+from jupyter_logstream.snapshot import list_as_html, list_as_text, requests_as_html, requests_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,10 @@ class _View(anywidget.AnyWidget):
 
 
 class LogView(_View):
-    """A live log: `LogView(workload)`, `LogView("its id")`, or `LogView(scope="service")` for the server's own."""
+    """A live log: `LogView(workload)`, `LogView("its id")`, or `LogView(scope="service")` for the server's own.
+
+    `LogView(upstream="runs", workload="its id")`: of another log server that the configuration calls so.
+    """
 
     view = traitlets.Unicode("log", read_only=True).tag(sync=True)
     workload = traitlets.Unicode(help="The id of the workload that is shown.").tag(sync=True)
@@ -80,8 +84,14 @@ class LogView(_View):
         sync=True
     )
 
+    upstream = traitlets.Unicode(help="The server that has it, as the configuration calls it; empty: this one.").tag(
+        sync=True
+    )
+
     def __init__(self, workload: Workload | str = "", **traits: Any) -> None:
         shown = workload if isinstance(workload, str) else workload.id
+        if isinstance(workload, Workload) and workload.upstream is not None:
+            traits.setdefault("upstream", workload.upstream)
         if bool(shown) == (traits.get("scope") == "service"):
             raise ValueError('LogView shows a workload, LogView(id), or the server\'s log, LogView(scope="service")')
         super().__init__(workload=shown, **traits)
@@ -89,7 +99,7 @@ class LogView(_View):
     def _static(self) -> dict[str, Any]:
         if self.scope == "service":
             return {"text/plain": "The Jupyter server's log.", "text/html": "<pre>The Jupyter server's log.</pre>"}
-        static = Workload(self.workload).snapshot()
+        static = Workload(self.workload, upstream=self.upstream or None).snapshot()
         del static[MIME]  # this is to be the widget, also where the labextension could show it
         return static
 
@@ -110,6 +120,23 @@ class WorkloadTable(_View):
         except LogStreamError as error:  # a table can always be shown
             return {"text/plain": str(error)}
         return {"text/plain": list_as_text(infos), "text/html": list_as_html(infos)}
+
+
+class RequestTable(_View):
+    """The request log, live, newest first, with figures above: `RequestTable()`. `limit`: the newest so many."""
+
+    view = traitlets.Unicode("requests", read_only=True).tag(sync=True)
+    limit = traitlets.Int(500, min=1, help="How many, the newest first.").tag(sync=True)
+
+    def __init__(self, limit: int = 500, height: int = 0) -> None:
+        super().__init__(limit=limit, height=height)
+
+    def _static(self) -> dict[str, Any]:
+        try:
+            rows = request_log(min(self.limit, _LISTED))
+        except LogStreamError as error:  # a table can always be shown
+            return {"text/plain": str(error)}
+        return {"text/plain": requests_as_text(rows), "text/html": requests_as_html(rows)}
 
 
 # --- a cell that runs again lets go of what it showed before -------------------------------------------------------

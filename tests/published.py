@@ -48,6 +48,15 @@ def completed(code: str, place: Path, **variables: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def logs_until(holds: Callable[[], Any], code: str, place: Path) -> None:
+    """Run a program until something has become true: then it may end."""
+    process = program(code + "\nimport sys; sys.stdin.readline()", place)
+    try:
+        until(holds)
+    finally:
+        process.communicate("\n", timeout=60)
+
+
 def named(server: Server, name: str) -> dict[str, Any]:
     """The workload of this name, or nothing; there must not be two."""
     found = [w for w in server.get("workloads", limit=1000)["workloads"] if w["name"] == name]

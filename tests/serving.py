@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from jupyter_client.blocking import BlockingKernelClient
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,9 +65,10 @@ class Server:
 
     def start(self, port: int | None = None) -> None:
         """Start on a free port (again: on another one), or on that port, and wait until it answers."""
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.root.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", MODULES[self.kind], "--no-browser", "--allow-root", f"--port={self.port}"]
+        command += ["--ServerApp.port_retries=0"]  # on another one nobody would find it
         command += [f"--ServerApp.base_url={self.base_url}", f"--ServerApp.root_dir={self.root}", *_login(self.auth)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], env=self._env(), stdout=log, stderr=log)
@@ -149,6 +150,7 @@ class Kernel:
     """Runs code in a kernel, as cells of a notebook do."""
 
     def __init__(self, connection_file: Path) -> None:
+        self.name = connection_file.stem.removeprefix("kernel-")
         self.client = BlockingKernelClient(connection_file=str(connection_file))
         self.client.load_connection_file()
         self.client.start_channels()
@@ -160,7 +162,7 @@ class Kernel:
         content["stop_on_error"] = False  # else it would leave out what comes next
         message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
         self.client.shell_channel.send(message)
-        printed, asked = [], message["header"]["msg_id"]
+        printed, failed, asked = [], "", message["header"]["msg_id"]
         self.warned = ""
         while True:
             got = self.client.get_iopub_msg(timeout=timeout)
@@ -172,10 +174,11 @@ class Kernel:
             elif kind == "stream":
                 self.warned += content["text"]
             elif kind == "error":
-                raise AssertionError("\n".join(content["traceback"]))
+                failed = "\n".join(content["traceback"])
             elif kind in {"execute_result", "display_data"}:
                 self.shown = content["data"]
             elif kind == "status" and content["execution_state"] == "idle":
+                assert not failed, failed  # not before: what is asked of a kernel while it fails is dropped
                 return "".join(printed)
 
     def json(self, expression: str) -> Any:
@@ -201,12 +204,6 @@ def _login(auth: str) -> list[str]:
 
         return [f"--PasswordIdentityProvider.hashed_password={passwd(PASSWORD)}"]
     return ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=False"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator
 
@@ -56,7 +58,7 @@ class TcpProxy:
     """Listens on `port` of this machine, passes everything on to `target`. `cuts`: streams that it has cut so far."""
 
     def __init__(self, target: int) -> None:
-        self.target, self.port, self.cuts = target, 0, 0
+        self.target, self.port, self.cuts = target, free_port(), 0
         self._behaviour = Behaviour()
         self._open = asyncio.Event()
         self._open.set()

@@ -96,9 +96,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("message", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_stays_text(message):
-    before = time.perf_counter()
+    before = time.thread_time()
     page = as_html(message)
-    assert time.perf_counter() - before < 20
+    assert time.thread_time() - before < 20
     assert harmless(page)
     read = Read(page).text
     assert read == plain_text(message)
@@ -117,9 +117,9 @@ def test_text_is_kept_where_control_sequences_go():
 def test_time_is_linear(unit):
     def took(length: int) -> float:
         text = "\x1b[" + unit * (length // len(unit))
-        before = time.perf_counter()
+        before = time.thread_time()
         as_html(text)
-        return time.perf_counter() - before
+        return time.thread_time() - before
 
     took(1000)
     assert took(400_000) < 100 * max(0.05, took(40_000))

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLACE = "JUPYTER_LOGSTREAM_SERVER"
+ANSWERED = """
+import os, time
+for i in range({n}):
+    print('line', i, flush=True)
+    while not os.path.exists({folder!r} + f'/line {{i}}'): time.sleep(0.01)
+"""
 EVERY_100_MS = "import time\nfor i in range({n}): print('line', i, flush=True); time.sleep(0.1)"
 
 
@@ -93,18 +99,21 @@ def test_a_workload_runs_where_the_kernel_is_with_its_environment(here, monkeypa
     assert run(["pwd"]).wait(20).text().strip() == os.path.realpath(here)
 
 
-def test_lines_are_followed_as_they_are_written(here):
-    job = run([sys.executable, "-c", EVERY_100_MS.format(n=5)])
-    late = [time.time() * 1000 - record.ts for record in job.follow()]
-    assert len(late) == 5
-    assert max(late) < 1000
+def test_lines_are_followed_as_they_are_written(here, tmp_path):
+    """The program writes a line once the one before was seen."""
+    job = run([sys.executable, "-c", ANSWERED.format(n=5, folder=str(tmp_path))])
+    seen = []
+    for record in job.follow():
+        seen.append(record.message)
+        (tmp_path / record.message).touch()
+    assert seen == [f"line {i}" for i in range(5)]
 
 
 def test_a_block_buffered_program_writes_live_all_the_same(here):
     job = run([sys.executable, "-c", "import time; print('now'); time.sleep(30)"])
     before = time.monotonic()
-    assert job.wait_for("now", timeout=10).source == "stdout"
-    assert time.monotonic() - before < 5
+    assert job.wait_for("now", timeout=20).source == "stdout"
+    assert time.monotonic() - before < 25  # not at its end
     job.cancel()
 
 
@@ -136,7 +145,7 @@ def test_waiting_times_out_and_leaves_the_workload_running(here):
         before = time.monotonic()
         with pytest.raises(TimeoutError):
             waiting(0.5)
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < 20
     with pytest.raises(TimeoutError):
         job.wait(timeout=0)
     assert job.state == "running"
@@ -150,7 +159,7 @@ def test_an_interrupted_cell_lets_go_and_the_workload_goes_on(how, here, server)
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         eval(how, {"job": job})
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while server.get("info")["connections"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert server.get("info")["connections"] == 0

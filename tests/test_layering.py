@@ -12,10 +12,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jupyter_logstream"
 
-VALUES = {"records", "lines", "levels", "steps", "masking", "sse", "workload", "folder", "control"}
+VALUES = {
+    *("records", "lines", "levels", "steps", "masking", "sse", "workload", "folder", "control", "skim", "usage"),
+}
 KERNEL_SIDE = {
-    *("ansi", "capturing", "client", "connection", "display", "first_error", "magics", "metrics", "reader", "snapshot"),
-    "widgets",
+    *("ansi", "capturing", "client", "connection", "display", "first_error", "magics", "metrics", "outgoing", "reader"),
+    *("recording", "remote", "snapshot", "widgets"),
 }
 
 # Part of the package -> the other parts it may import. A part is a file or a folder directly in the package.
@@ -30,9 +32,13 @@ MAY_IMPORT = {
     "workload_list": {*VALUES, "engine", "store"},
     "publishing": {*VALUES, "spec", "engine", "store"},
     "service_log": {*VALUES, "store"},
-    "handlers": {*VALUES, "spec", "engine", "store", "publishing", "service_log", "workload_list"},
+    "calls": VALUES,
+    "proxy": {*VALUES, "calls"},
+    "handlers": {*VALUES, "spec", "engine", "store", "publishing", "service_log", "workload_list", "calls", "proxy"},
     "extension": {
         *VALUES,
+        "calls",
+        "proxy",
         "store",
         "backends",
         "retention",
@@ -48,9 +54,15 @@ MAY_IMPORT = {
     "first_error": {*VALUES, "ansi"},
     "snapshot": {*VALUES, "ansi", "first_error"},
     "metrics": VALUES,
+    "outgoing": {*VALUES, "connection"},
+    "recording": {*VALUES, "connection", "outgoing"},
     # display and widgets: imported only when something is shown
-    "client": {*VALUES, "ansi", "connection", "first_error", "metrics", "reader", "snapshot", "display", "widgets"},
-    "widgets": {"client", "connection", "snapshot"},
+    "client": {
+        *VALUES,
+        *("ansi", "connection", "first_error", "metrics", "reader", "remote", "snapshot", "display", "widgets"),
+    },
+    "remote": {*VALUES, "client", "connection", "reader"},
+    "widgets": {"client", "connection", "outgoing", "snapshot"},
     "display": {"client", "connection", "widgets"},
     "magics": {*VALUES, "ansi", "client", "snapshot", "widgets"},
     "capturing": {*VALUES, "ansi", "client", "connection"},
@@ -83,9 +95,13 @@ MAY_USE: dict[str, set[str]] = {
     "metrics": set(),
     "client": {"pandas"},
     "capturing": {"jupyter_core"},
+    "calls": set(),
+    "proxy": {"aiohttp", "multidict", "yarl"},
+    "outgoing": {"pandas", "IPython"},
+    "recording": set(),
 }
 
-ONLY_IN = {"anywidget": {"widgets"}, "ipywidgets": {"widgets"}}
+ONLY_IN = {"anywidget": {"widgets"}, "ipywidgets": {"widgets"}, "aiohttp": {"proxy"}, "yarl": {"proxy"}}
 """Packages that must not spread."""
 
 JS = ROOT / "js" / "src"
@@ -96,7 +112,8 @@ JS_MAY_IMPORT = {
     "views": {"core", "views"},
     "view": {"core", "views"},
     "table": {"core", "view", "views"},
-    "anywidget": {"core", "table", "view"},
+    "requests": {"core", "views"},
+    "anywidget": {"core", "requests", "table", "view"},
     "hub-worker": {"core"},
     "labextension": {"core", "view", "@lumino/widgets", "@jupyterlab/rendermime-interfaces"},
     "panel": {"core", "table", "view", "@lumino/widgets", "@jupyterlab/application", "@jupyterlab/apputils"},

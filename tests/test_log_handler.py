@@ -16,6 +16,7 @@ from serving import Server, jupyter
 
 from jupyter_logstream import LogHandler, step
 from jupyter_logstream.capturing import spool as spool_module
+from jupyter_logstream.capturing.outbox import PACE
 from jupyter_logstream.connection import NoServer
 
 if TYPE_CHECKING:
@@ -190,21 +191,20 @@ def test_ten_thousand_records_of_eight_threads_arrive_once_and_in_order(logger, 
     assert len(found) == 10_000
 
 
-def test_a_lone_record_is_sent_at_once_and_many_in_few_batches(logger, handler):
+def test_a_lone_record_is_sent_unasked_and_many_in_few_batches(logger, handler):
     handler.workload  # noqa: B018 - made now
     logger.info("lone")
-    began = time.monotonic()
-    until(lambda: handler.workload.lines == 1, 5)
-    assert time.monotonic() - began < 2
+    until(lambda: handler.workload.lines == 1)
     sent = []
     acknowledge = handler._outbox._spool.acknowledge
     handler._outbox._spool.acknowledge = lambda *args: (sent.append(args), acknowledge(*args))
+    began = time.monotonic()
     for i in range(300):
         logger.info("%d", i)
         time.sleep(0.001)
     handler.flush()
+    assert len(sent) < min(5 + (time.monotonic() - began) * 2 / PACE, 200)
     assert handler.workload.lines == 301
-    assert len(sent) < 30
 
 
 def test_secrets_of_the_environment_reach_neither_disk_nor_server(logger, handler, place, monkeypatch):
@@ -349,11 +349,13 @@ def timed(handler, n=3000):
 """
 
 
+@pytest.mark.alone
 def test_in_a_kernel_it_keeps_the_caller_a_small_part_of_the_time_that_printing_does(server):
     with server.kernel() as kernel:
         kernel.run(TIMED + "from jupyter_logstream import LogHandler\nhandler = LogHandler('timed')")
-        kernel.run("printed = timed(logging.StreamHandler())")
-        assert kernel.json("timed(handler) / printed") < 0.5  # about 0.1 where nothing else runs
+        kernel.run("rounds = [(timed(handler), timed(logging.StreamHandler())) for _ in range(3)]")
+        logged, printed = (min(took) for took in zip(*kernel.json("rounds"), strict=True))
+        assert logged / printed < 0.5  # about 0.1 where nothing else runs
 
 
 def test_the_caller_does_not_wait_for_a_server_that_hangs(own_server, monkeypatch):
@@ -366,7 +368,7 @@ def test_the_caller_does_not_wait_for_a_server_that_hangs(own_server, monkeypatc
         began = time.perf_counter()
         logger.info("%d", i)
         slowest = max(slowest, time.perf_counter() - began)
-    assert slowest < 1  # a call that waited would take until a timeout of seconds
+    assert slowest < 2  # a call that waited would take until a timeout of seconds
     own_server.process.send_signal(signal.SIGCONT)
     until(handler._outbox.flush, 60)
     handler.close()

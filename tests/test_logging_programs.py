@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from published import PLACE, completed, messages, named, place_of, program, records, spools, until
+from published import PLACE, completed, logs_until, messages, named, place_of, program, records, spools, until
 from serving import Server, jupyter
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ log = logging.getLogger("app")
 log.setLevel(1)
 log.addHandler(LogHandler({name!r}))
 """
+NEXT = LOGS.format(name="next") + "log.info('x')"
 
 
 @pytest.mark.parametrize(
@@ -95,9 +96,8 @@ def test_a_process_killed_with_records_unsent_has_them_sent_by_the_next_one(own_
     assert completed(LOGS.format(name=name) + code, place)[0] == -signal.SIGKILL
     own_server.process.send_signal(signal.SIGCONT)
     (left,) = spools(place)
-    assert completed(LOGS.format(name="next") + "log.info('x'); time.sleep(2)", place)[0] == 0
+    logs_until(lambda: not left.exists(), NEXT, place)
     assert messages(own_server, name) == [str(i) for i in range(5000)]
-    assert not left.exists()
     assert named(own_server, name)["state"] == "running"  # nobody knows more
 
 
@@ -113,7 +113,8 @@ def test_a_process_killed_at_any_time_has_lost_and_doubled_nothing(own_server, r
         process.kill()
         last[name] = max([int(line) for line in process.stdout.read().split("\n")[:-1]] + [300 * n])
         process.communicate()
-    completed(LOGS.format(name="next") + "log.info('x'); time.sleep(3)", place)
+    left = spools(place)
+    logs_until(lambda: not any(path.exists() for path in left), NEXT, place)
     assert spools(place) == []
     for name, told in last.items():
         found = messages(own_server, name)
@@ -127,10 +128,10 @@ def test_a_process_that_ends_while_the_server_is_away_leaves_its_records_to_the_
     began = time.monotonic()
     code, _, err = completed(LOGS.format(name=name) + "for i in range(300): log.info('%d', i)", place)
     assert (code, err) == (0, "")
-    assert time.monotonic() - began < 20
-    assert len(spools(place)) == 1
+    assert time.monotonic() - began < 30
+    (left,) = spools(place)
     own_server.start()
-    completed(LOGS.format(name="next") + "log.info('x'); time.sleep(2)", place)
+    logs_until(lambda: not left.exists(), NEXT, place)
     assert messages(own_server, name) == [str(i) for i in range(300)]
     assert named(own_server, name)["state"] == "succeeded"
     assert spools(place) == []
@@ -141,7 +142,7 @@ def test_a_server_that_hangs_does_not_keep_a_process_from_ending(own_server, req
     own_server.process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     assert completed(LOGS.format(name=request.node.name) + "log.info('x')", place)[0] == 0
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     own_server.process.send_signal(signal.SIGCONT)
     assert len(spools(place)) == 1
 
@@ -217,7 +218,7 @@ log.info('parent again')
         env={**os.environ, PLACE: str(place)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout.readline() == "waited\n"
-    until(lambda: named(server, request.node.name)["lines"] == 2, 10)
+    until(lambda: named(server, request.node.name)["lines"] == 2)
     assert named(server, request.node.name)["state"] == "running"
     process.communicate("\n", timeout=30)
     assert messages(server, request.node.name) == ["parent", "child", "parent again"]

@@ -42,6 +42,6 @@ def test_a_number_called_like_a_column_of_ours_keeps_its_name_with_a_sign():
 
 def test_long_lines_take_no_longer_than_their_beginning():
     for unit in ("a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-"):
-        before = time.perf_counter()
+        before = time.thread_time()
         numbers(unit * (10_000_000 // len(unit)))
-        assert time.perf_counter() - before < 20
+        assert time.thread_time() - before < 20

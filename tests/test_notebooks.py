@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import zipfile
 from functools import partial
@@ -59,6 +60,44 @@ def test_a_failing_etl_says_where_and_why(server):
         error = kernel.json("job.snapshot()['text/plain'].splitlines()[1]")
         assert error.startswith("First error (line ")
         assert error.endswith("ReportFailed: order 14000 cannot be summed up")
+
+
+def test_calls_to_llms_are_rows_with_tokens_cost_and_cell(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # As the notebook's first cell and the Makefile have it, but for the port.
+    prices = {"tiny*": {"input": 1.0, "cached": 0.5, "output": 4.0}}
+    key = "sk-of-the-demo"
+    upstreams = {
+        "llm": {"url": f"http://127.0.0.1:{port}/v1", "headers": {"Authorization": f"Bearer {key}"}, "prices": prices},
+        "claude": {"url": f"http://127.0.0.1:{port}", "headers": {"x-api-key": key}, "prices": prices},
+    }
+    with jupyter(tmp_path, options=(f"--LogStream.upstreams={upstreams!r}",)) as server, server.kernel() as kernel:
+        (server.root / "llm_server.py").write_text((NOTEBOOKS / "llm_server.py").read_text())
+        kernel.run(f"import os; os.environ['LLM_PORT'] = '{port}'")
+        run(kernel, server, "llm_requests")
+        assert kernel.json("[said.split()[:2], len(words), lengths]") == [
+            ["The", "gradient"],
+            17,
+            list(range(1, 9)),
+        ]
+        assert kernel.json("failures") == ["NotFoundError", "RateLimitError", "APIConnectionError"]
+        rows = kernel.json("list(reversed(request_log(100)))")
+    assert [row["status"] for row in rows[:7]] == ["completed"] * 4 + ["error"] * 3
+    assert sorted(row["status"] for row in rows[7:]) == ["cancelled"] + ["completed"] * 9
+    assert [(row["provider"], row["operation"]) for row in rows[:4]] == [
+        ("openai", "chat"),
+        ("openai", "chat"),
+        ("anthropic", "chat"),
+        ("openai", "embeddings"),
+    ]
+    streamed = rows[1]
+    assert (streamed["stream"], streamed["input_tokens"], streamed["output_tokens"]) == (True, 7, 17)
+    assert streamed["cost_usd"] == pytest.approx((5 * 1.0 + 2 * 0.5 + 17 * 4.0) / 1e6)
+    assert streamed["duration_ms"] > 2 * streamed["time_to_first_chunk_ms"] > 0
+    assert all(row["cell"].startswith("llm-") for row in rows)
+    assert (rows[-1]["upstream"], rows[-1]["output_tokens"]) == (None, 3)
 
 
 @pytest.fixture

@@ -92,6 +92,17 @@ def test_blank_lines_of_a_log_do_not_end_it_where_html_stands_in_markdown():
     assert blocks[1].startswith("a\n\nb *c* d</pre>\n\n<div>")
 
 
+def test_b103_empty_lines_are_lines_like_any_others():
+    info = {**ENDED, "lines": 1_000_000}
+    empty = records(*[""] * LINES)
+    assert as_text(info, empty).split("\n")[1:] == [""] * LINES
+    assert as_final(info, empty)["lines"] == [""] * LINES
+    page = Read(as_html(info, empty)).text
+    assert "1,000,000 lines" in page
+    assert f"the last {LINES} of 1,000,000 lines" in page
+    assert as_final({**ENDED, "lines": 0}, [])["lines"] == []
+
+
 def test_of_a_script_the_title_has_the_first_line():
     assert as_text({**INFO, "command": "set -e\nmake"}, []) == "set -e … [failed, exit code 2] w1"
 

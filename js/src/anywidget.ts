@@ -1,9 +1,10 @@
-// The portable shell: an anywidget module that shows a log, or the table of workloads, of the server that it is a page of. Knows traits and
-// lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
+// The portable shell: an anywidget module that shows a log, the table of workloads, or the request log, of the server that
+// it is a page of. Knows traits and lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
 // per page, whatever its widgets. Nothing is awaited before render returns: a model that takes 2 s to come up is dropped.
 
 import { areOutputsClaimed } from "./core/bundle.js";
 import { readConfig } from "./core/page.js";
+import type { showRequests } from "./requests.js";
 import type { showTable } from "./table.js";
 import type { showLog } from "./view.js";
 
@@ -27,6 +28,7 @@ interface RenderProps {
 interface Views {
   readonly view: { readonly showLog: typeof showLog };
   readonly table: { readonly showTable: typeof showTable };
+  readonly requests: { readonly showRequests: typeof showRequests };
 }
 type Load = <K extends keyof Views>(name: K) => Promise<Views[K]>;
 
@@ -35,7 +37,9 @@ interface Shell {
   render(props: RenderProps): () => void;
 }
 
-const TRAITS = ["view", "scope", "workload", "height", "state", "limit"].map((trait) => `change:${trait}`).join(" ");
+const TRAITS = ["view", "scope", "upstream", "workload", "height", "state", "limit"]
+  .map((trait) => `change:${trait}`)
+  .join(" ");
 
 export function viewsUrl(name: string, doc: Document = document, location: Location = doc.location): string {
   const base = readConfig(doc, location).baseUrl.replace(/\/?$/, "/");
@@ -67,14 +71,15 @@ export function shell(load: Load): Shell {
         const text = (trait: string) => String(model.get(trait) ?? "");
         const number = (trait: string, otherwise: number) => Number(model.get(trait) ?? otherwise);
         const shown = { height: number("height", 0), protocol: number("protocol", 1) };
-        const opening =
-          text("view") === "workloads"
-            ? load("table").then(({ showTable }) => () => {
-                return showTable(host, { ...shown, state: text("state"), limit: number("limit", 0) });
-              })
-            : load("view").then(({ showLog }) => () => {
-                return showLog(host, { ...shown, workload: text("workload"), scope: text("scope") });
-              });
+        const kind = text("view");
+        const limit = number("limit", 0);
+        const asked = { workload: text("workload"), scope: text("scope"), upstream: text("upstream") };
+        const opening: Promise<() => { dispose(): void }> =
+          kind === "workloads"
+            ? load("table").then((views) => () => views.showTable(host, { ...shown, state: text("state"), limit }))
+            : kind === "requests"
+              ? load("requests").then((views) => () => views.showRequests(host, { ...shown, limit }))
+              : load("view").then((views) => () => views.showLog(host, { ...shown, ...asked }));
         const open = await opening.catch(() => undefined);
         if (mine !== turn) return;
         if (open === undefined) {

@@ -1,6 +1,7 @@
 // A log behind one call: what every shell shows. The server serves it as a module to shells that don't carry it. Knows nothing
 // of who shows it. The table of workloads is a module of its own (table.ts): a page of logs loads nothing of it.
 
+import { remoteSource } from "./core/remote.js";
 import { serviceSource } from "./core/service.js";
 import { kernelSkew } from "./core/skew.js";
 import { type LogSource, refusedSource, workloadSource } from "./core/source.js";
@@ -11,6 +12,8 @@ export interface LogOptions {
   readonly workload: string;
   /** `service`: the Jupyter server's own log instead of a workload's. */
   readonly scope?: string;
+  /** The server that has it, as the configuration calls it; empty: this one. */
+  readonly upstream?: string;
   /** Pixels; 0: as high as the log, up to a bound. */
   readonly height: number;
   /** As high as the place it is put in. */
@@ -25,10 +28,35 @@ export interface LogOptions {
 
 /** Shows a log in an element, until it is disposed of. */
 export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
-  const { workload, scope, protocol, ...shown } = options;
+  const { workload, scope, upstream = "", protocol, ...shown } = options;
   const skew = kernelSkew(protocol);
+  if (upstream !== "" && skew === undefined) return showRemote(host, upstream, workload, shown);
   const source = skew === undefined ? logOf(workload, scope) : refusedSource(workload, skew);
   return mountLogView(host, source, shown);
+}
+
+const UNTRUSTED = "This log is kept by another server: trust the notebook to have it read.";
+
+/** What the other server speaks is found out first. Who may only read calls no other server with the keys of this one. */
+function showRemote(
+  host: HTMLElement,
+  upstream: string,
+  workload: string,
+  shown: Omit<LogOptions, "workload" | "protocol">,
+): { dispose(): void } {
+  let view: { dispose(): void } | undefined;
+  let gone = false;
+  if (shown.readOnly) return mountLogView(host, refusedSource(workload, UNTRUSTED), shown);
+  Object.assign(host.dataset, { logstream: "log", workload, state: "connecting" });
+  host.textContent = "Connecting…"; // until the view's root is there, which hides it
+  void remoteSource(upstream, workload).then(({ source, readOnly }) => {
+    if (!gone) view = mountLogView(host, source, { ...shown, readOnly });
+  });
+  const dispose = () => {
+    gone = true;
+    view?.dispose();
+  };
+  return { dispose };
 }
 
 /** The source of a log; of the server's own where `scope` says so. */

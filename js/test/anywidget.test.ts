@@ -2,12 +2,13 @@
 // The shell: traits in, one view out, and every lifetime ends once.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { shell, viewsUrl } from "../src/anywidget.js";
+import * as requests from "../src/requests.js";
 import * as table from "../src/table.js";
 import * as view from "../src/view.js";
 
 /** Until what was awaited on the way to the view is there. */
 const settled = () => new Promise((resolve) => setTimeout(resolve));
-const views = { view, table };
+const views = { view, table, requests };
 const widget = shell(async (name) => views[name]);
 
 const subscribe = vi.fn();

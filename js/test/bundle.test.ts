@@ -9,6 +9,14 @@ describe("readBundle", () => {
     expect(bundle).toMatchObject({ workload: "W1", protocol: 1, kept: { job, lines: ["a", "b"] } });
   });
 
+  it("reads the first error, and of one that isn't told as it should nothing", () => {
+    const final = { job: { state: "failed" }, lines: [] };
+    const error = { seq: 7, title: "KeyError: 'a'", repeats: 2 };
+    expect(readBundle({ final: { ...final, first_error: error } }).kept?.error).toEqual(error);
+    expect(readBundle({ final: { ...final, first_error: { title: 7 } } }).kept?.error).toBeUndefined();
+    expect(readBundle({ final: { ...final, first_error: "x" } }).kept?.error).toBeUndefined();
+  });
+
   it("has nothing kept while the workload runs", () => {
     expect(readBundle({ workload: "W1", protocol: 1 }).kept).toBeUndefined();
   });

@@ -31,9 +31,9 @@ describe("finding", () => {
   it("asks once typing rests, shows the newest match, and says which of how many it is", async () => {
     source.logs(...records(1, 500));
     await paint();
-    source.match = { total: 3, seq: 42 };
+    source.matching = [7, 41, 42];
     await search("loss=0");
-    expect(source.found).toEqual(["loss=0 0", "loss=0 2"]);
+    expect(source.filters).toEqual([{ q: "loss=0" }]);
     expect(find(".matches").textContent).toBe("3 of 3");
     expect(find("[data-hit]").dataset["seq"]).toBe("42");
     expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
@@ -41,14 +41,46 @@ describe("finding", () => {
 
   it("steps through the matches and round", async () => {
     source.logs(...records(1, 500));
-    source.match = { total: 3, seq: 42 };
+    source.matching = [7, 41, 42];
     await search("a");
-    source.found.length = 0;
-    await press("Enter");
-    await press("Enter");
-    await press("Enter", true);
-    expect(source.found).toEqual(["a 0", "a 1", "a 0"]);
-    expect(find(".matches").textContent).toBe("1 of 3");
+    const stepped = [];
+    for (const back of [false, false, true]) {
+      await press("Enter", back);
+      stepped.push(`${find(".matches").textContent}: ${find("[data-hit]").dataset["seq"]}`);
+    }
+    expect(stepped).toEqual(["1 of 3: 7", "2 of 3: 41", "1 of 3: 7"]);
+    expect(source.filters, "the log was searched once").toEqual([{ q: "a" }]);
+  });
+
+  it("shows what is near before it has counted all, where the log is long", async () => {
+    source.say({ kind: "snapshot", cursor: 60_000 });
+    await paint();
+    let counted = () => {};
+    const { marks } = source;
+    source.marks = async (...asked) => {
+      await new Promise<void>((resolve) => {
+        counted = () => resolve();
+      });
+      return marks.apply(source, asked);
+    };
+    source.matching = [300, 59_000, 59_900];
+    await search("a");
+    expect(find("[data-hit]").dataset["seq"]).toBe("59900");
+    expect(find(".matches").textContent).toBe("Searching…");
+    await press("Escape");
+    counted();
+  });
+
+  it("looks among other lines when these are chosen", async () => {
+    source.logs(...records(1, 500));
+    source.matching = [7, 41, 42];
+    await search("a");
+    source.matching = [41];
+    find('.chip[data-level="error"]').click();
+    await paint();
+    await paint();
+    expect(find(".matches").textContent).toBe("1 of 1");
+    expect(source.filters).toContainEqual({ levels: ["error"], q: "a" });
   });
 
   it("says that nothing matches, or what is wrong with the question, in words", async () => {
@@ -61,7 +93,7 @@ describe("finding", () => {
 
   it("forgets the match when it is closed", async () => {
     source.logs(...records(1, 500));
-    source.match = { total: 1, seq: 499 };
+    source.matching = [499];
     await search("a");
     expect(find("[data-hit]")).not.toBeNull();
     await press("Escape");

@@ -1,6 +1,7 @@
 // Folded ranges and positions, beside the plainest way to know them: a list of what is shown.
 import { describe, expect, it } from "vitest";
 import { type Fold, Folds } from "../src/core/folds.js";
+import { busyMs } from "./busy.js";
 
 const BASE = 5;
 const LAST = 60;
@@ -71,9 +72,9 @@ describe("folds", () => {
   it("of a hundred thousand are looked up in no time", () => {
     const folds = new Folds();
     folds.set(Array.from({ length: 100_000 }, (_, i) => ({ from: i * 100 + 2, to: i * 100 + 99 })));
-    const before = performance.now();
+    const before = busyMs();
     for (let i = 0; i < 100_000; i++) folds.keyAt((i * 7919) % 200_000, 1);
-    expect(performance.now() - before).toBeLessThan(5000);
+    expect(busyMs() - before).toBeLessThan(5000);
     expect(folds.keyAt(2, 1)).toBe(101);
   });
 });

@@ -4,6 +4,7 @@ import { Direct } from "../src/core/direct.js";
 import { Hub, LINGER_MS, pageHub } from "../src/core/hub.js";
 import type { Page } from "../src/core/page.js";
 import type { StreamRequest } from "../src/core/types.js";
+import { sometimesSlow } from "./busy.js";
 import { quiet, soon, upTo, View } from "./listening.js";
 import { LogServer } from "./server.js";
 
@@ -173,7 +174,7 @@ describe("trouble", () => {
     await soon(() => expect(a.seqs).toEqual(upTo(150)));
   });
 
-  it("retry now doesn't wait for the next rung", async () => {
+  it("retry now doesn't wait for the next rung", sometimesSlow, async () => {
     server.add("A", 1);
     const a = view("A");
     await soon(() => expect(a.seqs).toHaveLength(1));

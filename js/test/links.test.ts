@@ -1,6 +1,7 @@
 // Which stretches of a line are links: only http and https, without what belongs to the sentence around them.
 import { describe, expect, it } from "vitest";
 import { linksIn } from "../src/core/links.js";
+import { busyMs } from "./busy.js";
 
 const found = (text: string) => linksIn(text).map(({ from, to }) => text.slice(from, to));
 
@@ -33,11 +34,11 @@ describe("links", () => {
   });
 
   it("of a megabyte of addresses are few, and found at once", () => {
-    const before = performance.now();
+    const before = busyMs();
     expect(linksIn("http://h/(((( ".repeat(70_000))).toHaveLength(50);
     expect(linksIn(`http://h/${"(".repeat(65_000)}`)).toEqual([]);
     expect(linksIn(`http://h/${"a.".repeat(32_000)}`)).toEqual([]);
     expect(found(`http://h/${")".repeat(65_000)}`)).toEqual(["http://h/"]);
-    expect(performance.now() - before).toBeLessThan(3000);
+    expect(busyMs() - before).toBeLessThan(3000);
   });
 });

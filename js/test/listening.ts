@@ -54,5 +54,5 @@ export class View {
 }
 
 export const upTo = (last: number, from = 1) => Array.from({ length: last - from + 1 }, (_, i) => from + i);
-export const soon = (check: () => void, timeout = 4000) => vi.waitFor(check, { timeout, interval: 10 });
+export const soon = (check: () => void, timeout = 10_000) => vi.waitFor(check, { timeout, interval: 10 });
 export const quiet = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { numbers } from "../src/core/numbers.js";
+import { busyMs } from "./busy.js";
 
 type Named = { readonly [name: string]: number | null };
 const vectors = JSON.parse(readFileSync(new URL("../../tests/vectors/metrics.json", import.meta.url), "utf8")) as {
@@ -19,15 +20,15 @@ it.each(vectors.lines)("%j names %j", (line, named) => {
 
 it("long lines take no longer than their beginning", () => {
   for (const unit of ["a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-", "a ", "loss "]) {
-    const before = performance.now();
+    const before = busyMs();
     numbers(unit.repeat(10_000_000 / unit.length));
-    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(busyMs() - before).toBeLessThan(10_000);
   }
 });
 
 it("ten thousand ordinary lines are done in a moment", () => {
-  const before = performance.now();
+  const before = busyMs();
   for (let i = 0; i < 10_000; i++)
     numbers(`2026-11-20 10:30:05,123 INFO app.worker request ${i} took 12 ms, 3 of 4 cached`);
-  expect(performance.now() - before).toBeLessThan(3000);
+  expect(busyMs() - before).toBeLessThan(3000);
 });

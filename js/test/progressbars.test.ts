@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Reading, readBar, size } from "../src/core/progressbars.js";
+import { busyMs } from "./busy.js";
 import { FOLDER, type Recorded, recorded } from "./recorded.js";
 
 const readings = (name: string): [Recorded, Reading | undefined][] =>
@@ -89,17 +90,17 @@ it("sizes are read with their units", () => {
 });
 
 it("an ordinary line costs a look: ten thousand are done in a moment", () => {
-  const start = performance.now();
+  const start = busyMs();
   for (let i = 0; i < 10_000; i++)
     readBar(`2026-11-20 10:30:05,123 INFO app.worker request ${i} took 12 ms, 3 of 4 cached`);
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(busyMs() - start).toBeLessThan(2000);
 });
 
 it("time is linear in hostile lines", () => {
   const time = (n: number, unit: string) => {
-    const start = performance.now();
+    const start = busyMs();
     for (let i = 0; i < 200; i++) readBar(unit.repeat(n / unit.length), true);
-    return performance.now() - start;
+    return busyMs() - start;
   };
   for (const unit of ["1", "1,", "1/", " 1 ", "|", "[=", "━", "1%", "a ", "1d ", "<1:00"]) {
     time(600, unit);

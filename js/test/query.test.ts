@@ -1,6 +1,7 @@
 // A filter in its three forms: run over records that are here, written as Python, and what of it is highlighted.
 import { describe, expect, it } from "vitest";
 import { accepts, asPython, contains, highlighter } from "../src/core/query.js";
+import { busyMs } from "./busy.js";
 import { record } from "./workload.js";
 
 describe("text in a line", () => {
@@ -63,10 +64,10 @@ describe("highlighting", () => {
   );
 
   it("of what a browser is slow at is bounded by the length of the text", () => {
-    const before = performance.now();
+    const before = busyMs();
     for (const q of ["/a*b/", "/.*x.*y/"]) for (let i = 0; i < 50; i++) highlighter(q)?.("a".repeat(60_000));
     for (let i = 0; i < 50; i++) highlighter("/a*b/")?.("a".repeat(4000));
-    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(busyMs() - before).toBeLessThan(10_000);
   });
 
   it("marks no more than is worth an element", () => expect(ranges("a", "a".repeat(10_000))).toHaveLength(200));

@@ -5,6 +5,7 @@ import { SILENT_HIDDEN_MS, SILENT_MS } from "../src/core/guests.js";
 import { LINGER_MS } from "../src/core/hub.js";
 import type { Page } from "../src/core/page.js";
 import { BEAT_MS, GREETING_MS } from "../src/core/shared.js";
+import { sometimesSlow } from "./busy.js";
 import { quiet, soon, upTo } from "./listening.js";
 import { LogServer } from "./server.js";
 import { type Attempt, BrowserOfTabs } from "./tabs.js";
@@ -217,7 +218,7 @@ describe("where no worker answers", () => {
     ["forbidden", 0],
     ["not found", 0],
     ["other build", 0],
-  ])("(%s) a page's own connection brings its logs, and nobody is told", async (attempt, wait) => {
+  ])("(%s) a page's own connection brings its logs, and nobody is told", sometimesSlow, async (attempt, wait) => {
     browser.worker = attempt;
     const tab = browser.tab();
     const a = tab.view("workload/A");
@@ -291,7 +292,7 @@ describe.each([
 });
 
 describe("the ladder behind the worker", () => {
-  it("is told to all tabs, and any of them may ask not to wait", async () => {
+  it("is told to all tabs, and any of them may ask not to wait", sometimesSlow, async () => {
     const [one, other] = [browser.tab(), browser.tab()];
     const [a, b] = [one.view("workload/A"), other.view("workload/B")];
     await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));

@@ -6,6 +6,9 @@ import type { Frame, HubEvent, LogRecord, RecordPage, StreamFilter } from "../sr
 import { mountLogView } from "../src/views/logview.js";
 import { record, records } from "./workload.js";
 
+/** So many lines its log has when it is counted. */
+const LINES = 600;
+
 /** A source that is told what to say. */
 export class Told implements LogSource {
   readonly workload = "W1";
@@ -27,12 +30,10 @@ export class Told implements LogSource {
     };
     return { close, retryNow: () => void this.retried++ };
   }
-  /** What was looked for: the text, and from which match on. */
-  readonly found: string[] = [];
-  match = { total: 0, seq: undefined as number | undefined };
+  /** The first line of a step. */
+  match = { seq: undefined as number | undefined };
   /** The filters that were asked for, whatever the range. */
   readonly filters: StreamFilter[] = [];
-  counted: Marks = { total: 0, first: 1, last: 500, marks: new Array<number>(200).fill(0) };
   matching: number[] = [];
   async page({ after = 0, offset = 0, limit, ...filter }: Asked): Promise<RecordPage> {
     if (!isEmpty(filter)) return this.#search(filter, offset, limit);
@@ -43,11 +44,6 @@ export class Told implements LogSource {
   #search(filter: StreamFilter, offset: number, limit: number): RecordPage {
     this.filters.push(filter);
     if (this.refuse !== undefined) throw this.refuse;
-    if (filter.q !== undefined && limit === 1) {
-      this.found.push(`${filter.q} ${offset}`);
-      const { total, seq } = this.match;
-      return { records: seq === undefined ? [] : [record(seq)], total, next: null, state: "running" };
-    }
     const first = this.match.seq;
     if (filter.step !== undefined && limit === 1 && first !== undefined) {
       return { records: [record(first)], total: 1, next: null, state: "running" };
@@ -55,9 +51,12 @@ export class Told implements LogSource {
     const found = this.matching.slice(offset, offset + limit).map((seq) => record(seq));
     return { records: found, total: this.matching.length, next: null, state: "running" };
   }
-  async marks(filter: StreamFilter): Promise<Marks> {
+  async marks(filter: StreamFilter, parts: number): Promise<Marks> {
     this.filters.push(filter);
-    return this.counted;
+    if (this.refuse !== undefined) throw this.refuse;
+    const parted = this.matching.map((seq) => Math.floor(((seq - 1) * parts) / LINES));
+    const marks = Array.from({ length: parts }, (_, i) => parted.filter((part) => part === i).length);
+    return { total: this.matching.length, first: 1, last: LINES, marks };
   }
   async seqs(_filter: StreamFilter, after: number, limit: number): Promise<readonly number[]> {
     return this.matching.filter((seq) => seq > after).slice(0, limit);

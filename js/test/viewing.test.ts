@@ -53,12 +53,7 @@ describe("keys", () => {
   });
 
   it("step through the errors: the first one first", async () => {
-    source.page = vi.fn(async ({ offset = 0 }) => ({
-      records: [record([17, 42][offset] ?? 0)],
-      total: 2,
-      next: null,
-      state: "running" as const,
-    }));
+    source.matching = [17, 42];
     await press("e");
     expect(find("[data-hit]").dataset["seq"]).toBe("17");
     expect(find(".toast").textContent).toBe("Error 1 of 2");
@@ -236,35 +231,80 @@ describe("lines that belong together", () => {
     await paint();
   });
 
-  it("fold to their first, which says what they are, and open again", async () => {
+  const last = (n: number) =>
+    rows()
+      .slice(-n)
+      .map((row) => row.dataset["seq"]);
+  const text = (row: HTMLElement | undefined) => row?.querySelector<HTMLElement>(".text");
+
+  it("are one row that says what they are, open, and fold again", async () => {
+    expect(last(2)).toEqual(["501", "505"]);
+    expect(text(rows().at(-2))?.textContent).toBe(TRACE[0]);
+    expect(text(rows().at(-2))?.dataset["title"]).toBe("ZeroDivisionError: x");
+    expect(text(rows().at(-2))?.dataset["badge"]).toBe("4 lines");
     find(".fold").click();
     await paint();
-    expect(rows().at(-1)?.dataset["seq"]).toBe("505");
-    expect(rows().at(-2)?.dataset["seq"]).toBe("501");
-    expect(rows().at(-2)?.textContent).toBe(TRACE[0]);
-    expect(rows().at(-2)?.querySelector<HTMLElement>(".text")?.dataset["badge"]).toBe("ZeroDivisionError: x · 4 lines");
+    expect(last(2)).toEqual(["504", "505"]);
     find(".fold").click();
     await paint();
-    expect(rows().at(-2)?.dataset["seq"]).toBe("504");
+    expect(last(2)).toEqual(["501", "505"]);
   });
 
-  it("fold by themselves where one wants that, and repeated lines, too", async () => {
+  it("stay as they are for who doesn't want it, and repeated lines fold for who does", async () => {
     source.logs(...records(506, 540).map((one) => ({ ...one, message: "again" })));
     find(".more").click();
-    item("Fold tracebacks").click();
     item("Fold repeated").click();
     await paint();
     await paint();
-    expect(
-      rows()
-        .slice(-3)
-        .map((row) => row.dataset["seq"]),
-    ).toEqual(["501", "505", "506"]);
-    expect(rows().at(-1)?.querySelector<HTMLElement>(".text")?.dataset["badge"]).toBe("× 35");
+    expect(last(3)).toEqual(["501", "505", "506"]);
+    expect(text(rows().at(-1))?.dataset["badge"]).toBe("× 35");
+    item("Fold tracebacks").click();
+    await paint();
+    await paint();
+    expect(last(3)).toEqual(["504", "505", "506"]);
     item("Fold tracebacks").click();
     item("Fold repeated").click();
     await paint();
     expect(rows().at(-1)?.dataset["seq"]).toBe("540");
+  });
+
+  it("open for a line within that is looked for, and stay open", async () => {
+    await press("g");
+    const input = find(".goto input") as HTMLInputElement;
+    input.value = "503";
+    input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+    await paint();
+    expect(find("[data-hit]").dataset["seq"]).toBe("503");
+    await press("G");
+    expect(last(5)).toEqual(["501", "502", "503", "504", "505"]);
+  });
+
+  it("are gone over from error to error: what stands for them is marked", async () => {
+    source.matching = [17, 501, 502, 503, 504];
+    await press("e");
+    await press("e");
+    expect(find("[data-hit]").dataset["seq"]).toBe("501");
+    expect(find("[data-hit]").dataset["fold"]).toBe("closed");
+    await press("e");
+    expect(find("[data-hit]").dataset["seq"]).toBe("17");
+  });
+
+  it("are opened and folded by the keyboard, which also chooses lines", async () => {
+    await press("k");
+    await press("k");
+    expect(find("[data-hit]").dataset["seq"]).toBe("501");
+    expect(find(".unseen").textContent).toBe("error, line 501: Traceback (most recent call last):");
+    await press("Enter");
+    expect(last(2)).toEqual(["504", "505"]);
+    await press("j");
+    await press("j");
+    expect(find("[data-hit]").dataset["seq"]).toBe("503");
+    await press("Enter");
+    expect(last(2)).toEqual(["501", "505"]);
+    await press("c");
+    await press("j");
+    await press("C");
+    expect(find(".choice").textContent).toContain("3 lines");
   });
 
   it("are not folded while others are left out", async () => {
@@ -273,6 +313,37 @@ describe("lines that belong together", () => {
     await paint();
     await paint();
     expect(root().querySelector(".row .fold")).toBeNull();
+  });
+});
+
+describe("a record of several lines", () => {
+  const message = 'it went wrong\nTraceback (most recent call last):\n  File "x.py", line 1\n    1/0\nValueError: no';
+  const text = () => find(".row.record:last-child .text");
+  beforeEach(async () => {
+    source.logs(record(501, { message, level: "error", source: "log" }));
+    await paint();
+  });
+
+  it("is one row that tells its exception, and opens to all of them", async () => {
+    expect(text().dataset["badge"]).toBe("ValueError: no · 5 lines");
+    expect(find(".row.opened")).toBeNull();
+    find(".fold").click();
+    await paint();
+    expect(find(".row.opened").dataset["seq"]).toBe("501");
+    expect(text().textContent).toBe(message);
+    find(".fold").click();
+    await paint();
+    expect(find(".row.opened")).toBeNull();
+  });
+
+  it("opens where it is looked for", async () => {
+    await press("g");
+    const input = find(".goto input") as HTMLInputElement;
+    input.value = "501";
+    input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+    await paint();
+    await paint();
+    expect(find(".row.opened").dataset["seq"]).toBe("501");
   });
 });
 

@@ -1,4 +1,5 @@
 // Values for the tests: a workload, and records of it.
+import type { Figures, Row } from "../src/core/requests.js";
 import type { LogRecord, Workload } from "../src/core/types.js";
 import type { Listed } from "../src/core/workloads.js";
 
@@ -32,4 +33,55 @@ export function record(seq: number, changes: Partial<LogRecord> = {}): LogRecord
 /** Records `from` to `to`, both inclusive. */
 export function records(from: number, to: number): LogRecord[] {
   return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => record(from + i));
+}
+
+/** A row of the request log. */
+export function request(n: number, changes: Partial<Row> = {}): Row {
+  const unknown = {
+    response_model: null,
+    cached_tokens: null,
+    session: null,
+    workload_id: null,
+    cell: null,
+    error: null,
+  };
+  return {
+    ...unknown,
+    id: `R${n}`,
+    status: "completed",
+    initial_time: 90_000 + n,
+    duration_ms: 500,
+    time_to_first_chunk_ms: 100,
+    upstream: "llm",
+    method: "POST",
+    path: "/chat/completions",
+    http_status: 200,
+    provider: "openai",
+    model: "tiny",
+    operation: "chat",
+    input_tokens: 7,
+    output_tokens: 17,
+    cost_usd: 0.01,
+    stream: false,
+    request_bytes: 80,
+    response_bytes: 900,
+    ...changes,
+  };
+}
+
+/** Figures of so many calls of one service. */
+export function figures(requests = 2): Figures {
+  const percentiles = { p50: 100, p95: 500 };
+  const tally = {
+    requests,
+    errors: 1,
+    active: 0,
+    input_tokens: 14,
+    output_tokens: 34,
+    cached_tokens: 0,
+    cost_usd: 0.02,
+    duration_ms: percentiles,
+    time_to_first_chunk_ms: percentiles,
+  };
+  return { totals: tally, by_provider: { openai: tally }, by_model: { tiny: tally }, active_sessions: 0 };
 }

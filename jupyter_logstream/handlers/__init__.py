@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import events, logs, overview, workloads
+from . import events, logs, overview, proxy, requests, workloads
 
 
 def routes() -> list[tuple[str, type[Any]]]:
     """All routes, relative to the server's base URL."""
-    parts = (workloads, logs, overview, events)
+    parts = (workloads, logs, overview, events, requests, proxy)
     return [(f"/logstream/{path}", handler) for part in parts for path, handler in part.ROUTES]

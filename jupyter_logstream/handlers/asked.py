@@ -17,7 +17,7 @@ from .frames import Start
 from .request import Refused, number, printable
 
 FILTERS = ("step", "level", "levels", "source", "q", "not")
-ENDLESS = frozenset({"workloads", "service"})
+ENDLESS = frozenset({"workloads", "service", "requests"})
 """Streams that never end; their cursors are `<epoch>.<seq>`."""
 
 _WORKLOAD = re.compile(rf"workload/({ID})")
@@ -66,6 +66,13 @@ def single_start(given: Mapping[str, str], last_id: str, limit: int, *, endless:
     return _start(given, endless=endless) or Start(tail=limit)
 
 
+def endless_start(given: Mapping[str, str], last_id: str) -> Start:
+    """Where the single stream of an endless one begins; without a cursor: at its beginning."""
+    if last_id:
+        return Start.at(last_id) or Start(stale=True)
+    return _start(given, endless=True) or Start()
+
+
 def asked_by_name(text: str) -> Asked:
     """A stream of the query: `workload/ID`, `workload/ID@17`, `service@epoch.17`."""
     stream, at, cursor = text.partition("@")
@@ -82,15 +89,17 @@ def asked_by_object(value: Any) -> Asked:
     name = given.get("id", stream)
     if not _NAME.fullmatch(name):
         raise Refused(400, "invalid_parameter", "id must have 1 to 64 letters, digits or ._/:=-")
-    for option in FILTERS if stream == "workloads" else ():
+    for option in FILTERS if stream in {"workloads", "requests"} else ():
         if option in given:
-            raise Refused(400, "unknown_parameter", f"{option} is not an option of the stream workloads")
+            raise Refused(400, "unknown_parameter", f"{option} is not an option of the stream {stream}")
     start = _start(given, endless=not workload) or Start()
     return Asked(name, "" if workload else stream, workload[1] if workload else "", start, chosen_filter(given))
 
 
 def _start(given: Mapping[str, str], *, endless: bool) -> Start | None:
     if "after" in given and endless:
+        if given["after"] == "0":
+            return Start()  # of any epoch
         if found := Start.at(given["after"]):
             return found
         raise Refused(400, "invalid_parameter", "after must be a cursor of the stream: <epoch>.<seq>")

@@ -18,6 +18,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from ..sse import encode
 from ..workload import Workload
+from .pace import Pace
 from .request import LogStreamHandler
 
 SILENCE = 5.0  # seconds without a frame after which something is said
@@ -41,11 +42,12 @@ def has_all(workload: Workload, last_event_id: str) -> bool:
 
 
 class OpenStreams:
-    """How many responses are open, and how many subscriptions are on them."""
+    """How many responses are open, and how many subscriptions are on them; and how often they are told."""
 
     def __init__(self) -> None:
         self._open: dict[EventStreamHandler, int] = {}
         self.closing = False
+        self.pace = Pace()
 
     def counts(self) -> dict[str, int]:
         """As `v1/info` tells it."""

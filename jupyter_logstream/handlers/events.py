@@ -16,8 +16,9 @@ from .asked import FILTERS, Asked, asked_by_name, asked_by_object, chosen_filter
 from .event_stream import has_all
 from .frame_stream import FrameStreamHandler
 from .frames import Subscription
-from .log_frames import LogSubscription, WorkloadSubscription
+from .log_frames import LogSubscription, NextTurn, WorkloadSubscription
 from .request import RESOURCE, Refused, number
+from .request_frames import RequestsSubscription
 from .workload_frames import WorkloadsSubscription
 
 MOST_STREAMS = 500
@@ -62,22 +63,27 @@ class SingleStreamHandler(FrameStreamHandler):
         asked = Asked("service", "service", "", start, chosen_filter(given))
         await self.tell([await self.subscribe(asked, _SINGLE_PACE)], named=False)
 
-    async def subscribe(self, asked: Asked, pace: float) -> Subscription:
-        """The subscription that is asked for. UnknownWorkload, BadPattern, SlowPattern."""
-        begin = partial(self._subscribe, asked, pace)
+    async def subscribe(self, asked: Asked, apart: float) -> Subscription:
+        """The subscription that is asked for; its `logs` frames come `apart` seconds from each other.
+
+        Raises UnknownWorkload, BadPattern, SlowPattern.
+        """
+        begin = partial(self._subscribe, asked, partial(self.open_streams.pace.told, least=apart))
         # With a filter it may have to read all of the log.
         return begin() if asked.chosen.empty else await asyncio.to_thread(begin)
 
-    def _subscribe(self, asked: Asked, pace: float) -> Subscription:
+    def _subscribe(self, asked: Asked, next_turn: NextTurn) -> Subscription:
         if asked.stream == "workloads":
             return WorkloadsSubscription(self.workload_list, asked.start, asked.name)
+        if asked.stream == "requests":
+            return RequestsSubscription(self.settings["logstream"].request_log, asked.start, asked.name)
         if asked.stream == "service":
             log = self.service_log
             return LogSubscription(
-                log.store, log.stream, asked.start, asked.chosen, pace, name=asked.name, epoch=log.epoch
+                log.store, log.stream, asked.start, asked.chosen, next_turn, name=asked.name, epoch=log.epoch
             )
         return WorkloadSubscription(
-            self.engine, self.store, asked.workload_id, asked.start, asked.chosen, pace, asked.name
+            self.engine, self.store, asked.workload_id, asked.start, asked.chosen, next_turn, asked.name
         )
 
 

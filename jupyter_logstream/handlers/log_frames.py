@@ -16,6 +16,9 @@ from ..store.layout import BadIndex
 from ..store.query import Filter, count, matches, tail_cursor
 from .frames import LARGEST_FRAME, Cursor, Frame, Start, dump
 
+NextTurn = Callable[[object, float], float]
+"""From a reader and a time to a time, both by the loop's clock. See `Pace`."""
+
 MOST_RECORDS = 2000
 _FIRST_RECORDS = 100  # then twice as many each time: a connection that is cut soon has moved on all the same
 _MOST_FAILURES, _FAILURES_APART = 5, 0.2  # seconds
@@ -24,7 +27,7 @@ _QUIET = 0.2  # seconds after which an unended line is shown
 
 
 class LogSubscription:
-    """A reader of a stream of records. `pace`: seconds between `logs` frames for one that has caught up.
+    """A reader of a stream of records. `turn`: when one that was told records at a time is told more.
 
     `name`: what frames call the stream. `epoch`: of an endless one; its cursors carry it. Raises what reading the
     stream raises (UnknownStream, BadPattern, SlowPattern).
@@ -33,10 +36,10 @@ class LogSubscription:
     job = b"null"  # the workload that the records are of, as JSON
 
     def __init__(
-        self, store: Store, stream: str, start: Start, chosen: Filter, pace: float, *, name: str, epoch: str = ""
+        self, store: Store, stream: str, start: Start, chosen: Filter, turn: NextTurn, *, name: str, epoch: str = ""
     ) -> None:
         self.name, self.done, self.endless = name, False, bool(epoch)
-        self._store, self._stream, self._pace, self._epoch = store, stream, pace, epoch
+        self._store, self._stream, self._turn, self._epoch = store, stream, turn, epoch
         self._filter = chosen
         self._match = chosen.compile()
         self._sent = 0
@@ -132,7 +135,7 @@ class LogSubscription:
         if len(batch):
             self._most = min(2 * self._most, MOST_RECORDS)
             found += self._records(batch)
-            self._not_before = now + self._pace if self._at >= batch.end else 0.0
+            self._not_before = self._turn(self, now) if self._at >= batch.end else 0.0
             self._due = self._not_before  # then for what follows, or for a line being written
         if self._at >= batch.end:
             found += self._end() if batch.closed else self._writing(batch, now)
@@ -180,14 +183,21 @@ class WorkloadSubscription(LogSubscription):
     """
 
     def __init__(
-        self, engine: Engine, store: Store, workload_id: str, start: Start, chosen: Filter, pace: float, name: str = ""
+        self,
+        engine: Engine,
+        store: Store,
+        workload_id: str,
+        start: Start,
+        chosen: Filter,
+        turn: NextTurn,
+        name: str = "",
     ) -> None:
         self.job = b'"%s"' % workload_id.encode()
         self._engine, self._id = engine, workload_id
         self._told: Any = None  # the status last told
         self._steps: Any = None  # the steps with it
         self._lines: dict[str, _Line] = {}  # being written, by source
-        super().__init__(store, workload_id, start, chosen, pace, name=name or f"workload/{workload_id}")
+        super().__init__(store, workload_id, start, chosen, turn, name=name or f"workload/{workload_id}")
 
     def watch(self, wake: Callable[[], None]) -> list[Callable[[], None]]:
         """See `Subscription`."""

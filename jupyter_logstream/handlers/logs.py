@@ -172,8 +172,11 @@ class DownloadHandler(LogStreamHandler):
 
     async def _send(self, download: Download, start: int, end: int) -> None:
         chunks = download.chunks(start, end)
+        loop = asyncio.get_running_loop()
+        following = loop.run_in_executor(None, next, chunks, None)
         try:
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            while (chunk := await following) is not None:
+                following = loop.run_in_executor(None, next, chunks, None)  # read while this one is sent
                 self.write(chunk)
                 await asyncio.wait_for(self.flush(), _PATIENCE)
         except asyncio.TimeoutError:
@@ -186,6 +189,8 @@ class DownloadHandler(LogStreamHandler):
                 raise Unreadable from error
             cut(self)
             return
+        finally:
+            await asyncio.wait({following})  # it reads files that are closed next
         self.finish(set_content_type="text/plain; charset=utf-8")
 
 

@@ -16,6 +16,8 @@ from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
+from ..calls.log import RowEnded, UnknownRow
+from ..calls.row import RowError
 from ..engine import CannotReach, CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from ..publishing import AheadOfEnd, NotExternal, Publisher
 from ..service_log import ServiceLog
@@ -49,11 +51,14 @@ class Refused(HTTPError):
 ERRORS: dict[type[Exception], tuple[int, str]] = {
     UnknownWorkload: (404, "unknown_workload"),
     UnknownStream: (404, "unknown_workload"),
+    UnknownRow: (404, "unknown_request"),
     SpecError: (422, "invalid_field"),
+    RowError: (422, "invalid_field"),
     BadPattern: (400, "invalid_parameter"),
     SlowPattern: (422, "pattern_too_slow"),
     StillRunning: (409, "still_running"),
     StreamEnded: (409, "ended"),
+    RowEnded: (409, "ended"),
     NotWriter: (409, "not_writer"),
     NotExternal: (409, "not_external"),
     AheadOfEnd: (409, "ahead_of_end"),
@@ -67,6 +72,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
 _SAID = {
     UnknownWorkload: "there is no such workload",
     UnknownStream: "there is no such workload",
+    UnknownRow: "there is no such request",
     BadPattern: "q is not a regular expression",
     Unreadable: "the log cannot be read",
     BadIndex: "the log is damaged and could not be mended",
@@ -123,10 +129,14 @@ class LogStreamHandler(APIHandler):
         if not self._has_secret():
             super().check_xsrf_cookie()
 
-    def _has_secret(self) -> bool:
+    def credentials(self) -> list[str]:
+        """Where a kernel may have put its secret."""
         scheme, _, given = self.request.headers.get("Authorization", "").partition(" ")
+        return [given.strip()] if scheme.lower() == "bearer" else []
+
+    def _has_secret(self) -> bool:
         secret: str = self.settings["logstream"].secret
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), secret.encode())
+        return any(hmac.compare_digest(given.encode(), secret.encode()) for given in self.credentials())
 
     def _check_site(self) -> None:
         """A page of another site must not read what our cookie opens (Jupyter checks this for writes only)."""
@@ -212,7 +222,10 @@ class LogStreamHandler(APIHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every error as `{"message", "reason"}`."""
-        error = kwargs.get("exc_info", (None, None, None))[1]
+        self.finish(self.error_body(status_code, kwargs.get("exc_info", (None, None, None))[1]))
+
+    def error_body(self, status_code: int, error: BaseException | None) -> str:
+        """An error's `{"message", "reason"}`; sets the headers that go with it."""
         message, reason = HTTPStatus(status_code).phrase, HTTPStatus(status_code).name.lower()
         if isinstance(error, Refused):
             message, reason = error.text, error.code
@@ -222,7 +235,7 @@ class LogStreamHandler(APIHandler):
             message = error.log_message % error.args if error.args else error.log_message
         if status_code == 429:
             self.set_header("Retry-After", "5")
-        self.finish(json.dumps({"message": message, "reason": reason}, ensure_ascii=False))
+        return json.dumps({"message": message, "reason": reason}, ensure_ascii=False)
 
     def _handle_request_exception(self, e: BaseException) -> None:
         """Errors of ours are answered by the table; all others are Tornado's to log and answer (500)."""

@@ -29,7 +29,7 @@ class InfoHandler(LogStreamHandler):
                 "version": __version__,
                 "protocol": PROTOCOL,
                 "backends": self.engine.backends,
-                "upstreams": [],
+                "upstreams": list(self.settings["logstream"].checked_upstreams),
                 **self.settings["logstream"].streams.counts(),
                 "running": self.engine.running,
                 "workloads": len(self.engine),

@@ -72,6 +72,7 @@ class Batch:
     sizes: Sequence[int] = ()
     search: Callable[[Batch, str, bool], list[int] | None] | None = None  # see `holding`
     _messages: Messages | None = None
+    _encoded: list[bytes] = field(default_factory=list)  # one at most; shared by all that share the records
 
     def __len__(self) -> int:
         return len(self.seqs)
@@ -112,6 +113,7 @@ class Batch:
             marks=[self.marks[i] for i in positions],
             offsets=[self.offsets[i] for i in positions] if self.offsets else (),
             sizes=[self.sizes[i] for i in positions] if self.sizes else (),
+            _encoded=[],
             _messages=loaded and ([loaded[0][i] for i in positions],
                                   {k: loaded[1][i] for k, i in enumerate(positions) if i in loaded[1]}),
         )  # fmt: skip
@@ -140,8 +142,17 @@ class Batch:
             )
         ]
 
+    def seen_at(self, first: int, end: int, *, closed: bool) -> Batch:
+        """The same records, with the ends that the stream has now."""
+        return replace(self, first=first, end=end, closed=closed)
+
     def encode(self) -> bytes:
-        """The records as the items of a JSON array, without its brackets."""
+        """The records as the items of a JSON array, without its brackets. Done once, however many readers."""
+        if not self._encoded:
+            self._encoded.append(self._encode())
+        return self._encoded[0]
+
+    def _encode(self) -> bytes:
         messages, fields = self.loaded()
         if fields:
             return ",".join(
@@ -207,7 +218,7 @@ def _escaped(messages: list[str]) -> list[bytes]:
 def join(pieces: Sequence[Batch], ends: Batch) -> Batch:
     """One batch of several, with the ends of another."""
     if len(pieces) == 1:
-        return replace(pieces[0], first=ends.first, end=ends.end, closed=ends.closed)
+        return pieces[0].seen_at(ends.first, ends.end, closed=ends.closed)
     messages: list[str] = []
     fields: dict[int, Mapping[str, Any]] = {}
     for piece in pieces:
@@ -222,5 +233,6 @@ def join(pieces: Sequence[Batch], ends: Batch) -> Batch:
         steps=max((piece.steps for piece in pieces), key=len, default=ends.steps),
         offsets=(),
         sizes=(),
+        _encoded=[],
         _messages=(messages, fields),
     )

@@ -20,6 +20,7 @@ from . import NotWriter, StreamEnded, UnknownStream
 from .batch import Batch
 from .layout import LAYOUT, BadIndex, Unreadable
 from .reader import BATCH_BYTES, LogReader
+from .recent import Recent
 from .watch import Inotify, Poller, watcher
 from .writer import LogWriter
 
@@ -49,6 +50,7 @@ class FileStore:
         root.chmod(0o700)
         self._lock = self._take()
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
+        self._recent = Recent()
         self._writers: OrderedDict[str, tuple[int, LogWriter]] = OrderedDict()  # with the lock that makes us its writer
         self._watcher: Inotify | Poller | None = None
         self._poller = Poller()
@@ -101,6 +103,7 @@ class FileStore:
     def drop(self, stream: str) -> None:
         self._release(stream)
         self._readers.pop(stream, None)
+        self._recent.forget(stream)
         gone = self._streams / f".{stream}.gone"  # renamed first: a crash in between leaves no half of a log
         try:
             (self._streams / stream).rename(gone)
@@ -126,6 +129,7 @@ class FileStore:
         finally:
             os.close(lock)
         self._readers.pop(stream, None)
+        self._recent.forget(stream)
 
     def size(self, stream: str) -> int:
         """Bytes on disk."""
@@ -172,7 +176,7 @@ class FileStore:
             path = self._streams / stream
             if not path.is_dir():
                 raise UnknownStream(stream)
-            reader = LogReader(path)
+            reader = LogReader(path, self._recent)
             if (path / "end").exists() and not reader.covers():
                 raise BadIndex(f"the index of {stream} is shorter than its log")
             self._readers[stream] = reader

@@ -24,6 +24,7 @@ from .count import Count
 from .index import BadIndex, Index
 from .kept import Kept, Steps, read_masked
 from .layout import FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, level_of, source_of
+from .recent import Recent
 from .search import holding
 from .segments import read_range
 from .writer import OUTPUT
@@ -33,6 +34,9 @@ BATCH_BYTES = 256 * 1024
 
 _RECORD_BYTES = 90  # what a record's JSON takes beside its message
 
+_SHARED = 100  # batches of so many records or more are worth sharing
+_MEETING = 10_000  # seqs at whose multiples such a batch ends: there readers meet that began elsewhere
+
 _LOOK_BACK = 4096  # entries
 _AT_ONCE = 32 * 1024 * 1024  # bytes between a batch's first and last line that are read in one go
 
@@ -40,8 +44,9 @@ _AT_ONCE = 32 * 1024 * 1024  # bytes between a batch's first and last line that 
 class LogReader:
     """The log in `folder`, read by one process. Cheap to make; remembers how far it has counted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, recent: Recent) -> None:
         self._folder = folder
+        self._recent = recent
         self._index = Index(folder)
         self._counting = Lock()
         self._counted = 0
@@ -53,10 +58,15 @@ class LogReader:
         end = self._index.count()
         first = Kept.read(self._folder).first if end else 1
         after = max(after, first - 1)
+        shared = budget <= BATCH_BYTES and limit >= _SHARED
+        if shared:
+            limit = min(limit, _MEETING - after % _MEETING)
+            if known := self._recent.get(self._folder.name, after, limit, end):
+                return known.seen_at(first, end, closed=closed)
         words = self._index.read(after, min(limit, end - after)) if after < end and limit > 0 else array("Q")
         sizes = words[2::4]
         fit = _within(sizes, budget)
-        return Batch(
+        batch = Batch(
             seqs=range(after + 1, after + 1 + fit),
             times=words[1 : 4 * fit : 4],
             marks=words[3 : 4 * fit : 4],
@@ -71,6 +81,9 @@ class LogReader:
             sizes=sizes[:fit],
             search=lambda batch, text, fold: holding(self._folder, batch, text, fold=fold),
         )
+        if shared and fit:
+            self._recent.add(self._folder.name, after, limit, batch)
+        return batch
 
     def _have_steps(self, marks: array[int]) -> bool:
         """Whether any mark names a step. BadIndex where one names a level or source that there is not."""

@@ -122,10 +122,10 @@ def all_runners() -> list[tuple[int, str]]:
 
 
 def kill_runners(below: Path) -> None:
-    """End what a test has left running in stores below a folder, and only that."""
+    """End what runs in stores below a folder, and only that: runners first, so that none can write its child's end."""
     for pid, path in all_runners():
         if path.startswith(f"{below}/"):
-            for one in [*descendants(pid), pid]:
+            for one in [pid, *descendants(pid)]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, signal.SIGKILL)
 

@@ -58,6 +58,20 @@ class BarePage:
             [f"{self.server.url}static/jupyter_logstream/view.js", {"workload": workload, **options}],
         )
 
+    def show_requests(self, **options: Any) -> Locator:
+        """Put the table of requests in; its host."""
+        self.page.evaluate(
+            """async ([url, options]) => {
+              const { showRequests } = await import(url);
+              window.view?.dispose();
+              const host = document.createElement("div");
+              document.getElementById("host").replaceChildren(host);
+              window.view = showRequests(host, { height: 0, protocol: 1, ...options });
+            }""",
+            [f"{self.server.url}static/jupyter_logstream/requests.js", options],
+        )
+        return self.page.locator('[data-logstream="requests"]')
+
     @property
     def view(self) -> Locator:
         """The view's host; locators look through its shadow root."""
@@ -109,6 +123,16 @@ class BarePage:
     def heights(self) -> set[float]:
         """How high the rows are."""
         return set(self.view.locator(".row").evaluate_all("its => its.map(it => it.getBoundingClientRect().height)"))
+
+    def painted(self) -> None:
+        """Wait until what was asked for before is drawn."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def has_lines(self, number: int) -> None:
+        """Wait until the view says that there are so many, seen or not: rows of a log that grows come and go."""
+        self.page.wait_for_function(
+            "(number) => Number(document.querySelector('[data-logstream]')?.dataset.lines) >= number", arg=number
+        )
 
     def press(self, *keys: str) -> None:
         """Press keys in the log."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from serving import Server, jupyter
 from ui.bare_page import BarePage
 from ui.browser import find
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
+
+expect.set_options(timeout=30_000)  # what comes at all may come late: other tests run beside
 
 ARGS = [
     "--no-sandbox",

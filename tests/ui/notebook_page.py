@@ -153,7 +153,7 @@ class NotebookPage:
         found: list[list[Any]] = self.views.nth(view).evaluate(WALK)
         return found
 
-    def wait_for(self, state: str | None = None, lines: int | None = None, view: int = 0, timeout: float = 30) -> None:
+    def wait_for(self, state: str | None = None, lines: int | None = None, view: int = 0, timeout: float = 40) -> None:
         """Wait until a view is in a state and says that it has (at least) so many lines."""
         host = self.views.nth(view)
         host.wait_for(state="attached", timeout=timeout * 1000)
@@ -166,7 +166,7 @@ class NotebookPage:
             timeout,
         )
 
-    def eventually(self, true: Callable[[], bool], what: str, timeout: float = 15) -> None:
+    def eventually(self, true: Callable[[], bool], what: str, timeout: float = 40) -> None:
         """Wait until something holds; say what the page shows when it does not come to that."""
         deadline = time.monotonic() + timeout
         while not true():

@@ -129,3 +129,17 @@ def test_b103_a_million_empty_lines_are_a_million_lines(bare: Open):
     expect(page.view).to_have_attribute("data-lines", "1000000", timeout=30_000)
     page.row(1_000_000).wait_for()
     assert page.rows.count() < 100
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [(b"a\nb", ["a", "b"]), (b"a\rb\rc", ["c"]), (b"\r\r\r", [""]), (b"a\r\nb\r\n", ["a", "b"]), (b"\n", [""])],
+    ids=["no final LF", "CR only", "only CRs", "CR LF", "one empty"],
+)
+def test_b103_lines_are_counted_right_however_they_end(data, lines, bare: Open):
+    page = bare()
+    page.show(page.wrote(data))
+    expect(page.view).to_have_attribute("data-state", "done")
+    expect(page.view).to_have_attribute("data-lines", str(len(lines)))
+    expect(page.rows).to_have_count(len(lines))
+    assert page.texts == lines

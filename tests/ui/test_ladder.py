@@ -69,6 +69,7 @@ class Watched:
         self.tab.wait_for("live", lines=10)
         self.host = self.tab.views.first
         self.host.evaluate(NOTE)
+        self.left = 0
 
     @property
     def lines(self) -> int:
@@ -90,8 +91,13 @@ class Watched:
         self.tab.wait_for(state, timeout=timeout)
         self.tab.wait_for(state, lines=self.lines + 5, timeout=timeout)
 
-    def leaves_live(self, timeout: float = 15) -> None:
-        self.tab.eventually(lambda: self.host.get_attribute("data-state") != "live", "not live", timeout)
+    def leaves_live(self, timeout: float = 40) -> None:
+        """It is, or was for a moment, something else since the last time that this was asked."""
+        self.tab.eventually(lambda: self._other_states() > self.left, "not live", timeout)
+        self.left = self._other_states()
+
+    def _other_states(self) -> int:
+        return sum(state != "live" for state in self.states())
 
     def retry(self) -> None:
         self.host.get_by_role("button", name="Retry now").click()
@@ -138,11 +144,11 @@ def test_a_server_that_refuses_is_tried_again_later_and_later_and_at_once_when_t
 ):
     proxy.refuse()
     watched.leaves_live()
-    watched.tab.eventually(lambda: any(words.endswith("in 4 s") for _, words in watched.noted), "the third rung", 30)
+    watched.tab.eventually(lambda: any(words.endswith("in 8 s") for _, words in watched.noted), "the fourth rung", 60)
     before = watched.lines
     proxy.listen()
     watched.retry()
-    watched.tab.wait_for("live", lines=before + 1, timeout=3)  # sooner than the rung
+    watched.tab.wait_for("live", lines=before + 1, timeout=7)  # sooner than the rung
     watched.ends_whole()
 
 
@@ -164,8 +170,8 @@ def test_where_no_stream_gets_through_the_view_polls_and_goes_back_to_the_stream
 def test_a_log_that_ends_while_it_is_polled_is_shown_to_its_end(watched: Watched, proxy: TcpProxy):
     proxy.behave(no_streams=True)
     proxy.cut()
+    watched.leaves_live()
     for _ in range(6):
-        watched.leaves_live()
         if watched.host.get_attribute("data-state") == "polling":
             break
         watched.retry()
@@ -177,7 +183,7 @@ def test_a_log_that_ends_while_it_is_polled_is_shown_to_its_end(watched: Watched
 def test_a_stream_that_falls_silent_counts_as_cut_and_comes_back(watched: Watched, proxy: TcpProxy):
     """A proxy that lets nothing through: neither an error nor an end tells that the stream is dead."""
     proxy.behave(block=True)
-    watched.leaves_live(25)
+    watched.leaves_live()
     proxy.behave()
     watched.grows()
     watched.ends_whole()
@@ -187,7 +193,7 @@ def test_a_server_that_is_stopped_for_20_s_is_missed_and_found_again(watched: Wa
     assert server.process
     server.process.send_signal(signal.SIGSTOP)
     try:
-        watched.leaves_live(25)
+        watched.leaves_live()
         watched.tab.page.wait_for_timeout(5000)
         assert watched.host.get_attribute("data-state") == "reconnecting"
     finally:

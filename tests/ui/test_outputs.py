@@ -82,7 +82,7 @@ def ended(notebook: Open) -> NotebookPage:
     return page
 
 
-def lines_grow(page: NotebookPage, timeout: float = 15) -> None:
+def lines_grow(page: NotebookPage, timeout: float = 40) -> None:
     page.wait_for("live", timeout=timeout)
     page.wait_for("live", lines=int(page.views.first.get_attribute("data-lines") or 0) + 2, timeout=timeout)
 
@@ -182,7 +182,7 @@ def test_a_reload_of_a_widget_shows_new_lines_once_the_kernel_is_idle(notebook: 
     page.save()
     page.start(1)
     page.reload(kernel=False)
-    lines_grow(page, timeout=40)
+    lines_grow(page, timeout=60)
 
 
 @of(*BY_LABEXTENSION)
@@ -213,7 +213,7 @@ def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook
     page.page.locator(".jp-Dialog .jp-mod-reject").click()
     assert page.kernel_status() == "none"
     page.wait_for("done", lines=300)
-    page.views.first.locator('[data-seq="300"]').wait_for(timeout=5000)
+    page.views.first.locator('[data-seq="300"]').wait_for()
     page.views.first.get_by_role("log").press("Home")
     first = page.views.first.locator('[data-seq="1"]')
     page.eventually(lambda: first.count() == 1 and first.inner_text().strip() == "line <b>1</b>", "the first line")
@@ -274,7 +274,7 @@ def test_an_untrusted_notebook_shows_the_static_picture_where_only_a_widget_coul
     page.save()
     alter(page)
     page.open()
-    page.page.locator(".jp-RenderedHTML code").get_by_text("while true").wait_for(timeout=10_000)
+    page.page.locator(".jp-RenderedHTML code").get_by_text("while true").wait_for()
     assert page.views.count() == 0
 
 
@@ -289,7 +289,7 @@ def test_hostile_lines_are_text_in_the_static_picture_of_an_untrusted_notebook(n
     alter(page)
     page.open()
     picture = page.page.locator(".jp-RenderedHTML")
-    picture.get_by_text("last", exact=False).first.wait_for(timeout=10_000)
+    picture.get_by_text("last", exact=False).first.wait_for()
     lines = picture.locator("pre").inner_text().splitlines()
     assert lines == ["red", "<img src=x onerror=f()>", "</pre><script>window.mine=1</script>", "last"]
     assert picture.locator("img, script").count() == 0

@@ -8,6 +8,8 @@ const CLAIM = Symbol.for("jupyter-logstream.outputs");
 
 export interface Bundle {
   readonly workload: string;
+  /** The other server that has it, as the configuration calls it; empty: this one. */
+  readonly upstream: string;
   readonly protocol: number;
   readonly kept: Kept | undefined;
 }
@@ -15,12 +17,13 @@ export interface Bundle {
 type Fields = { readonly [name: string]: unknown };
 
 export function readBundle(value: unknown): Bundle {
-  const { workload, protocol, final } = fields(value);
-  return { workload: text(workload) ?? "", protocol: Number(protocol), kept: readKept(final) };
+  const { workload, upstream, protocol, final } = fields(value);
+  const whose = { workload: text(workload) ?? "", upstream: text(upstream) ?? "" };
+  return { ...whose, protocol: Number(protocol), kept: readKept(final) };
 }
 
 function readKept(value: unknown): Kept | undefined {
-  const { job, lines } = fields(value);
+  const { job, lines, first_error: error } = fields(value);
   const said = fields(job);
   if (typeof said["state"] !== "string" || !Array.isArray(lines)) return undefined;
   const kept: Workload = {
@@ -36,7 +39,13 @@ function readKept(value: unknown): Kept | undefined {
     error: text(said["error"]),
     lines: number(said["lines"]) ?? 0,
   };
-  return { job: kept, lines: lines.filter((line) => typeof line === "string") };
+  return { job: kept, lines: lines.filter((line) => typeof line === "string"), error: readError(error) };
+}
+
+function readError(value: unknown): Kept["error"] {
+  const { seq, title, repeats } = fields(value);
+  if (typeof title !== "string") return undefined;
+  return { seq: number(seq) ?? 0, title, repeats: number(repeats) ?? 1 };
 }
 
 function fields(value: unknown): Fields {

@@ -5,6 +5,8 @@ import { Decoder, type Event } from "./sse.js";
 import type { Status } from "./types.js";
 
 export interface Link {
+  /** Once connected, so many ms of silence are no cut; absent: STALL_MS, as our own servers ping. */
+  readonly patienceMs?: number;
   /** Is there anything left to follow? Asked before each attempt; `false` ends the connection. */
   wanted(): boolean;
   /** Has the server told everything that it was last asked for? Then its end is no cut. */
@@ -110,6 +112,7 @@ export class Connection {
   async #stream(attempt: AbortController): Promise<Ending> {
     this.#reopening = false;
     let stall = setTimeout(() => attempt.abort(), STALL_MS);
+    const patience = this.#link.patienceMs ?? STALL_MS;
     try {
       const response = await this.#link.open(attempt.signal);
       if (response.status === 204) return "end";
@@ -119,10 +122,12 @@ export class Connection {
         await response.body?.cancel();
         return "cut";
       }
-      await this.#read(response.body.getReader(), attempt.signal, () => {
+      const rest = () => {
         clearTimeout(stall);
-        stall = setTimeout(() => attempt.abort(), STALL_MS);
-      });
+        stall = setTimeout(() => attempt.abort(), patience);
+      };
+      rest();
+      await this.#read(response.body.getReader(), attempt.signal, rest);
       if (!this.#link.wanted()) return "end";
       return this.#link.complete() ? "again" : "cut";
     } catch {

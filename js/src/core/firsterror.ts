@@ -1,7 +1,7 @@
 // The first error of a log as one would tell it: the exception rather than the line that opens its traceback, where it
 // stands, and how often it came. Pure but for the two questions that are injected; no DOM.
 
-import { groupsIn } from "./groups.js";
+import { exceptionIn, groupsIn } from "./groups.js";
 import { shortened, withoutColours } from "./text.js";
 import type { LogRecord } from "./types.js";
 
@@ -45,7 +45,8 @@ export async function firstError(
   const traceback = groups.find(
     ({ kind, from, to }) => kind === "traceback" && from <= record.seq + 1 && to >= record.seq,
   );
-  const title = traceback?.title ?? shortened(untimed(withoutColours(record.message)), LONGEST);
+  const own = record.message.includes("\n") ? exceptionIn(record) : undefined;
+  const title = traceback?.title ?? own ?? shortened(untimed(withoutColours(record.message)), LONGEST);
   const repeats = await count(asked(title), signal);
   const seq = traceback?.from ?? record.seq;
   const lines = traceback === undefined ? 1 : traceback.to - traceback.from + 1;

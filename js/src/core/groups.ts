@@ -37,6 +37,13 @@ export function groupsIn(get: Get, from: number, to: number, repeats = false): r
   return found;
 }
 
+/** What the last traceback within a record of several lines says: one that was logged as a whole. */
+export function exceptionIn(record: LogRecord): string | undefined {
+  const lines = record.message.split("\n", LONGEST).map((message, i) => ({ ...record, seq: i + 1, message }));
+  const groups = groupsIn((seq) => lines[seq - 1], 1, lines.length);
+  return groups.filter(({ kind }) => kind === "traceback").at(-1)?.title;
+}
+
 /** Where to begin so that a group `from` lies in is seen from its head: the nearest line that none can go through. */
 function beginning(get: Get, from: number): number {
   let seq = from;

@@ -21,6 +21,17 @@ export type FetchRange = (after: number, limit: number, signal: AbortSignal) => 
 /** First and last row, both included. */
 export type Stretch = readonly [from: number, to: number];
 
+/** Rows in order as stretches without a hole. */
+export function stretchesOf(keys: readonly number[]): readonly Stretch[] {
+  const found: [number, number][] = [];
+  for (const key of keys) {
+    const last = found.at(-1);
+    if (last !== undefined && last[1] === key - 1) last[1] = key;
+    else found.push([key, key]);
+  }
+  return found;
+}
+
 interface LinePage {
   readonly slots: (LogRecord | undefined)[];
   chars: number;

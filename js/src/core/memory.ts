@@ -74,6 +74,52 @@ export class WorkloadList implements Memory {
   }
 }
 
+/** Beyond so many the oldest rows of the request log are let go. */
+export const MAX_ROWS = 2000;
+
+/** The request log: its newest rows, folded by id, and the figures that came last. */
+export class RequestRows implements Memory {
+  readonly #rows = new Map<string, object>();
+  #figures: Frame | undefined;
+  #complete: boolean;
+
+  constructor(complete: boolean) {
+    this.#complete = complete;
+  }
+
+  take(type: string, data: Frame): void {
+    if (type === "reset") {
+      this.#rows.clear();
+      this.#figures = undefined;
+      this.#complete = true;
+    } else if (type === "log:stats") this.#figures = data;
+    const row = data["data"] as { readonly id?: string };
+    const id = row?.id ?? "";
+    if (type === "log:created") this.#rows.set(id, row);
+    else if (type === "log:updated" && this.#rows.has(id)) this.#rows.set(id, { ...this.#rows.get(id), ...row });
+    for (const oldest of this.#rows.keys()) {
+      if (this.#rows.size <= MAX_ROWS) break;
+      this.#rows.delete(oldest);
+    }
+  }
+
+  replay(): readonly Told[] | undefined {
+    if (!this.#complete) return undefined;
+    const rows = [...this.#rows.values()].map((data) => told("log:created", data));
+    return this.#figures === undefined ? rows : [...rows, { type: "log:stats", data: this.#figures }];
+  }
+
+  /** What polled rows, newest first, have that is new. */
+  news(polled: readonly { readonly id: string }[]): Told[] {
+    const changed = polled.filter((row) => JSON.stringify(this.#rows.get(row.id)) !== JSON.stringify(row));
+    return [...changed].reverse().map((row) => told("log:created", row));
+  }
+}
+
+function told(type: string, data: object): Told {
+  return { type, data: { type, data } };
+}
+
 /** The server's own log: its newest records. */
 export class RecentRecords implements Memory {
   readonly #stream: string;

@@ -3,6 +3,7 @@
 
 import type { Page } from "./page.js";
 import { refuse } from "./refusal.js";
+import type { Figures, Row } from "./requests.js";
 import { queryOf, workloadOf } from "./stream.js";
 import type { Topic } from "./topic.js";
 import type { Cursor, RecordPage, Workload } from "./types.js";
@@ -12,6 +13,9 @@ const RECORDS = 1000;
 /** The newest workloads: what lies further down a table changes rarely, and the stream will tell. */
 const WORKLOADS = 200;
 
+/** The newest calls. */
+const ROWS = 200;
+
 interface WorkloadPage {
   readonly workloads: readonly Workload[];
   readonly next: string | null;
@@ -20,6 +24,7 @@ interface WorkloadPage {
 /** One round; throws where the server can't be reached. */
 export async function poll(page: Page, topic: Topic, signal: AbortSignal): Promise<void> {
   if (topic.stream === "workloads") await pollWorkloads(page, topic, signal);
+  else if (topic.stream === "requests") await pollRequests(page, topic, signal);
   else if (workloadOf(topic.stream) !== undefined) await pollRecords(page, topic, signal);
 }
 
@@ -27,6 +32,13 @@ async function pollWorkloads(page: Page, topic: Topic, signal: AbortSignal): Pro
   const limit = Math.min(Math.max(topic.tail ?? WORKLOADS, 1), WORKLOADS);
   const found = await get<WorkloadPage>(page, topic, `v1/workloads?limit=${limit}`, signal);
   if (found !== undefined) topic.polled(found.workloads, found.next === null);
+}
+
+async function pollRequests(page: Page, topic: Topic, signal: AbortSignal): Promise<void> {
+  const limit = Math.min(Math.max(topic.tail ?? ROWS, 1), ROWS);
+  const found = await get<{ readonly requests: readonly Row[] }>(page, topic, `v1/requests?limit=${limit}`, signal);
+  const figures = await get<Figures>(page, topic, "v1/requests/stats", signal);
+  if (found !== undefined && figures !== undefined) topic.polledRows(found.requests, figures);
 }
 
 async function pollRecords(page: Page, topic: Topic, signal: AbortSignal): Promise<void> {

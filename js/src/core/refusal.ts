@@ -63,7 +63,7 @@ export function parse(text: string): Frame | undefined {
 
 function fail(topics: readonly Topic[], status: number, message: string): void {
   for (const topic of topics) {
-    const what = topic.stream === "workloads" ? "list" : "log";
+    const what = topic.stream === "workloads" ? "list" : "log"; // the request log is one, too
     topic.fail(`${EXPLAINED[status]?.replace("log", what)} ${message}`);
   }
 }

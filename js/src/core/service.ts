@@ -1,5 +1,5 @@
-// The Jupyter server's own log as the views see it: an endless stream without a route for ranges. So what a view may look
-// at is kept here: the newest KEPT records; that older ones went is told like a retention. No DOM, no view.
+// Logs without a route for ranges as the views see them: the Jupyter server's own, and those in the simple form (remote.ts).
+// What a view may look at is kept here: the newest KEPT records; that older ones went is told like a retention. No DOM.
 
 import { pageHub } from "./hub.js";
 import { Refused } from "./lines.js";
@@ -19,22 +19,32 @@ interface Streams {
 
 /** A log for one view. */
 export function serviceSource(hub: Streams = pageHub()): LogSource {
-  return new ServiceLog(hub);
+  return new KeptLog(hub, { stream: "service", title: "Jupyter server log" });
 }
 
-class ServiceLog implements LogSource {
-  readonly workload = "";
-  readonly title = "Jupyter server log";
+export interface KeptOptions {
+  readonly stream: string;
+  readonly workload?: string;
+  readonly title?: string;
+}
+
+export class KeptLog implements LogSource {
+  readonly workload: string;
+  declare readonly title?: string;
   readonly downloadUrl = "";
   readonly #hub: Streams;
+  readonly #stream: string;
   /** Oldest first. */
   #kept: LogRecord[] = [];
   #last = 0;
   #cursor: string | undefined;
   readonly #pickers = new Set<{ matches: (record: LogRecord) => boolean; listener: Listener }>();
 
-  constructor(hub: Streams) {
+  constructor(hub: Streams, { stream, workload = "", title }: KeptOptions) {
     this.#hub = hub;
+    this.#stream = stream;
+    this.workload = workload;
+    if (title !== undefined) this.title = title;
   }
 
   /** Goes on where it was closed. What others on the page have heard meanwhile may come once more: it is not told twice. */
@@ -42,7 +52,7 @@ class ServiceLog implements LogSource {
     const { after: _after, tail: _tail, ...filter } = asked;
     if (!isEmpty(filter)) return this.#pick(filter, listener);
     const from = this.#cursor === undefined ? { tail: KEPT } : { after: this.#cursor };
-    return this.#hub.subscribe({ stream: "service", ...from }, (event) => {
+    return this.#hub.subscribe({ stream: this.#stream, ...from }, (event) => {
       if (event.kind === "frame") this.#take(event.type, event.data, listener);
       else if (event.kind === "state") listener(event);
     });
@@ -78,7 +88,7 @@ class ServiceLog implements LogSource {
   }
 
   cancel(): Promise<void> {
-    return Promise.reject(new Refused("A server's log cannot be cancelled."));
+    return Promise.reject(new Refused("This log cannot be cancelled from here."));
   }
 
   #take(type: string, data: Frame, listener: Listener): void {

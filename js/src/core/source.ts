@@ -112,13 +112,15 @@ export function refusedSource(workload: string, message: string): LogSource {
   };
 }
 
-function refusing(message: string, listener: (event: HubEvent) => void): Subscription {
+/** Tells whoever listens why there is nothing. */
+export function refusing(message: string, listener: (event: HubEvent) => void): Subscription {
   const tell = () => listener({ kind: "state", rung: "error", message });
   queueMicrotask(tell); // not from within subscribe(): the caller has no handle yet
   return { close: () => {}, retryNow: tell };
 }
 
-async function checked(asked: Promise<Response>): Promise<Response> {
+/** The answer, if it is one; throws `Refused` where asking again is of no use. */
+export async function checked(asked: Promise<Response>): Promise<Response> {
   const response = await asked;
   if (response.ok) return response;
   const body = (await response.json().catch(() => ({}))) as { message?: unknown };

@@ -3,6 +3,7 @@
 
 import type { Folds } from "./folds.js";
 import { thousands } from "./format.js";
+import type { Grouped } from "./grouping.js";
 import type { LogSource } from "./source.js";
 import { lastOfRun, markerOf } from "./steps.js";
 import type { LogRecord } from "./types.js";
@@ -18,7 +19,7 @@ export class StepFolds {
   }
 
   /** What a line stands for, if it opens a step. */
-  at(record: LogRecord): { readonly folded: boolean; readonly words: string } | undefined {
+  at(record: LogRecord): Grouped | undefined {
     if (markerOf(record)?.opens !== true) return undefined;
     const fold = this.#folds.at(record.seq + 1);
     const folded = fold?.from === record.seq + 1;

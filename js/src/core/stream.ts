@@ -23,7 +23,7 @@ export function isEndless(stream: string): boolean {
 
 /** Is there a way to follow it without a stream? */
 export function isPolled(stream: string): boolean {
-  return stream === "workloads" || !isEndless(stream);
+  return stream === "workloads" || stream === "requests" || !isEndless(stream);
 }
 
 export function filterOf({ level, levels, step, source, q, not }: StreamFilter): Filter {

@@ -1,7 +1,7 @@
 // One stream as the hub follows it: its cursor, what is last known of it, and who listens.
 // Knows nothing of connections; it is told frames, and sees to it that no listener is told a record twice.
 
-import { type Memory, RecentRecords, type Told, WorkloadList } from "./memory.js";
+import { type Memory, RecentRecords, RequestRows, type Told, WorkloadList } from "./memory.js";
 import { type Filter, filterOf, isEndless, isPolled } from "./stream.js";
 import type { Cursor, Frame, HubEvent, LogRecord, Rung, Status, StreamRequest, Workload } from "./types.js";
 
@@ -94,6 +94,14 @@ export class Topic {
   polled(workloads: readonly Workload[], all: boolean): void {
     if (!(this.#memory instanceof WorkloadList)) return;
     for (const data of this.#memory.news(this.stream, workloads, all)) this.frame("workload", data);
+    this.#polled = true;
+  }
+
+  /** Of the stream `requests`: its newest rows, newest first, and the figures. */
+  polledRows(rows: readonly { readonly id: string }[], figures: object): void {
+    if (!(this.#memory instanceof RequestRows)) return;
+    for (const { type, data } of this.#memory.news(rows)) this.frame(type, { stream: this.stream, ...data });
+    this.frame("log:stats", { stream: this.stream, type: "log:stats", data: figures });
     this.#polled = true;
   }
 
@@ -238,6 +246,7 @@ export class Topic {
 
 function memoryOf({ stream, after }: StreamRequest): Memory | undefined {
   if (stream === "workloads") return new WorkloadList(after === undefined);
+  if (stream === "requests") return new RequestRows(after === undefined);
   return stream === "service" ? new RecentRecords(stream, after === undefined) : undefined;
 }
 

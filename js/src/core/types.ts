@@ -51,6 +51,7 @@ export interface Workload {
 export interface Kept {
   readonly job: Workload;
   readonly lines: readonly string[];
+  readonly error?: { readonly seq: number; readonly title: string; readonly repeats: number } | undefined;
 }
 
 /** What `GET v1/workloads/{id}/records` answers. */

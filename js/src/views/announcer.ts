@@ -17,6 +17,12 @@ export class Announcer {
     this.element.setAttribute("role", "status");
   }
 
+  /** Reads out a line of the log. */
+  read(text: string): void {
+    setText(this.element, text);
+    this.#at = Date.now();
+  }
+
   /** `state`: in words, as the badge says it. */
   update(state: string, lines: number, errors: number): void {
     const now = Date.now();

@@ -27,6 +27,8 @@ export interface Arrangement {
   to(top: number): void;
   /** Brings a row to the middle. */
   reveal(row: number): void;
+  /** Moves as little as brings all of a row into sight. */
+  bring(row: number): void;
   /** Rows were put in before the first one, or taken away there. */
   shift(rows: number): void;
 }
@@ -65,6 +67,12 @@ export class Uniform implements Arrangement {
 
   reveal(row: number): void {
     this.to((row + 0.5) * this.extent.rowHeight - this.extent.viewport / 2);
+  }
+
+  bring(row: number): void {
+    const { rowHeight, viewport } = this.extent;
+    const top = row * rowHeight;
+    this.to(Math.min(top, Math.max(this.top, top + rowHeight - viewport)));
   }
 
   shift(rows: number): void {
@@ -134,6 +142,16 @@ export class Varied implements Arrangement {
   reveal(row: number): void {
     const above = Math.max(0, this.extent.viewport - this.#heightOf(row)) / 2;
     this.#place = walk({ row, into: 0 }, -above, this.extent.rows, this.#heightOf);
+  }
+
+  bring(row: number): void {
+    const { viewport } = this.extent;
+    let below = -this.#place.into; // from the upper edge to the row's lower one
+    for (let above = this.#place.row; above <= row && below <= viewport; above++) below += this.#heightOf(above);
+    if (row <= this.#place.row) this.#place = { row, into: 0 };
+    else if (below > viewport) {
+      this.#place = walk({ row, into: 0 }, this.#heightOf(row) - viewport, this.extent.rows, this.#heightOf);
+    }
   }
 
   shift(rows: number): void {

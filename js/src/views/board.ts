@@ -1,13 +1,13 @@
 // The lines on the screen: draws the rows of a sheet that are in sight, follows the end or stands still, shows one record
 // among millions, marks what was found or chosen. DOM only: no fetch. Painted at most once per frame, whatever arrives.
 
-import { type Folding, Grouping } from "../core/grouping.js";
+import type { Folding } from "../core/grouping.js";
+import { Heads } from "../core/heads.js";
+import { stretchesOf } from "../core/lines.js";
 import type { Log } from "../core/log.js";
 import { type Content, Sheet } from "../core/sheet.js";
 import type { LogSource } from "../core/source.js";
 import { stamp, type Times, WIDTHS } from "../core/stamps.js";
-import { StepFolds } from "../core/stepfolds.js";
-import { looksLikeData, readTree, type Tree } from "../core/tree.js";
 import { isFinal, type LogRecord, type StreamFilter } from "../core/types.js";
 import type { RowSource } from "./arrangement.js";
 import { setData } from "./dom.js";
@@ -22,7 +22,6 @@ export interface Taste extends Folding {
   readonly times: Times;
 }
 
-const MOST_OPENED = 200;
 const MAX_PASSES = 4;
 
 export interface Chosen {
@@ -34,18 +33,15 @@ export class Board implements Painter, RowSource {
   readonly sheet: Sheet;
   readonly viewport: Viewport;
   readonly rows = new Rows((key) => this.#toggle(key));
-  readonly #grouping: Grouping;
-  readonly #steps: StepFolds;
-  /** Records whose data are shown as a tree; at the bound the one opened first is closed. */
-  readonly #opened = new Map<number, Tree>();
+  readonly #heads: Heads;
   readonly #log: Log;
   readonly #view: HTMLElement;
   readonly #changed: () => void;
   #times: Times = "none";
   #wrap = false;
-  #groups = false;
-  #repeats = false;
+  /** The record that was looked for or is marked, and its key as far as that is known. */
   #hit: number | undefined;
+  #key: number | undefined;
   #chosen: Chosen | undefined;
   #base = 1;
   /** First and last key that are in the DOM. */
@@ -59,8 +55,7 @@ export class Board implements Painter, RowSource {
     this.#view = view;
     this.#changed = changed;
     this.sheet = new Sheet(log, source, changed);
-    this.#grouping = new Grouping(this.sheet.folds);
-    this.#steps = new StepFolds(this.sheet.folds, source);
+    this.#heads = new Heads(this.sheet, source);
     this.viewport = new Viewport(this.rows.element, this.measure(), changed);
   }
 
@@ -81,10 +76,8 @@ export class Board implements Painter, RowSource {
     setData(this.#view, "times", times);
     this.measure();
     this.#wrap = wrap;
-    this.viewport.vary(wrap || this.#opened.size > 0);
-    if (groups === this.#groups && repeats === this.#repeats) return;
-    [this.#groups, this.#repeats] = [groups, repeats];
-    this.#grouping.folding = { groups, repeats };
+    this.#heads.folding = { groups, repeats };
+    this.#vary();
   }
 
   set highlight(highlight: Highlight | undefined) {
@@ -111,7 +104,8 @@ export class Board implements Painter, RowSource {
 
   choose(filter: StreamFilter, around?: number): void {
     this.#seeking?.abort();
-    this.#grouping.clear();
+    this.#heads.clear();
+    this.#key = undefined;
     this.sheet.choose(filter, around);
     this.viewport.follow(true);
     this.#base = this.sheet.base;
@@ -131,16 +125,52 @@ export class Board implements Painter, RowSource {
     this.viewport.top();
   }
 
-  /** Shows a record in the middle and marks it, or marks none any more. `at`: its key, where that is known. */
-  async reveal(seq: number | undefined, at?: number): Promise<void> {
+  /**
+   * Shows a record in the middle and marks it, or marks none any more. `at`: its key, where that is known. What hides it is
+   * opened, unless `folded`: then the line that stands for it is marked.
+   */
+  async reveal(seq: number | undefined, at?: number, folded = false): Promise<void> {
     this.#seeking?.abort();
     this.#hit = seq;
+    this.#key = undefined;
     if (seq === undefined) return;
+    if (!folded) this.#heads.uncover(seq);
     const seeking = new AbortController();
     this.#seeking = seeking;
     const key = at ?? (await this.sheet.find(seq, seeking.signal).catch(() => undefined));
     if (seeking.signal.aborted || key === undefined) return;
+    this.#key = key;
+    this.paint(); // what was opened is to have its place
     this.viewport.reveal(this.sheet.rowOf(key));
+  }
+
+  /** Marks the next line, or the one before; without a mark the first in sight. The record, if it is here. */
+  mark(by: number): LogRecord | undefined {
+    const { sheet, viewport } = this;
+    this.#seeking?.abort();
+    const first = viewport.following ? sheet.count - 1 : Math.ceil(viewport.row);
+    const row = this.#key === undefined ? first : sheet.rowOf(this.#key) + by;
+    const key = sheet.keyAt(Math.max(0, Math.min(row, sheet.count - 1)));
+    const content = sheet.content(key);
+    if (content.kind !== "record") return undefined;
+    [this.#hit, this.#key] = [content.record.seq, key];
+    viewport.bring(sheet.rowOf(key));
+    return content.record;
+  }
+
+  /** The record that is marked. */
+  get marked(): number | undefined {
+    return this.#hit;
+  }
+
+  /** Folds or opens what the marked line stands for. */
+  toggle(): void {
+    if (this.#key !== undefined) this.#toggle(this.#key);
+  }
+
+  /** First and last of the lines that belong together with the marked one. */
+  get together(): Chosen | undefined {
+    return this.#hit === undefined ? undefined : (this.#heads.around(this.#hit) ?? { from: this.#hit, to: this.#hit });
   }
 
   paint(): void {
@@ -157,48 +187,42 @@ export class Board implements Painter, RowSource {
     if (this.#view.style.getPropertyValue("--digits") !== digits) this.#view.style.setProperty("--digits", digits);
     viewport.layout(this);
     // What is folded makes room for other lines, in which there may be something to fold.
-    for (let pass = 0; pass < MAX_PASSES && this.#group(); pass++) viewport.layout(this);
+    for (let pass = 0; this.#group(); pass++) {
+      viewport.layout(this);
+      if (pass < MAX_PASSES) continue;
+      this.#changed(); // the rest in the next frame
+      return;
+    }
   }
 
   /** Folds what is in sight and is to be folded; the line at the top stays there. True if that has changed anything. */
   #group(): boolean {
     const [from, to] = this.#drawn;
     const { sheet, viewport } = this;
-    if (!sheet.isFoldable || to < from) return false;
+    if (to < from) return false;
     const row = Math.min(Math.floor(viewport.row), Math.max(0, sheet.count - 1));
     const top = sheet.keyAt(row);
-    const lines = sheet.lines;
-    if (!this.#grouping.look((seq) => lines.get(seq), Math.max(from, lines.first), Math.min(to, lines.last)))
-      return false;
+    if (!this.#heads.look(from, to)) return false;
     viewport.shift(sheet.rowOf(top) - row);
+    this.#vary();
     return true;
   }
 
-  /** Folds or unfolds what a line stands for: the group it begins, or its data. */
-  #toggle(key: number): void {
-    const record = this.sheet.lines.get(key);
-    if (this.#grouping.at(key) !== undefined && this.sheet.isFoldable) this.#grouping.toggle(key);
-    else if (record !== undefined && this.sheet.isFoldable && this.#steps.at(record) !== undefined) {
-      void this.#steps.toggle(record).then(this.#changed, () => undefined); // can't be asked now: it stays as it is
-    } else if (record !== undefined) this.#toggleTree(record);
-    this.#changed();
+  #vary(): void {
+    this.viewport.vary(this.#wrap || this.#heads.tall);
   }
 
-  #toggleTree(record: LogRecord): void {
-    if (this.#opened.delete(record.seq)) {
-      this.viewport.vary(this.#wrap || this.#opened.size > 0);
-      return;
-    }
-    const tree = readTree(record.message, record.fields);
-    if (tree === undefined) return;
-    this.#opened.set(record.seq, tree);
-    if (this.#opened.size > MOST_OPENED) this.#opened.delete(this.#opened.keys().next().value as number);
-    this.viewport.vary(true);
+  #toggle(key: number): void {
+    const done = () => {
+      this.#vary();
+      this.#changed();
+    };
+    void this.#heads.toggle(key).then(done, () => undefined); // can't be asked now: it stays as it is
   }
 
   dispose(): void {
     this.#seeking?.abort();
-    this.#steps.dispose();
+    this.#heads.dispose();
     this.viewport.dispose();
     this.sheet.dispose();
   }
@@ -216,7 +240,7 @@ export class Board implements Painter, RowSource {
   draw({ from, to }: { from: number; to: number }): void {
     const keys: number[] = [];
     for (let row = from; row < to; row++) keys.push(this.sheet.keyAt(row));
-    this.sheet.lines.ensure(...stretches(keys));
+    this.sheet.lines.ensure(...stretchesOf(keys));
     this.#drawn = [keys[0] ?? 1, keys.at(-1) ?? 0];
     const { job } = this.#log;
     this.rows.paint(keys, this, from, job !== undefined && isFinal(job.state) ? this.sheet.count : -1);
@@ -236,14 +260,17 @@ export class Board implements Painter, RowSource {
     if (content.kind !== "record") return {};
     const { record } = content;
     const { seq } = record;
-    const group = this.sheet.isFoldable ? (this.#grouping.at(key) ?? this.#steps.at(record)) : undefined;
-    const tree = this.#opened.get(seq);
     return {
-      ...foldOf(group, tree, record),
+      ...this.#heads.at(key, record),
       stamp: this.#stamp(key, content),
-      hit: seq === this.#hit,
+      hit: seq === this.#hit || this.#standsForHit(key),
       chosen: this.#chosen !== undefined && seq >= this.#chosen.from && seq <= this.#chosen.to,
     };
+  }
+
+  #standsForHit(key: number): boolean {
+    if (this.#hit === undefined || !this.sheet.isFoldable) return false;
+    return this.sheet.folds.at(this.#hit)?.from === key + 1;
   }
 
   #stamp(key: number, content: Content): string | undefined {
@@ -251,22 +278,4 @@ export class Board implements Painter, RowSource {
     const since = this.#times === "start" ? this.#log.job?.started : this.sheet.lines.get(key - 1)?.ts;
     return stamp(this.#times, content.record, since ?? undefined);
   }
-}
-
-function foldOf(group: ReturnType<Grouping["at"]>, tree: Tree | undefined, record: LogRecord): Look {
-  if (group !== undefined)
-    return { fold: group.folded ? "closed" : "open", badge: group.folded ? group.words : undefined };
-  if (tree !== undefined) return { fold: "open", tree };
-  return record.fields !== undefined || looksLikeData(record.message) ? { fold: "closed" } : {};
-}
-
-/** Keys in order as stretches without a hole. */
-function stretches(keys: readonly number[]): (readonly [number, number])[] {
-  const found: [number, number][] = [];
-  for (const key of keys) {
-    const last = found.at(-1);
-    if (last !== undefined && last[1] === key - 1) last[1] = key;
-    else found.push([key, key]);
-  }
-  return found;
 }

@@ -42,6 +42,12 @@ export class Choice {
     return this.#board.chosen !== undefined;
   }
 
+  /** Chooses a line, or `upTo` it all from the one that was chosen first. */
+  start(seq: number, upTo: boolean): void {
+    if (!upTo || !this.active) this.#anchor = seq;
+    this.choose(this.#anchor, seq);
+  }
+
   choose(from: number, to: number): void {
     this.#board.chosen = { from: Math.min(from, to), to: Math.max(from, to) };
     const lines = Math.abs(to - from) + 1;
@@ -107,13 +113,12 @@ export class Choice {
     if (row === null || event.button !== 0 || !this.#isOnNumber(row, event.clientX)) return; // the text has its own clicks
     const seq = Number(row.dataset["seq"]);
     if (event.shiftKey && this.active) {
-      this.choose(this.#anchor, seq);
+      this.start(seq, true);
       getSelection()?.removeAllRanges();
       return;
     }
     const again = this.#board.chosen?.from === seq && this.#board.chosen.to === seq;
-    this.#anchor = seq;
     if (again) this.clear();
-    else this.choose(seq, seq);
+    else this.start(seq, false);
   }
 }

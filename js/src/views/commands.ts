@@ -3,11 +3,12 @@
 
 import { thousands } from "../core/format.js";
 import type { Histogram } from "../core/histogram.js";
-import { Hits } from "../core/hits.js";
+import { type Hit, Hits } from "../core/hits.js";
 import type { Log } from "../core/log.js";
 import type { LogSource } from "../core/source.js";
 import { TIMES } from "../core/stamps.js";
 import { takeLines } from "../core/take.js";
+import { withoutColours } from "../core/text.js";
 import type { Board } from "./board.js";
 import type { Choice } from "./choice.js";
 import type { FilterBar } from "./filterbar.js";
@@ -28,8 +29,13 @@ export interface Parts {
   readonly choice: Choice;
   readonly histogram: Histogram;
   say(text: string): void;
+  /** To those who can't see it. */
+  read(text: string): void;
   changed(): void;
 }
+
+/** Characters of a line that are read out: more is for the eye. */
+const READ_OUT = 300;
 
 export class Commands implements KeyActions {
   readonly goto: GoTo;
@@ -37,7 +43,7 @@ export class Commands implements KeyActions {
   readonly #help: Popup;
   readonly #parts: Parts;
   /** The errors, while one steps through them; what they are of. */
-  #errors: { readonly hits: Hits; readonly of: string } | undefined;
+  #errors: { readonly hits: Hits; readonly of: string; readonly seq: number | undefined } | undefined;
   #large = false;
   #closedAt = 0;
   readonly #ended = new AbortController();
@@ -95,7 +101,7 @@ export class Commands implements KeyActions {
     const { source, board, say } = this.#parts;
     try {
       const { records } = await source.page({ step, limit: 1 }, this.#ended.signal);
-      if (records[0] !== undefined) void board.reveal(records[0].seq);
+      if (records[0] !== undefined) void board.reveal(records[0].seq, undefined, true);
     } catch (error) {
       if (!this.#ended.signal.aborted) say(error instanceof Error ? error.message : String(error));
     }
@@ -134,6 +140,27 @@ export class Commands implements KeyActions {
     const { viewport } = this.#parts.board;
     viewport.follow(!viewport.following);
     this.#parts.say(viewport.following ? "Following the end" : "Standing still");
+  }
+
+  mark(by: number): void {
+    const record = this.#parts.board.mark(by);
+    if (record === undefined) return;
+    const { seq, level, message } = record;
+    const bad = level === "error" || level === "fatal" || level === "warn" ? `${level}, ` : "";
+    this.#parts.read(`${bad}line ${seq}: ${withoutColours(message.slice(0, READ_OUT))}`);
+  }
+
+  fold(): boolean {
+    const { board } = this.#parts;
+    if (board.marked === undefined) return false;
+    board.toggle();
+    return true;
+  }
+
+  choose(upTo: boolean): void {
+    const { board, choice, say } = this.#parts;
+    if (board.marked === undefined) say("No line is marked: j and k mark one");
+    else choice.start(board.marked, upTo);
   }
 
   wrap(): void {
@@ -189,18 +216,26 @@ export class Commands implements KeyActions {
     const of = JSON.stringify(filter);
     const known = this.#errors?.of === of ? this.#errors.hits : undefined;
     const hits = known ?? new Hits(source, filter);
-    this.#errors = { hits, of };
+    this.#errors = { hits, of, seq: this.#errors?.seq };
     try {
       // From the end one looks back at the newest, or begins at the first: what went wrong first is what matters.
       const start = () => (board.viewport.following ? (by > 0 ? hits.first() : hits.newest()) : hits.near(board.seq));
-      const hit = await (known === undefined || hits.total === 0 ? start() : hits.step(by));
+      const hit = await (known === undefined || hits.total === 0 ? start() : this.#beyond(hits, by));
       if (hit === undefined || this.#ended.signal.aborted) return;
-      if (hit.seq !== undefined) void board.reveal(hit.seq);
+      this.#errors = { hits, of, seq: hit.seq };
+      if (hit.seq !== undefined) void board.reveal(hit.seq, undefined, true);
       const none = log.lines.last === 0 ? "No lines yet" : "No errors";
       this.#parts.say(hit.total === 0 ? none : `Error ${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
     } catch (error) {
       this.#parts.say(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Each line of a traceback is an error: of one that is in sight the next is behind it. */
+  #beyond(hits: Hits, by: number): Promise<Hit | undefined> {
+    const { marked, together } = this.#parts.board;
+    const isAtHit = marked === this.#errors?.seq && together?.from === together?.to;
+    return together === undefined || isAtHit ? hits.step(by) : hits.beyond(together, by);
   }
 
   async #download(): Promise<void> {

@@ -5,8 +5,8 @@ import { thousands } from "../core/format.js";
 import { element, icon, setText } from "./dom.js";
 
 export interface ErrorCard {
-  /** Shows this error; undefined: there is none. One that the user has closed stays closed. */
-  update(error: FirstError | undefined): void;
+  /** Shows this error; undefined: there is none. One that the user has closed stays closed. `there`: its line can be shown. */
+  update(error: FirstError | undefined, there?: boolean): void;
   dispose(): void;
 }
 
@@ -45,8 +45,9 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
     card.hidden = true;
   });
   return {
-    update(error) {
+    update(error, there = true) {
       shown = error;
+      show.hidden = !there;
       card.hidden = error === undefined || error.seq === closed;
       if (error === undefined) return;
       setText(title, error.title);

@@ -3,9 +3,9 @@
 
 import { thousands } from "../core/format.js";
 import { type Hit, Hits } from "../core/hits.js";
-import { highlighter } from "../core/query.js";
+import { highlighter, isEmpty } from "../core/query.js";
 import { aroundBy, hitsBy, isSame, NOTHING, type Search, shownBy } from "../core/search.js";
-import type { LogSource } from "../core/source.js";
+import type { LogSource, Marks } from "../core/source.js";
 import type { Level, StreamFilter } from "../core/types.js";
 import { Chips } from "./chips.js";
 import { element } from "./dom.js";
@@ -20,14 +20,25 @@ export interface Shown {
   reveal(seq: number | undefined, key?: number): void;
   /** Where the user is: the seq at the top, or undefined while the end is followed; and the newest there is. */
   place(): { seq: number | undefined; last: number };
-  /** The hits have changed: for marks beside the scrollbar. */
-  marked(hits: StreamFilter | undefined): void;
+  /** Where the hits lie, once that is known: for marks beside the scrollbar. */
+  marked(hits: Marks | undefined): void;
+  /** The bar is to be seen: tell it what there is. */
+  opened(): void;
   /** The bar was closed: give the focus back. */
   closed(): void;
 }
 
-/** While the log grows, its hits are counted anew once in this time. */
+/** Counting the hits of a longer log takes a while, so what lies near is shown before. */
+const LONG = 50_000;
+/** Where the end is followed, these last lines are near: one after the other, as far as nothing is found. */
+const NEAR = [5000, 200_000] as const;
+const MOST = 5000;
+/** Longer than this the count does not wait for it. */
+const GLIMPSE_MS = 150;
+
+/** While the log grows, its hits are counted anew once in this time; of a long log rarer. */
 const RECOUNT_MS = 2000;
+const LINES_PER_MS = 200;
 
 export class FilterBar {
   readonly element: HTMLElement;
@@ -39,6 +50,7 @@ export class FilterBar {
   #hits: Hits | undefined;
   #counted = 0;
   #recounted = 0;
+  #glimpsing: AbortController | undefined;
 
   constructor(source: LogSource, shown: Shown) {
     this.#source = source;
@@ -54,8 +66,8 @@ export class FilterBar {
     this.#chips = new Chips(
       {
         level: (level) => this.toggle(level),
-        source: (one) => this.#change({ source: this.#search.source === one ? undefined : one }),
-        step: (step) => this.#change({ step }),
+        source: (one) => this.#narrow({ source: this.#search.source === one ? undefined : one }),
+        step: (step) => this.#narrow({ step }),
       },
       source.title === undefined,
     );
@@ -74,6 +86,7 @@ export class FilterBar {
 
   open(): void {
     this.element.hidden = false;
+    this.#shown.opened();
     this.#find.focus();
   }
 
@@ -90,13 +103,13 @@ export class FilterBar {
   toggle(level: Level): void {
     this.element.hidden = false;
     const { levels } = this.#search;
-    this.#change({ levels: levels.includes(level) ? levels.filter((one) => one !== level) : [...levels, level] });
+    this.#narrow({ levels: levels.includes(level) ? levels.filter((one) => one !== level) : [...levels, level] });
   }
 
   /** Shows the lines of one step, or of all. */
   step(step: string | undefined): void {
     if (step !== undefined) this.element.hidden = false;
-    this.#change({ step });
+    this.#narrow({ step });
   }
 
   next(by: number): void {
@@ -113,14 +126,44 @@ export class FilterBar {
 
   dispose(): void {
     this.#hits?.stop();
+    this.#glimpsing?.abort();
     this.#find.dispose();
     this.#chips.dispose();
   }
 
-  #first(hits: Hits): Promise<Hit | undefined> {
+  async #first(hits: Hits): Promise<Hit | undefined> {
     const { seq, last } = this.#shown.place();
     this.#counted = last;
-    return seq === undefined ? hits.newest() : hits.near(seq);
+    if (last > LONG && isEmpty(this.filter)) {
+      const glimpse = this.#glimpse(hits, seq, last);
+      await Promise.race([glimpse, new Promise((resolve) => setTimeout(resolve, GLIMPSE_MS))]);
+      if (hits !== this.#hits) return undefined;
+    }
+    const hit = await (seq === undefined ? hits.newest() : hits.near(seq));
+    if (hit !== undefined && hits === this.#hits) this.#shown.marked(hits.marks);
+    return hit;
+  }
+
+  async #glimpse(hits: Hits, seq: number | undefined, last: number): Promise<void> {
+    this.#glimpsing?.abort();
+    this.#glimpsing = new AbortController();
+    const { signal } = this.#glimpsing;
+    const places = seq === undefined ? NEAR.map((near) => [last - near, MOST] as const) : [[seq - 1, 1] as const];
+    let near: number | undefined;
+    for (const [after, limit] of places) {
+      // Should it fail, so will the search itself, and that has words for it.
+      const found = await this.#source.seqs(hits.filter, Math.max(0, after), limit, signal).catch(() => []);
+      if (found.length === MOST) break; // the newest is not among these: the count will tell
+      near ??= found.at(-1);
+      if (near !== undefined) break;
+    }
+    if (near !== undefined && !signal.aborted && hits === this.#hits && hits.nth < 0) this.#shown.reveal(near);
+  }
+
+  /** Other lines are looked at: what is searched for is searched for among them. */
+  #narrow(changes: Partial<Search>): void {
+    this.#change(changes);
+    if (this.#hits !== undefined) this.#find.again();
   }
 
   #change(changes: Partial<Search>): void {
@@ -132,16 +175,23 @@ export class FilterBar {
     if (this.#search.text !== before.text) this.#shown.highlight(highlighter(this.#search.text));
     if (hits !== undefined && this.#hits !== undefined && isSame(hits, hitsBy(before) ?? {})) return;
     this.#hits?.stop();
+    this.#glimpsing?.abort();
     this.#hits = hits === undefined ? undefined : new Hits(this.#source, hits);
     this.#find.told("");
-    this.#shown.marked(hits);
+    this.#shown.marked(undefined);
   }
 
   #recount(): void {
     const { last } = this.#shown.place();
     const now = performance.now();
     const hits = this.#hits;
-    if (hits === undefined || hits.nth < 0 || last === this.#counted || now - this.#recounted < RECOUNT_MS) return;
+    if (
+      hits === undefined ||
+      hits.nth < 0 ||
+      last === this.#counted ||
+      now - this.#recounted < RECOUNT_MS + last / LINES_PER_MS
+    )
+      return;
     this.#recounted = now;
     this.#counted = last;
     const known = hits.total;
@@ -149,7 +199,7 @@ export class FilterBar {
       (total) => {
         if (total === undefined || hits !== this.#hits || total <= known) return;
         this.#find.told(`${thousands(hits.nth + 1)} of ${thousands(total)}`);
-        this.#shown.marked(hitsBy(this.#search));
+        this.#shown.marked(hits.marks);
       },
       () => undefined, // it was counted once; a failure now is not worth a word
     );

@@ -19,7 +19,7 @@ export interface Finder {
 }
 
 /** Typing rests this long before the log is asked. */
-const REST_MS = 250;
+const REST_MS = 150;
 /** A search that takes longer is told to be under way. */
 const PATIENCE_MS = 200;
 
@@ -114,6 +114,11 @@ export class Find {
     this.dispose();
     this.#rest = undefined;
     this.#finder.asked(this.text, this.#mode.value as Mode);
+    this.again();
+  }
+
+  /** Looks for the same once more, among other lines. */
+  again(): void {
     const hits = this.#finder.hits();
     for (const step of this.#steps) step.disabled = hits === undefined;
     if (hits === undefined) this.#finder.reveal(undefined, 0);

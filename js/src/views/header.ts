@@ -47,11 +47,14 @@ export class Header {
   readonly menu: HTMLButtonElement;
   readonly #readOnly: boolean;
   readonly #title: string | undefined;
+  /** There is nothing to download. */
+  readonly #nothing: boolean;
 
   /** `title`: of a log that is no workload's; it cannot be cancelled, nor downloaded, and has no end. */
   constructor(actions: HeaderActions, downloadUrl: string, readOnly = false, title?: string) {
     this.#readOnly = readOnly || title !== undefined;
     this.#title = title;
+    this.#nothing = downloadUrl === "" || title !== undefined;
     this.#retry = button("retry", "retry now", "Retry now", actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
@@ -89,7 +92,7 @@ export class Header {
     this.#follow.setAttribute("aria-pressed", String(model.following));
     this.#follow.hidden = final && model.following;
     this.#steps.hidden = (job?.steps ?? []).length === 0;
-    this.#download.hidden = model.status.rung === "error" || this.#title !== undefined;
+    this.#download.hidden = model.status.rung === "error" || this.#nothing;
     this.#cancel.hidden = final || this.#readOnly;
     this.#cancel.disabled = model.cancelling;
     setText(this.#cancel.lastElementChild as HTMLElement, model.cancelling ? "Cancelling…" : "Cancel");

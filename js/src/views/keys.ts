@@ -8,6 +8,12 @@ export interface KeyActions {
   next(by: number): void;
   error(by: number): void;
   follow(): void;
+  /** Marks a line, so many further. */
+  mark(by: number): void;
+  /** Folds or opens the marked line; false: none is marked. */
+  fold(): boolean;
+  /** Chooses the marked line, or all up to it. */
+  choose(upTo: boolean): void;
   wrap(): void;
   times(): void;
   goTo(): void;
@@ -22,13 +28,11 @@ export interface KeyActions {
 
 type Act = (actions: KeyActions) => void;
 
-/** Key, what it does in words, and the act; without one the viewport does it. */
-const KEYS: readonly (readonly [keys: string, words: string, act?: Act])[] = [
+/** Keys, what they do in words, and the act of each; without one the viewport does it, or see `isOther`. */
+const KEYS: readonly (readonly [keys: string, words: string, ...acts: Act[]])[] = [
   ["/", "Find in the whole log", (it) => it.find()],
-  ["n", "Next match", (it) => it.next(1)],
-  ["N", "Previous match", (it) => it.next(-1)],
-  ["e", "Next error", (it) => it.error(1)],
-  ["E", "Previous error", (it) => it.error(-1)],
+  ["n N", "Next, previous match", (it) => it.next(1), (it) => it.next(-1)],
+  ["e E", "Next, previous error", (it) => it.error(1), (it) => it.error(-1)],
   ["f", "Follow the end, or stand still", (it) => it.follow()],
   ["w", "Wrap long lines, or not", (it) => it.wrap()],
   ["t", "Times: none, clock, since start, since the line before", (it) => it.times()],
@@ -36,21 +40,25 @@ const KEYS: readonly (readonly [keys: string, words: string, act?: Act])[] = [
   ["G", "Go to the end", (it) => it.end()],
   ["Home End", "First line, last line"],
   ["↑ ↓ PgUp PgDn Space", "Scroll"],
-  ["o", "Open large, or as it was", (it) => it.large()],
+  ["j k", "Mark the next line, the one before", (it) => it.mark(1), (it) => it.mark(-1)],
+  ["Enter", "Fold or open the marked line"],
+  ["c C", "Choose the marked line, all up to it", (it) => it.choose(false), (it) => it.choose(true)],
   ["Ctrl+C", "Copy the chosen lines"],
+  ["o", "Open large, or as it was", (it) => it.large()],
   ["Esc", "Close, choose none"],
   ["?", "This list", (it) => it.help()],
 ];
 
-const ACTS = new Map(KEYS.flatMap(([key, , act]) => (act === undefined ? [] : [[key, act] as const])));
+const ACTS = new Map(
+  KEYS.flatMap(([keys, , ...acts]) => acts.map((act, i) => [keys.split(" ")[i] ?? "", act] as const)),
+);
 
 export function listenToKeys(view: HTMLElement, actions: KeyActions): void {
   view.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || isField(event.target)) return;
     const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
     const act = isPlain ? ACTS.get(event.key) : undefined;
-    const isDone =
-      act !== undefined || (isPlain ? event.key === "Escape" && actions.back() : isCopy(event) && actions.copy());
+    const isDone = act !== undefined || (isPlain ? isOther(event, actions) : isCopy(event) && actions.copy());
     if (!isDone) return;
     act?.(actions);
     event.preventDefault();
@@ -65,6 +73,12 @@ export function keyList(): HTMLElement {
     list.append(element("dt", "", ...caps), element("dd", "", words));
   }
   return list;
+}
+
+/** Keys that are the view's only where there is something to do. */
+function isOther({ key, target }: KeyboardEvent, actions: KeyActions): boolean {
+  if (key === "Escape") return actions.back();
+  return key === "Enter" && !(target instanceof Element && target.closest("button, a, summary")) && actions.fold();
 }
 
 function isCopy(event: KeyboardEvent): boolean {

@@ -1,5 +1,5 @@
-// Marks beside the scrollbar: where in the whole log the hits lie, and the errors. DOM only; who counts is injected. It is
-// asked anew as the log grows, once in a while.
+// Marks beside the scrollbar: where in the whole log the hits lie, and the errors. DOM only; it is told of hits, and asks who
+// is injected for errors, anew as the log grows, once in a while.
 
 import { paceOf } from "../core/overview.js";
 import { PARTS } from "../core/rank.js";
@@ -15,7 +15,6 @@ export class ScrollMarks {
   readonly element = document.createElementNS(SVG, "svg");
   readonly #count: Count;
   readonly #paths = { error: path("error"), hit: path("hit") };
-  #hits: StreamFilter | undefined;
   #asked: AbortController | undefined;
   #at = Number.NEGATIVE_INFINITY;
   #last = 0;
@@ -29,10 +28,9 @@ export class ScrollMarks {
     this.element.append(this.#paths.error, this.#paths.hit);
   }
 
-  set hits(hits: StreamFilter | undefined) {
-    this.#hits = hits;
-    if (hits === undefined) this.#paths.hit.setAttribute("d", "");
-    else void this.#draw("hit", hits);
+  /** Where the hits lie; undefined: there are none to be seen. */
+  set hits(hits: Marks | undefined) {
+    this.#show("hit", hits);
   }
 
   /** The log has lines up to `last` and, as far as known, errors; `ended`: there won't be more. */
@@ -41,21 +39,23 @@ export class ScrollMarks {
     if (last === this.#last || (now - this.#at < paceOf(last) && !ended)) return;
     this.#at = now;
     this.#last = last;
-    if (errors) void this.#draw("error", ERRORS);
-    if (this.#hits !== undefined) void this.#draw("hit", this.#hits);
+    if (errors) void this.#askErrors();
   }
 
   dispose(): void {
     this.#asked?.abort();
   }
 
-  async #draw(kind: "error" | "hit", filter: StreamFilter): Promise<void> {
+  async #askErrors(): Promise<void> {
     const asked = this.#asked ?? new AbortController();
     this.#asked = asked;
     // Marks are a help, not the log: where they can't be had, there are none.
-    const counted = await this.#count(filter, PARTS, asked.signal).catch(() => undefined);
-    if (counted === undefined || asked.signal.aborted || (kind === "hit" && filter !== this.#hits)) return;
-    const bars = counted.marks.map((n, i) => (n === 0 ? "" : `M0 ${i}h1v1h-1z`));
+    const counted = await this.#count(ERRORS, PARTS, asked.signal).catch(() => undefined);
+    if (counted !== undefined && !asked.signal.aborted) this.#show("error", counted);
+  }
+
+  #show(kind: "error" | "hit", counted: Marks | undefined): void {
+    const bars = counted?.marks.map((n, i) => (n === 0 ? "" : `M0 ${i}h1v1h-1z`)) ?? [];
     this.#paths[kind].setAttribute("d", bars.join(""));
   }
 }

@@ -19,7 +19,7 @@ export interface MenuActions {
 const FLAGS = [
   ["wrap", "Wrap long lines", "w"],
   ["dense", "Close together", ""],
-  ["groups", "Fold tracebacks", ""],
+  ["groups", "Fold tracebacks, ticks of bars", ""],
   ["repeats", "Fold repeated lines", ""],
   ["pictures", "Lines over time, curves", ""],
 ] as const;

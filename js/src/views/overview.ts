@@ -3,6 +3,7 @@
 
 import type { Log } from "../core/log.js";
 import type { Overview } from "../core/overview.js";
+import type { Kept } from "../core/types.js";
 import chartCss from "./curves.css?inline";
 import { mountCurves } from "./curves.js";
 import { element } from "./dom.js";
@@ -31,11 +32,14 @@ export class Above {
   readonly element = element("div", "above");
   readonly #overview: Overview;
   readonly #pieces;
+  readonly #kept: Kept["error"];
   #at = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(overview: Overview, actions: OverviewActions) {
+  /** `kept`: of a log that can't be had, as far as a notebook has kept it. */
+  constructor(overview: Overview, actions: OverviewActions, kept?: Kept) {
     this.#overview = overview;
+    this.#kept = kept?.error;
     const host = this.element;
     this.#pieces = {
       steps: mountStepBar(host, { choose: (name) => actions.step(name) }),
@@ -60,7 +64,9 @@ export class Above {
     this.#at = performance.now();
     const { bars, metrics, histogram, error } = this.#overview;
     this.#pieces.steps.update(log.job?.steps ?? [], log.serverNow);
-    this.#pieces.error.update(error);
+    const isLost = log.status.rung === "error" && log.lines.get(log.lines.last) === undefined;
+    const kept = isLost && this.#kept !== undefined ? { ...this.#kept, lines: 1, errors: 0 } : undefined;
+    this.#pieces.error.update(error ?? kept, !isLost);
     const shown = bars.shown(Date.now());
     this.#pieces.progress.update(shown);
     this.#pieces.curves.update(pictures ? metrics.worthSeeing : []);

@@ -18,16 +18,20 @@ import css from "./logview.css?inline";
 import type { LogViewOptions } from "./logview.js";
 import { ScrollMarks } from "./marks.js";
 import menuCss from "./menu.css?inline";
+import narrowCss from "./narrow.css?inline";
+import overCss from "./over.css?inline";
 import { Above, overviewCss } from "./overview.js";
 import { prefer, preferences } from "./preferences.js";
 import { resizeHandle, setHeight } from "./size.js";
 import stepsCss from "./steps.css?inline";
 import { Steps } from "./steps.js";
+import textCss from "./text.css?inline";
 import treeCss from "./tree.css?inline";
 import { Words } from "./words.js";
 import wrapCss from "./wrap.css?inline";
 
-const CSS = css + linesCss + treeCss + overviewCss + findCss + menuCss + stepsCss + wrapCss;
+const LINES = linesCss + textCss + treeCss + overCss;
+const CSS = css + LINES + overviewCss + findCss + menuCss + stepsCss + narrowCss + wrapCss;
 
 export class Parts {
   readonly log: Log;
@@ -61,12 +65,17 @@ export class Parts {
     this.commands = new Commands({
       ...{ view: this.#view, log: this.log, source, board: this.board, filters: this.filters, choice: this.choice },
       ...{ histogram: this.overview.histogram, say: (text: string) => this.words.say(text), changed },
+      read: (text) => this.announcer.read(text),
     });
-    this.above = new Above(this.overview, {
-      jump: (seq) => this.commands.show(seq),
-      step: (name) => void this.commands.toStep(name),
-      stretch: (stretch) => void this.commands.toStretch(stretch),
-    });
+    this.above = new Above(
+      this.overview,
+      {
+        jump: (seq) => this.commands.show(seq),
+        step: (name) => void this.commands.toStep(name),
+        stretch: (stretch) => void this.commands.toStretch(stretch),
+      },
+      options.kept,
+    );
     this.header = this.#makeHeader(source, options);
     this.steps = new Steps({
       jump: (step) => void this.commands.toStep(step),
@@ -115,6 +124,7 @@ export class Parts {
       marked: (hits) => {
         this.marks.hits = hits;
       },
+      opened: () => this.filters.update(log.levels, undefined, ""),
       closed: () => this.#focus(),
     });
   }

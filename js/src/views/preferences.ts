@@ -13,7 +13,7 @@ export interface Preferences extends Taste {
 
 const KEY = "jupyter-logstream";
 const NONE: Preferences = {
-  ...{ wrap: false, dense: false, times: "none", groups: false, repeats: false },
+  ...{ wrap: false, dense: false, times: "none", groups: true, repeats: false },
   ...{ pictures: true, height: 0 },
 };
 type Stored = Partial<Record<keyof Preferences, unknown>>;

@@ -2,6 +2,7 @@
 // where the rows lie on the screen is the viewport's business. The text of a row is the message and nothing else: its
 // number, time and signs are drawn from attributes, and neither selected nor copied.
 
+import type { Head } from "../core/heads.js";
 import type { Content } from "../core/sheet.js";
 import type { Tree } from "../core/tree.js";
 import { element, icon } from "./dom.js";
@@ -9,19 +10,13 @@ import { type Highlight, writeText } from "./text.js";
 import { mountTree } from "./tree.js";
 
 /** What is drawn around a row's text; undefined or "": nothing. */
-export interface Look {
+export interface Look extends Partial<Head> {
   /** A time, as the user wants it. */
   readonly stamp?: string | undefined;
   /** The record that was looked for. */
   readonly hit?: boolean | undefined;
   /** Chosen, to be copied. */
   readonly chosen?: boolean | undefined;
-  /** It stands for several lines, or holds data: folded or not. */
-  readonly fold?: "open" | "closed" | undefined;
-  /** Behind the text: how often it is repeated, what is folded. */
-  readonly badge?: string | undefined;
-  /** The data in it, to be shown below. */
-  readonly tree?: Tree | undefined;
 }
 
 export interface Painter {
@@ -96,8 +91,11 @@ export class Rows {
     setOrDrop(row.element, "hit", look.hit ? "" : undefined);
     setOrDrop(row.element, "chosen", look.chosen ? "" : undefined);
     setOrDrop(row.text, "badge", look.badge);
+    setOrDrop(row.text, "title", look.title);
     this.#showFold(row, key, look);
     this.#showTree(row, look.tree);
+    const isSeveral = content.kind === "record" && content.record.message.includes("\n");
+    row.element.classList.toggle("opened", look.tree !== undefined || (isSeveral && look.fold === "open"));
   }
 
   #showFold(row: Row, key: number, { fold, badge }: Look): void {
@@ -122,7 +120,6 @@ export class Rows {
   #showTree(row: Row, tree: Tree | undefined): void {
     if (tree === row.tree) return;
     row.element.querySelector(".tree")?.remove();
-    row.element.classList.toggle("opened", tree !== undefined);
     row.tree = tree;
     if (tree !== undefined) mountTree(row.element, tree);
   }

@@ -14,7 +14,8 @@ import css from "./table.css?inline";
 import { TableBar } from "./tablebar.js";
 import { TableBody } from "./tablebody.js";
 import narrowCss from "./tablenarrow.css?inline";
-import type { RowModel } from "./tablerow.js";
+import rowCss from "./tablerow.css?inline";
+import { type Act, heads, type RowModel, TableRow } from "./tablerow.js";
 import { followTheme } from "./theme.js";
 
 const TICK_MS = 1000;
@@ -60,7 +61,7 @@ class WorkloadTable implements Table {
   readonly #options: TableOptions;
   readonly #list: Workloads;
   readonly #bar: TableBar;
-  readonly #body: TableBody;
+  readonly #body: TableBody<RowModel, TableRow>;
   readonly #section = element("section", "view table");
   readonly #notice = element("div", "notice");
   readonly #empty = element("div", "nothing");
@@ -98,12 +99,16 @@ class WorkloadTable implements Table {
       },
       left: () => this.#body.focusRow(),
     });
-    this.#body = new TableBody({
-      act: (id, act) => this.#acts.act(act, this.#list.get(id)),
-      toggle: (id) => this.#toggle(id),
-      search: () => this.#bar.focusSearch(),
-      changed: () => this.#dirty(),
-    });
+    const act = (id: string, which: Act) => this.#acts.act(which, this.#list.get(id));
+    this.#body = new TableBody(
+      {
+        act,
+        toggle: (id) => this.#toggle(id),
+        search: () => this.#bar.focusSearch(),
+        changed: () => this.#dirty(),
+      },
+      { label: "Workloads", heads, row: (id) => new TableRow(id, (which) => act(id, which)) },
+    );
     this.#acts = new Acts(source, {
       openTab: options.openTab,
       changed: () => this.#dirty(),
@@ -148,7 +153,7 @@ class WorkloadTable implements Table {
     if (this.#options.fill) host.dataset["fill"] = "";
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const style = document.createElement("style");
-    style.textContent = viewCss + css + narrowCss;
+    style.textContent = viewCss + css + rowCss + narrowCss;
     const { height = 0 } = this.#options;
     if (height > 0) this.#section.style.height = `${height}px`;
     this.#notice.setAttribute("role", "status");
@@ -215,16 +220,17 @@ class WorkloadTable implements Table {
       rowHeight: ROW_PX[this.#layout],
       openHeight: OPEN_PX[this.#layout],
       below: this.#open.all,
-      row: (id) => this.#row(id, now),
+      row: (id, current) => this.#row(id, current, now),
     });
     this.#paintTexts(ids.length);
   }
 
-  #row(id: string, now: number): Omit<RowModel, "current"> {
+  #row(id: string, current: boolean, now: number): RowModel {
     const job = this.#list.get(id) as Listed;
     return {
       job,
       now,
+      current,
       fresh: Date.now() - this.#list.changedAt(id) < FRESH_MS,
       open: this.#open.all.has(id),
       asking: this.#acts.asking === id,
@@ -270,7 +276,7 @@ class WorkloadTable implements Table {
   #focus(id: string, act: "remove" | undefined): void {
     this.#paint();
     if (act === undefined) this.#body.focusRow(id);
-    else this.#body.focusAct(id, act);
+    else this.#body.drawn(id)?.focusOn(act);
   }
 
   #showAll(): void {

@@ -1,11 +1,11 @@
-// The rows of the table in the DOM: those in sight, those that are open, and the one that the keyboard is on; their places,
+// The rows of a table in the DOM: those in sight, those that are open, and the one that the keyboard is on; their places,
 // the keyboard, and what keeps them where they are when others come. DOM only; what a row shows and does is told from
 // outside.
 
 import { Stack } from "../core/stack.js";
 import { element } from "./dom.js";
 import { meaning } from "./tablekeys.js";
-import { type Act, heads, type RowModel, TableRow } from "./tablerow.js";
+import type { Act } from "./tablerow.js";
 
 /** Rows drawn beyond either edge, in px. */
 const OVERSCAN = 200;
@@ -24,7 +24,22 @@ export interface Below {
   readonly height: number;
 }
 
-export interface BodyModel {
+/** A row as it is drawn. */
+export interface RowView<Model> {
+  readonly element: HTMLElement;
+  update(model: Model): void;
+}
+
+/** What a table is of. */
+export interface RowKind<Model, View extends RowView<Model>> {
+  /** The table, to those who can't see it. */
+  readonly label: string;
+  /** The heads of the columns, as a row. */
+  heads(): HTMLElement;
+  row(id: string): View;
+}
+
+export interface BodyModel<Model> {
   /** Ids, newest first. The same array as before: the same rows. */
   readonly ids: readonly string[];
   readonly rowHeight: number;
@@ -32,15 +47,17 @@ export interface BodyModel {
   readonly openHeight: number;
   /** By id. */
   readonly below: ReadonlyMap<string, Below>;
-  row(id: string): Omit<RowModel, "current">;
+  /** `current`: the keyboard is on it. */
+  row(id: string, current: boolean): Model;
 }
 
-export class TableBody {
+export class TableBody<Model, View extends RowView<Model>> {
   readonly element = element("div", "scroll");
-  readonly #heads = heads();
+  readonly #kind: RowKind<Model, View>;
+  readonly #heads: HTMLElement;
   readonly #content = element("div", "content");
   readonly #actions: BodyActions;
-  readonly #rows = new Map<string, TableRow>();
+  readonly #rows = new Map<string, View>();
   #ids: readonly string[] = [];
   #index = new Map<string, number>();
   #stack = new Stack(0, 1);
@@ -54,11 +71,13 @@ export class TableBody {
   #height = 0;
   readonly #observer: ResizeObserver;
 
-  constructor(actions: BodyActions) {
+  constructor(actions: BodyActions, kind: RowKind<Model, View>) {
     this.#actions = actions;
+    this.#kind = kind;
+    this.#heads = kind.heads();
     this.element.append(this.#heads, this.#content);
     this.element.setAttribute("role", "treegrid");
-    this.element.setAttribute("aria-label", "Workloads");
+    this.element.setAttribute("aria-label", kind.label);
     this.#content.setAttribute("role", "rowgroup");
     const list = this.element;
     list.addEventListener("scroll", () => actions.changed(), { passive: true });
@@ -92,11 +111,12 @@ export class TableBody {
     this.#go(at);
   }
 
-  focusAct(id: string, act: Act): void {
-    this.#rows.get(id)?.focusOn(act);
+  /** A row, if it is in the DOM. */
+  drawn(id: string): View | undefined {
+    return this.#rows.get(id);
   }
 
-  paint(model: BodyModel): void {
+  paint(model: BodyModel<Model>): void {
     const anchor = this.#anchor();
     // The heads stand above the rows, also while these scroll.
     this.#height = this.element.clientHeight - this.#heads.offsetHeight;
@@ -112,7 +132,7 @@ export class TableBody {
 
   // --- places ---
 
-  #take(model: BodyModel): void {
+  #take(model: BodyModel<Model>): void {
     if (model.ids !== this.#ids) {
       const before = this.#index.get(this.#current ?? "") ?? 0;
       this.#ids = model.ids;
@@ -168,7 +188,7 @@ export class TableBody {
   }
 
   /** Makes the DOM be these rows, in their order. What stays is not touched: a log in it keeps its place, and the focus. */
-  #sync(wanted: readonly number[], model: BodyModel): void {
+  #sync(wanted: readonly number[], model: BodyModel<Model>): void {
     const ids = new Set(wanted.map((at) => this.#ids[at] ?? ""));
     let hadFocus = false;
     for (const [id, row] of this.#rows) {
@@ -201,14 +221,14 @@ export class TableBody {
     this.#toFocus = false;
   }
 
-  #paintRow(id: string, at: number, model: BodyModel): HTMLElement {
+  #paintRow(id: string, at: number, model: BodyModel<Model>): HTMLElement {
     let row = this.#rows.get(id);
     if (row === undefined) {
-      row = new TableRow(id, (act) => this.#actions.act(id, act));
+      row = this.#kind.row(id);
       this.#rows.set(id, row);
     }
     row.element.ariaRowIndex = String(at + 2); // the first one is the heads
-    row.update({ ...model.row(id), current: id === this.#current });
+    row.update(model.row(id, id === this.#current));
     return row.element;
   }
 

@@ -74,6 +74,14 @@ export class Viewport {
     this.#changed();
   }
 
+  /** Moves as little as brings a row into sight. */
+  bring(row: number): void {
+    this.#following = false;
+    this.#at.bring(row);
+    this.#settle();
+    this.#changed();
+  }
+
   /** To the first row. */
   top(): void {
     this.#following = false;

@@ -52,6 +52,7 @@ export class Words {
     const { job, status, trouble, lines } = log;
     const error = status.rung === "error" ? status.message : undefined;
     const stands = error !== undefined && lines.get(lines.last) === undefined && this.#kept !== undefined;
+    if (stands && this.kept.hidden) requestAnimationFrame(() => this.kept.scrollTo(0, this.kept.scrollHeight));
     this.kept.hidden = !stands;
     this.#lines.hidden = stands;
     const notice = stands ? `${error} ${keptText(log)}` : (error ?? (trouble || job?.error || ""));

@@ -100,15 +100,12 @@ async def test_mending_a_long_log_holds_up_nobody(start: Start) -> None:
     for _ in range(40):
         log.write("stdout", b"a line of some output\n" * 10_000)
     log.release()
-    loop = asyncio.get_running_loop()
-    begun = last = loop.time()
-    worst = 0.0
-    server = await start()
+    server, turns = await start(), 0
     while not server.engine.status_of(workload_id).status.final:
         await asyncio.sleep(0.001)
-        worst, last = max(worst, loop.time() - last), loop.time()
+        turns += 1
     assert server.engine.get(workload_id).lines == 400_000
-    assert worst < (last - begun) / 2
+    assert turns > 30  # a mending that holds the loop leaves it some five, before and after
 
 
 async def test_a_workload_of_another_boot_is_lost_and_no_process_is_harmed(start: Start) -> None:

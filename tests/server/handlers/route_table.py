@@ -32,6 +32,14 @@ ACTIONS = {
     ("v1/workloads/ID/marks", "GET"): "read",
     ("v1/workloads/ID/matches", "GET"): "read",
     ("v1/logs/stream", "GET"): "read",
+    ("v1/requests", "GET"): "read",
+    ("v1/requests", "POST"): "write",
+    ("v1/requests", "DELETE"): "write",
+    ("v1/requests/stream", "GET"): "read",
+    ("v1/requests/stats", "GET"): "read",
+    ("v1/requests/ID", "GET"): "read",
+    ("v1/requests/ID", "PATCH"): "write",
+    **{(path, method): "execute" for path in ("proxy/ID", "proxy/ID/ID") for method in METHODS},
     ("v1/events", "GET"): "read",
     ("v1/events", "POST"): "read",
 }
@@ -41,6 +49,8 @@ BODIES = {
     ("v1/events", "POST"): b'{"streams": [{"stream": "workload/ID"}]}',
     ("v1/workloads/ID/input", "POST"): b"x",
     ("v1/workloads/ID/cancel", "POST"): b"",
+    ("v1/requests", "POST"): b"{}",
+    ("v1/requests/ID", "PATCH"): b"{}",
     ("v1/workloads/ID/logs", "POST"): b"[]",
 }
 
@@ -48,7 +58,7 @@ BODIES = {
 def table() -> Iterator[tuple[str, str]]:
     """Every route with each method that its handler has, from the live table."""
     for pattern, handler in routes():
-        path = re.sub(r"\([^)]*\)", "ID", pattern).replace("\\", "").removeprefix("/logstream/")
+        path = re.sub(r"\([^)]*\)|\.\*", "ID", pattern).replace("\\", "").removeprefix("/logstream/")
         for method in METHODS:
             if method.lower() in dir(handler) and getattr(handler, method.lower()).__qualname__.split(".")[0] not in {
                 "RequestHandler",

@@ -89,14 +89,16 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
     ALLOWED.clear()
     ALLOWED.update({"read", "write", "execute"})
     site = await serve(
-        {"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}}
+        {"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}},
+        request_listeners=0,  # else the stream of the request log would go on
     )
     mine = site if who == "token" else site.but(Authorization=f"Bearer {site.extension.secret}")
     # One class asked in every order: the first call must not decide for the others.
     for only in ["write", "read", "execute", ""]:
         for (path, method), action in ACTIONS.items():
             ALLOWED.update({"read", "write", "execute"})
-            workload_id = await site.run("echo a")
+            of_workload = not path.startswith(("proxy/", "v1/requests"))
+            workload_id = await site.run("echo a") if of_workload else "unknown"
             ALLOWED.clear()
             ALLOWED.add(only)
             ASKED.clear()
@@ -105,7 +107,8 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
             if who == "kernel":
                 assert ASKED[0][0] == "kernel"
             if action == only:
-                assert answer.status in {200, 201, 202, 204, 409}, (path, method, answer.status, answer.body)
+                fine = {200, 201, 202, 204, 409} | (set() if of_workload else {404, 429})
+                assert answer.status in fine, (path, method, answer.status, answer.body)
             else:
                 assert answer.status == 403, (path, method, only)
                 assert is_error(answer)

@@ -102,6 +102,9 @@ async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
 
     for name in "get", "page", "status_of", "submit", "cancel", "send", "forget":
         monkeypatch.setattr(type(site.extension.engine), name, fail)
+    broken = type("Broken", (), {"__getattr__": fail})()
+    for name in "request_log", "checked_upstreams":
+        monkeypatch.setattr(site.extension, name, broken)
     for path, method in ACTIONS:
         if path == "v1/info":
             continue
@@ -112,6 +115,7 @@ async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
             assert leak not in answer.body
     monkeypatch.setattr(workloads.InfoHandler, "answer", fail)
     assert (await site.ask("GET", "v1/info")).status == 500
+    monkeypatch.undo()  # before the server is stopped, which needs what was broken
 
 
 async def test_every_error_is_json_with_a_message_and_a_stable_reason(site: Site) -> None:

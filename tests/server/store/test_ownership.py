@@ -18,6 +18,7 @@ from server.store.on_disk import (
     texts,
 )
 
+from jupyter_logstream.extension import LogStream
 from jupyter_logstream.records import Record
 from jupyter_logstream.store.file import FileStore, StoreInUse, WrongLayout
 from jupyter_logstream.store.query import Filter, matches
@@ -169,3 +170,7 @@ def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Pa
             writing.result()
         log.release()
         os.close(lock)
+
+
+async def test_an_extension_that_was_refused_the_store_lets_the_server_end() -> None:
+    await LogStream().stop_extension()

@@ -150,18 +150,18 @@ def test_the_time_an_expression_may_take_is_that_of_the_whole_question(store: St
     pattern = regex.compile(SLOW)
 
     def seconds(length: int) -> float:
-        start = time.perf_counter()
+        start = time.thread_time()  # not what a busy machine lets it wait
         pattern.search("a" * length + "b")
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     length = next(n for n in range(10, 60) if min(seconds(n) for _ in range(3)) > 0.02)
     one = min(seconds(length) for _ in range(3))
     number = int(10 / one)
     store.append("s", [Record(0, 1e12, "info", "a" * length + "b", source="log")] * number)
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(SlowPattern):
         count(store, "s", Filter(q=f"/{SLOW}/"))
-    assert time.perf_counter() - start < one * number / 2
+    assert time.thread_time() - start < one * number / 2
 
 
 def test_text_is_found_in_what_is_seen_not_in_what_was_overwritten(tmp_path: Path) -> None:

@@ -16,7 +16,12 @@ from jupyter_logstream.store.memory import MemoryStore
 from jupyter_logstream.store.query import Filter
 from jupyter_logstream.store.summary import places, spread, summarize
 
-FILTERS = [Filter(), Filter(level="warn"), Filter(q="a"), Filter(without="a", levels=frozenset({"unknown", "error"}))]
+FILTERS = {
+    "all": Filter(),
+    "by level": Filter(level="warn"),
+    "with words": Filter(q="a"),
+    "without words, by levels": Filter(without="a", levels=frozenset({"unknown", "error"})),
+}
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -53,7 +58,7 @@ def fits(chosen: Filter, record: Record) -> bool:
     )
 
 
-@pytest.mark.parametrize("chosen", FILTERS, ids=str)
+@pytest.mark.parametrize("chosen", FILTERS.values(), ids=FILTERS)
 @pytest.mark.parametrize("buckets", [1, 3, 100])
 def test_every_match_is_counted_in_the_bucket_of_its_time(store: Store, chosen: Filter, buckets: int) -> None:
     kept = [r for r in fill(store, 100) if fits(chosen, r)]
@@ -97,7 +102,7 @@ def test_a_clock_that_was_set_back_loses_no_line(store: Store) -> None:
     assert sum((b.counts for b in made.buckets), Counter()) == made.levels
 
 
-@pytest.mark.parametrize("chosen", FILTERS, ids=str)
+@pytest.mark.parametrize("chosen", FILTERS.values(), ids=FILTERS)
 def test_marks_and_places_say_where_matches_are(store: Store, chosen: Filter) -> None:
     seqs = [r.seq for r in fill(store, 100) if fits(chosen, r)]
     for buckets in 1, 3, 10:
