@@ -12,7 +12,7 @@ from typing import Any
 
 from ..engine import Engine
 from ..store import Batch, Store
-from ..store.layout import BadIndex
+from ..store.layout import BadIndex, Unreadable
 from ..store.query import Filter, count, matches, tail_cursor
 from .frames import LARGEST_FRAME, Cursor, Frame, Start, dump
 
@@ -124,8 +124,8 @@ class LogSubscription:
             return []
         try:
             batch = self._store.read(self._stream, self._at, self._most)
-        except BadIndex:
-            return self._skip_unreadable(now)
+        except BadIndex as error:
+            return self._skip_unreadable(now, error)
         self._failures = 0
         found: list[Frame] = []
         if batch.end and self._at < batch.first - 1:
@@ -141,9 +141,9 @@ class LogSubscription:
             found += self._end() if batch.closed else self._writing(batch, now)
         return found
 
-    def _skip_unreadable(self, now: float) -> list[Frame]:
+    def _skip_unreadable(self, now: float, error: BadIndex) -> list[Frame]:
         """What cannot be read, however often it is tried, is a gap: other streams of the connection must go on."""
-        self._failures += 1
+        self._failures += not (isinstance(error, Unreadable) and error.passes)
         if self._failures < _MOST_FAILURES:
             self._due = now + _FAILURES_APART
             return []

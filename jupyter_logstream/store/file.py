@@ -119,7 +119,10 @@ class FileStore:
     def mend(self, stream: str) -> None:
         """Make the index fit the bytes again, unless its writer lives (then it is being written)."""
         folder = self.folder(stream)
-        lock = folder.hold()
+        try:
+            lock = folder.hold()
+        except OSError as error:
+            raise Unreadable(f"the log of {stream} cannot be mended: {error.strerror}") from error
         if lock is None:
             raise BadIndex(f"the log of {stream} is damaged while it is written")
         try:

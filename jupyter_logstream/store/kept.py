@@ -39,7 +39,7 @@ class Kept:
             kept = cls(value["first"], value["ends"])
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             raise BadKept(folder.name) from error
         sound = isinstance(kept.first, int) and kept.first >= 1 and isinstance(kept.ends, dict)
         if not sound or not all(isinstance(end, int) and end >= 0 for end in kept.ends.values()):

@@ -53,6 +53,12 @@ class BadIndex(ValueError):
 class Unreadable(BadIndex):
     """A log's files cannot be read: an I/O error, no descriptor left, something else in their place."""
 
+    @property
+    def passes(self) -> bool:
+        """Whether it is the system's want, not the log's: it can be read again when there is room."""
+        cause = self.__cause__
+        return isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
 
 class Damaged(OSError):
     """A file is not as its one writer left it: removed, cut or replaced from outside. `name`: which."""
