@@ -1,4 +1,4 @@
-# The five things one does with a clone: install, demo, test, bench, lint. Everything lands in .venv and js/node_modules.
+# What one does with a clone: install, demo, test, bench, lint; and soak. Everything lands in .venv and js/node_modules.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo test bench lint browser
+.PHONY: install demo test soak bench lint browser
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -34,6 +34,10 @@ test: install browser
 	(cd js && npm test) || failed=1; \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS) || failed=1; \
 	exit $$failed
+
+# Canaries and random faults for SECONDS (600), with a verdict; SEED=2 breaks things in another order.
+soak: install
+	$(BIN)/python tests/canary/soak.py $(or $(SECONDS),600) $(or $(SEED),1)
 
 bench: install benchmarks/peers/node_modules/.package-lock.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -76,6 +76,7 @@ class Engine:
         self._wakes: dict[str, list[Wake]] = {}
         self._listeners: list[Callable[[str], None]] = []
         self._closing = False
+        self._began = time.time(), time.monotonic()
 
     @property
     def backends(self) -> list[str]:
@@ -379,9 +380,13 @@ class Engine:
     def _sizes(self, ids: list[str]) -> dict[str, int]:
         return {workload_id: self._store.size(workload_id) for workload_id in ids}
 
+    def _now(self) -> float:
+        """Unix ms, as the clock had it at our start and as time has passed since: a clock that jumps ages nothing."""
+        return (self._began[0] + time.monotonic() - self._began[1]) * 1000
+
     async def _sweep(self) -> None:
         while True:
             sizes = await asyncio.to_thread(self._sizes, list(self._known))
-            for workload_id in outdated(self._known.values(), sizes, self._limits, time.time() * 1000):
+            for workload_id in outdated(self._known.values(), sizes, self._limits, self._now()):
                 self.forget(workload_id)
             await asyncio.sleep(_SWEEP_PAUSE)

@@ -175,6 +175,8 @@ def _lost(folder: Folder, status: Status) -> Status:
     if same_boot:
         _end_leftovers(folder.id)
     why = "its runner was killed" if same_boot else "the machine was restarted while it ran"
+    if said := _last_line(folder.complaints):  # it was not killed: it had a fault, or the disk had one
+        why = f"its runner failed: {said}"
     return replace(status, state="lost", ended=time.time() * 1000, error=why)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..folder import OPEN
-from .layout import ENTRY, INDEX_SEGMENT, SEGMENT, file_of, segment_path, segments, unpack
+from .layout import ENTRY, INDEX_SEGMENT, SEGMENT, BadIndex, file_of, segment_path, segments, unpack
 from .writer import OUTPUT
 
 _ENTRIES_AT_ONCE = 1 << 16
@@ -105,7 +105,10 @@ class Download:
         """Neighbouring lines of one source as one span; only what was there at the start, and all of that."""
         current: Span | None = None
         for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
-            name = file_of(mark)
+            try:
+                name = file_of(mark)
+            except BadIndex:  # what a damaged entry leaves out is told with the next
+                continue
             if name not in reached:
                 continue
             # From where this source was left, not from `offset`: what has lost its index entry is told all the same.

@@ -79,10 +79,10 @@ class IndexWriter(Index):
     def append(self, words: array[int]) -> None:
         """Write entries; on OSError the index is as it was."""
         data, before = memoryview(pack(words)), self.lines
+        self._open.check(self._size)
         try:
             while data:
                 number, slot = divmod(self.lines, INDEX_SEGMENT)
-                self._open.check((self.lines - self._open.number * INDEX_SEGMENT + 1) * ENTRY)
                 piece = data[: (INDEX_SEGMENT - slot) * ENTRY]
                 fd = self._segment(number)
                 done = 0
@@ -102,13 +102,21 @@ class IndexWriter(Index):
                 segment_path(self._folder, "index", number).unlink()
         self.close()
         path = segment_path(self._folder, "index", last)
-        if path.exists() and path.stat().st_size > (slot + 1) * ENTRY:
+        size = path.stat().st_size if path.exists() else 0
+        if size > (slot + 1) * ENTRY:
             os.truncate(path, (slot + 1) * ENTRY)
         self._last, self.lines = -1, lines
+        if slot and size < (slot + 1) * ENTRY:  # what is missing lies before what retention has left
+            os.ftruncate(self._segment(last), (slot + 1) * ENTRY)
 
     def check(self) -> None:
         """Raise Damaged if it is not as we left it."""
-        self._open.check((self.lines - self._open.number * INDEX_SEGMENT + 1) * ENTRY, now=True)
+        self._open.check(self._size, now=True)
+
+    @property
+    def _size(self) -> int:
+        """Bytes that the open segment must have."""
+        return (self.lines - self._open.number * INDEX_SEGMENT + 1) * ENTRY
 
     def drop_before(self, seq: int) -> None:
         """Remove the segments whose entries all lie before a seq."""

@@ -71,4 +71,4 @@ def _is_line(start: int, data: bytes, offset: int, size: int, mark: int) -> bool
     if begin + length > len(data) or line_end != (-1 if unended else begin + length - 1):
         return False
     text = begin + length - tail
-    return tail == length or (tail < length and (tail == 0 or data[text - 1 : text] == b"\r"))
+    return tail == length or (tail < length and ((tail == 0 and unended) or data[text - 1 : text] == b"\r"))

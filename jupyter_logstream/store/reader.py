@@ -134,7 +134,7 @@ class LogReader:
 
     def _follows_part(self, name: str, seq: int) -> bool:
         """Whether the record before `seq` in its file is a part (one out of sight may be)."""
-        after = max(seq - 1 - _LOOK_BACK, 0)
+        after = min(max(seq - 1 - _LOOK_BACK, Kept.read(self._folder).first - 1), seq - 1)
         words = self._index.read(after, seq - 1 - after)
         for mark in reversed(words[3::4]):
             if file_of(mark) == name:

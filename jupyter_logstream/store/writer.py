@@ -294,7 +294,9 @@ class LogWriter:
 
     def _mend(self) -> None:
         """Cut the index to what fits the log, then complete it from the bytes (or make it anew); tell what is lost."""
-        holes, known = {name: file.fill_holes() for name, file in self._files.items()}, self._known_lines()
+        holes = {name: file.fill_holes() for name, file in self._files.items()}
+        self._fit_kept()
+        known = self._known_lines()
         try:
             good, ends, self._count = proven(self._folder, self._index, self._kept)
             self._index.truncate(good)
@@ -324,12 +326,22 @@ class LogWriter:
         if known > self.lines:
             self._tell_loss(f"{known - self.lines} records were lost: their bytes are not there any more")
 
+    def _fit_kept(self) -> None:
+        """Nothing that retention left can begin behind the end of its file: that was cut."""
+        ends = {name: min(end, self._files[name].size) for name, end in self._kept.ends.items() if name in FILES}
+        if ends != self._kept.ends:
+            self._kept = Kept(self._kept.first, ends)
+            self._kept.write(self._folder)
+
     def _known_lines(self) -> int:
         """The last seq that the index tells of; entries of nothing but zeros are what a power cut leaves."""
         known = self._index.lines
         with contextlib.suppress(BadIndex, FileNotFoundError):
             while known >= self._kept.first:
-                words = self._index.read(max(known - 4096, self._kept.first - 1), 4096)
+                after = max(known - 4096, self._kept.first - 1)
+                words = self._index.read(after, known - after)
+                if len(words) // 4 < known - after:
+                    return 0  # a hole in the index: it tells nothing of the end
                 for size in reversed(words[2::4]):
                     if size:
                         return known

@@ -10,6 +10,7 @@ import pytest
 from server.running import alive, runners
 from server.waiting import eventually
 
+from jupyter_logstream import engine
 from jupyter_logstream.engine import UnknownWorkload
 from jupyter_logstream.spec import check_spec
 from jupyter_logstream.workload import Status
@@ -79,3 +80,18 @@ async def test_closing_leaves_what_runs_alone(start: Start) -> None:
     (runner,) = runners(server.folder(workload_id))
     await server.engine.close()
     assert alive(runner)
+
+
+async def test_a_clock_that_jumps_ages_no_workload(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_SWEEP_PAUSE", 0.02)
+    server = await start()
+    workload_id = await server.start("echo a")
+    await server.end(workload_id)
+    real = time.time
+    for jump in 10 * 365 * 86400, -3600, 0:
+        monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
+        await asyncio.sleep(0.2)
+        assert server.engine.get(workload_id).status.state == "succeeded"
+        other = await server.start("echo b")
+        assert (await server.end(other)).state == "succeeded"
+        assert server.lines(other) == ["b"]

@@ -139,6 +139,16 @@ def test_what_is_said_of_retention_may_be_damaged(root: Path, wrong: bytes, ende
     assert [r.seq for r in after] == [r.seq for r in before]
 
 
+@pytest.mark.parametrize("at", range(4, 32, 4))
+def test_an_entry_that_is_half_zeros_is_not_believed(root: Path, at: int) -> None:
+    folder = folder_of(root)
+    write(folder, *[("stdout", line) for line in lines(1, 21)], end=True)
+    data = bytearray((folder / "index.000").read_bytes())
+    data[32 * 12 + at : 32 * 13] = bytes(32 - at)
+    (folder / "index.000").write_bytes(data)
+    assert numbered(texts(root)) == list(range(1, 21))
+
+
 def pipe(path: Path) -> None:
     os.mkfifo(path)
 
@@ -266,3 +276,23 @@ def test_what_goes_with_the_last_line_is_told_at_the_end(root: Path) -> None:
     (folder / "stdout.000").unlink()  # and nothing is written any more
     log.close()
     assert system(root) == ["stdout was removed, cut or replaced while it was written: records 1 to 3 are gone"]
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def test_records_are_in_the_order_they_came_whatever_the_clock_does(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time  # noqa: PLC0415
+
+    now = 1_800_000_000
+    jumps = [0, 1, -3600, 2, 3, 3, 3, 10 * 365 * 86400, 4, -(10**9), 5]
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for i, jump in enumerate(jumps, 1):
+        monkeypatch.setattr(time, "time_ns", lambda jump=jump: (now + jump) * 10**9)
+        log.write("stdout", lines(i, i + 1)[0])
+    log.close()
+    assert numbered(texts(root)) == list(range(1, len(jumps) + 1))
+    assert [r.ts for r in served(root)] == [(now + jump) * 1000 for jump in jumps]
