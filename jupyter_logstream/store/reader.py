@@ -18,11 +18,12 @@ from threading import Lock
 from typing import Any
 
 from ..lines import CR, LONGEST_TEXT, OPEN, PART, clean, final_text
+from ..records import LEVELS, SOURCES
 from .batch import Batch, Messages, Partial, Tally, uniform
 from .count import Count
 from .index import BadIndex, Index
 from .kept import Kept, Steps, read_masked
-from .layout import FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of
+from .layout import FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, level_of, source_of
 from .recent import Recent
 from .search import holding
 from .segments import read_range
@@ -70,7 +71,7 @@ class LogReader:
             times=words[1 : 4 * fit : 4],
             marks=words[3 : 4 * fit : 4],
             load=self._load,
-            steps=Steps(self._folder).names if _has_steps(words[3::4]) else (),
+            steps=Steps(self._folder).names if self._have_steps(words[3::4]) else (),
             first=first,
             end=end,
             closed=closed,
@@ -83,6 +84,13 @@ class LogReader:
         if shared and fit:
             self._recent.add(self._folder.name, after, limit, batch)
         return batch
+
+    def _have_steps(self, marks: array[int]) -> bool:
+        """Whether any mark names a step. BadIndex where one names a level or source that there is not."""
+        kinds = marks[:1] if uniform(marks) else set(marks)
+        if any(level_of(mark) >= len(LEVELS) or source_of(mark) >= len(SOURCES) for mark in kinds):
+            raise BadIndex(f"the index of {self._folder.name} names a level or source that there is not")
+        return any(mark & STEP_BITS for mark in kinds)
 
     # --- texts --------------------------------------------------------------------------------------------------------
 
@@ -268,7 +276,3 @@ def _within(sizes: array[int], budget: int) -> int:
     so_far = list(accumulate(sizes))
     fits = bisect_right(range(len(sizes)), budget, key=lambda i: (so_far[i] >> 32) + (i + 1) * _RECORD_BYTES)
     return max(fits, 1)
-
-
-def _has_steps(marks: array[int]) -> bool:
-    return any(mark & STEP_BITS for mark in (marks[:1] if uniform(marks) else set(marks)))

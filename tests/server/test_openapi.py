@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILE = Path(__file__).parents[2] / "docs" / "openapi.yaml"
-SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load(FILE.read_text()))
+SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load(FILE.read_text())).exclude(path_regex="^/proxy/")
 STREAMS = {"/v1/logs/stream", "/v1/events"}
 EXAMPLES = 12  # of each operation
 
@@ -33,7 +33,7 @@ EXAMPLES = 12  # of each operation
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("openapi")
     try:
-        with jupyter(folder, options=("--LogStream.max_running=2", "--LogStream.max_queued=50")) as made:
+        with jupyter(folder, options=("--LogStream.max_running=2", "--LogStream.request_listeners=0")) as made:
             yield made
     finally:
         kill_runners(folder)
@@ -55,12 +55,9 @@ def test_the_file_has_every_route_of_the_extension_and_no_other() -> None:
         (path.removeprefix("/").replace("{id}", "ID"), method.upper())
         for path, operations in yaml.safe_load(FILE.read_text())["paths"].items()
         for method in operations
-        if method in {"get", "post", "put", "patch", "delete", "head"}
+        if method in {"get", "post", "put", "patch", "delete", "head"} and not path.startswith("/proxy/")
     }
-    # The proxy takes every method on every path: the file describes it once.
-    assert ("proxy/{upstream}/{path}", "GET") in told
-    told = {(path, method) for path, method in told if not path.startswith("proxy/")}
-    assert told == {(path, method) for path, method in ACTIONS if not path.startswith("proxy/")}
+    assert told == {route for route in ACTIONS if not route[0].startswith("proxy/")}
 
 
 @SCHEMA.parametrize()

@@ -41,7 +41,7 @@ class Rules(Authorizer):
 def people(serve: Any, jp_asyncio_loop: asyncio.AbstractEventLoop) -> dict[str, Site]:
     extensions = {"jpserver_extensions": {"jupyter_logstream": True}}
     config = {"ServerApp": {"identity_provider_class": Desk, "authorizer_class": Rules, **extensions}}
-    site = jp_asyncio_loop.run_until_complete(serve(config))
+    site = jp_asyncio_loop.run_until_complete(serve(config, request_listeners=0))
     return {name: site.but(Authorization=said) for said, name in PEOPLE.items()} | {"nobody": site.but()}
 
 
@@ -53,7 +53,9 @@ async def test_each_gets_what_he_may_on_every_route_and_no_byte_more(people: dic
         for name, site in reversed(people.items()):  # first those who may not
             answer = await site.ask(*request(path, method, workload_id), JSON)
             if action in MAY.get(name, ()):
-                assert answer.status in {200, 201, 202, 204, 409}, (path, method, name, answer.status)
+                ours = not path.startswith(("proxy/", "v1/requests"))
+                fine = {200, 201, 202, 204, 409} if ours else {200, 201, 204, 404, 429}
+                assert answer.status in fine, (path, method, name, answer.status)
                 continue
             assert answer.status == 403, (path, method, name, answer.status)
             assert is_error(answer)
@@ -68,7 +70,7 @@ async def test_all_at_once_each_still_gets_his_own_answer(people: dict[str, Site
         (name, site.ask(*request(path, "GET", workload_id)))
         for _ in range(5)
         for (path, method), action in ACTIONS.items()
-        if (method, action) == ("GET", "read")
+        if (method, action) == ("GET", "read") and not path.startswith("v1/requests/")
         for name, site in people.items()
     ]
     answers = await asyncio.gather(*(one for _, one in asked))

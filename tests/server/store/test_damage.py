@@ -296,3 +296,15 @@ def test_records_are_in_the_order_they_came_whatever_the_clock_does(
     log.close()
     assert numbered(texts(root)) == list(range(1, len(jumps) + 1))
     assert [r.ts for r in served(root)] == [(now + jump) * 1000 for jump in jumps]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_level_that_there_is_not_is_never_served(root: Path, ended: bool) -> None:
+    folder = folder_of(root)
+    write(folder, *[("stdout", line) for line in lines(1, 21)], end=ended)
+    data = bytearray((folder / "index.000").read_bytes())
+    data[32 * 12 + 27] = 200
+    (folder / "index.000").write_bytes(data)
+    assert numbered(texts(root)) == list(range(1, 21))
+    with opened(root) as store:
+        assert store.read(ID, 0, 0).tally().levels == {"unknown": 20}

@@ -1,0 +1,54 @@
+"""The canary in the page: what the view shows, line by line, after its server was killed, stopped and started again."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from canary.comparing import compare
+from canary.flight import flying
+from server.running import kill_runners
+from server.waiting import until
+from serving import jupyter
+from ui.bare_page import BarePage
+from ui.notebook_page import WALK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.timeout(240)
+def test_the_page_shows_every_line_once_though_its_server_is_killed_and_stopped(page: Page, tmp_path: Path):
+    try:
+        with jupyter(tmp_path) as server, flying(server, rate=200, follow=False) as canary:
+            bare = BarePage(page, server)
+            bare.open()
+            bare.show(canary.workload, height=4000)
+            bare.rows.first.wait_for()
+            canary.says(200)
+            server.stop(signal.SIGKILL)
+            server.start(server.port)
+            page.wait_for_function("document.querySelector('[data-logstream]').dataset.state === 'live'")
+            canary.says(200)
+            assert server.process
+            server.process.send_signal(signal.SIGSTOP)
+            time.sleep(2)
+            server.process.send_signal(signal.SIGCONT)
+            canary.says(200)
+            canary.land()
+            sent = canary.sent()
+            done = "document.querySelector('[data-logstream]').dataset.state === 'done'"
+            page.wait_for_function(done, timeout=60_000)
+            until(lambda: bare.view.get_attribute("data-lines") == str(sent))
+            found = bare.view.evaluate(WALK)
+            assert [seq for seq, _ in found] == list(range(1, sent + 1))
+            verdict = compare(canary.run, sent, [text for _, text in found])
+            assert verdict.faults == {}, str(verdict)
+    finally:
+        kill_runners(tmp_path)
