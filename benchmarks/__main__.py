@@ -9,9 +9,24 @@ import json
 import sys
 from pathlib import Path
 
-from . import detection, fanin, find, page, proxy, readers, start, throughput, view
+from . import (
+    detection,
+    fanin,
+    fanout,
+    find,
+    growth,
+    iopub,
+    latency,
+    page,
+    proxy,
+    readers,
+    replay,
+    start,
+    throughput,
+    view,
+)
 
-ALL = (start, throughput, fanin, readers, detection, proxy, page, view, find)
+ALL = (start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub, page, view, find)
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 
 
