@@ -49,6 +49,14 @@ def connect(port: int, path: str) -> socket.socket:
     return client
 
 
+def go(server: Server, job: str) -> None:
+    """Let a child that is WAITING begin."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    path = f"/logstream/v1/workloads/{job}/input?eof=1"
+    connection.request("POST", path, b"go\n", {"Authorization": f"token {TOKEN}"})
+    connection.getresponse().read()
+
+
 def read_all(clients: list[socket.socket], end: bytes) -> int:
     """Until each of them has got `end`; bytes received in sum."""
     selector = selectors.DefaultSelector()
@@ -81,9 +89,7 @@ def ours(server: Server, readers: int, lines: int) -> float:
         time.sleep(0.05)
     time.sleep(1)
     before = cpu_seconds(server.process.pid)
-    go = http.client.HTTPConnection("127.0.0.1", server.port)
-    go.request("POST", f"/logstream/v1/workloads/{job}/input?eof=1", b"go\n", {"Authorization": f"token {TOKEN}"})
-    go.getresponse().read()
+    go(server, job)
     read_all(clients, b"event: done")
     used = cpu_seconds(server.process.pid) - before
     for client in clients:

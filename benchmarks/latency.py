@@ -15,7 +15,7 @@ import time
 from contextlib import ExitStack
 from statistics import median, quantiles
 
-from .fanout import connect, cpu_seconds
+from .fanout import WAITING, connect, cpu_seconds, go
 from .machine import HERE, Server, jupyter, script
 from .readers import resident
 
@@ -77,9 +77,13 @@ def of_a_thousand_readers() -> dict[str, float]:
         start(server, 1, 1)
         time.sleep(2)
         before = resident(server)
-        job = start(server, SLOW_RATE, SLOW_SECONDS)
+        command = [sys.executable, "-c", WAITING, str(HERE / "ticks.py"), str(SLOW_RATE), str(SLOW_SECONDS)]
+        job = server.call("POST", "logstream/v1/workloads", {"command": command, "tty": False, "stdin": True})["id"]
         path = f"/logstream/v1/events?stream=workload/{job}"
         clients = [opened.enter_context(connect(server.port, path)) for _ in range(READERS)]
+        while server.call("GET", "logstream/v1/info")["open_streams"] < READERS:
+            time.sleep(0.1)
+        go(server, job)
         command = [sys.executable, "-m", "benchmarks.throughput", server.url]
         watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         used, begin = cpu_seconds(server.process.pid), time.monotonic()

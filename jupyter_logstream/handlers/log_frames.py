@@ -6,8 +6,10 @@ has besides: its status, the lines being written, and an end.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..engine import Engine
@@ -71,7 +73,12 @@ class LogSubscription:
 
     def watch(self, wake: Callable[[], None]) -> list[Callable[[], None]]:
         """See `Subscription`."""
-        return [self._store.watch(self._stream, wake)]
+        return [self._store.watch(self._stream, partial(self._written, wake))]
+
+    def _written(self, wake: Callable[[], None]) -> None:
+        """Wake whoever asks us, unless that comes soon in any case: a log may be written a thousand times a second."""
+        if self._due is None or time.monotonic() >= self._not_before:  # the loop's clock is this one
+            wake()
 
     def frames(self, now: float) -> list[Frame]:
         """One batch of records at most, and what else has changed. See `Subscription`."""
@@ -236,18 +243,18 @@ class WorkloadSubscription(LogSubscription):
         if len(batch) or not self._filter.only_source:
             return []  # whether they match is known when they have ended
         found: list[Frame] = []
-        for partial in batch.partials():
-            if self._filter.source not in (None, partial.source):
+        for unended in batch.partials():
+            if self._filter.source not in (None, unended.source):
                 continue
-            line = self._lines.setdefault(partial.source, _Line(seen=now))
-            if line.shown == partial.message:
+            line = self._lines.setdefault(unended.source, _Line(seen=now))
+            if line.shown == unended.message:
                 continue
-            wait = max(line.shown_at + _UPDATES_APART, (line.seen or now) + (0 if partial.rewritten else _QUIET))
+            wait = max(line.shown_at + _UPDATES_APART, (line.seen or now) + (0 if unended.rewritten else _QUIET))
             if now < wait:
                 self._due = wait if self._due is None else min(wait, self._due)
                 continue
-            line.shown, line.shown_at = partial.message, now
-            told = {"job_id": self._id, "source": partial.source, "message": partial.message}
+            line.shown, line.shown_at = unended.message, now
+            told = {"job_id": self._id, "source": unended.source, "message": unended.message}
             found.append(Frame("progress", dump(told)))
         return found
 

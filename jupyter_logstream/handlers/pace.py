@@ -1,7 +1,8 @@
 """How often readers that have caught up are told: as often as they ask where they are few, less often where many.
 
 Server side; no Tornado. A thousand readers shall leave the server time for everything else.
-Many are told on a common beat: those of one stream then stand at the same cursor, and share what is read for them.
+Many are told on common beats, a few dozen at a time: those of one stream then stand at the same cursor and share what
+is read for them, and between two beats others get their turn.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 
 _EACH = 0.0003  # seconds of the beat per reader that was told something lately
 _LATELY = 1.0  # seconds
+_TOGETHER = 50  # readers, about, that are told on one beat
 
 
 class Pace:
@@ -29,5 +31,10 @@ class Pace:
             self._before = len(self._now) if now - self._since < 2 * _LATELY else 0
             self._since, self._now = now, set()
         self._now.add(id(reader))
-        beat = _EACH * max(self._before, len(self._now))
-        return now + least if beat <= least else math.ceil((now + least) / beat) * beat
+        readers = max(self._before, len(self._now))
+        beat = _EACH * readers
+        if beat <= least:
+            return now + least
+        groups = math.ceil(readers / _TOGETHER)
+        mine = id(reader) // 64 % groups / groups * beat
+        return math.ceil((now + least - mine) / beat) * beat + mine

@@ -46,7 +46,7 @@ class Download:
                 os.close(fd)
         self._files.clear()
 
-    def chunks(self, start: int, end: int, at_once: int = 1 << 20) -> Iterator[bytes]:
+    def chunks(self, start: int, end: int, at_once: int = 1 << 22) -> Iterator[bytes]:
         """The bytes from `start` to `end` (of the download) in pieces of about `at_once`."""
         gathered: list[bytes] = []
         size = 0
