@@ -105,13 +105,8 @@ class Engine:
             return found
         try:
             tally = self._store.read(workload_id, 0, 0).tally()
-        except (
-            UnknownStream,
-            BadIndex,
-            NotWriter,
-            OSError,
-        ):  # somebody was at its folder: what is known of it still is
-            return found
+        except (UnknownStream, BadIndex, NotWriter, OSError):
+            return found  # somebody was at its folder: what is known of it still is
         return replace(found, **tally.summary())
 
     def status_of(self, workload_id: str) -> Workload:

@@ -76,6 +76,7 @@ class FileStore:
             try:
                 return self._read(stream, after, limit)
             except BadIndex:
+                self._recent.forget(stream)
                 if attempt >= _TRIES - 1:
                     raise
                 self.mend(stream)

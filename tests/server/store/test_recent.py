@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from jupyter_logstream.records import Record
 from jupyter_logstream.store.file import FileStore
+from jupyter_logstream.store.layout import ENTRY, BadIndex, segment_path
 from jupyter_logstream.store.recent import MOST
 
 if TYPE_CHECKING:
@@ -65,4 +68,17 @@ def test_it_keeps_few(tmp_path: Path) -> None:
         store.append(f"s{i}", [record("x")])
         store.read(f"s{i}", 0, 2000)
     assert len(store._recent._batches) == MOST
+    store.close()
+
+
+def test_what_could_not_be_read_is_not_remembered(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.append("a", [record(f"line {i}") for i in range(3)])
+    index = segment_path(store.folder("a").path, "index", 0)
+    sound = index.read_bytes()
+    index.write_bytes(sound[: 2 * ENTRY] + b"\x05" + sound[2 * ENTRY + 1 :])
+    with pytest.raises(BadIndex):  # it is being written, so nobody else may mend it
+        store.read("a", 0, 2000)
+    index.write_bytes(sound)
+    assert store.read("a", 0, 2000).messages == ["line 0", "line 1", "line 2"]
     store.close()
