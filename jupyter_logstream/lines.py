@@ -78,6 +78,7 @@ class Splitter:
             rest = texts.pop()
             lengths = [len(t) + 1 for t in texts]
             if len(rest) <= LONGEST_TEXT and (not lengths or max(lengths) <= LONGEST_TEXT + 1):
+                self.state = (start + overwritten + len(text) + len(chunk) - len(rest), 0, rest, 0)
                 return self._plain(start, overwritten, lengths, texts, rest)
         return self._slow(chunk)
 
@@ -91,7 +92,6 @@ class Splitter:
             tails = list(lengths)
             lengths[0] += overwritten
             flags = [CR] + [0] * (len(lengths) - 1)
-        self.state = (start + sum(lengths), 0, rest, 0)
         return Lines(start, lengths, tails, texts, flags)
 
     def _slow(self, chunk: bytes) -> Lines:

@@ -22,7 +22,6 @@ _FRAME = re.compile(rb"\s+at \S|\s*\.\.\. \d+ (?:more|common frames omitted)|Cau
 _GOES_ON = frozenset([b" ", b"\t", b"C", b".", b"\x1b"])  # what a line that _FRAME finds begins with
 
 # Where a source is: nowhere; among the frames of a traceback; behind the line that names its exception; behind an empty
-# Where a source is: nowhere; among the frames of a traceback; behind the line that names its exception; behind an empty
 # line after that; behind the sentence that chains another one; among the frames of an exception group, which all begin
 # with white space; behind an error, where frames of other languages may follow.
 _NOWHERE, _FRAMES, _NAMED, _APART, _CHAIN, _GROUP, _ERROR = range(7)

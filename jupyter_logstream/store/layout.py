@@ -144,6 +144,20 @@ def marks_in(column: bytearray) -> array[int]:
     return marks
 
 
+def fill_sizes(words: array[int], lengths: list[int], tails: list[int]) -> None:
+    """Give entries their sizes: lengths and tails are the halves of each third word, written in columns."""
+    halves = memoryview(words).cast("B").cast("I")
+    low, high = (4, 5) if sys.byteorder == "little" else (5, 4)
+    halves[low::8] = column = array("I", lengths)
+    halves[high::8] = column if tails is lengths else array("I", tails)
+
+
+def tails_in(words: array[int]) -> list[int]:
+    """The tails of entries."""
+    halves = memoryview(words).cast("B").cast("I")
+    return halves[5 if sys.byteorder == "little" else 4 :: 8].tolist()
+
+
 def pack(words: array[int]) -> bytes:
     """Entries as they lie on disk."""
     if sys.byteorder == "big":

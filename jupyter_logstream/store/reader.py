@@ -23,7 +23,7 @@ from .batch import Batch, Messages, Partial, Tally, uniform
 from .count import Count
 from .index import BadIndex, Index
 from .kept import Kept, Steps, read_masked
-from .layout import FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, level_of, source_of
+from .layout import FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, level_of, source_of, tails_in
 from .recent import Recent
 from .search import holding
 from .segments import read_range
@@ -64,8 +64,7 @@ class LogReader:
             if known := self._recent.get(self._folder.name, after, limit, end):
                 return known.seen_at(first, end, closed=closed)
         words = self._index.read(after, min(limit, end - after)) if after < end and limit > 0 else array("Q")
-        sizes = words[2::4]
-        fit = _within(sizes, budget)
+        fit = _within(words, budget)
         batch = Batch(
             seqs=range(after + 1, after + 1 + fit),
             times=words[1 : 4 * fit : 4],
@@ -78,7 +77,7 @@ class LogReader:
             tally=self.tally,
             partials=self.partials,
             offsets=words[0 : 4 * fit : 4],
-            sizes=sizes[:fit],
+            sizes=words[2 : 4 * fit : 4],
             search=lambda batch, text, fold: holding(self._folder, batch, text, fold=fold),
         )
         if shared and fit:
@@ -269,10 +268,11 @@ def _read_note(body: bytes) -> dict[str, Any]:
     return note if isinstance(note, dict) and isinstance(note.get("message"), str) else {"message": ""}
 
 
-def _within(sizes: array[int], budget: int) -> int:
-    """How many of the lines fit the budget; one always does."""
-    if (sum(sizes) >> 32) + len(sizes) * _RECORD_BYTES <= budget:  # the sum of the tails, and a little more
-        return len(sizes)
-    so_far = list(accumulate(sizes))
-    fits = bisect_right(range(len(sizes)), budget, key=lambda i: (so_far[i] >> 32) + (i + 1) * _RECORD_BYTES)
+def _within(words: array[int], budget: int) -> int:
+    """How many of the entries' lines fit the budget; one always does."""
+    tails = tails_in(words)
+    if sum(tails) + len(tails) * _RECORD_BYTES <= budget:
+        return len(tails)
+    so_far = list(accumulate(tails))
+    fits = bisect_right(range(len(tails)), budget, key=lambda i: so_far[i] + (i + 1) * _RECORD_BYTES)
     return max(fits, 1)

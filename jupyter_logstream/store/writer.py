@@ -36,6 +36,7 @@ from .layout import (
     Damaged,
     Unreadable,
     file_of,
+    fill_sizes,
     mark_of,
     segments,
 )
@@ -177,7 +178,7 @@ class LogWriter:
         words = array("Q", bytes(ENTRY * count))
         words[0::4] = array("Q", list(accumulate(lines.lengths[:-1], initial=lines.start)))
         words[1::4] = array("Q", [time.time_ns() // 1000]) * count
-        words[2::4] = array("Q", [n | tail << 32 for n, tail in zip(lines.lengths, lines.tails, strict=True)])
+        fill_sizes(words, lines.lengths, lines.tails)
         try:
             marked = marker.mark(lines, flag, step, self._number_of)
             words[3::4] = marked.marks
