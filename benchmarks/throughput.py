@@ -7,6 +7,7 @@ Timed from the first line written (the child says when) to the last byte receive
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import time
 import urllib.request
 from statistics import median, quantiles
 
-from .machine import HERE, TOKEN, Server, jupyter, read_to_end, script
+from .emit import LINE_BYTES
+from .machine import HERE, TOKEN, Server, jupyter, plain_environment, read_to_end, script
 
 LINES = 300_000
 ROUNDS = 5
@@ -36,6 +38,16 @@ def naive(port: int) -> float:
     first = re.search(rb"data: (\d+)", data)
     assert first is not None
     return LINES / (end - int(first[1]) / 1e9)
+
+
+def into_cat() -> float:
+    """The same child with nobody behind it but cat: what the machine can do."""
+    command = [sys.executable, str(HERE / "emit.py"), str(LINES)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=plain_environment()) as child:
+        assert child.stdout is not None
+        begin = int(os.read(child.stdout.fileno(), LINE_BYTES))
+        subprocess.run(["cat"], stdin=child.stdout, stdout=subprocess.DEVNULL, check=True)
+        return LINES / (time.time() - begin / 1e9)
 
 
 def check(data: bytes) -> None:
@@ -73,7 +85,7 @@ def other_requests(url: str) -> None:
 
 
 def main() -> dict[str, float]:
-    rates: dict[str, list[float]] = {"ours": [], "naive": []}
+    rates: dict[str, list[float]] = {"ours": [], "naive": [], "cat": []}
     with jupyter() as server, script("naive.py") as port:
         ours(server)  # a first one, so that nothing is imported in the timed ones
         naive(port)
@@ -82,6 +94,7 @@ def main() -> dict[str, float]:
             rate, data = ours(server)
             check(data)
             rates["ours"].append(rate)
+            rates["cat"].append(into_cat())
         command = [sys.executable, "-m", "benchmarks.throughput", server.url]
         watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         time.sleep(1)
@@ -94,6 +107,9 @@ def main() -> dict[str, float]:
         "throughput: naive Tornado SSE, lines/s (median)": median(rates["naive"]),
         "throughput: ours / naive (median of rounds)": median(ratios),
         "throughput: ours / naive (least of rounds)": min(ratios),
+        "ingest and stream: its time / that of child | cat > /dev/null (median)": median(
+            cat / ours for cat, ours in zip(rates["cat"], rates["ours"], strict=True)
+        ),
         "GET /api/status meanwhile, ms (p99)": quantiles(waits, n=100)[98],
         "GET /api/status meanwhile, ms (median)": median(waits),
     }
