@@ -1,6 +1,6 @@
 """`python -m benchmarks [PART ...]`: every benchmark (or these), each beside its peer in one run; prints a table.
 
-Writes results.json; a run of some parts replaces their figures only.
+Writes results.json and the same table into docs/benchmarks.md; a run of some parts replaces their figures only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from . import (
     proxy,
     readers,
     replay,
+    report,
     start,
     throughput,
     view,
@@ -37,11 +38,10 @@ def main(chosen: list[str]) -> None:
     results: dict[str, float] = {}
     for name in chosen or PARTS:
         results.update(PARTS[name].main())
-    width = max(map(len, results))
-    for name, value in results.items():
-        print(f"{name:<{width}}  {value:>12,.2f}")
+    print(report.table(results))
     before = json.loads(kept.read_text()) if chosen else {}
     kept.write_text(json.dumps({**before, **results}, indent=1) + "\n")
+    report.keep({**before, **results})
 
 
 if __name__ == "__main__":

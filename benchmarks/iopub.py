@@ -21,7 +21,7 @@ from .fanout import connect
 from .latency import RATE, SECONDS, waits
 from .machine import HERE, TOKEN, Server, jupyter
 from .page import lab
-from .throughput import ours
+from .throughput import LINES, ours
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -91,7 +91,7 @@ async def _run(socket: WebSocketClientConnection, code: str) -> list[tuple[int, 
 def over_the_wire() -> dict[str, float]:
     with jupyter() as server:
         ours(server)
-        rate, _ = ours(server)
+        rate, data = ours(server)
         pieces, taken = asyncio.run(printed(server, _FLOOD))
         came = sum(text.count("\n") for _, text in pieces)
         ticks, _ = asyncio.run(printed(server, _TICKS))
@@ -101,6 +101,7 @@ def over_the_wire() -> dict[str, float]:
         mine = waits(connect(server.port, f"/logstream/v1/events?stream=workload/{job}"), RATE * SECONDS)[RATE:]
     return {
         f"{FLOOD:,} lines printed in a cell: lost by IOPub, %": 100 * (1 - came / FLOOD),
+        f"{LINES:,} lines by v1/events: lost, %": 100 * (1 - data.count(b'{"seq":') / LINES),
         "lines a second that came by IOPub": came / taken,
         "lines a second that came by v1/events / by IOPub": rate * taken / max(came, 1),
         f"{RATE:,} lines/s by IOPub: p50, ms": median(late),

@@ -1,0 +1,157 @@
+"""The table that `make bench` prints and keeps in docs/benchmarks.md: each figure beside its peer's of the same run.
+
+A row names figures of results.json; those that no row names follow as they are. This file must not know how a figure
+is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Results = Mapping[str, float]
+Better = Literal["more", "less"]
+
+
+class Row(NamedTuple):
+    """What was measured, ours and (where there is one) a peer's figure of the same run, and what it must be.
+
+    `bar`: how many times the peer's it must be, or (without a peer) how much: at least where `better` is "more",
+    at most where it is "less".
+    """
+
+    what: str
+    ours: str
+    better: Better
+    peer: str = ""
+    theirs: str = ""
+    bar: float | None = None
+
+
+def _alone(what: str, better: Better, bar: float) -> Row:
+    return Row(what, what, better, bar=bar)
+
+
+def _fanout(readers: str, bar: float | None = None) -> list[Row]:
+    what = f"fan-out to {readers}"
+    ours = f"{what}: ours, MB per CPU s"
+    ways = ("nchan, a line a message", "nchan, 1,000 lines a message")
+    return [Row(f"{what}, MB per CPU s", ours, "more", way, f"{what}: {way}, MB per CPU s", bar) for way in ways]
+
+
+def _view(figure: str, ours: str) -> list[Row]:
+    what, lines = f"view, 1 M lines: {figure}", "1 M lines"
+    peers = ("react-logviewer", "xterm.js")
+    return [Row(what, f"view, {lines}: {ours}", "less", peer, f"{peer}, {lines}: {figure}") for peer in peers]
+
+
+CAT, NAIVE, PROXY, OUTPUT = "child | cat", "naive Tornado SSE", "jupyter-server-proxy", "JupyterLab's output"
+_TOOK = "300,000 lines, child to client: "
+_LATE = "latency, 1,000 lines/s, "
+_SIMPLE, _EVENTS = f"{_LATE}simple form: ", f"{_LATE}v1/events: "
+_REPLAY, _DOWNLOAD, _CELL = "replay: records by ", "proxy: CPU of a 1 GB download, ms/MB", "20,000 lines in "
+_LAST, _LONGEST = "until the last is there, ms", "longest task, ms (0: none over 50)"
+
+# fmt: off
+ROWS = (
+    Row("child to client, lines/s", "throughput: ours, lines/s (median)", "more", NAIVE,
+        "throughput: naive Tornado SSE, lines/s (median)", 5),
+    Row("taking in 1,000,000 lines, s", "taking in 1,000,000 lines: ours, s", "less", CAT,
+        "taking in 1,000,000 lines: child | cat > /dev/null, s", 2),
+    Row(f"{_TOOK}s", f"{_TOOK}ours, s (median)", "less", CAT, f"{_TOOK}child | cat > /dev/null, s (median)"),
+    _alone(f"{_SIMPLE}p50, ms", "less", 2),
+    _alone(f"{_SIMPLE}p99, ms", "less", 10),
+    _alone(f"{_EVENTS}p50, ms", "less", 15),
+    Row(f"{_SIMPLE}p50, ms", f"{_SIMPLE}p50, ms", "less", NAIVE, f"{_LATE}naive Tornado: p50, ms"),
+    Row(f"{_SIMPLE}p50, ms", f"{_SIMPLE}p50, ms", "less", "sse-starlette", f"{_LATE}sse-starlette: p50, ms"),
+    Row(f"{_EVENTS}p50, ms", "1,000 lines/s by v1/events beside it: p50, ms", "less", "IOPub",
+        "1,000 lines/s by IOPub: p50, ms"),
+    Row("300,000 lines at once: lost, %", "300,000 lines by v1/events: lost, %", "less", "IOPub",
+        "300,000 lines printed in a cell: lost by IOPub, %"),
+    *_fanout("1"), *_fanout("10"), *_fanout("100", 0.5), *_fanout("1,000"),
+    _alone(f"{_REPLAY}v1/events, a second", "more", 500_000),
+    Row(f"{_REPLAY}v1/events, a second", f"{_REPLAY}v1/events, a second", "more", NAIVE,
+        "replay: lines by naive Tornado SSE, a second", 3),
+    Row(f"{_REPLAY}the simple form, a second", f"{_REPLAY}the simple form, a second", "more", NAIVE,
+        "replay: lines by naive Tornado SSE, a second", 3),
+    Row("log.txt, MB/s", "log.txt: ours, MB/s", "more", "nginx's static file", "log.txt: nginx's static file, MB/s",
+        0.8),
+    Row("log.txt, MB/s", "log.txt: ours, MB/s", "more", "cat", "log.txt: cat, MB/s"),
+    _alone("1,000 readers of 100 lines/s: complete", "more", 1000),
+    _alone("1,000 readers: GET /api/status meanwhile, p99, ms", "less", 100),
+    _alone("1,000 readers: kB of the server each", "less", 60),
+    _alone("a quiet workload: wake-ups of its runner a second", "less", 0),
+    _alone("a quiet workload: wake-ups of the whole Jupyter server a second", "less", 0),
+    _alone("server: growth after 10,000,000 lines read, MB", "less", 20),
+    _alone("10,000 workloads: start of the server takes more, s", "less", 2),
+    _alone("10,000 workloads: a page of the list, ms", "less", 100),
+    Row(_DOWNLOAD, f"{_DOWNLOAD} (median)", "less", f"{PROXY}, streaming",
+        "proxy: the same by jupyter-server-proxy, streaming"),
+    Row(_DOWNLOAD, f"{_DOWNLOAD} (median)", "less", f"{PROXY}, buffered",
+        "proxy: the same by jupyter-server-proxy, buffered"),
+    Row("proxy: added to an SSE event, ms", "proxy: added to an SSE event, ms (median)", "less", PROXY,
+        "proxy: added by jupyter-server-proxy, ms (median)"),
+    *_view("last line painted, ms", "last line painted, ms (median)"),
+    *_view("heap over the empty page, MB", "heap over the empty page, MB"),
+    *_view("longest task, ms", "longest task, ms (0: none over 50)"),
+    Row(f"{_CELL}a cell: {_LAST}", f"{_CELL}the log view: {_LAST}", "less", OUTPUT, f"{_CELL}{OUTPUT}: {_LAST}"),
+    Row(f"{_CELL}a cell: longest task, ms", f"{_CELL}the log view: {_LONGEST}", "less", OUTPUT,
+        f"{_CELL}{OUTPUT}: {_LONGEST}"),
+)
+# fmt: on
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BELOW = "<!-- What follows is written by `make bench`. -->\n"
+
+
+def keep(results: Results) -> None:
+    """Write the table below what the document says of it."""
+    said, _, _ = DOCUMENT.read_text().partition(BELOW)
+    DOCUMENT.write_text(f"{said}{BELOW}\n{table(results)}")
+
+
+def table(results: Results) -> str:
+    """Markdown: the rows that these results fill, then the other figures."""
+    rows = [row for row in ROWS if row.ours in results and (not row.theirs or row.theirs in results)]
+    told = {row.ours for row in rows} | {row.theirs for row in rows}
+    lines = [("measured", "ours", "beside", "its", "ours / its", "bar"), *[_cells(row, results) for row in rows]]
+    others = {name: value for name, value in results.items() if name not in told}
+    lines += [(name, _figure(value), "", "", "", "") for name, value in others.items()]
+    return "\n".join(_aligned([tuple(cell.replace("|", "\\|") for cell in line) for line in lines])) + "\n"
+
+
+def _cells(row: Row, results: Results) -> tuple[str, ...]:
+    ours = results[row.ours]
+    if not row.theirs:
+        return row.what, _figure(ours), "", "", "", _judged(row, ours, "")
+    theirs = results[row.theirs]
+    ratio = ours / theirs if theirs else float("inf")
+    return row.what, _figure(ours), row.peer, _figure(theirs), f"{ratio:.3g}x", _judged(row, ratio, "x")
+
+
+def _judged(row: Row, value: float, unit: str) -> str:
+    if row.bar is None:
+        return ""
+    met = value >= row.bar if row.better == "more" else value <= row.bar
+    return f"{'>=' if row.better == 'more' else '<='} {row.bar:,g}{unit} {'met' if met else 'MISSED'}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def _aligned(lines: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for number, cells in enumerate(lines):
+        padded = [
+            cell.rjust(width) if at in {1, 3, 4} and number else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        yield f"| {' | '.join(padded)} |"
+        if not number:
+            yield (
+                "|"
+                + "|".join("-" * (width + 1) + (":" if at in {1, 3, 4} else "-") for at, width in enumerate(widths))
+                + "|"
+            )
