@@ -24,13 +24,13 @@ from ..records import Record
 from ..store.writer import OUTPUT, LogWriter
 from ..workload import State, Status, WorkloadSpec
 from .child import CannotStart, Child, start
+from .output import read
 from .process_tree import descendants, signal_all
 from .stdin import Stdin
 
 SILENCE = 1.0  # seconds without output after which a child's output counts as read, once it has exited
 LONGEST_DRAIN = 5.0
 DISK_RETRY = 0.5
-CHUNK = 1 << 20
 T = TypeVar("T")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -100,12 +100,7 @@ class Runner:
 
     def _read(self, fd: int) -> None:
         child = self._running()
-        try:
-            chunk = os.read(fd, CHUNK)
-        except OSError as error:
-            if error.errno != errno.EIO:  # a terminal whose other side is closed says EIO, not end of file
-                raise
-            chunk = b""
+        chunk = read(fd)
         if not chunk:
             self._let_go(fd)
             return
@@ -242,7 +237,7 @@ class Runner:
                 if self._kill_at is None:
                     continue
             for key, _ in self._selector.select(None if self._kill_at is None else 0.2):
-                if key.fd in outputs and not _skip(key.fd):
+                if key.fd in outputs and not read(key.fd):
                     self._selector.unregister(key.fd)
                     os.close(key.fd)
                     del outputs[key.fd]
@@ -328,14 +323,6 @@ def _insist(write: Callable[[], T]) -> T:
 
 def _now() -> float:
     return time.time_ns() // 1000 / 1000
-
-
-def _skip(fd: int) -> bool:
-    """Read and forget; False at the end."""
-    try:
-        return bool(os.read(fd, CHUNK))
-    except OSError:
-        return False
 
 
 def _wake_on_child_exit() -> int:
