@@ -12,32 +12,40 @@ import pytest
 from jupyter_logstream.store import download, segments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from server.web import Site
 
 
-class BadDisk:
-    """An `os` whose reads of one file fail."""
+BLOCK = 4096
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+class BadDisk:
+    """An `os` whose reads of one file fail, where they touch a block of which `bad` says so."""
+
+    def __init__(self, path: Path, bad: Callable[[int], bool] = lambda _: True) -> None:
+        self.path, self.bad = path, bad
+        self.failed = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
     def pread(self, fd: int, size: int, at: int) -> bytes:
-        if os.path.exists(self.path) and os.path.samestat(os.fstat(fd), os.stat(self.path)):
+        ours = os.path.exists(self.path) and os.path.samestat(os.fstat(fd), os.stat(self.path))
+        if ours and any(map(self.bad, range(at // BLOCK, (at + size - 1) // BLOCK + 1))):
+            self.failed += 1
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return os.pread(fd, size, at)
 
 
 @pytest.fixture
 def bad(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def spoil(workload_id: str) -> None:
-        path = site.extension.store.folder(workload_id).path / "stdout.000"
+    def spoil(workload_id: str, *of: Callable[[int], bool]) -> BadDisk:
+        disk = BadDisk(site.extension.store.folder(workload_id).path / "stdout.000", *of)
         for module in segments, download:
-            monkeypatch.setattr(module, "os", BadDisk(path))
+            monkeypatch.setattr(module, "os", disk)
+        return disk
 
     return spoil
 
@@ -54,6 +62,49 @@ async def test_what_cannot_be_read_is_a_gap_of_its_own_stream_and_others_go_on(s
     assert gaps == [(names[0], 1, 500, "unreadable", 500)]
     assert stream.records(names[0]) == []
     assert {d["stream"] for d in stream.data("done")} == set(names)
+
+
+async def test_records_before_and_behind_a_bad_place_are_told(site: Site, bad: Any) -> None:
+    workload_id = await site.run("seq 100000 150000")  # 7 bytes each
+    bad(workload_id, lambda block: block in {20, 21, 60})
+    stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
+    await stream.rest()
+    gone = [range(20 * BLOCK // 7 + 1, -(-22 * BLOCK // 7) + 1), range(60 * BLOCK // 7 + 1, -(-61 * BLOCK // 7) + 1)]
+    gaps = [(gap["from"], gap["to"], gap["reason"]) for gap in stream.data("gap")]
+    assert gaps == [(lost.start, lost.stop - 1, "unreadable") for lost in gone]
+    told = stream.records()
+    assert [r["seq"] for r in told] == [i for i in range(1, 50002) if not any(i in lost for lost in gone)]
+    assert all(r["message"] == str(99999 + r["seq"]) for r in told)
+    assert len(stream.data("done")) == 1
+
+
+async def test_a_disk_that_is_bad_everywhere_is_not_asked_for_each_record(site: Site, bad: Any) -> None:
+    workload_id = await site.run("seq 100000 150000")
+    disk = bad(workload_id, lambda block: block % 2 == 1)
+    stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
+    await stream.rest()
+    told = [(r["seq"], r["seq"]) for r in stream.records()]
+    told += [(gap["from"], gap["to"]) for gap in stream.data("gap")]
+    told.sort()
+    assert [begin for begin, _ in told] == [1, *[end + 1 for _, end in told[:-1]]]  # each record, or that it is lost
+    assert told[-1][1] == 50001
+    assert len(stream.records()) > 50001 // 4
+    assert disk.failed < 5000
+
+
+async def test_pages_and_ranges_beside_a_bad_place_are_served(site: Site, bad: Any) -> None:
+    workload_id = await site.run("seq 100000 150000")
+    bad(workload_id, lambda block: block == 20)
+    for path in "records?after=0&limit=1000", "records?offset=49000&limit=1000", "records?after=20000&limit=5000":
+        found = (await site.get(f"v1/workloads/{workload_id}/{path}"))["records"]
+        assert [r["message"] for r in found] == [str(99999 + r["seq"]) for r in found], path
+        assert len(found) == int(path.rpartition("=")[2])
+    answer = await site.ask("GET", f"v1/workloads/{workload_id}/records?after=11000&limit=1000")
+    assert (answer.status, answer.json["reason"]) == (503, "log_unreadable")
+    answer = await site.ask("GET", f"v1/workloads/{workload_id}/log.txt", headers={"Range": f"bytes={21 * BLOCK}-"})
+    assert answer.status == 206
+    assert len(answer.body) == 7 * 50001 - 21 * BLOCK
+    assert answer.body.endswith(b"149999\n150000\n")
 
 
 async def test_a_page_and_a_download_of_it_are_refused_and_the_lists_go_on(site: Site, bad: Any) -> None:
