@@ -17,6 +17,7 @@ from .layout import SEGMENT, Damaged, Unreadable, extent, segment_path, segments
 
 _LOOK_APART = 0.5  # seconds between two looks whether a path still leads to the file that is being written
 _COPIED_AT_ONCE = 1 << 20
+_BLOCK, _MOST_BLOCKS = 4096, 16  # bytes; how many that cannot be read are found out one by one
 
 
 class OpenSegment:
@@ -214,6 +215,27 @@ class SegmentedFile:
     def close(self) -> None:
         """Let go of the open segment."""
         self._open.close()
+
+
+def unreadable(folder: Path, name: str, start: int, end: int) -> list[tuple[int, int]]:
+    """What of the bytes between two global offsets the disk does not give back, block by block.
+
+    After so many blocks the rest is taken to be unreadable, too: a dying disk is slow. Raises as `read_range` does, but
+    Unreadable only for what passes.
+    """
+    found: list[tuple[int, int]] = []
+    while start < end:
+        if len(found) == _MOST_BLOCKS:
+            return [*found, (start, end)]
+        stop = min((start // _BLOCK + 1) * _BLOCK, end)
+        try:
+            read_range(folder, name, start, stop)
+        except Unreadable as error:
+            if error.passes:
+                raise
+            found.append((start, stop))
+        start = stop
+    return found
 
 
 def read_range(folder: Path, name: str, start: int, end: int) -> bytes:
