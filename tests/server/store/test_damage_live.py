@@ -12,9 +12,11 @@ import pytest
 from server.store.on_disk import ID, downloaded, folder_of, opened, served, texts
 from server.store.test_damage import ENTRIES, SEGMENT, WIDE, lines, numbered, system
 
+from jupyter_logstream.folder import Folder
 from jupyter_logstream.records import Record
 from jupyter_logstream.store.damage import mark_lost
-from jupyter_logstream.store.query import Filter, matches, page
+from jupyter_logstream.store.layout import BadIndex
+from jupyter_logstream.store.query import Filter, behind_unreadable, matches, page
 from jupyter_logstream.store.writer import LogWriter
 
 
@@ -240,6 +242,34 @@ def test_a_full_disk_while_it_is_restored_costs_nothing_more(
     assert len(numbered(texts(root, "stdout"))) + len(texts(root, "log")) + len(lost) == 15 + 10
     assert bool(lost) is (hand in {empty, shorten} and name != "index")
     assert not list(folder.glob("*.new"))
+
+
+def test_what_is_missing_of_a_log_that_is_being_written_hides_nothing_behind_it(root: Path) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for line in lines(1, 201):
+        log.write("stdout", line)
+    (folder / "stdout.001").unlink()
+    (folder / "stdout.003").unlink()
+    lock = Folder(folder).hold()  # as its runner has it
+    assert lock is not None
+    with opened(root) as store:
+        found: list[str] = []
+        after, gaps = 0, 0
+        while after < 200:
+            try:
+                batch = store.read(ID, after, 1)
+                found += [record.message for record in batch.records()]
+                after = batch.last
+            except BadIndex:
+                after, gaps = behind_unreadable(store, ID, after), gaps + 1
+    os.close(lock)
+    gone = {*range(1 + 1000 // WIDE, 2 + 1999 // WIDE), *range(1 + 3000 // WIDE, 2 + 3999 // WIDE)}
+    assert (numbered(found), gaps) == ([i for i in range(1, 201) if i not in gone], 2)
+    log.close()
+    LogWriter(folder).release()
+    assert numbered(texts(root, "stdout")) == numbered(found)
+    assert len([r for r in served(root) if r.fields == {"lost": True}]) == len(gone)
 
 
 def test_who_dies_between_marking_and_restoring_leaves_a_log_that_opens(root: Path) -> None:
