@@ -65,6 +65,7 @@ class LogWriter:
         self._splitters = {source: Splitter() for source in OUTPUT}
         self._marks: dict[str, Marks] = {}  # by source, from its first line on
         self._next_bound = keep
+        self._indexed = True  # else entries were cut, and have to be made anew
         self._untold: list[Record] = []  # what is to be said of damage, once it can be written
         try:
             self._kept = Kept.read(folder)
@@ -251,6 +252,8 @@ class LogWriter:
         """Append; where a file was removed, cut or replaced underneath us, restore what can be and try again."""
         for _ in range(len(FILES) + 1):
             try:
+                if not self._indexed:
+                    self._restore()
                 append()
             except Damaged:
                 self._restore()
@@ -264,24 +267,24 @@ class LogWriter:
 
         OSError (a full disk): it is still damaged, so that it is tried again.
         """
-        whole = self._index.restore()
-        if not whole:
-            self._index.close()
-            self._index = IndexWriter(self._folder)
+        self._indexed &= self._index.restore()
         for name, file in self._files.items():
             try:
                 file.check(now=True)
             except Damaged:
                 gone = file.size - file.left
-                if gone and whole and name in OUTPUT:
+                if gone and self._indexed and name in OUTPUT:
                     self._finish_line(name)  # bytes of the line being written are gone, too
-                records = mark_lost(self._index, self._kept.first, name, file.left, file.size) if gone else 0
+                records = self._lost_in(name, file.left, file.size) if gone else 0
                 file.restore()
                 loss = f"{gone} bytes are lost, of {records} records" if gone else "nothing of it is lost"
                 text = f"{name} was removed, cut or replaced while it was written: {loss}"
                 self._untold.append(_said(text, "error" if gone else "warn"))
-        if not whole:
+        if not self._indexed:
+            self._index.close()
+            self._index = IndexWriter(self._folder)
             self._mend()
+            self._indexed = True
 
     def _tell(self) -> None:
         """Say what damage has cost, once there is room for it."""
