@@ -138,6 +138,17 @@ describe("what is drawn", () => {
     ]);
   });
 
+  it("keeps the lines before those that could not be read", async () => {
+    source.logs(...records(1, 5));
+    source.frame("gap", { from: 6, to: 7, reason: "unreadable", cursor: 7 });
+    source.logs(...records(8, 10));
+    await paint();
+    viewport().scrollTop = 0;
+    viewport().dispatchEvent(new Event("scroll"));
+    await paint();
+    expect(rows()[0]?.textContent).toBe("line 1");
+  });
+
   it("shows the line being written last, one per source, until it is a record", async () => {
     source.logs(record(1));
     source.frame("progress", { source: "stderr", message: "10%" });

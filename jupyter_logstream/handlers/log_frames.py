@@ -15,7 +15,7 @@ from typing import Any
 from ..engine import Engine
 from ..store import Batch, Store
 from ..store.layout import BadIndex, Unreadable
-from ..store.query import Filter, count, matches, tail_cursor
+from ..store.query import Filter, behind_unreadable, count, matches, tail_cursor
 from .frames import LARGEST_FRAME, Cursor, Frame, Start, dump
 
 NextTurn = Callable[[object, float], float]
@@ -24,6 +24,7 @@ NextTurn = Callable[[object, float], float]
 MOST_RECORDS = 2000
 _FIRST_RECORDS = 100  # then twice as many each time: a connection that is cut soon has moved on all the same
 _MOST_FAILURES, _FAILURES_APART = 5, 0.2  # seconds
+_MOST_SKIPPED = 64  # gaps of what cannot be read with little between them; then the rest is one
 _UPDATES_APART = 0.1  # seconds between two updates of a line being written
 _QUIET = 0.2  # seconds after which an unended line is shown
 
@@ -45,7 +46,8 @@ class LogSubscription:
         self._filter = chosen
         self._match = chosen.compile()
         self._sent = 0
-        self._failures = 0  # to read, one after the other
+        self._failures = 0  # to read, since as many records as may came at once
+        self._skipped = 0  # gaps of what could not be read, since then
         self._most = _FIRST_RECORDS
         self._not_before = 0.0  # when the next logs frame is due
         self._due: float | None = None
@@ -133,7 +135,6 @@ class LogSubscription:
             batch = self._store.read(self._stream, self._at, self._most)
         except BadIndex as error:
             return self._skip_unreadable(now, error)
-        self._failures = 0
         found: list[Frame] = []
         if batch.end and self._at < batch.first - 1:
             gap = {"from": self._at + 1, "to": batch.first - 1, "reason": "retention"}
@@ -144,21 +145,32 @@ class LogSubscription:
             found += self._records(batch)
             self._not_before = self._turn(self, now) if self._at >= batch.end else 0.0
             self._due = self._not_before  # then for what follows, or for a line being written
+        if self._most == MOST_RECORDS or self._at >= batch.end:
+            self._failures = self._skipped = 0
         if self._at >= batch.end:
             found += self._end() if batch.closed else self._writing(batch, now)
         return found
 
     def _skip_unreadable(self, now: float, error: BadIndex) -> list[Frame]:
-        """What cannot be read, however often it is tried, is a gap: other streams of the connection must go on."""
-        self._failures += not (isinstance(error, Unreadable) and error.passes)
+        """What cannot be read, however often it is tried, is a gap; what lies before and behind it is told."""
+        passes = isinstance(error, Unreadable) and error.passes
+        if self._most > 1 and not passes:  # what comes before it can be
+            self._most, self._due = self._most // 2, now
+            return []
+        self._failures += not passes
         if self._failures < _MOST_FAILURES:
             self._due = now + _FAILURES_APART
             return []
         end = self._store.read(self._stream, 0, 0).end
         if self._at >= end:
             raise BadIndex("there is nothing behind what cannot be read")
-        gap = {"from": self._at + 1, "to": end, "reason": "unreadable"}
-        self._at, self._failures, self._due = end, 0, now
+        try:
+            upto = behind_unreadable(self._store, self._stream, self._at) if self._skipped < _MOST_SKIPPED else end
+        except Unreadable:  # that passes
+            self._due = now + _FAILURES_APART
+            return []
+        gap = {"from": self._at + 1, "to": upto, "reason": "unreadable"}
+        self._at, self._skipped, self._due = upto, self._skipped + 1, now
         return [Frame("gap", dump(gap), self.cursor)]
 
     def _records(self, batch: Batch) -> list[Frame]:

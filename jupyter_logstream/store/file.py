@@ -75,9 +75,9 @@ class FileStore:
         for attempt in range(_TRIES):
             try:
                 return self._read(stream, after, limit)
-            except BadIndex:
+            except BadIndex as error:
                 self._recent.forget(stream)
-                if attempt >= _TRIES - 1:
+                if attempt >= _TRIES - 1 or isinstance(error, Unreadable):  # no index could mend that
                     raise
                 self.mend(stream)
             except FileNotFoundError:

@@ -12,7 +12,7 @@ from array import array
 from pathlib import Path
 
 from ..folder import OPEN
-from .layout import ENTRY, INDEX_SEGMENT, BadIndex, check_header, header, pack, segment_path, segments, unpack
+from .layout import ENTRY, INDEX_SEGMENT, BadIndex, Damaged, check_header, header, pack, segment_path, segments, unpack
 from .segments import OpenSegment
 
 
@@ -112,6 +112,29 @@ class IndexWriter(Index):
     def check(self) -> None:
         """Raise Damaged if it is not as we left it."""
         self._open.check(self._size, now=True)
+
+    def restore(self) -> bool:
+        """Give it its name again, if it was removed or replaced; whether all its entries are there."""
+        try:
+            self.check()
+        except Damaged:
+            left = self._open.left(self._size)
+            self._open.restore(left)
+            return left == self._size
+        return True
+
+    def replace(self, after: int, words: array[int]) -> None:
+        """Put entries in the place of those behind a seq."""
+        data = pack(words)
+        while data:
+            number, slot = divmod(after, INDEX_SEGMENT)
+            piece = data[: (INDEX_SEGMENT - slot) * ENTRY]
+            fd = os.open(segment_path(self._folder, "index", number), os.O_WRONLY | OPEN)
+            try:
+                os.pwrite(fd, piece, (slot + 1) * ENTRY)
+            finally:
+                os.close(fd)
+            data, after = data[len(piece) :], after + len(piece) // ENTRY
 
     @property
     def _size(self) -> int:

@@ -8,10 +8,11 @@
     kept                       {"first": seq, "ends": {file: offset}}: what retention took away lies before `first`,
                                and in each file before its offset (absent: nothing)
     end                        empty; its being there says that nothing will follow
+    *.aside                    what another hand put in the place of one of these: never read, never deleted alone
 
 An entry is four little-endian 64-bit words: offset; time in microseconds; length | tail << 32; mark. The
-tail is how many of the line's bytes, at its end, hold its text and line end. This file must not know who reads or
-writes.
+tail is how many of the line's bytes, at its end, hold its text and line end. Where bytes of a record were lost, zeros
+stand in their place, and its mark says LOST. This file must not know who reads or writes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ import struct
 import sys
 from array import array
 from pathlib import Path
+
+from ..lines import CR, OPEN, PART
+from ..records import SOURCES
 
 LAYOUT = 1
 """The layout's version, in every index header and beside the store; a store of another version is refused."""
@@ -41,6 +45,11 @@ STEP_BEGIN, STEP_END, STEP_FAILED = 32, 64, 128
 """Flags: the line begins its step (which ends the one before); it ends the open one; which has failed."""
 LEVEL_BYTE, STEP_FLAG_BYTE = 27, 28
 """Where in an entry's bytes the level and the flags of steps stand."""
+
+LOST = 256
+"""Flag: its bytes are gone. Its source is then `system`; the file they were in stands in the bits behind the flags."""
+_FILE_SHIFT = 9
+_SYSTEM = SOURCES.index("system")
 
 _HEADER = struct.Struct("<8sHHI8sQ")
 _MAGIC = b"JLSINDEX"
@@ -88,9 +97,20 @@ def flags_of(mark: int) -> int:
     return mark >> FLAG_SHIFT
 
 
+def lost(mark: int) -> int:
+    """The mark of a record whose bytes are gone: of the same level and step. BadIndex for a mark that is none."""
+    if mark >> FLAG_SHIFT & LOST:
+        return mark
+    flags = flags_of(mark) & ~(PART | CR | OPEN | NOTE) | LOST | FILES.index(file_of(mark)) << _FILE_SHIFT
+    return mark_of(source=_SYSTEM, level=level_of(mark), flags=flags, step=mark & STEP_BITS)
+
+
 def file_of(mark: int) -> str:
     """The file that a record's bytes lie in. BadIndex for a mark that is none."""
-    if mark >> FLAG_SHIFT & NOTE:
+    flags = mark >> FLAG_SHIFT
+    if flags & LOST and flags >> _FILE_SHIFT < len(FILES) and source_of(mark) == _SYSTEM:
+        return FILES[flags >> _FILE_SHIFT]
+    if flags & NOTE:
         return "notes"
     if source_of(mark) >= len(FILES) - 1:
         raise BadIndex(f"an index names the source {source_of(mark)}")

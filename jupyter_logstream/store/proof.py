@@ -14,7 +14,7 @@ from ..records import LEVELS, SOURCES
 from .count import Count
 from .index import Index
 from .kept import Kept
-from .layout import FILES, FLAG_SHIFT, BadIndex, extent, file_of, level_of, source_of
+from .layout import FILES, FLAG_SHIFT, LOST, BadIndex, extent, file_of, level_of, source_of
 from .segments import read_range
 
 _AT_ONCE = 1 << 14  # entries
@@ -66,6 +66,8 @@ def _names(mark: int, name: str) -> bool:
 def _is_line(start: int, data: bytes, offset: int, size: int, mark: int) -> bool:
     """Whether the bytes say what an entry says: one line up to its end, and its text where it shall be."""
     length, tail, begin = size & 0xFFFFFFFF, size >> 32, offset - start
+    if mark >> FLAG_SHIFT & LOST:
+        return begin + length <= len(data) and data.find(b"\0", begin, begin + length) >= 0
     unended = bool(mark >> FLAG_SHIFT & (PART | OPEN))
     line_end = data.find(b"\n", begin, begin + length)
     if begin + length > len(data) or line_end != (-1 if unended else begin + length - 1):

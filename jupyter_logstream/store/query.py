@@ -16,7 +16,7 @@ import regex
 from ..records import LEVELS, SOURCES
 from . import Store
 from .batch import Batch, join
-from .layout import STEP_BITS, level_of, source_of
+from .layout import STEP_BITS, BadIndex, Unreadable, level_of, source_of
 
 SCAN = 8192  # records looked at in one read
 _TRIES = 5
@@ -173,6 +173,41 @@ def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int) -> int:
             return seqs[found - wanted] - 1
         upto = start
     return ends.first - 1
+
+
+def behind_unreadable(store: Store, stream: str, after: int) -> int:
+    """The cursor behind what cannot be read, where the record after `after` cannot; at worst the stream's end.
+
+    Found in doubling steps, then by halving: what lies between two that cannot be read is taken not to be readable
+    either, so that a log of N records costs no more than 2 * log2(N) tries. Raises Unreadable for what passes.
+    """
+    end = store.read(stream, 0, 0).end
+    bad, good, step = after + 1, end + 1, 1
+    while bad < end:
+        seq = min(bad + step, end)
+        if _readable(store, stream, seq):
+            good = seq
+            break
+        bad, step = seq, 2 * step
+    while good - bad > 1:
+        middle = (bad + good) // 2
+        if _readable(store, stream, middle):
+            good = middle
+        else:
+            bad = middle
+    return min(bad, end)
+
+
+def _readable(store: Store, stream: str, seq: int) -> bool:
+    try:
+        store.read(stream, seq - 1, 1)
+    except Unreadable as error:
+        if error.passes:
+            raise
+        return False
+    except BadIndex:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
@@ -23,10 +23,23 @@ from .batch import Batch, Messages, Partial, Tally, uniform
 from .count import Count
 from .index import BadIndex, Index
 from .kept import Kept, Steps, read_masked
-from .layout import FILES, FLAG_SHIFT, SEGMENT, STEP_BITS, extent, file_of, level_of, source_of, tails_in
+from .layout import (
+    FILES,
+    FLAG_SHIFT,
+    LOST,
+    SEGMENT,
+    STEP_BITS,
+    Unreadable,
+    extent,
+    file_of,
+    level_of,
+    lost,
+    source_of,
+    tails_in,
+)
 from .recent import Recent
 from .search import holding
-from .segments import read_range
+from .segments import read_range, unreadable
 from .writer import OUTPUT
 
 BATCH_BYTES = 256 * 1024
@@ -36,6 +49,9 @@ _RECORD_BYTES = 90  # what a record's JSON takes beside its message
 
 _SHARED = 100  # batches of so many records or more are worth sharing
 _MEETING = 10_000  # seqs at whose multiples such a batch ends: there readers meet that began elsewhere
+
+LOST_FIELDS: Mapping[str, Any] = {"lost": True}
+UNREADABLE_FIELDS: Mapping[str, Any] = {"unreadable": True}
 
 _LOOK_BACK = 4096  # entries
 _AT_ONCE = 32 * 1024 * 1024  # bytes between a batch's first and last line that are read in one go
@@ -115,17 +131,50 @@ class LogReader:
             batch.sizes if every else [batch.sizes[i] for i in positions],
             batch.marks if every else [batch.marks[i] for i in positions],
         )
+        try:
+            return self._texts_of(name, batch, positions, lines, fields)
+        except Unreadable as error:
+            if error.passes:
+                raise
+        lines = self._without_unreadable(name, batch, positions, lines)
+        texts = self._texts_of(name, batch, positions, lines, fields)
+        for i in lines.unreadable or ():
+            texts[i], fields[positions[i]] = texts[i].replace("lost", "unreadable", 1), UNREADABLE_FIELDS
+        return texts
+
+    def _without_unreadable(self, name: str, batch: Batch, positions: Sequence[int], lines: _Lines) -> _Lines:
+        """The lines, of which those that the disk does not give back are the system's, in the batch as well."""
+        blocks = unreadable(self._folder, name, lines.start, lines.end)
+        bad = [
+            i
+            for i, (offset, size) in enumerate(zip(lines.offsets, lines.sizes, strict=True))
+            if any(start < offset + (size & 0xFFFFFFFF) and offset < end for start, end in blocks)
+        ]
+        marks, told = array("Q", lines.marks), array("Q", batch.marks)
+        for i in bad:
+            marks[i] = told[positions[i]] = lost(marks[i])
+        batch.marks = told
+        self._recent.forget(self._folder.name)  # the next time the disk may be better
+        return replace(lines, marks=marks, unreadable=bad)
+
+    def _texts_of(
+        self, name: str, batch: Batch, positions: Sequence[int], lines: _Lines, fields: dict[int, Mapping[str, Any]]
+    ) -> list[str]:
         neighbours = isinstance(batch.seqs, range)
-        if name != "notes" and lines.plain():
+        if name != "notes" and lines.plain() and lines.unreadable is None:
             return self._plain_texts(name, lines, batch.seqs[positions[0]])
         if neighbours and not lines.adjoin():
             raise self._unfit(name)
         bodies = self._bodies(name, lines)
         if name != "notes":
-            return [clean(final_text(body).decode("utf-8", "replace")) for body in bodies]
-        notes = [_read_note(body) for body in bodies]
-        fields.update((i, note["fields"]) for i, note in zip(positions, notes, strict=True) if "fields" in note)
-        return [note["message"] for note in notes]
+            texts = [clean(final_text(body).decode("utf-8", "replace")) for body in bodies]
+        else:
+            notes = [_read_note(body) for body in bodies]
+            fields.update((i, note["fields"]) for i, note in zip(positions, notes, strict=True) if "fields" in note)
+            texts = [note["message"] for note in notes]
+        for i, text in lines.lost(name):
+            texts[i], fields[positions[i]] = text, LOST_FIELDS
+        return texts
 
     def _plain_texts(self, name: str, lines: _Lines, seq: int) -> list[str]:
         """The common case, in C: whole lines without a CR that adjoin each other."""
@@ -145,15 +194,18 @@ class LogReader:
         words = self._index.read(after, seq - 1 - after)
         for mark in reversed(words[3::4]):
             if file_of(mark) == name:
-                return bool(mark >> FLAG_SHIFT & PART)
+                return bool(mark >> FLAG_SHIFT & (PART | LOST))
         return True
 
     def _bodies(self, name: str, lines: _Lines) -> list[bytes]:
         start, end = lines.start, lines.end
-        at_once = end - start <= _AT_ONCE
+        at_once = end - start <= _AT_ONCE and lines.unreadable is None
         data = read_range(self._folder, name, start, end) if at_once else b""
         bodies: list[bytes] = []
         for offset, size, mark in zip(lines.offsets, lines.sizes, lines.marks, strict=True):
+            if mark >> FLAG_SHIFT & LOST:
+                bodies.append(b"")
+                continue
             length, tail = size & 0xFFFFFFFF, size >> 32
             begin = offset + length - tail
             stop = (
@@ -238,6 +290,7 @@ class _Lines:
     offsets: Sequence[int]
     sizes: Sequence[int]  # length | tail << 32
     marks: Sequence[int]
+    unreadable: Sequence[int] | None = None  # their positions; None: nobody had to ask
 
     @property
     def start(self) -> int:
@@ -252,7 +305,16 @@ class _Lines:
         if sum(self.sizes) != (self.end - self.start) * (1 << 32 | 1):
             return False
         chosen = self.marks[:1] if uniform(self.marks) else set(self.marks)
-        return not any(mark >> FLAG_SHIFT & (PART | CR | OPEN) for mark in chosen)
+        return not any(mark >> FLAG_SHIFT & (PART | CR | OPEN | LOST) for mark in chosen)
+
+    def lost(self, name: str) -> Iterator[tuple[int, str]]:
+        """Which of them have no bytes any more, and what is said in their place."""
+        if max(self.marks) < LOST << FLAG_SHIFT:
+            return
+        kind = "a record" if name == "notes" else f"a line of {name}"
+        for i, mark in enumerate(self.marks):
+            if mark >> FLAG_SHIFT & LOST:
+                yield i, f"lost: {kind} ({self.sizes[i] & 0xFFFFFFFF} bytes)"
 
     def adjoin(self) -> bool:
         """Whether each begins where the one before it ends."""

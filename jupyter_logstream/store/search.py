@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..lines import PART
 from .batch import Batch
-from .layout import FLAG_SHIFT, NOTE, file_of
+from .layout import FLAG_SHIFT, LOST, NOTE, Unreadable, file_of
 from .segments import read_range
 
 _LARGEST = 32 * 1024 * 1024  # bytes searched in one go
@@ -24,7 +24,7 @@ def holding(folder: Path, batch: Batch, text: str, *, fold: bool) -> list[int] |
     Raises FileNotFoundError where retention was quicker.
     """
     marks = set(batch.marks)
-    if not text.isascii() or "\n" in text or any(mark >> FLAG_SHIFT & (PART | NOTE) for mark in marks):
+    if not text.isascii() or "\n" in text or any(mark >> FLAG_SHIFT & (PART | NOTE | LOST) for mark in marks):
         return None
     files = {mark: file_of(mark) for mark in marks}
     found: list[int] = []
@@ -45,7 +45,10 @@ def _search(
     first, end = starts[0], starts[-1] + (batch.sizes[positions[-1]] & 0xFFFFFFFF)
     if end - first > _LARGEST:
         return None
-    data = read_range(folder, name, first, end)
+    try:
+        data = read_range(folder, name, first, end)
+    except Unreadable:  # whoever reads the texts knows better which
+        return None
     if b"\x1b" in data or b"\r" in data:
         return None
     if fold:

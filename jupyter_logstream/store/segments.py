@@ -5,54 +5,132 @@ This file must not know what the bytes mean.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
 import time
 from pathlib import Path
 
 from ..folder import OPEN
 from .layout import SEGMENT, Damaged, Unreadable, extent, segment_path, segments
 
-_LOOK_APART = 0.5  # seconds between two looks whether a file is still the one that is being written
+_LOOK_APART = 0.5  # seconds between two looks whether a path still leads to the file that is being written
+_COPIED_AT_ONCE = 1 << 20
+_BLOCK, _MOST_BLOCKS = 4096, 16  # bytes; how many that cannot be read are found out one by one
 
 
 class OpenSegment:
-    """The one segment of a file that is open for appending; `number` is -1 while none is."""
+    """The one segment of a file that is open for appending; `number` is -1 while none is.
+
+    While it is open its bytes can be had, though somebody else removes it or puts something in its place.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
         self._fd, self.number = -1, -1
-        self._file = (0, 0)
         self._looked = float("-inf")
 
-    def fd(self, number: int) -> int:
-        """The descriptor of a segment, which is opened (and made) if it is another one."""
+    def fd(self, number: int, *, fresh: bool = False) -> int:
+        """The descriptor of a segment, which is opened (and made) if it is another one. `fresh`: it must be empty."""
         if number != self.number:
             self.close()
-            path = segment_path(self._folder, self._name, number)
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | OPEN, 0o600)
+            self._fd = _open_own(segment_path(self._folder, self._name, number), fresh=fresh)
             self.number = number
-            stat = os.fstat(self._fd)
-            self._file = stat.st_dev, stat.st_ino
         return self._fd
 
     def check(self, size: int, *, now: bool = False) -> None:
-        """Raise Damaged unless the open segment is what its path leads to, and so long. Looks now and then."""
-        clock = time.monotonic()
-        if self.number < 0 or (clock - self._looked < _LOOK_APART and not now):
+        """Raise Damaged unless it is so long, and what its path leads to: that is looked at now and then."""
+        if self.number < 0:
             return
-        self._looked = clock
+        if os.lseek(self._fd, 0, os.SEEK_END) == size:  # quicker than fstat, and it is done for each write
+            clock = time.monotonic()
+            if clock - self._looked < _LOOK_APART and not now:
+                return
+            if self._is_in_place():
+                self._looked = clock
+                return
+        self._looked = float("-inf")  # seen at every look, until it is restored
+        raise Damaged(self._name)
+
+    def left(self, size: int) -> int:
+        """How many of the `size` bytes that it must have are there."""
+        return min(os.fstat(self._fd).st_size, size)
+
+    def restore(self, size: int) -> None:
+        """Make it what its path leads to, and so long: with zeros behind what is left, and the rest set aside.
+
+        OSError: it can be tried again.
+        """
+        path = segment_path(self._folder, self._name, self.number)
+        if self._is_in_place() and os.fstat(self._fd).st_size <= size:
+            os.ftruncate(self._fd, size)
+            return
+        new = path.with_name(path.name + ".new")
+        new.unlink(missing_ok=True)
+        copy = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
         try:
-            stat = os.stat(segment_path(self._folder, self._name, self.number), follow_symlinks=False)
-        except FileNotFoundError:
-            raise Damaged(self._name) from None
-        if (stat.st_dev, stat.st_ino) != self._file or stat.st_size != size:
-            raise Damaged(self._name)
+            _copy(self._fd, copy, self.left(size))
+            os.ftruncate(copy, size)
+            set_aside(path)
+            new.rename(path)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(copy)
+        self.close()
 
     def close(self) -> None:
         """Let go of it."""
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = self.number = -1
+
+    def _is_in_place(self) -> bool:
+        try:
+            found = os.stat(segment_path(self._folder, self._name, self.number), follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(found, os.fstat(self._fd))
+
+
+def _open_own(path: Path, *, fresh: bool) -> int:
+    """Open a segment for appending. What is there and cannot be ours (no file; not `fresh`) is set aside."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
+            raise
+    else:
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and not (fresh and found.st_size):
+            return fd
+        os.close(fd)
+    set_aside(path)
+    return os.open(path, flags | os.O_EXCL, 0o600)
+
+
+def set_aside(path: Path) -> None:
+    """Give what another hand put there a name that nobody reads: it may be all that is left of something."""
+    number = 0
+    while os.path.lexists(aside := path.with_name(f"{path.name}.aside{number or ''}")):
+        number += 1
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(aside)
+
+
+def _copy(source: int, target: int, size: int) -> None:
+    at = 0
+    while at < size:
+        piece = os.pread(source, min(size - at, _COPIED_AT_ONCE), at)
+        if not piece:  # cut meanwhile: the next check sees it
+            return
+        done = 0
+        while done < len(piece):
+            done += os.write(target, piece[done:])
+        at += done
 
 
 class SegmentedFile:
@@ -68,10 +146,13 @@ class SegmentedFile:
         before = self.size
         view = memoryview(data)
         self.check()
+        if self._open.number != self.size // SEGMENT:
+            self._open.fd(self.size // SEGMENT, fresh=self.size % SEGMENT == 0)
+            self.check()
         try:
             while view:
-                room = SEGMENT - self.size % SEGMENT
-                written = os.write(self._open.fd(self.size // SEGMENT), view[:room])
+                number, at = divmod(self.size, SEGMENT)
+                written = os.write(self._open.fd(number, fresh=not at), view[: SEGMENT - at])
                 self.size += written
                 view = view[written:]
         except OSError:
@@ -82,36 +163,33 @@ class SegmentedFile:
         """See OpenSegment."""
         self._open.check(self.size - self._open.number * SEGMENT, now=now)
 
-    def renew(self) -> None:
-        """Go on in a new segment; what was before it goes."""
-        number = self.next_segment // SEGMENT
-        self._open.fd(number)
-        for old in segments(self._folder, self._name):
-            if old < number:
-                segment_path(self._folder, self._name, old).unlink()
-        self.first = self.size = number * SEGMENT
-
     @property
-    def next_segment(self) -> int:
-        """Where the segment behind the last one begins."""
-        return (self.size // SEGMENT + 1) * SEGMENT
+    def left(self) -> int:
+        """Where the bytes end that are there, should the open segment have been cut: else `size`."""
+        begin = self._open.number * SEGMENT
+        return begin + self._open.left(self.size - begin) if begin >= 0 else self.size
 
-    def fill_holes(self) -> int:
-        """Make every segment but the last as long as it must be, with NULs; how many bytes those are."""
-        numbers, lost = segments(self._folder, self._name), 0
+    def restore(self) -> None:
+        """See OpenSegment."""
+        self._open.restore(self.size - self._open.number * SEGMENT)
+
+    def fill_holes(self) -> list[tuple[int, int]]:
+        """Make every segment but the last as long as it must be, with NULs; from where to where those stand."""
+        numbers, holes = segments(self._folder, self._name), []
         for number in range(numbers[0], numbers[-1]) if numbers else ():
             path = segment_path(self._folder, self._name, number)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
             try:
-                if missing := SEGMENT - os.fstat(fd).st_size:
+                size = os.fstat(fd).st_size
+                if size < SEGMENT:
                     os.ftruncate(fd, SEGMENT)
-                    lost += missing
+                    holes.append((number * SEGMENT + size, (number + 1) * SEGMENT))
             finally:
                 os.close(fd)
-        return lost
+        return holes
 
     def truncate(self, size: int) -> None:
-        """Cut the file back to a global offset."""
+        """Cut the file back to a global offset. What somebody else has cut further stays so, to be seen."""
         last = size // SEGMENT
         for number in segments(self._folder, self._name):
             if number > last:
@@ -119,8 +197,9 @@ class SegmentedFile:
         if self._open.number > last:
             self.close()
         path = segment_path(self._folder, self._name, last)
-        if path.exists():
-            os.truncate(path, size - last * SEGMENT)
+        file = self._open.fd(last) if self._open.number == last else path
+        if os.path.exists(file) and os.stat(file).st_size > size - last * SEGMENT:
+            os.truncate(file, size - last * SEGMENT)
         self.size = size
 
     def drop_before(self, offset: int) -> None:
@@ -132,6 +211,27 @@ class SegmentedFile:
     def close(self) -> None:
         """Let go of the open segment."""
         self._open.close()
+
+
+def unreadable(folder: Path, name: str, start: int, end: int) -> list[tuple[int, int]]:
+    """What of the bytes between two global offsets the disk does not give back, block by block.
+
+    After so many blocks the rest is taken to be unreadable, too: a dying disk is slow. Raises as `read_range` does, but
+    Unreadable only for what passes.
+    """
+    found: list[tuple[int, int]] = []
+    while start < end:
+        if len(found) == _MOST_BLOCKS:
+            return [*found, (start, end)]
+        stop = min((start // _BLOCK + 1) * _BLOCK, end)
+        try:
+            read_range(folder, name, start, stop)
+        except Unreadable as error:
+            if error.passes:
+                raise
+            found.append((start, stop))
+        start = stop
+    return found
 
 
 def read_range(folder: Path, name: str, start: int, end: int) -> bytes:

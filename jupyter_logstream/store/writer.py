@@ -12,7 +12,7 @@ import json
 import os
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,13 @@ from ..lines import PART, Lines, Splitter
 from ..records import SOURCES, Record, level_code
 from .batch import Tally
 from .count import Count
+from .damage import kept_by_files, known_lines, mark_lost
 from .index import BadIndex, IndexWriter
 from .kept import BadKept, Kept, Steps, read_masked, write_masked
 from .layout import (
     ENTRY,
     ESTIMATED,
     FILES,
-    INDEX_SEGMENT,
     NOTE,
     SEGMENT,
     STEP_BEGIN,
@@ -38,7 +38,6 @@ from .layout import (
     file_of,
     fill_sizes,
     mark_of,
-    segments,
 )
 from .proof import proven
 from .segments import SegmentedFile, read_range
@@ -66,10 +65,12 @@ class LogWriter:
         self._splitters = {source: Splitter() for source in OUTPUT}
         self._marks: dict[str, Marks] = {}  # by source, from its first line on
         self._next_bound = keep
+        self._indexed = True  # else entries were cut, and have to be made anew
+        self._untold: list[Record] = []  # what is to be said of damage, once it can be written
         try:
             self._kept = Kept.read(folder)
         except BadKept:
-            self._kept = self._kept_by_files()
+            self._kept = kept_by_files(folder, self._index, self._files)
             self._kept.write(folder)
         if self._index.lines or any(file.size for file in self._files.values()):
             self._mend()
@@ -91,11 +92,7 @@ class LogWriter:
 
         OSError: nothing was appended.
         """
-        try:
-            self._write(source, chunk, masked)
-        except Damaged as damage:
-            self._go_on_without(damage.name)
-            self._write(source, chunk, masked)
+        self._despite_damage(lambda: self._write(source, chunk, masked))
 
     def _write(self, source: str, chunk: bytes, masked: int) -> None:
         file, splitter = self._files[source], self._splitters[source]
@@ -116,13 +113,10 @@ class LogWriter:
     def publish(self, records: Iterable[Record]) -> int:
         """Append records that are not output; return the last seq. OSError: nothing was appended."""
         drafts = list(records)
-        try:
-            return self._publish(drafts)
-        except Damaged as damage:
-            self._go_on_without(damage.name)
-            return self._publish(drafts)
+        self._despite_damage(lambda: self._publish(drafts))
+        return self.lines
 
-    def _publish(self, drafts: list[Record]) -> int:
+    def _publish(self, drafts: list[Record]) -> None:
         notes = self._files["notes"]
         size, step = notes.size, self._step
         bodies = [_note(record) for record in drafts]
@@ -132,36 +126,37 @@ class LogWriter:
             for start, body, record in zip(starts, bodies, drafts, strict=False):
                 words.extend((start, round(record.ts * 1000), len(body) | len(body) << 32, self._note_mark(record)))
             notes.append(b"".join(bodies))
-            self._index.append(words)
+            try:
+                self._index.append(words)
+            except OSError:
+                notes.truncate(size)
+                raise
         except OSError:
             self._step = step
-            notes.truncate(size)
             raise
         self._count.add(words)
         self._bound()
-        return self.lines
 
     def close(self) -> Tally:
         """End the log: what has no line end becomes a line, nothing follows. Returns what it came to."""
-        try:
-            self._check()
-        except Damaged as damage:
-            self._go_on_without(damage.name)
-        self._finish_lines()
+        self._despite_damage(self._check)
+        self._tell()
+        for source in OUTPUT:
+            self._finish_line(source)
         if self._masked:
             write_masked(self._folder, self._masked)
         os.close(os.open(self._folder / "end", os.O_WRONLY | os.O_CREAT | OPEN, 0o600))
         self.release()
         return self.tally
 
-    def _finish_lines(self, flag: int = 0) -> None:
-        for source, splitter in self._splitters.items():
-            state = splitter.state
-            try:
-                self._add_lines(source, splitter.finish(), flag)
-            except OSError:
-                splitter.state = state
-                raise
+    def _finish_line(self, source: str, flag: int = 0) -> None:
+        splitter = self._splitters[source]
+        state = splitter.state
+        try:
+            self._add_lines(source, splitter.finish(), flag)
+        except OSError:
+            splitter.state = state
+            raise
 
     def release(self) -> None:
         """Close the files; the log stays open for a next writer."""
@@ -245,23 +240,6 @@ class LogWriter:
             at += len(words) // 4
         return Kept(first, first_ends)
 
-    def _kept_by_files(self) -> Kept:
-        """What must be left, where nobody says it: the records behind the last one that lies before a file's bytes."""
-        first, ends = 1, {name: file.first for name, file in self._files.items()}
-        passed = dict.fromkeys(FILES, 0)
-        numbers = segments(self._folder, "index")
-        at = numbers[0] * INDEX_SEGMENT if numbers else 0
-        try:
-            while words := self._index.read(at, 1 << 16):
-                for i in range(0, len(words), 4):
-                    name, at = file_of(words[i + 3]), at + 1
-                    passed[name] = words[i] + (words[i + 2] & 0xFFFFFFFF)
-                    if words[i] < self._files[name].first:
-                        first, ends = at + 1, dict(passed)
-        except (BadIndex, FileNotFoundError):
-            return Kept(1, {name: file.first for name, file in self._files.items()})
-        return Kept(first, {name: max(end, self._files[name].first) for name, end in ends.items()})
-
     # --- when somebody else has a hand in it --------------------------------------------------------------------------
 
     def _check(self) -> None:
@@ -270,26 +248,50 @@ class LogWriter:
             file.check(now=True)
         self._index.check()
 
-    def _go_on_without(self, name: str) -> None:
-        """A file was removed, cut or replaced underneath us: tell what is lost, and lose no more."""
-        if name == "index":
+    def _despite_damage(self, append: Callable[[], None]) -> None:
+        """Append; where a file was removed, cut or replaced underneath us, restore what can be and try again."""
+        for _ in range(len(FILES) + 1):
+            try:
+                if not self._indexed:
+                    self._restore()
+                append()
+            except Damaged:
+                self._restore()
+                self._tell()
+            else:
+                return
+        append()
+
+    def _restore(self) -> None:
+        """Give every file that is being written its name and length again; mark what is lost, and tell it.
+
+        OSError (a full disk): it is still damaged, so that it is tried again.
+        """
+        self._indexed &= self._index.restore()
+        for name, file in self._files.items():
+            try:
+                file.check(now=True)
+            except Damaged:
+                gone = file.size - file.left
+                if gone and self._indexed and name in OUTPUT:
+                    self._finish_line(name)  # bytes of the line being written are gone, too
+                records = self._lost_in(name, file.left, file.size) if gone else 0
+                file.restore()
+                loss = f"{gone} bytes are lost, of {records} records" if gone else "nothing of it is lost"
+                text = f"{name} was removed, cut or replaced while it was written: {loss}"
+                self._untold.append(_said(text, "error" if gone else "warn"))
+        if not self._indexed:
             self._index.close()
             self._index = IndexWriter(self._folder)
             self._mend()
-            return
-        file, gone = self._files[name], (self._kept.first, self.lines)
-        ends = {source: self._splitters[source].state[0] for source in OUTPUT} | {"notes": self._files["notes"].size}
-        self._kept = Kept(self.lines + 1, ends | {name: file.next_segment})
-        self._kept.write(self._folder)
-        file.renew()
-        if name in self._splitters:
-            self._splitters[name] = Splitter(file.size)
-        told = f"{name} was removed, cut or replaced while it was written: "
-        told += f"records {gone[0]} to {gone[1]} are gone" if gone[0] <= gone[1] else "no record of it was kept"
-        self._tell_loss(told)
+            self._indexed = True
 
-    def _tell_loss(self, text: str) -> None:
-        self.publish([Record(0, time.time_ns() // 1000 / 1000, "error", text, source="system")])
+    def _tell(self) -> None:
+        """Say what damage has cost, once there is room for it."""
+        with contextlib.suppress(OSError):
+            while self._untold:
+                self._publish(self._untold[:1])
+                del self._untold[0]
 
     # --- after a crash ------------------------------------------------------------------------------------------------
 
@@ -297,7 +299,8 @@ class LogWriter:
         """Cut the index to what fits the log, then complete it from the bytes (or make it anew); tell what is lost."""
         holes = {name: file.fill_holes() for name, file in self._files.items()}
         self._fit_kept()
-        known = self._known_lines()
+        lost = {name: sum(self._lost_in(name, *hole) for hole in found) for name, found in holes.items()}
+        known = known_lines(self._index, self._kept.first)
         try:
             good, ends, self._count = proven(self._folder, self._index, self._kept)
             self._index.truncate(good)
@@ -316,16 +319,27 @@ class LogWriter:
             while at < size:
                 chunk = read_range(self._folder, source, at, min(at + (1 << 20), size))
                 self._add_lines(source, self._splitters[source].feed(chunk), ESTIMATED)
-                at += len(chunk)
+                at += len(chunk) or size  # cut meanwhile: seen when the next is written
         self._step = self._count.timeline.open or 0
         self._mend_notes(ends["notes"])
         if (self._folder / "end").exists():
-            self._finish_lines(ESTIMATED)
-        for name, lost in holes.items():
-            if lost:
-                self._tell_loss(f"{lost} bytes of {name} were lost; zeros stand in their place")
+            for source in OUTPUT:
+                self._finish_line(source, ESTIMATED)
+        for name, found in holes.items():
+            if found:
+                size = sum(end - start for start, end in found)
+                text = f"{size} bytes of {name} were lost, of {lost[name]} records; zeros stand in their place"
+                self._untold.append(_said(text))
         if known > self.lines:
-            self._tell_loss(f"{known - self.lines} records were lost: their bytes are not there any more")
+            self._untold.append(_said(f"{known - self.lines} records were lost: their bytes are not there any more"))
+        self._tell()
+
+    def _lost_in(self, name: str, start: int, end: int) -> int:
+        """Mark what has bytes in a hole as lost; an index that cannot say it is made anew in any case."""
+        try:
+            return mark_lost(self._index, self._kept.first, name, start, end)
+        except (BadIndex, FileNotFoundError):
+            return 0
 
     def _fit_kept(self) -> None:
         """Nothing that retention left can begin behind the end of its file: that was cut."""
@@ -333,21 +347,6 @@ class LogWriter:
         if ends != self._kept.ends:
             self._kept = Kept(self._kept.first, ends)
             self._kept.write(self._folder)
-
-    def _known_lines(self) -> int:
-        """The last seq that the index tells of; entries of nothing but zeros are what a power cut leaves."""
-        known = self._index.lines
-        with contextlib.suppress(BadIndex, FileNotFoundError):
-            while known >= self._kept.first:
-                after = max(known - 4096, self._kept.first - 1)
-                words = self._index.read(after, known - after)
-                if len(words) // 4 < known - after:
-                    return 0  # a hole in the index: it tells nothing of the end
-                for size in reversed(words[2::4]):
-                    if size:
-                        return known
-                    known -= 1
-        return 0
 
     def _mend_notes(self, start: int) -> None:
         notes = self._files["notes"]
@@ -363,6 +362,10 @@ class LogWriter:
             self._index.append(words)
             self._count.add(words)
             start += len(line)
+
+
+def _said(text: str, level: str = "error") -> Record:
+    return Record(0, time.time_ns() // 1000 / 1000, level, text, source="system")
 
 
 def _note(record: Record) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_logstream.store import download, file, index, layout, reader, segments, writer
+from jupyter_logstream.store import damage, download, file, index, layout, reader, segments, writer
 
 if TYPE_CHECKING:
     import pytest
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def shrink(monkeypatch: pytest.MonkeyPatch, size: int, entries: int) -> None:
     """Make segments of so many bytes and entries, in every module that knows their size."""
-    for module in (layout, segments, writer, index, download, reader, file):
+    for module in (layout, segments, writer, damage, index, download, reader, file):
         for name, value in (("SEGMENT", size), ("INDEX_SEGMENT", entries)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)

@@ -112,7 +112,8 @@ export class Log {
         this.#know(data.job);
         break;
       case "gap":
-        this.lines.removed((data.to ?? 0) + 1);
+        // What could not be read is missing between others; only of retention it is known that nothing lies before it.
+        if (data["reason"] !== "unreadable") this.lines.removed((data.to ?? 0) + 1);
         break;
       case "reset":
         this.epoch += 1;
