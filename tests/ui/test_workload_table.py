@@ -114,7 +114,10 @@ def test_it_begins_with_the_state_and_the_limit_of_its_traits(notebook: Open, se
     bad = [start(server, "exit 1") for _ in range(3)]
     page, table = shown(notebook, "state='failed', limit=2")
     page.eventually(lambda: table.ids == [bad[2], bad[1]], "two that failed")
-    assert "The newest 2" in table.host.locator(".more").inner_text()
+    older = table.host.locator(".more")
+    assert "The newest 2" in older.inner_text()
+    across = "it => it.getBoundingClientRect().width / it.parentElement.getBoundingClientRect().width"
+    assert older.evaluate(across) > 0.9, "it is squeezed"
     assert not set(good) & set(table.ids)
 
 
