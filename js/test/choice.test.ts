@@ -1,12 +1,13 @@
 // What a table shows of its list: by state, by words, how many; and what stays whatever is chosen.
 import { describe, expect, it } from "vitest";
-import { isChosen, Selection, statesOf, wordsOf } from "../src/core/choice.js";
+import { isChosen, Selection, statesOf } from "../src/core/choice.js";
+import { wordsOf } from "../src/core/picks.js";
 import type { Frame, HubEvent } from "../src/core/types.js";
 import { type Listed, Workloads } from "../src/core/workloads.js";
 import { listed } from "./workload.js";
 
 const any = new Set<never>();
-const finds = (job: Listed, text: string) => isChosen(job, { states: any, words: wordsOf(text) });
+const finds = (job: Listed, text: string) => isChosen(job, { values: any, words: wordsOf(text) });
 
 function listOf(...jobs: Listed[]): Workloads {
   let say: (event: HubEvent) => void = () => {};

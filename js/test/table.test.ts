@@ -123,11 +123,14 @@ describe("a long list", () => {
     expect(scroll().scrollTop).toBe(102 * ROW_PX + 7);
     expect(find(".news").hidden).toBe(false);
     expect(find(".news").textContent).toBe("2 new workloads");
+    tell(...Array.from({ length: 1200 }, (_, n) => listed(5003 + n)));
+    await painted();
+    expect(find(".news").textContent).toBe("1,202 new workloads");
     find(".news").click();
     await painted();
     expect(scroll().scrollTop).toBe(0);
     expect(find(".news").hidden).toBe(true);
-    expect(ids()[0]).toBe("W5002");
+    expect(ids()[0]).toBe("W6202");
   });
 
   it("shows what comes at its top, unless a pointer is about to click there", async () => {

@@ -1,6 +1,7 @@
 // Which workloads of a list are shown: by state, by words in what is known of them, and how many. No DOM.
 
 import { commandOf } from "./format.js";
+import { Picks } from "./picks.js";
 import type { WorkloadState } from "./types.js";
 import type { Listed, Workloads } from "./workloads.js";
 
@@ -14,17 +15,6 @@ export const STATES: readonly WorkloadState[] = [
   "cancelled",
   "lost",
 ];
-
-export interface Choice {
-  /** Empty: any. */
-  readonly states: ReadonlySet<WorkloadState>;
-  /** All of them must occur, in any case, anywhere. */
-  readonly words: readonly string[];
-}
-
-export function wordsOf(text: string): string[] {
-  return text.toLowerCase().split(/\s+/).filter(Boolean);
-}
 
 /** What a caller names: one state, or several with commas between; others don't exist and are left out. */
 export function statesOf(text: string): Set<WorkloadState> {
@@ -45,17 +35,16 @@ function textOf(job: Listed): string {
   return text;
 }
 
-export function isChosen(job: Listed, choice: Choice): boolean {
-  if (choice.states.size > 0 && !choice.states.has(job.state)) return false;
-  if (choice.words.length === 0) return true;
+/** By its state, and by words in what is known of it. */
+export function isChosen(job: Listed, { values, words }: Pick<Picks<WorkloadState>, "values" | "words">): boolean {
+  if (values.size > 0 && !values.has(job.state)) return false;
+  if (words.length === 0) return true;
   const text = textOf(job);
-  return choice.words.every((word) => text.includes(word));
+  return words.every((word) => text.includes(word));
 }
 
 /** What is shown of a list, as it was chosen last. */
-export class Selection {
-  states: ReadonlySet<WorkloadState>;
-  words: readonly string[] = [];
+export class Selection extends Picks<WorkloadState> {
   /** Newest first. Another array only where it may hold others. */
   ids: readonly string[] = [];
   /** How many were chosen, but are beyond the limit. */
@@ -64,27 +53,14 @@ export class Selection {
   #chosenBy = "";
 
   /** `limit`: so many of the newest; 0: all. */
-  constructor(states: ReadonlySet<WorkloadState> = new Set(), limit = 0) {
-    this.states = states;
+  constructor(states?: ReadonlySet<WorkloadState>, limit = 0) {
+    super(states);
     this.#limit = limit;
-  }
-
-  /** One state more or less; undefined: any. */
-  toggle(state: WorkloadState | undefined): void {
-    const states = new Set(this.states);
-    if (state === undefined) states.clear();
-    else if (!states.delete(state)) states.add(state);
-    this.states = states;
-  }
-
-  clear(): void {
-    this.states = new Set();
-    this.words = [];
   }
 
   /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
   choose(list: Workloads, kept: ReadonlyMap<string, unknown>): readonly string[] {
-    const by = JSON.stringify([list.revision, [...this.states], this.words, [...kept.keys()]]);
+    const by = JSON.stringify([list.revision, [...this.values], this.words, [...kept.keys()]]);
     if (by === this.#chosenBy) return this.ids;
     this.#chosenBy = by;
     const all = list.newest((job) => kept.has(job.id) || isChosen(job, this));

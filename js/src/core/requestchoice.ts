@@ -1,16 +1,13 @@
 // Which rows of the request log are shown: by status, service, model, and words in what is known of them. No DOM.
 
-import { wordsOf } from "./choice.js";
+import { Picks } from "./picks.js";
 import type { RequestStatus, Requests, Row } from "./requests.js";
 import { serviceOf } from "./requestwords.js";
 
-export class RequestChoice {
-  /** Empty: any. */
-  statuses: ReadonlySet<RequestStatus> = new Set();
+export class RequestChoice extends Picks<RequestStatus> {
   /** "": any. */
   service = "";
   model = "";
-  words: readonly string[] = [];
   /** Newest first. Another array only where it may hold others. */
   rows: readonly Row[] = [];
   ids: readonly string[] = [];
@@ -18,32 +15,19 @@ export class RequestChoice {
   matching = 0;
   #chosenBy = "";
 
-  search(text: string): void {
-    this.words = wordsOf(text);
-  }
-
-  /** One status more or less; undefined: any. */
-  toggle(status: RequestStatus | undefined): void {
-    const statuses = new Set(this.statuses);
-    if (status === undefined) statuses.clear();
-    else if (!statuses.delete(status)) statuses.add(status);
-    this.statuses = statuses;
-  }
-
-  clear(): void {
-    this.statuses = new Set();
-    this.words = [];
+  override clear(): void {
+    super.clear();
     this.service = this.model = "";
   }
 
   /** Is every row chosen? */
   get isAll(): boolean {
-    return this.statuses.size + this.words.length === 0 && this.service === "" && this.model === "";
+    return this.values.size + this.words.length === 0 && this.service === "" && this.model === "";
   }
 
   /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
   choose(requests: Requests, kept: ReadonlyMap<string, unknown>, limit: number): void {
-    const asked = [[...this.statuses], this.service, this.model, this.words, [...kept.keys()], limit];
+    const asked = [[...this.values], this.service, this.model, this.words, [...kept.keys()], limit];
     const by = JSON.stringify([requests.revision, asked]);
     if (by === this.#chosenBy) return;
     this.#chosenBy = by;
@@ -55,7 +39,7 @@ export class RequestChoice {
   }
 
   #holds(row: Row): boolean {
-    if (this.statuses.size > 0 && !this.statuses.has(row.status)) return false;
+    if (this.values.size > 0 && !this.values.has(row.status)) return false;
     if (this.service !== "" && serviceOf(row) !== this.service) return false;
     if (this.model !== "" && row.model !== this.model && row.response_model !== this.model) return false;
     return this.words.length === 0 || hasAll(row, this.words);

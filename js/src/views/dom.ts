@@ -80,8 +80,7 @@ export function button(
   const words = label === "" ? [] : [element("span", "label", label)];
   const made = element("button", name, ...(sign === undefined ? [] : [icon(sign)]), ...words);
   made.type = "button";
-  made.title = title;
-  made.setAttribute("aria-label", title);
+  setName(made, title);
   made.addEventListener("click", act);
   return made;
 }
@@ -93,4 +92,15 @@ export function setText(target: HTMLElement, text: string): void {
 
 export function setData(target: HTMLElement, name: string, value: string): void {
   if (target.dataset[name] !== value) target.dataset[name] = value;
+}
+
+export function setTitle(target: HTMLElement, title: string): void {
+  if (target.title !== title) target.title = title;
+}
+
+/** What an element is or does, to those who point at it and to assistive tools. */
+export function setName(target: HTMLElement, name: string): void {
+  if (target.title === name) return;
+  target.title = name;
+  target.setAttribute("aria-label", name);
 }

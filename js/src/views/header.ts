@@ -1,9 +1,10 @@
 // The bar above a log: state, name, duration, line count, and what one can do. DOM only; it shows what it is told and
 // reports clicks. Knows no network.
 
-import { badge, commandOf, elapsed, thousands } from "../core/format.js";
+import { commandOf, elapsed, thousands } from "../core/format.js";
 import { isFinal, type Level, type Status, type Workload } from "../core/types.js";
-import { button, element, icon, setData, setIcon, setText } from "./dom.js";
+import { Connected } from "./connected.js";
+import { button, element, icon, setName, setText, setTitle } from "./dom.js";
 
 export interface HeaderModel {
   readonly job: Workload | undefined;
@@ -29,17 +30,13 @@ export interface HeaderActions {
 
 export class Header {
   readonly element: HTMLElement;
-  readonly #sign = icon("ring");
-  readonly #label = element("span", "label");
-  readonly #detail = element("span", "detail");
-  readonly #badge = element("span", "badge", this.#sign, this.#label, this.#detail);
+  readonly #connected: Connected;
   readonly #name = element("span", "name");
   readonly #duration = element("span", "meta duration");
   readonly #count = element("span", "meta count");
   readonly #errors: HTMLButtonElement;
   readonly #warnings: HTMLButtonElement;
   readonly #download = element("a", "download", icon("download"));
-  readonly #retry: HTMLButtonElement;
   readonly #follow: HTMLButtonElement;
   readonly #cancel: HTMLButtonElement;
   readonly #steps: HTMLButtonElement;
@@ -55,7 +52,7 @@ export class Header {
     this.#readOnly = readOnly || title !== undefined;
     this.#title = title;
     this.#nothing = downloadUrl === "" || title !== undefined;
-    this.#retry = button("retry", "retry now", "Retry now", actions.retry);
+    this.#connected = new Connected(actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
     this.#errors = button("level", "", "Show the errors", () => actions.level("error"), "cross");
@@ -67,22 +64,20 @@ export class Header {
     this.menu.setAttribute("aria-haspopup", "menu");
     this.#download.href = downloadUrl;
     this.#download.download = "";
-    this.#download.title = "Download the whole log (log.txt)";
-    this.#download.setAttribute("aria-label", this.#download.title);
+    setName(this.#download, "Download the whole log (log.txt)");
     const meta = element("span", "metas", this.#duration, this.#count, this.#errors, this.#warnings);
     const find = button("find-open", "Find", "Find in the whole log ( / )", actions.find, "find");
     this.#steps = button("steps-open", "Steps", "Steps: how each stands, and where it begins", actions.steps, "steps");
     const tools = element("span", "tools", this.#cancel, this.#follow, this.#steps, find, this.#download, this.menu);
-    this.element = element("header", "bar", this.#badge, this.#retry, this.#name, meta, tools);
+    this.element = element("header", "bar", ...this.#connected.elements, this.#name, meta, tools);
   }
 
   update(model: HeaderModel): void {
-    this.#showState(model);
-    const job = model.job;
+    const { job, status } = model;
+    this.#connected.update(job, status);
     const command = commandOf(job);
     setText(this.#name, this.#title ?? (job?.name || command));
-    const title = [this.#title, job?.name, command, job?.id].filter(Boolean).join("\n");
-    if (this.#name.title !== title) this.#name.title = title;
+    setTitle(this.#name, [this.#title, job?.name, command, job?.id].filter(Boolean).join("\n"));
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
     const of = (level: Level) => model.levels.get(level) ?? 0;
@@ -92,29 +87,16 @@ export class Header {
     this.#follow.setAttribute("aria-pressed", String(model.following));
     this.#follow.hidden = final && model.following;
     this.#steps.hidden = (job?.steps ?? []).length === 0;
-    this.#download.hidden = model.status.rung === "error" || this.#nothing;
+    this.#download.hidden = status.rung === "error" || this.#nothing;
     this.#cancel.hidden = final || this.#readOnly;
     this.#cancel.disabled = model.cancelling;
     setText(this.#cancel.lastElementChild as HTMLElement, model.cancelling ? "Cancelling…" : "Cancel");
     this.#cancel.setAttribute("aria-label", model.cancelling ? "Cancelling…" : this.#cancel.title);
-  }
-
-  #showState(model: HeaderModel): void {
-    const shown = badge(model.job, model.status, Date.now());
-    setData(this.#badge, "tone", shown.tone);
-    setIcon(this.#sign, shown.sign);
-    setText(this.#label, shown.label);
-    setText(this.#detail, shown.detail);
-    const rung = model.status.rung;
-    this.#retry.hidden = rung !== "reconnecting" && rung !== "polling" && rung !== "error";
   }
 }
 
 function showCount(target: HTMLButtonElement, count: number, word: string): void {
   target.hidden = count === 0;
   setText(target.lastElementChild as HTMLElement, thousands(count));
-  const title = `${thousands(count)} ${word}${count === 1 ? "" : "s"}: show these lines, or all again`;
-  if (target.title === title) return;
-  target.title = title;
-  target.setAttribute("aria-label", title);
+  setName(target, `${thousands(count)} ${word}${count === 1 ? "" : "s"}: show these lines, or all again`);
 }

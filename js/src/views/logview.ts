@@ -10,6 +10,7 @@ import { Parts } from "./parts.js";
 import { followLinks } from "./permalink.js";
 import { preferences } from "./preferences.js";
 import { Presence } from "./presence.js";
+import { Repaint } from "./repaint.js";
 import { followTheme } from "./theme.js";
 
 const TICK_MS = 1000;
@@ -34,16 +35,16 @@ class LogView {
   readonly #host: HTMLElement;
   readonly #parts: Parts;
   readonly #presence: Presence;
+  readonly #repaint = new Repaint(() => this.#paint());
   readonly #stops: readonly (() => void)[];
   /** The line that a link asks for, until the log has it. */
   #linked: number | undefined;
-  #frame: number | undefined;
   #tick: ReturnType<typeof setInterval> | undefined;
   #disposed = false;
 
   constructor(host: HTMLElement, source: LogSource, options: LogViewOptions) {
     this.#host = host;
-    this.#parts = new Parts(host, source, options, () => this.#dirty());
+    this.#parts = new Parts(host, source, options, () => this.#repaint.ask());
     this.#presence = new Presence(
       host,
       () => this.#appeared(),
@@ -51,7 +52,7 @@ class LogView {
     );
     const links = followLinks(source.workload, (seq) => {
       this.#linked = seq;
-      this.#dirty();
+      this.#repaint.ask();
     });
     this.#stops = [followTheme(host), links];
     this.#open();
@@ -61,8 +62,8 @@ class LogView {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#repaint.stop();
     this.#suspend();
-    if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     this.#presence.dispose();
     this.#parts.dispose();
     for (const stop of this.#stops) stop();
@@ -89,14 +90,6 @@ class LogView {
   }
 
   // --- painting ---
-
-  #dirty(): void {
-    if (this.#disposed) return;
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = undefined;
-      this.#paint();
-    });
-  }
 
   #paint(): void {
     const { log, board, words, filters, marks, overview, above } = this.#parts;

@@ -6,6 +6,7 @@ import { isFinal, type Workload } from "../core/types.js";
 import { element } from "./dom.js";
 import { mountLogView } from "./logview.js";
 import type { Below } from "./tablebody.js";
+import { rowBelow } from "./tablecells.js";
 
 /** Header, borders and a scrollbar below the lines; lines are as high as code is, about. */
 const AROUND_PX = 50;
@@ -30,11 +31,7 @@ class Opened implements Below {
     this.#logOf = logOf;
     const lines = isFinal(job.state) ? Math.min(Math.max(job.lines, LEAST_LINES), MOST_LINES) : MOST_LINES;
     this.height = AROUND_PX + lines * LINE_PX + GAP_PX;
-    this.#cell.setAttribute("role", "gridcell");
-    this.element = element("div", "below", this.#cell);
-    this.element.setAttribute("role", "row");
-    this.element.setAttribute("aria-level", "2");
-    this.element.style.height = `${this.height}px`;
+    this.element = rowBelow(this.#cell, this.height);
   }
 
   /** Shows the log, and follows it. */

@@ -13,6 +13,7 @@ import { element } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import findCss from "./find.css?inline";
 import { Header } from "./header.js";
+import { attach } from "./host.js";
 import linesCss from "./lines.css?inline";
 import css from "./logview.css?inline";
 import type { LogViewOptions } from "./logview.js";
@@ -52,7 +53,8 @@ export class Parts {
   /** `changed`: something is to be painted. */
   constructor(host: HTMLElement, source: LogSource, options: LogViewOptions, changed: () => void) {
     this.#changed = changed;
-    attach(host, this.#view, source, options);
+    host.dataset["workload"] = source.workload;
+    attach(host, this.#view, { name: "log", label: source.title ?? "Log", css: CSS, fill: options.fill });
     this.log = new Log(source, changed, options.kept?.job);
     this.overview = new Overview(source, this.log.lines, changed);
     this.log.ear = this.overview;
@@ -129,7 +131,7 @@ export class Parts {
     });
   }
 
-  #arrange({ fill }: LogViewOptions): void {
+  #arrange({ height = 0, fill }: LogViewOptions): void {
     const viewport = this.board.viewport.element;
     viewport.setAttribute("role", "log");
     viewport.setAttribute("aria-label", "Log lines");
@@ -142,28 +144,16 @@ export class Parts {
     body.append(this.marks.element);
     const { header, steps, above, filters } = this;
     this.#view.append(header.element, steps.element, above.element, filters.element, notice, body);
-    if (!fill) this.#view.append(resizeHandle(this.#view, (height) => prefer({ height })));
+    if (fill) {
+      this.#view.style.height = "100%"; // as with a height of its own, the lines take what there is
+    } else {
+      setHeight(this.#view, height > 0 ? height : preferences().height);
+      this.#view.append(resizeHandle(this.#view, (height) => prefer({ height })));
+    }
     this.#view.append(this.announcer.element, ...elements);
   }
 
   #focus(): void {
     this.board.viewport.element.focus({ preventScroll: true });
   }
-}
-
-/** Makes the host what it promises to be, and puts the view into its shadow. */
-function attach(host: HTMLElement, view: HTMLElement, source: LogSource, { height = 0, fill }: LogViewOptions): void {
-  host.dataset["logstream"] = "log";
-  host.dataset["workload"] = source.workload;
-  // Keys pressed inside a shadow root seem to come from its host: see viewport.ts.
-  host.dataset["lmSuppressShortcuts"] = "true";
-  const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
-  const style = document.createElement("style");
-  style.textContent = CSS;
-  root.replaceChildren(style, view);
-  view.setAttribute("aria-label", source.title ?? "Log");
-  if (fill) {
-    host.dataset["fill"] = "";
-    view.style.height = "100%"; // as with a height of its own, the lines take what there is
-  } else setHeight(view, height > 0 ? height : preferences().height);
 }

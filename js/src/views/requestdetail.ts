@@ -5,6 +5,8 @@ import { type Body, type Detail, type Headers, isOpen, type Row } from "../core/
 import { brief, bytes, curlOf, dollars, took } from "../core/requestwords.js";
 import { copyText } from "./clipboard.js";
 import { button, element, setText } from "./dom.js";
+import type { Below } from "./tablebody.js";
+import { rowBelow } from "./tablecells.js";
 
 export const DETAIL_PX = 280;
 
@@ -13,10 +15,10 @@ export interface DetailSource {
   addressOf(row: Row, query: string): string;
 }
 
-export class RequestDetail {
+export class RequestDetail implements Below {
   readonly #cell = element("div", "requestdetail");
-  readonly element = element("div", "below", this.#cell);
   readonly height = DETAIL_PX;
+  readonly element = rowBelow(this.#cell, DETAIL_PX);
   readonly #source: DetailSource;
   readonly #waited = element("span", "waited");
   readonly #streamed = element("span", "streamed");
@@ -40,10 +42,6 @@ export class RequestDetail {
       "copy",
     );
     this.#copied.setAttribute("role", "status");
-    this.element.setAttribute("role", "row");
-    this.element.setAttribute("aria-level", "2");
-    this.element.style.height = `${this.height}px`;
-    this.#cell.setAttribute("role", "gridcell");
     this.#cell.append(bar, element("div", "line", this.#times, copy, this.#copied));
     this.#cell.append(element("div", "known", this.#facts, this.#kept));
     this.#cell.tabIndex = 0; // it may have to be scrolled

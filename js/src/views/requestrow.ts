@@ -3,23 +3,17 @@
 import { ago } from "../core/format.js";
 import { isOpen, type Row } from "../core/requests.js";
 import { brief, callerOf, dollars, serviceOf, statusBadge, subject, tokens, took } from "../core/requestwords.js";
-import { element, icon, setData, setIcon, setText } from "./dom.js";
+import { setData } from "./dom.js";
 import type { RowView } from "./tablebody.js";
+import { type RowLook, TableCells } from "./tablecells.js";
 
-export interface RequestModel {
+export interface RequestModel extends RowLook {
   readonly row: Row;
-  /** Now in the server's time. */
-  readonly now: number;
-  /** New, or changed a moment ago. */
-  readonly fresh: boolean;
-  readonly open: boolean;
-  /** The one that the keyboard is on. */
-  readonly current: boolean;
 }
 
-/** Heads of the columns, and how the cells below are called. */
-const COLUMNS = [
-  ["open", ""],
+/** The columns, and the heads above them. */
+export const COLUMNS = [
+  ["open", "Open"],
   ["state", "Status"],
   ["what", "Model or route"],
   ["who", "Service"],
@@ -35,93 +29,44 @@ type Column = (typeof COLUMNS)[number][0];
 
 export class RequestRow implements RowView<RequestModel> {
   readonly element: HTMLElement;
-  readonly #sign = icon("ring", "sign");
-  readonly #label = element("span", "label");
-  readonly #code = element("span", "exit");
-  readonly #cells: { readonly [column in Column]: HTMLElement };
+  readonly #cells: TableCells<Column>;
 
   constructor(id: string) {
-    const cell = (column: Column, ...children: Node[]) => {
-      const made = element("div", `cell c-${column}`, ...children);
-      made.setAttribute("role", column === "what" ? "rowheader" : "gridcell");
-      return made;
-    };
-    this.#cells = {
-      open: cell("open", icon("chevron")),
-      state: cell("state", this.#sign, element("span", "word", this.#label, this.#code)),
-      what: cell("what"),
-      who: cell("who"),
-      note: cell("note"),
-      tokens: cell("tokens"),
-      cost: cell("cost"),
-      first: cell("first"),
-      took: cell("took"),
-      when: cell("when"),
-    };
-    this.element = element("div", "row", ...Object.values(this.#cells));
-    this.element.setAttribute("role", "row");
-    this.element.setAttribute("aria-level", "1");
-    this.element.dataset["id"] = id;
-    this.element.dataset["lmSuppressShortcuts"] = "true";
+    this.#cells = new TableCells<Column>(id, COLUMNS, "what");
+    this.element = this.#cells.element;
   }
 
   update(model: RequestModel): void {
     const { row, now } = model;
+    const cells = this.#cells;
     this.#paintState(model);
     const what = subject(row);
-    setText(this.#cells.what, what);
-    setTitle(
-      this.#cells.what,
-      [what, answered(row), `${row.method ?? ""} ${row.path ?? ""}`].filter(Boolean).join("\n"),
-    );
-    setText(this.#cells.who, serviceOf(row));
-    setTitle(this.#cells.who, [row.provider, row.upstream, row.operation].filter(Boolean).join("\n"));
-    setText(this.#cells.note, row.error ?? callerOf(row));
-    setTitle(this.#cells.note, [row.error, row.session, row.workload_id, row.cell].filter(Boolean).join("\n"));
-    setText(this.#cells.tokens, tokens(row.input_tokens, row.output_tokens));
-    setTitle(this.#cells.tokens, row.cached_tokens ? `${row.cached_tokens} of them from a cache` : "");
-    setText(this.#cells.cost, dollars(row.cost_usd));
-    setText(this.#cells.first, brief(row.time_to_first_chunk_ms));
-    setText(this.#cells.took, brief(took(row, now)));
-    setText(this.#cells.when, ago(Math.max(0, now - row.initial_time)));
-    setTitle(this.#cells.when, new Date(row.initial_time).toLocaleString());
+    cells.write("what", what, lines(what, answered(row), `${row.method ?? ""} ${row.path ?? ""}`));
+    cells.write("who", serviceOf(row), lines(row.provider, row.upstream, row.operation));
+    cells.write("note", row.error ?? callerOf(row), lines(row.error, row.session, row.workload_id, row.cell));
+    const cached = row.cached_tokens ? `${row.cached_tokens} of them from a cache` : "";
+    cells.write("tokens", tokens(row.input_tokens, row.output_tokens), cached);
+    cells.write("cost", dollars(row.cost_usd));
+    cells.write("first", brief(row.time_to_first_chunk_ms));
+    cells.write("took", brief(took(row, now)));
+    const started = new Date(row.initial_time).toLocaleString();
+    cells.write("when", ago(Math.max(0, now - row.initial_time)), started);
   }
 
-  #paintState({ row, fresh, open, current }: RequestModel): void {
-    const target = this.element;
-    const { tone, sign, label } = statusBadge(row.status);
-    setData(target, "state", row.status);
-    setData(target, "tone", tone);
-    setData(target, "fresh", String(fresh));
-    setData(target, "open", String(open));
-    setData(target, "failed", String(row.error !== null));
-    target.setAttribute("aria-expanded", String(open));
-    target.tabIndex = current ? 0 : -1;
-    setIcon(this.#sign, sign);
-    setText(this.#label, label);
-    setText(this.#code, row.http_status !== null && row.http_status >= 400 ? String(row.http_status) : "");
-    setTitle(this.#cells.state, isOpen(row) ? label : [label, row.http_status].filter(Boolean).join(", "));
+  #paintState(model: RequestModel): void {
+    const { status, http_status: code, error } = model.row;
+    const badge = statusBadge(status);
+    const exit = code !== null && code >= 400 ? String(code) : "";
+    const title = isOpen(model.row) ? badge.label : [badge.label, code].filter(Boolean).join(", ");
+    this.#cells.paint({ ...badge, state: status, exit, title }, model);
+    setData(this.element, "failed", String(error !== null));
   }
 }
 
-export function heads(): HTMLElement {
-  const cells = COLUMNS.map(([column, label]) => {
-    const made = element("div", `head c-${column}`, element("span", "label", label || "Open"));
-    made.setAttribute("role", "columnheader");
-    return made;
-  });
-  const row = element("div", "heads", ...cells);
-  row.setAttribute("role", "row");
-  row.setAttribute("aria-rowindex", "1");
-  const group = element("div", "headgroup", row);
-  group.setAttribute("role", "rowgroup");
-  return group;
+function lines(...texts: (string | null)[]): string {
+  return texts.filter(Boolean).join("\n");
 }
 
 function answered({ model, response_model: other }: Row): string {
   return other === null || other === model ? "" : `answered by ${other}`;
-}
-
-function setTitle(target: HTMLElement, title: string): void {
-  if (target.title !== title) target.title = title;
 }

@@ -2,7 +2,7 @@
 
 import { type Span, spans } from "../core/spans.js";
 import type { Step } from "../core/types.js";
-import { element, type IconName, icon, setData, setIcon, setText } from "./dom.js";
+import { element, type IconName, icon, setData, setIcon, setName, setText } from "./dom.js";
 
 const SIGNS: { readonly [state in Span["state"]]?: IconName } = {
   running: "dot",
@@ -72,9 +72,5 @@ function show({ button, sign, name, took }: Part, span: Span): void {
   setText(took, span.took);
   // Short ones keep room for a sign; flex-grow below 1 in all would not fill the bar.
   button.style.flexGrow = String(Math.max(0.01, Math.round(span.share * 1000) / 10));
-  const said = `${span.name} ${span.took}${span.state === "left-out" ? "" : `, ${span.state}`}`;
-  if (button.title !== said) {
-    button.title = said;
-    button.setAttribute("aria-label", said);
-  }
+  setName(button, `${span.name} ${span.took}${span.state === "left-out" ? "" : `, ${span.state}`}`);
 }

@@ -3,7 +3,7 @@
 
 import { stepSign } from "../core/steps.js";
 import type { Step } from "../core/types.js";
-import { button, element, icon, setData, setIcon, setText } from "./dom.js";
+import { button, element, icon, setData, setIcon, setName, setText } from "./dom.js";
 
 export interface StepActions {
   jump(step: string): void;
@@ -73,11 +73,7 @@ export class Steps {
       setIcon(item.sign, sign);
       setText(item.name, name);
       setText(item.took, took);
-      const said = `${name} ${took}`;
-      if (item.jump.title !== `${said}, ${label}`) {
-        item.jump.title = `${said}, ${label}`;
-        item.jump.setAttribute("aria-label", item.jump.title);
-      }
+      setName(item.jump, `${name} ${took}, ${label}`);
       item.only.setAttribute("aria-pressed", String(only === name));
     }
   }

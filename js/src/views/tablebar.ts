@@ -1,50 +1,67 @@
-// The bar above a table of workloads: how we are connected, what may be chosen of it, and how many there are of each. DOM
-// only; it shows what it is told and reports what was chosen.
+// The bar above a table: how we are connected, what may be chosen of it, and how many there are of each. DOM only; it shows
+// what it is told and reports what was chosen. What a table is of is told by who makes it.
 
-import { STATES } from "../core/choice.js";
-import { badge, stateBadge, thousands } from "../core/format.js";
-import type { Status, WorkloadState } from "../core/types.js";
-import { button, element, icon, setData, setIcon, setText } from "./dom.js";
+import { type Badge, thousands } from "../core/format.js";
+import type { Status } from "../core/types.js";
+import { Connected } from "./connected.js";
+import { button, element, icon, setData, setName, setText } from "./dom.js";
 
-export interface BarModel {
-  readonly status: Status;
-  readonly total: number;
-  count(state: WorkloadState): number;
-  readonly states: ReadonlySet<WorkloadState>;
+/** What may be chosen: one property of the rows by chips, words in them by typing. */
+export interface BarKind<Value extends string> {
+  /** The chips, to those who can't see them. */
+  readonly label: string;
+  /** A chip each, in this order. */
+  readonly values: readonly Value[];
+  badgeOf(value: Value): Omit<Badge, "detail">;
+  /** Where the words are looked for. */
+  readonly searches: string;
+  /** What a table has besides: right of the badge, and left of the search. */
+  readonly buttons?: readonly HTMLElement[];
+  readonly selects?: readonly HTMLElement[];
 }
 
-export interface BarActions {
+export interface BarModel<Value extends string> {
+  readonly status: Status;
+  /** It polls because the user wants that. */
+  readonly polling?: boolean;
+  readonly total: number;
+  readonly count: (value: Value) => number;
+  readonly chosen: ReadonlySet<Value>;
+}
+
+export interface BarActions<Value extends string> {
   retry(): void;
-  /** One state more or less; undefined: all. */
-  choose(state: WorkloadState | undefined): void;
+  /** One value more or less; undefined: all. */
+  choose(value: Value | undefined): void;
   search(text: string): void;
   /** The search is left by the keyboard. */
   left(): void;
 }
 
-export class TableBar {
+export class TableBar<Value extends string> {
   readonly element: HTMLElement;
-  readonly #sign = icon("ring");
-  readonly #label = element("span", "label");
-  readonly #detail = element("span", "detail");
-  readonly #badge = element("span", "badge", this.#sign, this.#label, this.#detail);
-  readonly #retry: HTMLButtonElement;
-  readonly #chips = new Map<WorkloadState | undefined, HTMLButtonElement>();
+  readonly #kind: BarKind<Value>;
+  readonly #actions: BarActions<Value>;
+  readonly #connected: Connected;
+  readonly #chips = new Map<Value | undefined, HTMLButtonElement>();
   readonly #search = element("input", "search");
 
-  constructor(actions: BarActions) {
-    this.#retry = button("retry", "retry now", "Retry now", actions.retry);
-    const chips = element("div", "chips", ...[undefined, ...STATES].map((state) => this.#chip(state, actions)));
+  constructor(kind: BarKind<Value>, actions: BarActions<Value>) {
+    this.#kind = kind;
+    this.#actions = actions;
+    this.#connected = new Connected(actions.retry);
+    const chips = element("div", "chips", ...[undefined, ...kind.values].map((value) => this.#chip(value)));
     chips.setAttribute("role", "group");
-    chips.setAttribute("aria-label", "Show by state");
+    chips.setAttribute("aria-label", kind.label);
     this.#search.type = "search";
     this.#search.placeholder = "Filter";
     this.#search.spellcheck = false;
-    this.#search.title = "Filter by name, command, id, tag or last line ( / )";
-    this.#search.setAttribute("aria-label", this.#search.title);
+    setName(this.#search, `Filter by ${kind.searches} ( / )`);
     this.#search.addEventListener("input", () => actions.search(this.#search.value));
-    this.#search.addEventListener("keydown", (event) => this.#onKey(event, actions));
-    this.element = element("header", "bar tablebar", this.#badge, this.#retry, chips, this.#search);
+    this.#search.addEventListener("keydown", (event) => this.#onKey(event));
+    const { buttons = [], selects = [] } = kind;
+    const typed = selects.length === 0 ? this.#search : element("span", "selects", ...selects, this.#search);
+    this.element = element("header", "bar tablebar", ...this.#connected.elements, ...buttons, chips, typed);
   }
 
   focusSearch(): void {
@@ -56,48 +73,46 @@ export class TableBar {
     this.#search.value = "";
   }
 
-  update(model: BarModel): void {
-    const { status } = model;
-    const shown = badge(undefined, status, Date.now());
-    setData(this.#badge, "tone", shown.tone);
-    setIcon(this.#sign, shown.sign);
-    setText(this.#label, shown.label);
-    setText(this.#detail, shown.detail);
-    this.#retry.hidden = !["reconnecting", "polling", "error"].includes(status.rung);
-    for (const [state, chip] of this.#chips) this.#paintChip(chip, state, model);
+  update(model: BarModel<Value>): void {
+    this.#connected.update(undefined, model.status, model.polling);
+    for (const [value, chip] of this.#chips) this.#paintChip(chip, value, model);
   }
 
-  #chip(state: WorkloadState | undefined, actions: BarActions): HTMLElement {
-    const { sign, label, tone } = state === undefined ? { sign: undefined, label: "All", tone: "" } : stateBadge(state);
-    const chip = button("chip", label, label, () => actions.choose(state), sign);
-    chip.querySelector(".icon")?.classList.add("sign");
+  #labelOf(value: Value | undefined): string {
+    return value === undefined ? "All" : this.#kind.badgeOf(value).label;
+  }
+
+  #chip(value: Value | undefined): HTMLElement {
+    const label = this.#labelOf(value);
+    const chip = button("chip", label, label, () => this.#actions.choose(value));
+    const { sign, tone } = value === undefined ? { sign: undefined, tone: "" } : this.#kind.badgeOf(value);
+    if (sign !== undefined) chip.prepend(icon(sign, "sign"));
     setData(chip, "tone", tone);
-    setData(chip, "of", state ?? "all");
+    setData(chip, "of", value ?? "all");
     chip.append(" ", element("span", "number"));
-    this.#chips.set(state, chip);
+    this.#chips.set(value, chip);
     return chip;
   }
 
-  #paintChip(chip: HTMLButtonElement, state: WorkloadState | undefined, model: BarModel): void {
-    const number = state === undefined ? model.total : model.count(state);
-    const pressed = state === undefined ? model.states.size === 0 : model.states.has(state);
-    chip.hidden = state !== undefined && number === 0 && !pressed;
+  /** A value that no row has is not offered. */
+  #paintChip(chip: HTMLButtonElement, value: Value | undefined, { total, count, chosen }: BarModel<Value>): void {
+    const number = value === undefined ? total : count(value);
+    const pressed = value === undefined ? chosen.size === 0 : chosen.has(value);
+    chip.hidden = value !== undefined && number === 0 && !pressed;
     chip.setAttribute("aria-pressed", String(pressed));
     setText(chip.lastElementChild as HTMLElement, thousands(number));
-    const name = `${state === undefined ? "All" : stateBadge(state).label} ${thousands(number)}`;
-    if (chip.title !== name) chip.title = name;
-    chip.setAttribute("aria-label", name);
+    setName(chip, `${this.#labelOf(value)} ${thousands(number)}`);
   }
 
-  #onKey(event: KeyboardEvent, actions: BarActions): void {
+  #onKey(event: KeyboardEvent): void {
     event.stopPropagation(); // what is typed is meant for nobody else
     if (event.key === "Escape" && this.#search.value !== "") {
       event.preventDefault();
-      this.#search.value = "";
-      actions.search("");
+      this.clear();
+      this.#actions.search("");
     } else if (event.key === "ArrowDown" || event.key === "Enter" || event.key === "Escape") {
       event.preventDefault();
-      actions.left();
+      this.#actions.left();
     }
   }
 }

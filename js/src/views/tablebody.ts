@@ -4,14 +4,14 @@
 
 import { Stack } from "../core/stack.js";
 import { element } from "./dom.js";
-import { meaning } from "./tablekeys.js";
-import type { Act } from "./tablerow.js";
+import { type Columns, headsOf } from "./tablecells.js";
+import { type Asked, meaning } from "./tablekeys.js";
 
 /** Rows drawn beyond either edge, in px. */
 const OVERSCAN = 200;
 
 export interface BodyActions {
-  act(id: string, act: Act): void;
+  act(id: string, act: Asked): void;
   toggle(id: string): void;
   search(): void;
   /** Something that is painted has changed. */
@@ -34,8 +34,7 @@ export interface RowView<Model> {
 export interface RowKind<Model, View extends RowView<Model>> {
   /** The table, to those who can't see it. */
   readonly label: string;
-  /** The heads of the columns, as a row. */
-  heads(): HTMLElement;
+  readonly columns: Columns<string>;
   row(id: string): View;
 }
 
@@ -74,7 +73,7 @@ export class TableBody<Model, View extends RowView<Model>> {
   constructor(actions: BodyActions, kind: RowKind<Model, View>) {
     this.#actions = actions;
     this.#kind = kind;
-    this.#heads = kind.heads();
+    this.#heads = headsOf(kind.columns);
     this.element.append(this.#heads, this.#content);
     this.element.setAttribute("role", "treegrid");
     this.element.setAttribute("aria-label", kind.label);

@@ -8,8 +8,10 @@ export interface Place {
   readonly page: number;
 }
 
+/** Asks whether what the row is of is to be deleted, or keeps it. */
+export type Asked = "ask" | "keep";
 /** So many rows down, or what is to be done; undefined: nothing of ours. */
-export type Meaning = number | "toggle" | "ask" | "keep" | "search" | undefined;
+export type Meaning = number | "toggle" | "search" | Asked | undefined;
 
 export function meaning(key: string, { isRow, isOpen, page }: Place): Meaning {
   switch (key) {

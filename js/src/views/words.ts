@@ -1,10 +1,11 @@
 // What is said around the lines: why there are none, what went wrong, how many are new, what was just done; and the lines a
 // notebook has kept, where the log can't be had. DOM only; it shows what it is told.
 
-import { badge, thousands } from "../core/format.js";
+import { badge } from "../core/format.js";
 import type { Log } from "../core/log.js";
 import { isFinal, type Kept } from "../core/types.js";
-import { element, icon, setText } from "./dom.js";
+import { element, setText } from "./dom.js";
+import { News } from "./news.js";
 
 const SAID_MS = 3000;
 
@@ -22,8 +23,8 @@ export class Words {
   readonly notice = element("div", "notice");
   readonly empty = element("div", "empty");
   readonly kept = element("pre", "kept");
-  readonly #newsLabel = element("span", "label");
-  readonly news = element("button", "news", icon("down"), this.#newsLabel);
+  readonly #news: News;
+  readonly news: HTMLElement;
   readonly toast = element("div", "toast");
   readonly #title: string | undefined;
   readonly #kept: Kept | undefined;
@@ -44,8 +45,8 @@ export class Words {
     this.kept.dataset["lmSuppressShortcuts"] = "true";
     this.kept.setAttribute("aria-label", "Last lines, as the notebook has kept them");
     setText(this.kept, kept?.lines.join("\n") || "It wrote no lines");
-    this.news.type = "button";
-    this.news.addEventListener("click", follow);
+    this.#news = new News("down", "line", follow);
+    this.news = this.#news.element;
   }
 
   update(log: Log, scene: Scene): void {
@@ -61,9 +62,7 @@ export class Words {
     this.empty.hidden = scene.rows > 0 || stands;
     setText(this.empty, this.#emptyText(log, scene));
     if (scene.following) this.#seen = lines.last;
-    const news = lines.last - this.#seen;
-    this.news.hidden = news <= 0;
-    setText(this.#newsLabel, news === 1 ? "1 new line" : `${thousands(news)} new lines`);
+    this.#news.update(lines.last - this.#seen);
   }
 
   /** Says for a moment what was done. */
