@@ -224,7 +224,8 @@ class Engine:
             self._remember(Workload(workload_id, replace(spec, env={}), created, status, **summary))
             if status.final or spec.backend == EXTERNAL:
                 continue
-            if status.state == "queued" and not folder.is_held():
+            begun = folder.is_held() or folder.control.exists()  # by then its command may have been started: never twice
+            if status.state == "queued" and not begun:
                 self._queue.append(workload_id)
             else:
                 self._attend(workload_id)
