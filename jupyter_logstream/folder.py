@@ -42,16 +42,18 @@ class Folder:
         """What the runner itself says: empty unless it has a fault."""
         return self.path / "runner.log"
 
-    def create(self, spec: WorkloadSpec, created: float) -> None:
-        """Make the folder with its spec: whole or not at all. `created`: Unix ms."""
+    def create(self, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
+        """Make the folder with its spec (and status): whole or not at all. `created`: Unix ms."""
         draft = self.path.with_name(f".{self.id}")
         draft.mkdir(mode=0o700)
         try:
             write_json(draft / "spec.json", {**spec.to_json(), "created": created})
+            if status is not None:
+                Folder(draft).write_status(status)
             draft.rename(self.path)
         except OSError:
-            for name in ("spec.json", "spec.json.new"):
-                (draft / name).unlink(missing_ok=True)
+            for path in draft.iterdir():
+                path.unlink()
             draft.rmdir()
             raise
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..folder import Folder, try_lock
+from ..folder import Folder, replace_file, try_lock
 from ..records import Record
 from . import NotWriter, StreamEnded, UnknownStream
 from .batch import Batch
@@ -164,11 +164,12 @@ class FileStore:
             os.close(lock)
             raise StoreInUse(f"another server uses the log store {self.root}")
         version = self.root / "layout"
-        found = version.read_text().strip() if version.exists() else str(LAYOUT)
-        if found != str(LAYOUT):
+        found = version.read_text().strip() if version.exists() else ""
+        if found not in {"", str(LAYOUT)}:  # empty: a crash came in between
             os.close(lock)
             raise WrongLayout(f"the log store {self.root} has layout {found[:20]}, this version reads {LAYOUT}")
-        version.write_text(f"{LAYOUT}\n")
+        if not found:
+            replace_file(version, f"{LAYOUT}\n".encode())
         for entry in os.scandir(self._streams):  # what a crash left half made or half dropped
             if entry.name.startswith("."):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -183,6 +184,8 @@ class FileStore:
             reader = LogReader(path, self._recent)
             if (path / "end").exists() and not reader.covers():
                 raise BadIndex(f"the index of {stream} is shorter than its log")
+            if (path / "losses").exists():
+                raise BadIndex(f"the log of {stream} was mended by one who was killed before the end of it")
             self._readers[stream] = reader
             if len(self._readers) > _READERS:
                 self._readers.popitem(last=False)

@@ -1,6 +1,7 @@
 """A real runner that strace kills at its nth call of a kind on its files, and what its log must be then.
 
-The kill comes before the call is done, as strace's does; what a call leaves half done is `server/store/test_mending.py`'s.
+The kill comes before the call is done, as strace's does; what a call leaves half done is for
+`server/store/test_mending.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A child for crash points: all that a log can hold, in pieces, each of which the runner has read before the next comes.
+"""A child for crash points: all that a log can hold, in pieces; each is read by the runner before the next one comes.
 
     python piecemeal.py FOLDER
 
