@@ -55,6 +55,7 @@ class FileStore:
         self._watcher: Inotify | Poller | None = None
         self._poller = Poller()
         self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes its time to go
+        self._remover.submit(int)  # its thread begins now: later there may be room for none
 
     def folder(self, stream: str) -> Folder:
         """Where a stream lies (or would)."""
