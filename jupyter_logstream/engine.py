@@ -205,11 +205,14 @@ class Engine:
         await self._backend(found).send(self._store.folder(workload_id), data, eof=eof)
 
     def forget(self, workload_id: str) -> None:
-        """Delete a final workload and its log. UnknownWorkload, StillRunning."""
+        """Delete a final workload and its log. UnknownWorkload, StillRunning, NoRoom (the disk refuses: it stays)."""
         found = self.status_of(workload_id)
         if not found.status.final:
             raise StillRunning(f"workload {workload_id} is {found.status.state}")
-        self._unmake(workload_id)
+        try:
+            self._unmake(workload_id)
+        except OSError as error:
+            raise NoRoom(f"the workload could not be deleted: {os.strerror(error.errno or 0)}") from error
 
     async def recover(self) -> None:
         """Find again what earlier servers started; what was queued goes on waiting."""
@@ -340,10 +343,10 @@ class Engine:
             await self._end(workload_id, Status().move("failed", ended=time.time() * 1000, error=str(error.strerror)))
 
     def _unmake(self, workload_id: str) -> None:
+        self._store.drop(workload_id)
         found = self._known.pop(workload_id)
         if found.spec.key is not None:
             self._keys.pop(found.spec.key, None)
-        self._store.drop(workload_id)
         self._wake(workload_id)
 
     def _wake(self, workload_id: str) -> None:
@@ -373,5 +376,6 @@ class Engine:
         while True:
             sizes = await asyncio.to_thread(self._sizes, list(self._known))
             for workload_id in outdated(self._known.values(), sizes, self._limits, self._now()):
-                self.forget(workload_id)
+                with contextlib.suppress(NoRoom):  # the disk refuses: the next time then
+                    self.forget(workload_id)
             await asyncio.sleep(_SWEEP_PAUSE)

@@ -88,7 +88,7 @@ class Folder:
     def is_held(self) -> bool:
         """Whether a runner lives: the lock goes with its process, however that ends (a pid could be a zombie's)."""
         try:
-            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+            fd = open_lock(self.path / "lock", create=False)
         except FileNotFoundError:
             return False
         try:
@@ -103,6 +103,16 @@ class Folder:
             return fd
         os.close(fd)
         return None
+
+
+def open_lock(path: Path, *, create: bool = True) -> int:
+    """Open a file that is locked; on a disk that has become read-only it can be locked all the same."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def try_lock(fd: int) -> bool:

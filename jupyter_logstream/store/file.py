@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..folder import Folder, replace_file, try_lock
+from ..folder import Folder, open_lock, replace_file, try_lock
 from ..records import Record
 from . import NotWriter, StreamEnded, UnknownStream
 from .batch import Batch
@@ -47,7 +47,8 @@ class FileStore:
         self.keep = keep
         self._streams = root / "streams"
         self._streams.mkdir(mode=0o700, parents=True, exist_ok=True)
-        root.chmod(0o700)
+        if root.stat().st_mode & 0o077:
+            root.chmod(0o700)
         self._lock = self._take()
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
         self._recent = Recent()
@@ -160,7 +161,7 @@ class FileStore:
         os.close(self._lock)
 
     def _take(self) -> int:
-        lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_lock(self.root / "lock")
         if not try_lock(lock):
             os.close(lock)
             raise StoreInUse(f"another server uses the log store {self.root}")
