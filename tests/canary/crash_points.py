@@ -36,15 +36,22 @@ SMALL = ("spec.json", "status.json", "kept", "steps", "masked", "end", "control"
 
 def run_killed(folder: Folder, command: Sequence[str], call: str, number: int) -> bool:
     """Run a workload to its end, or to the runner's nth `call` on a file of its folder; whether it was killed there."""
+    run_traced(folder, command, f"{call}:signal=KILL:when={number}")
+    return folder.control.exists() or not folder.read_status()[0].final  # unlinking its socket is the last it does
+
+
+def run_traced(folder: Folder, command: Sequence[str], inject: str) -> str:
+    """Run a workload whose runner strace does this to, on the files of its folder; what strace says of it."""
     env = {**os.environ, WORKLOAD_VARIABLE: folder.id}
     folder.create(WorkloadSpec(command=list(command), name="crash", env=env, tty=False), time.time() * 1000)
+    said = folder.path.parents[1] / "strace"
     runner = [sys.executable, "-I", "-S", str(HERE / "shrunk.py"), str(PACKAGE), str(SEGMENT), str(INDEX_SEGMENT)]
-    tracer = ["strace", "-f", "-q", "-o", os.devnull, "-e", "signal=none", "-e", f"trace={call}"]
-    tracer += ["-e", f"inject={call}:signal=KILL:when={number}", *(part for p in files(folder) for part in ("-P", p))]
+    tracer = ["strace", "-f", "-q", "-o", str(said), "-e", "signal=none", "-e", f"trace={inject.partition(':')[0]}"]
+    tracer += ["-e", f"inject={inject}", *(part for p in files(folder) for part in ("-P", p))]
     with folder.complaints.open("ab") as complaints:
         subprocess.run([*tracer, *runner, str(folder.path), str(KEEP), "1"], stderr=complaints, check=False, timeout=60)
     until(lambda: not any(map(alive, runners(folder))))
-    return folder.control.exists() or not folder.read_status()[0].final  # unlinking its socket is the last it does
+    return said.read_text()
 
 
 def files(folder: Folder) -> list[str]:

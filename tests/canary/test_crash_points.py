@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from canary.crash_points import HERE, INDEX_SEGMENT, KEEP, OUTPUT, SEGMENT, assert_right, read, run_killed
+from canary.crash_points import HERE, INDEX_SEGMENT, KEEP, OUTPUT, SEGMENT, assert_right, read, run_killed, run_traced
 from server.engine.server_side import Server
 from server.segments import shrink
 from server.store.on_disk import served
@@ -22,6 +22,8 @@ from jupyter_logstream.workload import FINAL, IdSource
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jupyter_logstream.workload import Status
 
 TRACED = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace, which kills a process at its nth call")
 POINTS = {"write": 40, "fsync": 5, "rename": 5, "unlink": 5, "ftruncate": 3}
@@ -40,6 +42,38 @@ def test_a_runner_killed_at_any_of_its_writes_leaves_a_log_that_opens_by_itself_
     for folder in killed:
         assert_goes_on(folder, tmp_path / "again")
     asyncio.run(assert_recovered(tmp_path / "store", killed, survived))
+
+
+@TRACED
+@pytest.mark.timeout(300)
+def test_a_runner_whose_fsync_errs_goes_on_or_is_lost_with_the_cause_and_never_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch, SEGMENT, INDEX_SEGMENT)
+    streams, ids = tmp_path / "store" / "streams", IdSource()
+    streams.mkdir(parents=True)
+    for number in count(1):
+        folder = Folder(streams / ids.new())
+        program = [sys.executable, "-S", str(HERE / "piecemeal.py"), str(folder.path)]
+        if "INJECTED" not in run_traced(folder, program, f"fsync:error=EIO:when={number}"):
+            break
+    assert number > POINTS["fsync"]
+    states = asyncio.run(recovered(tmp_path / "store"))
+    assert [status.error is not None for status in states] == [status.state == "lost" for status in states]
+    assert all("Input/output error" in (status.error or "Input/output error") for status in states)
+    assert [status.state for status in states].count("lost") >= 3
+    for name in sorted(path.name for path in streams.iterdir()):
+        assert_right(Folder(streams / name), served(tmp_path / "store", name))
+
+
+async def recovered(root: Path) -> list[Status]:
+    """What a server finds."""
+    server = Server(root, LocalBackend(grace=0.5))
+    try:
+        await server.engine.recover()
+        return [await server.end(stream) for stream in server.store.streams()]
+    finally:
+        await server.stop()
 
 
 def crash_at_each(root: Path, call: str) -> tuple[list[Folder], Folder]:
