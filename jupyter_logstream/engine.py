@@ -148,8 +148,8 @@ class Engine:
         """
         if spec.key is not None and spec.key in self._keys:
             return self.get(self._keys[spec.key]), False
-        if spec.backend == EXTERNAL:
-            return self._open(spec), True
+        if spec.backend == EXTERNAL:  # it takes no place of those that run here, and wakes nobody's culler
+            return self.get(self._make(spec)), True
         spec = self._placed(spec)
         waits = self._limits.max_running is not None and len(self._active) >= self._limits.max_running
         if len(self._queue) + len(self._starting) >= self._limits.max_queued:
@@ -205,11 +205,14 @@ class Engine:
         await self._backend(found).send(self._store.folder(workload_id), data, eof=eof)
 
     def forget(self, workload_id: str) -> None:
-        """Delete a final workload and its log. UnknownWorkload, StillRunning."""
+        """Delete a final workload and its log. UnknownWorkload, StillRunning, NoRoom (the disk refuses: it stays)."""
         found = self.status_of(workload_id)
         if not found.status.final:
             raise StillRunning(f"workload {workload_id} is {found.status.state}")
-        self._unmake(workload_id)
+        try:
+            self._unmake(workload_id)
+        except OSError as error:
+            raise NoRoom(f"the workload could not be deleted: {os.strerror(error.errno or 0)}") from error
 
     async def recover(self) -> None:
         """Find again what earlier servers started; what was queued goes on waiting."""
@@ -224,7 +227,8 @@ class Engine:
             self._remember(Workload(workload_id, replace(spec, env={}), created, status, **summary))
             if status.final or spec.backend == EXTERNAL:
                 continue
-            if status.state == "queued" and not folder.is_held():
+            begun = folder.is_held() or folder.control.exists()  # its command may have been started: never twice
+            if status.state == "queued" and not begun:
                 self._queue.append(workload_id)
             else:
                 self._attend(workload_id)
@@ -243,26 +247,15 @@ class Engine:
 
     def _make(self, spec: WorkloadSpec) -> str:
         workload_id, created = self._ids.new(), time.time_ns() // 1000 / 1000
+        status = Status()
+        if spec.backend == EXTERNAL:
+            status = status.move("running", started=created)
         try:
-            self._store.folder(workload_id).create(spec, created)
+            self._store.folder(workload_id).create(spec, created, status if spec.backend == EXTERNAL else None)
         except OSError as error:
             raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
-        self._remember(Workload(workload_id, replace(spec, env={}), created, Status()))
+        self._remember(Workload(workload_id, replace(spec, env={}), created, status))
         return workload_id
-
-    def _open(self, spec: WorkloadSpec) -> Workload:
-        """Make a workload that runs elsewhere. It takes no place of those that run here, and wakes nobody's culler."""
-        workload_id = self._make(spec)
-        known = self._known[workload_id]
-        status = known.status.move("running", started=known.created)
-        try:
-            self._store.folder(workload_id).write_status(status)
-        except OSError as error:
-            self._unmake(workload_id)
-            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
-        self._known[workload_id] = replace(known, status=status)
-        self._wake(workload_id)
-        return self.get(workload_id)
 
     def _placed(self, spec: WorkloadSpec) -> WorkloadSpec:
         if spec.backend not in self._backends:
@@ -350,10 +343,10 @@ class Engine:
             await self._end(workload_id, Status().move("failed", ended=time.time() * 1000, error=str(error.strerror)))
 
     def _unmake(self, workload_id: str) -> None:
+        self._store.drop(workload_id)
         found = self._known.pop(workload_id)
         if found.spec.key is not None:
             self._keys.pop(found.spec.key, None)
-        self._store.drop(workload_id)
         self._wake(workload_id)
 
     def _wake(self, workload_id: str) -> None:
@@ -383,5 +376,6 @@ class Engine:
         while True:
             sizes = await asyncio.to_thread(self._sizes, list(self._known))
             for workload_id in outdated(self._known.values(), sizes, self._limits, self._now()):
-                self.forget(workload_id)
+                with contextlib.suppress(NoRoom):  # the disk refuses: the next time then
+                    self.forget(workload_id)
             await asyncio.sleep(_SWEEP_PAUSE)

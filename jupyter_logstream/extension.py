@@ -201,7 +201,10 @@ class LogStream(ExtensionApp):
     def _publish_address(self, server: ServerApp) -> None:
         """In a file for those who outlive us, and in the environment that kernels and workloads inherit."""
         url = _local_url(server)
-        write_json(self._address, {"url": url, "secret": self.secret})
+        try:
+            write_json(self._address, {"url": url, "secret": self.secret})
+        except OSError as error:
+            self.log.warning("Workloads of earlier servers cannot be told where this one is: %s", error.strerror)
         os.environ["JUPYTER_LOGSTREAM_SERVER"] = str(self._address)
         os.environ["JUPYTER_LOGSTREAM_URL"] = url
         os.environ["JUPYTER_LOGSTREAM_SECRET"] = self.secret

@@ -42,16 +42,18 @@ class Folder:
         """What the runner itself says: empty unless it has a fault."""
         return self.path / "runner.log"
 
-    def create(self, spec: WorkloadSpec, created: float) -> None:
-        """Make the folder with its spec: whole or not at all. `created`: Unix ms."""
+    def create(self, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
+        """Make the folder with its spec (and status): whole or not at all. `created`: Unix ms."""
         draft = self.path.with_name(f".{self.id}")
         draft.mkdir(mode=0o700)
         try:
             write_json(draft / "spec.json", {**spec.to_json(), "created": created})
+            if status is not None:
+                Folder(draft).write_status(status)
             draft.rename(self.path)
         except OSError:
-            for name in ("spec.json", "spec.json.new"):
-                (draft / name).unlink(missing_ok=True)
+            for path in draft.iterdir():
+                path.unlink()
             draft.rmdir()
             raise
 
@@ -86,7 +88,7 @@ class Folder:
     def is_held(self) -> bool:
         """Whether a runner lives: the lock goes with its process, however that ends (a pid could be a zombie's)."""
         try:
-            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+            fd = open_lock(self.path / "lock", create=False)
         except FileNotFoundError:
             return False
         try:
@@ -101,6 +103,16 @@ class Folder:
             return fd
         os.close(fd)
         return None
+
+
+def open_lock(path: Path, *, create: bool = True) -> int:
+    """Open a file that is locked; on a disk that has become read-only it can be locked all the same."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def try_lock(fd: int) -> bool:

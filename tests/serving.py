@@ -33,6 +33,7 @@ class Server:
     """One Jupyter server. `root`: the folder it serves; `url`: with its base URL and a slash at the end.
 
     `page_host`: what browsers call this machine. `page_port`: the port that they use, if not the server's (a proxy's).
+    `prefix`: a command that starts it in another way, as another user for one.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Server:
     base_url: str = "/"
     port: int = 0
     options: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     page_host: str = "127.0.0.1"
     page_port: int = 0
@@ -67,7 +69,15 @@ class Server:
         """Start on a free port (again: on another one), or on that port, and wait until it answers."""
         self.port = port or free_port()
         self.root.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", MODULES[self.kind], "--no-browser", "--allow-root", f"--port={self.port}"]
+        command = [
+            *self.prefix,
+            sys.executable,
+            "-m",
+            MODULES[self.kind],
+            "--no-browser",
+            "--allow-root",
+            f"--port={self.port}",
+        ]
         command += ["--ServerApp.port_retries=0"]  # on another one nobody would find it
         command += [f"--ServerApp.base_url={self.base_url}", f"--ServerApp.root_dir={self.root}", *_login(self.auth)]
         with (self.folder / "server.log").open("ab") as log:

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -33,6 +34,7 @@ _BOOT = (
 )
 _LAUNCH_TIME = 30.0  # seconds a runner may take to be ready on a very busy machine
 _CONNECT_TIME = 5.0
+_LOOK_APART = 0.003  # seconds between two looks whether a runner is ready, which takes it some 50 ms
 
 
 class LocalBackend:
@@ -71,23 +73,12 @@ class LocalBackend:
     @staticmethod
     async def _start(command: list[str], folder: Folder) -> int:
         """Start a runner; returns when it is ready (0) or has failed."""
-        complaints = os.open(folder.complaints, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        starter = _spawn(command, folder)
         try:
-            starter = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=complaints,
-                stderr=complaints,
-                cwd="/",
-                start_new_session=True,
-            )
-        finally:
-            os.close(complaints)
-        try:
-            return await starter.wait()
+            return await _exit_of(starter)
         except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                starter.kill()
+            starter.kill()
+            starter.wait()
             raise
 
     async def watch(self, folder: Folder) -> AsyncIterator[Status]:
@@ -158,6 +149,27 @@ class LocalBackend:
 
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def _spawn(command: list[str], folder: Folder) -> subprocess.Popen[bytes]:
+    """A process whose words go to the runner's complaints.
+
+    Not asyncio's: that may take a thread for each, and where none can be had the process runs already.
+    """
+    complaints = os.open(folder.complaints, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints, cwd="/", start_new_session=True
+        )
+    finally:
+        os.close(complaints)
+
+
+async def _exit_of(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code, when it has ended."""
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - nobody tells of it without a thread
+        await asyncio.sleep(_LOOK_APART)
+    return code
 
 
 async def _connect(folder: Folder) -> _Streams | None:

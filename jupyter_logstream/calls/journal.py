@@ -9,6 +9,7 @@ What headers and bodies a row has (its detail) is not held in memory: it is read
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -45,6 +46,8 @@ class Journal:
         line = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
         if self._size and self._size + len(line) > self._segment_bytes:
             self._open_segment(self._segment + 1)
+        elif self._read_only:  # it was, when it was opened
+            self._open_segment(self._segment)
         place = Place(self._segment, self._size, len(line))
         written = 0
         try:
@@ -109,11 +112,17 @@ class Journal:
         return self._folder / f"{number:08}.jsonl"
 
     def _open_segment(self, number: int) -> None:
-        fd = os.open(self._path(number), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        path, self._read_only = self._path(number), False
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            fd, self._read_only = os.open(path, os.O_RDONLY | os.O_CLOEXEC), True
         self.close()
         self._fd, self._segment = fd, number
         size = os.fstat(fd).st_size
-        if size and os.pread(fd, 1, size - 1) != b"\n":  # a crash in a write
+        if not self._read_only and size and os.pread(fd, 1, size - 1) != b"\n":  # a crash in a write
             size += os.write(fd, b"\n")
         self._segments[number] = size
 

@@ -33,15 +33,15 @@ def main(path: str, keep: str, grace: str, *secret_names: str) -> int:
     """Run the workload in `path`. The process that was started returns when the runner is ready for requests."""
     folder = Folder(Path(path).absolute())
     spec, _ = folder.read_spec()
+    lock = folder.hold()
+    if lock is None:
+        return 3  # somebody runs it already
     listener = socket.socket(socket.AF_UNIX)
     folder.control.unlink(missing_ok=True)
     with socket_path(folder.control) as short:
         listener.bind(short)
     os.chmod(folder.control, 0o600)
     listener.listen(64)
-    lock = folder.hold()
-    if lock is None:
-        return 3  # somebody runs it already
     _detach()
     adopt_orphans()
     Runner(folder, spec, keep=int(keep), grace=float(grace), secret_names=secret_names).run(listener)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..folder import Folder, try_lock
+from ..folder import Folder, open_lock, replace_file, try_lock
 from ..records import Record
 from . import NotWriter, StreamEnded, UnknownStream
 from .batch import Batch
@@ -47,7 +47,8 @@ class FileStore:
         self.keep = keep
         self._streams = root / "streams"
         self._streams.mkdir(mode=0o700, parents=True, exist_ok=True)
-        root.chmod(0o700)
+        if root.stat().st_mode & 0o077:
+            root.chmod(0o700)
         self._lock = self._take()
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
         self._recent = Recent()
@@ -55,6 +56,7 @@ class FileStore:
         self._watcher: Inotify | Poller | None = None
         self._poller = Poller()
         self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes its time to go
+        self._remover.submit(int)  # its thread begins now: later there may be room for none
 
     def folder(self, stream: str) -> Folder:
         """Where a stream lies (or would)."""
@@ -159,16 +161,17 @@ class FileStore:
         os.close(self._lock)
 
     def _take(self) -> int:
-        lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_lock(self.root / "lock")
         if not try_lock(lock):
             os.close(lock)
             raise StoreInUse(f"another server uses the log store {self.root}")
         version = self.root / "layout"
-        found = version.read_text().strip() if version.exists() else str(LAYOUT)
-        if found != str(LAYOUT):
+        found = version.read_text().strip() if version.exists() else ""
+        if found not in {"", str(LAYOUT)}:  # empty: a crash came in between
             os.close(lock)
             raise WrongLayout(f"the log store {self.root} has layout {found[:20]}, this version reads {LAYOUT}")
-        version.write_text(f"{LAYOUT}\n")
+        if not found:
+            replace_file(version, f"{LAYOUT}\n".encode())
         for entry in os.scandir(self._streams):  # what a crash left half made or half dropped
             if entry.name.startswith("."):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -183,6 +186,8 @@ class FileStore:
             reader = LogReader(path, self._recent)
             if (path / "end").exists() and not reader.covers():
                 raise BadIndex(f"the index of {stream} is shorter than its log")
+            if (path / "losses").exists():
+                raise BadIndex(f"the log of {stream} was mended by one who was killed before the end of it")
             self._readers[stream] = reader
             if len(self._readers) > _READERS:
                 self._readers.popitem(last=False)

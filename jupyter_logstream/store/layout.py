@@ -7,6 +7,7 @@
     masked                     how many secrets were replaced in it, in digits (absent: none)
     kept                       {"first": seq, "ends": {file: offset}}: what retention took away lies before `first`,
                                and in each file before its offset (absent: nothing)
+    losses                     what mending was about to lose, until the log tells it (absent: nothing)
     end                        empty; its being there says that nothing will follow
     *.aside                    what another hand put in the place of one of these: never read, never deleted alone
 

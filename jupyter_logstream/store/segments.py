@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..folder import OPEN
@@ -173,20 +174,25 @@ class SegmentedFile:
         """See OpenSegment."""
         self._open.restore(self.size - self._open.number * SEGMENT)
 
-    def fill_holes(self) -> list[tuple[int, int]]:
-        """Make every segment but the last as long as it must be, with NULs; from where to where those stand."""
-        numbers, holes = segments(self._folder, self._name), []
+    def holes(self) -> list[tuple[int, int]]:
+        """From where to where bytes are missing, since a segment before the last is not as long as it must be."""
+        numbers, found = segments(self._folder, self._name), []
         for number in range(numbers[0], numbers[-1]) if numbers else ():
             path = segment_path(self._folder, self._name, number)
+            size = path.stat(follow_symlinks=False).st_size if number in numbers else 0
+            if size < SEGMENT:
+                found.append((number * SEGMENT + size, (number + 1) * SEGMENT))
+        return found
+
+    def fill(self, holes: Iterable[tuple[int, int]]) -> None:
+        """Put NULs in the place of what is missing."""
+        for _, end in holes:
+            path = segment_path(self._folder, self._name, end // SEGMENT - 1)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
             try:
-                size = os.fstat(fd).st_size
-                if size < SEGMENT:
-                    os.ftruncate(fd, SEGMENT)
-                    holes.append((number * SEGMENT + size, (number + 1) * SEGMENT))
+                os.ftruncate(fd, SEGMENT)
             finally:
                 os.close(fd)
-        return holes
 
     def truncate(self, size: int) -> None:
         """Cut the file back to a global offset. What somebody else has cut further stays so, to be seen."""

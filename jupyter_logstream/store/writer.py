@@ -39,6 +39,7 @@ from .layout import (
     fill_sizes,
     mark_of,
 )
+from .losses import Losses
 from .proof import proven
 from .segments import SegmentedFile, read_range
 
@@ -66,6 +67,7 @@ class LogWriter:
         self._marks: dict[str, Marks] = {}  # by source, from its first line on
         self._next_bound = keep
         self._indexed = True  # else entries were cut, and have to be made anew
+        self._losses: Losses | None = None  # what mending has found
         self._untold: list[Record] = []  # what is to be said of damage, once it can be written
         try:
             self._kept = Kept.read(folder)
@@ -289,6 +291,9 @@ class LogWriter:
     def _tell(self) -> None:
         """Say what damage has cost, once there is room for it."""
         with contextlib.suppress(OSError):
+            if self._losses is not None:
+                self._losses.tell(lambda: self._files["notes"].size, lambda text: self._publish([_said(text)]))
+                self._losses = None
             while self._untold:
                 self._publish(self._untold[:1])
                 del self._untold[0]
@@ -297,16 +302,21 @@ class LogWriter:
 
     def _mend(self) -> None:
         """Cut the index to what fits the log, then complete it from the bytes (or make it anew); tell what is lost."""
-        holes = {name: file.fill_holes() for name, file in self._files.items()}
+        holes = {name: file.holes() for name, file in self._files.items()}
+        losses = self._losses = Losses(self._folder, known_lines(self._index, self._kept.first), holes)
+        for name, file in self._files.items():
+            file.fill(holes[name])
         self._fit_kept()
-        lost = {name: sum(self._lost_in(name, *hole) for hole in found) for name, found in holes.items()}
-        known = known_lines(self._index, self._kept.first)
+        for name, start, end in losses.holes:
+            losses.costs(name, self._lost_in(name, start, end))
         try:
             good, ends, self._count = proven(self._folder, self._index, self._kept)
+            losses.keep_behind(good)
             self._index.truncate(good)
         except Unreadable:  # that says nothing about the index
             raise
         except (BadIndex, FileNotFoundError):
+            losses.keep_behind(self._kept.first - 1)
             ends = {name: max(self._kept.ends.get(name, 0), file.first) for name, file in self._files.items()}
             self._count = Count()
             self._count.skip(self._kept.first - 1)
@@ -325,13 +335,7 @@ class LogWriter:
         if (self._folder / "end").exists():
             for source in OUTPUT:
                 self._finish_line(source, ESTIMATED)
-        for name, found in holes.items():
-            if found:
-                size = sum(end - start for start, end in found)
-                text = f"{size} bytes of {name} were lost, of {lost[name]} records; zeros stand in their place"
-                self._untold.append(_said(text))
-        if known > self.lines:
-            self._untold.append(_said(f"{known - self.lines} records were lost: their bytes are not there any more"))
+        losses.mended(self.lines, self._files["notes"].size)
         self._tell()
 
     def _lost_in(self, name: str, start: int, end: int) -> int:

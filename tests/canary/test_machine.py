@@ -97,6 +97,24 @@ def test_a_disk_that_errs_ends_its_workload_as_lost_with_the_cause_and_all_it_ha
         other.land()
 
 
+@TRACED
+def test_a_start_whose_fsync_errs_is_refused_with_the_cause_and_the_next_one_is_made(server: Server) -> None:
+    assert server.process
+    before = server.get("info")["workloads"]
+    command = ["strace", "-f", "-p", str(server.process.pid), "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
+        assert tracer.stderr
+        until(lambda: b"attached" in tracer.stderr.readline())
+        for body in {"command": "true"}, {"backend": "external"}:
+            refused = server.http.post(f"{server.url}logstream/v1/workloads", json=body)
+            assert (refused.status_code, refused.json()["reason"]) == (503, "no_room")
+            assert "Input/output error" in refused.json()["message"]
+        tracer.terminate()
+        tracer.communicate()
+    assert server.get("info")["workloads"] == before
+    assert end(server, start(server, "true"))["state"] == "succeeded"
+
+
 class traced:  # noqa: N801 - it is used as a function
     """For the time of the block, calls of a workload's runner on its stdout file fail as strace is told."""
 

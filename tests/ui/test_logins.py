@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from serving import jupyter
+from tcp_proxy import proxied
 from ui.conftest import OPTIONS, quiet_news
 from ui.notebook_page import NotebookPage
 
@@ -39,3 +40,19 @@ def test_a_log_is_live_and_can_be_cancelled(kind, auth, base_url, page: Page, tm
         notebook.wait_for("done")
         (workload,) = server.get("workloads")["workloads"]
         assert workload["state"] == "cancelled"
+
+
+def test_a_login_that_ends_under_an_open_log_is_told_once_and_not_asked_again_and_again(page: Page, tmp_path: Path):
+    quiet_news(tmp_path)
+    with jupyter(tmp_path, kind="notebook", auth="password", options=OPTIONS) as server, proxied(server.port) as proxy:
+        server.page_port = proxy.port
+        notebook = NotebookPage(page, server, "from jupyter_logstream import run\nrun('echo started; sleep 1000')")
+        notebook.run()
+        notebook.wait_for("live", lines=1)
+        page.context.clear_cookies()
+        proxy.cut()
+        notebook.wait_for("error")
+        assert notebook.views.first.get_by_text("Jupyter refuses this log (403)").count() == 1
+        asked = len(re.findall(r"403 POST \S*/v1/events", server.log))
+        page.wait_for_timeout(8000)  # three rungs of the ladder, if it were still climbing
+        assert len(re.findall(r"403 POST \S*/v1/events", server.log)) == asked in {1, 2}

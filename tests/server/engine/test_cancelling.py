@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import resource
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,6 +106,19 @@ async def test_without_files_a_start_is_refused_whole_or_made_whole(start: Start
         assert (await server.end(workload.id)).state == "succeeded"
     assert sorted(w.id for w in found) == server.store.streams()
     assert server.engine.running == 0
+
+
+async def test_a_start_and_a_refusal_need_no_thread(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server = await start()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert (await server.end(await server.start("true"))).state == "succeeded"
+    monkeypatch.setattr("jupyter_logstream.backends.local.sys.executable", "/nowhere/python")
+    with pytest.raises(NoRoom):
+        await server.start("true")
+    assert len(server.store.streams()) == 1
 
 
 async def test_on_a_full_disk_a_start_is_refused_whole(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

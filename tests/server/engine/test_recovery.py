@@ -15,6 +15,7 @@ from server.engine.server_side import Server, Start
 from server.running import alive, kill_runners, runners
 from server.waiting import eventually
 
+from jupyter_logstream.backends import CannotLaunch
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.folder import Folder
 from jupyter_logstream.store.writer import LogWriter
@@ -179,3 +180,27 @@ async def test_a_damaged_index_of_one_that_runs_hinders_no_other(start: Start) -
     assert good in [w.id for w in found]
     assert server.engine.stored_bytes >= 0
     assert server.lines(good) == ["a"]
+
+
+async def test_a_command_whose_runner_was_killed_before_it_could_say_so_is_not_run_again(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("echo a; sleep 600")
+    await eventually(lambda: server.lines(workload_id) == ["a"])
+    folder = server.folder(workload_id)
+    await server.engine.close()
+    kill_runners(server.store.root)
+    await eventually(lambda: not folder.is_held())
+    (folder.path / "status.json").unlink()  # as on a full disk, where it is told later that it runs
+    server = await start()
+    assert (await server.end(workload_id)).state == "lost"
+    assert server.lines(workload_id) == ["a"]
+
+
+async def test_a_second_runner_of_a_workload_leaves_the_first_one_alone(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("read x; echo $x", stdin=True)
+    with pytest.raises(CannotLaunch):
+        await LocalBackend().launch(server.folder(workload_id))
+    await server.engine.send(workload_id, b"a\n")
+    assert (await server.end(workload_id)).state == "succeeded"
+    assert server.lines(workload_id) == ["a"]

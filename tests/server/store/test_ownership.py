@@ -174,3 +174,12 @@ def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Pa
 
 async def test_an_extension_that_was_refused_the_store_lets_the_server_end() -> None:
     await LogStream().stop_extension()
+
+
+def test_a_store_whose_maker_was_killed_before_it_said_the_layout_opens_by_itself(root: Path) -> None:
+    root.mkdir()
+    (root / "layout").write_text("")
+    with opened(root) as store:
+        store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
+    assert (root / "layout").read_text() == "1\n"
+    assert texts(root) == ["a"]

@@ -1,0 +1,130 @@
+"""The runner is killed at each of its writes, one after the other: every log it leaves opens by itself and is right."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+from canary.crash_points import HERE, INDEX_SEGMENT, KEEP, OUTPUT, SEGMENT, assert_right, read, run_killed, run_traced
+from server.engine.server_side import Server
+from server.segments import shrink
+from server.store.on_disk import served
+
+from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.folder import Folder
+from jupyter_logstream.store.layout import extent
+from jupyter_logstream.store.writer import LogWriter
+from jupyter_logstream.workload import FINAL, IdSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_logstream.workload import Status
+
+TRACED = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace, which kills a process at its nth call")
+POINTS = {"write": 40, "fsync": 5, "rename": 5, "unlink": 5, "ftruncate": 3}
+"""So many calls of a kind a run has at least: where it has fewer, the test does not test what it says."""
+
+
+@TRACED
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("call", POINTS)
+def test_a_runner_killed_at_any_of_its_writes_leaves_a_log_that_opens_by_itself_and_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    shrink(monkeypatch, SEGMENT, INDEX_SEGMENT)
+    killed, survived = crash_at_each(tmp_path, call)
+    assert len(killed) >= POINTS[call]
+    for folder in killed:
+        assert_goes_on(folder, tmp_path / "again")
+    asyncio.run(assert_recovered(tmp_path / "store", killed, survived))
+
+
+@TRACED
+@pytest.mark.timeout(300)
+def test_a_runner_whose_fsync_errs_goes_on_or_is_lost_with_the_cause_and_never_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch, SEGMENT, INDEX_SEGMENT)
+    streams, ids = tmp_path / "store" / "streams", IdSource()
+    streams.mkdir(parents=True)
+    for number in count(1):
+        folder = Folder(streams / ids.new())
+        program = [sys.executable, "-S", str(HERE / "piecemeal.py"), str(folder.path)]
+        if "INJECTED" not in run_traced(folder, program, f"fsync:error=EIO:when={number}"):
+            break
+    assert number > POINTS["fsync"]
+    states = asyncio.run(recovered(tmp_path / "store"))
+    assert [status.error is not None for status in states] == [status.state == "lost" for status in states]
+    assert all("Input/output error" in (status.error or "Input/output error") for status in states)
+    assert [status.state for status in states].count("lost") >= 3
+    for name in sorted(path.name for path in streams.iterdir()):
+        assert_right(Folder(streams / name), served(tmp_path / "store", name))
+
+
+async def recovered(root: Path) -> list[Status]:
+    """What a server finds."""
+    server = Server(root, LocalBackend(grace=0.5))
+    try:
+        await server.engine.recover()
+        return [await server.end(stream) for stream in server.store.streams()]
+    finally:
+        await server.stop()
+
+
+def crash_at_each(root: Path, call: str) -> tuple[list[Folder], Folder]:
+    """Runs of one program, of which the nth was killed at the nth call; and the one that had no more of them.
+
+    Without what was killed before it could begin: that waits as it did, and the next server starts it.
+    """
+    streams, ids, killed = root / "store" / "streams", IdSource(), []
+    streams.mkdir(parents=True)
+    for number in count(1):
+        folder = Folder(streams / ids.new())
+        program = [sys.executable, "-S", str(HERE / "piecemeal.py"), str(folder.path)]
+        if not run_killed(folder, program, call, number):
+            return killed, folder
+        if folder.control.exists():
+            killed.append(folder)
+        else:
+            assert not read(folder, "sent.stdout")
+            shutil.rmtree(folder.path)
+    raise AssertionError
+
+
+async def assert_recovered(root: Path, killed: list[Folder], survived: Folder) -> None:
+    """A server finds them all: each is lost (or had ended), with all its lines; none is run again."""
+    server = Server(root, LocalBackend(grace=0.5))
+    try:
+        await server.engine.recover()
+        for folder in [*killed, survived]:
+            status = await server.end(folder.id)
+            assert status.state in ({"lost", "succeeded"} if folder in killed else {"succeeded"}), folder.complaints
+            assert status.error == ("its runner was killed" if status.state == "lost" else None)
+            assert server.engine.get(folder.id).lines == server.store.read(folder.id, 0, 0).end
+    finally:
+        await server.stop()
+    for folder in [*killed, survived]:
+        assert_right(folder, served(root, folder.id))
+        assert folder.read_status()[0].state in FINAL
+
+
+def assert_goes_on(folder: Folder, root: Path) -> None:
+    """A copy of it, opened by the next writer as it is, takes more lines and ends.
+
+    Not behind a half line of a program that has ended: it may be a record already.
+    """
+    copy = Folder(root / "streams" / folder.id)
+    shutil.copytree(folder.path, copy.path, ignore=shutil.ignore_patterns("control"))
+    log, ended = LogWriter(copy.path, keep=KEEP), (folder.path / "sent.all").exists()
+    for source in OUTPUT:
+        end = extent(copy.path, source)[1]
+        added = b"" if ended else b"".join(b"%s afterwards %d\n" % (source.encode(), i) for i in range(10))
+        (copy.path / f"sent.{source}").write_bytes(read(folder, f"sent.{source}")[:end] + added)
+        log.write(source, added)
+    log.close()
+    assert_right(copy, served(root, copy.id))

@@ -1,0 +1,77 @@
+"""A server killed at each call by which it changes something: its successor has all that was said to be done, whole."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from server.engine.mortal import OLD
+from server.engine.server_side import Server
+from server.running import kill_runners
+from server.waiting import eventually
+
+from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.records import Record
+from jupyter_logstream.workload import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def lives(tmp_path: Path) -> Iterator[list[Path]]:
+    """What each life has left, the last one whole."""
+    try:
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        subprocess.run([sys.executable, "-m", "server.engine.mortal", str(tmp_path)], env=env, check=True)
+        yield sorted(tmp_path.iterdir(), key=lambda path: int(path.name))
+    finally:
+        kill_runners(tmp_path)
+
+
+@pytest.mark.timeout(600)
+async def test_a_server_killed_at_any_of_its_writes_leaves_no_workload_half_made_or_half_gone(
+    lives: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(lives) > 50
+    for life in lives:
+        server = Server(life / "store", LocalBackend(grace=0.5))
+        await server.engine.recover()
+        await assert_right(server, life)
+        await server.stop()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def assert_right(server: Server, life: Path) -> None:
+    """All that was told to be done is; what was not told is done or not, but never half."""
+    known = {workload.id: workload for workload in server.engine.page(STATES, 1000, None)[0]}
+    assert sorted(known) == server.store.streams()
+    said = [json.loads(line) for line in (life / "said").read_text().splitlines()]
+    told = {done: {workload for what, workload in said if what == done} for done in ("made", "asked to go", "gone")}
+    assert told["made"] - told["asked to go"] <= set(known)
+    assert not told["gone"] & set(known)
+    for workload_id, workload in known.items():
+        if workload.spec.backend == "external":
+            ended = ["succeeded", workload_id] in said
+            assert workload.status.state == "succeeded" if ended else workload.status.state in {"running", "succeeded"}
+            expected = [[], ["m0", "m1", "m2"]]
+            assert server.lines(workload_id) in (expected[1:] if ["published", workload_id] in said else expected)
+            if not workload.status.final:
+                if not (server.folder(workload_id).path / "end").exists():  # else its end had begun, and is asked again
+                    server.store.append(workload_id, [Record(0, 1e12, "info", "afterwards", source="log")])
+                await server.engine.end(workload_id, "succeeded")
+                assert (await server.end(workload_id)).state == "succeeded"
+        elif workload_id != OLD:
+            if not workload.status.final and workload.spec.stdin and workload.status.state == "running":
+                await server.engine.cancel(workload_id)
+            await eventually(lambda i=workload_id: server.engine.get(i).status.final)  # type: ignore[misc]
+            assert server.engine.get(workload_id).status.state != "failed"
+            assert server.lines(workload_id) in ([], ["a"], ["b"])
+    await eventually(lambda: OLD not in server.store.streams())
+    await eventually(lambda: not list((server.store.root / "streams").glob(".*")))
