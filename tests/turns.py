@@ -23,8 +23,33 @@ SERVERS = {"lab", "notebook", "both", "labextension", "anywidget"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with a browser come last: it leaves an event loop running, which others would not bear."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Those with a browser come last: it leaves an event loop running, which others would not bear.
+
+    Of these, what takes long is handed out first (by the time limits that tests have, then by how many they are): a
+    process that has nothing left to do waits only for something short.
+    """
+    scopes: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        scopes.setdefault(scope_of(item.nodeid), []).append(item)
+
+    def turn(item: pytest.Item) -> tuple[float, ...]:
+        if item.get_closest_marker("browser") is None:
+            return (0,)
+        scope = scopes[scope_of(item.nodeid)]
+        return (1, -max(_limit(other) for other in scope), -len(scope))
+
+    items.sort(key=turn)
+
+
+def _limit(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker is not None else 0.0
+
+
+def scope_of(nodeid: str) -> str:
+    """Which tests go to one process is read off their names: more is not known where they are handed out."""
+    file, _, test = nodeid.partition("::")
+    return " ".join([file, *sorted(SERVERS & set(re.split(r"[\[\]-]", test)))])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -34,14 +59,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 
 
 class ByServer(LoadScopeScheduling):
-    """Which tests go to one process is read off their names: more is not known where they are handed out.
+    """By `scope_of`, in the order in which tests were collected.
 
     Not `--dist loadgroup`: in pytest 9.2 and xdist 3.8, tests with a group are handed out as if they had none.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, test = nodeid.partition("::")
-        return " ".join([file, *sorted(SERVERS & set(re.split(r"[\[\]-]", test)))])
+        return scope_of(nodeid)
 
 
 def _alone(item: pytest.Item | None) -> bool:
