@@ -32,12 +32,18 @@ WALK = """async (host) => {
       if (moved && rows.every(([, text]) => text !== "")) break;
     }
     const news = rows.filter(([seq]) => seq > last);
-    if (news.length === 0) return found;
+    if (news.length === 0) break;
     found.push(...news);
     last = news.at(-1)[0];
   }
-  return found;
+  return JSON.stringify(found);
 }"""
+
+
+def walk(view: Locator) -> list[list[Any]]:
+    """Page through a log of no empty lines from its beginning, by keys: [seq, text] of every row, as they stand."""
+    found: list[list[Any]] = json.loads(view.evaluate(WALK))  # as text: the driver looks at each value of a list
+    return found
 
 
 class NotebookPage:
@@ -148,10 +154,9 @@ class NotebookPage:
         return self.views.nth(view).locator("[data-seq]")
 
     def walk(self, view: int = 0) -> list[list[Any]]:
-        """Page through a log of no empty lines from its beginning, by keys: [seq, text] of every row, as they stand."""
+        """As `walk`, of a view."""
         self.page.bring_to_front()  # a tab behind another one paints once a second
-        found: list[list[Any]] = self.views.nth(view).evaluate(WALK)
-        return found
+        return walk(self.views.nth(view))
 
     def wait_for(self, state: str | None = None, lines: int | None = None, view: int = 0, timeout: float = 40) -> None:
         """Wait until a view is in a state and says that it has (at least) so many lines."""

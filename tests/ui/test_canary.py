@@ -13,7 +13,7 @@ from server.running import kill_runners
 from server.waiting import until
 from serving import jupyter
 from ui.bare_page import BarePage
-from ui.notebook_page import WALK
+from ui.notebook_page import walk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_the_page_shows_every_line_once_though_its_server_is_killed_and_stopped(
             done = "document.querySelector('[data-logstream]').dataset.state === 'done'"
             page.wait_for_function(done, timeout=60_000)
             until(lambda: bare.view.get_attribute("data-lines") == str(sent))
-            found = bare.view.evaluate(WALK)
+            found = walk(bare.view)
             assert [seq for seq, _ in found] == list(range(1, sent + 1))
             verdict = compare(canary.run, sent, [text for _, text in found])
             assert verdict.faults == {}, str(verdict)
