@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from serving import Server, jupyter
 from ui.bare_page import BarePage
 from ui.browser import find
+from ui.kept_tabs import HEIGHT, WIDTH, KeptTabs, leave
 from ui.notebook_page import NotebookPage
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-OPTIONS = ("--expose-app-in-browser",)
+OPTIONS = (
+    "--expose-app-in-browser",
+    # Else JupyterLab's page asks, whenever it is opened, for a check that starts node.
+    "--ServerApp.tornado_settings={'page_config_data': {'buildCheck': False}}",
+)
 
 WITHOUT_SHARED_WORKERS = "delete window.SharedWorker"
 """For a page that has to do without them, as in some browsers."""
@@ -84,18 +89,49 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def page(browser: Browser, tmp_path: Any) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
+def page(browser: Browser) -> Iterator[Page]:
+    """A new tab of a context of its own."""
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
     page = context.new_page()
     yield page
     context.close()
 
 
+@pytest.fixture(scope="module")
+def kept_tabs(browser: Browser) -> Iterator[KeptTabs]:
+    tabs = KeptTabs(browser)
+    yield tabs
+    tabs.close()
+
+
 @pytest.fixture
-def notebook(page: Page, server: Server) -> Iterator[Callable[..., NotebookPage]]:
-    """`notebook(cell, ...)`: make and open one; afterwards its kernels and workloads are gone."""
+def tabs(kept_tabs: KeptTabs) -> Iterator[KeptTabs]:
+    """Tabs to be had one by one; afterwards they are empty again."""
+    yield kept_tabs
+    kept_tabs.clear()
+
+
+@pytest.fixture
+def new_tab(request: pytest.FixtureRequest, tabs: KeptTabs) -> Callable[..., Page]:
+    """`new_tab(width=..., height=...)`: one that is kept; the first is `page` in a test that asks for a new one."""
+    own = [request.getfixturevalue("page")] if "page" in request.fixturenames else []
+
+    def take(width: int = WIDTH, height: int = HEIGHT) -> Page:
+        if not own:
+            return tabs.take(width, height)
+        page: Page = own.pop()
+        page.set_viewport_size({"width": width, "height": height})
+        return page
+
+    return take
+
+
+@pytest.fixture
+def notebook(new_tab: Callable[..., Page], server: Server) -> Iterator[Callable[..., NotebookPage]]:
+    """`notebook(cell, ...)`: make and open one, in the same tab if another was; afterwards all they started is gone."""
+    page = new_tab()
     yield partial(NotebookPage, page, server)
-    page.goto("about:blank")
+    leave(page)
     for session in server.http.get(f"{server.url}api/sessions").json():
         server.http.delete(f"{server.url}api/sessions/{session['id']}")
     server.end_workloads()
@@ -109,18 +145,15 @@ def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def bare(browser: Browser, plain_server: Server) -> Iterator[Callable[..., BarePage]]:
+def bare(new_tab: Callable[..., Page], plain_server: Server) -> Iterator[Callable[..., BarePage]]:
     """`bare(theme=..., width=...)`: a page with nothing but a log view; afterwards its workloads are gone."""
-    contexts = []
 
     def open_page(*, theme: str = "light", width: int = 900, fragment: str = "") -> BarePage:
-        permissions = ["clipboard-read", "clipboard-write"]
-        contexts.append(browser.new_context(viewport={"width": width, "height": 700}, permissions=permissions))
-        page = BarePage(contexts[-1].new_page(), plain_server, theme=theme)
+        tab = new_tab(width=width, height=700)
+        tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = BarePage(tab, plain_server, theme=theme)
         page.open(fragment)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
     plain_server.end_workloads()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from serving import Server
     from tcp_proxy import TcpProxy
+    from ui.kept_tabs import KeptTabs
 
     Open = Callable[..., NotebookPage]
 
@@ -112,8 +113,8 @@ class Watched:
 
 
 @pytest.fixture
-def watched(page: Page, server: Server, proxy: TcpProxy) -> Iterator[Watched]:
-    with _watching(page, server) as watched:
+def watched(tabs: KeptTabs, server: Server, proxy: TcpProxy) -> Iterator[Watched]:
+    with _watching(tabs.take(), server) as watched:
         yield watched
 
 

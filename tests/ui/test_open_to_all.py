@@ -67,6 +67,7 @@ sys.stderr.write('\\n')
 """
 
 
+@pytest.mark.usefixtures("page")  # a script of its own
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
 def test_axe_finds_nothing_in_any_state(theme, bare: Open):
     page = bare(theme=theme)
@@ -78,7 +79,7 @@ def test_axe_finds_nothing_in_any_state(theme, bare: Open):
     page.show(page.start("sleep 60"))
     expect(page.view).to_have_attribute("data-state", "live")
     check("empty")
-    live = page.python(RUN + "time.sleep(60)")
+    live = page.python(RUN + "time.sleep(600)")
     page.show(live)
     expect(page.view.get_by_role("progressbar").first).to_be_visible(timeout=20_000)
     check("live, with steps, a bar and curves")
@@ -122,10 +123,11 @@ def test_axe_finds_nothing_in_any_state(theme, bare: Open):
     check("lost")
 
 
+@pytest.mark.usefixtures("page")  # emulated media
 def test_who_wants_no_motion_gets_none(bare: Open):
     page = bare()
     page.page.emulate_media(reduced_motion="reduce")
-    page.show(page.python("import time; print('a'); time.sleep(60)"))
+    page.show(page.python("import time; print('a'); time.sleep(600)"))
     expect(page.view).to_have_attribute("data-state", "live")
     names = page.view.locator(".badge .icon").evaluate_all("its => its.map(it => getComputedStyle(it).animationName)")
     assert set(names) == {"none"}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Page
+    from ui.kept_tabs import KeptTabs
 
 pytestmark = pytest.mark.browser
 
@@ -39,9 +40,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
 
 
 @pytest.fixture
-def remote(page: Page, servers: tuple[Server, Server]) -> BarePage:
+def remote(tabs: KeptTabs, servers: tuple[Server, Server]) -> BarePage:
     Foreign.tries = 0
-    shown = BarePage(page, servers[0])
+    shown = BarePage(tabs.take(), servers[0])
     shown.open()
     return shown
 

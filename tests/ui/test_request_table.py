@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator
+    from ui.kept_tabs import KeptTabs
     from ui.notebook_page import NotebookPage
 
     Open = Callable[..., NotebookPage]
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.browser
 
 LLM_SERVER = Path(__file__).parents[2] / "notebooks" / "llm_server.py"
 KEY = "sk-a-vendors-key-of-the-tests"
+SERVERS = [("lab", "/"), ("notebook", "/user/x/")]
 CELL = "from jupyter_logstream import RequestTable\nRequestTable({})"
 
 
@@ -40,7 +42,7 @@ def llm() -> Iterator[str]:
     process.wait(10)
 
 
-@pytest.fixture(scope="module", params=[("lab", "/"), ("notebook", "/user/x/")], ids=["lab", "notebook"])
+@pytest.fixture(scope="module", params=SERVERS, ids=["lab", "notebook"])
 def server(llm: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     kind, base_url = request.param
     folder = tmp_path_factory.mktemp(kind)
@@ -199,7 +201,8 @@ def test_several_tables_and_tabs_show_the_same_over_one_connection(notebook: Ope
     other.close()
 
 
-def test_logs_and_requests_of_a_page_come_over_one_connection(page: Page, server: Server):
+def test_logs_and_requests_of_a_page_come_over_one_connection(tabs: KeptTabs, server: Server):
+    page = tabs.take()
     bare = BarePage(page, server)
     bare.open()
     workload = bare.start("echo here; sleep 60")
@@ -222,12 +225,13 @@ def test_logs_and_requests_of_a_page_come_over_one_connection(page: Page, server
     server.end_workloads()
 
 
+@pytest.mark.parametrize("server", SERVERS[:1], ids=["lab"], indirect=True, scope="module")  # the page is our own
 @pytest.mark.parametrize("width", [1100, 760, 420])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_in_it_shuts_anybody_out(page: Page, server: Server, theme: str, width: int):
+def test_nothing_in_it_shuts_anybody_out(tabs: KeptTabs, server: Server, theme: str, width: int):
     for model in "tiny", "nobody":
         ask(server, model)
-    page.set_viewport_size({"width": width, "height": 800})
+    page = tabs.take(width, 800)
     bare = BarePage(page, server, theme=theme)
     bare.open()
     host = bare.show_requests()

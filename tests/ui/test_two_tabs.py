@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext
     from serving import Server
+    from ui.kept_tabs import KeptTabs
 
     Open = Callable[..., NotebookPage]
 
@@ -63,16 +64,28 @@ def end_all(server: Server) -> None:
 
 
 @pytest.fixture
-def context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1000, "height": 700})
-    yield context
-    context.close()
+def all_ended(server: Server) -> Iterator[None]:
+    yield
     end_all(server)
 
 
 @pytest.fixture
-def tab(context: BrowserContext, server: Server) -> Open:
-    """`tab(cell, ...)`: a new one, with a new notebook and a kernel of its own."""
+def tab(all_ended: None, tabs: KeptTabs, server: Server) -> Open:
+    """`tab(cell, ...)`: another one, with a new notebook and a kernel of its own."""
+    return lambda *cells: NotebookPage(tabs.take(1000, 700), server, *cells)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One of its own, for what cannot be taken back."""
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def own_tab(all_ended: None, context: BrowserContext, server: Server) -> Open:
+    """As `tab`, in `context`."""
     return lambda *cells: NotebookPage(context.new_page(), server, *cells)
 
 
@@ -137,10 +150,10 @@ def test_a_tab_that_crashes_takes_its_stream_along_and_the_other_goes_on(tab: Op
     assert connections(server) == 1
 
 
-def test_a_worker_that_dies_is_replaced_by_another_that_goes_on(tab: Open, context: BrowserContext, server: Server):
+def test_a_worker_that_dies_is_replaced_by_another_that_goes_on(tab: Open, browser: Browser, server: Server):
     tabs = [live(tab) for _ in range(2)]
     before = [lines(one) for one in tabs]
-    devtools = context.browser.new_browser_cdp_session()
+    devtools = browser.new_browser_cdp_session()
     found = devtools.send("Target.getTargets")["targetInfos"]
     (worker,) = [it["targetId"] for it in found if it["type"] == "shared_worker" and "hub-worker" in it["url"]]
     devtools.send("Target.closeTarget", {"targetId": worker})
@@ -151,10 +164,10 @@ def test_a_worker_that_dies_is_replaced_by_another_that_goes_on(tab: Open, conte
     assert (connections(server), streams(server)) == (1, 2)
 
 
-def test_a_tab_that_the_browser_freezes_keeps_nobody_waiting_and_catches_up(tab: Open, context: BrowserContext):
+def test_a_tab_that_the_browser_freezes_keeps_nobody_waiting_and_catches_up(tab: Open):
     frozen, other = live(tab), live(tab)
     other.page.evaluate(NOTE_STATES)
-    devtools = context.new_cdp_session(frozen.page)
+    devtools = frozen.page.context.new_cdp_session(frozen.page)
     devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
     other.wait_for("live", lines=lines(other) + 40)
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
@@ -241,9 +254,11 @@ def test_the_list_of_workloads_and_the_servers_log_come_over_the_same_connection
     assert connections(server) == 1
 
 
-def test_a_browser_without_shared_workers_has_a_connection_per_tab(tab: Open, context: BrowserContext, server: Server):
+def test_a_browser_without_shared_workers_has_a_connection_per_tab(
+    own_tab: Open, context: BrowserContext, server: Server
+):
     context.add_init_script(WITHOUT_SHARED_WORKERS)
-    tabs = [live(tab) for _ in range(2)]
+    tabs = [live(own_tab) for _ in range(2)]
     grows(*tabs)
     assert connections(server) == 2
     tabs[0].page.close()
@@ -252,13 +267,13 @@ def test_a_browser_without_shared_workers_has_a_connection_per_tab(tab: Open, co
 
 
 def test_a_page_whose_worker_cannot_be_loaded_has_its_own_connection(
-    tab: Open, context: BrowserContext, server: Server
+    own_tab: Open, context: BrowserContext, server: Server
 ):
     context.add_init_script(
         "const Real = SharedWorker;"
         "SharedWorker = function (url, how) { return new Real(String(url).replace('hub-worker', 'none'), how); };"
     )
-    grows(live(tab))
+    grows(live(own_tab))
     assert connections(server) == 1
 
 

@@ -13,18 +13,18 @@ from ui.notebook_page import NotebookPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-    from playwright.sync_api import Browser
     from serving import Server
+    from ui.kept_tabs import KeptTabs
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    quiet_news(tmp_path)
-    with jupyter(tmp_path, kind="notebook", options=OPTIONS) as server:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("faults")
+    quiet_news(folder)
+    with jupyter(folder, kind="notebook", options=OPTIONS) as server:
         yield server
 
 
@@ -33,6 +33,7 @@ def proxy(server: Server) -> Iterator[TcpProxy]:
     with proxied(server.port) as proxy:
         server.page_port = proxy.port
         yield proxy
+    server.page_port = 0
 
 
 def killed_and_restarted(server: Server, proxy: TcpProxy, seen: Callable[[str], None]) -> None:
@@ -49,17 +50,16 @@ def cut_ten_times(server: Server, proxy: TcpProxy, seen: Callable[[str], None]) 
 
 @pytest.mark.parametrize("fault", [killed_and_restarted, cut_ten_times], ids=lambda fault: fault.__name__)
 def test_two_tabs_miss_no_line_and_show_none_twice_when_their_server_is(
-    fault: Callable[..., None], browser: Browser, server: Server, proxy: TcpProxy
+    fault: Callable[..., None], tabs: KeptTabs, server: Server, proxy: TcpProxy
 ):
-    stop = server.folder / "stop"
+    stop = server.folder / f"stop-{fault.__name__}"
     script = f"i=0; while [ ! -e {stop} ]; do i=$((i+1)); echo line $i; sleep 0.05; done"
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
-    one = NotebookPage(context.new_page(), server, f"from jupyter_logstream import run\nrun({script!r})")
+    one = NotebookPage(tabs.take(), server, f"from jupyter_logstream import run\nrun({script!r})")
     one.run()
     one.wait_for("live", lines=5)
     shared = one.views.first.get_attribute("data-workload")
     other = NotebookPage(
-        context.new_page(),
+        tabs.take(),
         server,
         f"from jupyter_logstream import attach, run\nattach({shared!r})",
         f"run({script!r})",
@@ -89,4 +89,5 @@ def test_two_tabs_miss_no_line_and_show_none_twice_when_their_server_is(
         workload = tab.views.nth(view).get_attribute("data-workload")
         written = server.get(f"workloads/{workload}")["lines"]
         assert tab.walk(view) == [[i, f"line {i}"] for i in range(1, written + 1)]
-    context.close()
+    for tab in (one, other):
+        tab.shut_down_kernel()
