@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.notebook_page import NotebookPage
+    from playwright.sync_api import Locator
+    from ui.bare_page import BarePage
 
-    Open = Callable[..., NotebookPage]
+    Open = Callable[..., BarePage]
 
 pytestmark = pytest.mark.browser
 
@@ -21,14 +23,20 @@ STEPS = (
 )
 
 
-def test_the_steps_of_a_log_say_how_they_stand_and_lead_to_their_first_lines(notebook: Open):
-    page = notebook(f"from jupyter_logstream import run\nrun({STEPS!r})")
-    page.run()
-    page.wait_for("live", lines=605)
-    view = page.views.first
-    view.locator(".steps-open").click()
+def shown(bare: Open) -> Locator:
+    """The view of a workload that is in its third step."""
+    page = bare()
+    page.show(page.start(STEPS))
+    expect(page.view).to_have_attribute("data-state", "live")
+    page.has_lines(605)
+    page.view.locator(".steps-open").click()
+    expect(page.view.locator(".step-jump")).to_have_count(3)
+    return page.view
+
+
+def test_the_steps_of_a_log_say_how_they_stand_and_lead_to_their_first_lines(bare: Open):
+    view = shown(bare)
     items = view.locator(".step-jump")
-    page.eventually(lambda: items.count() == 3, "three steps")
     said = [items.nth(i).get_attribute("title") or "" for i in range(3)]
     assert [(title.split()[0], title.rpartition(", ")[2]) for title in said] == [
         ("load", "Done"),
@@ -37,22 +45,17 @@ def test_the_steps_of_a_log_say_how_they_stand_and_lead_to_their_first_lines(not
     ]
     items.nth(1).click()
     hit = view.locator(".row[data-hit]")
-    page.eventually(lambda: hit.count() == 1 and hit.get_attribute("data-seq") == "302", "the step's first line")
-    assert hit.inner_text().strip() == "::step:: check"
+    expect(hit).to_have_attribute("data-seq", "302")
+    expect(hit).to_have_text("::step:: check")
 
 
-def test_a_step_is_folded_to_the_line_that_opens_it(notebook: Open):
-    page = notebook(f"from jupyter_logstream import run\nrun({STEPS!r})")
-    page.run()
-    page.wait_for("live", lines=605)
-    view = page.views.first
-    view.locator(".steps-open").click()
+def test_a_step_is_folded_to_the_line_that_opens_it(bare: Open):
+    view = shown(bare)
     view.locator(".step-jump").nth(0).click()
     opener = view.locator('.row[data-seq="1"]')
-    page.eventually(lambda: opener.count() == 1, "the step's first line")
     opener.locator(".fold").click()
-    page.eventually(lambda: view.locator('.row[data-seq="2"]').count() == 0, "its lines folded away")
-    page.eventually(lambda: view.locator('.row[data-seq="302"]').count() == 1, "the next step right below it")
-    assert opener.locator(".fold").get_attribute("aria-label") == "Unfold: load · 301 lines"
+    expect(view.locator('.row[data-seq="2"]')).to_have_count(0)
+    expect(view.locator('.row[data-seq="302"]')).to_have_count(1)  # the next step, right below it
+    expect(opener.locator(".fold")).to_have_attribute("aria-label", "Unfold: load · 301 lines")
     opener.locator(".fold").click()
-    page.eventually(lambda: view.locator('.row[data-seq="2"]').count() == 1, "its lines again")
+    expect(view.locator('.row[data-seq="2"]')).to_have_count(1)
