@@ -163,7 +163,7 @@ def test_at_its_end_a_view_shown_by_its_widget_is_left_as_it_is(notebook: Open):
 
 @of(*BY_LABEXTENSION)
 def test_a_reload_while_the_kernel_is_busy_shows_new_lines_at_once(notebook: Open):
-    page = notebook(showing(UNENDING), "import time\ntime.sleep(60)")
+    page = notebook(showing(UNENDING), "import time\ntime.sleep(600)")
     page.run(0)
     lines_grow(page)
     page.save()
@@ -318,6 +318,8 @@ def test_twenty_runs_a_move_and_an_undone_delete_leave_one_view_and_at_most_one_
     for _ in range(20):
         page.run()
     page.wait_for("live", lines=1)
+    page.eventually(lambda: server.get("info")["open_streams"] == 1, "one stream")
+    assert page.views.count() == 1
     page.select(0)
     page.command("notebook:move-cell-down")
     page.wait_for("live", lines=2)
@@ -342,9 +344,10 @@ def test_what_is_cleared_or_deleted_lets_go_of_its_stream(command, notebook: Ope
     page = notebook(showing(UNENDING), "1")
     page.run()
     page.wait_for("live", lines=1)
+    assert server.get("info")["open_streams"] == 1
     page.select(0)
     page.command(command)
-    page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
+    page.eventually(lambda: server.get("info")["connections"] == server.get("info")["open_streams"] == 0, "no stream")
 
 
 @of(*BY_LABEXTENSION, kinds=KINDS[:1])
