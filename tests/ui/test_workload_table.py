@@ -207,11 +207,12 @@ def test_after_a_restart_of_the_server_it_is_back_by_itself_and_was_never_empty(
 def test_it_is_open_to_all_in_every_theme(theme, notebook: Open, server: Server):
     page, table = shown(notebook)
     running, failed = start(server, UNENDING), start(server, "echo ERROR no; exit 2")
-    start(server, "echo fine")
+    fine = start(server, "echo fine")
     page.eventually(lambda: table.cell(failed, "state").startswith("Failed"), "failed")
+    page.eventually(lambda: table.cell(fine, "state") == "Done", "done")
     page.command("apputils:change-theme", theme=theme)
     page.eventually(lambda: page.page.evaluate("document.body.dataset.jpThemeName") == theme, theme)
-    page.page.wait_for_timeout(3000)  # what has changed is marked for a while, and fades
+    table.settles()
     assert table.violations() == []
     table.toggle(running)
     page.eventually(lambda: table.log(running).get_attribute("data-state") == "live", "live")

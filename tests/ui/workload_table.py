@@ -54,6 +54,12 @@ class Table:
         self.host.wait_for(timeout=30_000)
         self.page.eventually(lambda: self.host.get_attribute("data-state") == state, state)
 
+    def settles(self) -> None:
+        """Wait until nothing is marked any more as changed of late, and the marks have faded."""
+        marked = """(host) => host.shadowRoot.querySelector('[data-fresh="true"]') !== null
+             || host.shadowRoot.getAnimations().some((it) => it instanceof CSSTransition)"""
+        self.page.eventually(lambda: not self.host.evaluate(marked), "nothing marked")
+
     def violations(self) -> list[Any]:
         """What axe finds fault with, in the table as it stands."""
         self.page.page.evaluate(AXE.read_text())
