@@ -50,13 +50,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def proxy(server: Server) -> Iterator[TcpProxy]:
-    """Pages that are opened now reach the server by it."""
+@pytest.fixture(scope="module")
+def kept_proxy(server: Server) -> Iterator[TcpProxy]:
+    """One for all tests: at another port a browser would have to compile the page anew."""
     with proxied(server.port) as proxy:
         server.page_port = proxy.port
         yield proxy
     server.page_port = 0
+
+
+@pytest.fixture
+def proxy(kept_proxy: TcpProxy) -> Iterator[TcpProxy]:
+    """Pages reach the server by it; as yet it is a wire, and has cut nothing."""
+    kept_proxy.cuts = 0
+    yield kept_proxy
+    kept_proxy.refuse()
+    kept_proxy.behave()
+    kept_proxy.listen()
 
 
 class Watched:
