@@ -39,6 +39,8 @@ WALK = """async (host) => {
   return JSON.stringify(found);
 }"""
 
+TOLD = "(hosts, n) => hosts[n] && [hosts[n].dataset.state, hosts[n].dataset.lines]"
+
 
 def walk(view: Locator) -> list[list[Any]]:
     """Page through a log of no empty lines from its beginning, by keys: [seq, text] of every row, as they stand."""
@@ -160,16 +162,16 @@ class NotebookPage:
 
     def wait_for(self, state: str | None = None, lines: int | None = None, view: int = 0, timeout: float = 40) -> None:
         """Wait until a view is in a state and says that it has (at least) so many lines."""
-        host = self.views.nth(view)
-        host.wait_for(state="attached", timeout=timeout * 1000)
-        self.eventually(
-            lambda: (
-                (state is None or host.get_attribute("data-state") == state)
-                and (lines is None or int(host.get_attribute("data-lines") or 0) >= lines)
-            ),
-            f"{state=} {lines=}",
-            timeout,
-        )
+
+        def is_so() -> bool:
+            told = self.views.evaluate_all(TOLD, view)  # both at once: asking again and again costs the page time
+            return (
+                told is not None
+                and (state is None or told[0] == state)
+                and (lines is None or int(told[1] or 0) >= lines)
+            )
+
+        self.eventually(is_so, f"{state=} {lines=}", timeout)
 
     def eventually(self, true: Callable[[], bool], what: str, timeout: float = 40) -> None:
         """Wait until something holds; say what the page shows when it does not come to that."""
