@@ -82,7 +82,6 @@ ROWS = (
     _alone("1,000 readers: GET /api/status meanwhile, p99, ms", "less", 100),
     _alone("1,000 readers: kB of the server each", "less", 60),
     _alone("a quiet workload: wake-ups of its runner a second", "less", 0),
-    _alone("a quiet workload: wake-ups of the whole Jupyter server a second", "less", 0),
     _alone("server: growth after 10,000,000 lines read, MB", "less", 20),
     _alone("10,000 workloads: start of the server takes more, s", "less", 2),
     _alone("10,000 workloads: a page of the list, ms", "less", 100),
