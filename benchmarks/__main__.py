@@ -37,6 +37,7 @@ def main(chosen: list[str]) -> None:
     kept = Path(__file__).with_name("results.json")
     results: dict[str, float] = {}
     for name in chosen or PARTS:
+        print(f"{name} ...", file=sys.stderr, flush=True)
         results.update(PARTS[name].main())
     print(report.table(results))
     before = json.loads(kept.read_text()) if chosen else {}
