@@ -51,15 +51,20 @@ def look_again(log: LogWriter) -> None:
         file._open._looked = float("-inf")
 
 
+def write_in_turn(log: LogWriter) -> None:
+    """Ten records to each file."""
+    for i in range(1, 11):
+        log.write("stdout", lines(i, i + 1)[0])
+        log.write("stderr", lines(i, i + 1)[0])
+        log.publish([Record(0, 1e12, "info", f"note {i}", source="log")])
+
+
 @pytest.mark.parametrize("hand", HANDS)
 @pytest.mark.parametrize("name", ["stdout", "stderr", "notes"])
 def test_bytes_never_go_where_nobody_finds_them(root: Path, hand: Callable[[Path], None], name: str) -> None:
     folder = folder_of(root)
     log = LogWriter(folder)
-    for i in range(1, 11):
-        log.write("stdout", lines(i, i + 1)[0])
-        log.write("stderr", lines(i, i + 1)[0])
-        log.publish([Record(0, 1e12, "info", f"note {i}", source="log")])
+    write_in_turn(log)
     log.write("stdout", b"half a")
     hand(folder / f"{name}.000")
     look_again(log)
@@ -202,10 +207,7 @@ def test_what_lies_where_the_next_segment_goes_is_set_aside(root: Path, plant: C
 def test_all_files_at_once_may_lose_their_names(root: Path, hand: Callable[[Path], None]) -> None:
     folder = folder_of(root)
     log = LogWriter(folder)
-    for i in range(1, 11):
-        log.write("stdout", lines(i, i + 1)[0])
-        log.write("stderr", lines(i, i + 1)[0])
-        log.publish([Record(0, 1e12, "info", f"note {i}", source="log")])
+    write_in_turn(log)
     for name in "stdout", "stderr", "notes", "index":
         hand(folder / f"{name}.000")
     look_again(log)
