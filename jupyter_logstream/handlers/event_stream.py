@@ -118,8 +118,9 @@ class EventStreamHandler(LogStreamHandler):
             return
         self.write(block)
         del block  # the connection has it: a reader that takes its time costs one copy
+        sent = self.flush()
         try:
-            await asyncio.wait_for(self.flush(), STALLED)
+            await (sent if sent.done() else asyncio.wait_for(sent, STALLED))  # mostly the socket takes it at once
         except asyncio.TimeoutError:
             cut(self)
             raise StreamClosedError from None
