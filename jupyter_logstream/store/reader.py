@@ -234,8 +234,12 @@ class LogReader:
 
     def partials(self) -> list[Partial]:
         """The lines being written: what lies behind the last indexed byte of each source."""
-        found: list[Partial] = []
-        ends = self._last_ends()
+        try:
+            return list(self._unended(self._last_ends()))
+        except FileNotFoundError:  # deletion was quicker: the next reading says so
+            return []
+
+    def _unended(self, ends: Mapping[str, int]) -> Iterator[Partial]:
         for name in OUTPUT:
             size, start = extent(self._folder, name)[1], ends[name]
             if size > start:
@@ -243,8 +247,7 @@ class LogReader:
                 # A line ended meanwhile will be a record in a moment: what follows it is what is being written.
                 body = body[body.rfind(b"\n") + 1 :]
                 if body:
-                    found.append(Partial(name, clean(final_text(body).decode("utf-8", "replace")), b"\r" in body))
-        return found
+                    yield Partial(name, clean(final_text(body).decode("utf-8", "replace")), b"\r" in body)
 
     def covers(self) -> bool:
         """Whether the index goes to the end of the bytes, as that of an ended log must."""

@@ -269,20 +269,26 @@ class LogWriter:
 
         OSError (a full disk): it is still damaged, so that it is tried again.
         """
+        known, cut = self.lines, False
         self._indexed &= self._index.restore()
         for name, file in self._files.items():
             try:
                 file.check(now=True)
             except Damaged:
                 gone = file.size - file.left
+                cut |= gone > 0
                 if gone and self._indexed and name in OUTPUT:
                     self._finish_line(name)  # bytes of the line being written are gone, too
                 records = self._lost_in(name, file.left, file.size) if gone else 0
                 file.restore()
-                loss = f"{gone} bytes are lost, of {records} records" if gone else "nothing of it is lost"
+                whose = f"of {records} records" if self._indexed else f"and which of records 1 to {known} they were"
+                loss = f"{gone} bytes are lost, {whose}" if gone else "nothing of it is lost"
                 text = f"{name} was removed, cut or replaced while it was written: {loss}"
                 self._untold.append(_said(text, "error" if gone else "warn"))
         if not self._indexed:
+            if cut:  # numbers are for good: they go on behind all that there were
+                self._kept = Kept(known + 1, {name: file.size for name, file in self._files.items()})
+                self._kept.write(self._folder)
             self._index.close()
             self._index = IndexWriter(self._folder)
             self._mend()

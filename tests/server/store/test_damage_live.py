@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -339,3 +340,37 @@ def test_what_goes_with_the_last_line_is_told_at_the_end(root: Path) -> None:
     log.close()
     assert numbered(texts(root)) == [1, 2, 3]
     assert system(root) == ["stdout was removed, cut or replaced while it was written: nothing of it is lost"]
+
+
+@pytest.mark.parametrize("hand", [empty, shorten])
+def test_where_bytes_and_index_are_cut_at_once_numbers_go_on_behind_a_gap(
+    root: Path, hand: Callable[[Path], None]
+) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    log.write("stdout", b"".join(lines(1, 11)))
+    for name in "stdout", "index":
+        hand(folder / f"{name}.000")
+    look_again(log)
+    log.write("stdout", lines(11, 12)[0])
+    log.close()
+    told = served(root)
+    assert [r.seq for r in told] == list(range(11, 11 + len(told)))
+    assert numbered([r.message for r in told]) == [11]
+    (said,) = system(root)
+    assert said.endswith("and which of records 1 to 10 they were")
+    LogWriter(folder).release()
+    assert served(root) == told  # nothing to mend
+    with opened(root) as store:
+        assert store.read(ID, 0, 100).first == 11  # what readers are told as a gap
+
+
+def test_lines_being_written_of_a_log_that_is_gone_are_none(root: Path) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    log.write("stdout", b"half a line")
+    with opened(root) as store:
+        batch = store.read(ID, 0, 100)
+        assert [one.message for one in batch.partials()] == ["half a line"]
+        shutil.rmtree(folder)
+        assert batch.partials() == []
