@@ -80,6 +80,29 @@ def test_a_log_opens_in_place_over_the_same_connection_and_closes(notebook: Open
     assert log.count() == 0
 
 
+@in_lab
+@pytest.mark.parametrize("open_log", [True, False])
+def test_what_is_asked_before_deleting_is_read_whole_in_a_panel_as_narrow_as_it_begins(
+    notebook: Open, server: Server, open_log: bool
+):
+    page, table = shown(notebook)
+    page.page.set_viewport_size({"width": 1300, "height": 800})
+    workload = start(server, "echo one", name="one")
+    page.eventually(lambda: table.cell(workload, "state") == "Done", "ended")
+    row = table.row(workload)
+    if open_log:
+        table.toggle(workload)
+        row.locator(".act.ask").click()
+    else:
+        row.press("Delete")
+    page.eventually(lambda: row.get_attribute("data-asking") == "true", "asked")
+    around = row.bounding_box()
+    assert around and around["width"] < 280
+    for part in row.locator(".question, .sure .act").all():
+        box = part.bounding_box()
+        assert box and box["x"] >= around["x"] and box["x"] + box["width"] <= around["x"] + around["width"]
+
+
 def test_an_open_log_rests_with_the_panel(notebook: Open, server: Server):
     page, table = shown(notebook)
     workload = start(server, UNENDING)
