@@ -97,10 +97,12 @@ def test_what_is_asked_before_deleting_is_read_whole_in_a_panel_as_narrow_as_it_
         row.press("Delete")
     page.eventually(lambda: row.get_attribute("data-asking") == "true", "asked")
     around = row.bounding_box()
-    assert around and around["width"] < 280
+    assert around is not None
+    assert around["width"] < 280
     for part in row.locator(".question, .sure .act").all():
         box = part.bounding_box()
-        assert box and box["x"] >= around["x"] and box["x"] + box["width"] <= around["x"] + around["width"]
+        assert box is not None
+        assert around["x"] <= box["x"] <= around["x"] + around["width"] - box["width"]
 
 
 def test_an_open_log_rests_with_the_panel(notebook: Open, server: Server):
