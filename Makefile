@@ -25,7 +25,7 @@ UPSTREAMS := {'llm': {'url': 'http://$(LLM)/v1', 'headers': {'Authorization': 'B
 demo: install
 	$(BIN)/python -m jupyter lab --LogStream.upstreams="$(UPSTREAMS)" --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
-# So many processes run the tests; 0 is this one alone. tests/turns.py says who runs what.
+# So many processes run the tests; 0 is this one alone. tests/support/turns.py says who runs what.
 WORKERS ?= 2
 
 # A part that fails keeps no other from running. pytest has the last word.
@@ -79,4 +79,4 @@ $(LABEXTENSIONS)/jupyter-logstream: | $(VENV)/.python
 
 # The browser tests never skip: without a browser they fail, so one is installed.
 browser: $(VENV)/.python
-	$(BIN)/python tests/ui/browser.py --install
+	$(BIN)/python tests/support/browser.py --install

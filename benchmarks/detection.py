@@ -18,11 +18,11 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from jupyter_logstream.folder import Folder
-from jupyter_logstream.masking import Masker, secret_values
+from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.runner.runner import Runner
-from jupyter_logstream.store import marks
-from jupyter_logstream.workload import WorkloadSpec
+from jupyter_logstream.store.disk import entry_meta as marks
+from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.text.masking import Masker, secret_values
 
 LINES = 300_000
 LINE_BYTES = 100

@@ -11,7 +11,7 @@ import sys
 import time
 from statistics import median, quantiles
 
-from jupyter_logstream.sse import Decoder
+from jupyter_logstream.wire.sse import Decoder
 
 from .machine import TOKEN, Server, jupyter
 

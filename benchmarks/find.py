@@ -16,9 +16,9 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from serving import jupyter
-from ui.browser import find
-from ui.conftest import ARGS
+from support.browser import find
+from support.browser_options import ARGS
+from support.serving import jupyter
 
 from .view import MILLION, bare, written
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
-    from serving import Server
+    from support.serving import Server
 
 # Resolves with the ms since `since` until a hit with this text is painted, and until all are counted.
 UNTIL_FOUND = """([wanted, limit]) => new Promise((resolve) => {

@@ -25,7 +25,7 @@ from .throughput import LINES, ours
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-    from serving import Server as LabServer
+    from support.serving import Server as LabServer
 
 FLOOD, SHOWN = 300_000, 20_000
 _FLOOD = f"for i in range({FLOOD}): print('line', i, 'x' * 80)"
@@ -129,7 +129,7 @@ def in_the_page() -> dict[str, float]:
 
 
 def _shown(page: Page, server: LabServer, cell: str, last: str | None) -> tuple[float, float]:
-    from ui.notebook_page import NotebookPage  # noqa: PLC0415 - `page` has said where it lies
+    from support.notebook_page import NotebookPage  # noqa: PLC0415 - `page` has said where it lies
 
     notebook = NotebookPage(page, server, cell, "pass")
     notebook.run(1)  # the kernel is ready

@@ -17,16 +17,16 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from serving import jupyter
-from ui.browser import find
-from ui.conftest import ARGS, OPTIONS, quiet_news
-from ui.notebook_page import NotebookPage
+from support.browser import find
+from support.browser_options import ARGS, OPTIONS, quiet_news
+from support.notebook_page import NotebookPage
+from support.serving import jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Page
-    from serving import Server
+    from support.serving import Server
 
 LONG = 1_000_000
 OPENINGS = 5

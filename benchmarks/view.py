@@ -19,16 +19,16 @@ from playwright.sync_api import Error, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from serving import TOKEN, jupyter
-from ui.bare_page import BarePage
-from ui.browser import find
-from ui.conftest import ARGS
+from support.bare_page import BarePage
+from support.browser import find
+from support.browser_options import ARGS
+from support.serving import TOKEN, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
-    from serving import Server
+    from support.serving import Server
 
 HERE = Path(__file__).parent
 MILLION = 1_000_000

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-const given = fileURLToPath(new URL("test/jupyterlab.ts", import.meta.url));
+const given = fileURLToPath(new URL("test/support/jupyterlab.ts", import.meta.url));
 
 export default defineConfig({
   // The page gives us these at run time: nothing of them is installed.

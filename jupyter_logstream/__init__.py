@@ -5,20 +5,21 @@ It imports nothing at first: kernel, server and runner all start through here, a
 
 from __future__ import annotations
 
+from ._version import __version__
+
 TYPE_CHECKING = False  # type checkers read this name as true; importing it from typing would cost the runner 4 ms
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from jupyter_logstream.capturing.log_capture import LogHandler
-    from jupyter_logstream.capturing.marking import step
-    from jupyter_logstream.capturing.output_capture import capture
-    from jupyter_logstream.client import Workload, attach, run, workloads
-    from jupyter_logstream.outgoing import proxy_url, request_log
-    from jupyter_logstream.recording import record_requests
-    from jupyter_logstream.widgets import LogView, RequestTable, WorkloadTable
+    from jupyter_logstream.kernel.call_recorder import record_requests
+    from jupyter_logstream.kernel.client import Workload, attach, run, workloads
+    from jupyter_logstream.kernel.publish.capture import capture
+    from jupyter_logstream.kernel.publish.log_handler import LogHandler
+    from jupyter_logstream.kernel.publish.step import step
+    from jupyter_logstream.kernel.upstream_url import proxy_url, request_log
+    from jupyter_logstream.kernel.widgets import LogView, RequestTable, WorkloadTable
 
-__version__ = "0.1.0"
 __all__ = [
     "LogHandler",
     "LogView",
@@ -37,13 +38,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(["run", "workloads", "attach", "Workload"], "client"),
-    **dict.fromkeys(["LogView", "RequestTable", "WorkloadTable"], "widgets"),
-    **dict.fromkeys(["proxy_url", "request_log"], "outgoing"),
-    "LogHandler": "capturing.log_capture",
-    "capture": "capturing.output_capture",
-    "record_requests": "recording",
-    "step": "capturing.marking",
+    **dict.fromkeys(["run", "workloads", "attach", "Workload"], "kernel.client"),
+    **dict.fromkeys(["LogView", "RequestTable", "WorkloadTable"], "kernel.widgets"),
+    **dict.fromkeys(["proxy_url", "request_log"], "kernel.upstream_url"),
+    "LogHandler": "kernel.publish.log_handler",
+    "capture": "kernel.publish.capture",
+    "record_requests": "kernel.call_recorder",
+    "step": "kernel.publish.step",
 }
 
 
@@ -64,15 +65,15 @@ def __dir__() -> list[str]:
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     """Tell Jupyter Server where the extension is; only the server ever calls this."""
-    from jupyter_logstream.extension import LogStream  # noqa: PLC0415  # heavy, and only the server's
+    from jupyter_logstream.server.extension import LogStream  # noqa: PLC0415  # heavy, and only the server's
 
-    return [{"module": "jupyter_logstream.extension", "app": LogStream}]
+    return [{"module": "jupyter_logstream.server.extension", "app": LogStream}]
 
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext jupyter_logstream`: our magics; and cells that run again let go of their views from the first on."""
-    from jupyter_logstream.magics import register  # noqa: PLC0415  # heavy, and only the kernel's
-    from jupyter_logstream.widgets import close_on_rerun  # noqa: PLC0415  # as above
+    from jupyter_logstream.kernel.magics import register  # noqa: PLC0415  # heavy, and only the kernel's
+    from jupyter_logstream.kernel.widgets import close_on_rerun  # noqa: PLC0415  # as above
 
     register(shell)
     close_on_rerun(shell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-pytest_plugins = ["turns", "pytest_jupyter", "pytest_jupyter.jupyter_server"]
+pytest_plugins = ["support.turns", "support.fixtures", "pytest_jupyter", "pytest_jupyter.jupyter_server"]
 
 # Some machines set it; it would hide what is tested: lines that arrive as they are written.
 os.environ.pop("PYTHONUNBUFFERED", None)

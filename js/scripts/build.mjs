@@ -6,6 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
@@ -27,7 +28,7 @@ const inlineCss = {
   name: "inline-css",
   setup(bundle) {
     bundle.onResolve({ filter: /\.css\?inline$/ }, ({ path, resolveDir }) => ({
-      path: `${resolveDir}/${path.replace("?inline", "")}`,
+      path: resolve(resolveDir, path.replace("?inline", "")), // one name per file, or its text is bundled twice
       namespace: "inline-css",
     }));
     bundle.onLoad({ filter: /.*/, namespace: "inline-css" }, async ({ path }) => {
@@ -39,11 +40,16 @@ const inlineCss = {
 
 const local = (path) => fileURLToPath(new URL(path, root));
 
-/** Pages and workers of one build share a connection: the core's text tells which build that is. */
-async function buildOfCore() {
-  const files = (await readdir(local("src/core"))).filter((name) => name.endsWith(".ts")).sort();
+/** What page and worker must agree on: pages and workers share a connection only if these folders have the same content. */
+const SHARED_CODE = ["src/net", "src/protocol"];
+
+/** The build id: a hash over names and contents of every file in SHARED_CODE, sub-folders included. */
+async function buildId() {
   const hash = createHash("sha256");
-  for (const name of files) hash.update(await readFile(local(`src/core/${name}`)));
+  for (const folder of SHARED_CODE) {
+    const files = (await readdir(local(folder), { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
+    for (const name of files) hash.update(`${name}\n`).update(await readFile(local(`${folder}/${name}`)));
+  }
   return hash.digest("hex").slice(0, 12);
 }
 
@@ -54,26 +60,26 @@ const common = {
   charset: "utf8",
   legalComments: "none",
   plugins: [inlineCss],
-  define: { __BUILD__: JSON.stringify(await buildOfCore()) },
+  define: { __BUILD__: JSON.stringify(await buildId()) },
 };
 
-await build({ ...common, entryPoints: [local("src/anywidget.ts")], outdir, minify: true });
+await build({ ...common, entryPoints: [local("src/shells/anywidget.ts")], outdir, minify: true });
 // Logs, and the table: two modules over what they share. The request log shares too little with them: on its own, all three
 // are smaller. The connection of a page belongs to none of them.
 const { metafile } = await build({
   ...common,
-  entryPoints: [local("src/view.ts"), local("src/table.ts")],
+  entryPoints: [local("src/shells/view.ts"), local("src/shells/table.ts")],
   outdir,
   minify: true,
   splitting: true,
   chunkNames: "views-[hash]",
   metafile: true,
 });
-await build({ ...common, entryPoints: [local("src/requests.ts")], outdir, minify: true });
+await build({ ...common, entryPoints: [local("src/shells/requests.ts")], outdir, minify: true });
 // A classic worker: any browser that has shared workers takes it.
 await build({
   ...common,
-  entryPoints: [local("src/hub-worker.ts")],
+  entryPoints: [local("src/net/worker/hub-worker.ts")],
   outdir,
   format: "iife",
   minify: true,
@@ -108,7 +114,7 @@ const labextension = local("../jupyter_logstream/labextension/");
 await rm(local("lib/"), { recursive: true, force: true });
 await build({
   ...common,
-  entryPoints: [local("src/labextension.ts"), local("src/panel.ts")],
+  entryPoints: [local("src/shells/labextension.ts"), local("src/shells/panel.ts")],
   outdir: local("lib/"),
   splitting: true,
   external: ["@lumino/*", "@jupyterlab/*"],

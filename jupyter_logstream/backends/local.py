@@ -20,11 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..control import request, socket_path
-from ..folder import Folder, boot_id
-from ..masking import SECRET_NAMES
-from ..workload import WORKLOAD_VARIABLE, Status
-from . import CannotLaunch, CannotReach, CannotSend
+from ..model.workload import WORKLOAD_VARIABLE, Status
+from ..store.disk.folder import Folder, boot_id
+from ..text.masking import SECRET_NAMES
+from ..wire.runner_socket import request, socket_path
+from .protocol import CannotLaunch, CannotReach, CannotSend
 
 _PACKAGE = str(Path(__file__).resolve().parents[2])
 # Isolated (-I), so that no json.py in a working directory is taken for ours; hence the path by hand.

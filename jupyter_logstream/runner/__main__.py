@@ -14,8 +14,8 @@ import socket
 import sys
 from pathlib import Path
 
-from ..control import socket_path
-from ..folder import Folder
+from ..store.disk.folder import Folder
+from ..wire.runner_socket import socket_path
 from .process_tree import adopt_orphans
 from .runner import Runner
 

@@ -14,7 +14,7 @@ import subprocess
 import termios
 from dataclasses import dataclass, field
 
-from ..workload import COLUMNS, ROWS, WORKLOAD_VARIABLE, WorkloadSpec
+from ..model.workload import COLUMNS, ROWS, WORKLOAD_VARIABLE, WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for users; a burst then needs fewer turns
 _F_SETPIPE_SZ = 1031

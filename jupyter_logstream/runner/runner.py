@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from ..control import Connection, answer
-from ..folder import Folder, boot_id
-from ..masking import SECRET_NAMES, Masker, secret_values
-from ..records import Record
-from ..store.writer import OUTPUT, LogWriter
-from ..workload import State, Status, WorkloadSpec
+from ..model.records import Record
+from ..model.workload import State, Status, WorkloadSpec
+from ..store.disk.folder import Folder, boot_id
+from ..store.disk.writer import OUTPUT, LogWriter
+from ..text.masking import SECRET_NAMES, Masker, secret_values
+from ..wire.runner_socket import Connection, answer
 from .child import CannotStart, Child, start
 from .output import read
 from .process_tree import descendants, signal_all

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import selectors
 
-from ..control import Connection, answer
+from ..wire.runner_socket import Connection, answer
 
 
 class Stdin:

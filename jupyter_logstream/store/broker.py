@@ -10,10 +10,10 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from ..levels import guess_level
-from ..records import LEVELS, Record
-from . import Store, StreamEnded, UnknownStream, follow
+from ..model.records import LEVELS, Record
+from ..text.levels import guess_level
 from .memory import MemoryStore
+from .protocol import Store, StreamEnded, UnknownStream, follow
 
 
 class LogBroker:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from ..records import LEVELS, SOURCES, Record, level_code
-from ..steps import MOST, Timeline
-from . import StreamEnded, UnknownStream
-from .batch import Batch, Messages, Tally
-from .layout import STEP_BEGIN, STEP_END, level_of, mark_of
+from ..model.records import LEVELS, SOURCES, Record, level_code
+from ..text.step_markers import MOST, Timeline
+from .disk.batch import Batch, Messages, Tally
+from .disk.layout import STEP_BEGIN, STEP_END, level_of, mark_of
+from .protocol import StreamEnded, UnknownStream
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from server.running import kill_runners
-from serving import Server, jupyter
+from support.running import kill_runners
+from support.serving import Server, jupyter
 
 
 @pytest.fixture(autouse=True)

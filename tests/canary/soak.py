@@ -18,10 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from canary.flight import Canary, Stream, end, flying, start
-from server.running import kill_runners, memory
-from server.waiting import until
-from serving import Server, jupyter
+from support.canary.flight import Canary, Stream, end, flying, start
+from support.running import kill_runners, memory
+from support.serving import Server, jupyter
+from support.waiting import until
 
 
 def kill(server: Server, canary: Canary) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from math import isnan
 
 import pytest
-from canary.comparing import compare
-from canary.writer import line
+from support.canary.comparing import compare
+from support.canary.writer import line
 
 SENT = 200
 WRITTEN = [line("a-run", seq, 1_000_000 * seq, 24) for seq in range(1, SENT + 1)]

@@ -9,21 +9,31 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from canary.crash_points import HERE, INDEX_SEGMENT, KEEP, OUTPUT, SEGMENT, assert_right, read, run_killed, run_traced
-from server.engine.server_side import Server
-from server.segments import shrink
-from server.store.on_disk import served
+from support.canary.crash_points import (
+    HERE,
+    INDEX_SEGMENT,
+    KEEP,
+    OUTPUT,
+    SEGMENT,
+    assert_right,
+    read,
+    run_killed,
+    run_traced,
+)
+from support.on_disk import served
+from support.segments import shrink
+from support.server_side import Server
 
 from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.folder import Folder
-from jupyter_logstream.store.layout import extent
-from jupyter_logstream.store.writer import LogWriter
-from jupyter_logstream.workload import FINAL, IdSource
+from jupyter_logstream.model.workload import FINAL, IdSource
+from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.layout import extent
+from jupyter_logstream.store.disk.writer import LogWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jupyter_logstream.workload import Status
+    from jupyter_logstream.model.workload import Status
 
 TRACED = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace, which kills a process at its nth call")
 POINTS = {"write": 40, "fsync": 5, "rename": 5, "unlink": 5, "ftruncate": 3}

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canary.flight import folder_of, start
-from server.running import kill_runners
-from server.waiting import until
-from serving import TOKEN, jupyter
+from support.canary.flight import folder_of, start
+from support.paths import ROOT
+from support.running import kill_runners
+from support.serving import TOKEN, jupyter
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serving import Server
+    from support.serving import Server
 
-JS = Path(__file__).parents[2] / "js"
+JS = ROOT / "js"
 PAGES = 300
 
 
@@ -31,7 +32,7 @@ PAGES = 300
 def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page's own connection, as a module that node takes."""
     module = tmp_path_factory.mktemp("ladder") / "connection.mjs"
-    bundler = [str(JS / "node_modules/.bin/esbuild"), str(JS / "src/core/connection.ts"), "--bundle", "--format=esm"]
+    bundler = [str(JS / "node_modules/.bin/esbuild"), str(JS / "src/net/connection.ts"), "--bundle", "--format=esm"]
     subprocess.run([*bundler, f"--outfile={module}", "--log-level=warning"], check=True)
     return module
 
@@ -42,7 +43,7 @@ class Herd:
     def __init__(self, server: Server, workload: str, ladder: Path) -> None:
         url = f"{server.url}logstream/v1/events?stream=workload/{workload}"
         node = shutil.which("node") or str(Path(sys.executable).with_name("node"))
-        command = [node, str(Path(__file__).with_name("herd.mjs")), str(ladder), url, TOKEN, str(PAGES)]
+        command = [node, str(ROOT / "tests" / "support" / "canary" / "herd.mjs"), str(ladder), url, TOKEN, str(PAGES)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.said: list[dict[str, Any]] = []
         threading.Thread(target=self._listen, daemon=True).start()

@@ -12,15 +12,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from canary.comparing import compare
-from canary.flight import Stream, download, end, flying, folder_of, records, start
-from server.running import alive, runners
-from server.waiting import until
+from support.canary.comparing import compare
+from support.canary.flight import Stream, download, end, flying, folder_of, records, start
+from support.running import alive, runners
+from support.waiting import until
 
-from jupyter_logstream.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder
 
 if TYPE_CHECKING:
-    from serving import Server
+    from support.serving import Server
 
 
 def runner_of(server: Server, workload: str) -> int:

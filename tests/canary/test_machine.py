@@ -14,19 +14,19 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from canary.comparing import compare
-from canary.flight import download, end, flying, folder_of, records, start
-from server.running import alive, kill_runners, runners
-from server.waiting import until
-from serving import jupyter
+from support.canary.comparing import compare
+from support.canary.flight import download, end, flying, folder_of, records, start
+from support.running import alive, kill_runners, runners
+from support.serving import jupyter
+from support.waiting import until
 
-from jupyter_logstream.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from serving import Server
+    from support.serving import Server
 
 may_mount = os.geteuid() == 0 and bool(shutil.which("mount"))
 may_trace = os.geteuid() == 0 and bool(shutil.which("strace"))

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from canary.flight import FINAL, end, flying, start
-from server.running import kill_runners
-from server.waiting import until
-from serving import jupyter
+from support.canary.flight import FINAL, end, flying, start
+from support.running import kill_runners
+from support.serving import jupyter
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serving import Server
+    from support.serving import Server
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv, to be a user with a limit"

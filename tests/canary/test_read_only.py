@@ -12,16 +12,16 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from canary.comparing import compare
-from canary.flight import Stream, download, end, flying, records, start
-from server.running import kill_runners
-from serving import jupyter
+from support.canary.comparing import compare
+from support.canary.flight import Stream, download, end, flying, records, start
+from support.running import kill_runners
+from support.serving import jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from serving import Server
+    from support.serving import Server
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("mount"), reason="needs root, to mount a disk and to make it read-only"

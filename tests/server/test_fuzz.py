@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from server.segments import shrink
-from server.store.on_disk import ID, downloaded, folder_of, opened
+from support.on_disk import ID, downloaded, folder_of, opened
+from support.segments import shrink
 
-from jupyter_logstream.ansi import as_html, plain_text
-from jupyter_logstream.handlers.body import BadJson, parse_json
-from jupyter_logstream.lines import LONGEST_TEXT, Splitter, clean
-from jupyter_logstream.publishing import check_items
-from jupyter_logstream.records import LEVELS, Record
-from jupyter_logstream.spec import SpecError, check_spec
-from jupyter_logstream.sse import Decoder, encode
-from jupyter_logstream.store import UnknownStream
-from jupyter_logstream.store.layout import BadIndex
-from jupyter_logstream.store.writer import LogWriter
+from jupyter_logstream.model.records import LEVELS, Record
+from jupyter_logstream.model.spec import SpecError, check_spec
+from jupyter_logstream.server.http.body import BadJson, parse_json
+from jupyter_logstream.server.publishing import check_items
+from jupyter_logstream.store.disk.layout import BadIndex
+from jupyter_logstream.store.disk.writer import LogWriter
+from jupyter_logstream.store.protocol import UnknownStream
+from jupyter_logstream.text.lines import LONGEST_TEXT, Splitter, clean
+from jupyter_logstream.text.terminal import as_html, plain_text
+from jupyter_logstream.wire.sse import Decoder, encode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,18 +8,18 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from server.waiting import eventually
-from tcp_proxy import proxied
+from support.tcp_proxy import proxied
+from support.waiting import eventually
 
-from jupyter_logstream import reader
-from jupyter_logstream.reader import Reader
+from jupyter_logstream.kernel import reader
+from jupyter_logstream.kernel.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pytest
-    from server.web import Site
-    from tcp_proxy import TcpProxy
+    from support.tcp_proxy import TcpProxy
+    from support.web import Site
 
 PACED = """
 import sys, time

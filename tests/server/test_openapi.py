@@ -6,7 +6,6 @@ schema there, and its content type is the one that is said.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -16,14 +15,15 @@ import yaml
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 from schemathesis.specs.openapi.checks import status_code_conformance as known_status
-from server.handlers.route_table import ACTIONS
-from server.running import kill_runners
-from serving import TOKEN, Server, jupyter
+from support.paths import ROOT
+from support.route_table import ACTIONS
+from support.running import kill_runners
+from support.serving import TOKEN, Server, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILE = Path(__file__).parents[2] / "docs" / "openapi.yaml"
+FILE = ROOT / "docs" / "openapi.yaml"
 SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load(FILE.read_text())).exclude(path_regex="^/proxy/")
 STREAMS = {"/v1/logs/stream", "/v1/events"}
 EXAMPLES = 12  # of each operation

@@ -9,18 +9,18 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from server.running import memory
-from server.waiting import until
-from serving import TOKEN, Server, jupyter
+from support.running import memory
+from support.serving import TOKEN, Server, jupyter
+from support.waiting import until
 
-from jupyter_logstream.sse import Decoder
+from jupyter_logstream.wire.sse import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 KB, MB = 1024, 1024 * 1024
-SOON = "import jupyter_logstream.handlers.event_stream as it\nit.STALLED = 4.0\n"
+SOON = "import jupyter_logstream.server.http.sse_response as it\nit.STALLED = 4.0\n"
 """For jupyter_server_config.py: so that a test need not wait half a minute for a reader to be cut."""
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from server.running import alive, kill_runners, memory
-from server.waiting import until
-from serving import Server, jupyter
+from support.running import alive, kill_runners, memory
+from support.serving import Server, jupyter
+from support.waiting import until
 
 FINAL = {"succeeded", "failed", "cancelled", "timed_out", "lost"}
 

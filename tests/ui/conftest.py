@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from serving import Server, jupyter
-from ui.bare_page import BarePage
-from ui.browser import find
-from ui.kept_tabs import HEIGHT, WIDTH, KeptTabs, leave
-from ui.notebook_page import NotebookPage
+from support.bare_page import BarePage
+from support.browser import find
+from support.browser_options import ARGS, OPTIONS, quiet_news
+from support.kept_tabs import HEIGHT, WIDTH, KeptTabs, leave
+from support.notebook_page import NotebookPage
+from support.serving import Server, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
 expect.set_options(timeout=30_000)  # what comes at all may come late: other tests run beside
-
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-component-update",
-    "--disable-sync",
-]
-OPTIONS = (
-    "--expose-app-in-browser",
-    # Else JupyterLab's page asks, whenever it is opened, for a check that starts node.
-    "--ServerApp.tornado_settings={'page_config_data': {'buildCheck': False}}",
-)
-
-WITHOUT_SHARED_WORKERS = "delete window.SharedWorker"
-"""For a page that has to do without them, as in some browsers."""
-
-
-def quiet_news(folder: Path) -> None:
-    """Keep the page from asking whether it may fetch news: that covers what is looked at."""
-    settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
-
-
-LABEXTENSION, WIDGETS = "jupyter-logstream", "@jupyter-widgets/jupyterlab-manager"
-SHELLS = {"both": (), "labextension": (WIDGETS,), "anywidget": (LABEXTENSION,)}
-"""What shows a workload's output, and which extensions of the page are switched off for it."""
-
-
-def disable(folder: Path, *extensions: str) -> None:
-    """Switch extensions of the page off, as `jupyter labextension disable` does."""
-    settings = folder / "config" / "labconfig"
-    settings.mkdir(parents=True)
-    (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": dict.fromkeys(extensions, True)}))
 
 
 @pytest.fixture(autouse=True)

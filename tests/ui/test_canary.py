@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from canary.comparing import compare
-from canary.flight import flying
-from server.running import kill_runners
-from server.waiting import until
-from serving import jupyter
-from ui.bare_page import BarePage
-from ui.notebook_page import walk
+from support.bare_page import BarePage
+from support.canary.comparing import compare
+from support.canary.flight import flying
+from support.notebook_page import walk
+from support.running import kill_runners
+from support.serving import jupyter
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.bare_page import BarePage
+    from support.bare_page import BarePage
 
     Open = Callable[..., BarePage]
 

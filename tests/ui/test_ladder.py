@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from serving import jupyter
-from tcp_proxy import proxied
-from ui.conftest import OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news
-from ui.notebook_page import NotebookPage
+from support.browser_options import OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news
+from support.notebook_page import NotebookPage
+from support.serving import jupyter
+from support.tcp_proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Page
-    from serving import Server
-    from tcp_proxy import TcpProxy
-    from ui.kept_tabs import KeptTabs
+    from support.kept_tabs import KeptTabs
+    from support.serving import Server
+    from support.tcp_proxy import TcpProxy
 
     Open = Callable[..., NotebookPage]
 

@@ -15,8 +15,8 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serving import Server
-    from ui.notebook_page import NotebookPage
+    from support.notebook_page import NotebookPage
+    from support.serving import Server
 
     Open = Callable[..., NotebookPage]
 

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import jupyter
-from tcp_proxy import proxied
-from ui.conftest import OPTIONS, quiet_news
-from ui.notebook_page import NotebookPage
+from support.browser_options import OPTIONS, quiet_news
+from support.notebook_page import NotebookPage
+from support.serving import jupyter
+from support.tcp_proxy import proxied
 
 if TYPE_CHECKING:
     from pathlib import Path

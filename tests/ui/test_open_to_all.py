@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from ui.conftest import WITHOUT_SHARED_WORKERS
+from support.browser_options import WITHOUT_SHARED_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.bare_page import BarePage
+    from support.bare_page import BarePage
 
     Open = Callable[..., BarePage]
 

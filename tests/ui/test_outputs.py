@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import nbconvert
 import nbformat
 import pytest
-from serving import Server, jupyter
-from ui.conftest import OPTIONS, SHELLS, WITHOUT_SHARED_WORKERS, disable, quiet_news
+from support.browser_options import OPTIONS, SHELLS, WITHOUT_SHARED_WORKERS, disable, quiet_news
+from support.serving import Server, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Page
-    from ui.notebook_page import NotebookPage
+    from support.notebook_page import NotebookPage
 
     Open = Callable[..., NotebookPage]
 
@@ -390,7 +390,7 @@ def test_a_server_without_the_extension_is_named_beside_what_was_kept(notebook: 
 
 @pytest.mark.parametrize("server", [("lab", "/", "both")], indirect=True, scope="function")
 def test_a_server_of_another_protocol_is_named(notebook: Open, server: Server):
-    newer = "import jupyter_logstream.handlers.workloads as ours\nours.PROTOCOL = 2\n"
+    newer = "import jupyter_logstream.server.http.workloads as ours\nours.PROTOCOL = 2\n"
     (server.folder / "config" / "jupyter_server_config.py").write_text(newer)
     server.stop()
     server.start(server.port)

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import TOKEN, Server, jupyter
-from ui.bare_page import BarePage
+from support.bare_page import BarePage
+from support.serving import TOKEN, Server, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

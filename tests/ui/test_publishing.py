@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.paths import NOTEBOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.notebook_page import NotebookPage
+    from support.notebook_page import NotebookPage
 
     Open = Callable[..., NotebookPage]
 
@@ -48,7 +48,7 @@ def test_a_magics_cell_shows_its_workload(notebook: Open):
 
 
 def test_the_cells_of_the_publishing_notebook_show_their_logs(notebook: Open):
-    path = Path(__file__).parent.parent.parent / "notebooks" / "publishing.ipynb"
+    path = NOTEBOOKS / "publishing.ipynb"
     cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     shown = notebook(*cells)
     for n in range(len(cells)):

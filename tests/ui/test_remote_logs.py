@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from foreign_logs import Foreign, foreign_logs
-from serving import TOKEN, Server, jupyter
-from ui.bare_page import BarePage
-from ui.conftest import OPTIONS, quiet_news
-from ui.notebook_page import NotebookPage
+from support.bare_page import BarePage
+from support.browser_options import OPTIONS, quiet_news
+from support.foreign_logs import Foreign, foreign_logs
+from support.notebook_page import NotebookPage
+from support.serving import TOKEN, Server, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Page
-    from ui.kept_tabs import KeptTabs
+    from support.kept_tabs import KeptTabs
 
 pytestmark = pytest.mark.browser
 

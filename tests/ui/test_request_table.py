@@ -6,27 +6,27 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from serving import TOKEN, Server, jupyter
-from ui.bare_page import BarePage
-from ui.conftest import OPTIONS, quiet_news
+from support.bare_page import BarePage
+from support.browser_options import OPTIONS, quiet_news
+from support.paths import NOTEBOOKS
+from support.serving import TOKEN, Server, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
     from playwright.sync_api import Locator
-    from ui.kept_tabs import KeptTabs
-    from ui.notebook_page import NotebookPage
+    from support.kept_tabs import KeptTabs
+    from support.notebook_page import NotebookPage
 
     Open = Callable[..., NotebookPage]
 
 pytestmark = pytest.mark.browser
 
-LLM_SERVER = Path(__file__).parents[2] / "notebooks" / "llm_server.py"
+LLM_SERVER = NOTEBOOKS / "llm_server.py"
 KEY = "sk-a-vendors-key-of-the-tests"
 SERVERS = [("lab", "/"), ("notebook", "/user/x/")]
 CELL = "from jupyter_logstream import RequestTable\nRequestTable({})"

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import jupyter
-from ui.conftest import OPTIONS, quiet_news
-from ui.notebook_page import NotebookPage
+from support.browser_options import OPTIONS, quiet_news
+from support.notebook_page import NotebookPage
+from support.serving import jupyter
 
 if TYPE_CHECKING:
     from pathlib import Path

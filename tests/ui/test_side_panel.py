@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ui.workload_table import UNENDING, Table, forget_all, start
+from support.workload_table import UNENDING, Table, forget_all, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serving import Server
-    from ui.notebook_page import NotebookPage
+    from support.notebook_page import NotebookPage
+    from support.serving import Server
 
     Open = Callable[..., NotebookPage]
 

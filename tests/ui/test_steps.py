@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import Locator
-    from ui.bare_page import BarePage
+    from support.bare_page import BarePage
 
     Open = Callable[..., BarePage]
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Error
-from serving import jupyter
-from ui.browser import find
-from ui.conftest import ARGS, OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news
-from ui.notebook_page import NotebookPage
+from support.browser import find
+from support.browser_options import ARGS, OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news
+from support.notebook_page import NotebookPage
+from support.serving import jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext
-    from serving import Server
-    from ui.kept_tabs import KeptTabs
+    from support.kept_tabs import KeptTabs
+    from support.serving import Server
 
     Open = Callable[..., NotebookPage]
 

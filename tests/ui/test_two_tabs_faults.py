@@ -6,16 +6,16 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import jupyter
-from tcp_proxy import TcpProxy, proxied
-from ui.conftest import OPTIONS, quiet_news
-from ui.notebook_page import NotebookPage
+from support.browser_options import OPTIONS, quiet_news
+from support.notebook_page import NotebookPage
+from support.serving import jupyter
+from support.tcp_proxy import TcpProxy, proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serving import Server
-    from ui.kept_tabs import KeptTabs
+    from support.kept_tabs import KeptTabs
+    from support.serving import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 

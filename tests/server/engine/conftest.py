@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.engine.server_side import Server, Start
-from server.running import kill_runners
+from support.running import kill_runners
+from support.server_side import Server, Start
 
 from jupyter_logstream.backends.local import LocalBackend
 

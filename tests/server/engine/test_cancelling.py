@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_logstream import folder as folder_module
-from jupyter_logstream.backends import CannotLaunch
 from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
-from jupyter_logstream.folder import Folder
-from jupyter_logstream.spec import SpecError
-from jupyter_logstream.workload import STATES
+from jupyter_logstream.backends.protocol import CannotLaunch
+from jupyter_logstream.model.spec import SpecError
+from jupyter_logstream.model.workload import STATES
+from jupyter_logstream.server.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
+from jupyter_logstream.store.disk import folder as folder_module
+from jupyter_logstream.store.disk.folder import Folder
 
 if TYPE_CHECKING:
-    from server.engine.server_side import Start
+    from support.server_side import Start
 
 
 class Slow(LocalBackend):

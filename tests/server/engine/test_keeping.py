@@ -7,16 +7,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from server.running import alive, runners
-from server.waiting import eventually
+from support.running import alive, runners
+from support.waiting import eventually
 
-from jupyter_logstream import engine
-from jupyter_logstream.engine import UnknownWorkload
-from jupyter_logstream.spec import check_spec
-from jupyter_logstream.workload import Status
+from jupyter_logstream.model.spec import check_spec
+from jupyter_logstream.model.workload import Status
+from jupyter_logstream.server import engine
+from jupyter_logstream.server.engine import UnknownWorkload
 
 if TYPE_CHECKING:
-    from server.engine.server_side import Server, Start
+    from support.server_side import Server, Start
 
 
 async def test_starts_with_one_key_at_once_are_one_workload(start: Start) -> None:

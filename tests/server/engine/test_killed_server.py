@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from server.engine.mortal import OLD
-from server.engine.server_side import Server
-from server.running import kill_runners
-from server.waiting import eventually
+from support.mortal import OLD
+from support.paths import ROOT
+from support.running import kill_runners
+from support.server_side import Server
+from support.waiting import eventually
 
 from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.records import Record
-from jupyter_logstream.workload import STATES
+from jupyter_logstream.model.records import Record
+from jupyter_logstream.model.workload import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def lives(tmp_path: Path) -> Iterator[list[Path]]:
     """What each life has left, the last one whole."""
     try:
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
         subprocess.run([sys.executable, "-m", "server.engine.mortal", str(tmp_path)], env=env, check=True)
         yield sorted(tmp_path.iterdir(), key=lambda path: int(path.name))
     finally:

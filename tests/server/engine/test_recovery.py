@@ -11,15 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-from server.engine.server_side import Server, Start
-from server.running import alive, kill_runners, runners
-from server.waiting import eventually
+from support.running import alive, kill_runners, runners
+from support.server_side import Server, Start
+from support.waiting import eventually
 
-from jupyter_logstream.backends import CannotLaunch
 from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.folder import Folder
-from jupyter_logstream.store.writer import LogWriter
-from jupyter_logstream.workload import STATES, Status
+from jupyter_logstream.backends.protocol import CannotLaunch
+from jupyter_logstream.model.workload import STATES, Status
+from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.writer import LogWriter
 
 
 async def test_after_a_restart_what_ran_runs_on_and_what_waited_waits_its_turn(start: Start) -> None:

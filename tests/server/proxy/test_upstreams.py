@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from serving import jupyter
+from support.serving import jupyter
 
-from jupyter_logstream.proxy.upstreams import UpstreamError, check_upstream, check_upstreams
+from jupyter_logstream.server.proxy.upstreams import UpstreamError, check_upstream, check_upstreams
 
 if TYPE_CHECKING:
     from pathlib import Path

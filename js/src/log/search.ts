@@ -1,0 +1,54 @@
+// What the user has typed and chosen above a log, and what that asks of it. Values and pure functions; no DOM.
+
+import type { Level, LogRecord, StreamFilter } from "../protocol/types.js";
+
+/** What becomes of the lines that hold the text: marked among all others, shown alone, left out, shown with neighbours. */
+export const MODES = ["find", "only", "around", "not"] as const;
+export type Mode = (typeof MODES)[number];
+
+/** Neighbours of a match on either side. */
+export const AROUND = 3;
+
+export interface Search {
+  readonly text: string;
+  readonly mode: Mode;
+  /** None: all of them. */
+  readonly levels: readonly Level[];
+  readonly source?: LogRecord["source"] | undefined;
+  readonly step?: string | undefined;
+}
+
+export const NOTHING: Search = { text: "", mode: "find", levels: [] };
+
+/** The lines to show. */
+export function shownBy(search: Search): StreamFilter {
+  const { text, mode } = search;
+  if (text === "" || mode === "find") return chosenBy(search);
+  return { ...chosenBy(search), ...(mode === "not" ? { not: text } : { q: text }) };
+}
+
+/** The lines that are hits among those; undefined: there is nothing to step through. */
+export function hitsBy(search: Search): StreamFilter | undefined {
+  return search.text === "" || search.mode === "not" ? undefined : { ...chosenBy(search), q: search.text };
+}
+
+/** The same lines for a program. */
+export function codeBy(search: Search): StreamFilter {
+  return hitsBy(search) ?? shownBy(search);
+}
+
+export function aroundBy({ text, mode }: Search): number | undefined {
+  return text !== "" && mode === "around" ? AROUND : undefined;
+}
+
+function chosenBy({ levels, source, step }: Search): StreamFilter {
+  return {
+    ...(levels.length === 0 ? {} : { levels }),
+    ...(source === undefined ? {} : { source }),
+    ...(step === undefined ? {} : { step }),
+  };
+}
+
+export function isSame(a: StreamFilter, b: StreamFilter): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,6 @@
+// A half-open range of positions. Types only.
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}

@@ -1,0 +1,60 @@
+// The shell for JupyterLab and Notebook 7: a MIME renderer, so that a saved notebook is live again without a kernel. Knows
+// outputs and their lifetimes, nothing of logs or network. It carries the views itself: a page whose server lacks the
+// extension can still say so. It is shown for untrusted notebooks, too: there it only reads.
+
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import { Widget } from "@lumino/widgets";
+import { claimOutputs, MIME, readBundle } from "../protocol/saved-output.js";
+import { showLog } from "./view.js";
+
+/** Before the widget renderer (-10): these outputs carry a widget view as well, for other front ends. */
+const RANK = -20;
+
+export class WorkloadOutput extends Widget implements IRenderMime.IRenderer {
+  #view: { dispose(): void } | undefined;
+  #shown = "";
+
+  constructor() {
+    super();
+    this.addClass("jupyter-logstream-output");
+  }
+
+  /** Called again when the output is updated, as it is at the workload's end: the view that is there goes on. */
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const { workload, upstream, protocol, kept } = readBundle(model.data[MIME]);
+    const shown = JSON.stringify([workload, upstream, protocol, model.trusted]);
+    if (shown === this.#shown || this.isDisposed) return;
+    this.#shown = shown;
+    this.#view?.dispose();
+    const host = document.createElement("div");
+    this.node.replaceChildren(host);
+    this.#view = showLog(host, { workload, upstream, protocol, height: 0, kept, readOnly: !model.trusted });
+  }
+
+  override dispose(): void {
+    this.#view?.dispose();
+    this.#view = undefined;
+    super.dispose();
+  }
+}
+
+const rendererFactory: IRenderMime.IRendererFactory = {
+  safe: true,
+  mimeTypes: [MIME],
+  defaultRank: RANK,
+  createRenderer: () => new WorkloadOutput(),
+};
+
+const extension: IRenderMime.IExtension = {
+  id: "jupyter-logstream:output",
+  description: "Shows the log of a workload, live, without a kernel.",
+  dataType: "json",
+  // A page evaluates this module even where the extension is disabled there, but takes no renderer from it then.
+  get rendererFactory() {
+    claimOutputs();
+    return rendererFactory;
+  },
+  rank: RANK,
+};
+
+export default extension;

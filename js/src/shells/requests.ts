@@ -1,0 +1,21 @@
+// The request log behind one call, beside view.ts and table.ts: the server serves each as a module. Knows nothing of who
+// shows it.
+
+import { refusedRequests, requestsSource } from "../net/sources/requests.js";
+import { kernelSkew } from "../protocol/version-mismatch.js";
+import { mountRequests } from "../views/requests/request-table.js";
+
+export interface RequestOptions {
+  /** Pixels; 0: as high as its rows, up to a bound. */
+  readonly height: number;
+  readonly protocol: number;
+  /** So many of the newest are shown; 0: all. */
+  readonly limit?: number;
+}
+
+/** Shows the request log in an element, until it is disposed of. */
+export function showRequests(host: HTMLElement, options: RequestOptions): { dispose(): void } {
+  const { protocol, ...shown } = options;
+  const skew = kernelSkew(protocol);
+  return mountRequests(host, skew === undefined ? requestsSource() : refusedRequests(skew), shown);
+}

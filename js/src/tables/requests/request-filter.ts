@@ -1,0 +1,54 @@
+// Which rows of the request log are shown: by status, service, model, and words in what is known of them. No DOM.
+
+import type { RequestStatus, Row } from "../../protocol/request-log.js";
+import { Picks } from "../table-filter.js";
+import { serviceOf } from "./request-labels.js";
+import type { Requests } from "./requests.js";
+
+export class RequestChoice extends Picks<RequestStatus> {
+  /** "": any. */
+  service = "";
+  model = "";
+  /** Newest first. Another array only where it may hold others. */
+  rows: readonly Row[] = [];
+  ids: readonly string[] = [];
+  /** How many would be shown without a limit. */
+  matching = 0;
+  #chosenBy = "";
+
+  override clear(): void {
+    super.clear();
+    this.service = this.model = "";
+  }
+
+  /** Is every row chosen? */
+  get isAll(): boolean {
+    return this.values.size + this.words.length === 0 && this.service === "" && this.model === "";
+  }
+
+  /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
+  choose(requests: Requests, kept: ReadonlyMap<string, unknown>, limit: number): void {
+    const asked = [[...this.values], this.service, this.model, this.words, [...kept.keys()], limit];
+    const by = JSON.stringify([requests.revision, asked]);
+    if (by === this.#chosenBy) return;
+    this.#chosenBy = by;
+    const found = requests.newest((row) => kept.has(row.id) || this.#holds(row));
+    this.matching = found.length;
+    this.rows = found.slice(0, limit);
+    const ids = this.rows.map(({ id }) => id);
+    if (ids.length !== this.ids.length || ids.some((id, at) => id !== this.ids[at])) this.ids = ids;
+  }
+
+  #holds(row: Row): boolean {
+    if (this.values.size > 0 && !this.values.has(row.status)) return false;
+    if (this.service !== "" && serviceOf(row) !== this.service) return false;
+    if (this.model !== "" && row.model !== this.model && row.response_model !== this.model) return false;
+    return this.words.length === 0 || hasAll(row, this.words);
+  }
+}
+
+function hasAll(row: Row, words: readonly string[]): boolean {
+  const texts = Object.values(row).filter((value) => typeof value === "string");
+  const text = texts.join("\n").toLowerCase();
+  return words.every((word) => text.includes(word));
+}

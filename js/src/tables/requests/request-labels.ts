@@ -1,0 +1,99 @@
+// The request log in words: pure functions of rows, shared by what shows them. No DOM.
+
+import type { Detail, RequestStatus, Row } from "../../protocol/request-log.js";
+import { duration, thousands } from "../../text/format.js";
+import { isOpen } from "./requests.js";
+
+/** In the order in which a filter offers them. */
+export const STATUSES: readonly RequestStatus[] = [
+  "pending",
+  "streaming",
+  "completed",
+  "error",
+  "timeout",
+  "cancelled",
+  "interrupted",
+];
+
+export interface StatusBadge {
+  readonly tone: "busy" | "live" | "good" | "bad" | "warn" | "off";
+  readonly sign: "dot" | "ring" | "check" | "cross" | "slash" | "clock" | "question";
+  readonly label: string;
+}
+
+const BADGES: { readonly [status in RequestStatus]: StatusBadge } = {
+  pending: { tone: "busy", sign: "ring", label: "Pending" },
+  streaming: { tone: "live", sign: "dot", label: "Streaming" },
+  completed: { tone: "good", sign: "check", label: "Completed" },
+  error: { tone: "bad", sign: "cross", label: "Error" },
+  timeout: { tone: "bad", sign: "clock", label: "Timeout" },
+  cancelled: { tone: "off", sign: "slash", label: "Cancelled" },
+  interrupted: { tone: "warn", sign: "question", label: "Interrupted" },
+};
+
+export function statusBadge(status: RequestStatus): StatusBadge {
+  return BADGES[status] ?? { tone: "off", sign: "question", label: status };
+}
+
+/** A time in the fewest digits that tell one from another; "" where it isn't known. */
+export function brief(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined) return "";
+  return ms < 1000 ? `${Math.round(ms)} ms` : duration(ms);
+}
+
+export function dollars(usd: number | null | undefined): string {
+  if (usd === null || usd === undefined) return "";
+  if (usd === 0) return "$0";
+  return `$${usd >= 0.0995 ? usd.toFixed(2) : Number(usd.toPrecision(2))}`;
+}
+
+/** Tokens in and out; "" where neither is known. */
+export function tokens(input: number | null, output: number | null): string {
+  if (input === null && output === null) return "";
+  const one = (count: number | null) => (count === null ? "–" : thousands(count));
+  return `${one(input)} / ${one(output)}`;
+}
+
+export function bytes(count: number | null): string {
+  if (count === null) return "";
+  if (count < 1000) return `${count} B`;
+  return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
+
+/** What is called: a model, else a route. */
+export function subject(row: Row): string {
+  return row.model ?? row.response_model ?? `${row.method ?? ""} ${row.path ?? ""}`.trim();
+}
+
+/** Whose model it is; of any other call where it goes. */
+export function serviceOf({ provider, upstream }: Row): string {
+  return provider ?? upstream ?? "";
+}
+
+/** How long it took, or has taken. `now` is in the server's time. */
+export function took(row: Row, now: number): number | null {
+  return isOpen(row) ? Math.max(0, now - row.initial_time) : row.duration_ms;
+}
+
+export function callerOf(row: Row): string {
+  const notebook = row.session?.split("/").at(-1) ?? "";
+  return row.workload_id === null ? notebook : `workload ${row.workload_id}`;
+}
+
+/** The call as a command; what was hidden stays so, and Jupyter's token is taken from the environment. */
+export function curlOf(row: Row, detail: Detail, address: string): string {
+  const parts = [`curl -N -X ${row.method ?? "GET"} ${quoted(address === "" ? (row.path ?? "") : address)}`];
+  if (address !== "") parts.push('-H "Authorization: token $JUPYTER_TOKEN"');
+  for (const [name, value] of detail.request_headers ?? []) {
+    if (value !== "***" && !/^(?:accept-encoding|connection)$/i.test(name))
+      parts.push(`-H ${quoted(`${name}: ${value}`)}`);
+  }
+  const body = detail.request_body;
+  if (body !== undefined && body.text !== "") parts.push(`--data-binary ${quoted(body.text)}`);
+  else if ((row.request_bytes ?? 0) > 0) parts.push("--data-binary @request-body");
+  return parts.join(" \\\n  ");
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

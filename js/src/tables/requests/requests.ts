@@ -1,0 +1,212 @@
+// The request log as it stands in the page: the stream `requests`, folded by id, and the server's figures over all rows.
+// Told to nobody but through `changed`. Knows no DOM and no transport. Bounded: beyond MAX_LISTED_REQUESTS the oldest rows are left out.
+
+import { Refused } from "../../protocol/errors.js";
+import {
+  type Figures,
+  MAX_LISTED_REQUESTS,
+  type RequestStatus,
+  type RequestsSource,
+  type Row,
+} from "../../protocol/request-log.js";
+import type { Frame, HubEvent, Status, Subscription } from "../../protocol/types.js";
+
+/** Between two rounds where the user has asked for polling. */
+export const POLL_MS = 3000;
+
+const OPEN: ReadonlySet<RequestStatus> = new Set(["pending", "streaming"]);
+
+export function isOpen(row: Row): boolean {
+  return OPEN.has(row.status);
+}
+
+export class Requests {
+  status: Status = { rung: "connecting" };
+  /** The server's, over all its rows; some seconds old. */
+  figures: Figures | undefined;
+  /** Counts what makes another list. */
+  revision = 0;
+  readonly #source: RequestsSource;
+  readonly #changed: () => void;
+  readonly #rows = new Map<string, Row>();
+  readonly #changedAt = new Map<string, number>();
+  #subscription: Subscription | undefined;
+  #polling = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The page's clock minus the server's. */
+  #skew = 0;
+  /** What was there when we came is no news. */
+  #fresh = false;
+  #newestId = "";
+  /** Rows that the server has told since we opened, until it has told all. */
+  #told: Set<string> | undefined;
+
+  constructor(source: RequestsSource, changed: () => void) {
+    this.#source = source;
+    this.#changed = changed;
+  }
+
+  get isOpen(): boolean {
+    return this.#subscription !== undefined || this.#timer !== undefined;
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  get polling(): boolean {
+    return this.#polling;
+  }
+
+  get serverNow(): number {
+    return Date.now() - this.#skew;
+  }
+
+  get(id: string): Row | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** When it came or changed, since we look; 0: before. */
+  changedAt(id: string): number {
+    return this.#changedAt.get(id) ?? 0;
+  }
+
+  /** All rows, oldest first. */
+  rows(): Iterable<Row> {
+    return this.#rows.values();
+  }
+
+  /** Rows for which `chosen` holds, newest first. */
+  newest(chosen: (row: Row) => boolean = () => true): Row[] {
+    return [...this.#rows.values()].filter(chosen).reverse();
+  }
+
+  open(): void {
+    if (this.isOpen) return;
+    this.#told = new Set();
+    if (this.#polling) void this.#poll();
+    else this.#subscription = this.#source.subscribe((event) => this.#hear(event));
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#subscription?.close();
+    this.#subscription = undefined;
+  }
+
+  /** Asks again and again instead of listening, or listens again. */
+  poll(on: boolean): void {
+    if (on === this.#polling) return;
+    this.#polling = on;
+    this.close();
+    this.status = { rung: "connecting" };
+    this.open();
+    this.#changed();
+  }
+
+  retry(): void {
+    if (this.#polling) {
+      this.close();
+      this.open();
+    } else this.#subscription?.retryNow();
+  }
+
+  async #poll(): Promise<void> {
+    const mine = setTimeout(() => {}, 0);
+    this.#timer = mine;
+    try {
+      const { rows, figures, all } = await this.#source.poll();
+      if (this.#timer !== mine) return;
+      if (all) this.#leaveOut(new Set(rows.map(({ id }) => id)));
+      for (const row of [...rows].reverse()) this.#put(row);
+      this.figures = figures;
+      this.#fresh = true;
+      this.status = { rung: "polling" };
+    } catch (error) {
+      if (this.#timer !== mine) return;
+      // Refused is refused for good, until the user asks again; whatever else may pass.
+      this.status = error instanceof Refused ? { rung: "error", message: error.message } : { rung: "reconnecting" };
+    }
+    if (this.status.rung !== "error") this.#timer = setTimeout(() => void this.#poll(), POLL_MS);
+    this.#changed();
+  }
+
+  #hear(event: HubEvent): void {
+    if (event.kind === "state") this.status = event;
+    else if (event.kind === "frame") this.#take(event.type, event.data);
+    this.#changed();
+  }
+
+  #take(type: string, frame: Frame): void {
+    const data = frame["data"] as Partial<Row> & Partial<Figures>;
+    if (type === "log:created") this.#put(data as Row);
+    else if (type === "log:updated") this.#update(data);
+    else if (type === "log:stats") {
+      // They come when all that was there has been told: what was not, the server has forgotten while nobody listened.
+      if (this.#told !== undefined) this.#leaveOut(this.#told);
+      this.#told = undefined;
+      this.figures = data as Figures;
+      this.#fresh = true;
+    } else if (type === "reset") this.#forget();
+    else if (type === "ping" && typeof frame.timestamp === "number") this.#skew = Date.now() - frame.timestamp;
+  }
+
+  #put(row: Row): void {
+    this.#told?.add(row.id);
+    const before = this.#rows.get(row.id);
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(row)) return;
+    if (before === undefined && this.#isOlder(row)) this.#insert(row);
+    else this.#rows.set(row.id, row);
+    if (row.id > this.#newestId) this.#newestId = row.id;
+    this.#touch(row.id);
+    for (const id of this.#rows.keys()) {
+      if (this.#rows.size <= MAX_LISTED_REQUESTS) break;
+      this.#rows.delete(id);
+      this.#changedAt.delete(id);
+    }
+  }
+
+  /** All but these: the server has forgotten them. */
+  #leaveOut(those: ReadonlySet<string>): void {
+    for (const id of [...this.#rows.keys()]) {
+      if (those.has(id)) continue;
+      this.#rows.delete(id);
+      this.#changedAt.delete(id);
+      this.revision += 1;
+    }
+  }
+
+  /** What we don't know is older than what we hold. */
+  #update(changes: Partial<Row>): void {
+    const row = this.#rows.get(changes.id ?? "");
+    if (row === undefined) return;
+    this.#rows.set(row.id, { ...row, ...changes });
+    this.#touch(row.id);
+  }
+
+  #touch(id: string): void {
+    if (this.#fresh) this.#changedAt.set(id, Date.now());
+    this.revision += 1;
+  }
+
+  #isOlder(row: Row): boolean {
+    return row.id < this.#newestId;
+  }
+
+  /** Ids sort by creation. Rare: rows come in their order but after a reset in between. */
+  #insert(row: Row): void {
+    const rows = [...this.#rows.values(), row].sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.#rows.clear();
+    for (const one of rows) this.#rows.set(one.id, one);
+  }
+
+  #forget(): void {
+    this.#rows.clear();
+    this.#changedAt.clear();
+    this.#newestId = "";
+    this.figures = undefined;
+    this.#fresh = false;
+    this.revision += 1;
+  }
+}

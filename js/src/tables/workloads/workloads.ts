@@ -1,0 +1,207 @@
+// All workloads of the server as they stand in the page: the stream `workloads`, folded by id. Told to nobody but through
+// `changed`. Knows no DOM and no transport. Bounded: beyond MAX_LISTED_WORKLOADS the oldest that have ended are left out.
+
+import type { Frame, HubEvent, Status, Subscription, Workload, WorkloadState } from "../../protocol/types.js";
+import { isFinal } from "../../protocol/types.js";
+import { type Listed, MAX_LISTED_WORKLOADS, type WorkloadsSource } from "../../protocol/workloads-source.js";
+
+/** A list that is told anew is complete when nothing unknown has come for so long. */
+export const SETTLE_MS = 700;
+
+interface Entry {
+  job: Listed;
+  /** When it last became another one to look at: new, or in another state or step. 0: since we know of it. */
+  changedAt: number;
+}
+
+export class Workloads {
+  status: Status = { rung: "connecting" };
+  /** Counts what makes another list: workloads that come, go, or change their state or words. */
+  revision = 0;
+  /** Has the server told all there are, at least once? */
+  complete = false;
+  readonly #source: WorkloadsSource;
+  readonly #changed: () => void;
+  readonly #entries = new Map<string, Entry>();
+  /** Oldest first. */
+  readonly #order: string[] = [];
+  readonly #counts = new Map<WorkloadState, number>();
+  /** Known from before the list began anew, and not told again so far. */
+  readonly #stale = new Set<string>();
+  #settling: ReturnType<typeof setTimeout> | undefined;
+  #subscription: Subscription | undefined;
+  /** The page's clock minus the server's. */
+  #skew = 0;
+
+  constructor(source: WorkloadsSource, changed: () => void) {
+    this.#source = source;
+    this.#changed = changed;
+  }
+
+  get isOpen(): boolean {
+    return this.#subscription !== undefined;
+  }
+
+  get size(): number {
+    return this.#order.length;
+  }
+
+  get serverNow(): number {
+    return Date.now() - this.#skew;
+  }
+
+  get(id: string): Listed | undefined {
+    return this.#entries.get(id)?.job;
+  }
+
+  changedAt(id: string): number {
+    return this.#entries.get(id)?.changedAt ?? 0;
+  }
+
+  count(state: WorkloadState): number {
+    return this.#counts.get(state) ?? 0;
+  }
+
+  /** The ids of those for which `chosen` holds, newest first. */
+  newest(chosen: (job: Listed) => boolean = () => true): string[] {
+    const found: string[] = [];
+    for (let i = this.#order.length - 1; i >= 0; i--) {
+      const job = this.get(this.#order[i] ?? "");
+      if (job !== undefined && chosen(job)) found.push(job.id);
+    }
+    return found;
+  }
+
+  /** Begins, or begins again: what is known stays until the server has told all anew. */
+  open(): void {
+    if (this.#subscription !== undefined) return;
+    this.#renew();
+    this.#subscription = this.#source.subscribe((event) => this.#hear(event));
+  }
+
+  close(): void {
+    clearTimeout(this.#settling);
+    this.#settling = undefined;
+    this.#subscription?.close();
+    this.#subscription = undefined;
+  }
+
+  retry(): void {
+    this.#subscription?.retryNow();
+  }
+
+  #hear(event: HubEvent): void {
+    if (event.kind === "state") {
+      this.status = event;
+      if (this.#settling !== undefined) this.#rest();
+    } else if (event.kind === "frame") this.#take(event.type, event.data);
+    this.#changed();
+  }
+
+  #take(type: string, data: Frame): void {
+    if (type === "workload") this.#tell(data);
+    else if (type === "reset") this.#renew();
+    else if (type === "ping") {
+      if (typeof data.timestamp === "number") this.#skew = Date.now() - data.timestamp;
+      this.#settle(); // a ping comes when there is nothing else to say
+    }
+  }
+
+  #tell(data: Frame): void {
+    if (typeof data["id"] !== "string") return;
+    if (data["deleted"] === true) this.#drop(data["id"]);
+    else this.#put(data as unknown as Listed);
+  }
+
+  // --- beginning anew ---
+
+  #renew(): void {
+    for (const id of this.#order) this.#stale.add(id);
+    this.#rest();
+  }
+
+  #rest(): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
+  }
+
+  /** What was not told again is no longer there. */
+  #settle(): void {
+    if (this.#settling === undefined || (this.status.rung !== "live" && this.status.rung !== "polling")) return;
+    clearTimeout(this.#settling);
+    this.#settling = undefined;
+    this.complete = true;
+    for (const id of [...this.#stale]) this.#drop(id);
+    this.#changed();
+  }
+
+  // --- the fold ---
+
+  #put(job: Listed): void {
+    const { id } = job;
+    const before = this.#entries.get(id);
+    const wasStale = this.#stale.delete(id);
+    if (this.#settling !== undefined && (before === undefined || wasStale)) this.#rest();
+    if (before === undefined) this.#insert(job);
+    else this.#replace(before, job);
+    this.#count(job.state, 1);
+    if (this.#order.length > MAX_LISTED_WORKLOADS) this.#drop(this.#oldest());
+  }
+
+  #insert(job: Listed): void {
+    this.#entries.set(job.id, { job, changedAt: this.#settling === undefined ? Date.now() : 0 });
+    this.#order.splice(this.#place(job), 0, job.id);
+    this.revision += 1;
+  }
+
+  #replace(entry: Entry, job: Listed): void {
+    const before = entry.job;
+    entry.job = job;
+    this.#count(before.state, -1);
+    if (before.state !== job.state || runningStep(before) !== runningStep(job)) entry.changedAt = Date.now();
+    if (before.state !== job.state || before.last_line !== job.last_line) this.revision += 1;
+  }
+
+  #drop(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#count(entry.job.state, -1);
+    this.#order.splice(this.#place(entry.job) - 1, 1);
+    this.#entries.delete(id);
+    this.#stale.delete(id);
+    this.revision += 1;
+  }
+
+  #count(state: WorkloadState, by: number): void {
+    this.#counts.set(state, this.count(state) + by);
+  }
+
+  /** How many of those that we know come before it, or are it. */
+  #place(job: Listed): number {
+    let [low, high] = [0, this.#order.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isAfter(this.get(this.#order[middle] ?? ""), job)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #oldest(): string {
+    const ended = this.#order.find((id) => isFinal(this.#entries.get(id)?.job.state ?? "running"));
+    return ended ?? this.#order[0] ?? "";
+  }
+}
+
+function isAfter(a: Listed | undefined, b: Listed): boolean {
+  return a !== undefined && (a.created > b.created || (a.created === b.created && a.id > b.id));
+}
+
+/** The step that it is in, or "". */
+export function runningStep(job: Workload): string {
+  return job.steps?.findLast((step) => step.ended === null && step.state === "running")?.name ?? "";
+}
+
+export function errorsOf(job: Workload): number {
+  return (job.levels?.error ?? 0) + (job.levels?.fatal ?? 0);
+}

@@ -1,0 +1,93 @@
+// Arithmetic of small charts: round ticks, short numbers, and paths through points. Pure; no DOM, no colours.
+
+/** A place in px. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** From a number to px. */
+export type Scale = (value: number) => number;
+
+/** Up to `count` + 1 round numbers from `min` to `max`, in steps of 1, 2 or 5 times a power of ten. */
+export function ticks(min: number, max: number, count: number): readonly number[] {
+  const span = max - min;
+  if (!(span > 0) || !Number.isFinite(span)) return [min];
+  const raw = span / Math.max(1, count);
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * ([1, 2, 5, 10].find((n) => n * power >= raw) ?? 10);
+  const found: number[] = [];
+  for (let i = Math.ceil(min / step - 1e-9); i * step <= max + step * 1e-9; i++) found.push(i === 0 ? 0 : i * step);
+  return found;
+}
+
+/** A number in at most four digits: `0.214`, `12.3k`, `1.2e-5`. */
+export function shortNumber(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "∞" : "-∞";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e15)) return trimmed(value.toExponential(2)).replace("e+", "e");
+  const power = size >= 1e4 ? Math.min(4, Math.floor(Math.log10(size) / 3)) : 0;
+  return trimmed((value / 1000 ** power).toPrecision(4)) + ["", "k", "M", "G", "T"][power];
+}
+
+function trimmed(text: string): string {
+  return text.includes(".") ? text.replace(/\.?0+(?=e|$)/, "") : text;
+}
+
+/** Linear from `from`..`to` to px `a`..`b`; of no span: the middle. */
+export function linear(from: number, to: number, a: number, b: number): Scale {
+  return to > from ? (value) => a + ((value - from) / (to - from)) * (b - a) : () => (a + b) / 2;
+}
+
+/** The same on a logarithmic axis; for positive numbers only. */
+export function logarithmic(from: number, to: number, a: number, b: number): Scale {
+  const scale = linear(Math.log(from), Math.log(to), a, b);
+  return (value) => scale(Math.log(value));
+}
+
+const px = (value: number) => String(Math.round(value * 10) / 10);
+
+/** A line through the means. */
+export function meanPath(points: readonly Point[], x: Scale, y: Scale): string {
+  return points.map(({ seq, mean }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(mean))}`).join("");
+}
+
+/** The area between the extremes. */
+export function bandPath(points: readonly Point[], x: Scale, y: Scale): string {
+  if (points.length === 0) return "";
+  const upper = points.map(({ seq, max }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(max))}`);
+  const lower = [...points].reverse().map(({ seq, min }) => `L${px(x(seq))} ${px(y(min))}`);
+  return `${upper.join("")}${lower.join("")}Z`;
+}
+
+/** Least and greatest of all points. */
+export function extremes(points: readonly Point[]): readonly [min: number, max: number] {
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const point of points) [min, max] = [Math.min(min, point.min), Math.max(max, point.max)];
+  return [min, max];
+}
+
+/** The point nearest to a line number; points are in order. */
+export function nearest(points: readonly Point[], seq: number): number {
+  let [low, high] = [0, points.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (((points[middle] as Point).seq + (points[middle + 1] as Point).seq) / 2 < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** What lines at one place said: their mean and extremes. */
+export interface Point {
+  /** The first line, and its time in ms. */
+  readonly seq: number;
+  readonly ts: number;
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+  /** How many lines. */
+  readonly n: number;
+}

@@ -1,0 +1,103 @@
+// The menu of a log: how its lines look, and what one can take away. DOM only; it shows what it is told and reports clicks.
+
+import { TIMES, type Times } from "../../text/time-column.js";
+import { button, element, setText } from "../dom/dom.js";
+import { Popup } from "../dom/popup.js";
+import type { Preferences } from "../dom/preferences.js";
+
+export interface MenuActions {
+  prefer(changes: Partial<Preferences>): void;
+  goTo(): void;
+  large(): void;
+  clear(): void;
+  download(): void;
+  keys(): void;
+  closed(): void;
+}
+
+/** What is on or off. */
+const FLAGS = [
+  ["wrap", "Wrap long lines", "w"],
+  ["dense", "Close together", ""],
+  ["groups", "Fold tracebacks, ticks of bars", ""],
+  ["repeats", "Fold repeated lines", ""],
+  ["pictures", "Lines over time, curves", ""],
+] as const;
+
+const TIME_WORDS: { readonly [times in Times]: string } = {
+  none: "No times",
+  clock: "Time of day",
+  start: "Time since the start",
+  delta: "Time since the line before",
+};
+
+export class Menu {
+  readonly popup: Popup;
+  readonly #flags: readonly (readonly [(typeof FLAGS)[number][0], HTMLButtonElement])[];
+  readonly #times: readonly (readonly [Times, HTMLButtonElement])[];
+  readonly #large: HTMLButtonElement;
+  readonly #download: HTMLButtonElement;
+  #preferences: Preferences | undefined;
+
+  constructor(actions: MenuActions, downloadUrl: string) {
+    this.popup = new Popup("menu", "How this log is shown", "menu", actions.closed);
+    const item = (label: string, key: string, act: () => void, role = "menuitem") => {
+      const made = button("item", label, label, () => {
+        act();
+        if (role === "menuitem") this.popup.close();
+      });
+      made.setAttribute("role", role);
+      for (const name of ["title", "aria-label"]) made.removeAttribute(name); // it is what it shows
+      if (key !== "") {
+        made.append(element("kbd", "", key));
+        made.setAttribute("aria-keyshortcuts", key);
+        made.lastElementChild?.setAttribute("aria-hidden", "true");
+      }
+      return made;
+    };
+    this.#flags = FLAGS.map(([name, label, key]) => {
+      const act = () => actions.prefer({ [name]: this.#preferences?.[name] !== true });
+      return [name, item(label, key, act, "menuitemcheckbox")];
+    });
+    this.#times = TIMES.map((times) => [
+      times,
+      item(TIME_WORDS[times], "", () => actions.prefer({ times }), "menuitemradio"),
+    ]);
+    this.#large = item("Open large", "o", actions.large);
+    this.#download = item("Download what is shown", "", actions.download);
+    const whole = element("a", "item", element("span", "label", "Download all (log.txt)"));
+    whole.href = downloadUrl;
+    whole.download = "";
+    whole.hidden = downloadUrl === "";
+    whole.setAttribute("role", "menuitem");
+    whole.addEventListener("click", () => this.popup.close());
+    this.popup.element.append(
+      ...this.#flags.map(([, checkbox]) => checkbox),
+      rule(),
+      ...this.#times.map(([, radio]) => radio),
+      rule(),
+      item("Go to a line…", "g", actions.goTo),
+      this.#large,
+      item("Clear what is shown", "", actions.clear),
+      rule(),
+      whole,
+      this.#download,
+      rule(),
+      item("Keys", "?", actions.keys),
+    );
+  }
+
+  update(preferences: Preferences, filtered: boolean, large: boolean): void {
+    this.#preferences = preferences;
+    for (const [name, checkbox] of this.#flags) checkbox.setAttribute("aria-checked", String(preferences[name]));
+    for (const [times, radio] of this.#times) radio.setAttribute("aria-checked", String(times === preferences.times));
+    this.#download.hidden = !filtered;
+    setText(this.#large.firstElementChild as HTMLElement, large ? "As it was" : "Open large");
+  }
+}
+
+function rule(): HTMLElement {
+  const made = element("div", "rule");
+  made.setAttribute("role", "separator");
+  return made;
+}

@@ -1,0 +1,136 @@
+// Small live curves of the numbers in a log, one of which opens larger. DOM (SVG) only; numbers come from log/overview/metrics.ts.
+
+import type { Series } from "../../../log/overview/metrics.js";
+import { extremes, linear, meanPath, shortNumber } from "../../../text/chart.js";
+import { element, setText, svg } from "../../dom/dom.js";
+import { type Chart, mountChart } from "./chart.js";
+
+/** So many curves are shown; the others are counted, and one click away. */
+const SHOWN = 6;
+const [WIDTH, HEIGHT] = [64, 18];
+
+export interface Curves {
+  /** Shows these series, the first ones small. Nothing is shown for none. */
+  update(series: readonly Series[]): void;
+  dispose(): void;
+}
+
+export interface CurvesOptions {
+  /** Show a line of the log. */
+  readonly jump: (seq: number) => void;
+}
+
+interface Small {
+  readonly button: HTMLButtonElement;
+  readonly value: HTMLElement;
+  readonly path: SVGElement;
+}
+
+export function mountCurves(host: HTMLElement, { jump }: CurvesOptions): Curves {
+  const curves = new Strip(jump);
+  host.append(curves.element);
+  return { update: (series) => curves.update(series), dispose: () => curves.dispose() };
+}
+
+class Strip {
+  readonly element: HTMLElement;
+  readonly #strip = element("div", "curve-strip");
+  readonly #more = element("button", "curve-more");
+  readonly #smalls = new Map<string, Small>();
+  readonly #chart: Chart;
+  #open: string | undefined;
+  #all = false;
+  #series: readonly Series[] = [];
+
+  constructor(jump: (seq: number) => void) {
+    this.#strip.setAttribute("role", "group");
+    this.#strip.setAttribute("aria-label", "Curves of numbers in the log");
+    this.#more.type = "button";
+    this.#more.addEventListener("click", () => {
+      this.#all = !this.#all;
+      this.#render();
+    });
+    this.#strip.append(this.#more);
+    const area = element("div", "curve-area");
+    this.#chart = mountChart(area, { jump, close: () => this.#choose(undefined) });
+    this.element = element("div", "curves", this.#strip, area);
+    this.element.hidden = true;
+  }
+
+  update(series: readonly Series[]): void {
+    this.#series = series;
+    this.#render();
+  }
+
+  dispose(): void {
+    this.#chart.dispose();
+    this.element.remove();
+  }
+
+  #choose(name: string | undefined): void {
+    const before = this.#open;
+    this.#open = name;
+    this.#render();
+    if (name === undefined && before !== undefined) this.#smalls.get(before)?.button.focus();
+  }
+
+  #render(): void {
+    const series = this.#series;
+    const shown = this.#all ? series : series.slice(0, SHOWN);
+    this.#drop(new Set(shown.map(({ name }) => name)));
+    shown.forEach((one, i) => {
+      show(this.#small(one.name, shown.slice(i + 1)), one, one.name === this.#open);
+    });
+    const left = series.length - SHOWN;
+    this.#more.hidden = left <= 0;
+    setText(this.#more, this.#all ? "fewer" : `+${left}`);
+    this.#more.setAttribute("aria-label", this.#all ? "Fewer curves" : `${left} more curves`);
+    this.element.hidden = series.length === 0;
+    this.#chart.update(series.find(({ name }) => name === this.#open));
+  }
+
+  #drop(kept: ReadonlySet<string>): void {
+    for (const [name, { button }] of this.#smalls) {
+      if (kept.has(name)) continue;
+      this.#smalls.delete(name);
+      button.remove();
+    }
+  }
+
+  /** Only what is new is placed, before the next one that is there: a button that moved would lose the focus. */
+  #small(name: string, after: readonly Series[]): Small {
+    const known = this.#smalls.get(name);
+    if (known !== undefined) return known;
+    const small = make(name, () => this.#choose(this.#open === name ? undefined : name));
+    const next = after.map((series) => this.#smalls.get(series.name)).find((it) => it !== undefined);
+    this.#smalls.set(name, small);
+    this.#strip.insertBefore(small.button, next?.button ?? this.#more);
+    return small;
+  }
+}
+
+function make(name: string, act: () => void): Small {
+  const path = svg("path", "line");
+  const spark = svg("svg", "spark", path);
+  spark.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  spark.setAttribute("aria-hidden", "true");
+  const value = element("span", "value");
+  const button = element("button", "curve", element("span", "name", name), spark, " ", value);
+  button.type = "button";
+  button.title = `${name}: show larger`;
+  button.addEventListener("click", act);
+  return { button, value, path };
+}
+
+function show({ button, value, path }: Small, series: Series, open: boolean): void {
+  const { points } = series;
+  const [min, max] = extremes(points);
+  const x = linear(points[0]?.seq ?? 0, points.at(-1)?.seq ?? 0, 1, WIDTH - 1);
+  path.setAttribute("d", meanPath(points, x, linear(min, max, HEIGHT - 2, 2)));
+  setText(value, shortNumber(series.last));
+  button.setAttribute("aria-expanded", String(open));
+  button.setAttribute(
+    "aria-label",
+    `${series.name} ${shortNumber(series.last)}, between ${shortNumber(min)} and ${shortNumber(max)}`,
+  );
+}

@@ -1,0 +1,67 @@
+// The first error of a log, pinned above it: what it says, how often, and the way there. DOM only.
+
+import type { FirstError } from "../../../log/overview/first-error.js";
+import { thousands } from "../../../text/format.js";
+import { element, icon, setText } from "../../dom/dom.js";
+
+export interface ErrorCard {
+  /** Shows this error; undefined: there is none. One that the user has closed stays closed. `there`: its line can be shown. */
+  update(error: FirstError | undefined, there?: boolean): void;
+  dispose(): void;
+}
+
+export interface ErrorCardOptions {
+  /** Show a line of the log. */
+  readonly jump: (seq: number) => void;
+}
+
+export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): ErrorCard {
+  const title = element("span", "title");
+  const counts = element("span", "counts");
+  const show = element("button", "show", element("span", "label", "Show"));
+  const close = element("button", "close", icon("cross"));
+  for (const button of [show, close]) button.type = "button";
+  close.title = "Hide this";
+  close.setAttribute("aria-label", "Hide the first error");
+  const card = element(
+    "div",
+    "error-card",
+    icon("cross"),
+    element("span", "what", "First error"),
+    title,
+    counts,
+    show,
+    close,
+  );
+  card.setAttribute("role", "region");
+  card.setAttribute("aria-label", "First error");
+  card.hidden = true;
+  host.append(card);
+  let shown: FirstError | undefined;
+  let closed: number | undefined;
+  show.addEventListener("click", () => shown !== undefined && jump(shown.seq));
+  close.addEventListener("click", () => {
+    closed = shown?.seq;
+    card.hidden = true;
+  });
+  return {
+    update(error, there = true) {
+      shown = error;
+      show.hidden = !there;
+      card.hidden = error === undefined || error.seq === closed;
+      if (error === undefined) return;
+      setText(title, error.title);
+      title.title = error.title;
+      setText(counts, words(error));
+      show.title = `Show line ${thousands(error.seq)}`;
+      show.setAttribute("aria-label", show.title);
+    },
+    dispose: () => card.remove(),
+  };
+}
+
+function words({ seq, lines, repeats, errors }: FirstError): string {
+  const times = repeats > 1 ? [`${thousands(repeats)} times`] : [];
+  const others = errors > lines * repeats ? [`${thousands(errors)} error lines in all`] : [];
+  return [`line ${thousands(seq)}`, ...times, ...others].join(" · ");
+}

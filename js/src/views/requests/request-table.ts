@@ -1,0 +1,146 @@
+// The table of the request log: what a row is of, the figures above the rows, and what lies open below one. Wired to an
+// injected source; how a table looks and lives is tableview.ts. DOM only: no fetch, no widget.
+
+import type { Figures, RequestStatus, RequestsSource, Row } from "../../protocol/request-log.js";
+import { RequestChoice } from "../../tables/requests/request-filter.js";
+import { STATUSES, statusBadge } from "../../tables/requests/request-labels.js";
+import { type Sums, sumsOf, withOpen } from "../../tables/requests/request-sums.js";
+import { Requests } from "../../tables/requests/requests.js";
+import { thousands } from "../../text/format.js";
+import type { BarKind } from "../table/table-bar.js";
+import type { RowLook } from "../table/table-cells.js";
+import type { Painted, TableOf, TableSize } from "../table/table-definition.js";
+import { TableView } from "../table/table-view.js";
+import { RequestBar } from "./request-bar.js";
+import { RequestDetail } from "./request-detail.js";
+import { RequestFigures } from "./request-figures.js";
+import { COLUMNS, type RequestModel, RequestRow } from "./request-row.js";
+import css from "./requests.css?inline";
+
+export interface RequestOptions extends TableSize {
+  /** So many of the newest are shown; 0: all. */
+  readonly limit?: number;
+}
+
+export function mountRequests(
+  host: HTMLElement,
+  source: RequestsSource,
+  options: RequestOptions = {},
+): { dispose(): void } {
+  const { view } = new RequestTable(host, source, options);
+  view.start();
+  return view;
+}
+
+class RequestTable implements TableOf<RequestModel, RequestRow, RequestStatus> {
+  readonly name = "requests";
+  readonly label = "Request log";
+  readonly noun = "call";
+  readonly begin = [
+    "Make one through the proxy:",
+    'from jupyter_logstream import proxy_url\nurl = proxy_url("llm")',
+  ] as const;
+  readonly css = css;
+  readonly widePx = 820;
+  readonly rows = { label: "Requests", columns: COLUMNS, row: (id: string) => new RequestRow(id) };
+  readonly bar: BarKind<RequestStatus>;
+  readonly picks = new RequestChoice();
+  readonly list: Requests;
+  readonly above: readonly HTMLElement[];
+  readonly view: TableView<RequestModel, RequestRow, RequestStatus>;
+  readonly #source: RequestsSource;
+  readonly #limit: number;
+  readonly #bar: RequestBar;
+  readonly #figures = new RequestFigures();
+  readonly #details = new Map<string, RequestDetail>();
+  #sums: (Sums & { readonly of: number }) | undefined;
+  #merged: { readonly old: Figures; readonly sums: Sums; readonly figures: Figures } | undefined;
+
+  constructor(host: HTMLElement, source: RequestsSource, options: RequestOptions) {
+    this.#source = source;
+    this.#limit = options.limit || Number.POSITIVE_INFINITY;
+    this.list = new Requests(source, () => this.view.changed());
+    const picked = (some: Partial<RequestChoice>) => this.view.chosen(() => Object.assign(this.picks, some));
+    this.#bar = new RequestBar({
+      poll: (on) => this.list.poll(on),
+      service: (service) => picked({ service }),
+      model: (model) => picked({ model }),
+    });
+    this.bar = {
+      label: "Show by status",
+      values: STATUSES,
+      badgeOf: statusBadge,
+      searches: "any text in a row",
+      ...{ buttons: this.#bar.buttons, selects: this.#bar.selects },
+    };
+    this.above = [this.#figures.element];
+    this.view = new TableView(host, this, options);
+  }
+
+  open(): void {
+    this.list.open();
+  }
+
+  close(): void {
+    this.list.close();
+  }
+
+  toggle(id: string): void {
+    const row = this.list.get(id);
+    if (this.#details.has(id)) this.#details.delete(id);
+    else if (row !== undefined) this.#details.set(id, new RequestDetail(this.#source, row));
+  }
+
+  paint(): Painted<RequestStatus> {
+    const { list, picks } = this;
+    this.#paintDetails(list.serverNow);
+    picks.choose(list, this.#details, this.#limit);
+    const sums = this.#sum();
+    const { services, models, statuses } = sums;
+    const { service, model } = picks;
+    const { polling, figures } = list;
+    this.#bar.update({ polling, services, models, service, model });
+    this.#figures.update(this.#figuresNow(sums), picks.rows);
+    return {
+      ...{ ids: picks.ids, below: this.#details, openHeight: 0, polling, trouble: "", more: this.#more() },
+      count: (status) => statuses.get(status) ?? 0,
+      complete: figures !== undefined,
+    };
+  }
+
+  model(id: string, look: RowLook): RequestModel {
+    return { ...look, row: this.list.get(id) as Row };
+  }
+
+  #paintDetails(now: number): void {
+    for (const [id, detail] of this.#details) {
+      const row = this.list.get(id);
+      if (row === undefined) this.#details.delete(id);
+      else detail.update(row, now);
+    }
+  }
+
+  /** Made anew only when rows have changed. */
+  #sum(): Sums {
+    const { revision } = this.list;
+    if (this.#sums?.of !== revision) this.#sums = { of: revision, ...sumsOf(this.list.rows()) };
+    return this.#sums;
+  }
+
+  /** Of all rows of the server: made here where all of them are here, so that they are never older than the rows. */
+  #figuresNow(sums: Sums): Figures | undefined {
+    const { figures, size } = this.list;
+    if (figures === undefined || size >= figures.totals.requests) return figures && sums.figures;
+    if (this.#merged?.old !== figures || this.#merged.sums !== sums) {
+      this.#merged = { old: figures, sums, figures: withOpen(figures, sums) };
+    }
+    return this.#merged.figures;
+  }
+
+  #more(): string {
+    const { ids, matching, isAll } = this.picks;
+    // Of rows that the page lacks nobody here knows whether they would be chosen.
+    const all = Math.max(matching, isAll ? (this.list.figures?.totals.requests ?? 0) : 0);
+    return all <= ids.length ? "" : `The newest ${thousands(ids.length)} of ${thousands(all)} calls are shown`;
+  }
+}

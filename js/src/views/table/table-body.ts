@@ -1,0 +1,308 @@
+// The rows of a table in the DOM: those in sight, those that are open, and the one that the keyboard is on; their places,
+// the keyboard, and what keeps them where they are when others come. DOM only; what a row shows and does is told from
+// outside.
+
+import { Stack } from "../../tables/row-offsets.js";
+import { element } from "../dom/dom.js";
+import { type Columns, headsOf } from "./table-cells.js";
+import { type Asked, meaning } from "./table-keys.js";
+
+/** Rows drawn beyond either edge, in px. */
+const OVERSCAN = 200;
+
+export interface BodyActions {
+  act(id: string, act: Asked): void;
+  toggle(id: string): void;
+  search(): void;
+  /** Something that is painted has changed. */
+  changed(): void;
+}
+
+/** What lies open below a row. */
+export interface Below {
+  readonly element: HTMLElement;
+  readonly height: number;
+}
+
+/** A row as it is drawn. */
+export interface RowView<Model> {
+  readonly element: HTMLElement;
+  update(model: Model): void;
+}
+
+/** What a table is of. */
+export interface RowKind<Model, View extends RowView<Model>> {
+  /** The table, to those who can't see it. */
+  readonly label: string;
+  readonly columns: Columns<string>;
+  row(id: string): View;
+}
+
+export interface BodyModel<Model> {
+  /** Ids, newest first. The same array as before: the same rows. */
+  readonly ids: readonly string[];
+  readonly rowHeight: number;
+  /** An open row is so much higher: there its buttons stand in a line of their own. */
+  readonly openHeight: number;
+  /** By id. */
+  readonly below: ReadonlyMap<string, Below>;
+  /** `current`: the keyboard is on it. */
+  row(id: string, current: boolean): Model;
+}
+
+export class TableBody<Model, View extends RowView<Model>> {
+  readonly element = element("div", "scroll");
+  readonly #kind: RowKind<Model, View>;
+  readonly #heads: HTMLElement;
+  readonly #content = element("div", "content");
+  readonly #actions: BodyActions;
+  readonly #rows = new Map<string, View>();
+  #ids: readonly string[] = [];
+  #index = new Map<string, number>();
+  #stack = new Stack(0, 1);
+  #below: ReadonlyMap<string, Below> = new Map();
+  /** The row that the keyboard is on; it is in the DOM wherever it lies. */
+  #current: string | undefined;
+  /** The newest one when the top was looked at. */
+  #seen: string | undefined;
+  #toFocus = false;
+  #hovered = false;
+  #height = 0;
+  readonly #observer: ResizeObserver;
+
+  constructor(actions: BodyActions, kind: RowKind<Model, View>) {
+    this.#actions = actions;
+    this.#kind = kind;
+    this.#heads = headsOf(kind.columns);
+    this.element.append(this.#heads, this.#content);
+    this.element.setAttribute("role", "treegrid");
+    this.element.setAttribute("aria-label", kind.label);
+    this.#content.setAttribute("role", "rowgroup");
+    const list = this.element;
+    list.addEventListener("scroll", () => actions.changed(), { passive: true });
+    list.addEventListener("pointerenter", () => this.#hover(true));
+    list.addEventListener("pointerleave", () => this.#hover(false));
+    list.addEventListener("click", (event) => this.#onClick(event));
+    list.addEventListener("keydown", (event) => this.#onKey(event));
+    list.addEventListener("focusin", (event) => this.#onFocus(event));
+    this.#observer = new ResizeObserver(() => actions.changed());
+    this.#observer.observe(list);
+  }
+
+  /** Rows that came above what is looked at. */
+  get news(): number {
+    const seen = this.#seen === undefined ? undefined : this.#index.get(this.#seen);
+    return seen === undefined ? 0 : Math.min(seen, this.#stack.at(this.element.scrollTop));
+  }
+
+  dispose(): void {
+    this.#observer.disconnect();
+  }
+
+  toTop(): void {
+    this.element.scrollTop = 0;
+    this.#actions.changed();
+  }
+
+  /** Gives the keyboard to a row, the one it was on last, or the first. */
+  focusRow(id = this.#current): void {
+    const at = Math.max(0, this.#index.get(id ?? "") ?? 0);
+    this.#go(at);
+  }
+
+  /** A row, if it is in the DOM. */
+  drawn(id: string): View | undefined {
+    return this.#rows.get(id);
+  }
+
+  paint(model: BodyModel<Model>): void {
+    const anchor = this.#anchor();
+    // The heads stand above the rows, also while these scroll.
+    this.#height = this.element.clientHeight - this.#heads.offsetHeight;
+    this.#take(model);
+    this.element.ariaRowCount = String(this.#ids.length + 1);
+    this.#content.style.height = `${this.#stack.height}px`;
+    this.#hold(anchor);
+    const top = this.element.scrollTop;
+    const { from, to } = this.#stack.between(top - OVERSCAN, top + this.#height + OVERSCAN);
+    if (top < model.rowHeight / 2) this.#seen = this.#ids[0];
+    this.#sync(this.#wanted(from, to), model);
+  }
+
+  // --- places ---
+
+  #take(model: BodyModel<Model>): void {
+    if (model.ids !== this.#ids) {
+      const before = this.#index.get(this.#current ?? "") ?? 0;
+      this.#ids = model.ids;
+      this.#index = new Map(model.ids.map((id, at) => [id, at]));
+      // The keyboard goes to what takes the place of a row that is no longer there.
+      if (!this.#index.has(this.#current ?? "")) this.#current = this.#ids[Math.min(before, this.#ids.length - 1)];
+    }
+    this.#below = model.below;
+    const below = new Map<number, number>();
+    for (const [id, { height }] of model.below) {
+      const at = this.#index.get(id);
+      if (at !== undefined) below.set(at, height + model.openHeight);
+    }
+    this.#stack = new Stack(this.#ids.length, model.rowHeight, below);
+  }
+
+  /** The first row in sight and how far it is from the top, if what is looked at must stay where it is. */
+  #anchor(): { readonly id: string; readonly offset: number } | undefined {
+    const { scrollTop } = this.element;
+    const isRead = this.#below.size > 0 || this.#hovered || this.#hasFocus(this.element);
+    if (scrollTop <= 0 && !isRead) return undefined;
+    const at = this.#stack.at(scrollTop);
+    const id = this.#ids[at];
+    return id === undefined ? undefined : { id, offset: scrollTop - this.#stack.top(at) };
+  }
+
+  #hold(anchor: { readonly id: string; readonly offset: number } | undefined): void {
+    const at = this.#index.get(anchor?.id ?? "");
+    if (anchor === undefined || at === undefined) return;
+    const top = this.#stack.top(at) + anchor.offset;
+    if (Math.abs(top - this.element.scrollTop) >= 1) this.element.scrollTop = top;
+  }
+
+  #hasFocus(within: HTMLElement): boolean {
+    const root = this.element.getRootNode();
+    return root instanceof ShadowRoot && within.contains(root.activeElement);
+  }
+
+  #hover(on: boolean): void {
+    this.#hovered = on;
+  }
+
+  // --- rows ---
+
+  #wanted(from: number, to: number): number[] {
+    const wanted = new Set<number>();
+    for (let at = from; at < to; at++) wanted.add(at);
+    for (const id of [...this.#below.keys(), this.#current ?? ""]) {
+      const at = this.#index.get(id);
+      if (at !== undefined) wanted.add(at);
+    }
+    return [...wanted].sort((a, b) => a - b);
+  }
+
+  /** Makes the DOM be these rows, in their order. What stays is not touched: a log in it keeps its place, and the focus. */
+  #sync(wanted: readonly number[], model: BodyModel<Model>): void {
+    const ids = new Set(wanted.map((at) => this.#ids[at] ?? ""));
+    let hadFocus = false;
+    for (const [id, row] of this.#rows) {
+      if (ids.has(id)) continue;
+      hadFocus ||= this.#hasFocus(row.element);
+      row.element.remove();
+      this.#rows.delete(id);
+    }
+    let next = this.#content.firstElementChild;
+    const place = (node: HTMLElement, top: number) => {
+      if (node === next) next = node.nextElementSibling;
+      else this.#content.insertBefore(node, next);
+      const px = `${top}px`;
+      if (node.style.top !== px) node.style.top = px;
+    };
+    for (const at of wanted) {
+      const id = this.#ids[at];
+      if (id === undefined) continue;
+      const top = this.#stack.top(at);
+      place(this.#paintRow(id, at, model), top);
+      const below = this.#below.get(id);
+      if (below !== undefined) place(below.element, top + model.rowHeight + model.openHeight);
+    }
+    while (next !== null) {
+      const rest = next;
+      next = next.nextElementSibling;
+      rest.remove(); // what was open below a row that is closed or gone
+    }
+    if (hadFocus || this.#toFocus) this.#rows.get(this.#current ?? "")?.element.focus({ preventScroll: true });
+    this.#toFocus = false;
+  }
+
+  #paintRow(id: string, at: number, model: BodyModel<Model>): HTMLElement {
+    let row = this.#rows.get(id);
+    if (row === undefined) {
+      row = this.#kind.row(id);
+      this.#rows.set(id, row);
+    }
+    row.element.ariaRowIndex = String(at + 2); // the first one is the heads
+    row.update(model.row(id, id === this.#current));
+    return row.element;
+  }
+
+  // --- pointer, keyboard, focus ---
+
+  #rowOf(target: EventTarget | null): HTMLElement | null {
+    return target instanceof Element ? target.closest<HTMLElement>(".row") : null;
+  }
+
+  #onFocus(event: FocusEvent): void {
+    const id = this.#rowOf(event.target)?.dataset["id"] ?? this.#openOne(event.target);
+    if (id === undefined || id === this.#current) return;
+    this.#current = id;
+    this.#actions.changed();
+  }
+
+  /** The row under which something lies open. */
+  #openOne(target: EventTarget | null): string | undefined {
+    for (const [id, { element }] of this.#below) if (target instanceof Node && element.contains(target)) return id;
+    return undefined;
+  }
+
+  #onClick(event: MouseEvent): void {
+    const row = this.#rowOf(event.target);
+    if (row === null || (event.target as Element).closest("button") !== null) return;
+    const id = row.dataset["id"] ?? "";
+    const selection = (row.getRootNode() as { getSelection?: () => Selection | null }).getSelection?.();
+    if (selection?.isCollapsed === false) return; // text of it was selected
+    this.#actions.toggle(id);
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const row = this.#rowOf(event.target);
+    const isDone =
+      row === null ? this.#onKeyBelow(event) : this.#onKeyInRow(event, row.dataset["id"] ?? "", event.target === row);
+    if (!isDone) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** Out of a log, back to its row. */
+  #onKeyBelow(event: KeyboardEvent): boolean {
+    const id = this.#openOne(event.target);
+    if (event.key !== "Escape" || id === undefined) return false;
+    this.focusRow(id);
+    return true;
+  }
+
+  #onKeyInRow(event: KeyboardEvent, id: string, isRow: boolean): boolean {
+    const page = Math.floor(this.#height / this.#stack.rowHeight) - 1;
+    const meant = meaning(event.key, { isRow, isOpen: this.#below.has(id), page });
+    if (meant === undefined) return false;
+    if (typeof meant === "number") this.#go((this.#index.get(id) ?? 0) + meant);
+    else if (meant === "toggle") this.#actions.toggle(id);
+    else if (meant === "search") this.#actions.search();
+    else this.#actions.act(id, meant);
+    return true;
+  }
+
+  #go(to: number): void {
+    const at = Math.min(Math.max(0, to), this.#ids.length - 1);
+    this.#current = this.#ids[at];
+    if (this.#current === undefined) return;
+    this.#reveal(at);
+    const row = this.#rows.get(this.#current);
+    row?.element.focus({ preventScroll: true });
+    this.#toFocus = row === undefined; // as soon as it is drawn
+    this.#actions.changed();
+  }
+
+  #reveal(at: number): void {
+    const { scrollTop } = this.element;
+    const [top, height] = [this.#stack.top(at), this.#stack.rowHeight];
+    if (top < scrollTop) this.element.scrollTop = top;
+    else if (top + height > scrollTop + this.#height) this.element.scrollTop = top + height - this.#height;
+  }
+}

@@ -1,0 +1,206 @@
+// A table as a view: its bar, its rows, what is said where there are none, and how long it lives. What it is a table of (what
+// a row shows and does, what may be chosen, where it comes from) is told by who makes one. DOM only: no fetch, no widget.
+// Painted at most once per animation frame, whatever arrives.
+
+import { button, element, setData, setText } from "../dom/dom.js";
+import { attach } from "../dom/host.js";
+import { News } from "../dom/new-rows-button.js";
+import { Presence } from "../dom/presence.js";
+import { Repaint } from "../dom/repaint.js";
+import { followTheme } from "../dom/theme.js";
+import viewCss from "../log/log-view.css?inline";
+import rowCss from "../workloads/workload-row.css?inline";
+import css from "./table.css?inline";
+import { TableBar } from "./table-bar.js";
+import { type RowView, TableBody } from "./table-body.js";
+import type { Layout, Painted, TableOf, TableSize } from "./table-definition.js";
+import type { Asked } from "./table-keys.js";
+import narrowCss from "./table-narrow.css?inline";
+
+const TICK_MS = 1000;
+/** So long a row is marked as changed. */
+const FRESH_MS = 2000;
+const ROW_PX: { readonly [layout in Layout]: number } = { wide: 30, narrow: 48 };
+
+export class TableView<Model, View extends RowView<Model>, Value extends string> {
+  readonly body: TableBody<Model, View>;
+  readonly #host: HTMLElement;
+  readonly #table: TableOf<Model, View, Value>;
+  readonly #bar: TableBar<Value>;
+  readonly #section: HTMLElement;
+  readonly #notice = element("div", "notice");
+  readonly #empty = element("div", "nothing");
+  readonly #more = element("div", "more");
+  readonly #news: News;
+  readonly #presence: Presence;
+  readonly #stopTheme: () => void;
+  readonly #repaint = new Repaint(() => this.paint());
+  #layout: Layout = "wide";
+  #tick: ReturnType<typeof setInterval> | undefined;
+  #disposed = false;
+  #suspended = false;
+
+  /** Puts it into its host; it lives from `start` on. */
+  constructor(host: HTMLElement, table: TableOf<Model, View, Value>, size: TableSize) {
+    this.#host = host;
+    this.#table = table;
+    this.#section = element("section", `view table ${table.name}`);
+    this.#bar = this.#makeBar();
+    this.body = this.#makeBody();
+    this.#news = new News("up", table.noun, () => this.body.toTop());
+    this.#arrange(size);
+    this.#stopTheme = followTheme(host);
+    this.#presence = new Presence(
+      host,
+      () => this.#appeared(),
+      () => this.#letGo(),
+    );
+  }
+
+  start(): void {
+    this.#goOn();
+    this.paint();
+  }
+
+  /** Lets go of the stream while nobody looks; what is known stays. */
+  suspend(): void {
+    this.#suspended = true;
+    this.#letGo();
+  }
+
+  resume(): void {
+    this.#suspended = false;
+    this.#appeared();
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#repaint.stop();
+    this.#letGo();
+    this.#presence.dispose();
+    this.body.dispose();
+    this.#stopTheme();
+  }
+
+  // --- its parts ---
+
+  #makeBar(): TableBar<Value> {
+    const { bar, picks, list } = this.#table;
+    return new TableBar(bar, {
+      retry: () => list.retry(),
+      choose: (value) => this.chosen(() => picks.toggle(value)),
+      search: (text) => this.chosen(() => picks.search(text)),
+      left: () => this.body.focusRow(),
+    });
+  }
+
+  #makeBody(): TableBody<Model, View> {
+    const actions = {
+      act: (id: string, what: Asked) => this.#table.ask?.(id, what),
+      toggle: (id: string) => {
+        this.#table.toggle(id);
+        this.changed();
+      },
+      search: () => this.#bar.focusSearch(),
+      changed: () => this.changed(),
+    };
+    return new TableBody(actions, this.#table.rows);
+  }
+
+  #arrange({ height = 0, fill }: TableSize): void {
+    const { name, label, above = [], after = [], css: own } = this.#table;
+    if (height > 0) this.#section.style.height = `${height}px`;
+    this.#notice.setAttribute("role", "status");
+    const body = element("div", "body", this.body.element, this.#empty, this.#news.element);
+    this.#section.append(this.#bar.element, this.#notice, ...above, body, this.#more, ...after);
+    attach(this.#host, this.#section, { name, label, css: viewCss + css + rowCss + narrowCss + own, fill });
+  }
+
+  // --- is anybody there? ---
+
+  #goOn(): void {
+    this.#table.open();
+    this.#tick = setInterval(() => this.changed(), TICK_MS);
+    this.#presence.watch();
+  }
+
+  #letGo(): void {
+    clearInterval(this.#tick);
+    this.#presence.rest();
+    this.#table.close();
+  }
+
+  #appeared(): void {
+    if (this.#disposed || this.#suspended) return;
+    if (!this.#table.list.isOpen) this.#goOn();
+    this.changed();
+  }
+
+  // --- what is shown ---
+
+  /** Something that is painted has changed. */
+  changed(): void {
+    this.#repaint.ask();
+  }
+
+  /** Other rows are chosen: the newest of them are shown. */
+  chosen(choose: () => void): void {
+    choose();
+    this.body.toTop();
+  }
+
+  /** Shows what there is now, without waiting for a frame. */
+  paint(): void {
+    const width = this.#section.clientWidth;
+    if (width > 0) this.#layout = width >= this.#table.widePx ? "wide" : "narrow";
+    setData(this.#section, "layout", this.#layout);
+    const painted = this.#table.paint(this.#layout);
+    const { list, picks } = this.#table;
+    const { status, size, serverNow: now } = list;
+    setData(this.#host, "state", status.rung);
+    setData(this.#section, "empty", String(size === 0));
+    this.#bar.update({ ...painted, status, total: size, chosen: picks.values });
+    const row = (id: string, current: boolean) => {
+      const fresh = Date.now() - list.changedAt(id) < FRESH_MS;
+      return this.#table.model(id, { now, current, fresh, open: painted.below.has(id) });
+    };
+    this.body.paint({ ...painted, rowHeight: ROW_PX[this.#layout], row });
+    this.#paintTexts(painted);
+  }
+
+  #paintTexts({ ids, complete, trouble, more }: Painted<Value>): void {
+    const { status, size } = this.#table.list;
+    const failed = status.rung === "error";
+    const notice = failed ? (status.message ?? "") : trouble;
+    setText(this.#notice, notice);
+    this.#notice.hidden = notice === "";
+    setText(this.#more, more);
+    this.#more.hidden = more === "";
+    this.#empty.hidden = ids.length > 0;
+    const kind = ids.length > 0 || failed ? "" : size > 0 ? "none" : complete ? "empty" : "wait";
+    if (this.#empty.dataset["kind"] !== kind) this.#fillEmpty(kind);
+    this.#news.update(this.body.news);
+  }
+
+  #fillEmpty(kind: string): void {
+    const { noun, begin } = this.#table;
+    const said = [];
+    if (kind === "wait") said.push("Connecting…");
+    else if (kind === "none") {
+      const all = button("clear", "Show all", `Show all ${noun}s`, () => this.#showAll());
+      said.push(element("p", "", `No ${noun} matches`), all);
+    } else if (kind === "empty") {
+      said.push(element("p", "", `No ${noun}s yet. ${begin[0]}`), element("code", "", begin[1]));
+    }
+    this.#empty.dataset["kind"] = kind;
+    this.#empty.replaceChildren(...said);
+  }
+
+  #showAll(): void {
+    this.#table.picks.clear();
+    this.#bar.clear();
+    this.changed();
+    this.body.focusRow();
+  }
+}

@@ -1,0 +1,93 @@
+// The logs that are open below their rows. Each has one height from the beginning, so that nothing moves while lines come.
+// DOM only.
+
+import type { LogSource } from "../../protocol/log-source.js";
+import { isFinal, type Workload } from "../../protocol/types.js";
+import { element } from "../dom/dom.js";
+import { mountLogView } from "../log/log-view.js";
+import type { Below } from "../table/table-body.js";
+import { rowBelow } from "../table/table-cells.js";
+
+/** Header, borders and a scrollbar below the lines; lines are as high as code is, about. */
+const AROUND_PX = 50;
+const LINE_PX = 20;
+const LEAST_LINES = 3;
+const MOST_LINES = 14;
+/** What is left free above and below it. */
+const GAP_PX = 10;
+/** Logs open at once; opening one more closes the one that was opened first. */
+export const MOST_OPEN = 12;
+
+class Opened implements Below {
+  readonly element: HTMLElement;
+  readonly height: number;
+  readonly #cell = element("div", "log");
+  readonly #id: string;
+  readonly #logOf: (id: string) => LogSource;
+  #view: { dispose(): void } | undefined;
+
+  constructor(job: Workload, logOf: (id: string) => LogSource) {
+    this.#id = job.id;
+    this.#logOf = logOf;
+    const lines = isFinal(job.state) ? Math.min(Math.max(job.lines, LEAST_LINES), MOST_LINES) : MOST_LINES;
+    this.height = AROUND_PX + lines * LINE_PX + GAP_PX;
+    this.element = rowBelow(this.#cell, this.height);
+  }
+
+  /** Shows the log, and follows it. */
+  open(): void {
+    if (this.#view !== undefined) return;
+    const host = element("div", "");
+    this.#cell.replaceChildren(host);
+    this.#view = mountLogView(host, this.#logOf(this.#id), { height: this.height - GAP_PX });
+  }
+
+  close(): void {
+    this.#view?.dispose();
+    this.#view = undefined;
+  }
+}
+
+export class OpenLogs {
+  /** By workload, in the order of opening. */
+  readonly all: ReadonlyMap<string, Below>;
+  readonly #logs = new Map<string, Opened>();
+  readonly #logOf: (id: string) => LogSource;
+
+  constructor(logOf: (id: string) => LogSource) {
+    this.#logOf = logOf;
+    this.all = this.#logs;
+  }
+
+  toggle(job: Workload): void {
+    if (this.#logs.has(job.id)) this.#close(job.id);
+    else this.#open(job);
+  }
+
+  /** Closes those for which `has` does not hold. */
+  keep(has: (id: string) => boolean): void {
+    for (const id of [...this.#logs.keys()]) if (!has(id)) this.#close(id);
+  }
+
+  goOn(): void {
+    for (const log of this.#logs.values()) log.open();
+  }
+
+  /** They stay open, but follow nothing. */
+  letGo(): void {
+    for (const log of this.#logs.values()) log.close();
+  }
+
+  #open(job: Workload): void {
+    const [first] = this.#logs.keys();
+    if (this.#logs.size >= MOST_OPEN && first !== undefined) this.#close(first);
+    const log = new Opened(job, this.#logOf);
+    this.#logs.set(job.id, log);
+    log.open();
+  }
+
+  #close(id: string): void {
+    this.#logs.get(id)?.close();
+    this.#logs.delete(id);
+  }
+}

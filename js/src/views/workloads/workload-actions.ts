@@ -1,0 +1,100 @@
+// What one can do with a workload of the table, and what became of it in words. Deleting asks once, in the row. DOM only
+// for the clipboard; the server is an injected source.
+
+import { isFinal } from "../../protocol/types.js";
+import type { Listed, WorkloadsSource } from "../../protocol/workloads-source.js";
+import { commandOf } from "../../text/format.js";
+import { copyText } from "../dom/clipboard.js";
+import type { Act } from "./workload-row.js";
+
+export interface ActsHost {
+  readonly openTab: ((job: Listed) => void) | undefined;
+  changed(): void;
+  /** Gives the keyboard to a row, or to a button in it. */
+  focus(id: string, act?: "remove"): void;
+}
+
+export class Acts {
+  /** What went wrong last, in a sentence. */
+  trouble = "";
+  /** What was done last, for those who can't see it. */
+  said = "";
+  /** The workload whose deletion is asked for. */
+  asking: string | undefined;
+  readonly #source: WorkloadsSource;
+  readonly #host: ActsHost;
+  readonly #cancelling = new Set<string>();
+
+  constructor(source: WorkloadsSource, host: ActsHost) {
+    this.#source = source;
+    this.#host = host;
+  }
+
+  /** From the click to its end. */
+  isCancelling(job: Listed): boolean {
+    if (isFinal(job.state)) this.#cancelling.delete(job.id);
+    return this.#cancelling.has(job.id);
+  }
+
+  act(act: Act, job: Listed | undefined): void {
+    if (job === undefined) return;
+    this.trouble = "";
+    this.said = "";
+    if (act === "ask") this.#ask(job);
+    else if (act === "keep") this.#keep(job);
+    else if (act === "tab") this.#host.openTab?.(job);
+    else if (act === "command") void this.#copy("command", commandOf(job));
+    else if (act === "id") void this.#copy("id", job.id);
+    else if (act === "cancel") void this.#cancel(job);
+    else if (act === "again") void this.#again(job);
+    else void this.#remove(job);
+    this.#host.changed();
+  }
+
+  #ask({ id, state }: Listed): void {
+    if (!isFinal(state)) return;
+    this.asking = id;
+    this.#host.focus(id, "remove");
+  }
+
+  #keep({ id }: Listed): void {
+    if (this.asking === undefined) return;
+    this.asking = undefined;
+    this.#host.focus(id);
+  }
+
+  async #cancel(job: Listed): Promise<void> {
+    this.#cancelling.add(job.id);
+    const isDone = await this.#try(this.#source.cancel(job.id), "cancel", job, "Cancelling");
+    if (!isDone) this.#cancelling.delete(job.id);
+  }
+
+  async #again(job: Listed): Promise<void> {
+    await this.#try(this.#source.again(job.id), "run again", job, "Started again");
+  }
+
+  async #remove(job: Listed): Promise<void> {
+    this.#keep(job);
+    await this.#try(this.#source.remove(job.id), "delete", job, "Deleted");
+  }
+
+  async #copy(what: string, text: string): Promise<void> {
+    if (await copyText(text)) this.said = `Copied the ${what}`;
+    else this.trouble = `This page may not copy. The ${what} is: ${text}`;
+    this.#host.changed();
+  }
+
+  async #try(asked: Promise<unknown>, what: string, job: Listed, done: string): Promise<boolean> {
+    const name = job.name || commandOf(job) || job.id;
+    try {
+      await asked;
+      this.said = `${done}: ${name}`;
+      return true;
+    } catch (error) {
+      this.trouble = `Could not ${what} ${name}: ${error instanceof Error ? error.message : String(error)}`;
+      return false;
+    } finally {
+      this.#host.changed();
+    }
+  }
+}

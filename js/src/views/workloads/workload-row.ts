@@ -1,0 +1,128 @@
+// One workload as a row of the table, and the buttons for what one can do with it. DOM only: it shows what it is told and
+// reports clicks. Text of workloads enters as textContent.
+
+import { isFinal } from "../../protocol/types.js";
+import type { Listed } from "../../protocol/workloads-source.js";
+import { errorsOf, runningStep } from "../../tables/workloads/workloads.js";
+import { ago, commandOf, elapsed, ending, stateBadge, thousands } from "../../text/format.js";
+import { button, element, icon, setData, setText, setTitle } from "../dom/dom.js";
+import type { RowView } from "../table/table-body.js";
+import { type RowLook, TableCells } from "../table/table-cells.js";
+
+export type Act = "cancel" | "again" | "command" | "id" | "tab" | "ask" | "remove" | "keep";
+
+export interface RowModel extends RowLook {
+  readonly job: Listed;
+  /** Is it to be deleted? That is asked in its place. */
+  readonly asking: boolean;
+  readonly cancelling: boolean;
+  /** Can its log be opened in a place of its own? */
+  readonly tabs: boolean;
+}
+
+/** The columns, and the heads above them. */
+export const COLUMNS = [
+  ["open", "Open"],
+  ["state", "State"],
+  ["name", "Name"],
+  ["step", "Step"],
+  ["last", "Last line"],
+  ["errors", "Errors"],
+  ["lines", "Lines"],
+  ["duration", "Duration"],
+  ["when", "Started"],
+  ["acts", "Actions"],
+] as const;
+
+type Column = (typeof COLUMNS)[number][0];
+
+export class TableRow implements RowView<RowModel> {
+  readonly element: HTMLElement;
+  readonly #cells: TableCells<Column>;
+  readonly #errors = element("span", "number");
+  readonly #acts = element("div", "acts");
+  /** Stands in for them: is it to be deleted? */
+  readonly #sure = element("div", "sure", element("span", "question", "Delete with its log?"));
+  readonly #buttons: { readonly [act in Act]: HTMLButtonElement };
+
+  constructor(id: string, act: (act: Act) => void) {
+    const make = (name: Act, title: string, sign: Parameters<typeof icon>[0], label = "") =>
+      button(`act ${name}`, label, title, () => act(name), sign);
+    this.#buttons = {
+      cancel: make("cancel", "Cancel", "stop"),
+      again: make("again", "Run again", "retry"),
+      command: make("command", "Copy command", "copy"),
+      id: make("id", "Copy id", "hash"),
+      tab: make("tab", "Open the log in a tab", "tab"),
+      ask: make("ask", "Delete", "trash"),
+      remove: make("remove", "Delete this workload and its log", "trash", "Delete"),
+      keep: make("keep", "Keep it", "slash", "Keep"),
+    };
+    const { remove, keep, ...acts } = this.#buttons;
+    this.#acts.append(...Object.values(acts));
+    this.#sure.append(remove, keep);
+    for (const one of Object.values(this.#buttons)) one.dataset["lmSuppressShortcuts"] = "true";
+    this.#cells = new TableCells<Column>(id, COLUMNS, "name");
+    this.#cells.of("errors").append(icon("cross", "mark"), this.#errors);
+    this.#cells.of("acts").append(this.#acts, this.#sure);
+    this.element = this.#cells.element;
+  }
+
+  update(model: RowModel): void {
+    const { job, now } = model;
+    const cells = this.#cells;
+    this.#paintState(model);
+    const tags = Object.entries(job.tags ?? {}).map(([name, value]) => `${name}=${value}`);
+    const known = [job.name, commandOf(job), job.id, ...tags].filter(Boolean).join("\n");
+    cells.write("name", job.name || commandOf(job) || job.id, known);
+    const step = runningStep(job);
+    cells.write("step", step, step);
+    const last = plain(job.error && isFinal(job.state) && job.lines === 0 ? job.error : (job.last_line ?? ""));
+    cells.write("last", last, last);
+    this.#paintErrors(errorsOf(job));
+    cells.write("lines", thousands(job.lines), job.lines === 1 ? "1 line" : `${thousands(job.lines)} lines`);
+    cells.write("duration", elapsed(job, now));
+    cells.write("when", ago(Math.max(0, now - job.created)), new Date(job.created).toLocaleString());
+    this.#paintButtons(model);
+  }
+
+  focusOn(act: Act): void {
+    this.#buttons[act].focus();
+  }
+
+  #paintState(model: RowModel): void {
+    const { job, asking } = model;
+    const badge = stateBadge(job.state);
+    const title = [badge.label, ending(job)].filter(Boolean).join(", ");
+    const exit = job.state === "failed" ? ending(job) : "";
+    this.#cells.paint({ ...badge, state: job.state, exit, title }, model);
+    setData(this.element, "asking", String(asking));
+  }
+
+  #paintErrors(errors: number): void {
+    const cell = this.#cells.of("errors");
+    setText(this.#errors, errors === 0 ? "" : thousands(errors));
+    setTitle(cell, errors === 0 ? "" : errors === 1 ? "1 error" : `${thousands(errors)} errors`);
+    setData(cell, "none", String(errors === 0));
+  }
+
+  #paintButtons({ job, current, asking, cancelling, tabs }: RowModel): void {
+    const final = isFinal(job.state);
+    const { cancel, again, tab, ask, command } = this.#buttons;
+    cancel.hidden = final;
+    cancel.disabled = cancelling;
+    ask.hidden = !final;
+    // What has no command was not started by the server.
+    again.hidden = command.hidden = commandOf(job) === "";
+    tab.hidden = !tabs;
+    for (const one of Object.values(this.#buttons)) one.tabIndex = current ? 0 : -1;
+    this.#acts.hidden = asking;
+    this.#sure.hidden = !asking;
+  }
+}
+
+/** Colours are the log's business. */
+function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: SGR begins with one
+  return text.replace(/\x1b\[[0-9;:]*m/g, "");
+}

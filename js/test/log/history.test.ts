@@ -1,0 +1,43 @@
+// Numbers from before the page looked: by name, evenly, bounded.
+import { expect, it } from "vitest";
+import { history, LIMIT, PAGES } from "../../src/log/history.js";
+import { record } from "../support/workload.js";
+
+/** A log where every `every`-th of `lines` lines holds the name. */
+function log(lines: number, every: number) {
+  const asked: [string, number, number][] = [];
+  const matches = Array.from({ length: Math.floor(lines / every) }, (_, i) => (i + 1) * every);
+  const fetch = async (q: string, offset: number, limit: number) => {
+    asked.push([q, offset, limit]);
+    const records = matches.slice(offset, offset + limit).map((seq) => record(seq, { message: `${q}=1` }));
+    return { records, total: matches.length, next: null, state: "running" as const };
+  };
+  return { asked, fetch };
+}
+const { signal } = new AbortController();
+
+it("a short log is taken whole", async () => {
+  const { fetch } = log(350, 1);
+  expect((await history(["loss"], fetch, signal)).map(({ seq }) => seq)).toEqual(
+    Array.from({ length: 350 }, (_, i) => i + 1),
+  );
+});
+
+it("a long one is sampled from its beginning to its end", async () => {
+  const { fetch, asked } = log(1_000_000, 10);
+  const found = await history(["loss"], fetch, signal);
+  expect(asked).toHaveLength(PAGES);
+  expect(found).toHaveLength(PAGES * LIMIT);
+  expect([found[0]?.seq, found.at(-1)?.seq]).toEqual([10, 1_000_000]);
+});
+
+it("a line that says two names comes once", async () => {
+  const { fetch } = log(50, 1);
+  expect(await history(["loss", "acc"], fetch, signal)).toHaveLength(50);
+});
+
+it("no names, no questions", async () => {
+  const { fetch, asked } = log(50, 1);
+  expect(await history([], fetch, signal)).toEqual([]);
+  expect(asked).toEqual([]);
+});

@@ -1,0 +1,89 @@
+// One log's state in the page, without a DOM: what it asks its source, and what it makes of the answers.
+import { describe, expect, it, vi } from "vitest";
+import { Log } from "../../src/log/log.js";
+import { Refused } from "../../src/protocol/errors.js";
+import type { LogSource } from "../../src/protocol/log-source.js";
+import type { Frame, HubEvent } from "../../src/protocol/types.js";
+import { records, workload } from "../support/workload.js";
+
+function told() {
+  const subscribed: object[] = [];
+  const close = vi.fn();
+  const changed = vi.fn();
+  let listener: (event: HubEvent) => void = () => undefined;
+  const source: LogSource = {
+    workload: "W1",
+    downloadUrl: "",
+    subscribe: (from, heard) => {
+      subscribed.push(from);
+      listener = heard;
+      return { close, retryNow: vi.fn() };
+    },
+    page: vi.fn(async () => {
+      throw new Refused("gone");
+    }),
+    marks: async () => ({ total: 0, first: 1, last: 0, marks: [] }),
+    seqs: async () => [],
+    cancel: async () => undefined,
+  };
+  const log = new Log(source, changed);
+  const frame = (type: string, data: Frame) => listener({ kind: "frame", type, data });
+  return { log, source, subscribed, close, changed, frame, say: (event: HubEvent) => listener(event) };
+}
+
+describe("a log", () => {
+  it("begins with its end, and goes on where it was closed", () => {
+    const { log, subscribed, close, frame } = told();
+    log.open();
+    log.open();
+    frame("logs", { logs: records(801, 1000), cursor: 1000 });
+    log.close();
+    log.close();
+    expect(close).toHaveBeenCalledOnce();
+    expect(log.isOpen).toBe(false);
+    log.open();
+    expect(subscribed).toEqual([{ tail: 200 }, { after: 1000 }]);
+  });
+
+  it("knows from a snapshot how much history there is, without holding any", () => {
+    const { log, say } = told();
+    log.open();
+    say({ kind: "snapshot", cursor: 7_000_000, job: workload({ state: "succeeded" }) });
+    expect(log.lines.last).toBe(7_000_000);
+    expect(log.lines.held.pages).toBe(0);
+    expect(log.job?.state).toBe("succeeded");
+  });
+
+  it("has nothing being written once it is done", () => {
+    const { log, frame } = told();
+    log.open();
+    frame("progress", { source: "stdout", message: "50%" });
+    frame("progress", { source: "stderr", message: "x" });
+    frame("progress", { source: "stderr", message: "" });
+    expect([...log.progress]).toEqual([["stdout", "50%"]]);
+    frame("done", { job: workload({ state: "failed" }), cursor: 0 });
+    expect(log.progress.size).toBe(0);
+  });
+
+  it("begins again from nothing on a reset, and says that it did", () => {
+    const { log, frame } = told();
+    log.open();
+    frame("logs", { logs: records(1, 50), cursor: 50 });
+    frame("reset", { reason: "epoch" });
+    expect([log.epoch, log.lines.last]).toEqual([1, 0]);
+  });
+
+  it("tells of a range that is refused, and asks again only when told to", async () => {
+    const { log, say, source, changed } = told();
+    log.open();
+    say({ kind: "snapshot", cursor: 500, job: workload({}) });
+    log.lines.ensure([1, 30]);
+    await vi.waitFor(() => expect(log.status).toMatchObject({ rung: "error", message: "gone" }));
+    expect(changed).toHaveBeenCalled();
+    log.lines.ensure([1, 30]);
+    expect(source.page).toHaveBeenCalledOnce();
+    log.retry();
+    await vi.waitFor(() => expect(source.page).toHaveBeenCalledTimes(2));
+    log.lines.dispose();
+  });
+});

@@ -1,0 +1,115 @@
+// Which bars there are at any time, from what real programs wrote: names, several at once, the finished and the wiped.
+import { describe, expect, it } from "vitest";
+import { MAX, ProgressBars } from "../../src/log/overview/moving-bars.js";
+import { play, recorded } from "../support/recorded.js";
+import { record } from "../support/workload.js";
+
+/** The labels (or totals) that were shown together, each set once. */
+function shownTogether(program: string): string[] {
+  const bars = new ProgressBars();
+  const seen: string[] = [];
+  play(bars, recorded(program), (now) => {
+    const labels = bars.shown(now).map((bar) => bar.label || `of ${bar.total}`);
+    if (labels.join() !== seen.at(-1)) seen.push(labels.join());
+  });
+  return seen;
+}
+
+describe("bars of real programs", () => {
+  it.each<[string, string[]]>([
+    ["tqdm", ["load"]],
+    ["tqdm-nested", ["epochs", "epochs,batch 0", "epochs,batch 1", "epochs,batch 2"]],
+    ["tqdm-multi", ["worker 0", "worker 0,worker 1", "worker 0,worker 1,worker 2"]],
+    ["hf-trainer", ["of 250", "of 250,of 75"]],
+  ])("%s", (program, together) => expect(shownTogether(program).slice(0, together.length)).toEqual(together));
+
+  it.each<[string, string]>([
+    ["pip", "numpy-2.0.2-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"],
+    ["rsync-files", "f2.bin"],
+    ["keras", "Epoch 2/3"],
+    ["wget", "/dev/null"],
+  ])("%s: what the bar does not say, the line before says", (program, label) => {
+    expect(shownTogether(program).join()).toContain(label);
+  });
+
+  it("one after the other are one at a time", () => {
+    const bars = new ProgressBars();
+    for (const epoch of [1, 2, 3]) {
+      for (const done of [10, 100])
+        bars.rewrite("stderr", `epoch ${epoch} |###   | ${done}/100 [5 it/s]`, epoch * 100 + done);
+    }
+    expect(bars.shown(500).map(({ label }) => label)).toEqual(["epoch 3"]);
+  });
+
+  it("are done at 100 %, stay for a while, and go", () => {
+    const bars = new ProgressBars();
+    const frames = recorded("tqdm");
+    play(bars, frames);
+    const end = frames.at(-1)?.at ?? 0;
+    expect(bars.shown(end)).toMatchObject([{ label: "load", state: "done", fraction: 1, seq: 1 }]);
+    expect(bars.shown(end + 20_000)).toEqual([]);
+  });
+});
+
+describe("one bar", () => {
+  it("guesses what the program does not say: how long it will take", () => {
+    const bars = new ProgressBars();
+    bars.rewrite("stdout", "copying 10%", 0);
+    bars.rewrite("stdout", "copying 20%", 4000);
+    expect(bars.shown(4000)[0]?.eta).toBe(16);
+  });
+
+  it("begins anew when it falls back", () => {
+    const bars = new ProgressBars();
+    bars.rewrite("stdout", "copying 90%", 0);
+    bars.rewrite("stdout", "copying 10%", 4000);
+    expect(bars.shown(4000)).toMatchObject([{ started: 4000, fraction: 0.1 }]);
+  });
+
+  it("that other text has wiped goes after a while, unless it is drawn again", () => {
+    const bars = new ProgressBars();
+    bars.rewrite("stderr", "Building [==>   ] 1/7: a", 0);
+    bars.record(record(1, { message: "Compiling b", source: "stderr" }), 100);
+    bars.rewrite("stderr", "Building [==>   ] 2/7: b", 200);
+    expect(bars.shown(30_000)).toHaveLength(1);
+    bars.rewrite("stderr", "", 30_000);
+    expect(bars.shown(35_000)).toHaveLength(1);
+    expect(bars.shown(45_000)).toHaveLength(0);
+  });
+
+  it("that is unfinished at the end has stopped; those that are done are gone", () => {
+    const bars = new ProgressBars();
+    bars.rewrite("stdout", "a: 40%", 0);
+    bars.rewrite("stderr", "b: 10%", 0);
+    bars.rewrite("stderr", "b: 100%", 10);
+    bars.end();
+    expect(bars.shown(100)).toMatchObject([{ label: "a", state: "stopped", eta: undefined }]);
+  });
+
+  it("seen first at 100 % was never one to watch", () => {
+    const bars = new ProgressBars();
+    bars.record(record(1, { message: "load: 100%|█████| 5/5 [00:01<00:00, 4.9it/s]" }));
+    expect(bars.shown(0)).toEqual([]);
+  });
+});
+
+describe("many bars", () => {
+  it("are bounded: of more than fit those that moved last are kept", () => {
+    const bars = new ProgressBars();
+    for (let i = 0; i < 500; i++)
+      bars.rewrite("stdout", `file-${String.fromCharCode(97 + (i % 26))}${"x".repeat(i)}: 5%`, i);
+    expect(bars.shown(500)).toHaveLength(MAX);
+  });
+
+  it("side by side flicker at most once when they begin one after the other", () => {
+    const bars = new ProgressBars();
+    const text = (worker: number, done: number) => `worker ${worker}: ${done}%|##   | ${done}/100 [00:01<00:09, 9it/s]`;
+    for (let done = 1; done < 10; done++) bars.record(record(done, { message: text(0, done) }), done);
+    const counts: number[] = [];
+    for (let done = 10; done < 60; done++) {
+      for (const worker of [0, 1, 2]) bars.record(record(done, { message: text(worker, done) }), done);
+      counts.push(bars.shown(done).length);
+    }
+    expect(counts.slice(3).every((count) => count === 3)).toBe(true);
+  });
+});

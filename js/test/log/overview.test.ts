@@ -1,0 +1,139 @@
+// What a log comes to beside its lines: fed by what comes, and by few questions about what was before.
+import { describe, expect, it, vi } from "vitest";
+import { Overview } from "../../src/log/overview/overview.js";
+import { Lines } from "../../src/log/record-window.js";
+import type { LogSource, RecordQuery, Summed } from "../../src/protocol/log-source.js";
+import type { LogRecord } from "../../src/protocol/types.js";
+import { record } from "../support/workload.js";
+
+const loss = (seq: number): LogRecord => record(seq, { ts: seq * 100, message: `epoch ${seq} loss=${1 / seq}` });
+
+function made(lines: readonly LogRecord[], first: LogRecord | null = null) {
+  const asked: RecordQuery[] = [];
+  const summaries: unknown[] = [];
+  const summed: Summed = {
+    ...{ from: 0, to: 10_000, bucket: 100, total: lines.length, lines: lines.length, first: 1 },
+    ...{
+      buckets: [
+        { ts: 0, seq: 1, counts: { info: lines.length } },
+        { ts: 100, seq: null, counts: {} },
+      ],
+    },
+    ...{ first_error: first, errors: first === null ? 0 : 3 },
+  };
+  const source = {
+    workload: "W",
+    downloadUrl: "",
+    page: async (question: RecordQuery) => {
+      asked.push(question);
+      const { after = 0, offset = 0, limit, q = "" } = question;
+      const found = lines.filter((one) => one.seq > after && one.message.includes(q));
+      return { records: found.slice(offset, offset + limit), total: found.length, next: null, state: "running" };
+    },
+    summary: async (filter: unknown) => {
+      summaries.push(filter);
+      return summed;
+    },
+  } as unknown as LogSource;
+  const window = new Lines(async () => [], vi.fn());
+  const changed = vi.fn();
+  return { overview: new Overview(source, window, changed), source, window, asked, summaries, changed };
+}
+const settled = () => vi.waitFor(() => undefined);
+
+describe("an overview", () => {
+  it("asks once for what was before, and goes on with what comes", async () => {
+    const all = Array.from({ length: 100 }, (_, i) => loss(i + 1));
+    const { overview, window, summaries, changed } = made(all.slice(0, 60));
+    window.append(all.slice(0, 60));
+    overview.records(all.slice(40, 60));
+    overview.update(60, 0);
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled());
+    overview.records(all.slice(60));
+    for (let last = 61; last <= 100; last++) overview.update(last, 0);
+    await settled();
+    expect(summaries).toEqual([{}]);
+    const total = overview.histogram.columns(1000).reduce((sum, column) => sum + column.total, 0);
+    expect(total).toBe(100);
+    const [curve] = overview.metrics.worthSeeing;
+    expect(curve?.name).toBe("loss");
+    expect(curve?.points.reduce((sum, point) => sum + point.n, 0)).toBe(100);
+    overview.dispose();
+  });
+
+  it("of a log that others follow already draws curves from what the view has fetched", async () => {
+    const all = Array.from({ length: 100 }, (_, i) => loss(i + 1));
+    const { overview, window, changed } = made(all);
+    window.append(all.slice(80));
+    overview.update(100, 0);
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled());
+    await vi.waitFor(() => expect(overview.metrics.worthSeeing[0]?.points[0]?.seq).toBe(1));
+    overview.dispose();
+  });
+
+  it("of a million lines draws them from samples, in few questions and without a search", async () => {
+    const { overview, window, source, asked } = made([]);
+    source.page = async (question) => {
+      asked.push(question);
+      const { after = 0, limit } = question;
+      const records = Array.from({ length: limit }, (_, i) => loss(after + i + 1));
+      return { records, total: 1_000_000, next: null, state: "running" };
+    };
+    const tail = Array.from({ length: 50 }, (_, i) => loss(999_951 + i));
+    window.extend(1_000_000);
+    window.append(tail);
+    overview.records(tail);
+    await vi.waitFor(() => {
+      overview.update(1_000_000, 0); // counting so many waits until the first lines have been looked at
+      expect(overview.metrics.worthSeeing[0]?.points[0]?.seq).toBe(1);
+    });
+    expect(asked.length).toBeLessThanOrEqual(24);
+    expect(asked.every(({ q }) => q === undefined)).toBe(true);
+    overview.dispose();
+  });
+
+  it("tells the first error as soon as there is one, and counts again later", async () => {
+    const all = [record(1), record(2, { level: "error", message: "ValueError: x" })];
+    const { overview, changed } = made(all, all[1]);
+    overview.records(all);
+    overview.update(2, 1);
+    await vi.waitFor(() => expect(overview.error).toMatchObject({ seq: 2, title: "ValueError: x", errors: 3 }));
+    expect(changed).toHaveBeenCalled();
+    overview.dispose();
+  });
+
+  it("counts what a filter leaves on the server only", async () => {
+    const { overview, summaries, changed } = made([loss(1)]);
+    overview.filter = { levels: ["error"] };
+    overview.records([loss(1)]);
+    expect(overview.histogram.empty).toBe(true);
+    overview.update(1, 0);
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled());
+    expect(summaries).toEqual([{ levels: ["error"] }]);
+    overview.dispose();
+  });
+
+  it("of a server that fails leaves the lines alone, and says no error", async () => {
+    const { overview, source, changed } = made([loss(1)]);
+    const summary = vi.fn().mockRejectedValue(new Error("cut"));
+    Object.assign(source, { summary });
+    overview.update(5, 0);
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled());
+    expect([overview.error, overview.histogram.empty]).toEqual([undefined, true]);
+    overview.dispose();
+  });
+
+  it("forgets all when the log begins again", async () => {
+    const { overview } = made([loss(1)]);
+    overview.records([loss(1), loss(2), loss(3), loss(4)]);
+    overview.progress("stderr", "Epoch 1:  10%|#   | 1/10 [00:01<00:09, 1.0it/s]");
+    expect(overview.bars.shown(Date.now())).toHaveLength(1);
+    overview.reset();
+    expect([overview.metrics.series, overview.bars.shown(Date.now()), overview.histogram.empty]).toEqual([
+      [],
+      [],
+      true,
+    ]);
+    overview.dispose();
+  });
+});

@@ -1,0 +1,184 @@
+// The window over a remote log: what it fetches, what it keeps, and that nothing makes it grow.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Lines, MAX_CHARS, MAX_PAGES, PACE_MS, PAGE, RETRY_MS } from "../../src/log/record-window.js";
+import { Refused } from "../../src/protocol/errors.js";
+import type { LogRecord } from "../../src/protocol/types.js";
+import { record, records } from "../support/workload.js";
+
+interface Asked {
+  after: number;
+  limit: number;
+  signal: AbortSignal;
+  answer: (records: readonly LogRecord[]) => void;
+  fail: (error: Error) => void;
+}
+
+/** A server of `total` records that answers when told to, or at once. */
+function remote(total: number, atOnce = true) {
+  const asked: Asked[] = [];
+  const fetch = (after: number, limit: number, signal: AbortSignal) =>
+    new Promise<readonly LogRecord[]>((answer, fail) => {
+      asked.push({ after, limit, signal, answer, fail });
+      if (atOnce) answer(records(after + 1, Math.min(total, after + limit)));
+    });
+  const changed = vi.fn();
+  const lines = new Lines(fetch, changed);
+  return { asked, changed, lines };
+}
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+describe("fetching", () => {
+  it("gets the page around the rows that are looked at, by range", async () => {
+    const { asked, lines, changed } = remote(1_000_000);
+    lines.extend(1_000_000);
+    lines.ensure([500_010, 500_040]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(asked.map(({ after, limit }) => [after, limit])).toEqual([[500_000, PAGE]]);
+    expect(lines.get(500_025)?.message).toBe("line 500025");
+    expect(changed).toHaveBeenCalled();
+  });
+
+  it("asks for a page once, however often it is looked at meanwhile", async () => {
+    const { asked, lines } = remote(1000, false);
+    lines.extend(1000);
+    for (let i = 0; i < 20; i++) lines.ensure([1, 30]);
+    await vi.advanceTimersByTimeAsync(PACE_MS * 3);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("aborts what nobody looks at any more", async () => {
+    const { asked, lines } = remote(1_000_000, false);
+    lines.extend(1_000_000);
+    lines.ensure([1, 30]);
+    lines.ensure([900_001, 900_030]);
+    await vi.advanceTimersByTimeAsync(PACE_MS);
+    expect(asked[0]?.signal.aborted).toBe(true);
+    expect(asked[1]?.signal.aborted).toBe(false);
+    asked[0]?.answer(records(1, PAGE));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(lines.get(1)).toBeUndefined();
+  });
+
+  it("sends few requests while the scrollbar is dragged over everything", async () => {
+    const { asked, lines } = remote(1_000_000);
+    lines.extend(1_000_000);
+    for (let frame = 0; frame < 60; frame++) {
+      lines.ensure([frame * 15_000 + 1, frame * 15_000 + 30]);
+      await vi.advanceTimersByTimeAsync(16);
+    }
+    await vi.advanceTimersByTimeAsync(PACE_MS);
+    expect(asked.length).toBeLessThanOrEqual(Math.ceil((60 * 16) / PACE_MS) + 2);
+    expect(lines.get(59 * 15_000 + 30)).toBeDefined();
+  });
+
+  it("asks again after a failure, but not after a refusal", async () => {
+    const { asked, lines } = remote(1000, false);
+    lines.extend(1000);
+    lines.ensure([1, 30]);
+    asked[0]?.fail(new Error("cut"));
+    await vi.advanceTimersByTimeAsync(RETRY_MS);
+    expect(asked).toHaveLength(2);
+    asked[1]?.fail(new Refused("gone"));
+    await vi.advanceTimersByTimeAsync(RETRY_MS * 10);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("learns from an answer that begins later that retention took what lay before", async () => {
+    const { asked, lines } = remote(1000, false);
+    lines.extend(1000);
+    lines.ensure([1, 30]);
+    asked[0]?.answer(records(101, PAGE));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(lines.first).toBe(101);
+    lines.ensure([90, 130]);
+    await vi.advanceTimersByTimeAsync(RETRY_MS * 3);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("stops for good when it is disposed of", async () => {
+    const { asked, lines } = remote(1000, false);
+    lines.extend(1000);
+    lines.ensure([1, 30]);
+    lines.dispose();
+    expect(asked[0]?.signal.aborted).toBe(true);
+    lines.ensure([500, 530]);
+    await vi.advanceTimersByTimeAsync(RETRY_MS * 2);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("live records", () => {
+  it("are there without a request, so following never fetches", async () => {
+    const { asked, lines } = remote(0);
+    for (let seq = 801; seq < 3000; seq += 7) {
+      lines.append(records(seq, seq + 6));
+      lines.ensure([lines.last - 30, lines.last]);
+    }
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(lines.get(lines.last)?.seq).toBe(lines.last);
+    // Only the very first look reaches back behind the tail that was sent.
+    expect(asked.filter(({ after }) => after >= 1000)).toHaveLength(0);
+  });
+
+  it("join fetched ones without a seam", async () => {
+    const { lines } = remote(1000);
+    lines.append(records(991, 1000));
+    lines.ensure([981, 1000]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(records(981, 1000).map(({ seq }) => lines.get(seq)?.seq)).toEqual(records(981, 1000).map(({ seq }) => seq));
+  });
+
+  it("are not replaced when they come twice", () => {
+    const { lines } = remote(0);
+    lines.append([record(1)]);
+    lines.append([record(1, { message: "again" })]);
+    expect(lines.get(1)?.message).toBe("line 1");
+  });
+});
+
+describe("the bound", () => {
+  it("holds while a million records pass by, and what is looked at stays", async () => {
+    const { lines, asked } = remote(1_000_000);
+    lines.extend(30);
+    lines.ensure([1, 30]);
+    await vi.advanceTimersByTimeAsync(0);
+    for (let seq = 31; seq < 1_000_000; seq += 2000) lines.append(records(seq, seq + 1999));
+    expect(lines.held.pages).toBeLessThanOrEqual(MAX_PAGES);
+    expect(lines.get(15)?.seq).toBe(15);
+    expect(lines.get(500_000)).toBeUndefined();
+    expect(asked).toHaveLength(1);
+  });
+
+  it("holds for characters, too", () => {
+    const { lines } = remote(0);
+    const message = "x".repeat(65_536);
+    for (let seq = 1; seq <= 3000; seq++) lines.append([record(seq, { message })]);
+    expect(lines.held.chars).toBeLessThanOrEqual(MAX_CHARS + PAGE * 65_536);
+    expect(lines.held.pages).toBeLessThanOrEqual(2);
+  });
+
+  it("drops the page that was looked at longest ago", async () => {
+    const { lines } = remote(1_000_000);
+    lines.extend(1_000_000);
+    const look = async (page: number) => {
+      lines.ensure([page * PAGE + 1, page * PAGE + 20]);
+      await vi.advanceTimersByTimeAsync(PACE_MS);
+    };
+    for (let page = 0; page < MAX_PAGES; page++) await look(page);
+    await look(0);
+    await look(MAX_PAGES);
+    expect(lines.get(1)).toBeDefined();
+    expect(lines.get(PAGE + 1)).toBeUndefined();
+    expect(lines.held.pages).toBe(MAX_PAGES);
+  });
+
+  it("forgets everything on a reset", () => {
+    const { lines } = remote(0);
+    lines.append(records(1, 5000));
+    lines.removed(100);
+    lines.reset();
+    expect([lines.first, lines.last, lines.held.pages, lines.held.chars]).toEqual([1, 0, 0, 0]);
+  });
+});

@@ -1,0 +1,284 @@
+// Streams without an end: who joins late has all of it, whatever happened before, and a new epoch begins from nothing.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Direct } from "../../src/net/fetch-transport.js";
+import { Hub } from "../../src/net/hub.js";
+import type { Page } from "../../src/net/page.js";
+import { MAX_WORKLOADS } from "../../src/net/replay-buffer.js";
+import type { StreamRequest } from "../../src/protocol/types.js";
+import { quiet, soon, upTo, View } from "../support/listening.js";
+import { LogServer } from "../support/server.js";
+import { record, workload } from "../support/workload.js";
+
+let server: LogServer;
+let page: Page;
+let hub: Hub;
+let views: View[];
+
+function view(stream: string, from: Omit<StreamRequest, "stream"> = {}): View {
+  const made = new View(hub, stream, from);
+  views.push(made);
+  return made;
+}
+
+const row = (id: string, changes = {}) => ({ ...workload({ id, ...changes }), last_line: "" });
+const list = (...ids: string[]) => {
+  for (const id of ids) server.tell("workloads", "workload", row(id));
+};
+const log = (from: number, to: number) => {
+  for (const seq of upTo(to, from)) server.tell("service", "logs", { job_id: null, logs: [record(seq)] });
+};
+
+beforeEach(async () => {
+  server = new LogServer();
+  page = await server.start();
+  hub = new Hub(page);
+  views = [];
+});
+afterEach(async () => {
+  for (const { subscription } of views) subscription.close();
+  await server.stop();
+});
+
+describe("the list of workloads", () => {
+  it("comes whole, then as it changes", async () => {
+    list("A", "B");
+    const table = view("workloads");
+    await soon(() => expect(table.ids).toEqual(["A", "B"]));
+    server.tell("workloads", "workload", row("A", { lines: 7 }));
+    server.tell("workloads", "workload", { id: "B", deleted: true });
+    await soon(() => expect(table.ids).toEqual(["A"]));
+    expect(table.rows.get("A")).toMatchObject({ lines: 7 });
+    expect(table.rung).toBe("live");
+  });
+
+  it("is told whole to who joins later, without another request", async () => {
+    list("A", "B", "C");
+    const first = view("workloads");
+    await soon(() => expect(first.ids).toHaveLength(3));
+    server.tell("workloads", "workload", row("A", { lines: 9 }));
+    server.tell("workloads", "workload", { id: "B", deleted: true });
+    await soon(() => expect(first.ids).toEqual(["A", "C"]));
+    const second = view("workloads");
+    await soon(() => expect(second.rung).toBe("live"));
+    expect(second.ids).toEqual(["A", "C"]);
+    expect(second.rows.get("A")).toMatchObject({ lines: 9 });
+    list("D");
+    await soon(() => expect(second.ids).toEqual(["A", "C", "D"]));
+    expect(server.requests).toHaveLength(1);
+    expect(first.resets).toBe(0);
+  });
+
+  it("resumes by cursor after a cut, and is told nothing twice", async () => {
+    list("A", "B");
+    const table = view("workloads");
+    await soon(() => expect(table.ids).toHaveLength(2));
+    server.cut();
+    list("C");
+    await soon(() => expect(table.ids).toEqual(["A", "B", "C"]));
+    expect(server.requests.at(-1)).toEqual([{ stream: "workloads", after: "1.2" }]);
+    expect(table.events.filter((event) => event.kind === "frame" && event.type === "workload")).toHaveLength(3);
+  });
+
+  it("resumes where a ping has moved it to", async () => {
+    list("A");
+    const table = view("workloads");
+    await soon(() => expect(table.ids).toHaveLength(1));
+    server.endless.get("workloads")?.frames.push({ type: "nothing", data: {} });
+    for (const { streams } of server.readers) for (const followed of streams) followed.cursor = 2;
+    server.ping();
+    await soon(() => expect(table.events).toContainEqual(expect.objectContaining({ type: "ping" })));
+    server.cut();
+    await soon(() => expect(server.requests).toHaveLength(2));
+    expect(server.requests[1]).toEqual([{ stream: "workloads", after: "1.2" }]);
+  });
+
+  it("of another epoch begins from nothing", async () => {
+    list("A", "B");
+    const table = view("workloads");
+    await soon(() => expect(table.ids).toHaveLength(2));
+    server.cut();
+    server.endless.set("workloads", { epoch: 2, frames: [] });
+    list("C");
+    await soon(() => expect(table.ids).toEqual(["C"]));
+    const late = view("workloads");
+    await soon(() => expect(late.ids).toEqual(["C"]));
+  });
+
+  it("that was followed from its middle is asked for from its beginning when somebody joins", async () => {
+    list("A", "B", "C");
+    const old = view("workloads", { after: "1.2" });
+    await soon(() => expect(old.ids).toEqual(["C"]));
+    const late = view("workloads");
+    await soon(() => expect(late.ids).toEqual(["A", "B", "C"]));
+    await soon(() => expect(old.ids).toEqual(["A", "B", "C"]));
+    expect(server.requests).toEqual([[{ stream: "workloads", after: "1.2" }], [{ stream: "workloads" }]]);
+    expect(server.readers.size).toBe(1);
+  });
+
+  it("takes nothing of what comes before that beginning for all there is", async () => {
+    list("A", "B", "C");
+    const old = view("workloads", { after: "1.2" });
+    await soon(() => expect(old.ids).toEqual(["C"]));
+    const late = view("workloads");
+    list("D");
+    await soon(() => expect(late.ids).toEqual(["A", "B", "C", "D"]));
+    expect(server.requests.at(-1)).toEqual([{ stream: "workloads" }]);
+  });
+
+  it("is not kept where it is very long: who joins makes it begin again for all", async () => {
+    server.endless.set("workloads", {
+      epoch: 1,
+      frames: upTo(MAX_WORKLOADS + 1).map((i) => ({ type: "workload", data: { id: `W${i}` } })),
+    });
+    const first = view("workloads");
+    await soon(() => expect(first.rows.size).toBe(MAX_WORKLOADS + 1));
+    const second = view("workloads");
+    await soon(() => expect(second.rows.size).toBe(MAX_WORKLOADS + 1));
+    await soon(() => expect(first.rows.size).toBe(MAX_WORKLOADS + 1));
+    expect(first.resets).toBe(1);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it("with only the newest is another stream than the whole list", async () => {
+    list("A", "B", "C");
+    const all = view("workloads");
+    const newest = view("workloads", { tail: 2 });
+    await soon(() => expect(all.ids).toEqual(["A", "B", "C"]));
+    await soon(() => expect(newest.ids).toEqual(["B", "C"]));
+    expect(server.readers.size).toBe(1);
+  });
+});
+
+describe("the list of workloads without a stream", () => {
+  let direct: Direct;
+  const poll = () => direct.poll(new AbortController().signal);
+
+  beforeEach(() => {
+    direct = new Direct(page, hub);
+    server.status = 503;
+  });
+
+  it("is polled: what is new, what changed, what is gone", async () => {
+    const table = view("workloads");
+    server.add("A", 1);
+    server.add("B", 1);
+    server.status = 0;
+    await poll();
+    expect(table.ids).toEqual(["A", "B"]);
+    const told = table.events.length;
+    await poll();
+    expect(table.events).toHaveLength(told);
+    server.print("A", 4);
+    server.jobs.delete("B");
+    await poll();
+    expect(table.ids).toEqual(["A"]);
+    expect(table.rows.get("A")).toMatchObject({ lines: 5 });
+  });
+
+  it("keeps the last line that the stream has told", async () => {
+    server.add("A", 1);
+    const table = view("workloads");
+    server.status = 0;
+    server.tell("workloads", "workload", { ...row("A"), last_line: "epoch 3" });
+    await soon(() => expect(table.ids).toEqual(["A"]));
+    await poll();
+    expect(table.rows.get("A")).toMatchObject({ lines: 1, last_line: "epoch 3" });
+  });
+
+  it("takes nothing for deleted that may only be further down", async () => {
+    const table = view("workloads");
+    server.status = 0;
+    for (const i of upTo(150)) server.add(`A${i}`);
+    await poll();
+    for (const i of upTo(150)) server.add(`B${i}`);
+    await poll();
+    expect(table.ids).toHaveLength(300);
+  });
+
+  it("goes on by cursor where the stream comes back: nothing begins anew", async () => {
+    server.add("A", 1);
+    server.status = 0;
+    const table = view("workloads");
+    list("A");
+    await soon(() => expect(table.ids).toEqual(["A"]));
+    server.print("A", 4);
+    await poll();
+    expect(table.rows.get("A")).toMatchObject({ lines: 5 });
+    server.tell("workloads", "workload", row("B"));
+    await soon(() => expect(table.ids).toEqual(["A", "B"]));
+    expect(table.resets).toBe(0);
+  });
+
+  it("gives way to the stream: what was deleted meanwhile is gone", async () => {
+    const table = view("workloads");
+    server.add("A", 1);
+    server.add("OLD", 1);
+    server.status = 0;
+    await poll();
+    expect(table.ids).toEqual(["A", "OLD"]);
+    list("A", "NEW");
+    table.subscription.retryNow();
+    await soon(() => expect(table.ids).toEqual(["A", "NEW"]));
+  });
+});
+
+describe("the server's own log", () => {
+  it("comes with its records, and whole to who joins later", async () => {
+    log(1, 3);
+    const first = view("service", { tail: 200 });
+    await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
+    const second = view("service", { tail: 200 });
+    log(4, 4);
+    await soon(() => expect(second.seqs).toEqual([1, 2, 3, 4]));
+    expect(first.seqs).toEqual([1, 2, 3, 4]);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("resumes by cursor after a cut", async () => {
+    log(1, 3);
+    const first = view("service");
+    await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
+    server.cut();
+    log(4, 5);
+    await soon(() => expect(first.seqs).toEqual([1, 2, 3, 4, 5]));
+    expect(server.requests.at(-1)).toEqual([{ stream: "service", after: "1.3" }]);
+  });
+
+  it("that was cleared begins again from 1", async () => {
+    log(1, 3);
+    const first = view("service");
+    await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
+    server.clear("service");
+    log(1, 2);
+    await soon(() => expect(first.seqs).toEqual([1, 2, 3, 1, 2]));
+    expect(first.resets).toBe(1);
+  });
+
+  it("cannot be polled: it says that nothing comes", async () => {
+    log(1, 1);
+    server.add("A", 1);
+    const service = view("service");
+    const a = view("workload/A");
+    await soon(() => expect(a.rung).toBe("live"));
+    await soon(() => expect(service.rung).toBe("live"));
+    const direct = new Direct(page, hub);
+    direct.status({ rung: "polling" });
+    await direct.poll(new AbortController().signal);
+    expect(a.rung).toBe("polling");
+    expect(service.rung).toBe("reconnecting");
+  });
+
+  it("shares the connection with workloads and the list", async () => {
+    server.add("A", 2);
+    log(1, 1);
+    list("A");
+    const all = [view("workload/A"), view("service"), view("workloads")];
+    await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["live", "live", "live"]));
+    expect(server.requests).toHaveLength(1);
+    server.end("A");
+    await soon(() => expect(all[0]?.rung).toBe("done"));
+    await quiet(200);
+    expect(server.readers.size).toBe(1);
+    expect(server.requests).toHaveLength(1);
+  });
+});

@@ -1,0 +1,214 @@
+// Logs of other servers: what each speaks is found out, the simple form becomes frames of ours through cuts and silence, and
+// what the other server refuses is said as such.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { STALL_MS } from "../../src/net/connection.js";
+import type { Page } from "../../src/net/page.js";
+import { remoteSource } from "../../src/net/sources/remote.js";
+import type { HubEvent, Subscription } from "../../src/protocol/types.js";
+
+type Answer = (path: string, init: RequestInit) => Response | Promise<Response>;
+
+let answer: Answer;
+const asked: string[] = [];
+const resumed: (string | undefined)[] = [];
+const page: Page = {
+  root: new URL("http://h/x/logstream/"),
+  async request(path, init = {}) {
+    asked.push(path);
+    if (path.endsWith("/logs")) resumed.push((init.headers as { [name: string]: string })["Last-Event-ID"]);
+    return await answer(path, init);
+  },
+  hidden: () => false,
+  onVisibility: () => {},
+};
+const heard: HubEvent[] = [];
+let subscription: Subscription | undefined;
+const follow = async (upstream = "runs") => {
+  const made = await remoteSource(upstream, "W 1", page);
+  subscription = made.source.subscribe({}, (event) => heard.push(event));
+  await vi.advanceTimersByTimeAsync(10);
+  return made;
+};
+const lines = () => heard.flatMap((event) => (event.kind === "frame" ? (event.data.logs ?? []) : []));
+const rungs = () => heard.flatMap((event) => (event.kind === "state" ? [event.rung] : []));
+const last = () => heard.filter((event) => event.kind === "state").at(-1);
+
+const none = () => Response.json({ message: "no such route" }, { status: 404 });
+const body = (...texts: (string | Promise<never>)[]) => {
+  const stream = new ReadableStream({
+    async start(controller) {
+      for (const text of texts) controller.enqueue(new TextEncoder().encode(await text));
+      controller.close();
+    },
+  });
+  return new Response(stream, { headers: { "Content-Type": "text/event-stream" } });
+};
+const silence = () => new Promise<never>(() => {});
+/** A server that knows the simple form only: its streams, one after the other. */
+const simple = (...streams: (() => Response)[]): Answer => {
+  return (path) => (path.endsWith("/logs") ? (streams.shift() ?? none)() : none());
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  asked.length = resumed.length = heard.length = 0;
+});
+afterEach(() => {
+  subscription?.close();
+  subscription = undefined;
+  vi.useRealTimers();
+});
+
+describe("a log in the simple form", () => {
+  it("is lines with numbers, and ends with what `done` says", async () => {
+    answer = simple(() =>
+      body("data: one\n\ndata: two\ndata: lines\n\n", 'event: done\ndata: {"state": "failed"}\n\n'),
+    );
+    const { readOnly, source } = await follow();
+    expect([readOnly, source.downloadUrl]).toEqual([true, ""]);
+    expect(asked).toEqual(["proxy/runs/v1/workloads/W%201", "proxy/runs/v1/workloads/W%201/logs"]);
+    expect(lines().map(({ seq, message }) => [seq, message])).toEqual([
+      [1, "one"],
+      [2, "two\nlines"],
+    ]);
+    const done = heard.find((event) => event.kind === "frame" && event.type === "done");
+    expect(done?.kind === "frame" && done.data.job).toMatchObject({ id: "W 1", state: "failed", lines: 2 });
+    expect(rungs().at(-1)).toBe("done");
+  });
+
+  it("that says nothing of a state has succeeded; what it says that is none of ours, too", async () => {
+    answer = simple(() => body("event: done\ndata: [DONE]\n\n"));
+    await follow();
+    const done = heard.find((event) => event.kind === "frame" && event.type === "done");
+    expect(done?.kind === "frame" && done.data.job?.state).toBe("succeeded");
+  });
+
+  it("goes on behind the last id after a cut", async () => {
+    const end = () => body("id: b\ndata: two\n\nevent: done\ndata: x\n\n");
+    answer = simple(() => body("id: a\ndata: one\n\n"), end);
+    await follow();
+    expect(rungs().at(-1)).toBe("reconnecting");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(resumed).toEqual([undefined, "a"]);
+    expect(lines().map(({ seq, message }) => [seq, message])).toEqual([
+      [1, "one"],
+      [2, "two"],
+    ]);
+    expect(rungs().at(-1)).toBe("done");
+  });
+
+  it("of a server without ids begins again, and nothing is told twice", async () => {
+    const whole = "data: one\n\ndata: two\n\n";
+    answer = simple(
+      () => body("data: one\n\n"),
+      () => body(`${whole}event: done\ndata: x\n\n`),
+    );
+    await follow();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(lines().map(({ message }) => message)).toEqual(["one", "two"]);
+  });
+
+  it("may be silent for long: other servers have no pings", async () => {
+    answer = simple(() => body("data: one\n\n", silence()));
+    await follow();
+    await vi.advanceTimersByTimeAsync(STALL_MS * 10);
+    expect([rungs().at(-1), resumed.length]).toEqual(["live", 1]);
+  });
+
+  it("is let go of when nobody looks", async () => {
+    let signal: AbortSignal | null | undefined;
+    answer = (path, init) => {
+      if (!path.endsWith("/logs")) return none();
+      signal = init.signal;
+      return body("data: one\n\n", silence());
+    };
+    await follow();
+    subscription?.close();
+    expect(signal?.aborted).toBe(true);
+  });
+});
+
+describe("what cannot be had", () => {
+  it.each([
+    [404, "The other server answers 404: no such run"],
+    [500, "The other server answers 500: no such run"],
+    [403, "The other server answers 403: no such run"],
+  ])("is said in the other server's words (%i), and not asked for again", async (status, message) => {
+    answer = () => Response.json({ message: "no such run" }, { status });
+    await follow();
+    expect(last()).toEqual({ kind: "state", rung: "error", message });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(resumed).toHaveLength(1);
+  });
+
+  it("is said without words where there are none", async () => {
+    const html = { "Content-Type": "text/html" };
+    answer = () => new Response("<h1>Oops</h1>", { status: 500, statusText: "Internal Server Error", headers: html });
+    await follow();
+    expect(last()).toMatchObject({ message: "The other server answers 500: Internal Server Error" });
+  });
+
+  it.each([
+    ["application/json", '{"detail": "Run not found"}'],
+    ["application/json", '{"error": "Run not found"}'],
+    ["text/plain; charset=utf-8", "Run not found\n"],
+  ])("is said in the words of %s %s", async (type, text) => {
+    answer = () => new Response(text, { status: 404, headers: { "Content-Type": type } });
+    await follow();
+    expect(last()).toMatchObject({ message: "The other server answers 404: Run not found" });
+  });
+
+  it("of an upstream that is not configured is the server's own answer", async () => {
+    const reason = "unknown_upstream";
+    answer = () => Response.json({ message: "there is no such upstream", reason }, { status: 404 });
+    await follow();
+    expect(last()).toMatchObject({ message: "The server answers 404: there is no such upstream" });
+  });
+
+  it.each([502, 503, 504])("for now (%i) is tried again", async (status) => {
+    const failed = () => Response.json({ message: "refused" }, { status });
+    answer = simple(failed, () => body("event: done\ndata: x\n\n"));
+    await follow();
+    expect(rungs().at(-1)).toBe("reconnecting");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(rungs().at(-1)).toBe("done");
+  });
+
+  it("by its name is not asked for at all", async () => {
+    for (const upstream of ["../api", "http://evil", "a/b", ""]) {
+      await follow(upstream);
+      expect(last()).toMatchObject({ rung: "error" });
+    }
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("a server that speaks our protocol", () => {
+  it("is spoken to as ours is, below its name", async () => {
+    const job = { id: "W 1", state: "running" };
+    answer = (path) =>
+      path.endsWith("/W%201") ? Response.json(job) : Response.json({ records: [], total: 0, next: null });
+    const { source, readOnly } = await remoteSource("lab", "W 1", page);
+    expect(readOnly).toBe(false);
+    await source.page({ limit: 5 }, new AbortController().signal);
+    expect(asked.at(-1)).toBe("proxy/lab/v1/workloads/W%201/records?after=0&limit=5");
+    expect(source.downloadUrl).toBe("http://h/x/logstream/proxy/lab/v1/workloads/W%201/log.txt");
+  });
+
+  it("but does not say so in time is asked in the simple form", async () => {
+    answer = (path, init) => {
+      if (path.endsWith("/logs")) return body("event: done\ndata: x\n\n");
+      return new Promise((_, reject) => init.signal?.addEventListener("abort", () => reject(init.signal?.reason)));
+    };
+    vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
+      const made = new AbortController();
+      setTimeout(() => made.abort(new Error("late")), ms);
+      return made.signal;
+    });
+    const following = follow();
+    await vi.advanceTimersByTimeAsync(10_100);
+    await following;
+    expect(rungs().at(-1)).toBe("done");
+    vi.restoreAllMocks();
+  });
+});

@@ -1,0 +1,105 @@
+// A request that is refused for the sake of one stream: that one is told why, the others go on, and none asks for ever.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Hub } from "../../src/net/hub.js";
+import { quiet, soon, View } from "../support/listening.js";
+import { LogServer } from "../support/server.js";
+
+let server: LogServer;
+let hub: Hub;
+let views: View[];
+
+function view(stream: string): View {
+  const made = new View(hub, stream);
+  views.push(made);
+  return made;
+}
+
+beforeEach(async () => {
+  server = new LogServer();
+  hub = new Hub(await server.start());
+  views = [];
+  for (const id of ["A", "B", "C"]) server.add(id, 1);
+  server.tell("service", "logs", { logs: [] });
+});
+afterEach(async () => {
+  for (const { subscription } of views) subscription.close();
+  await server.stop();
+});
+
+describe.each([400, 422, 403])("a request that is refused with %i", (status) => {
+  it("because of a stream that the server names ends that one in its words, and no other", async () => {
+    server.refused.set("workload/B", { status, message: "stream workload/B has a bad step" });
+    const [a, b, c] = [view("workload/A"), view("workload/B"), view("workload/C")];
+    await soon(() => expect([a.rung, b.rung, c.rung]).toEqual(["live", "error", "live"]));
+    expect(b.message).toContain(`(${status}): stream workload/B has a bad step`);
+    expect(server.requests.map((streams) => streams.length)).toEqual([3, 2]);
+  });
+
+  it("of a single stream ends it, and it isn't asked for again", async () => {
+    server.refused.set("workload/B", { status, message: "no" });
+    const b = view("workload/B");
+    await soon(() => expect(b.rung).toBe("error"));
+    await quiet(1500);
+    expect(server.requests).toHaveLength(1);
+    server.refused.clear();
+    b.subscription.retryNow();
+    await soon(() => expect(b.rung).toBe("live"));
+  });
+});
+
+describe("where the server does not say which stream it means", () => {
+  it("each is asked for alone, once", async () => {
+    server.refused.set("workload/B", { status: 422, message: "q takes too long" });
+    const [a, b, c] = [view("workload/A"), view("workload/B"), view("workload/C")];
+    await soon(() => expect([a.rung, b.rung, c.rung]).toEqual(["live", "error", "live"]));
+    expect(b.message).toContain("q takes too long");
+    expect(server.requests.map((streams) => streams.length)).toEqual([3, 1, 1, 1, 2]);
+    await soon(() => expect(server.readers.size).toBe(1));
+  });
+
+  it("and takes each of them alone, all end: the request as such is at fault", async () => {
+    const all = [view("workload/A"), view("workload/B")];
+    server.most = 1;
+    await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["error", "error"]));
+    await quiet(1500);
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it("a login that has ended refuses all workloads at once", async () => {
+    server.status = 403;
+    const all = [view("workload/A"), view("workload/B")];
+    await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["error", "error"]));
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("the server's log, which not everybody may read, is not taken for the others' trouble", async () => {
+    server.refused.set("service", { status: 403, message: "Forbidden" });
+    const [a, service] = [view("workload/A"), view("service")];
+    await soon(() => expect([a.rung, service.rung]).toEqual(["live", "error"]));
+    expect(service.message).toContain("Jupyter refuses this log (403)");
+  });
+});
+
+describe("the server's trouble", () => {
+  it.each([500, 503, 429])("(%i) is not the request's: it is tried again", async (status) => {
+    server.status = status;
+    const a = view("workload/A");
+    await soon(() => expect(a.rung).toBe("reconnecting"));
+    server.status = 0;
+    a.subscription.retryNow();
+    await soon(() => expect(a.rung).toBe("live"));
+  });
+});
+
+describe("more streams than a server takes", () => {
+  it("the newest are told so, the others go on", async () => {
+    for (let i = 0; i < 501; i++) {
+      server.add(`W${i}`);
+      view(`workload/W${i}`);
+    }
+    await soon(() => expect(views[0]?.rung).toBe("live"));
+    expect(views[499]?.rung).toBe("live");
+    expect(views[500]?.rung).toBe("error");
+    expect(views[500]?.message).toContain("More than 500 logs");
+  });
+});

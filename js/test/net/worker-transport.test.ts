@@ -1,0 +1,354 @@
+// Tabs of one browser that share a worker: one connection for all, and each as if it were alone.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { HIDDEN_MS } from "../../src/net/fetch-transport.js";
+import { LINGER_MS } from "../../src/net/hub.js";
+import type { Page } from "../../src/net/page.js";
+import { SILENT_HIDDEN_MS, SILENT_MS } from "../../src/net/worker/worker-host.js";
+import { BEAT_MS, GREETING_MS } from "../../src/net/worker/worker-transport.js";
+import { sometimesSlow } from "../support/busy.js";
+import { quiet, soon, upTo } from "../support/listening.js";
+import { LogServer } from "../support/server.js";
+import { type Attempt, BrowserOfTabs } from "../support/tabs.js";
+import { workload } from "../support/workload.js";
+
+let server: LogServer;
+let page: Page;
+let browser: BrowserOfTabs;
+
+beforeEach(async () => {
+  server = new LogServer();
+  page = await server.start();
+  browser = new BrowserOfTabs(page);
+  server.add("A", 3);
+  server.add("B", 2);
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  browser.close();
+  await server.stop();
+});
+
+/** Until what was said has been heard. */
+const settle = async () => {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+const followed = () => server.requests.at(-1)?.map(({ stream }) => stream);
+
+describe("tabs", () => {
+  it("share one connection, each with its own logs", async () => {
+    const tabs = upTo(8).map(() => browser.tab());
+    for (const i of upTo(8)) server.add(`W${i}`, i);
+    const views = tabs.map((tab, i) => tab.view(`workload/W${i + 1}`));
+    await soon(() => expect(views.map(({ seqs }) => seqs.length)).toEqual(upTo(8)));
+    expect(server.readers.size).toBe(1);
+    expect(server.requests).toHaveLength(1);
+    expect(views.every(({ rung }) => rung === "live")).toBe(true);
+    server.print("W5", 2);
+    await soon(() => expect(views[4]?.seqs).toEqual(upTo(7)));
+    expect(tabs.every(({ alone }) => alone === 0)).toBe(true);
+  });
+
+  it("that show the same log share its stream: the later one is told what is history", async () => {
+    const first = browser.tab().view("workload/A");
+    await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
+    const second = browser.tab().view("workload/A", { tail: 100 });
+    await soon(() => expect(second.snapshot).toMatchObject({ cursor: 3, job: { id: "A" } }));
+    server.print("A", 2);
+    await soon(() => expect(second.seqs).toEqual([4, 5]));
+    expect(first.seqs).toEqual(upTo(5));
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("call different filters the same, and each gets its own", async () => {
+    server.print("A", 1, { step: "fit" });
+    const fit = browser.tab().view("workload/A", { step: "fit" });
+    const errors = browser.tab().view("workload/A", { levels: ["error"] });
+    await soon(() => expect(fit.seqs).toEqual([4]));
+    server.print("A", 1, { level: "error" });
+    await soon(() => expect(errors.seqs).toEqual([5]));
+    expect(fit.seqs).toEqual([4]);
+  });
+
+  it("have each the whole list of workloads, whenever they come", async () => {
+    for (const id of ["A", "B"]) server.tell("workloads", "workload", workload({ id }));
+    const first = browser.tab().view("workloads");
+    await soon(() => expect(first.ids).toEqual(["A", "B"]));
+    server.tell("workloads", "workload", { id: "A", deleted: true });
+    await soon(() => expect(first.ids).toEqual(["B"]));
+    const second = browser.tab().view("workloads");
+    await soon(() => expect(second.ids).toEqual(["B"]));
+    server.tell("workloads", "workload", workload({ id: "C" }));
+    await soon(() =>
+      expect([first.ids, second.ids]).toEqual([
+        ["B", "C"],
+        ["B", "C"],
+      ]),
+    );
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("are told the end, also after it, without another request", async () => {
+    const first = browser.tab().view("workload/A");
+    await soon(() => expect(first.rung).toBe("live"));
+    server.end("A", "failed");
+    await soon(() => expect(first.rung).toBe("done"));
+    const second = browser.tab().view("workload/A");
+    await soon(() => expect(second.rung).toBe("done"));
+    expect(second.job?.state).toBe("failed");
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("open the stream anew only when another one comes in, and lose and double nothing then", async () => {
+    const a = browser.tab().view("workload/A");
+    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+    const b = browser.tab().view("workload/B");
+    await soon(() => expect(b.seqs).toEqual([1, 2]));
+    server.print("A", 2);
+    await soon(() => expect(a.seqs).toEqual(upTo(5)));
+    expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).not.toContain("reconnecting");
+  });
+});
+
+describe("a tab that goes", () => {
+  it.each(["leave", "end"] as const)("(%s) takes its own streams along and leaves the others theirs", async (how) => {
+    const [one, other] = [browser.tab(), browser.tab()];
+    const [a, b] = [one.view("workload/A"), other.view("workload/B")];
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
+    one[how]();
+    await soon(() => expect(followed()).toEqual(["workload/B"]));
+    server.print("B", 1);
+    await soon(() => expect(b.seqs).toEqual([1, 2, 3]));
+    expect(b.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).not.toContain("reconnecting");
+    other[how]();
+    await soon(() => expect(server.readers.size).toBe(0));
+  });
+
+  it("and comes again at once, as a reload does, has cut nothing", async () => {
+    const other = browser.tab().view("workload/A");
+    const one = browser.tab();
+    const a = one.view("workload/A");
+    await soon(() => expect([a.rung, other.rung]).toEqual(["live", "live"]));
+    one.leave();
+    const again = browser.tab().view("workload/A");
+    await soon(() => expect(again.snapshot).toMatchObject({ cursor: 3 }));
+    await quiet(LINGER_MS + 200);
+    server.print("A", 1);
+    await soon(() => expect([other.seqs, again.seqs]).toEqual([[1, 2, 3, 4], [4]]));
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("but is only put aside (as the browser does for its back button) goes on when it is shown again", async () => {
+    const tab = browser.tab();
+    const a = tab.view("workload/A");
+    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+    tab.say("pagehide");
+    tab.show(false);
+    await soon(() => expect(server.readers.size).toBe(0));
+    server.print("A", 2);
+    tab.show(true);
+    await soon(() => expect(a.seqs).toEqual(upTo(5)));
+  });
+
+  it.each([
+    ["that was looked at", true, SILENT_MS],
+    ["that was out of sight", false, SILENT_HIDDEN_MS],
+  ])("without a word or a lock, %s, is missed after a while", async (_, visible, silence) => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
+    browser = new BrowserOfTabs(page, false);
+    const [one, other] = [browser.tab(), browser.tab()];
+    const [a, b] = [one.view("workload/A"), other.view("workload/B")];
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
+    one.show(visible);
+    await quiet(50);
+    one.end();
+    const beat = async () => {
+      const heard = other.line?.heard ?? 0;
+      vi.advanceTimersByTime(BEAT_MS);
+      await soon(() => expect(other.line?.heard).toBeGreaterThan(heard)); // the answer to its heartbeat
+    };
+    for (let passed = 0; passed < silence - BEAT_MS; passed += BEAT_MS) await beat();
+    await quiet(LINGER_MS + 200);
+    expect(followed()).toEqual(["workload/A", "workload/B"]);
+    for (const _ of upTo(3)) await beat();
+    await soon(() => expect(followed()).toEqual(["workload/B"]));
+  });
+});
+
+describe("tabs nobody looks at", () => {
+  it("give the connection back when all of them are hidden, and resume by cursor", async () => {
+    const [one, other] = [browser.tab(), browser.tab()];
+    const [a, b] = [one.view("workload/A"), other.view("workload/B")];
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    one.show(false);
+    await settle();
+    await vi.advanceTimersByTimeAsync(HIDDEN_MS * 2);
+    expect(server.readers.size).toBe(1);
+    other.show(false);
+    await settle();
+    await vi.advanceTimersByTimeAsync(HIDDEN_MS + 100);
+    vi.useRealTimers();
+    await soon(() => expect(server.readers.size).toBe(0));
+    server.print("A", 2);
+    other.show(true);
+    await soon(() => expect(a.seqs).toEqual(upTo(5)));
+    expect(server.readers.size).toBe(1);
+  });
+});
+
+describe("a tab without a view", () => {
+  it("that is looked at keeps no connection for those that are not", async () => {
+    const [idle, other] = [browser.tab(), browser.tab()];
+    const [none, a] = [idle.view("workload/B"), other.view("workload/A")];
+    await soon(() => expect([none.rung, a.rung]).toEqual(["live", "live"]));
+    none.subscription.close();
+    await soon(() => expect(followed()).toEqual(["workload/A"]));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    other.show(false);
+    await settle();
+    await vi.advanceTimersByTimeAsync(HIDDEN_MS + 100);
+    vi.useRealTimers();
+    await soon(() => expect(server.readers.size).toBe(0));
+  });
+});
+
+describe("where no worker answers", () => {
+  it.each<[Attempt, number]>([
+    ["silent", GREETING_MS],
+    ["forbidden", 0],
+    ["not found", 0],
+    ["other build", 0],
+  ])("(%s) a page's own connection brings its logs, and nobody is told", sometimesSlow, async (attempt, wait) => {
+    browser.worker = attempt;
+    const tab = browser.tab();
+    const a = tab.view("workload/A");
+    const start = Date.now();
+    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+    expect(Date.now() - start).toBeLessThan(wait + 1500);
+    expect(tab.alone).toBe(1);
+    expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).toEqual([
+      "connecting",
+      "connecting",
+      "live",
+    ]);
+    const b = tab.view("workload/B");
+    await soon(() => expect(b.seqs).toEqual([1, 2]));
+    expect(server.readers.size).toBe(1);
+  });
+});
+
+describe.each([
+  ["its lock is free", true],
+  ["it misses heartbeats, where there are no locks", false],
+])("a worker that dies (%s)", (_, hasLocks) => {
+  const notice = () => vi.advanceTimersByTime(hasLocks ? 0 : 4 * BEAT_MS);
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    browser.close();
+    browser = new BrowserOfTabs(page, hasLocks);
+  });
+
+  it("is replaced by another one, which goes on from the cursors", async () => {
+    const tab = browser.tab();
+    const a = tab.view("workload/A");
+    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+    browser.crash();
+    server.cut();
+    server.print("A", 2);
+    notice();
+    await soon(() => expect(a.seqs).toEqual(upTo(5)));
+    expect(tab.alone).toBe(0);
+    expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).toContain("reconnecting");
+  });
+
+  it("leaves each tab at its own cursor, in whatever order they come to the next one", async () => {
+    const [slow, fast] = [browser.tab(), browser.tab()];
+    const [a, b] = [slow.view("workload/A"), fast.view("workload/A", { after: 0 })];
+    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+    await soon(() => expect(b.rung).toBe("live"));
+    slow.line?.freeze();
+    server.print("A", 3);
+    await soon(() => expect(b.seqs.at(-1)).toBe(6));
+    browser.crash();
+    notice();
+    server.print("A", 1);
+    await soon(() => expect(a.seqs).toEqual(upTo(7)));
+    await soon(() => expect(b.seqs.at(-1)).toBe(7));
+    expect(b.seqs).toEqual([...new Set(b.seqs)]);
+  });
+
+  it("and has no successor leaves the page to its own connection, from the cursors", async () => {
+    const tab = browser.tab();
+    const a = tab.view("workload/A");
+    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+    browser.worker = "forbidden";
+    browser.crash();
+    server.print("A", 2);
+    notice();
+    await soon(() => expect(a.seqs).toEqual(upTo(5)));
+    expect(tab.alone).toBe(1);
+  });
+});
+
+describe("the ladder behind the worker", () => {
+  it("is told to all tabs, and any of them may ask not to wait", sometimesSlow, async () => {
+    const [one, other] = [browser.tab(), browser.tab()];
+    const [a, b] = [one.view("workload/A"), other.view("workload/B")];
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
+    server.cut();
+    await soon(() => expect([a.rung, b.rung]).toEqual(["reconnecting", "reconnecting"]));
+    const start = Date.now();
+    b.subscription.retryNow();
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
+    expect(Date.now() - start).toBeLessThan(700);
+  });
+
+  it("ends with a refusal in words; who retries, or comes later, asks anew", async () => {
+    server.status = 403;
+    const [one, other] = [browser.tab(), browser.tab()];
+    const a = one.view("workload/A");
+    await soon(() => expect(a.message).toContain("Jupyter refuses this log (403): as told"));
+    server.status = 0;
+    const b = other.view("workload/A");
+    await soon(() => expect(b.rung).toBe("live"));
+    a.subscription.retryNow();
+    await soon(() => expect(a.rung).toBe("live"));
+    expect(a.job?.id).toBe("A");
+    expect(server.readers.size).toBe(1);
+  });
+
+  it("names a server that speaks another protocol", async () => {
+    server.protocol = 2;
+    const a = browser.tab().view("workload/A");
+    await soon(() => expect(a.message).toContain("speaks protocol 2"));
+  });
+});
+
+describe("credentials", () => {
+  it("are those that the page has when the request is made", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const tab = browser.tab();
+    tab.credentials = { xsrf: "first", token: "" };
+    const a = tab.view("workload/A");
+    await soon(() => expect(a.rung).toBe("live"));
+    expect(server.xsrf.at(-1)).toBe("first");
+    tab.credentials = { xsrf: "second", token: "" };
+    vi.setSystemTime(Date.now() + 60_000);
+    server.cut();
+    await soon(() => expect(server.requests).toHaveLength(2));
+    expect(server.xsrf.at(-1)).toBe("second");
+  });
+
+  it("of a page that doesn't answer are those that it had", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const tab = browser.tab();
+    const a = tab.view("workload/A");
+    await soon(() => expect(a.rung).toBe("live"));
+    tab.line?.freeze();
+    vi.setSystemTime(Date.now() + 60_000);
+    server.cut();
+    await soon(() => expect(server.requests).toHaveLength(2));
+    expect(server.xsrf.at(-1)).toBe("cookie");
+  });
+});

@@ -1,0 +1,167 @@
+// @vitest-environment happy-dom
+// The shell: traits in, one view out, and every lifetime ends once.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { shell, viewsUrl } from "../../src/shells/anywidget.js";
+import * as requests from "../../src/shells/requests.js";
+import * as table from "../../src/shells/table.js";
+import * as view from "../../src/shells/view.js";
+
+/** Until what was awaited on the way to the view is there. */
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+const views = { view, table, requests };
+const widget = shell(async (name) => views[name]);
+
+const subscribe = vi.fn();
+const close = vi.fn();
+
+class Model {
+  readonly traits: { [name: string]: unknown } = { workload: "W1", height: 0, protocol: 1 };
+  readonly listeners = new Set<() => void>();
+  get = (name: string) => this.traits[name];
+  on = (_event: string, listener: () => void) => void this.listeners.add(listener);
+  saved = 0;
+  save_changes = () => void this.saved++;
+  off = (_event: string, listener: () => void) => void this.listeners.delete(listener);
+  set(name: string, value: unknown): void {
+    this.traits[name] = value;
+    for (const listener of this.listeners) listener();
+  }
+}
+
+const SLOT = Symbol.for("jupyter-logstream.v1");
+const page = globalThis as unknown as { [key: symbol]: unknown };
+const shown = (el: HTMLElement) => el.querySelector<HTMLElement>("[data-logstream=log]");
+let el: HTMLElement;
+
+beforeEach(() => {
+  subscribe.mockReset();
+  subscribe.mockReturnValue({ close, retryNow: vi.fn() });
+  close.mockReset();
+  page[SLOT] = { subscribe };
+  el = document.createElement("div");
+  document.body.append(el);
+});
+afterEach(() => {
+  delete page[SLOT];
+});
+
+describe("initialize", () => {
+  const claim = Symbol.for("jupyter-logstream.outputs");
+
+  it.each([
+    [undefined, "anywidget"],
+    [true, "labextension"],
+  ])("tells the kernel which shell shows a workload's output (claimed: %s)", (claimed, said) => {
+    page[claim] = claimed;
+    const model = new Model();
+    widget.initialize({ model });
+    delete page[claim];
+    expect(model.traits["page"]).toBe(said);
+    expect(model.saved).toBe(1);
+  });
+});
+
+describe("render", () => {
+  it("shows the workload, and asks the page's hub for its stream", async () => {
+    const cleanup = widget.render({ model: new Model(), el });
+    await settled();
+    expect(shown(el)?.dataset["workload"]).toBe("W1");
+    expect(subscribe.mock.lastCall?.[0]).toEqual({ stream: "workload/W1", tail: 200 });
+    cleanup();
+  });
+
+  it("ends by its cleanup and by the signal, in any order, once", async () => {
+    const life = new AbortController();
+    const model = new Model();
+    const cleanup = widget.render({ model, el, signal: life.signal });
+    await settled();
+    life.abort();
+    cleanup();
+    cleanup();
+    expect(close).toHaveBeenCalledOnce();
+    expect(model.listeners.size).toBe(0);
+  });
+
+  it("opens nothing when the signal is aborted already", async () => {
+    widget.render({ model: new Model(), el, signal: AbortSignal.abort() });
+    await settled();
+    expect(subscribe).not.toHaveBeenCalled();
+  });
+
+  it("opens nothing when it ends before the views are there", async () => {
+    widget.render({ model: new Model(), el })();
+    await settled();
+    expect(subscribe).not.toHaveBeenCalled();
+  });
+
+  it("turns to another workload when the trait does", async () => {
+    const model = new Model();
+    const cleanup = widget.render({ model, el });
+    await settled();
+    model.set("workload", "W2");
+    await settled();
+    expect(close).toHaveBeenCalledOnce();
+    expect(el.childElementCount).toBe(1);
+    expect(shown(el)?.dataset["workload"]).toBe("W2");
+    cleanup();
+    expect(close).toHaveBeenCalledTimes(2);
+  });
+
+  it("takes the height that is asked for", async () => {
+    const model = new Model();
+    model.traits["height"] = 500;
+    const cleanup = widget.render({ model, el });
+    await settled();
+    expect(shown(el)?.shadowRoot?.querySelector<HTMLElement>(".view")?.style.height).toBe("500px");
+    cleanup();
+  });
+
+  it("shows the table of workloads when the trait says so", async () => {
+    const model = new Model();
+    Object.assign(model.traits, { view: "workloads", workload: "", state: "failed", limit: 3 });
+    const cleanup = widget.render({ model, el });
+    await settled();
+    expect(el.querySelector("[data-logstream=workloads]")).not.toBeNull();
+    expect(subscribe.mock.lastCall?.[0]).toMatchObject({ stream: "workloads" });
+    cleanup();
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it("shows the server's own log when the trait says so", async () => {
+    const model = new Model();
+    Object.assign(model.traits, { scope: "service", workload: "" });
+    const cleanup = widget.render({ model, el });
+    await settled();
+    expect(subscribe.mock.lastCall?.[0]).toMatchObject({ stream: "service" });
+    expect(shown(el)?.shadowRoot?.querySelector(".name")?.textContent).toBe("Jupyter server log");
+    cleanup();
+  });
+
+  it("says what to upgrade when the kernel speaks a newer protocol", async () => {
+    const model = new Model();
+    model.traits["protocol"] = 2;
+    const cleanup = widget.render({ model, el });
+    const said = () => shown(el)?.shadowRoot?.querySelector(".notice")?.textContent;
+    await vi.waitFor(() => expect(said()).toContain("speaks protocol 2"));
+    expect(said()).toContain("upgrade jupyter-logstream where the Jupyter server runs");
+    expect(subscribe).not.toHaveBeenCalled();
+    cleanup();
+  });
+
+  it("says so when the server has no views to load", async () => {
+    const cleanup = shell(() => Promise.reject(new Error("404"))).render({ model: new Model(), el });
+    await settled();
+    expect(el.textContent).toContain("does jupyter-logstream run in this Jupyter server?");
+    cleanup();
+  });
+
+  it("loads the views from the server of the page, below its base URL", () => {
+    const doc = document.implementation.createHTMLDocument();
+    const config = doc.createElement("script");
+    config.id = "jupyter-config-data";
+    config.textContent = JSON.stringify({ baseUrl: "/user/x", token: "t" });
+    doc.body.append(config);
+    const location = new URL("https://hub.example/user/x/lab") as unknown as Location;
+    expect(viewsUrl("view", doc, location)).toBe("https://hub.example/user/x/static/jupyter_logstream/view.js");
+  });
+});

@@ -1,0 +1,99 @@
+// What a table shows of its list: by state, by words, how many; and what stays whatever is chosen.
+import { describe, expect, it } from "vitest";
+import type { Frame, HubEvent } from "../../src/protocol/types.js";
+import type { Listed } from "../../src/protocol/workloads-source.js";
+import { wordsOf } from "../../src/tables/table-filter.js";
+import { isChosen, Selection, statesOf } from "../../src/tables/workloads/workload-filter.js";
+import { Workloads } from "../../src/tables/workloads/workloads.js";
+import { listed } from "../support/workload.js";
+
+const any = new Set<never>();
+const finds = (job: Listed, text: string) => isChosen(job, { values: any, words: wordsOf(text) });
+
+function listOf(...jobs: Listed[]): Workloads {
+  let say: (event: HubEvent) => void = () => {};
+  const refuse = () => Promise.reject(new Error("not here"));
+  const source = {
+    subscribe(listener: typeof say) {
+      say = listener;
+      return { close() {}, retryNow() {} };
+    },
+    cancel: refuse,
+    remove: refuse,
+    again: refuse,
+  };
+  const list = new Workloads(source, () => {});
+  list.open();
+  for (const job of jobs) say({ kind: "frame", type: "workload", data: job as unknown as Frame });
+  list.close();
+  return list;
+}
+
+describe("words", () => {
+  const job = listed(1, {
+    name: "Train ResNet",
+    command: ["python", "fit.py", "--lr", "0.1"],
+    tags: { team: "vision" },
+    last_line: "epoch 3 loss=0.21",
+  });
+
+  it.each([
+    ["resnet", true],
+    ["fit.py", true],
+    ["W1", true],
+    ["team=vision", true],
+    ["EPOCH 3", true],
+    ["resnet loss", true],
+    ["resnet prices", false],
+    ["  ", true],
+  ])("%j: %s", (text, found) => {
+    expect(finds(job, text)).toBe(found);
+  });
+
+  it("are looked for in what is known now", () => {
+    expect(finds({ ...job, last_line: "epoch 4" }, "epoch 4")).toBe(true);
+    expect(finds(job, "epoch 4")).toBe(false);
+  });
+});
+
+describe("states", () => {
+  it("are named with commas between; what is no state is left out", () => {
+    expect([...statesOf("failed, running,nonsense")]).toEqual(["running", "failed"]);
+    expect(statesOf("").size).toBe(0);
+  });
+});
+
+describe("a selection", () => {
+  const list = listOf(listed(1, { state: "failed" }), listed(2), listed(3, { state: "running" }), listed(4));
+
+  it("shows all, newest first, until something is chosen", () => {
+    expect(new Selection().choose(list, new Map())).toEqual(["W4", "W3", "W2", "W1"]);
+  });
+
+  it("shows any of the states that are chosen, and all again when none is", () => {
+    const chosen = new Selection();
+    chosen.toggle("failed");
+    chosen.toggle("running");
+    expect(chosen.choose(list, new Map())).toEqual(["W3", "W1"]);
+    chosen.toggle("running");
+    expect(chosen.choose(list, new Map())).toEqual(["W1"]);
+    chosen.toggle(undefined);
+    expect(chosen.choose(list, new Map())).toHaveLength(4);
+  });
+
+  it("keeps what is open although it is not chosen", () => {
+    const chosen = new Selection(new Set(["failed"] as const));
+    expect(chosen.choose(list, new Map([["W4", true]]))).toEqual(["W4", "W1"]);
+  });
+
+  it("has a limit, and says how many are beyond it", () => {
+    const chosen = new Selection(new Set(), 3);
+    expect(chosen.choose(list, new Map())).toEqual(["W4", "W3", "W2"]);
+    expect(chosen.left).toBe(1);
+  });
+
+  it("is the same array while nothing gives others", () => {
+    const chosen = new Selection();
+    expect(chosen.choose(list, new Map())).toBe(chosen.choose(list, new Map()));
+  });
+});

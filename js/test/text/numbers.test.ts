@@ -1,0 +1,34 @@
+// Numbers that lines name: the table that the kernel is tested with, too (tests/vectors/metrics.json).
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { numbers } from "../../src/text/numbers.js";
+import { busyMs } from "../support/busy.js";
+
+type Named = { readonly [name: string]: number | null };
+const vectors = JSON.parse(readFileSync(new URL("../../../tests/vectors/metrics.json", import.meta.url), "utf8")) as {
+  lines: [line: string, named: Named][];
+};
+
+it.each(vectors.lines)("%j names %j", (line, named) => {
+  const found = numbers(line);
+  expect([...found.keys()].sort()).toEqual(Object.keys(named).sort());
+  for (const [name, number] of Object.entries(named)) {
+    if (number === null) expect(found.get(name)).toBeNaN();
+    else expect(found.get(name)).toBeCloseTo(number, 9);
+  }
+});
+
+it("long lines take no longer than their beginning", () => {
+  for (const unit of ["a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-", "a ", "loss "]) {
+    const before = busyMs();
+    numbers(unit.repeat(10_000_000 / unit.length));
+    expect(busyMs() - before).toBeLessThan(10_000);
+  }
+});
+
+it("ten thousand ordinary lines are done in a moment", () => {
+  const before = busyMs();
+  for (let i = 0; i < 10_000; i++)
+    numbers(`2026-11-20 10:30:05,123 INFO app.worker request ${i} took 12 ms, 3 of 4 cached`);
+  expect(busyMs() - before).toBeLessThan(3000);
+});

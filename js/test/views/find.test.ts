@@ -1,0 +1,102 @@
+// @vitest-environment happy-dom
+// Finding in a whole log, also in what is not in the page.
+import { describe, expect, it, vi } from "vitest";
+import { find, paint, source, viewport } from "../support/stage.js";
+import { records } from "../support/workload.js";
+
+const query = () => find(".query") as HTMLInputElement;
+
+async function search(text: string): Promise<void> {
+  query().value = text;
+  query().dispatchEvent(new Event("input"));
+  await vi.advanceTimersByTimeAsync(300);
+  await paint();
+}
+const press = async (key: string, shiftKey = false) => {
+  query().dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey }));
+  await paint();
+};
+
+describe("finding", () => {
+  it("is opened by its button and by a slash, and closed by Escape", async () => {
+    expect(find(".filterbar").hidden).toBe(true);
+    find(".find-open").click();
+    expect(find(".filterbar").hidden).toBe(false);
+    await press("Escape");
+    expect(find(".filterbar").hidden).toBe(true);
+    viewport().dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+    expect(find(".filterbar").hidden).toBe(false);
+  });
+
+  it("asks once typing rests, shows the newest match, and says which of how many it is", async () => {
+    source.logs(...records(1, 500));
+    await paint();
+    source.matching = [7, 41, 42];
+    await search("loss=0");
+    expect(source.filters).toEqual([{ q: "loss=0" }]);
+    expect(find(".matches").textContent).toBe("3 of 3");
+    expect(find("[data-hit]").dataset["seq"]).toBe("42");
+    expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
+  });
+
+  it("steps through the matches and round", async () => {
+    source.logs(...records(1, 500));
+    source.matching = [7, 41, 42];
+    await search("a");
+    const stepped = [];
+    for (const back of [false, false, true]) {
+      await press("Enter", back);
+      stepped.push(`${find(".matches").textContent}: ${find("[data-hit]").dataset["seq"]}`);
+    }
+    expect(stepped).toEqual(["1 of 3: 7", "2 of 3: 41", "1 of 3: 7"]);
+    expect(source.filters, "the log was searched once").toEqual([{ q: "a" }]);
+  });
+
+  it("shows what is near before it has counted all, where the log is long", async () => {
+    source.say({ kind: "snapshot", cursor: 60_000 });
+    await paint();
+    let counted = () => {};
+    const { marks } = source;
+    source.marks = async (...asked) => {
+      await new Promise<void>((resolve) => {
+        counted = () => resolve();
+      });
+      return marks.apply(source, asked);
+    };
+    source.matching = [300, 59_000, 59_900];
+    await search("a");
+    expect(find("[data-hit]").dataset["seq"]).toBe("59900");
+    expect(find(".matches").textContent).toBe("Searching…");
+    await press("Escape");
+    counted();
+  });
+
+  it("looks among other lines when these are chosen", async () => {
+    source.logs(...records(1, 500));
+    source.matching = [7, 41, 42];
+    await search("a");
+    source.matching = [41];
+    find('.chip[data-level="error"]').click();
+    await paint();
+    await paint();
+    expect(find(".matches").textContent).toBe("1 of 1");
+    expect(source.filters).toContainEqual({ levels: ["error"], q: "a" });
+  });
+
+  it("says that nothing matches, or what is wrong with the question, in words", async () => {
+    await search("nothing");
+    expect(find(".matches").textContent).toBe("No match");
+    source.refuse = new Error("q is not a regular expression");
+    await search("/(/");
+    expect(find(".matches").textContent).toBe("q is not a regular expression");
+  });
+
+  it("forgets the match when it is closed", async () => {
+    source.logs(...records(1, 500));
+    source.matching = [499];
+    await search("a");
+    expect(find("[data-hit]")).not.toBeNull();
+    await press("Escape");
+    expect(find("[data-hit]")).toBeNull();
+  });
+});

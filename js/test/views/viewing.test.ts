@@ -1,0 +1,395 @@
+// @vitest-environment happy-dom
+// How one looks at a log: keys, menu, times, wrapping, going to a line, choosing lines; and that it is remembered.
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { lineIn } from "../../src/views/log/permalink.js";
+import { find, host, paint, root, rows, source, viewport } from "../support/stage.js";
+import { record, records, workload } from "../support/workload.js";
+
+const press = async (key: string, init: KeyboardEventInit = {}) => {
+  const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, composed: true, ...init });
+  viewport().dispatchEvent(event);
+  await paint();
+  return event;
+};
+const item = (label: string) =>
+  [...root().querySelectorAll<HTMLElement>(".item")].find((one) => one.textContent?.startsWith(label)) as HTMLElement;
+const view = () => find(".view");
+
+beforeEach(async () => {
+  source.say({ kind: "state", rung: "live" });
+  source.frame("status", { job: workload({ started: 500, levels: { error: 2, warn: 3, info: 495 }, lines: 500 }) });
+  source.logs(...records(1, 500));
+  await paint();
+});
+
+describe("keys", () => {
+  it("go to a line by its number, also one written with separators", async () => {
+    await press("g");
+    const input = find(".goto input") as HTMLInputElement;
+    expect(find(".goto").hidden).toBe(false);
+    input.value = "1,23";
+    input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+    await paint();
+    expect(find("[data-hit]").dataset["seq"]).toBe("123");
+    expect(find(".goto").hidden).toBe(true);
+    expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
+  });
+
+  it("of a line there isn't go to the nearest, and say so", async () => {
+    await press("g");
+    const input = find(".goto input") as HTMLInputElement;
+    input.value = "9999";
+    input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+    await paint();
+    expect(find("[data-hit]").dataset["seq"]).toBe("500");
+    expect(find(".toast").textContent).toBe("There are lines 1 to 500");
+  });
+
+  it("follow, let go, and go to the end", async () => {
+    await press("f");
+    expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
+    await press("G", { shiftKey: true });
+    expect(find(".follow").getAttribute("aria-pressed")).toBe("true");
+  });
+
+  it("step through the errors: the first one first", async () => {
+    source.matching = [17, 42];
+    await press("e");
+    expect(find("[data-hit]").dataset["seq"]).toBe("17");
+    expect(find(".toast").textContent).toBe("Error 1 of 2");
+    await press("e");
+    expect(find("[data-hit]").dataset["seq"]).toBe("42");
+    await press("E", { shiftKey: true });
+    expect(find("[data-hit]").dataset["seq"]).toBe("17");
+  });
+
+  it("that are the browser's stay its own", async () => {
+    for (const init of [{ ctrlKey: true }, { altKey: true }, { metaKey: true }]) {
+      expect((await press("f", init)).defaultPrevented).toBe(false);
+    }
+    expect((await press("q")).defaultPrevented).toBe(false);
+  });
+
+  it("do not reach the notebook", async () => {
+    const heard = vi.fn();
+    document.body.addEventListener("keydown", heard);
+    for (const key of ["f", "f", "w", "w", "t", "t", "t", "t"]) await press(key);
+    document.body.removeEventListener("keydown", heard);
+    expect(heard).not.toHaveBeenCalled();
+  });
+
+  it("are listed, each with what it does", async () => {
+    await press("?");
+    expect(find(".help").hidden).toBe(false);
+    expect(find(".keylist").querySelectorAll("dt").length).toBe(find(".keylist").querySelectorAll("dd").length);
+    find(".help").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+    expect(find(".help").hidden).toBe(true);
+  });
+});
+
+describe("the menu", () => {
+  const open = () => find(".more").click();
+
+  it("opens and closes, and the keyboard goes through it", () => {
+    open();
+    expect(find(".menu").hidden).toBe(false);
+    find(".menu").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
+    expect(root().activeElement?.textContent).toContain("Close together");
+    find(".menu").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+    expect(find(".menu").hidden).toBe(true);
+  });
+
+  it("wraps long lines and remembers it for the next log", async () => {
+    open();
+    item("Wrap").click();
+    await paint();
+    expect(view().classList.contains("wrap")).toBe(true);
+    expect(item("Wrap").getAttribute("aria-checked")).toBe("true");
+    expect(localStorage.getItem("jupyter-logstream")).toContain('"wrap":true');
+    item("Wrap").click();
+    await paint();
+    expect(view().classList.contains("wrap")).toBe(false);
+  });
+
+  it("shows times as one wants them", async () => {
+    open();
+    item("Time since the start").click();
+    await paint();
+    expect(rows().at(-1)?.dataset["stamp"]).toBe("+00:00.00");
+    item("Time since the line before").click();
+    await paint();
+    expect(rows().at(-1)?.dataset["stamp"]).toBe("+1 ms");
+    item("No times").click();
+    await paint();
+    expect(rows().at(-1)?.dataset["stamp"]).toBeUndefined();
+    expect(rows().at(-1)?.textContent).toBe("line 500");
+  });
+
+  it("clears what is shown, from the view only", async () => {
+    open();
+    item("Clear").click();
+    await paint();
+    expect(rows().map((row) => row.textContent)).toEqual(["500 lines cleared from this view"]);
+    source.logs(record(501));
+    await paint();
+    expect(rows().at(-1)?.dataset["seq"]).toBe("501");
+    expect(host.dataset["lines"]).toBe("501");
+  });
+});
+
+describe("choosing lines", () => {
+  const click = async (seq: number, init: MouseEventInit = {}) => {
+    const row = rows().find((one) => one.dataset["seq"] === String(seq)) as HTMLElement;
+    // happy-dom lays nothing out: the text begins at 50 px, the number before that.
+    vi.spyOn(row.querySelector(".text") as HTMLElement, "getBoundingClientRect").mockReturnValue({
+      left: 50,
+    } as DOMRect);
+    row.dispatchEvent(new MouseEvent("click", { bubbles: true, clientX: 10, ...init }));
+    await paint();
+  };
+  const chosen = () =>
+    rows()
+      .filter((row) => row.dataset["chosen"] !== undefined)
+      .map((row) => row.dataset["seq"]);
+
+  it("begins with a click on a number, goes on with Shift, and ends with Escape", async () => {
+    await click(498);
+    expect(chosen()).toEqual(["498"]);
+    expect(find(".choice").textContent).toContain("Line 498");
+    await click(500, { shiftKey: true });
+    expect(chosen()).toEqual(["498", "499", "500"]);
+    await press("Escape");
+    expect(chosen()).toEqual([]);
+    expect(find(".choice").hidden).toBe(true);
+  });
+
+  it("leaves the text alone, and holds the log still", async () => {
+    await click(498, { clientX: 80 });
+    expect(chosen()).toEqual([]);
+    await click(498);
+    source.logs(...records(501, 600));
+    await paint();
+    expect(chosen()).toEqual(["498"]);
+  });
+
+  it("copies them as they were written", async () => {
+    const copied = vi.fn(async () => undefined);
+    vi.stubGlobal("navigator", { clipboard: { writeText: copied } });
+    source.page = async () => ({
+      records: [record(498, { message: "\x1b[31mred\x1b[0m\u202e" }), record(499)],
+      total: 2,
+      next: null,
+      state: "running",
+    });
+    await click(498);
+    await click(499, { shiftKey: true });
+    await press("c", { ctrlKey: true });
+    expect(copied).toHaveBeenCalledWith("red\u202e\nline 499\n");
+    expect(find(".choice").textContent).toContain("2 lines copied");
+    vi.unstubAllGlobals();
+  });
+});
+
+describe("a filter", () => {
+  it("by level is one click on a count, and goes with a second one", async () => {
+    source.matching = [17, 42];
+    expect(find('.level[data-level="error"]').textContent).toBe("2");
+    find('.level[data-level="error"]').click();
+    await paint();
+    await paint();
+    expect(rows().map((row) => row.dataset["seq"])).toEqual(["17", "42"]);
+    expect(find(".code").textContent).toBe('job.logs(levels=["error"])');
+    find('.level[data-level="error"]').click();
+    await paint();
+    expect(rows().at(-1)?.dataset["seq"]).toBe("500");
+  });
+
+  it("says while it is searched, and that nothing matches", async () => {
+    find('.level[data-level="error"]').click();
+    await vi.advanceTimersByTimeAsync(0);
+    await paint();
+    await paint();
+    expect(find(".empty").textContent).toBe("No line matches");
+  });
+
+  it("counts levels that come after what the server has counted", async () => {
+    source.logs(record(501, { level: "error" }), record(502, { level: "fatal" }));
+    await paint();
+    expect(find('.level[data-level="error"]').textContent).toBe("4");
+  });
+});
+
+describe("lines that belong together", () => {
+  const TRACE = [
+    "Traceback (most recent call last):",
+    '  File "x.py", line 1, in <module>',
+    "    1/0",
+    "ZeroDivisionError: x",
+  ];
+  beforeEach(async () => {
+    source.logs(...TRACE.map((message, i) => record(501 + i, { message, level: "error" })), record(505));
+    await paint();
+  });
+
+  const last = (n: number) =>
+    rows()
+      .slice(-n)
+      .map((row) => row.dataset["seq"]);
+  const text = (row: HTMLElement | undefined) => row?.querySelector<HTMLElement>(".text");
+
+  it("are one row that says what they are, open, and fold again", async () => {
+    expect(last(2)).toEqual(["501", "505"]);
+    expect(text(rows().at(-2))?.textContent).toBe(TRACE[0]);
+    expect(text(rows().at(-2))?.dataset["title"]).toBe("ZeroDivisionError: x");
+    expect(text(rows().at(-2))?.dataset["badge"]).toBe("4 lines");
+    find(".fold").click();
+    await paint();
+    expect(last(2)).toEqual(["504", "505"]);
+    find(".fold").click();
+    await paint();
+    expect(last(2)).toEqual(["501", "505"]);
+  });
+
+  it("stay as they are for who doesn't want it, and repeated lines fold for who does", async () => {
+    source.logs(...records(506, 540).map((one) => ({ ...one, message: "again" })));
+    find(".more").click();
+    item("Fold repeated").click();
+    await paint();
+    await paint();
+    expect(last(3)).toEqual(["501", "505", "506"]);
+    expect(text(rows().at(-1))?.dataset["badge"]).toBe("× 35");
+    item("Fold tracebacks").click();
+    await paint();
+    await paint();
+    expect(last(3)).toEqual(["504", "505", "506"]);
+    item("Fold tracebacks").click();
+    item("Fold repeated").click();
+    await paint();
+    expect(rows().at(-1)?.dataset["seq"]).toBe("540");
+  });
+
+  it("open for a line within that is looked for, and stay open", async () => {
+    await press("g");
+    const input = find(".goto input") as HTMLInputElement;
+    input.value = "503";
+    input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+    await paint();
+    expect(find("[data-hit]").dataset["seq"]).toBe("503");
+    await press("G");
+    expect(last(5)).toEqual(["501", "502", "503", "504", "505"]);
+  });
+
+  it("are gone over from error to error: what stands for them is marked", async () => {
+    source.matching = [17, 501, 502, 503, 504];
+    await press("e");
+    await press("e");
+    expect(find("[data-hit]").dataset["seq"]).toBe("501");
+    expect(find("[data-hit]").dataset["fold"]).toBe("closed");
+    await press("e");
+    expect(find("[data-hit]").dataset["seq"]).toBe("17");
+  });
+
+  it("are opened and folded by the keyboard, which also chooses lines", async () => {
+    await press("k");
+    await press("k");
+    expect(find("[data-hit]").dataset["seq"]).toBe("501");
+    expect(find(".unseen").textContent).toBe("error, line 501: Traceback (most recent call last):");
+    await press("Enter");
+    expect(last(2)).toEqual(["504", "505"]);
+    await press("j");
+    await press("j");
+    expect(find("[data-hit]").dataset["seq"]).toBe("503");
+    await press("Enter");
+    expect(last(2)).toEqual(["501", "505"]);
+    await press("c");
+    await press("j");
+    await press("C");
+    expect(find(".choice").textContent).toContain("3 lines");
+  });
+
+  it("are not folded while others are left out", async () => {
+    source.matching = [501, 502, 503, 504];
+    find('.level[data-level="error"]').click();
+    await paint();
+    await paint();
+    expect(root().querySelector(".row .fold")).toBeNull();
+  });
+});
+
+describe("a record of several lines", () => {
+  const message = 'it went wrong\nTraceback (most recent call last):\n  File "x.py", line 1\n    1/0\nValueError: no';
+  const text = () => find(".row.record:last-child .text");
+  beforeEach(async () => {
+    source.logs(record(501, { message, level: "error", source: "log" }));
+    await paint();
+  });
+
+  it("is one row that tells its exception, and opens to all of them", async () => {
+    expect(text().dataset["badge"]).toBe("ValueError: no · 5 lines");
+    expect(find(".row.opened")).toBeNull();
+    find(".fold").click();
+    await paint();
+    expect(find(".row.opened").dataset["seq"]).toBe("501");
+    expect(text().textContent).toBe(message);
+    find(".fold").click();
+    await paint();
+    expect(find(".row.opened")).toBeNull();
+  });
+
+  it("opens where it is looked for", async () => {
+    await press("g");
+    const input = find(".goto input") as HTMLInputElement;
+    input.value = "501";
+    input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+    await paint();
+    await paint();
+    expect(find(".row.opened").dataset["seq"]).toBe("501");
+  });
+});
+
+describe("data in a line", () => {
+  it("open below it as a tree, in elements of ours", async () => {
+    source.logs(record(501, { message: '{"a": {"b": "<img src=x>"}, "n": 1}' }));
+    await paint();
+    find(".fold").click();
+    await paint();
+    expect(find(".row .tree").textContent).toContain("<img src=x>");
+    expect(root().querySelector("img")).toBeNull();
+    find(".fold").click();
+    await paint();
+    expect(root().querySelector(".row .tree")).toBeNull();
+  });
+});
+
+describe("a link to a line", () => {
+  it.each([
+    ["#logstream=W1:42", 42],
+    ["#a=b&logstream=W1:42", 42],
+    ["#logstream=W2:42", undefined],
+    ["#logstream=W1:x", undefined],
+    ["#logstream=W1:42<script>", undefined],
+    ["", undefined],
+  ])("%j", (hash, line) => expect(lineIn(hash, "W1")).toBe(line));
+});
+
+describe("who cannot see it", () => {
+  it("is told how it stands, and of new lines now and then", async () => {
+    const said = () => find(".unseen").textContent;
+    expect(said()).toContain("Live");
+    source.logs(...records(501, 520));
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(said()).not.toContain("20 new");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(said()).toBe("20 new lines");
+    source.frame("done", { job: workload({ state: "failed", exit_code: 3, lines: 520 }) });
+    source.say({ kind: "state", rung: "done" });
+    await paint();
+    expect(said()).toBe("Failed, exit 3, 520 lines");
+  });
+
+  it("knows which of how many each line is", () => {
+    expect(find(".rows").getAttribute("role")).toBe("list");
+    expect(rows().at(-1)?.getAttribute("aria-posinset")).toBe("500");
+    expect(rows().at(-1)?.getAttribute("aria-setsize")).toBe("-1");
+  });
+});

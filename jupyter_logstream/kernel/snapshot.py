@@ -1,0 +1,199 @@
+"""A workload as static text, HTML and JSON: what a notebook keeps, and shows where nothing can run. Runs in kernels.
+
+Values in, strings out. It must not know where they come from. Log text is never markup: see ansi.py. The HTML needs no
+style, no script and no id to be read, since viewers take those away.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..text import terminal as ansi
+from ..text.terminal import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..model.records import Record
+    from ..text.first_error import FirstError
+
+LINES = 50
+"""The last lines of a finished workload that are kept in the notebook file ..."""
+
+BYTES = 16_000
+"""... and how much of the file each form may take, all together less than 50 kB: notebooks are versioned."""
+
+LONGEST = 2000
+"""Characters of a line that are kept."""
+
+_MARKUP = 1000  # bytes for the elements around the text
+_SIGNS = {"succeeded": "✓", "failed": "✕", "timed_out": "✕", "cancelled": "⊘", "lost": "?"}
+
+
+def as_text(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
+    """One line that says which workload and how it stands, its first error, then the last lines, as many as fit."""
+    head = [f"{_command(info)} [{', '.join(_facts(info))}] {info['id']}"]
+    if error is not None:
+        head.append(f"First error ({_where(error)}): {error.title}")
+    return "\n".join([*head, *_last(records, BYTES - sum(map(_weight, head)), plain_text)])
+
+
+def as_html(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
+    """The same as HTML: escaped, the lines in their colours."""
+    state, *facts = _facts(info)
+    sign = _SIGNS.get(state, "")
+    title = f"<b>{html.escape(f'{sign} {state}'.strip())}</b> <code>{html.escape(_command(info))}</code>"
+    head = [f"<div>{' · '.join([title, *map(html.escape, facts)])}</div>"]
+    if error is not None:
+        head.append(f"<div><b>First error</b> ({_where(error)}): <code>{html.escape(error.title)}</code></div>")
+    lines = _last(records, BYTES - _MARKUP - sum(map(_weight, head)), ansi.as_html)
+    foot = f"<div><small>{_which(info, len(lines))}workload {html.escape(str(info['id']))}</small></div>"
+    body = "\n".join(lines)
+    # Blocks of their own: where HTML stands in Markdown, a blank line of the log would end an element around them.
+    return "\n\n".join([*head, *([f"<pre>{body}</pre>"] if body else []), foot])
+
+
+def as_final(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> dict[str, Any]:
+    """How it ended and its last lines, as JSON: what the view in the page shows when the server's log is gone."""
+    job = {**{field: _cut(info.get(field)) for field in _KEPT}, "command": _command(info)}
+    kept: dict[str, Any] = {"job": job}
+    if error is not None:
+        kept["first_error"] = error.to_json()
+    kept["lines"] = _last(records, BYTES - _MARKUP - _weight(json.dumps(kept)), plain_text)
+    return kept
+
+
+def list_as_text(infos: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each workload."""
+    return _text_table(_HEADINGS, [_row(info) for info in infos], "No workloads.")
+
+
+def list_as_html(infos: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a table, escaped."""
+    return _html_table(_HEADINGS, [_row(info) for info in infos], "No workloads.")
+
+
+def requests_as_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each row of the request log."""
+    return _text_table(_REQUEST_HEADINGS, [_request(row) for row in rows], "No calls.")
+
+
+def requests_as_html(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a table, escaped."""
+    return _html_table(_REQUEST_HEADINGS, [_request(row) for row in rows], "No calls.")
+
+
+def _text_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], nothing: str) -> str:
+    cells = [headings, *rows] if rows else [(nothing,)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return _fit(lines)
+
+
+def _html_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], nothing: str) -> str:
+    if not rows:
+        return f"<pre>{nothing}</pre>"
+    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    head = "".join(f"<th>{heading}</th>" for heading in headings)
+    body = _fit([f"<tr>{line}</tr>" for line in lines])
+    return f'<table class="jupyter-logstream"><tr>{head}</tr>\n{body}</table>'
+
+
+_HEADINGS = ("state", "name", "lines", "errors", "duration", "id")
+_REQUEST_HEADINGS = ("status", "service", "model or route", "tokens in", "out", "cost, $", "duration", "id")
+
+
+def _row(info: Mapping[str, Any]) -> tuple[str, ...]:
+    levels, started, ended = info.get("levels") or {}, info.get("started"), info.get("ended")
+    errors = levels.get("error", 0) + levels.get("fatal", 0)
+    duration = _duration((ended - started) / 1000) if started and ended else ""
+    name = plain_text((info.get("name") or _command(info))[:80])
+    return (info["state"], name, f"{info.get('lines', 0):,}", f"{errors:,}" if errors else "", duration, info["id"])
+
+
+def _request(row: Mapping[str, Any]) -> tuple[str, ...]:
+    what = row.get("model") or f"{row.get('method') or ''} {row.get('path') or ''}".strip()
+    counts = ["" if row.get(name) is None else f"{row[name]:,}" for name in ("input_tokens", "output_tokens")]
+    cost = "" if row.get("cost_usd") is None else f"{row['cost_usd']:.6g}"
+    duration = "" if row.get("duration_ms") is None else _duration(row["duration_ms"] / 1000)
+    service = row.get("provider") or row.get("upstream") or ""
+    return (row["status"], service, what[:80], *counts, cost, duration, row["id"])
+
+
+def _fit(lines: Sequence[str]) -> str:
+    kept, room = [], BYTES - _MARKUP
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join(kept)
+
+
+_KEPT = ("id", "name", "state", "created", "started", "ended", "exit_code", "signal", "error", "lines", "levels")
+
+
+def _cut(value: Any) -> Any:
+    return value[:1000] if isinstance(value, str) else value
+
+
+def _weight(line: str) -> int:
+    """Bytes that a line takes in the notebook file: as JSON, in a list, indented."""
+    return len(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace")) + 12 * (1 + line.count("\n"))
+
+
+def _command(info: Mapping[str, Any]) -> str:
+    command = info["command"] or info.get("name") or ""  # published logs have no command
+    return _one_line(command if isinstance(command, str) else " ".join(command))
+
+
+def _one_line(text: str) -> str:
+    """What goes into the title: a script of many lines by its first one."""
+    first, more, _ = text.strip()[:1000].partition("\n")
+    return plain_text(first) + (" …" if more else "")
+
+
+def _facts(info: Mapping[str, Any]) -> list[str]:
+    """How it stands, in words: state, exit code, why, duration, counts. The state comes first."""
+    parts = [info["state"]]
+    if info.get("exit_code") is not None:
+        parts.append(f"exit code {info['exit_code']}")
+    if info.get("signal") is not None:
+        parts.append(f"signal {info['signal']}")
+    if info.get("error"):
+        parts.append(_one_line(info["error"]))
+    if info.get("started") and info.get("ended"):
+        parts.append(_duration((info["ended"] - info["started"]) / 1000))
+    if info.get("lines"):
+        parts.append(f"{info['lines']:,} lines" if info["lines"] > 1 else "1 line")
+    levels = info.get("levels") or {}
+    return parts + [f"{levels[level]:,} {level}" for level in ("warn", "error", "fatal") if levels.get(level)]
+
+
+def _where(error: FirstError) -> str:
+    return f"line {error.seq:,}" + (f", {error.repeats:,} times" if error.repeats > 1 else "")
+
+
+def _which(info: Mapping[str, Any], kept: int) -> str:
+    lines = info.get("lines") or 0
+    return f"the last {kept} of {lines:,} lines · " if 0 < kept < lines else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def _last(records: Sequence[Record], room: int, written: Callable[[str], str]) -> list[str]:
+    """The last lines, written, that weigh no more than `room`; of a long one its beginning."""
+    lines: list[str] = []
+    for record in reversed(records[-LINES:]):
+        message = record.message
+        line = written(message if len(message) <= LONGEST else message[:LONGEST] + "…")
+        room -= _weight(line)
+        if room < 0:
+            break
+        lines.append(line)
+    return lines[::-1]

@@ -1,0 +1,1 @@
+"""Values without I/O: records, workloads, specifications, protocol constants. Any process; imports nothing."""

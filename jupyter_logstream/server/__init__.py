@@ -1,0 +1,1 @@
+"""The server side: engine, subscriptions, HTTP, proxy, request log. Jupyter server."""

@@ -1,0 +1,13 @@
+"""HTTP: thin handlers (parse, one call, answer) and their routes. Server side; only here are status codes known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import events, logs, proxy, requests, summary, workloads
+
+
+def routes() -> list[tuple[str, type[Any]]]:
+    """All routes, relative to the server's base URL."""
+    parts = (workloads, logs, summary, events, requests, proxy)
+    return [(f"/logstream/{path}", handler) for part in parts for path, handler in part.ROUTES]

@@ -1,0 +1,166 @@
+"""The request log over HTTP: its stream, its pages, its figures, and rows that kernels record. Server side."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado.web import authenticated
+
+from ...model.workload import ID
+from ...wire.llm_usage import Tokens
+from ..params import endless_start
+from ..request_log.log import RequestLog
+from ..request_log.redaction import Masks
+from ..request_log.row import FINAL, STATUSES, Row, check_fields
+from ..request_log.stats import figures
+from ..subscriptions.requests import RequestsSubscription
+from .base import RESOURCE, LogStreamHandler, Refused, number, printable
+from .frame_response import FrameStreamHandler
+
+_LONGEST_KEY = 200
+_MASKED = ("path", "error", "model", "response_model")
+
+
+class RequestStreamHandler(FrameStreamHandler):
+    """`GET v1/requests/stream`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def get(self) -> None:
+        given = self.parameters("after", "tail")
+        extension = self.settings["logstream"]
+        start = endless_start(given, self.request.headers.get("Last-Event-ID", ""))
+        if extension.request_readers >= extension.request_listeners:
+            raise Refused(429, "too_many_listeners", f"{extension.request_listeners} read the request log already")
+        extension.request_readers += 1
+        try:
+            subscription = RequestsSubscription(extension.request_log, start, "requests", heartbeats=True)
+            await self.tell([subscription], named=False)
+        finally:
+            extension.request_readers -= 1
+
+
+class _RequestLogHandler(LogStreamHandler):
+    """What handlers of rows share."""
+
+    @property
+    def requests(self) -> RequestLog:
+        log: RequestLog = self.settings["logstream"].request_log
+        return log
+
+    def recorded(self, body: dict[str, Any], row: Row | None) -> dict[str, Any]:
+        """Fields that a kernel gives, checked, masked, and with what follows from them."""
+        fields = check_fields(body)
+        masks = Masks(value.decode("utf-8", "replace") for value in self.settings["logstream"].secret_values)
+        fields.update({name: masks.text(fields[name]) for name in _MASKED if name in fields})
+        known = {**(row.to_json() if row is not None else {}), **fields}
+        if "cost_usd" not in fields and ("input_tokens" in fields or "output_tokens" in fields):
+            tokens = Tokens(known.get("input_tokens"), known.get("output_tokens"), known.get("cached_tokens"))
+            prices = self.settings["logstream"].prices
+            fields["cost_usd"] = prices.cost({}, tokens, known.get("response_model"), known.get("model"))
+        if row is not None and fields.get("status") in FINAL and known.get("duration_ms") is None:
+            fields["duration_ms"] = max(round(time.time() * 1000 - row.initial_time, 3), 0)
+        return fields
+
+
+class RequestsHandler(_RequestLogHandler):
+    """`GET|POST|DELETE v1/requests`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self) -> None:
+        given = self.parameters("limit", "before", "provider", "model", "status", "q")
+        statuses = frozenset(given["status"].split(",")) if "status" in given else STATUSES
+        for status in statuses - STATUSES:
+            raise Refused(
+                400, "invalid_parameter", f"status must be of {', '.join(sorted(STATUSES))}, not {printable(status)}"
+            )
+        before, limit = given.get("before"), number(given, "limit", 100, 1, 1000)
+        if before is not None and not re.fullmatch(ID, before):
+            raise Refused(400, "invalid_parameter", "before must be the id of a row")
+        found: list[Row] = []
+        for row in self.requests.newest(before):
+            if row.status in statuses and _matches(row, given):
+                if len(found) == limit:
+                    self.answer({"requests": [one.to_json() for one in found], "next": found[-1].id})
+                    return
+                found.append(row)
+        self.answer({"requests": [row.to_json() for row in found], "next": None})
+
+    @authenticated
+    @authorized("write", resource=RESOURCE)
+    def post(self) -> None:
+        self.parameters()
+        body = self.json_object()
+        key = body.pop("key", None)
+        if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY):
+            raise Refused(422, "invalid_field", f"key must be a string of 1 to {_LONGEST_KEY} characters")
+        fields = self.recorded(body, None)
+        row, is_new = self.requests.create(key=key, **fields)
+        self.answer(row.to_json(), 201 if is_new else 200)
+
+    @authenticated
+    @authorized("write", resource=RESOURCE)
+    def delete(self) -> None:
+        self.parameters()
+        self.requests.clear()
+        self.answer_nothing()
+
+
+class RowHandler(_RequestLogHandler):
+    """`GET|PATCH v1/requests/{id}`: one row with what is kept beside it; a change of a row that a kernel recorded."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self, row_id: str) -> None:
+        self.parameters()
+        row = self.requests.get(row_id)
+        self.answer({**row.to_json(), "detail": self.requests.detail(row_id)})
+
+    @authenticated
+    @authorized("write", resource=RESOURCE)
+    def patch(self, row_id: str) -> None:
+        self.parameters()
+        row = self.requests.get(row_id)
+        if row.upstream is not None:
+            raise Refused(409, "not_recorded", "the call goes through the proxy: its row is the server's")
+        fields = self.recorded(self.json_object(), row)
+        self.answer(self.requests.update(row_id, **fields).to_json())
+
+
+class RequestStatsHandler(_RequestLogHandler):
+    """`GET v1/requests/stats`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self) -> None:
+        given = self.parameters("since")
+        since = number(given, "since", 0)
+        if since == 0:
+            found = self.requests.figures
+        else:
+            found = figures(row for row in self.requests.newest() if row.initial_time >= since)
+        self.answer(found.to_json())
+
+
+def _matches(row: Row, given: dict[str, str]) -> bool:
+    if "provider" in given and row.provider != given["provider"]:
+        return False
+    if "model" in given and given["model"] not in (row.model, row.response_model):
+        return False
+    if "q" not in given:
+        return True
+    wanted = given["q"].casefold()
+    values = row.to_json().values()
+    return any(isinstance(text, str) and wanted in text.casefold() for text in values)
+
+
+ROUTES = [
+    (r"v1/requests", RequestsHandler),
+    (r"v1/requests/stream", RequestStreamHandler),
+    (r"v1/requests/stats", RequestStatsHandler),
+    (rf"v1/requests/({ID})", RowHandler),
+]

@@ -1,0 +1,89 @@
+"""A log at a glance, over HTTP: `summary`, `marks`, `matches`. Parse, one call in a thread, answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jupyter_server.auth.decorator import authorized
+from tornado.web import authenticated
+
+from ...model.records import Record
+from ...model.workload import ID
+from ...store.queries.filters import Filter
+from ...store.queries.summary import places, spread, summarize
+from ..params import FILTERS, chosen_filter
+from .base import RESOURCE, LogStreamHandler, number
+
+MOST_BUCKETS = 1000
+
+
+class SummaryHandler(LogStreamHandler):
+    """`GET v1/workloads/{id}/summary`: counts per level over time, steps, the first error."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def get(self, workload_id: str) -> None:
+        given = self.parameters("buckets", "from", "to", *FILTERS)
+        chosen, buckets = chosen_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
+        start, end = (float(number(given, name, 0)) if name in given else None for name in ("from", "to"))
+        workload = self.engine.get(workload_id)  # before the look: a final one has all its lines
+        made = await asyncio.to_thread(summarize, self.store, workload_id, chosen, buckets, start, end)
+        error = None if made.first_error is None else self._record(workload_id, made.first_error)
+        told = workload.to_json()
+        self.answer(
+            {
+                "job_id": workload_id,
+                "state": told["state"],
+                "total": made.total,
+                "lines": told["lines"],
+                "first": self.store.read(workload_id, 0, 0).first,
+                "from": made.start,
+                "to": made.end,
+                "bucket": made.width,
+                "buckets": [bucket.to_json() for bucket in made.buckets],
+                "levels": dict(made.levels),
+                "sources": dict(made.sources),
+                "steps": told["steps"],
+                "first_error": error and error.to_json(),
+                "errors": made.levels["error"] + made.levels["fatal"],
+            }
+        )
+
+    def _record(self, workload_id: str, seq: int) -> Record | None:
+        records = self.store.read(workload_id, seq - 1, 1).records()
+        return records[0] if records and records[0].seq == seq else None  # retention may have taken it meanwhile
+
+
+class MarksHandler(LogStreamHandler):
+    """`GET v1/workloads/{id}/marks`: how many matches lie in each of `buckets` equal parts of the log."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def get(self, workload_id: str) -> None:
+        given = self.parameters("buckets", *FILTERS)
+        chosen, buckets = chosen_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
+        self.engine.status_of(workload_id)
+        marks = await asyncio.to_thread(spread, self.store, workload_id, chosen, buckets)
+        found = {"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts}
+        self.answer(found)
+
+
+class MatchesHandler(LogStreamHandler):
+    """`GET v1/workloads/{id}/matches`: the seqs of matches, without their records."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    async def get(self, workload_id: str) -> None:
+        given = self.parameters("after", "limit", *FILTERS)
+        chosen: Filter = chosen_filter(given)
+        after, limit = number(given, "after", 0), number(given, "limit", 1000, 1, 5000)
+        self.engine.status_of(workload_id)
+        seqs, following = await asyncio.to_thread(places, self.store, workload_id, chosen, after, limit)
+        self.answer({"seqs": seqs, "next": following})
+
+
+ROUTES = [
+    (rf"v1/workloads/({ID})/summary", SummaryHandler),
+    (rf"v1/workloads/({ID})/marks", MarksHandler),
+    (rf"v1/workloads/({ID})/matches", MatchesHandler),
+]

@@ -1,0 +1,126 @@
+"""Workloads over HTTP: start, list, get, cancel, input, delete; and what the server is. Parse, one call, answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.utils import url_path_join
+from tornado.web import authenticated
+
+from ..._version import __version__
+from ...model.spec import SpecError, check_spec
+from ...model.workload import ID, STATES
+from .base import RESOURCE, LogStreamHandler, Refused, number, printable
+
+PROTOCOL = 1
+
+
+class InfoHandler(LogStreamHandler):
+    """`GET v1/info`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self) -> None:
+        self.parameters()
+        self.answer(
+            {
+                "version": __version__,
+                "protocol": PROTOCOL,
+                "backends": self.engine.backends,
+                "upstreams": list(self.settings["logstream"].checked_upstreams),
+                **self.settings["logstream"].streams.counts(),
+                "running": self.engine.running,
+                "workloads": len(self.engine),
+                "store": {"bytes": self.engine.stored_bytes, "free_bytes": self.store.free_bytes},
+            }
+        )
+
+
+class WorkloadsHandler(LogStreamHandler):
+    """`GET|POST v1/workloads`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self) -> None:
+        given = self.parameters("state", "limit", "after")
+        states = frozenset(given["state"].split(",")) if "state" in given else STATES
+        for state in states - STATES:
+            raise Refused(
+                400, "invalid_parameter", f"state must be one of {', '.join(sorted(STATES))}, not {printable(state)}"
+            )
+        after = given.get("after")
+        if after is not None and not re.fullmatch(ID, after):
+            raise Refused(400, "invalid_parameter", "after must be the id of a workload")
+        found, following = self.engine.page(states, number(given, "limit", 100, 1, 1000), after)
+        self.answer({"workloads": [w.to_json() for w in found], "next": following})
+
+    @authenticated
+    @authorized("execute", resource=RESOURCE)
+    async def post(self) -> None:
+        self.parameters()
+        body = self.json_object()
+        if "again" in body:
+            workload, is_new = await self.engine.again(self._again(body)), True
+        else:
+            workload, is_new = await self.engine.submit(check_spec(body))
+        self.set_header("Location", url_path_join(self.base_url, "logstream/v1/workloads", workload.id))
+        self.answer(workload.to_json(), 201 if is_new else 200)
+
+    @staticmethod
+    def _again(body: dict[str, Any]) -> str:
+        """`{"again": ID}`: another run of a workload, all of it as it was."""
+        if len(body) > 1 or not isinstance(body["again"], str):
+            raise SpecError("again", "must be the id of a workload, and stand alone")
+        return str(body["again"])
+
+
+class WorkloadHandler(LogStreamHandler):
+    """`GET|DELETE v1/workloads/{id}`."""
+
+    @authenticated
+    @authorized("read", resource=RESOURCE)
+    def get(self, workload_id: str) -> None:
+        self.parameters()
+        self.answer(self.engine.get(workload_id).to_json())
+
+    @authenticated
+    @authorized("write", resource=RESOURCE)
+    def delete(self, workload_id: str) -> None:
+        self.parameters()
+        self.engine.forget(workload_id)
+        self.answer_nothing()
+
+
+class CancelHandler(LogStreamHandler):
+    """`POST v1/workloads/{id}/cancel`."""
+
+    @authenticated
+    @authorized("execute", resource=RESOURCE)
+    async def post(self, workload_id: str) -> None:
+        self.parameters()
+        workload, is_ending = await self.engine.cancel(workload_id)
+        self.answer(workload.to_json(), 202 if is_ending else 200)
+
+
+class InputHandler(LogStreamHandler):
+    """`POST v1/workloads/{id}/input`."""
+
+    @authenticated
+    @authorized("execute", resource=RESOURCE)
+    async def post(self, workload_id: str) -> None:
+        given = self.parameters("eof")
+        if given.get("eof", "0") not in {"0", "1"}:
+            raise Refused(400, "invalid_parameter", "eof must be 0 or 1")
+        await self.engine.send(workload_id, self.raw_body(), eof=given.get("eof") == "1")
+        self.answer_nothing()
+
+
+ROUTES = [
+    (r"v1/info", InfoHandler),
+    (r"v1/workloads", WorkloadsHandler),
+    (rf"v1/workloads/({ID})", WorkloadHandler),
+    (rf"v1/workloads/({ID})/cancel", CancelHandler),
+    (rf"v1/workloads/({ID})/input", InputHandler),
+]

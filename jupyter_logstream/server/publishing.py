@@ -1,0 +1,163 @@
+"""Publishing: records that somebody else writes into an external workload. Server side; no HTTP.
+
+A batch is taken whole or not at all, and once: who names the seq that the log ended at when the batch was made may send
+it again. This file must not know where batches come from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from ..model.records import LEVELS, Record, level_code
+from ..model.spec import SpecError
+from ..model.workload import EXTERNAL, State
+from ..store.protocol import Store, StreamEnded
+from ..text.levels import guess_level
+from ..text.lines import LONGEST_TEXT
+from ..text.masking import Masker
+from .engine import Engine
+
+_ENDS: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
+_FIELDS = frozenset({"message", "level", "ts", "step", "fields"})
+_LONGEST_STEP = 200
+_LAST_MS = 253402300800000  # the year 10000
+
+Published = tuple[list[Record], State | None]
+"""Records, whose `seq` is given when they are stored, and the state that ends the workload, if it ends."""
+
+
+class NotExternal(ValueError):
+    """The workload's log is written by its runner."""
+
+
+class AheadOfEnd(ValueError):
+    """The batch was made behind an end that the log has not."""
+
+
+def check_items(items: Sequence[Any], now: float) -> Published:
+    """Make records of a caller's items; `now`: Unix ms, for those without `ts`. SpecError names item and field."""
+    records: list[Record] = []
+    for i, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise SpecError(f"[{i}]", "must be an object")
+        if "state" in item:
+            return records, _check_end(i, item, last=i == len(items) - 1)
+        records.append(_check_item(i, item, now))
+    return records, None
+
+
+def _check_end(i: int, item: Mapping[str, Any], *, last: bool) -> State:
+    state: State = item["state"]
+    if not isinstance(state, str) or state not in _ENDS:
+        raise SpecError(f"[{i}].state", f"must be one of {', '.join(sorted(_ENDS))}")
+    if len(item) > 1 or not last:
+        raise SpecError(f"[{i}].state", "must stand alone, in the last item")
+    return state
+
+
+def _check_item(i: int, item: Mapping[str, Any], now: float) -> Record:
+    for name in item:
+        if name not in _FIELDS:
+            raise SpecError(f"[{i}]", f"{name[:60]!r} is not a field of a record")
+    given = {name: value for name, value in item.items() if value is not None}
+    message = given.get("message")
+    if not isinstance(message, str):
+        raise SpecError(f"[{i}].message", "must be a string" if "message" in given else "is missing")
+    step, fields = given.get("step"), given.get("fields")
+    if step is not None and (not isinstance(step, str) or not 0 < len(step) <= _LONGEST_STEP):
+        raise SpecError(f"[{i}].step", f"must have 1 to {_LONGEST_STEP} characters")
+    if fields is not None and not isinstance(fields, dict):
+        raise SpecError(f"[{i}].fields", "must be an object")
+    level = _check_level(i, given["level"]) if "level" in given else LEVELS[guess_level(message.encode())]
+    return Record(0, _check_ts(i, given.get("ts", now)), level, message, step=step, source="log", fields=fields or None)
+
+
+def _check_level(i: int, level: Any) -> str:
+    code = level_code(level) if isinstance(level, str) else 0
+    if not code and level != LEVELS[0]:
+        raise SpecError(f"[{i}].level", f"must be one of {', '.join(LEVELS)}, or another usual name")
+    return LEVELS[code]
+
+
+def _check_ts(i: int, ts: Any) -> float:
+    if isinstance(ts, bool) or not isinstance(ts, int | float) or not (math.isfinite(ts) and 0 <= ts < _LAST_MS):
+        raise SpecError(f"[{i}].ts", "must be a time in Unix milliseconds")
+    return float(ts)
+
+
+def _parts(record: Record) -> list[Record]:
+    """An over-long message as several records; the last one has the fields."""
+    if len(record.message) <= LONGEST_TEXT // 4 or len(record.message.encode()) <= LONGEST_TEXT:
+        return [record]
+    found: list[Record] = []
+    data = record.message.encode()
+    while data:
+        cut = min(len(data), LONGEST_TEXT)
+        while cut < len(data) and data[cut] & 0xC0 == 0x80:  # never inside a character
+            cut -= 1
+        last = cut == len(data)
+        fields = record.fields if last else None
+        text = data[:cut].decode()
+        found.append(Record(0, record.ts, record.level, text, record.step, record.source, part=not last, fields=fields))
+        data = data[cut:]
+    return found
+
+
+class Publisher:
+    """Takes batches for external workloads. `masker` knows the server's secrets; a kernel masks its own."""
+
+    def __init__(self, engine: Engine, store: Store, masker: Masker) -> None:
+        self._engine, self._store, self._masker = engine, store, masker
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def publish(self, workload_id: str, items: Sequence[Any], after: int | None = None) -> int:
+        """Append a batch and return the log's last seq. `after`: what of the batch is there already is skipped.
+
+        Raises UnknownWorkload, NotExternal, SpecError, AheadOfEnd, StreamEnded, OSError.
+        """
+        if self._engine.status_of(workload_id).spec.backend != EXTERNAL:
+            raise NotExternal(f"the log of workload {workload_id} is written by its runner")
+        records, state = check_items(items, time.time_ns() // 1000 / 1000)
+        # One batch at a time: an end takes a moment, and nothing may follow it.
+        turn = self._turns.setdefault(workload_id, asyncio.Lock())
+        async with turn:
+            parts = [part for record in records for part in _parts(self._masked(record))]
+            return await self._append(workload_id, parts, state, after)
+
+    async def _append(self, workload_id: str, records: list[Record], state: State | None, after: int | None) -> int:
+        status = self._engine.status_of(workload_id).status
+        end = self._store.read(workload_id, 0, 0).end
+        if after is not None and after > end:
+            raise AheadOfEnd(f"the log ends at {end}, not at {after}")
+        new = records if after is None else records[end - after :]
+        if status.final:
+            if after is not None and not new and state in (None, status.state):
+                return end  # the batch that ended it, once more
+            raise StreamEnded(f"the workload {workload_id} has ended")
+        last = self._store.append(workload_id, new) if new else end
+        if state is not None:
+            await self._engine.end(workload_id, state)
+        return last
+
+    def _masked(self, record: Record) -> Record:
+        message = self._masker.mask(record.message)
+        fields = None if record.fields is None else mask_fields(self._masker, record.fields)
+        if message == record.message and fields == record.fields:
+            return record
+        return Record(0, record.ts, record.level, message, record.step, record.source, record.part, fields)
+
+
+def mask_fields(masker: Masker, value: Any) -> Any:
+    """The same JSON value with the secrets in its strings replaced."""
+    if isinstance(value, str):
+        return masker.mask(value)
+    if isinstance(value, list):
+        return [mask_fields(masker, item) for item in value]
+    if isinstance(value, Mapping):
+        return {masker.mask(name): mask_fields(masker, item) for name, item in value.items()}
+    return value

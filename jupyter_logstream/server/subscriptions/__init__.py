@@ -1,0 +1,1 @@
+"""Streams as cursors over frames, independent of HTTP. Server."""

@@ -1,0 +1,133 @@
+"""A log's bytes as they were written, for a download: one source's, or the lines of both in order of arrival.
+
+Server side. Everything is opened at the start, so that a deletion or retention meanwhile takes nothing from it; what is
+written later is not in it. This file must not know HTTP.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+from .folder import OPEN
+from .layout import ENTRY, INDEX_SEGMENT, SEGMENT, BadIndex, file_of, segment_path, segments, unpack
+from .writer import OUTPUT
+
+_ENTRIES_AT_ONCE = 1 << 16
+Span = tuple[str, int, int]  # source, from, to
+
+
+class Download:
+    """The bytes of `source` (None: of both). `size` is how many. Close it.
+
+    Raises FileNotFoundError where there is no such log.
+    """
+
+    def __init__(self, folder: Path, source: str | None) -> None:
+        self._files: dict[str, dict[int, int]] = {}
+        self._extents: dict[str, tuple[int, int]] = {}
+        try:
+            for name in OUTPUT:
+                self._open(folder, name, SEGMENT)
+            self._open(folder, "index", (INDEX_SEGMENT + 1) * ENTRY)
+        except OSError:
+            self.close()
+            raise
+        written = [name for name in OUTPUT if self._extents[name][1] > self._extents[name][0]]
+        self._one = source or (written[0] if len(written) == 1 else None) or ("stdout" if not written else None)
+        self.size = sum(end - start for name, (start, end) in self._extents.items() if name in self._chosen())
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for opened in self._files.values():
+            for fd in opened.values():
+                os.close(fd)
+        self._files.clear()
+
+    def chunks(self, start: int, end: int, at_once: int = 1 << 22) -> Iterator[bytes]:
+        """The bytes from `start` to `end` (of the download) in pieces of about `at_once`."""
+        gathered: list[bytes] = []
+        size = 0
+        for name, begin, stop in self._clipped(start, end):
+            at = begin
+            while at < stop:
+                piece = self._read(name, at, min(stop, at + at_once - size))
+                if not piece:
+                    raise OSError(f"{name} is shorter than it was")
+                gathered.append(piece)
+                at, size = at + len(piece), size + len(piece)
+                if size >= at_once:
+                    yield b"".join(gathered)
+                    gathered, size = [], 0
+        if gathered:
+            yield b"".join(gathered)
+
+    def _chosen(self) -> tuple[str, ...]:
+        return (self._one,) if self._one else OUTPUT
+
+    def _open(self, folder: Path, name: str, segment: int) -> None:
+        numbers = segments(folder, name)
+        opened = self._files[name] = {}
+        for number in numbers:
+            opened[number] = os.open(segment_path(folder, name, number), os.O_RDONLY | OPEN)
+        last = (numbers[-1] * segment + os.fstat(opened[numbers[-1]]).st_size) if numbers else 0
+        self._extents[name] = (numbers[0] * segment if numbers else 0, last)
+
+    def _read(self, name: str, start: int, end: int) -> bytes:
+        number, at = divmod(start, SEGMENT)
+        return os.pread(self._files[name][number], min(end - start, SEGMENT - at), at)
+
+    def _clipped(self, start: int, end: int) -> Iterator[Span]:
+        """The spans of the files that make up a range of the download."""
+        at = 0
+        for name, begin, stop in self._spans():
+            length = stop - begin
+            if at >= end:
+                return
+            if at + length > start:
+                yield name, begin + max(start - at, 0), stop - max(at + length - end, 0)
+            at += length
+
+    def _spans(self) -> Iterator[Span]:
+        if self._one:
+            yield (self._one, *self._extents[self._one])
+            return
+        reached = {name: self._extents[name][0] for name in OUTPUT}
+        for words in self._entries():
+            yield from self._merged(words, reached)
+        for name in OUTPUT:  # the lines still being written
+            if reached[name] < self._extents[name][1]:
+                yield name, reached[name], self._extents[name][1]
+
+    def _merged(self, words: array[int], reached: dict[str, int]) -> Iterator[Span]:
+        """Neighbouring lines of one source as one span; only what was there at the start, and all of that."""
+        current: Span | None = None
+        for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
+            try:
+                name = file_of(mark)
+            except BadIndex:  # what a damaged entry leaves out is told with the next
+                continue
+            if name not in reached:
+                continue
+            # From where this source was left, not from `offset`: what has lost its index entry is told all the same.
+            begin, stop = reached[name], min(offset + (sizes & 0xFFFFFFFF), self._extents[name][1])
+            if stop <= begin:
+                continue
+            reached[name] = stop
+            if current and current[0] == name:
+                current = (name, current[1], stop)
+                continue
+            if current:
+                yield current
+            current = (name, begin, stop)
+        if current:
+            yield current
+
+    def _entries(self) -> Iterator[array[int]]:
+        for fd in self._files["index"].values():
+            at = ENTRY
+            while words := unpack(os.pread(fd, _ENTRIES_AT_ONCE * ENTRY, at)):
+                yield words
+                at += len(words) // 4 * ENTRY

@@ -1,0 +1,221 @@
+"""The file store: a folder per stream below one root. Server side; the runner writes into the same folders.
+
+A stream has one writer: the runner while it holds the folder's lock, else this store. A store has one server: a second
+one is refused. This file must not know what a workload is, beyond the folder that holds its lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ...model.records import Record
+from ..protocol import NotWriter, StreamEnded, UnknownStream
+from .batch import Batch
+from .batch_cache import Recent
+from .folder import Folder, open_lock, replace_file, try_lock
+from .layout import LAYOUT, BadIndex, Unreadable
+from .reader import BATCH_BYTES, LogReader
+from .watch import Inotify, Poller, watcher
+from .writer import LogWriter
+
+_TRIES = 5
+_READERS = 512  # readers remembered; another one is made when it is needed
+_WRITERS = 64  # writers kept open, at three files each; as above
+_SCAN_BYTES = 16 << 20
+_EAGER = 5001  # pages up to here are checked against the bytes at once; larger reads are scans
+
+
+class StoreInUse(RuntimeError):
+    """Another server has the store."""
+
+
+class WrongLayout(RuntimeError):
+    """The store was written by another version."""
+
+
+class FileStore:
+    """Streams below `root/streams`. `keep`: bytes that one log may take on disk before its oldest segment goes."""
+
+    def __init__(self, root: Path, *, keep: int = 1 << 30) -> None:
+        self.root = root
+        self.keep = keep
+        self._streams = root / "streams"
+        self._streams.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if root.stat().st_mode & 0o077:
+            root.chmod(0o700)
+        self._lock = self._take()
+        self._readers: OrderedDict[str, LogReader] = OrderedDict()
+        self._recent = Recent()
+        self._writers: OrderedDict[str, tuple[int, LogWriter]] = OrderedDict()  # with the lock that makes us its writer
+        self._watcher: Inotify | Poller | None = None
+        self._poller = Poller()
+        self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes its time to go
+        self._remover.submit(int)  # its thread begins now: later there may be room for none
+
+    def folder(self, stream: str) -> Folder:
+        """Where a stream lies (or would)."""
+        return Folder(self._streams / stream)
+
+    def streams(self) -> list[str]:
+        """The ids of all streams, oldest first."""
+        return sorted(entry.name for entry in os.scandir(self._streams) if not entry.name.startswith("."))
+
+    def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
+        writer = self._writer(stream)
+        last = writer.publish(records)
+        if end:
+            self.finish(stream)
+        return last
+
+    def read(self, stream: str, after: int, limit: int) -> Batch:
+        for attempt in range(_TRIES):
+            try:
+                return self._read(stream, after, limit)
+            except BadIndex as error:
+                self._recent.forget(stream)
+                if attempt >= _TRIES - 1 or isinstance(error, Unreadable):  # no index could mend that
+                    raise
+                self.mend(stream)
+            except FileNotFoundError:
+                self._readers.pop(stream, None)
+                if not (self._streams / stream).is_dir():
+                    break
+                if attempt >= _TRIES - 2:  # before, retention may have come in between
+                    self.mend(stream)
+            except OSError as error:
+                raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
+        raise UnknownStream(stream)
+
+    def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
+        if self._watcher is None:
+            self._watcher = watcher()
+        folder = self.folder(stream).path
+        try:
+            return self._watcher.add(folder, wake)
+        except FileNotFoundError:
+            raise UnknownStream(stream) from None
+        except OSError:  # the user's inotify watches are used up
+            return self._poller.add(folder, wake)
+
+    def drop(self, stream: str) -> None:
+        self._release(stream)
+        self._readers.pop(stream, None)
+        self._recent.forget(stream)
+        gone = self._streams / f".{stream}.gone"  # renamed first: a crash in between leaves no half of a log
+        try:
+            (self._streams / stream).rename(gone)
+        except FileNotFoundError:
+            return
+        self._remover.submit(shutil.rmtree, gone, ignore_errors=True)
+
+    def finish(self, stream: str) -> None:
+        """End a stream whose writer is gone or is us: mend it, close its last lines, let nothing follow."""
+        self._writer(stream).close()
+        self._release(stream)
+
+    def mend(self, stream: str) -> None:
+        """Make the index fit the bytes again, unless its writer lives (then it is being written)."""
+        folder = self.folder(stream)
+        try:
+            lock = folder.hold()
+        except OSError as error:
+            raise Unreadable(f"the log of {stream} cannot be mended: {error.strerror}") from error
+        if lock is None:
+            raise BadIndex(f"the log of {stream} is damaged while it is written")
+        try:
+            LogWriter(folder.path, keep=self.keep).release()
+        except OSError as error:
+            raise Unreadable(f"the log of {stream} cannot be mended: {error.strerror}") from error
+        finally:
+            os.close(lock)
+        self._readers.pop(stream, None)
+        self._recent.forget(stream)
+
+    def size(self, stream: str) -> int:
+        """Bytes on disk."""
+        try:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(self._streams / stream))
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def free_bytes(self) -> int:
+        """What the disk has left."""
+        return shutil.disk_usage(self.root).free
+
+    def close(self) -> None:
+        """Let go of everything; streams stay as they are."""
+        for stream in list(self._writers):
+            self._release(stream)
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+        self._poller.close()
+        self._remover.shutdown()
+        os.close(self._lock)
+
+    def _take(self) -> int:
+        lock = open_lock(self.root / "lock")
+        if not try_lock(lock):
+            os.close(lock)
+            raise StoreInUse(f"another server uses the log store {self.root}")
+        version = self.root / "layout"
+        found = version.read_text().strip() if version.exists() else ""
+        if found not in {"", str(LAYOUT)}:  # empty: a crash came in between
+            os.close(lock)
+            raise WrongLayout(f"the log store {self.root} has layout {found[:20]}, this version reads {LAYOUT}")
+        if not found:
+            replace_file(version, f"{LAYOUT}\n".encode())
+        for entry in os.scandir(self._streams):  # what a crash left half made or half dropped
+            if entry.name.startswith("."):
+                shutil.rmtree(entry.path, ignore_errors=True)
+        return lock
+
+    def _read(self, stream: str, after: int, limit: int) -> Batch:
+        reader = self._readers.get(stream)
+        if reader is None:
+            path = self._streams / stream
+            if not path.is_dir():
+                raise UnknownStream(stream)
+            reader = LogReader(path, self._recent)
+            if (path / "end").exists() and not reader.covers():
+                raise BadIndex(f"the index of {stream} is shorter than its log")
+            if (path / "losses").exists():
+                raise BadIndex(f"the log of {stream} was mended by one who was killed before the end of it")
+            self._readers[stream] = reader
+            if len(self._readers) > _READERS:
+                self._readers.popitem(last=False)
+        with contextlib.suppress(KeyError):  # a scan in another thread may have let go of it
+            self._readers.move_to_end(stream)
+        batch = reader.read(after, limit, BATCH_BYTES if limit <= _EAGER else _SCAN_BYTES)
+        if limit <= _EAGER and len(batch):
+            _ = batch.messages
+        return batch
+
+    def _writer(self, stream: str) -> LogWriter:
+        if stream in self._writers:
+            self._writers.move_to_end(stream)
+            return self._writers[stream][1]
+        folder = self.folder(stream)
+        folder.path.mkdir(mode=0o700, exist_ok=True)
+        if (folder.path / "end").exists():
+            raise StreamEnded(f"the stream {stream} was ended")
+        lock = folder.hold()
+        if lock is None:
+            raise NotWriter(f"somebody else writes the stream {stream}")
+        writer = LogWriter(folder.path, keep=self.keep)
+        self._writers[stream] = lock, writer
+        if len(self._writers) > _WRITERS:
+            self._release(next(iter(self._writers)))
+        return writer
+
+    def _release(self, stream: str) -> None:
+        if held := self._writers.pop(stream, None):
+            held[1].release()
+            os.close(held[0])

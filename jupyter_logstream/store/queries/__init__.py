@@ -1,0 +1,1 @@
+"""Queries over one stream: filters, search, summary. Server."""

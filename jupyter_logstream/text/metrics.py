@@ -1,0 +1,143 @@
+"""Numbers that lines of output name: `loss=0.21`, `acc: 0.93`, `12.3it/s`. Runs in kernels; stdlib, values only.
+
+Text in, names and numbers out; the page does the same (js/src/text/numbers.ts), and one table of cases tests both
+(tests/vectors/metrics.json). In doubt a number has no name. This file must not know where lines come from.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..model.records import Record
+
+LONGEST = 4000
+"""Characters of a line that are looked at."""
+
+_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
+# Not inside of a date, an address, a version or a fraction; and no progress bar's percentage.
+_END = r"(?!\w|[.:/-]\d|%\s?[|(\[])"
+_UNIT = r"(?P<unit>(?:[kKMGT]i?)?B|[kMG]|ns|us|µs|ms|s|sec|min)?"
+_NAME = r"[A-Za-z_](?:[\w.@/-]*\w)?"
+_WRAP = r"(?:tensor\(|(?:np\.|numpy\.)?float\d*\()?"
+
+_PAIR = re.compile(
+    rf"""(?<![\w.@/=-])(?P<q>["']?)(?P<name>{_NAME})(?P=q)\s*(?P<sep>[=:])(?P<gap>\s*)["']?{_WRAP}"""
+    rf"(?P<number>{_NUMBER}|[nN][aA][nN]){_UNIT}{_END}",
+    re.ASCII,
+)
+_WORD = re.compile(
+    r"(?<![\w.-])(?P<name>[\w/]*(?:loss|acc|accuracy|lr|ppl|perplexity|reward|score|f1|auc|mse|mae|rmse|iou|bleu))"
+    rf"\s+(?P<number>{_NUMBER}){_END}",
+    re.ASCII,
+)
+_COUNTER = re.compile(
+    r"(?<![\w.-])(?P<name>epoch|step|iter|iteration)\s*[\[#]?\s*(?P<number>\d+)(?![\w.])", re.ASCII | re.IGNORECASE
+)
+_THING = (
+    r"(?P<thing>it|step|img|image|sample|tok|token|example|ex|row|batch|item|doc|record|req|request|file|line|msg|"
+    r"epoch|frame|word|game|episode)(?:e?s)?"
+)
+_RATE = re.compile(
+    rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?:(?P<scale>[kKMGT]i?)?(?P<bytes>B)|(?P<many>[kM])?\s?{_THING})/s(?:ec)?\b",
+    re.ASCII,
+)
+_PACE = re.compile(rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>ns|us|µs|ms|s|min)/{_THING}\b", re.ASCII)
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
+
+_NOT_MEASURED = frozenset({
+    "port", "pid", "ppid", "tid", "line", "id", "rank", "local_rank", "world_size", "seed", "year", "version", "v",
+    "code", "status", "uid", "gid", "exit", "col", "lineno",
+})  # fmt: skip
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0}
+
+
+def numbers(line: str) -> dict[str, float]:
+    """The numbers that a line names, by name, in its order; of one named twice the last. `nan` is kept.
+
+    Times are in seconds, sizes in bytes, paces (`1.25s/it`) are rates (`it/s`); a percentage stays as it is written.
+    """
+    text = _COLOURS.sub("", line[:LONGEST])
+    found: list[tuple[int, str, float]] = []
+    taken: list[tuple[int, int]] = []
+    for pattern, read in ((_PACE, _pace), (_RATE, _rate), (_PAIR, _pair), (_WORD, _plain), (_COUNTER, _counter)):
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            if any(start < b and a < end for a, b in taken):
+                continue
+            named = read(match)
+            if named is not None:
+                taken.append((start, end))
+                found.append((start, *named))
+    return {name: number for _, name, number in sorted(found, key=lambda one: one[0])}
+
+
+def columns(records: Iterable[Record], names: tuple[str, ...] = ()) -> dict[str, list[Any]]:
+    """A table of all numbers that records name: `seq`, `ts`, `step`, and a column per name; None where a line has none.
+
+    One row per record that names any. `names`: only these, in this order.
+    """
+    rows = []
+    for record in records:
+        named = numbers(record.message)
+        if any(name in named for name in names) if names else named:
+            rows.append((record, named))
+    wanted = names or tuple(dict.fromkeys(name for _, named in rows for name in named))
+    table: dict[str, list[Any]] = {
+        "seq": [record.seq for record, _ in rows],
+        "ts": [record.ts for record, _ in rows],
+        "step": [record.step for record, _ in rows],
+    }
+    for name in wanted:  # a number called as a column of ours keeps its name, with a sign
+        table[name if name not in table else f"{name}_"] = [named.get(name) for _, named in rows]
+    return table
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _scale(unit: str) -> float:
+    """1500 for `1.5k`: what a prefix multiplies by."""
+    power = "kMGT".find(unit[:1].replace("K", "k")) + 1 if unit else 0
+    return float((1024 if unit[1:2] == "i" else 1000) ** power)
+
+
+def _pair(match: re.Match[str]) -> tuple[str, float] | None:
+    name, number, unit = match["name"], match["number"], match["unit"] or ""
+    # localhost:8080, app.py:12: a colon alone does not make a number a measure.
+    if match["sep"] == ":" and not match["gap"] and not match["q"] and not re.search(r"[.eE%]", number + _after(match)):
+        return None
+    if name.lower().rpartition("/")[2] in _NOT_MEASURED:
+        return None
+    if number.lower() == "nan":
+        return name, math.nan
+    factor = _SECONDS.get(unit) or _scale(unit.removesuffix("B"))
+    return name, _value(number) * factor
+
+
+def _after(match: re.Match[str]) -> str:
+    return match.string[match.end() : match.end() + 1]
+
+
+def _plain(match: re.Match[str]) -> tuple[str, float]:
+    return match["name"], _value(match["number"])
+
+
+def _counter(match: re.Match[str]) -> tuple[str, float]:
+    return match["name"].lower(), float(match["number"])
+
+
+def _rate(match: re.Match[str]) -> tuple[str, float]:
+    if match["bytes"]:
+        return "B/s", _value(match["number"]) * _scale(match["scale"] or "")
+    return f"{match['thing']}/s", _value(match["number"]) * _scale(match["many"] or "")
+
+
+def _pace(match: re.Match[str]) -> tuple[str, float] | None:
+    seconds = _value(match["number"]) * _SECONDS[match["unit"]]
+    return (f"{match['thing']}/s", 1 / seconds) if seconds > 0 else None

@@ -1,0 +1,155 @@
+"""Terminal text as HTML that is safe anywhere: escaped, its colours from a fixed palette, everything else inert.
+
+Text in, text out; stdlib. Runs in kernels. Besides escaped text it writes `<b>`, `<i>`, `<u>` and `<span>` with a
+colour, and nothing that text could choose: no ids, no classes, no links. Without styles only the colours are missing.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, replace
+
+from .lines import clean
+
+# Of middle brightness: to be read on white as on black, since nobody knows where the notebook will be shown.
+_PALETTE = (
+    "#7c7c7c", "#ce534e", "#308d40", "#98770a", "#367dd2", "#a95bc4", "#148897", "#7c7c7c",
+    "#7c7c7c", "#d74c43", "#2e8d44", "#9b7600", "#357cd8", "#ac58c9", "#0f8899", "#7c7c7c",
+)  # fmt: skip
+_RGB = (
+    (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
+    (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255),
+    (255, 255, 255),
+)  # fmt: skip
+
+_SGR = re.compile(r"\x1b\[([0-9;:]*)m")
+_C1 = str.maketrans(
+    {
+        "\x9b": "\x1b[",
+        "\x9d": "\x1b]",
+        "\x90": "\x1bP",
+        "\x98": "\x1bX",
+        "\x9e": "\x1b^",
+        "\x9f": "\x1b_",
+        "\x9c": "\x1b\\",
+    }
+)
+# What would act instead of being shown: controls, bidi overrides, separators. Tab and line feed are layout.
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff]")
+# Marks pile up on one letter: more than a language needs would cover the lines above.
+_PILE = re.compile("([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{8})[\u0300-\u036f"
+                   "\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")  # fmt: skip
+_MOST_PARAMETERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    fg: int | None = None
+    bg: int | None = None
+    bold: bool = False
+    italic: bool = False
+    underline: bool = False
+    inverse: bool = False
+
+
+_PLAIN = _Style()
+_FLAGS = {1: "bold", 3: "italic", 4: "underline", 21: "underline", 7: "inverse"}
+_CLEARS = {22: "bold", 23: "italic", 24: "underline", 27: "inverse"}
+
+
+def plain_text(message: str) -> str:
+    """A message as it is to be read: without colours, and with signs for what would act instead of being shown."""
+    if message.isascii() and message.isprintable():
+        return message  # nearly always
+    return _shown(_SGR.sub("", clean(message.translate(_C1))))
+
+
+def as_html(message: str) -> str:
+    """The same as escaped HTML, in colour."""
+    style, made, at = _PLAIN, [], 0
+    text = clean(message.translate(_C1))
+    for match in _SGR.finditer(text):
+        made.append(_written(text[at : match.start()], style))
+        style, at = _applied(style, match[1]), match.end()
+    made.append(_written(text[at:], style))
+    return "".join(made)
+
+
+def _shown(text: str) -> str:
+    return _PILE.sub(r"\1…", _ACTING.sub(lambda match: _sign(ord(match[0])), text))
+
+
+def _sign(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else f"\\u{code:04x}"
+
+
+def _written(text: str, style: _Style) -> str:
+    if not text:
+        return ""
+    made = html.escape(_shown(text), quote=False)
+    for tag, on in (("b", style.bold), ("i", style.italic), ("u", style.underline)):
+        if on:
+            made = f"<{tag}>{made}</{tag}>"
+    fg, bg = (style.bg, style.fg) if style.inverse else (style.fg, style.bg)
+    if bg is not None:
+        return f'<span style="background-color:{_PALETTE[bg]};color:#fff">{made}</span>'
+    return made if fg is None else f'<span style="color:{_PALETTE[fg]}">{made}</span>'
+
+
+def _applied(style: _Style, parameters: str) -> _Style:
+    codes = [
+        int(code or 0) for code in re.split("[;:]", parameters[:512], maxsplit=_MOST_PARAMETERS)[:_MOST_PARAMETERS]
+    ]
+    at = 0
+    while at < len(codes):
+        code = codes[at]
+        at += 1
+        if code in {38, 48}:
+            colour, used = _extended(codes[at : at + 5], colons=":" in parameters)
+            at += used
+            style = replace(style, fg=colour) if code == 38 else replace(style, bg=colour)
+        else:
+            style = _one(style, code)
+    return style
+
+
+def _one(style: _Style, code: int) -> _Style:
+    if code == 0:
+        return _PLAIN
+    if code in _FLAGS:
+        return replace(style, **{_FLAGS[code]: True})
+    if code in _CLEARS:
+        return replace(style, **{_CLEARS[code]: False})
+    if 30 <= code <= 37 or 90 <= code <= 97:
+        return replace(style, fg=code - (30 if code < 40 else 82))
+    if 40 <= code <= 47 or 100 <= code <= 107:
+        return replace(style, bg=code - (40 if code < 50 else 92))
+    return replace(style, fg=None) if code == 39 else replace(style, bg=None) if code == 49 else style
+
+
+def _extended(codes: list[int], *, colons: bool) -> tuple[int | None, int]:
+    """The colour of the palette next to `5;n` or `2;r;g;b`, and how many codes it took."""
+    if len(codes) >= 2 and codes[0] == 5:
+        return _nearest(_indexed(min(255, codes[1]))), 2
+    if codes and codes[0] == 2:
+        skipped = 1 if colons and len(codes) > 4 else 0  # 38:2::r:g:b has an empty colour space
+        red, green, blue = ([min(255, code) for code in codes[1 + skipped : 4 + skipped]] + [0, 0, 0])[:3]
+        return _nearest((red, green, blue)), 4 + skipped
+    return None, 1
+
+
+def _indexed(n: int) -> tuple[int, int, int]:
+    if n < 16:
+        return _RGB[n]
+    if n >= 232:
+        grey = 8 + 10 * (n - 232)
+        return (grey, grey, grey)
+    red, green, blue = (55 + 40 * step if step else 0 for step in ((n - 16) // 36, (n - 16) // 6 % 6, (n - 16) % 6))
+    return (red, green, blue)
+
+
+def _nearest(colour: tuple[int, int, int]) -> int:
+    return min(range(16), key=lambda i: sum((a - b) ** 2 for a, b in zip(colour, _RGB[i], strict=True)))

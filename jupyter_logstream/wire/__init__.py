@@ -1,0 +1,1 @@
+"""Formats between processes: server-sent events, the runner socket, JSON scanning, LLM usage. Any process."""

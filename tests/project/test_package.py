@@ -1,0 +1,133 @@
+"""What is shipped: the wheel, what installing it switches on, and documents that must not rot."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+from support.paths import ROOT
+from support.serving import jupyter
+
+SHORT_RUN = "import sys; print('epoch 3'); print('WARNING last'); sys.exit(0)\n"
+
+
+def test_being_installed_is_being_enabled():
+    command = [sys.executable, "-m", "jupyter", "server", "extension", "list"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = re.sub(r"\x1b\[\d*m", "", listing.stdout + listing.stderr)
+    assert re.search(r"jupyter_logstream enabled", said)
+    assert re.search(r"jupyter_logstream \S+ OK", said)
+
+
+def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    data = "jupyter_logstream-0.1.0.data/data"
+    assert {
+        *(f"jupyter_logstream/static/{name}.js" for name in ("anywidget", "view", "table", "requests", "hub-worker")),
+        "jupyter_logstream/server/request_log/prices.json",
+        "jupyter_logstream/py.typed",
+        f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_logstream.json",
+        "jupyter_logstream-0.1.0.dist-info/licenses/LICENSE",
+    } <= set(names)
+    labextension = f"{data}/share/jupyter/labextensions/jupyter-logstream"
+    assert {f"{labextension}/package.json", f"{labextension}/install.json"} <= set(names)
+    assert [name for name in names if name.startswith(f"{labextension}/static/remoteEntry.")]
+    assert not [name for name in names if name.startswith(("tests", "js", "notebooks", "jupyter_logstream/labext"))]
+
+
+def test_jupyterlab_finds_the_labextension_enabled():
+    command = [sys.executable, "-m", "jupyter", "labextension", "list"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = re.sub(r"\x1b\[\d*m", "", listing.stdout + listing.stderr)
+    assert re.search(r"jupyter-logstream v\S+ +enabled +OK \(python, jupyter_logstream\)", said)
+
+
+@pytest.mark.parametrize("missing", ["static", "labextension"])
+def test_no_wheel_is_made_without_a_front_end(missing, tmp_path):
+    """Without node the build must stop with what to do, not make a wheel that shows nothing."""
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "jupyter-config"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "jupyter_logstream", tmp_path / "jupyter_logstream", ignore=shutil.ignore_patterns(missing))
+    result = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"],
+        cwd=tmp_path, env={"PATH": ""}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode != 0
+    assert "run `make install`" in result.stdout + result.stderr
+
+
+def test_the_example_of_the_readme_runs(tmp_path):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    with jupyter(tmp_path) as server:
+        (server.root / "train.py").write_text(SHORT_RUN)
+        with server.kernel() as kernel:
+            kernel.run(f"import os; os.chdir({str(server.root)!r})")
+            assert kernel.run(example).splitlines() == ["epoch 3", "WARNING last"]
+            assert kernel.json("[job.state, job.exit_code, job.logs(tail=3, level='warn')[0].seq]") == [
+                "succeeded",
+                0,
+                2,
+            ]
+
+
+def test_the_quickstart_notebook_runs(tmp_path):
+    notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", 4)
+    nbformat.validate(notebook)
+    assert not [cell for cell in notebook.cells if cell.get("outputs")], "is committed without outputs"
+    with jupyter(tmp_path) as server:
+        training = (ROOT / "notebooks" / "train.py").read_text()
+        quick = training.replace("default=8000", "default=400").replace("default=40)", "default=4)")
+        assert quick != training
+        (server.root / "train.py").write_text(quick)
+        with server.kernel() as kernel:
+            kernel.run(f"import os; os.chdir({str(server.root)!r})")
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    kernel.run(cell.source, cell=cell.id)
+            assert kernel.json("[job.state, unwanted.state]") == ["succeeded", "cancelled"]
+
+
+def test_the_examples_of_publishing_run(tmp_path):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "publishing.md").read_text(), re.DOTALL)
+    with jupyter(tmp_path) as server, server.kernel() as kernel:
+        for example in examples:
+            kernel.run(example)
+        assert kernel.json("[job.state, [record.message for record in job.logs()]]") == ["succeeded", ["epoch 1"]]
+        kernel.run("handler.close()")
+        assert kernel.json("[record.fields['epoch'] for record in handler.workload.logs()]") == [3]
+
+
+def test_the_publishing_notebook_runs(tmp_path):
+    notebook = nbformat.read(ROOT / "notebooks" / "publishing.ipynb", 4)
+    nbformat.validate(notebook)
+    assert not [cell for cell in notebook.cells if cell.get("outputs")], "is committed without outputs"
+    with jupyter(tmp_path) as server, server.kernel() as kernel:
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                kernel.run(cell.source, cell=cell.id)
+        states = "[w.state for w in (handler.workload, printed, stepped, shell)]"
+        assert kernel.json(states) == ["succeeded"] * 4
+        assert kernel.json("[r.step for r in handler.workload.logs()][:2]") == ["load", "fit"]
+
+
+@pytest.mark.parametrize(("name", "most"), [("README.md", 165), ("CONTRIBUTING.md", 60)])
+def test_documents_stay_short(name, most):
+    assert len((ROOT / name).read_text().splitlines()) < most
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_every_file_a_document_names_is_there(name):
+    text = (ROOT / name).read_text()
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text)
+    assert linked or named
+    assert [path for path in {*linked, *named} if not (ROOT / path).exists()] == []

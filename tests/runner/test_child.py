@@ -1,0 +1,128 @@
+"""What a workload runs in, and its standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import pytest
+from support.programs import PYTHON
+from support.running import Bench
+
+from jupyter_logstream.backends.protocol import CannotSend
+
+
+async def test_with_a_terminal_both_outputs_are_terminals_of_a_known_size(bench: Bench) -> None:
+    code = "import os,sys; print(sys.stdout.isatty(), sys.stderr.isatty(), sys.stdin.isatty(), *os.get_terminal_size())"
+    assert (await bench.run([PYTHON, "-c", code])).lines() == ["True True False 120 40"]
+    assert (await bench.run([PYTHON, "-c", code.split(", *", maxsplit=1)[0] + ")"], tty=False)).lines() == [
+        "False False False"
+    ]
+
+
+async def test_with_a_terminal_programs_write_colours_and_no_program_pages(bench: Bench) -> None:
+    job = await bench.run("ls --color=auto -d /; echo $TERM $PAGER $GIT_PAGER")
+    assert "\x1b[" in job.lines()[0]
+    assert job.lines()[1] == "xterm-256color cat cat"
+    assert job.bytes().count(b"\r") == 0
+
+
+@pytest.mark.parametrize("tty", [True, False])
+async def test_a_python_program_that_does_not_flush_is_live(bench: Bench, tty: bool) -> None:
+    assert "PYTHONUNBUFFERED" not in os.environ
+    job = await bench.start([PYTHON, "-c", "import sys; print('live'); sys.stdin.read()"], tty=tty, stdin=True)
+    await job.says("live")
+    assert job.status.state == "running"
+    await bench.backend.send(job.folder, b"", eof=True)
+    assert (await job.end()).state == "succeeded"
+
+
+async def test_the_two_outputs_are_told_apart_and_each_is_in_order(bench: Bench) -> None:
+    code = "import sys\nfor i in range(300): print('out', i, flush=True); print('err', i, file=sys.stderr, flush=True)"
+    for tty in True, False:
+        job = await bench.run([PYTHON, "-c", code], tty=tty)
+        for source in "out", "err":
+            assert job.lines(f"std{source}") == [f"{source} {i}" for i in range(300)]
+            assert job.bytes(f"std{source}") == b"".join(b"%s %d\n" % (source.encode(), i) for i in range(300))
+
+
+async def test_it_runs_where_and_with_what_it_was_told_to(bench: Bench, tmp_path: Path) -> None:
+    job = await bench.run("pwd; echo $SAID", cwd=str(tmp_path), env={"SAID": "ü $x 'y'"})
+    assert job.lines() == [str(tmp_path), "ü $x 'y'"]
+
+
+async def test_standard_input_is_empty_unless_asked_for(bench: Bench) -> None:
+    job = await bench.run("cat; echo end")
+    assert job.lines() == ["end"]
+    with pytest.raises(CannotSend):
+        await bench.backend.send(job.folder, b"x")
+
+
+async def test_it_inherits_no_file_and_no_ignored_signal(bench: Bench) -> None:
+    job = await bench.run("ls /proc/self/fd | wc -l; grep -E 'SigIgn|SigBlk' /proc/self/status", tty=False)
+    count, *masks = job.lines()
+    assert int(count) == 4  # its three, and the folder that ls reads
+    assert all(int(mask.split()[1], 16) & (1 << 14 | 1 << 1 | 1 << 0 | 1 << 12 | 1 << 16) == 0 for mask in masks)
+
+
+async def test_a_store_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
+    bench = Bench(tmp_path.joinpath(*["a-rather-long-name"] * 8))
+    try:
+        job = await bench.start("echo here; read x; echo $x", stdin=True)
+        assert len(os.fsencode(job.folder.control)) > 108
+        await job.says("here")
+        await bench.backend.send(job.folder, b"there\n")
+        await job.end()
+        assert job.lines() == ["here", "there"]
+        job = await bench.start("sleep 600")
+        await bench.backend.cancel(job.folder, 5)
+        assert (await job.end()).state == "cancelled"
+    finally:
+        bench.close()
+
+
+async def test_input_arrives_byte_for_byte_and_ends_when_told(bench: Bench) -> None:
+    data = random.Random(1).randbytes(300_000)
+    job = await bench.start("cat", tty=False, stdin=True)
+    for at in range(0, len(data), 70_000):
+        await bench.backend.send(job.folder, data[at : at + 70_000])
+    assert job.status.state == "running"
+    await bench.backend.send(job.folder, b"")
+    await bench.backend.send(job.folder, b"", eof=True)
+    assert (await job.end()).state == "succeeded"
+    assert job.bytes("stdout") == data
+    with pytest.raises(CannotSend):
+        await bench.backend.send(job.folder, b"late")
+
+
+async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whole(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    job = await bench.start(f"echo ready; while [ ! -e {gate} ]; do sleep 0.02; done; wc -c", tty=False, stdin=True)
+    await job.says("ready")
+    sending = asyncio.ensure_future(bench.backend.send(job.folder, b"x" * 3_000_000))
+    await asyncio.sleep(0.2)
+    assert not sending.done()  # it is not said to be taken before it is
+    gate.touch()
+    await sending
+    await bench.backend.send(job.folder, b"", eof=True)
+    await job.end()
+    assert job.lines()[-1].strip() == "3000000"
+
+
+async def test_input_to_a_workload_that_has_closed_it_is_refused(bench: Bench) -> None:
+    job = await bench.start("exec <&-; echo closed; sleep 600", stdin=True)
+    await job.says("closed")
+    with pytest.raises(CannotSend):
+        await bench.backend.send(job.folder, b"x" * 100_000)  # more than a pipe takes
+    assert job.status.state == "running"
+    await bench.backend.cancel(job.folder, 5)
+
+
+async def test_input_that_nobody_took_before_the_end_is_refused(bench: Bench) -> None:
+    job = await bench.start("echo ready; sleep 0.3; exit 0", stdin=True)
+    await job.says("ready")
+    with pytest.raises(CannotSend):
+        await asyncio.wait_for(bench.backend.send(job.folder, b"x" * 3_000_000), 20)
+    assert (await job.end()).state == "succeeded"

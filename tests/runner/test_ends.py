@@ -1,0 +1,136 @@
+"""How a workload ends, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.running import Bench, runners
+from support.waiting import eventually, until
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "exit_code", "number"),
+    [
+        ("exit 0", "succeeded", 0, None),
+        ("exit 3", "failed", 3, None),
+        (["true"], "succeeded", 0, None),
+        ("kill -SEGV $$", "failed", None, signal.SIGSEGV),
+        ("kill -TERM $$", "failed", None, signal.SIGTERM),
+        ("kill -40 $$", "failed", None, 40),
+        ("exec >&- 2>&-; exit 4", "failed", 4, None),
+    ],
+    ids=str,
+)
+async def test_the_end_is_told_as_it_was(
+    bench: Bench, command: Any, state: str, exit_code: int | None, number: int | None
+) -> None:
+    job = await bench.run(command)
+    assert (job.status.state, job.status.exit_code, job.status.signal) == (state, exit_code, number)
+    assert job.records() == []
+    assert job.status.started is not None
+    assert job.status.ended is not None
+    assert job.status.started <= job.status.ended
+    assert bench.store.read(job.folder.id, 0, 0).closed
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["none", "directory", "not executable", "bad interpreter", "no program", "missing in a missing folder"],
+)
+@pytest.mark.parametrize("tty", [True, False])
+async def test_what_cannot_be_started_has_failed_with_a_cause(
+    bench: Bench, tmp_path: Path, made: str, tty: bool
+) -> None:
+    path = tmp_path / "thing"
+    if made == "directory":
+        path.mkdir()
+    elif made != "none":
+        path.write_text(
+            {"bad interpreter": "#!/no/such/interpreter\n", "no program": "\0\0\0"}.get(made, "#!/bin/sh\n")
+        )
+        path.chmod(0o644 if made == "not executable" else 0o755)
+    if made.startswith("missing"):
+        path = tmp_path / "none" / "thing"
+    job = await bench.run([str(path)], tty=tty)
+    assert (job.status.state, job.status.exit_code, job.status.signal) == ("failed", None, None)
+    assert str(path) in (job.status.error or "")
+    assert bench.store.read(job.folder.id, 0, 0).closed
+    assert await eventually(lambda: not runners(job.folder))
+
+
+async def test_a_command_that_is_nowhere_in_the_path_is_not_found(bench: Bench) -> None:
+    job = await bench.run(["no-such-binary"])
+    assert job.status.error == "no-such-binary: command not found"
+    job = await bench.run("no-such-binary")
+    assert (job.status.state, job.status.exit_code) == ("failed", 127)  # the shell ran
+
+
+async def test_a_relative_directory_as_command_is_told_as_one(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    job = await bench.run(["./here"], cwd=str(tmp_path))
+    assert "is a directory" in (job.status.error or "")
+
+
+async def test_a_script_whose_interpreter_is_missing_is_not_told_to_be_missing_itself(
+    bench: Bench, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    job = await bench.run([str(script)])
+    assert "command not found" not in (job.status.error or "")
+
+
+async def test_output_before_a_kill_is_kept_though_its_line_never_ended(bench: Bench) -> None:
+    for tty in True, False:
+        job = await bench.run("printf abc; kill -9 $$", tty=tty)
+        assert (job.status.state, job.status.signal, job.status.exit_code) == ("failed", 9, None)
+        assert job.lines() == ["abc"]
+        assert job.bytes() == b"abc"
+
+
+async def test_closing_its_output_is_not_the_end(bench: Bench) -> None:
+    job = await bench.start("exec >&- 2>&-; read x; exit 5", stdin=True)
+    await eventually(lambda: job.status.state == "running")
+    await asyncio.sleep(0.3)
+    assert job.status.state == "running"
+    await bench.backend.send(job.folder, b"go\n")
+    assert (await job.end()).exit_code == 5
+
+
+async def test_a_grandchild_that_holds_the_output_does_not_delay_the_end_and_is_not_killed_by_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    gate = tmp_path / "gate"
+    late = f"while [ ! -e {gate} ]; do sleep 0.05; done; echo late; echo late >&2 && echo lived > {sign}"
+    for tty in True, False:
+        gate.unlink(missing_ok=True)
+        sign.unlink(missing_ok=True)
+        job = await bench.start(f"echo first; (trap '' HUP; {late}) & exit 0", tty=tty)
+        assert (await job.end()).state == "succeeded"
+        assert not gate.exists()
+        told = job.records()
+        assert [r.message for r in told if r.source != "system"] == ["first"]
+        assert [r.source for r in told] == ["stdout", "system"]
+        gate.touch()
+        until(sign.exists)  # what it wrote after the end did not end it
+        assert [r.message for r in job.records()] == [r.message for r in told]
+        await eventually(lambda job=job: not runners(job.folder))
+
+
+async def test_a_chatty_grandchild_delays_the_end_by_a_bounded_time(bench: Bench) -> None:
+    job = await bench.start("(trap '' HUP; while :; do echo tick; sleep 0.1; done) & exit 0")
+    assert (await job.end(patience=20)).state == "succeeded"
+    assert job.records()[-1].source == "system"
+
+
+async def test_all_that_was_written_before_the_exit_is_there(bench: Bench) -> None:
+    for tty in True, False:
+        job = await bench.run("seq 1 30000; seq 1 5000 >&2", tty=tty)
+        assert job.lines("stdout") == [str(i) for i in range(1, 30001)]
+        assert job.lines("stderr") == [str(i) for i in range(1, 5001)]

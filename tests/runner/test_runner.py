@@ -1,0 +1,201 @@
+"""The runner itself: small, deaf to nonsense, and nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.paths import ROOT
+from support.programs import PYTHON
+from support.running import Bench, alive, maps, memory
+from support.waiting import eventually
+
+from jupyter_logstream.wire.runner_socket import socket_path
+
+
+async def test_a_killed_runner_makes_the_workload_lost_and_its_output_stays(bench: Bench) -> None:
+    for tty in True, False:
+        job = await bench.start("echo first; printf half; sleep 600", tty=tty)
+        await job.says("first")
+        await eventually(lambda job=job: job.bytes() == b"first\nhalf")
+        pid = job.status.pid or 0
+        os.kill(job.runner, signal.SIGKILL)
+        status = await job.end()
+        assert (status.state, status.exit_code) == ("lost", None)
+        assert status.error
+        bench.store.finish(job.folder.id)
+        assert job.lines() == ["first", "half"]
+        assert bench.store.read(job.folder.id, 0, 0).closed
+        await eventually(lambda pid=pid: not alive(pid))  # nobody could reach it any more
+
+
+async def test_terminal_signals_and_the_end_of_whoever_started_it_do_not_end_the_runner(bench: Bench) -> None:
+    job = await bench.start("echo ready; read x; echo $x", stdin=True)
+    await job.says("ready")
+    for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
+        os.kill(job.runner, number)
+    await bench.backend.send(job.folder, b"on\n")
+    assert (await job.end()).state == "succeeded"
+    assert job.lines() == ["ready", "on"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"garbage\n", b"[]\n", b'{"do": 5}\n', b'{"do": "cancel"}\n', b'{"do": "cancel", "grace": "x"}\n', b"\xff\n",
+        b'{"do": "input", "size": -5}\n', b'{"do": "input", "size": "a"}\n', b"x" * 10_000,
+    ],
+)  # fmt: skip
+async def test_nonsense_on_its_socket_does_not_end_the_runner(bench: Bench, said: bytes) -> None:
+    job = await bench.start("echo ready; read x; echo $x", stdin=True)
+    await job.says("ready")
+    with socket.socket(socket.AF_UNIX) as client:
+        with socket_path(job.folder.control) as path:
+            client.connect(path)
+        client.sendall(said)
+        client.settimeout(1)
+        with contextlib.suppress(OSError):
+            client.recv(100)
+    await bench.backend.send(job.folder, b"on\n")
+    assert (await job.end()).state == "succeeded"
+
+
+async def test_only_its_user_can_reach_the_runner(bench: Bench) -> None:
+    job = await bench.start("read x", stdin=True)
+    assert stat.S_IMODE(job.folder.control.stat().st_mode) == 0o600
+    assert stat.S_IMODE(job.folder.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((job.folder.path / "spec.json").stat().st_mode) == 0o600
+    await bench.backend.send(job.folder, b"", eof=True)
+    await job.end()
+
+
+async def test_the_runner_is_small_and_imports_no_framework(bench: Bench) -> None:
+    job = await bench.start("seq 1 20000; read x", stdin=True)
+    await job.says("20000")
+    assert memory(job.runner) < 25 * 1024 * 1024
+    loaded = maps(job.runner)
+    await bench.backend.send(job.folder, b"", eof=True)
+    await job.end()
+    assert "_ssl" not in loaded
+    code = (
+        "import sys\nbefore = set(sys.modules)\nimport jupyter_logstream.runner.__main__\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & "
+        "{'asyncio', 'tornado', 'IPython', 'jupyter_server', 'traitlets', 'httpx', 'regex', 'http', 'ssl', 'zmq'}))"
+    )
+    job = await bench.run([PYTHON, "-c", code], env={"PYTHONPATH": str(ROOT)})
+    assert job.lines() == ["[]"]
+
+
+async def test_it_needs_no_reader(bench: Bench) -> None:
+    for tty in True, False:
+        job = await bench.run("head -c 10000000 /dev/zero | tr '\\0' 'x' | fold -w 99", tty=tty)
+        assert job.status.state == "succeeded"
+        assert job.bytes().replace(b"\n", b"") == b"x" * 10_000_000
+
+
+async def test_a_huge_line_is_kept_whole_in_flat_memory(bench: Bench) -> None:
+    size = 30_000_000
+    command = f"head -c {size} /dev/zero | tr '\\0' x; echo; echo next; read x"
+    job = await bench.start(command, tty=False, stdin=True)
+    await eventually(lambda: bench.store.read(job.folder.id, 0, 0).end and job.records()[-1].message == "next", 60)
+    assert memory(job.runner) < 35 * 1024 * 1024
+    await bench.backend.send(job.folder, b"", eof=True)
+    await job.end()
+    *parts, following = job.records()
+    assert sum(len(r.message) for r in parts) == size
+    assert all(r.part for r in parts[:-1])
+    assert not parts[-1].part
+    assert following.message == "next"
+    assert job.bytes() == b"x" * size + b"\nnext\n"
+
+
+@pytest.mark.parametrize("tty", [True, False])
+async def test_every_byte_is_kept_as_it_was_written(bench: Bench, tmp_path: Path, tty: bool) -> None:
+    data = bytes(range(256)) * 20 + random.Random(2).randbytes(200_000) + "\u2028\u2029\x85\ufeffü\n\n\r\n\r".encode()
+    (tmp_path / "data").write_bytes(data)
+    job = await bench.run(["cat", str(tmp_path / "data")], tty=tty)
+    assert job.bytes("stdout") == data
+    assert all(isinstance(r.message, str) for r in job.records())
+
+
+async def test_valid_text_written_byte_by_byte_is_read_as_text(bench: Bench) -> None:
+    code = "import os\nfor b in 'grüße €\U0001f600\\n'.encode() * 20: os.write(1, bytes([b]))"
+    job = await bench.run([PYTHON, "-c", code])
+    assert job.lines() == ["grüße €\U0001f600"] * 20
+
+
+async def test_a_progress_bar_is_one_record_and_all_its_bytes(bench: Bench) -> None:
+    code = "import sys\nfor i in range(20000): sys.stdout.write('\\r%d' % i); sys.stdout.flush()\nprint('\\rdone')"
+    for tty in True, False:
+        job = await bench.run([PYTHON, "-c", code], tty=tty)
+        assert job.lines() == ["done"]
+        assert job.bytes() == b"".join(b"\r%d" % i for i in range(20000)) + b"\rdone\n"
+
+
+async def test_a_full_disk_makes_the_child_wait_and_loses_nothing(tmp_path: Path) -> None:
+    import resource  # noqa: PLC0415
+
+    bench = Bench(tmp_path / "store")
+    try:
+        job = await bench.start("seq 1 20000; read x; seq 20001 60000; read x", stdin=True, tty=False)
+        await job.says("20000")
+        runner = job.runner
+        before = resource.prlimit(runner, resource.RLIMIT_FSIZE)
+        size = (job.folder.path / "stdout.000").stat().st_size
+        resource.prlimit(runner, resource.RLIMIT_FSIZE, (size + 50_001, before[1]))
+        await bench.backend.send(job.folder, b"\n")
+        await asyncio.sleep(1)
+        assert alive(runner)
+        assert job.status.state == "running"
+        assert [int(line) for line in job.lines()] == list(range(1, len(job.lines()) + 1))
+        resource.prlimit(runner, resource.RLIMIT_FSIZE, before)
+        await job.says("60000")
+        await bench.backend.send(job.folder, b"\n")
+        assert (await job.end()).state == "succeeded"
+        assert job.bytes() == b"".join(b"%d\n" % i for i in range(1, 60001))
+        assert job.lines() == [str(i) for i in range(1, 60001)]
+    finally:
+        bench.close()
+
+
+async def test_a_flood_leaves_bounded_bytes_on_disk_and_says_where_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = 130 * 1024 * 1024
+    bench = Bench(tmp_path / "store", keep=keep)
+    try:
+        job = await bench.run("yes " + "x" * 4000 + " | head -c 300000000", tty=False)
+        batch = bench.store.read(job.folder.id, 0, 1)
+        assert batch.first > 1
+        assert bench.store.size(job.folder.id) < keep + 70 * 1024 * 1024
+        assert batch.messages == ["x" * 4000]
+        assert list(batch.seqs) == [batch.first]
+    finally:
+        bench.close()
+
+
+async def test_starting_takes_little_longer_than_starting_python(bench: Bench) -> None:
+    async def seconds(work: Any) -> float:
+        start = time.perf_counter()
+        await work
+        return time.perf_counter() - start
+
+    async def python() -> None:
+        process = await asyncio.create_subprocess_exec(PYTHON, "-c", "import json, subprocess, selectors, socket")
+        await process.wait()
+
+    await bench.start("exit 0")
+    ours, bare = [], []
+    for _ in range(9):  # in turn, so that a busy machine is busy for both
+        ours.append(await seconds(bench.start("exit 0")))
+        bare.append(await seconds(python()))
+    assert min(ours) < 3 * min(bare)

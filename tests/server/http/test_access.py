@@ -1,0 +1,182 @@
+"""Who may do what: nobody without login, everybody what the authorizer allows, kernels by their secret."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jupyter_server.auth import Authorizer
+
+if TYPE_CHECKING:
+    from support.web import Site
+
+from support.route_table import ACTIONS, JSON, is_error, request, table
+
+
+def test_every_route_and_method_is_known_here() -> None:
+    assert dict.fromkeys(table(), "") == dict.fromkeys(ACTIONS, "")
+
+
+@pytest.mark.parametrize("unauthenticated", [None, "0"])
+async def test_without_credentials_everything_is_403(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, unauthenticated: str | None
+) -> None:
+    if unauthenticated is not None:
+        monkeypatch.setenv("JUPYTER_SERVER_ALLOW_UNAUTHENTICATED_ACCESS", unauthenticated)
+    site = await serve()
+    workload_id = await site.run("echo a")
+    for headers, (path, method) in itertools.product(
+        [
+            {},
+            {"Authorization": "token wrong"},
+            {"Authorization": "token "},
+            {"Authorization": site.headers["Authorization"].upper()},
+            {"Authorization": "Bearer sk-x"},
+            {"Authorization": "Bearer " + "x" * 43},
+            {"Authorization": "Bearer"},
+            {"Authorization": "Bearer \xff"},
+            {"x-api-key": "sk-x"},
+            {"Cookie": "username-127-0-0-1=forged"},
+            {"X-Forwarded-User": "admin", "X-HTTP-Method-Override": "OPTIONS", "x-middleware-subrequest": "1"},
+            {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13"},
+        ],
+        table(),
+    ):
+        given = {"Authorization": "", **headers, **JSON}
+        answer = await site.ask(*request(path, method, workload_id), given)
+        assert answer.status == 403, (path, method, headers, answer.status)
+        assert is_error(answer)
+    info = await site.get("v1/info")
+    assert (info["workloads"], info["connections"]) == (1, 0)
+
+
+async def test_options_is_answered_and_opens_nothing_to_a_foreign_page(site: Site) -> None:
+    for path in {path for path, _ in table()}:
+        answer = await site.ask(
+            "OPTIONS", path.replace("ID", "x"), headers={"Authorization": "", "Origin": "http://evil"}
+        )
+        assert answer.status in {200, 204, 403, 404}
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_foreign_host_name_is_refused(site: Site) -> None:
+    secret = {"Authorization": f"Bearer {site.extension.secret}"}
+    for headers in {}, secret:
+        for host in "evil.example", f"evil.example:{site.port}":
+            answer = await site.ask("GET", "v1/info", headers={"Host": host, **headers})
+            assert answer.status == 403, (host, headers)
+
+
+ALLOWED: set[str] = set()
+ASKED: list[tuple[str, str, str]] = []
+
+
+class OnlySome(Authorizer):
+    """Lets the actions in ALLOWED through, and remembers what was asked."""
+
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:  # noqa: ARG002
+        if resource.startswith("logstream"):
+            ASKED.append((user.username, action, resource))
+            return action in ALLOWED
+        return True
+
+
+@pytest.mark.parametrize("who", ["token", "kernel"])
+async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> None:
+    ALLOWED.clear()
+    ALLOWED.update({"read", "write", "execute"})
+    site = await serve(
+        {"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}},
+        request_listeners=0,  # else the stream of the request log would go on
+    )
+    mine = site if who == "token" else site.but(Authorization=f"Bearer {site.extension.secret}")
+    # One class asked in every order: the first call must not decide for the others.
+    for only in ["write", "read", "execute", ""]:
+        for (path, method), action in ACTIONS.items():
+            ALLOWED.update({"read", "write", "execute"})
+            of_workload = not path.startswith(("proxy/", "v1/requests"))
+            workload_id = await site.run("echo a") if of_workload else "unknown"
+            ALLOWED.clear()
+            ALLOWED.add(only)
+            ASKED.clear()
+            answer = await mine.ask(*request(path, method, workload_id), JSON)
+            assert [(a, r) for _, a, r in ASKED] == [(action, "logstream")], (path, method)
+            if who == "kernel":
+                assert ASKED[0][0] == "kernel"
+            if action == only:
+                fine = {200, 201, 202, 204, 409} | (set() if of_workload else {404, 429})
+                assert answer.status in fine, (path, method, answer.status, answer.body)
+            else:
+                assert answer.status == 403, (path, method, only)
+                assert is_error(answer)
+
+
+async def test_the_secret_opens_logstream_and_nothing_else(site: Site) -> None:
+    kernel = site.but(Authorization=f"Bearer {site.extension.secret}")
+    workload_id = await kernel.run("echo a")  # a POST, without an XSRF token
+    assert (await kernel.ask("POST", f"v1/workloads/{workload_id}/cancel")).status == 200
+    assert (await kernel.ask("DELETE", f"v1/workloads/{workload_id}")).status == 204
+    for path in "api/contents", "api/kernels", "api/sessions", "api/me", "files/x":
+        answer = await kernel.ask("GET", f"{site.base_url}{path}")
+        assert answer.status in {302, 403}, path
+    assert (await kernel.ask("POST", f"{site.base_url}api/kernels", b"{}")).status == 403
+    for scheme in "bearer", "BEARER":
+        assert (await site.but(Authorization=f"{scheme} {site.extension.secret}").ask("GET", "v1/info")).status == 200
+    for wrong in [
+        f"token {site.extension.secret}", f"Bearer {site.extension.secret[:-1]}", f"Bearer {site.extension.secret}x",
+        f"Basic {site.extension.secret}", f"Bearer {site.extension.secret.swapcase()}",
+    ]:  # fmt: skip
+        assert (await site.but(Authorization=wrong).ask("GET", "v1/info")).status == 403, wrong[:8]
+    by_query = await site.but().ask("GET", f"v1/info?token={site.extension.secret}")
+    assert by_query.status == 403
+
+
+async def test_the_secret_sets_no_cookie_that_would_open_more(site: Site) -> None:
+    answer = await site.but(Authorization=f"Bearer {site.extension.secret}").ask("GET", "v1/info")
+    assert answer.status == 200
+    cookie = answer.headers.get("set-cookie", "").split(";")[0]
+    if cookie:
+        assert (await site.but(Cookie=cookie).ask("GET", f"{site.base_url}api/contents")).status == 403
+
+
+async def test_the_secret_is_for_its_user_only_and_stable_across_restarts(serve: Any) -> None:
+    first = await serve()
+    path = first.extension.store.root / "server.json"
+    told = json.loads(path.read_text())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert told["secret"] == first.extension.secret
+    assert len(told["secret"]) >= 32
+    assert told["url"] == f"http://127.0.0.1:{first.port}{first.base_url}"
+    await first.stop()
+    second = await serve()
+    assert second.extension.secret == told["secret"]
+    assert json.loads(path.read_text())["url"] == f"http://127.0.0.1:{second.port}{second.base_url}"
+    assert (await second.but(Authorization=f"Bearer {told['secret']}").ask("GET", "v1/info")).status == 200
+
+
+async def test_another_store_has_another_secret(serve: Any, tmp_path: Any) -> None:
+    first = await serve()
+    secret = first.extension.secret
+    await first.stop()
+    second = await serve(store_dir=str(tmp_path / "other" / "store"))
+    assert second.extension.secret != secret
+
+
+async def test_neither_secret_nor_token_is_in_any_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    token = site.headers["Authorization"].split()[1]
+    kernel = site.but(Authorization=f"Bearer {site.extension.secret}")
+    await kernel.ask("GET", "v1/workloads/none")
+    await kernel.ask("POST", "v1/workloads", b"{")
+    await site.but().ask("GET", f"v1/info?token={token}")
+    await site.but().ask("GET", f"v1/workloads/none?token={token}")
+    await site.but().ask("GET", f"v1/workloads?limit=0&token={token}&_xsrf=x")
+    stream = await site.but().stream(f"v1/logs/stream?job_id={await site.run('true')}&token={token}")
+    await stream.rest()
+    for canary in token, site.extension.secret:
+        assert canary not in caplog.text
+        assert canary.encode() not in stream.raw

@@ -1,0 +1,219 @@
+"""Readers that leave, and readers that do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support.running import memory
+from support.segments import shrink
+from support.waiting import eventually
+
+from jupyter_logstream.server.http import events
+from jupyter_logstream.server.http import sse_response as event_stream
+from jupyter_logstream.store.disk.writer import LogWriter
+from jupyter_logstream.wire.sse import Decoder
+
+if TYPE_CHECKING:
+    from support.web import Site
+
+from support.watching import SINGLE, both, nobody_reads
+
+
+async def test_a_reader_that_leaves_is_forgotten(site: Site) -> None:
+    workload_id = await site.start("sleep 600")
+    streams = [await opening(site) for _, opening in both(workload_id)]
+    streams.append(await site.stream(f"v1/workloads/{workload_id}/logs"))
+    for stream in streams:
+        await stream.until(lambda s: s.raw)
+    info = await site.get("v1/info")
+    assert (info["connections"], info["open_streams"]) == (4, 4)
+    for stream in streams:
+        stream.close()
+    await nobody_reads(site)
+    assert not site.extension.engine._wakes
+    watcher = site.extension.store._watcher
+    await eventually(lambda: not sum(map(len, getattr(watcher, "_wakes", {}).values())))
+
+
+async def unread(site: Site, path: str) -> socket.socket:
+    """A reader that never reads, with as little room as the system allows."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(client, ("127.0.0.1", site.port))
+    head = f"GET {site.base_url}logstream/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    head += "".join(f"{k}: {v}\r\n" for k, v in site.headers.items())
+    await loop.sock_sendall(client, head.encode() + b"\r\n")
+    return client
+
+
+@pytest.mark.parametrize("path", ["v1/events?stream=workload/{}", SINGLE + "{}&after=0", "v1/workloads/{}/logs"])
+async def test_a_reader_that_does_not_read_costs_little_holds_up_nobody_and_is_cut(
+    site: Site, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(event_stream, "STALLED", 2.0)
+    workload_id = await site.run("yes 'a line of about fifty bytes, again and again' | head -c 40000000", tty=False)
+    await (await site.stream(f"v1/events?stream=workload/{workload_id}@860000")).rest()  # what is cached is cached
+    before = memory(os.getpid(), "VmRSS")
+    clients = [await unread(site, path.format(workload_id)) for _ in range(5)]
+    try:
+        await eventually(lambda: len(site.extension.streams._open) == 5)
+        other = await (await site.stream(f"v1/events?stream=workload/{workload_id}@850000")).rest()
+        assert other.data("done")
+        await nobody_reads(site)  # cut, though they never left
+        assert memory(os.getpid(), "VmRSS") - before < 60 * 1024 * 1024
+        assert not site.extension.engine._wakes
+    finally:
+        for client in clients:
+            client.close()
+
+
+async def test_deleting_cuts_open_streams_without_done(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    gone = await site.run("seq 1 3")
+    stays = await site.start("sleep 600")
+    stream = await site.stream(f"v1/events?stream=workload/{gone}&stream=workload/{stays}")
+    await stream.until(lambda s: s.data("done", f"workload/{gone}"))
+    assert (await site.ask("DELETE", f"v1/workloads/{gone}")).status == 204
+    assert not stream.ended
+    stream.close()
+    # One that is not told whole yet.
+    gone = await site.run("yes 'a line of about fifty bytes, again and again' | head -c 30000000", tty=False)
+    slow = await site.stream(f"v1/events?stream=workload/{gone}")
+    await slow.more()
+    assert (await site.ask("DELETE", f"v1/workloads/{gone}")).status == 204
+    await slow.rest()
+    assert slow.data("done") == []
+    answer = await site.ask("GET", f"v1/events?stream=workload/{gone}")
+    assert answer.status == 404
+    assert "Traceback" not in caplog.text
+
+
+async def test_stopping_the_server_ends_streams_at_once_and_without_done(site: Site) -> None:
+    workload_id = await site.start("echo a; sleep 600")
+    streams = [await opening(site) for _, opening in both(workload_id)]
+    streams.append(await site.stream(f"v1/workloads/{workload_id}/logs"))
+    for stream in streams:
+        await stream.until(lambda s: b"data:" in s.raw)
+    assert site.stop
+    await asyncio.wait_for(site.stop(), 5)
+    for stream in streams:
+        await stream.rest(patience=5)
+        assert stream.data("done") == []
+
+
+async def test_a_hundred_readers_of_one_log_each_get_all_of_it(site: Site) -> None:
+    workload_id = await site.start("for i in $(seq 200); do echo $i; sleep 0.005; done", tty=False)
+    streams = await asyncio.gather(*(site.stream(f"v1/events?stream=workload/{workload_id}") for _ in range(100)))
+    await asyncio.gather(*(stream.rest() for stream in streams))
+    for stream in streams:
+        assert [r["seq"] for r in stream.records()] == list(range(1, 201))
+    await nobody_reads(site)
+
+
+async def test_a_filter_that_takes_for_ever_holds_up_nobody(site: Site) -> None:
+    workload_id = await site.start(
+        "read x; for i in $(seq 20); do echo " + "a" * 150 + "b; done; sleep 600", stdin=True
+    )
+    stream = await site.stream(SINGLE + workload_id + "&q=/(a|aa)%2B$/")
+    assert stream.status == 200
+    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1")
+    loop = asyncio.get_running_loop()
+    start, worst = loop.time(), 0.0
+    ended = asyncio.ensure_future(stream.rest())
+    while not ended.done() and loop.time() - start < 20:
+        asked = loop.time()
+        await site.ask("GET", "v1/info")
+        worst = max(worst, loop.time() - asked)
+    assert ended.done()  # it is cut: it cannot be told whether there are matches
+    assert stream.data("done") == []
+    assert worst < 0.9 * (loop.time() - start) or loop.time() - start < 0.5
+
+
+async def test_retention_is_told_as_a_gap(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    workload_id = await site.run("true")
+    shrink(monkeypatch, 1000, 64)
+    folder = site.extension.store.folder(workload_id).path
+    for path in [*folder.glob("*.000"), folder / "end"]:
+        path.unlink(missing_ok=True)
+    log = LogWriter(folder, keep=8000)
+    for i in range(1, 1001):
+        log.write("stdout", b"line %05d\n" % i)
+    log.close()
+    site.extension.store._readers.clear()
+    for path in f"v1/events?stream=workload/{workload_id}@5", SINGLE + workload_id + "&after=5":
+        stream = await (await site.stream(path)).rest()
+        (gap,) = stream.data("gap")
+        first = stream.records()[0]["seq"]
+        assert (gap["from"], gap["to"]) == (6, first - 1)
+        assert gap["reason"]
+        assert [r["seq"] for r in stream.records()] == list(range(first, 1001))
+        assert [e.type for e in stream.events].index("gap") < [e.type for e in stream.events].index("logs")
+
+
+async def test_an_old_client_reads_it_too(site: Site) -> None:
+    """HTTP/1.0: no chunks, the end of the connection is the end."""
+    workload_id = await site.run("seq 1 3")
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    head = f"GET {site.base_url}logstream/v1/workloads/{workload_id}/logs HTTP/1.0\r\nHost: 127.0.0.1\r\n"
+    writer.write((head + f"Authorization: {site.headers['Authorization']}\r\n\r\n").encode())
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    body = answer.partition(b"\r\n\r\n")[2]
+    events = Decoder().feed(body)
+    assert [(e.type, e.id) for e in events] == [("message", "1"), ("message", "2"), ("message", "3"), ("done", "3")]
+
+
+async def test_coming_and_going_leaves_nothing_behind(site: Site) -> None:
+    workload_id = await site.start("while :; do echo tick; sleep 0.01; done")
+    names = [opening for _, opening in both(workload_id)]
+
+    async def visit(i: int) -> None:
+        stream = await names[i % 3](site)
+        await stream.until(lambda s: len(s.records()) > i % 4)
+        stream.close()
+
+    async def round_of_visits() -> tuple[int, int]:
+        for _ in range(4):
+            await asyncio.gather(*map(visit, range(25)))
+        await nobody_reads(site)
+        return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
+
+    files, tasks = await round_of_visits()
+    files_after, tasks_after = await round_of_visits()
+    assert files_after <= files + 3
+    assert tasks_after <= tasks + 3
+
+
+async def test_a_lone_line_does_not_wait_for_company(site: Site) -> None:
+    """It comes at once, not with the next beat: sooner than frames of a caught-up reader may follow each other."""
+    workload_id = await site.start("while read x; do date +%s%N; done", stdin=True)
+    stream = await site.stream(SINGLE + workload_id)
+    await stream.event("status")
+    delays = []
+    for i in range(1, 8):
+        await asyncio.sleep(0.3)
+        await site.ask("POST", f"v1/workloads/{workload_id}/input", b"\n")
+        await stream.until(lambda s, i=i: len(s.records()) == i)
+        delays.append(time.time_ns() - int(stream.records()[-1]["message"]))
+    assert sorted(delays)[3] < events._SINGLE_PACE * 1e9
+
+
+async def test_at_most_so_many_streams_go_over_one_connection(site: Site) -> None:
+    body = {"streams": [{"stream": f"workload/x{i}"} for i in range(events.MOST_STREAMS + 1)]}
+    assert (await site.ask("POST", "v1/events", json=body)).status == 400
+
+
+@pytest.mark.parametrize("path", ["v1/events?stream=workload/{}", SINGLE + "{}", "v1/workloads/{}/logs"])
+async def test_the_server_closes_the_connection_behind_the_last_frame(site: Site, path: str) -> None:
+    """It says `Connection: close`; a client that leaves closing to the server would wait for ever."""
+    workload_id = await site.run("seq 1 3")
+    stream = await site.stream(path.format(workload_id), headers={"Connection": "keep-alive"})
+    await stream.rest()
+    assert stream.whole
+    assert await asyncio.wait_for(stream.reader.read(), 5) == b""

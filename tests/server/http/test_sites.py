@@ -1,0 +1,174 @@
+"""Pages of other sites, and errors that tell nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jupyter_logstream.server.http import workloads
+
+if TYPE_CHECKING:
+    from support.web import Site
+
+from support.route_table import ACTIONS, JSON, is_error, request
+
+
+async def browser(site: Site) -> Site:
+    """Logged in by cookie, as a browser is."""
+    token = site.headers["Authorization"].split()[1]
+    cookies = await raw_cookies(site, f"{site.base_url}login?token={token}")
+    return site.but(Cookie="; ".join([*cookies, *await raw_cookies(site, f"{site.base_url}login")]))
+
+
+async def raw_cookies(site: Site, path: str) -> list[str]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nConnection: close\r\n\r\n".encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    writer.close()
+    lines = [line.partition(":") for line in head.split("\r\n")]
+    return [value.split(";")[0].strip() for name, _, value in lines if name.lower() == "set-cookie"]
+
+
+async def test_a_cookie_may_read_but_writes_need_the_xsrf_token(site: Site) -> None:
+    user = await browser(site)
+    workload_id = await site.run("echo a")
+    assert (await user.ask("GET", "v1/info")).status == 200
+    xsrf = re.search(r"_xsrf=([^;]+)", user.headers["Cookie"])
+    assert xsrf
+    for method, path, body in [
+        ("POST", "v1/workloads", b'{"command": "true"}'),
+        ("POST", f"v1/workloads/{workload_id}/cancel", b""),
+        ("POST", f"v1/workloads/{workload_id}/input", b"x"),
+        ("POST", "v1/events", json.dumps({"streams": [{"stream": f"workload/{workload_id}"}]}).encode()),
+        ("DELETE", f"v1/workloads/{workload_id}", None),
+    ]:
+        for wrong in {}, {"X-XSRFToken": "wrong"}, {"Authorization": "Bearer wrong"}:
+            answer = await user.ask(method, path, body, {**JSON, **wrong})
+            assert answer.status == 403, (method, path, wrong)
+            assert is_error(answer)
+        right = await user.ask(method, path, body, {**JSON, "X-XSRFToken": xsrf[1]})
+        assert right.status != 403, (method, path, right.body)
+    by_query = await user.ask("POST", f"v1/workloads?_xsrf={xsrf[1]}", b'{"command": "true"}', JSON)
+    assert by_query.status == 201
+
+
+async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: Site) -> None:
+    user = await browser(site)
+    workload_id = await site.run("echo a")
+    own = f"http://127.0.0.1:{site.port}"
+    below = f"v1/workloads/{workload_id}"
+    paths = ["v1/info", "v1/workloads", below, f"{below}/records", f"{below}/logs", f"{below}/log.txt"]
+    paths += [f"v1/logs/stream?job_id={workload_id}", f"v1/events?stream=workload/{workload_id}"]
+    for path in paths:
+        for foreign in [
+            {"Referer": "http://evil.example/"}, {"Referer": "http://127.0.0.1.evil.example/x"},
+            {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+        ]:  # fmt: skip
+            answer = await user.ask("GET", path, headers=foreign)
+            assert answer.status in {403, 404}, (path, foreign, answer.status)
+            assert b"echo a" not in answer.body
+            assert answer.headers.get("access-control-allow-origin") is None
+        for ours in (
+            {"Referer": f"{own}/lab"},
+            {"Sec-Fetch-Site": "same-origin"},
+            {"Origin": own},
+            {"Sec-Fetch-Site": "none"},
+        ):
+            assert (await user.ask("GET", path, headers=ours)).status == 200, (path, ours)
+
+
+async def test_the_token_opens_as_header_and_as_parameter(site: Site) -> None:
+    token = site.headers["Authorization"].split()[1]
+    workload_id = await site.run("echo a")
+    for path in f"v1/workloads/{workload_id}/logs", f"v1/logs/stream?job_id={workload_id}", "v1/info", "v1/workloads":
+        joint = "&" if "?" in path else "?"
+        for query in f"token={token}", f"token={token}&_xsrf=abc", f"_xsrf=abc&token={token}":
+            assert (await site.but().ask("GET", f"{path}{joint}{query}")).status == 200, (path, query)
+    assert (await site.but(Authorization=f"Bearer {token}").ask("GET", "v1/info")).status == 200
+
+
+async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload_id = await site.run("echo a")
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("/secret/path/of/the/store")
+
+    for name in "get", "page", "status_of", "submit", "cancel", "send", "forget":
+        monkeypatch.setattr(type(site.extension.engine), name, fail)
+    broken = type("Broken", (), {"__getattr__": fail})()
+    for name in "request_log", "checked_upstreams":
+        monkeypatch.setattr(site.extension, name, broken)
+    for path, method in ACTIONS:
+        if path == "v1/info":
+            continue
+        answer = await site.ask(*request(path, method, workload_id), JSON)
+        assert answer.status == 500, (path, method, answer.status)
+        assert is_error(answer)
+        for leak in b"Traceback", b"/secret", b"RuntimeError", str(site.extension.store.root).encode():
+            assert leak not in answer.body
+    monkeypatch.setattr(workloads.InfoHandler, "answer", fail)
+    assert (await site.ask("GET", "v1/info")).status == 500
+    monkeypatch.undo()  # before the server is stopped, which needs what was broken
+
+
+async def test_every_error_is_json_with_a_message_and_a_stable_reason(site: Site) -> None:
+    for method, path, body, headers in [
+        ("GET", "v1/workloads/none", None, {}),
+        ("PUT", "v1/workloads", b"", {}),
+        ("POST", "v1/workloads", b"{", JSON),
+        ("POST", "v1/workloads", b"{}", JSON),
+        ("GET", "v1/workloads?limit=x", None, {}),
+        ("GET", "v1/info", None, {"Authorization": ""}),
+        ("GET", "v1/info", None, {"Host": "evil.example"}),
+    ]:
+        answer = await site.ask(method, path, body, headers)
+        assert 400 <= answer.status < 500
+        assert set(answer.json) == {"message", "reason"}, (method, path, answer.json)
+        assert re.fullmatch(r"[a-z][a-z_]*", answer.json["reason"])
+        assert answer.headers["content-type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("base_url", ["/", "/user/some%20one/"])
+async def test_it_works_below_any_base_url(serve: Any, base_url: str) -> None:
+    site = await serve(base_url=base_url)
+    answer = await site.ask("POST", "v1/workloads", json={"command": "echo a"})
+    assert answer.status == 201
+    located = await site.ask("GET", answer.headers["location"])
+    assert located.json["id"] == answer.json["id"]
+    assert site.extension.engine is not None
+    told = json.loads((site.extension.store.root / "server.json").read_text())
+    assert told["url"].endswith(base_url)
+
+
+async def test_looking_at_logs_keeps_no_server_alive_but_what_runs_does(site: Site) -> None:
+    times = site.app.web_app.settings["last_activity_times"]
+    site.extension._tell_activity()
+    assert "jupyter_logstream" not in times
+    workload_id = await site.start("sleep 600")
+    await site.state(workload_id, "running")
+    site.extension._tell_activity()
+    first = times["jupyter_logstream"]
+    site.extension._tell_activity()
+    assert times["jupyter_logstream"] >= first
+    await site.ask("POST", f"v1/workloads/{workload_id}/cancel")
+    await site.state(workload_id)
+    last = times["jupyter_logstream"]
+    before = site.app.web_app.settings.get("api_last_activity")
+    site.extension._tell_activity()
+    await site.get("v1/workloads")
+    assert times["jupyter_logstream"] == last
+    assert site.app.web_app.settings.get("api_last_activity") == before
+
+
+async def test_running_as_activity_can_be_switched_off(serve: Any) -> None:
+    site = await serve(running_is_activity=False)
+    await site.state(await site.start("sleep 600"), "running")
+    site.extension._tell_activity()
+    assert "jupyter_logstream" not in site.app.web_app.settings["last_activity_times"]

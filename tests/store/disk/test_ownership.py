@@ -1,0 +1,185 @@
+"""One server, one writer; modes and layouts."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.on_disk import (
+    ID,
+    downloaded,
+    folder_of,
+    opened,
+    texts,
+)
+
+from jupyter_logstream.model.records import Record
+from jupyter_logstream.server.extension import LogStream
+from jupyter_logstream.store.disk.file_store import FileStore, StoreInUse, WrongLayout
+from jupyter_logstream.store.disk.writer import LogWriter
+from jupyter_logstream.store.queries.filters import Filter, matches
+
+
+def test_a_second_server_is_refused_the_store_until_the_first_has_let_go(root: Path) -> None:
+    with opened(root), pytest.raises(StoreInUse):
+        FileStore(root)
+    with opened(root):
+        pass
+
+
+def test_a_store_of_another_layout_is_refused_and_left_alone(root: Path) -> None:
+    with opened(root) as store:
+        store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
+    (root / "layout").write_text("2\n")
+    with pytest.raises(WrongLayout, match=r"2.*1"):
+        FileStore(root)
+    assert (root / "layout").read_text() == "2\n"
+    (root / "layout").write_text("1\n")
+    assert texts(root) == ["a"]
+
+
+def test_nobody_else_may_look_into_the_store(root: Path) -> None:
+    with opened(root) as store:
+        store.append(ID, [Record(0, 1e12, "info", "a", step="s", source="log")], end=True)
+    for path in [root, *root.rglob("*")]:
+        others = path.stat().st_mode & 0o077
+        assert not others or path.parent.stat().st_mode & 0o077 == 0, path
+
+
+def test_what_a_crash_left_half_made_or_half_dropped_is_cleared_away(root: Path) -> None:
+    with opened(root) as store:
+        store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
+        for name in (".half-made", f".{ID}.gone"):
+            (root / "streams" / name).mkdir()
+            (root / "streams" / name / "spec.json").write_text("{}")
+    with opened(root) as store:
+        assert store.streams() == [ID]
+        assert sorted(path.name for path in (root / "streams").iterdir()) == [ID]
+
+
+def test_a_stream_that_a_runner_writes_takes_nothing_from_the_server(root: Path) -> None:
+    from jupyter_logstream.store.protocol import NotWriter  # noqa: PLC0415
+
+    with opened(root) as store:
+        folder_of(root)
+        lock = store.folder(ID).hold()
+        assert lock is not None
+        with pytest.raises(NotWriter):
+            store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
+        os.close(lock)
+        store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
+
+
+def test_files_are_let_go_of(root: Path) -> None:
+    def files() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = files()
+    with opened(root) as store:
+        for i in range(50):
+            store.append(f"s{i}", [Record(0, 1e12, "info", "a", source="log")], end=True)
+            store.read(f"s{i}", 0, 10)
+        during = files()
+    assert during - before < 20
+    assert files() == before
+
+
+def test_what_a_log_comes_to_is_right_whoever_asks_at_once(root: Path) -> None:
+    with opened(root) as store:
+        folder_of(root)
+        lock = store.folder(ID).hold()
+        assert lock is not None
+        log = LogWriter(folder_of(root))
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                tally = store.read(ID, 0, 0).tally()
+                assert sum(tally.levels.values()) == tally.lines
+
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(ask) for _ in range(4)]
+            for _ in range(300):
+                log.write("stdout", b"INFO a\nERROR b\nplain\n" * 20)
+            stop.set()
+            for one in asking:
+                one.result()
+        tally = store.read(ID, 0, 0).tally()
+        assert (tally.lines, dict(tally.levels)) == (18_000, {"info": 6_000, "error": 6_000, "unknown": 6_000})
+        log.release()
+        os.close(lock)
+
+
+def test_reading_beside_a_writer_never_gives_a_torn_or_wrong_record(root: Path) -> None:
+    folder = folder_of(root)
+    with opened(root) as store:
+        lock = store.folder(ID).hold()
+        assert lock is not None
+        log = LogWriter(folder)
+        done = threading.Event()
+
+        def write_on() -> None:
+            rng = random.Random(4)
+            for i in range(1500):
+                count = rng.randint(1, 30)
+                log.write("stdout", b"".join(b"%d:%d\r\n" % (i, k) for k in range(count)))
+                log.write("stderr", b"e%d\n" % i)
+            done.set()
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write_on)
+            found: list[Record] = []
+            while not done.is_set() or len(store.read(ID, len(found), 1)):
+                found += store.read(ID, len(found), 500).records()
+            writing.result()
+        assert [r.seq for r in found] == list(range(1, len(found) + 1))
+        said = [r.message.encode() + b"\r\n" for r in found if r.source == "stdout"]
+        assert b"".join(said) == downloaded(folder, "stdout")
+        assert [r.message for r in found if r.source == "stderr"] == [f"e{i}" for i in range(1500)]
+        log.release()
+        os.close(lock)
+
+
+def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Path, small_segments: Any) -> None:
+    small_segments(2000, 32)
+    folder = folder_of(root)
+    with opened(root, keep=8000) as store:
+        lock = store.folder(ID).hold()  # as the runner does: nobody mends what is being written
+        assert lock is not None
+        log = LogWriter(folder, keep=8000)
+        log.write("stdout", b"line 000000\n")
+        done = threading.Event()
+
+        def write_on() -> None:
+            for i in range(1, 6000):
+                log.write("stdout", b"line %06d\n" % i)
+            done.set()
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write_on)
+            while not done.is_set():
+                after = max(store.read(ID, 0, 0).first - 1, 0)
+                scanned = matches(store, ID, Filter(source="stdout"), after)  # its texts are read later
+                for batch in (store.read(ID, after, 50), *scanned):
+                    assert batch.messages == [f"line {seq - 1:06}" for seq in batch.seqs]
+            writing.result()
+        log.release()
+        os.close(lock)
+
+
+async def test_an_extension_that_was_refused_the_store_lets_the_server_end() -> None:
+    await LogStream().stop_extension()
+
+
+def test_a_store_whose_maker_was_killed_before_it_said_the_layout_opens_by_itself(root: Path) -> None:
+    root.mkdir()
+    (root / "layout").write_text("")
+    with opened(root) as store:
+        store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
+    assert (root / "layout").read_text() == "1\n"
+    assert texts(root) == ["a"]

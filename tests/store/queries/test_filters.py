@@ -1,0 +1,179 @@
+"""Filters, pages and tails against the naive way of finding them, on random logs and in both stores."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import regex
+
+from jupyter_logstream.model.records import LEVELS, Record
+from jupyter_logstream.store.disk.file_store import FileStore
+from jupyter_logstream.store.memory import MemoryStore
+from jupyter_logstream.store.protocol import Store, UnknownStream
+from jupyter_logstream.store.queries import filters as query
+from jupyter_logstream.store.queries.filters import BadPattern, Filter, SlowPattern, count, page, tail_cursor
+
+WORDS = ["alpha", "Beta", "loss=0.5", "ERROR", "é", "done", "[x]", "\x1b[31mred\x1b[0m", "two\nlines", ""]
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request: Any, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    made = FileStore(tmp_path / "store")
+    yield made
+    made.close()
+
+
+def random_records(rng: random.Random, length: int) -> list[Record]:
+    return [
+        Record(
+            seq,
+            1e12 + seq,
+            rng.choice(LEVELS),
+            " ".join(rng.choice(WORDS) for _ in range(rng.randint(0, 3))),
+            step=rng.choice([None, "load", "fit"]),
+            source=rng.choice(["log", "system"]),
+        )
+        for seq in range(1, length + 1)
+    ]
+
+
+def naive(chosen: Filter) -> Callable[[Record], bool]:
+    def matches(record: Record) -> bool:
+        level = LEVELS.index(record.level)
+        return (
+            (chosen.level is None or (level >= LEVELS.index(chosen.level) and level > 0))
+            and (chosen.levels is None or record.level in chosen.levels)
+            and chosen.step in (None, record.step)
+            and chosen.source in (None, record.source)
+            and (chosen.q is None or naive_text(chosen.q, record.message))
+        )
+
+    return matches
+
+
+def naive_text(q: str, text: str) -> bool:
+    if len(q) > 1 and q[0] == q[-1] == "/":
+        return regex.search(q[1:-1], text) is not None
+    return q in text if q != q.lower() else q in text.lower()
+
+
+def random_filter(rng: random.Random) -> Filter:
+    return Filter(
+        level=rng.choice([None, None, "debug", "warn", "fatal"]),
+        levels=rng.choice([None, None, frozenset({"unknown", "error"}), frozenset({"info"}), frozenset()]),
+        step=rng.choice([None, None, "fit", "no such step"]),
+        source=rng.choice([None, None, "log", "stdout"]),
+        q=rng.choice([None, None, "beta", "Beta", "BETA", "/a.*a/", "/^$/", "[x]", "/two.lines/", "é", "/", "//"]),
+    )
+
+
+@pytest.fixture(params=[3, 8192])
+def scan(request: Any, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many records are looked at in one read: also so few that every question takes many."""
+    monkeypatch.setattr(query, "SCAN", request.param)
+    return int(request.param)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_questions_are_answered_as_by_looking_at_every_record(store: Store, scan: int, seed: int) -> None:
+    rng = random.Random(seed)
+    everything = random_records(rng, rng.choice([0, 1, 7, 120]))
+    store.append("s", everything)
+    for i in range(60):
+        chosen = Filter() if i % 10 == 0 else random_filter(rng)
+        found = [r for r in everything if naive(chosen)(r)]
+        assert count(store, "s", chosen) == len(found)
+        for wanted in 0, 1, 3, 1000:
+            after = tail_cursor(store, "s", chosen, wanted)
+            assert [r.seq for r in found if r.seq > after] == [r.seq for r in found][-wanted:] * (wanted > 0)
+        after, offset, limit = rng.randint(0, 130), rng.choice([0, 0, 1, 5, 200]), rng.randint(1, 40)
+        behind = [r for r in found if r.seq > after][offset:]
+        got = page(store, "s", chosen, after=after, offset=offset, limit=limit)
+        assert got.batch.records() == behind[:limit], chosen
+        assert got.total == len(found)
+        assert got.next == (behind[limit - 1].seq if len(behind) > limit else None)
+
+
+def test_pages_follow_each_other_without_a_seam(store: Store, scan: int) -> None:
+    everything = random_records(random.Random(9), 200)
+    store.append("s", everything)
+    for chosen in Filter(), Filter(level="warn"):
+        found: list[Record] = []
+        after: int | None = 0
+        while after is not None:
+            got = page(store, "s", chosen, after=after, offset=0, limit=7)
+            found += got.batch.records()
+            after = got.next
+        assert found == [r for r in everything if naive(chosen)(r)]
+
+
+def test_a_page_by_offset_is_the_kth_match_on(store: Store) -> None:
+    everything = random_records(random.Random(10), 200)
+    store.append("s", everything)
+    errors = [r for r in everything if r.level == "error"]
+    for k in range(len(errors) + 1):
+        got = page(store, "s", Filter(levels=frozenset({"error"})), after=0, offset=k, limit=1)
+        assert got.batch.records() == errors[k : k + 1]
+
+
+def test_a_question_to_no_stream_says_so(store: Store) -> None:
+    for ask in (lambda f: count(store, "s", f), lambda f: page(store, "s", f, after=0, offset=0, limit=1)):
+        for chosen in Filter(), Filter(level="info"):
+            with pytest.raises(UnknownStream):
+                ask(chosen)
+
+
+@pytest.mark.parametrize("bad", ["/(/", "/*/", "/[/", "/(?P<a>x)(?P<a>/", "/\\/"])
+def test_a_malformed_expression_is_refused(bad: str) -> None:
+    with pytest.raises(BadPattern):
+        Filter(q=bad).compile()
+
+
+SLOW = r"(a|aa)+$"  # takes a time that doubles with every other letter of "aaa...b"
+
+
+def test_an_expression_that_takes_for_ever_is_given_up(store: Store) -> None:
+    store.append("s", [Record(0, 1e12, "info", "a" * 200 + "b", source="log")])
+    with pytest.raises(SlowPattern):
+        count(store, "s", Filter(q=f"/{SLOW}/"))
+
+
+def test_the_time_an_expression_may_take_is_that_of_the_whole_question(store: Store) -> None:
+    """Not of each record: a hundred records that each take most of the time would take minutes."""
+    pattern = regex.compile(SLOW)
+
+    def seconds(length: int) -> float:
+        start = time.thread_time()  # not what a busy machine lets it wait
+        pattern.search("a" * length + "b")
+        return time.thread_time() - start
+
+    length = next(n for n in range(10, 60) if min(seconds(n) for _ in range(3)) > 0.02)
+    one = min(seconds(length) for _ in range(3))
+    number = int(10 / one)
+    store.append("s", [Record(0, 1e12, "info", "a" * length + "b", source="log")] * number)
+    start = time.thread_time()
+    with pytest.raises(SlowPattern):
+        count(store, "s", Filter(q=f"/{SLOW}/"))
+    assert time.thread_time() - start < one * number / 2
+
+
+def test_text_is_found_in_what_is_seen_not_in_what_was_overwritten(tmp_path: Path) -> None:
+    from jupyter_logstream.store.disk.writer import LogWriter  # noqa: PLC0415
+
+    store = FileStore(tmp_path / "store")
+    store.folder("s").path.mkdir()
+    log = LogWriter(store.folder("s").path)
+    log.write("stdout", b"10%\r100%\n\x1b[31mERR\x1b[0mOR\nplain\r\n")
+    log.close()
+    assert [count(store, "s", Filter(q=q)) for q in ("10%", "100%", "plain")] == [0, 1, 1]
+    assert count(store, "s", Filter(source="stdout")) == 3
+    assert count(store, "s", Filter(source="stderr")) == 0
+    store.close()

@@ -1,0 +1,63 @@
+"""Text found in blocks of bytes is what is found line by line, whatever the lines hold."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from jupyter_logstream.store.disk import batch as batch_module
+from jupyter_logstream.store.disk.file_store import FileStore
+from jupyter_logstream.store.disk.writer import LogWriter
+from jupyter_logstream.store.queries.filters import Filter, count, matches
+
+STREAM = "A" * 26
+PLAIN = [b"alpha", b"Beta", b"loss=0.5", b"ERROR", "é".encode(), b"alphabeta", b"\xff\xfe", b"", b" "]
+ODD = [b"\x1b[31mal\x1b[Kpha\x1b[0m", b"old\rBeta", b"al\rpha", b"x" * 70_000 + b"alpha"]
+QUESTIONS = ["alpha", "Alpha", "beta", "ERROR", "é", "a", "\n", "alpha\nBeta", "l\x1b", "=0.", "nothing", "\ufffd"]
+
+
+def write(root: Path, words: list[bytes], seed: int) -> FileStore:
+    rng = random.Random(seed)
+    store = FileStore(root)
+    store.folder(STREAM).path.mkdir()
+    writer = LogWriter(store.folder(STREAM).path)
+    for _ in range(40):
+        lines = [b" ".join(rng.choices(words, k=rng.randint(0, 3))) + b"\n" for _ in range(rng.randint(1, 20))]
+        writer.write(rng.choice(["stdout", "stderr"]), b"".join(lines))
+    writer.close()
+    return store
+
+
+def found(store: FileStore, chosen: Filter) -> list[int]:
+    return [seq for batch in matches(store, STREAM, chosen) for seq in batch.seqs]
+
+
+@pytest.mark.parametrize("words", [PLAIN, PLAIN + ODD], ids=["plain", "odd"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_of_bytes_finds_what_a_look_at_each_line_finds(
+    tmp_path: Path, words: list[bytes], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = write(tmp_path / "store", words, seed)
+    texts = [text for batch in matches(store, STREAM, Filter()) for text in batch.messages]
+    for question in QUESTIONS:
+        for chosen in Filter(q=question), Filter(without=question), Filter(q="a", without=question, source="stderr"):
+            quick = found(store, chosen)
+            with monkeypatch.context() as patch:
+                patch.setattr(batch_module.Batch, "holding", lambda *_, **__: None)
+                assert found(store, chosen) == quick, chosen
+        folded = question == question.lower()
+        expected = [i for i, text in enumerate(texts, 1) if question in (text.lower() if folded else text)]
+        assert found(store, Filter(q=question)) == expected
+    store.close()
+
+
+def test_texts_are_not_loaded_for_a_count_of_plain_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = write(tmp_path / "store", PLAIN, 1)
+    expected = count(store, STREAM, Filter(q="alpha"))
+    monkeypatch.setattr("jupyter_logstream.store.disk.file_store._EAGER", -1)
+    monkeypatch.setattr(batch_module.Batch, "loaded", lambda _: pytest.fail("a text was loaded"))
+    assert expected > 0
+    assert count(store, STREAM, Filter(q="alpha")) == expected
+    store.close()

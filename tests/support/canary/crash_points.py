@@ -1,0 +1,94 @@
+"""A real runner that strace kills at its nth call of a kind on its files, and what its log must be then.
+
+The kill comes before the call is done, as strace's does; what a call leaves half done is for
+`server/store/test_mending.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support.paths import ROOT
+from support.running import alive, runners
+from support.waiting import until
+
+from jupyter_logstream.model.workload import WORKLOAD_VARIABLE, WorkloadSpec
+from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.layout import extent
+from jupyter_logstream.store.disk.sidecars import Kept
+from jupyter_logstream.text.lines import LONGEST_TEXT, final_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jupyter_logstream.model.records import Record
+
+HERE = Path(__file__).parent
+PACKAGE = ROOT
+SEGMENT, INDEX_SEGMENT, KEEP = 16 * 1024, 8, 60_000
+OUTPUT = ("stdout", "stderr")
+SMALL = ("spec.json", "status.json", "kept", "steps", "masked", "end", "control", "runner.log")
+
+
+def run_killed(folder: Folder, command: Sequence[str], call: str, number: int) -> bool:
+    """Run a workload to its end, or to the runner's nth `call` on a file of its folder; whether it was killed there."""
+    run_traced(folder, command, f"{call}:signal=KILL:when={number}")
+    return folder.control.exists() or not folder.read_status()[0].final  # unlinking its socket is the last it does
+
+
+def run_traced(folder: Folder, command: Sequence[str], inject: str) -> str:
+    """Run a workload whose runner strace does this to, on the files of its folder; what strace says of it."""
+    env = {**os.environ, WORKLOAD_VARIABLE: folder.id}
+    folder.create(WorkloadSpec(command=list(command), name="crash", env=env, tty=False), time.time() * 1000)
+    said = folder.path.parents[1] / "strace"
+    runner = [sys.executable, "-I", "-S", str(HERE / "shrunk.py"), str(PACKAGE), str(SEGMENT), str(INDEX_SEGMENT)]
+    tracer = ["strace", "-f", "-q", "-o", str(said), "-e", "signal=none", "-e", f"trace={inject.partition(':')[0]}"]
+    tracer += ["-e", f"inject={inject}", *(part for p in files(folder) for part in ("-P", p))]
+    with folder.complaints.open("ab") as complaints:
+        subprocess.run([*tracer, *runner, str(folder.path), str(KEEP), "1"], stderr=complaints, check=False, timeout=60)
+    until(lambda: not any(map(alive, runners(folder))))
+    return said.read_text()
+
+
+def files(folder: Folder) -> list[str]:
+    """Every path in a workload's folder that its runner may write to."""
+    numbered = [f"{name}.{n:03d}" for name in (*OUTPUT, "notes", "index") for n in range(24)]
+    return [str(folder.path / name) for name in (*numbered, *SMALL, *(f"{name}.new" for name in SMALL))]
+
+
+def assert_right(folder: Folder, records: Sequence[Record]) -> None:
+    """What is left is what was sent: a stretch of it up to the end of the bytes, cut into lines as they must be.
+
+    All that the runner had read before its last piece is there; nothing is told to be lost.
+    """
+    first = Kept.read(folder.path).first
+    assert [r.seq for r in records] == list(range(first, first + len(records)))
+    assert {r.source for r in records} <= set(OUTPUT)
+    for source in OUTPUT:
+        sent = read(folder, f"sent.{source}")
+        begin, end = extent(folder.path, source)
+        on_disk = b"".join(path.read_bytes() for path in sorted(folder.path.glob(f"{source}.0*")))
+        assert on_disk == sent[begin:end]
+        assert end >= int(read(folder, f"taken.{source}") or 0), "a piece that was read before another is not on disk"
+        expected, told = lines(sent[:end]), [r.message for r in records if r.source == source]
+        assert told == expected[len(expected) - len(told) :]
+        assert first > 1 or len(told) == len(expected)
+
+
+def read(folder: Folder, name: str) -> bytes:
+    path = folder.path / name
+    return path.read_bytes() if path.exists() else b""
+
+
+def lines(sent: bytes) -> list[str]:
+    """The texts of the records that bytes must be: what a progress bar ended with, over-long lines in parts."""
+    found = []
+    for line in sent.removesuffix(b"\n").split(b"\n") if sent else ():
+        text = final_text(line).decode()
+        found += [text[at : at + LONGEST_TEXT] for at in range(0, len(text), LONGEST_TEXT)]
+    return found

@@ -1,0 +1,20 @@
+"""A real runner whose segments are small, so that their edges and retention are met in a short run. Stdlib only.
+
+    python -I -S shrunk.py PACKAGE SEGMENT INDEX_SEGMENT FOLDER KEEP GRACE
+
+As the local backend starts one; PACKAGE: the folder that holds `jupyter_logstream`.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+if __name__ == "__main__":
+    package, segment, entries = sys.argv[1:4]
+    del sys.argv[1:4]
+    sys.path.insert(0, package)
+    from jupyter_logstream.store.disk import layout
+
+    layout.SEGMENT, layout.INDEX_SEGMENT = int(segment), int(entries)  # before anybody has taken them from there
+    runpy.run_module("jupyter_logstream.runner", run_name="__main__")

@@ -1,0 +1,22 @@
+"""A clean environment for every test of a folder whose conftest imports this fixture. Test support."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """The extension tells kernels by the environment where it is; no test shall inherit that of another."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(("JUPYTER_", "JPY_")) or name == "PYTHONUNBUFFERED"]:
+        del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -1,0 +1,82 @@
+"""The live route table, and a request for each row of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from jupyter_logstream.server.http import routes
+
+if TYPE_CHECKING:
+    from support.web import Answer
+
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
+
+# What every method of every route needs. Whoever adds a route adds it here.
+ACTIONS = {
+    ("v1/info", "GET"): "read",
+    ("v1/workloads", "GET"): "read",
+    ("v1/workloads", "POST"): "execute",
+    ("v1/workloads/ID", "GET"): "read",
+    ("v1/workloads/ID", "DELETE"): "write",
+    ("v1/workloads/ID/cancel", "POST"): "execute",
+    ("v1/workloads/ID/input", "POST"): "execute",
+    ("v1/workloads/ID/logs", "GET"): "read",
+    ("v1/workloads/ID/logs", "POST"): "write",
+    ("v1/workloads/ID/records", "GET"): "read",
+    ("v1/workloads/ID/log.txt", "GET"): "read",
+    ("v1/workloads/ID/log.txt", "HEAD"): "read",
+    ("v1/workloads/ID/summary", "GET"): "read",
+    ("v1/workloads/ID/marks", "GET"): "read",
+    ("v1/workloads/ID/matches", "GET"): "read",
+    ("v1/logs/stream", "GET"): "read",
+    ("v1/requests", "GET"): "read",
+    ("v1/requests", "POST"): "write",
+    ("v1/requests", "DELETE"): "write",
+    ("v1/requests/stream", "GET"): "read",
+    ("v1/requests/stats", "GET"): "read",
+    ("v1/requests/ID", "GET"): "read",
+    ("v1/requests/ID", "PATCH"): "write",
+    **{(path, method): "execute" for path in ("proxy/ID", "proxy/ID/ID") for method in METHODS},
+    ("v1/events", "GET"): "read",
+    ("v1/events", "POST"): "read",
+}
+QUERIES = {"v1/logs/stream": "?job_id=ID", ("v1/events", "GET"): "?stream=workload/ID"}
+BODIES = {
+    ("v1/workloads", "POST"): b'{"command": "true"}',
+    ("v1/events", "POST"): b'{"streams": [{"stream": "workload/ID"}]}',
+    ("v1/workloads/ID/input", "POST"): b"x",
+    ("v1/workloads/ID/cancel", "POST"): b"",
+    ("v1/requests", "POST"): b"{}",
+    ("v1/requests/ID", "PATCH"): b"{}",
+    ("v1/workloads/ID/logs", "POST"): b"[]",
+}
+
+
+def table() -> Iterator[tuple[str, str]]:
+    """Every route with each method that its handler has, from the live table."""
+    for pattern, handler in routes():
+        path = re.sub(r"\([^)]*\)|\.\*", "ID", pattern).replace("\\", "").removeprefix("/logstream/")
+        for method in METHODS:
+            if method.lower() in dir(handler) and getattr(handler, method.lower()).__qualname__.split(".")[0] not in {
+                "RequestHandler",
+                "APIHandler",
+            }:
+                yield path, method
+
+
+def request(path: str, method: str, workload_id: str) -> tuple[str, str, bytes | None]:
+    query = QUERIES.get((path, method)) or QUERIES.get(path, "")
+    body = BODIES.get((path, method))
+    return method, (path + query).replace("ID", workload_id), body and body.replace(b"ID", workload_id.encode())
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def is_error(answer: Answer) -> bool:
+    told = int(answer.headers["content-length"]) > 0  # HEAD: only its size
+    said = set(answer.json) == {"message", "reason"} if answer.body else told
+    return answer.headers["content-type"].startswith("application/json") and said

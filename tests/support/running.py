@@ -1,0 +1,154 @@
+"""Real workloads through the local backend and a file store, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from support.waiting import PATIENCE, eventually, until
+
+from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.model.workload import WORKLOAD_VARIABLE, IdSource, Status, WorkloadSpec, environment
+from jupyter_logstream.runner.process_tree import descendants
+from jupyter_logstream.store.disk.download import Download
+from jupyter_logstream.store.disk.file_store import FileStore
+from jupyter_logstream.store.disk.folder import Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_logstream.model.records import Record
+
+
+class Bench:
+    """A file store and a local backend; `start` runs a workload in them."""
+
+    def __init__(self, root: Path, *, keep: int = 1 << 30) -> None:
+        self.store = FileStore(root, keep=keep)
+        self.backend = LocalBackend(keep=keep, grace=0.5)
+        self._ids = IdSource()
+        self.folders: list[Folder] = []
+
+    async def start(self, command: str | list[str], **given: Any) -> Job:
+        """Launch it and return at once."""
+        folder = self.store.folder(self._ids.new())
+        asked = {**given.pop("env", {}), WORKLOAD_VARIABLE: folder.id}
+        env = environment(os.environ, asked, tty=given.get("tty", True))
+        spec = WorkloadSpec(command=command, name="test", env=env, **given)
+        folder.create(spec, time.time() * 1000)
+        self.folders.append(folder)
+        await self.backend.launch(folder)
+        return Job(self, folder)
+
+    async def run(self, command: str | list[str], **given: Any) -> Job:
+        """Launch it and wait for its end."""
+        job = await self.start(command, **given)
+        await job.end()
+        return job
+
+    def close(self) -> None:
+        """Nothing of a test lives on."""
+        kill_runners(self.store.root)
+        self.store.close()
+
+
+class Job:
+    """A workload of the bench."""
+
+    def __init__(self, bench: Bench, folder: Folder) -> None:
+        self.bench, self.folder = bench, folder
+
+    @property
+    def status(self) -> Status:
+        return self.folder.read_status()[0]
+
+    @property
+    def runner(self) -> int:
+        """The pid of its runner."""
+        return until(lambda: runners(self.folder))[0]
+
+    async def end(self, patience: float = PATIENCE) -> Status:
+        """Its final status, as the backend tells it."""
+
+        async def watch() -> Status:
+            last = None
+            async for last in self.bench.backend.watch(self.folder):  # noqa: B007 - the last one is the end
+                pass
+            assert last is not None
+            return last
+
+        return await asyncio.wait_for(watch(), patience)
+
+    def records(self) -> list[Record]:
+        """All there are."""
+        found: list[Record] = []
+        while len(batch := self.bench.store.read(self.folder.id, found[-1].seq if found else 0, 2000)):
+            found += batch.records()
+        return found
+
+    def lines(self, source: str | None = None) -> list[str]:
+        """Their messages."""
+        return [r.message for r in self.records() if source in (None, r.source)]
+
+    def bytes(self, source: str | None = None) -> bytes:
+        """The download."""
+        with contextlib.closing(Download(self.folder.path, source)) as download:
+            return b"".join(download.chunks(0, download.size))
+
+    async def says(self, text: str) -> None:
+        """Wait until it has said so in a line."""
+        await eventually(lambda: any(text in line for line in self.lines()))
+
+
+def runners(folder: Folder) -> list[int]:
+    """The pids of the runners of a workload, by their arguments."""
+    return [pid for pid, path in all_runners() if path == str(folder.path)]
+
+
+def all_runners() -> list[tuple[int, str]]:
+    """Pid and folder of every runner on this machine."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+                arguments = file.read().decode(errors="replace").split("\0")
+                if "-I" in arguments and any("jupyter_logstream.runner" in argument for argument in arguments):
+                    found += [(int(name), argument) for argument in arguments if "/streams/" in argument]
+    return found
+
+
+def kill_runners(below: Path) -> None:
+    """End what runs in stores below a folder, and only that: runners first, so that none can write its child's end."""
+    for pid, path in all_runners():
+        if path.startswith(f"{below}/"):
+            for one in [pid, *descendants(pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process lives (a zombie does not)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] != b"Z"
+    except OSError:
+        return False
+
+
+def memory(pid: int, what: str = "VmHWM") -> int:
+    """Bytes of memory of a process: at most so far, or VmRSS now."""
+    with open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith(what + ":"):
+                return int(line.split()[1]) * 1024
+    raise AssertionError(what)
+
+
+def maps(pid: int) -> str:
+    """The files that a process has mapped: libraries among them."""
+    with open(f"/proc/{pid}/maps") as file:
+        return file.read()

@@ -1,0 +1,20 @@
+"""Small segments, so that their edges are met soon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jupyter_logstream.store.disk import download, index, layout, reader, segments, writer
+from jupyter_logstream.store.disk import file_store as file
+from jupyter_logstream.store.repair import damage
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch, size: int, entries: int) -> None:
+    """Make segments of so many bytes and entries, in every module that knows their size."""
+    for module in (layout, segments, writer, damage, index, download, reader, file):
+        for name, value in (("SEGMENT", size), ("INDEX_SEGMENT", entries)):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, value)

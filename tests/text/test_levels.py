@@ -1,0 +1,192 @@
+"""What lines say of their level: the table, and that looking at many lines quickly finds what the rules find."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+
+import pytest
+from support.cpu_time import ratio
+from support.level_cases import LINES, SAID
+from support.paths import ROOT
+
+from jupyter_logstream.model.records import LEVELS
+from jupyter_logstream.text.levels import Guesser, guess_level, plain
+from jupyter_logstream.text.levels.claims import MARKER, NUMBER, claim
+from jupyter_logstream.text.levels.tracebacks import Tracebacks
+
+DIGITS_ALIKE = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
+
+
+@pytest.mark.parametrize(("line", "level"), LINES)
+def test_a_line_has_the_level_it_says_and_unknown_when_it_does_not(line: str, level: str) -> None:
+    assert LEVELS[guess_level(line.encode())] == level
+
+
+@pytest.mark.parametrize("level", SAID)
+def test_colours_hide_no_level(level: str) -> None:
+    for line in SAID[level]:
+        assert LEVELS[guess_level(re.sub(r"(\w+)", "\x1b[1;31m\\1\x1b[0m", line).encode())] == level, line
+
+
+def test_the_table_is_of_many_lines_and_tells_nothing_twice() -> None:
+    assert len(LINES) > 250
+    assert len({line for line, _ in LINES}) == len(LINES)
+
+
+def test_a_beginning_that_holds_a_claim_says_what_the_line_says() -> None:
+    """What makes looking at beginnings exact: nothing behind the bytes that a claim needed changes it."""
+    for line, _ in LINES:
+        text = line.encode()
+        code, _needed = claim(text)
+        for length in range(len(text)):
+            early, needed = claim(text[:length])
+            assert not early or needed > length or early == code, (line, length)
+
+
+def test_digits_are_alike_except_where_they_are_the_level() -> None:
+    for line, _ in LINES:
+        code, _ = claim(line.encode().translate(DIGITS_ALIKE))
+        assert code in {claim(line.encode())[0], NUMBER}, line
+
+
+def expected(texts: list[bytes]) -> bytes:
+    codes = [claim(plain(text))[0] for text in texts]
+    return bytes(code if code != NUMBER else 0 for code in codes)
+
+
+def odd_line(rng: random.Random, pieces: list[bytes]) -> bytes:
+    """A line of the table, two of them spliced, or pieces of many; some coloured, some in another case."""
+    kind, lines = rng.random(), [line.encode() for line, _ in rng.choices(LINES, k=2)]
+    if kind < 0.3:
+        made = lines[0]
+    elif kind < 0.6:
+        made = lines[0][: rng.randint(0, 60)] + lines[1][rng.randint(0, 40) :]
+    else:
+        made = b"".join(rng.choices(pieces, k=rng.randint(1, 12)))
+    changes = [lambda t: b"\x1b[31m" + t + b"\x1b[0m", bytes.upper, bytes.title, bytes.lower, lambda t: t * 3]
+    return rng.choice(changes)(made) if rng.random() < 0.15 else made
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("by_beginnings", [True, False])
+def test_the_levels_of_many_lines_are_those_of_each_whatever_came_before(seed: int, by_beginnings: bool) -> None:
+    rng = random.Random(seed)
+    pieces = [p for line, _ in LINES for p in re.split(rb'(\s+|(?<=[\]:=|"]))', line.encode()) if p and b"\n" not in p]
+    guesser = Guesser()
+    for _ in range(120):
+        if not by_beginnings:
+            guesser._rest = 1
+        texts = [odd_line(rng, pieces) for _ in range(rng.choice([1, 5, 40, 200]))]
+        if rng.random() < 0.5:  # a log whose lines begin alike, so that beginnings pay
+            texts = [b"2026-11-20 10:00:%02d,123 INFO app: %s" % (i % 60, text) for i, text in enumerate(texts)]
+        assert (guesser.guess(texts) or bytes(len(texts))) == expected(texts)
+
+
+def test_a_log_whose_levels_stand_at_changing_places_is_read_right() -> None:
+    rng = random.Random(5)
+    guesser = Guesser()
+    for _ in range(30):
+        names = [rng.choice(["a", "app.module", "a.rather.long.name.of.a.module", "x" * 70]) for _ in range(1500)]
+        levels = [rng.choice(["INFO", "WARNING", "ERROR", "nothing"]) for _ in names]
+        words = [rng.choice(["loading", "the ERROR", "error: no", "level=info"]) + str(i) for i in range(len(names))]
+        lines = zip(names, levels, words, strict=True)
+        texts = [f"2026-11-20 10:00:05,123 - {name} - {level} - {word}".encode() for name, level, word in lines]
+        assert (guesser.guess(texts) or bytes(len(texts))) == expected(texts)
+    assert len(guesser._weighed) <= 4096
+
+
+def test_lines_that_say_nothing_come_back_as_nothing() -> None:
+    assert Guesser().guess([b"epoch %d loss=0.5" % i for i in range(3000)]) is None
+    assert Guesser().guess([]) is None
+
+
+def test_step_markers_are_told_from_levels() -> None:
+    assert list(Guesser().guess([b"::step:: load", b"x", b"::endstep::", b"::error file=a::no"]) or b"") == [
+        MARKER,
+        0,
+        MARKER,
+        5,
+    ]
+    assert guess_level(b"::step:: load") == 0
+
+
+@pytest.mark.parametrize(
+    "unit", [b"err ", b"level ", b"error", b"E", b"warn=", b"info-", b"a.", b"[", b": ", b'{"', b"10:00:00"]
+)
+def test_guessing_takes_a_time_that_grows_with_the_text_and_not_with_its_square(unit: bytes) -> None:
+    assert ratio(lambda size: Guesser().guess([unit * 100] * size), 300, 8) < 40
+    assert ratio(lambda size: Guesser().guess([unit * size]), 2_000, 8) < 40
+
+
+# --- tracebacks -------------------------------------------------------------------------------------------------------
+
+
+def levels(text: bytes, *, at_once: int = 10_000) -> list[str]:
+    """The level of each line, the lines coming so many at once."""
+    tracebacks, guesser = Tracebacks(), Guesser()
+    found: list[str] = []
+    lines = text.split(b"\n")
+    for at in range(0, len(lines), at_once):
+        texts = lines[at : at + at_once]
+        found += [LEVELS[code] for code in tracebacks.spread(texts, guesser.guess(texts)) or bytes(len(texts))]
+    return found
+
+
+CHAINED = """
+import json
+def load():
+    try:
+        json.loads("INFO")
+    except ValueError:
+        try:
+            1 / 0
+        except ZeroDivisionError as error:
+            raise RuntimeError("WARNING: not so bad") from error
+load()
+"""
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
+def test_all_lines_of_a_real_traceback_are_errors_wherever_chunks_are_cut(at_once: int) -> None:
+    said = subprocess.run([sys.executable, "-c", CHAINED], capture_output=True, check=False).stderr.rstrip(b"\n")
+    found = levels(b"before\n" + said + b"\nafter\n  indented", at_once=at_once)
+    blanks = [i for i, line in enumerate(said.split(b"\n"), 1) if not line]
+    assert len(blanks) == 4
+    assert [level for i, level in enumerate(found) if i not in blanks] == (
+        ["unknown", *["error"] * (said.count(b"\n") + 1 - len(blanks)), "unknown", "unknown"]
+    )
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 1000])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"java.lang.OddException: x\n\tat a.b(C.java:1)\nCaused by: y\n\t... 12 more\nnext\n\tat home", "eeeeuu"),
+        (b"TypeError: x is not a function\n    at f (a.js:1:2)\n    at b\nok", "eeeu"),
+        (b"Traceback (most recent call last):\n  File\n    x()\nKeyboardInterrupt\nKeyboardInterrupt", "eeeeu"),
+        (b"Traceback (most recent call last):\n  File\nINFO another thread\n  File", "eeiu"),
+        (b"[rank0]: Traceback (most recent call last):\n[rank0]:   File\n[rank0]: ValueError: 1\n[rank1]: on", "eeeu"),
+        (
+            b"  + Exception Group Traceback (most recent call last):\n  | Two: g\n  +-+-- 1 --\n    | X: 1\ndone: 5",
+            "eeeeu",
+        ),
+        (b"Traceback (most recent call last):\n  File\n\x1b[1;35mValueError\x1b[0m: \x1b[35mbad\x1b[0m\nx", "eeeu"),
+        (b"Traceback (most recent call last):\n  File\nmy.Odd: two\n  lines of it\nx", "eeeeu"),
+        (b"ERROR no\n  indented\nx", "euu"),
+        (b"INFO x\n    at home\nx", "iuu"),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_an_error_is_one(text: bytes, expected: str, at_once: int) -> None:
+    assert "".join(level[0] for level in levels(text, at_once=at_once)) == expected
+
+
+def test_the_documented_table_holds() -> None:
+    """Every example in docs/levels.md has the level that its row says."""
+    page = (ROOT / "docs" / "levels.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| `` (.+?) `` \|", page, re.MULTILINE)
+    assert len(rows) > 30
+    for level, line in rows:
+        assert LEVELS[guess_level(line.replace("\\|", "|").encode())] == level, line

@@ -1,0 +1,166 @@
+"""Secrets in output: replaced whatever the chunks, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+from support.chunks import pieces_of_one
+from support.cpu_time import ratio
+
+from jupyter_logstream.text.masking import SECRET_NAMES, Masker, secret_values
+
+KEY = b"sk-live-0123456789abcdef"
+PEM = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
+
+
+def masked(values: list[bytes], data: bytes) -> tuple[bytes, int]:
+    """What shall come of it, made in the simplest way: every byte of every secret is hidden, each run is one mask."""
+    joins, hidden = [False] * (len(data) + 1), [False] * len(data)  # joins[i]: one secret holds the bytes i-1 and i
+    for value in values:
+        for at in range(len(data)):
+            if data.startswith(value, at):
+                hidden[at : at + len(value)] = [True] * len(value)
+                joins[at + 1 : at + len(value)] = [True] * (len(value) - 1)
+    out, count = b"", 0
+    for at in range(len(data)):
+        if not hidden[at]:
+            out += data[at : at + 1]
+        elif not joins[at]:
+            out, count = out + b"***", count + 1
+    return out, count
+
+
+def fed(values: list[bytes], chunks: list[bytes]) -> tuple[bytes, int]:
+    masker = Masker(values)
+    out = b"".join(map(masker.feed, chunks)) + masker.finish()
+    return out, masker.masked
+
+
+CASES = [
+    ([KEY], b"the key is " + KEY + b", again: " + KEY + KEY + b"\n"),
+    ([KEY], b"nearly: " + KEY[:-1] + b"\n" + KEY[:9] + KEY),
+    ([KEY], KEY[:10]),
+    ([PEM], b"a\n" + PEM + b"\nb\n-----BEGIN PRIVATE KEY-----\nother\n" + PEM[:40]),
+    ([KEY, KEY[:12]], b"long " + KEY + b" short " + KEY[:12] + b" between " + KEY[:18] + b"\n"),
+    ([b"abcdefgh", b"efghijkl"], b"_abcdefghijkl_abcdefgh_efghijkl_abcdefghefghijkl_"),
+    ([b"xxabcdefghyy", b"abcdefgh"], b"xxabcdefghyz xxabcdefghyy abcdefgh xxabcdefg"),
+    ([b"aaaaaaaa"], b"a" * 7 + b" " + b"a" * 8 + b" " + b"a" * 21 + b"b"),
+    ([b"abababab"], b"xabababababy abababab ababab"),
+    ([b"12345678", b"345678\n90"], b"12345678\n9012345678\n"),
+    ([bytes(range(0x80, 0x90))], b"\xff" + bytes(range(0x80, 0x90)) + b"\x80\x81"),
+]
+
+
+@pytest.mark.parametrize(("values", "data"), CASES)
+def test_secrets_are_replaced_wherever_chunks_are_cut(values: list[bytes], data: bytes) -> None:
+    expected = masked(values, data)
+    assert fed(values, [data]) == expected
+    assert fed(values, list(pieces_of_one(data))) == expected
+    for first in range(len(data) + 1):
+        assert fed(values, [data[:first], data[first:]]) == expected
+        for second in range(first, len(data) + 1, 3):
+            assert fed(values, [data[:first], data[first:second], b"", data[second:]]) == expected
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_secrets_in_random_text_are_replaced_wherever_chunks_are_cut(seed: int) -> None:
+    rng = random.Random(seed)
+    values = [bytes(rng.choices(b"ab\n", k=rng.randint(8, 12))) for _ in range(rng.randint(1, 4))]
+    for _ in range(40):
+        parts = [*values, *(value[:5] for value in values), *(value[3:] for value in values), b"a", b"b", b"\n"]
+        data = b"".join(rng.choices(parts, k=rng.randint(0, 12)))
+        expected = masked(values, data)
+        cuts = sorted(rng.choices(range(len(data) + 1), k=rng.randint(0, 6)))
+        chunks = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+        assert fed(values, chunks) == expected, (values, chunks)
+
+
+def test_a_chunk_without_secrets_comes_back_at_once_and_as_it_is() -> None:
+    masker = Masker([KEY, PEM])
+    for chunk in (b"INFO a line\n", b"", b"no line end", b"\xff\x00\n"):
+        assert masker.feed(chunk) is chunk
+    assert (masker.finish(), masker.masked) == (b"", 0)
+    assert Masker([]).feed(b"s") == b"s"
+
+
+def test_only_what_may_become_a_secret_is_held_back_and_no_longer_than_that() -> None:
+    masker = Masker([KEY])
+    assert masker.feed(b"wait: sk-li") == b"wait: "
+    assert masker.feed(b"ve-01") == b""
+    assert masker.feed(b"x") == b"sk-live-01x"
+    assert masker.feed(b"sk-live-0123456789abcdef") == b"***"  # a whole one is told at once
+    assert masker.feed(b"sk-") == b""
+    assert masker.finish() == b"sk-"
+    assert masker.finish() == b""
+
+
+def test_what_is_held_back_stays_bounded() -> None:
+    masker = Masker([b"a" * 100, b"a" * 50 + b"b"])
+    for _ in range(1000):
+        masker.feed(b"a" * 37)
+        assert len(masker._held) < 100
+    assert masker.masked == 1
+
+
+@pytest.mark.parametrize(("values", "data"), CASES)
+def test_a_text_is_masked_as_its_bytes_are(values: list[bytes], data: bytes) -> None:
+    masker = Masker(values)
+    if data.isascii():
+        expected, count = masked(values, data)
+        assert (masker.mask(data.decode()), masker.masked) == (expected.decode(), count)
+    assert masker.feed(b"untouched") + masker.finish() == b"untouched"
+
+
+def test_a_text_keeps_what_no_encoding_has() -> None:
+    text = "\udc80 ü \ud800 " + KEY.decode() + " \U0001f600"
+    assert Masker([KEY]).mask(text) == "\udc80 ü \ud800 *** \U0001f600"
+    assert Masker(["geheimnüß".encode()]).mask("das geheimnüß.") == "das ***."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HF_TOKEN", "GITHUB_TOKEN_FILE_CONTENT", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "OPENAI_API_KEY",
+        "apikey", "db_password", "MYSQL_PASSWD", "STRIPE_KEY", "AZURE_DEVOPS_EXT_PAT", "SENTRY_DSN", "MY_CREDENTIALS",
+        "SSH_PASSPHRASE", "JUPYTER_LOGSTREAM_SECRET", "DATABASE_URL",
+    ],
+)  # fmt: skip
+def test_names_that_look_secret_are(name: str) -> None:
+    assert secret_values({name: "a-long-value"}, SECRET_NAMES) == [b"a-long-value"]
+
+
+@pytest.mark.parametrize("name", ["PATH", "LIBRARY_PATH", "PWD", "KEYBOARD", "HOME", "MONKEY", "PATTERN", "SHELL"])
+def test_names_that_do_not_look_secret_are_not(name: str) -> None:
+    assert secret_values({name: "a-long-value"}, SECRET_NAMES) == []
+
+
+def test_values_are_told_once_longest_first_and_without_the_short_ones() -> None:
+    env = {
+        "A_TOKEN": "12345678",
+        "B_TOKEN": "1234567",
+        "C_TOKEN": "",
+        "D_TOKEN": "12345678",
+        "E_TOKEN": "  123456789\n",
+    }
+    assert secret_values(env, ["*_token"]) == [b"123456789", b"12345678"]
+    assert secret_values({"X_TOKEN": "ü" * 4}, ["*TOKEN"]) == ["ü".encode() * 4]  # bytes count
+    assert secret_values({"X_TOKEN": os.fsdecode(b"\xff\xfe" * 5)}, ["*TOKEN"]) == [b"\xff\xfe" * 5]
+
+
+def test_which_names_are_secret_can_be_chosen_but_our_own_secret_always_is() -> None:
+    env = {"MINE": "a-long-value", "HF_TOKEN": "hf_012345678", "JUPYTER_LOGSTREAM_SECRET": "s" * 43}
+    assert secret_values(env, ["mine"]) == [b"s" * 43, b"a-long-value"]
+    assert secret_values(env, []) == [b"s" * 43]
+
+
+@pytest.mark.parametrize("data", [b"a", b"aaaaaaab", b"-----BEGIN PRIVATE KEY-----\nMII"])
+def test_masking_takes_a_time_that_grows_with_the_bytes_and_not_with_their_square(data: bytes) -> None:
+    def work(size: int) -> None:
+        text = data * (size // len(data))
+        masker = Masker([b"a" * 8, b"a" * 400 + b"b", PEM])
+        for at in range(0, len(text), 4096):
+            masker.feed(text[at : at + 4096])
+
+    assert ratio(work, 30_000, 8) < 40

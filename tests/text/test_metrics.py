@@ -1,0 +1,47 @@
+"""Numbers that lines name: the table that the page is tested with, too, and what becomes a column."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+
+import pytest
+from support.paths import VECTORS
+
+from jupyter_logstream.model.records import Record
+from jupyter_logstream.text.metrics import columns, numbers
+
+CASES = json.loads((VECTORS / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("line", "named"), CASES["lines"])
+def test_the_numbers_that_a_line_names(line, named):
+    expected = {name: math.nan if number is None else number for name, number in named.items()}
+    assert numbers(line) == pytest.approx(expected, rel=1e-9, nan_ok=True)
+
+
+def test_a_row_per_line_that_names_any_and_a_column_per_name():
+    lines = ["start", "epoch 1/2 loss=0.5", "x" * 10, "epoch 2/2 loss=0.25 acc=0.9"]
+    records = [Record(seq, seq * 1000.0, "info", line, step="fit") for seq, line in enumerate(lines, start=1)]
+    assert columns(records) == {
+        "seq": [2, 4],
+        "ts": [2000.0, 4000.0],
+        "step": ["fit", "fit"],
+        "epoch": [1, 2],
+        "loss": [0.5, 0.25],
+        "acc": [None, 0.9],
+    }
+    assert list(columns(records, ("acc", "no"))) == ["seq", "ts", "step", "acc", "no"]
+    assert columns(records, ("acc",))["acc"] == [0.9]
+
+
+def test_a_number_called_like_a_column_of_ours_keeps_its_name_with_a_sign():
+    assert columns([Record(1, 0.0, "info", "step 7 loss=1")])["step_"] == [7]
+
+
+def test_long_lines_take_no_longer_than_their_beginning():
+    for unit in ("a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-"):
+        before = time.thread_time()
+        numbers(unit * (10_000_000 // len(unit)))
+        assert time.thread_time() - before < 20
