@@ -4,7 +4,7 @@ import type { Status, Workload } from "../../protocol/types.js";
 import { badge } from "../../text/format.js";
 import { button, element, icon, setData, setIcon, setText } from "./dom.js";
 
-export class Connected {
+export class ConnectionBadge {
   readonly #sign = icon("ring");
   readonly #label = element("span", "label");
   readonly #detail = element("span", "detail");

@@ -3,7 +3,7 @@
 import { thousands } from "../../text/format.js";
 import { element, type IconName, icon, setText } from "./dom.js";
 
-export class News {
+export class NewRowsButton {
   readonly #label = element("span", "label");
   readonly element: HTMLButtonElement;
   readonly #noun: string;

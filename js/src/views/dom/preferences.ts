@@ -2,9 +2,9 @@
 // or be nobody's: each value is checked. Where nothing can be stored, it is remembered as long as the page. DOM only.
 
 import { TIMES } from "../../text/time-column.js";
-import type { Taste } from "../log/line-list.js";
+import type { LineStyle } from "../log/line-list.js";
 
-export interface Preferences extends Taste {
+export interface Preferences extends LineStyle {
   /** Curves, and lines over time, above the lines. */
   readonly pictures: boolean;
   /** Px of the whole view; 0: as tall as its content, up to a bound. */

@@ -15,18 +15,18 @@ import { setLarge } from "../dom/size.js";
 import type { FilterBar } from "./filter-bar.js";
 import { GoTo } from "./go-to-line.js";
 import { type KeyActions, keyList, listenToKeys } from "./keys.js";
-import type { Board } from "./line-list.js";
-import type { Choice } from "./line-selection.js";
+import type { LineList } from "./line-list.js";
+import type { LineSelection } from "./line-selection.js";
 import { Menu } from "./menu.js";
-import type { Stretch } from "./panels/histogram.js";
+import type { TimeRange } from "./panels/histogram.js";
 
-export interface Parts {
+export interface CommandContext {
   readonly view: HTMLElement;
   readonly log: Log;
   readonly source: LogSource;
-  readonly board: Board;
+  readonly list: LineList;
   readonly filters: FilterBar;
-  readonly choice: Choice;
+  readonly selection: LineSelection;
   readonly histogram: Histogram;
   say(text: string): void;
   /** To those who can't see it. */
@@ -41,15 +41,15 @@ export class Commands implements KeyActions {
   readonly goto: GoTo;
   readonly #menu: Menu;
   readonly #help: Popup;
-  readonly #parts: Parts;
+  readonly #context: CommandContext;
   /** The errors, while one steps through them; what they are of. */
   #errors: { readonly hits: Hits; readonly of: string; readonly seq: number | undefined } | undefined;
   #large = false;
   #closedAt = 0;
   readonly #ended = new AbortController();
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(context: CommandContext) {
+    this.#context = context;
     const back = () => this.#focus();
     this.goto = new GoTo((line) => this.show(line), back);
     this.#menu = new Menu(
@@ -57,12 +57,12 @@ export class Commands implements KeyActions {
         prefer: (changes) => this.#prefer(changes),
         goTo: () => this.goTo(),
         large: () => this.large(),
-        clear: () => parts.board.sheet.clear(),
+        clear: () => context.list.sheet.clear(),
         download: () => void this.#download(),
         keys: () => this.help(),
         closed: back,
       },
-      parts.source.downloadUrl,
+      context.source.downloadUrl,
     );
     this.#help = new Popup("help", "Keys", "dialog", back);
     this.#help.element.append(keyList());
@@ -71,8 +71,8 @@ export class Commands implements KeyActions {
         this.#closedAt = performance.now();
       });
     }
-    listenToKeys(parts.view, this);
-    parts.board.taste = preferences();
+    listenToKeys(context.view, this);
+    context.list.style = preferences();
   }
 
   get elements(): readonly HTMLElement[] {
@@ -83,53 +83,53 @@ export class Commands implements KeyActions {
   menu(button: HTMLElement): void {
     // The press on the button has taken the focus out of the menu, which closed it.
     if (this.#menu.popup.isOpen || performance.now() - this.#closedAt < 200) return;
-    this.#menu.update(preferences(), Object.keys(this.#parts.filters.filter).length > 0, this.#large);
+    this.#menu.update(preferences(), Object.keys(this.#context.filters.filter).length > 0, this.#large);
     this.#menu.popup.open(button);
   }
 
   /** Brings a line to the middle and marks it. */
   show(seq: number): void {
-    const { lines } = this.#parts.log;
+    const { lines } = this.#context.log;
     if (lines.last === 0) return;
     const to = Math.max(lines.first, Math.min(seq, lines.last));
-    if (to !== seq) this.#parts.say(`There are lines ${thousands(lines.first)} to ${thousands(lines.last)}`);
-    void this.#parts.board.reveal(to);
+    if (to !== seq) this.#context.say(`There are lines ${thousands(lines.first)} to ${thousands(lines.last)}`);
+    void this.#context.list.reveal(to);
   }
 
   /** To the first line of a step. */
   async toStep(step: string): Promise<void> {
-    const { source, board, say } = this.#parts;
+    const { source, list, say } = this.#context;
     try {
       const { records } = await source.page({ step, limit: 1 }, this.#ended.signal);
-      if (records[0] !== undefined) void board.reveal(records[0].seq, undefined, true);
+      if (records[0] !== undefined) void list.reveal(records[0].seq, undefined, true);
     } catch (error) {
       if (!this.#ended.signal.aborted) say(error instanceof Error ? error.message : String(error));
     }
   }
 
   /** Only the lines of a stretch of time, or all again. */
-  async toStretch(stretch: Stretch | undefined): Promise<void> {
-    const { board, histogram } = this.#parts;
+  async toStretch(stretch: TimeRange | undefined): Promise<void> {
+    const { list, histogram } = this.#context;
     const next =
       stretch && histogram.columns(Number.MAX_SAFE_INTEGER).find(({ from, seq }) => from >= stretch.to && seq);
-    if (stretch?.seq === undefined) board.sheet.narrow(undefined);
-    else await board.narrow(stretch.seq, next?.seq);
+    if (stretch?.seq === undefined) list.sheet.narrow(undefined);
+    else await list.narrow(stretch.seq, next?.seq);
   }
 
   dispose(): void {
     this.#ended.abort();
     this.#errors?.hits.stop();
-    if (this.#large) setLarge(this.#parts.view, false);
+    if (this.#large) setLarge(this.#context.view, false);
   }
 
   // --- keys ---
 
   find(): void {
-    this.#parts.filters.open();
+    this.#context.filters.open();
   }
 
   next(by: number): void {
-    this.#parts.filters.next(by);
+    this.#context.filters.next(by);
   }
 
   error(by: number): void {
@@ -137,35 +137,35 @@ export class Commands implements KeyActions {
   }
 
   follow(): void {
-    const { viewport } = this.#parts.board;
+    const { viewport } = this.#context.list;
     viewport.follow(!viewport.following);
-    this.#parts.say(viewport.following ? "Following the end" : "Standing still");
+    this.#context.say(viewport.following ? "Following the end" : "Standing still");
   }
 
   mark(by: number): void {
-    const record = this.#parts.board.mark(by);
+    const record = this.#context.list.mark(by);
     if (record === undefined) return;
     const { seq, level, message } = record;
     const bad = level === "error" || level === "fatal" || level === "warn" ? `${level}, ` : "";
-    this.#parts.read(`${bad}line ${seq}: ${withoutColours(message.slice(0, READ_OUT))}`);
+    this.#context.read(`${bad}line ${seq}: ${withoutColours(message.slice(0, READ_OUT))}`);
   }
 
   fold(): boolean {
-    const { board } = this.#parts;
-    if (board.marked === undefined) return false;
-    board.toggle();
+    const { list } = this.#context;
+    if (list.marked === undefined) return false;
+    list.toggle();
     return true;
   }
 
   choose(upTo: boolean): void {
-    const { board, choice, say } = this.#parts;
-    if (board.marked === undefined) say("No line is marked: j and k mark one");
-    else choice.start(board.marked, upTo);
+    const { list, selection, say } = this.#context;
+    if (list.marked === undefined) say("No line is marked: j and k mark one");
+    else selection.start(list.marked, upTo);
   }
 
   wrap(): void {
     const { wrap } = this.#prefer({ wrap: !preferences().wrap });
-    this.#parts.say(wrap ? "Long lines are wrapped" : "Long lines are not wrapped");
+    this.#context.say(wrap ? "Long lines are wrapped" : "Long lines are not wrapped");
   }
 
   times(): void {
@@ -178,23 +178,23 @@ export class Commands implements KeyActions {
   }
 
   end(): void {
-    this.#parts.board.viewport.follow(true);
+    this.#context.list.viewport.follow(true);
   }
 
   large(): void {
     this.#large = !this.#large;
-    setLarge(this.#parts.view, this.#large);
+    setLarge(this.#context.view, this.#large);
     this.#focus();
-    this.#parts.changed();
+    this.#context.changed();
   }
 
   help(): void {
-    this.#help.open(this.#parts.view);
+    this.#help.open(this.#context.view);
   }
 
   back(): boolean {
-    const { choice, filters } = this.#parts;
-    if (choice.active) choice.clear();
+    const { selection, filters } = this.#context;
+    if (selection.active) selection.clear();
     else if (!filters.element.hidden) filters.close();
     else if (this.#large) this.large();
     else return false;
@@ -203,15 +203,15 @@ export class Commands implements KeyActions {
 
   copy(): boolean {
     // What is selected as text is the browser's to copy.
-    if (!this.#parts.choice.active || getSelection()?.isCollapsed === false) return false;
-    void this.#parts.choice.copy();
+    if (!this.#context.selection.active || getSelection()?.isCollapsed === false) return false;
+    void this.#context.selection.copy();
     return true;
   }
 
   // --- acts that take a while ---
 
   async #toError(by: number): Promise<void> {
-    const { source, filters, board, log } = this.#parts;
+    const { source, filters, list, log } = this.#context;
     const filter = { ...filters.filter, levels: ["error", "fatal"] as const };
     const of = JSON.stringify(filter);
     const known = this.#errors?.of === of ? this.#errors.hits : undefined;
@@ -219,27 +219,27 @@ export class Commands implements KeyActions {
     this.#errors = { hits, of, seq: this.#errors?.seq };
     try {
       // From the end one looks back at the newest, or begins at the first: what went wrong first is what matters.
-      const start = () => (board.viewport.following ? (by > 0 ? hits.first() : hits.newest()) : hits.near(board.seq));
+      const start = () => (list.viewport.following ? (by > 0 ? hits.first() : hits.newest()) : hits.near(list.seq));
       const hit = await (known === undefined || hits.total === 0 ? start() : this.#beyond(hits, by));
       if (hit === undefined || this.#ended.signal.aborted) return;
       this.#errors = { hits, of, seq: hit.seq };
-      if (hit.seq !== undefined) void board.reveal(hit.seq, undefined, true);
+      if (hit.seq !== undefined) void list.reveal(hit.seq, undefined, true);
       const none = log.lines.last === 0 ? "No lines yet" : "No errors";
-      this.#parts.say(hit.total === 0 ? none : `Error ${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
+      this.#context.say(hit.total === 0 ? none : `Error ${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
     } catch (error) {
-      this.#parts.say(error instanceof Error ? error.message : String(error));
+      this.#context.say(error instanceof Error ? error.message : String(error));
     }
   }
 
   /** Each line of a traceback is an error: of one that is in sight the next is behind it. */
   #beyond(hits: Hits, by: number): Promise<Hit | undefined> {
-    const { marked, together } = this.#parts.board;
+    const { marked, together } = this.#context.list;
     const isAtHit = marked === this.#errors?.seq && together?.from === together?.to;
     return together === undefined || isAtHit ? hits.step(by) : hits.beyond(together, by);
   }
 
   async #download(): Promise<void> {
-    const { source, filters, log, say } = this.#parts;
+    const { source, filters, log, say } = this.#context;
     say("Collecting the lines…");
     try {
       const taken = await takeLines(source, filters.filter, 1, log.lines.last, this.#ended.signal);
@@ -256,13 +256,13 @@ export class Commands implements KeyActions {
 
   #prefer(changes: Partial<Preferences>): Preferences {
     const preferred = prefer(changes);
-    this.#parts.board.taste = preferred;
-    this.#menu.update(preferred, Object.keys(this.#parts.filters.filter).length > 0, this.#large);
-    this.#parts.changed();
+    this.#context.list.style = preferred;
+    this.#menu.update(preferred, Object.keys(this.#context.filters.filter).length > 0, this.#large);
+    this.#context.changed();
     return preferred;
   }
 
   #focus(): void {
-    this.#parts.board.viewport.element.focus({ preventScroll: true });
+    this.#context.list.viewport.element.focus({ preventScroll: true });
   }
 }

@@ -13,7 +13,7 @@ import { Find } from "./find.js";
 import type { Highlight } from "./line-text.js";
 
 /** The screen, as far as a question is about it. */
-export interface Shown {
+export interface FilterDelegate {
   choose(filter: StreamFilter, around?: number): void;
   highlight(highlight: Highlight | undefined): void;
   /** Shows a record, or marks none any more; `key`: where it stands, as far as that is known. */
@@ -43,7 +43,7 @@ const LINES_PER_MS = 200;
 export class FilterBar {
   readonly element: HTMLElement;
   readonly #source: LogSource;
-  readonly #shown: Shown;
+  readonly #shown: FilterDelegate;
   readonly #find: Find;
   readonly #chips: Chips;
   #search: Search = NOTHING;
@@ -52,7 +52,7 @@ export class FilterBar {
   #recounted = 0;
   #glimpsing: AbortController | undefined;
 
-  constructor(source: LogSource, shown: Shown) {
+  constructor(source: LogSource, shown: FilterDelegate) {
     this.#source = source;
     this.#shown = shown;
     this.#find = new Find({

@@ -6,7 +6,7 @@ import { MODES, type Mode } from "../../log/search.js";
 import { thousands } from "../../text/format.js";
 import { button, element, setText } from "../dom/dom.js";
 
-export interface Finder {
+export interface FindDelegate {
   /** The question has changed, or what is to become of the answer. */
   asked(text: string, mode: Mode): void;
   /** The hits of the question; undefined where it has none to step through. */
@@ -32,7 +32,7 @@ const WORDS: { readonly [mode in Mode]: string } = {
 
 export class Find {
   readonly element: HTMLElement;
-  readonly #finder: Finder;
+  readonly #finder: FindDelegate;
   readonly #input = element("input", "query");
   readonly #mode = element("select", "mode");
   readonly #count = element("span", "matches");
@@ -40,7 +40,7 @@ export class Find {
   #rest: ReturnType<typeof setTimeout> | undefined;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(finder: Finder) {
+  constructor(finder: FindDelegate) {
     this.#finder = finder;
     this.#input.type = "text";
     this.#input.placeholder = "Find text or /regular expression/";

@@ -3,7 +3,7 @@
 
 import { isFinal, type Level, type Status, type Workload } from "../../protocol/types.js";
 import { commandOf, elapsed, thousands } from "../../text/format.js";
-import { Connected } from "../dom/connection-badge.js";
+import { ConnectionBadge } from "../dom/connection-badge.js";
 import { button, element, icon, setName, setText, setTitle } from "../dom/dom.js";
 
 export interface HeaderModel {
@@ -30,7 +30,7 @@ export interface HeaderActions {
 
 export class Header {
   readonly element: HTMLElement;
-  readonly #connected: Connected;
+  readonly #connected: ConnectionBadge;
   readonly #name = element("span", "name");
   readonly #duration = element("span", "meta duration");
   readonly #count = element("span", "meta count");
@@ -52,7 +52,7 @@ export class Header {
     this.#readOnly = readOnly || title !== undefined;
     this.#title = title;
     this.#nothing = downloadUrl === "" || title !== undefined;
-    this.#connected = new Connected(actions.retry);
+    this.#connected = new ConnectionBadge(actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
     this.#errors = button("level", "", "Show the errors", () => actions.level("error"), "cross");

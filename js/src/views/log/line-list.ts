@@ -10,13 +10,13 @@ import type { LogSource } from "../../protocol/log-source.js";
 import { isFinal, type LogRecord, type StreamFilter } from "../../protocol/types.js";
 import { stamp, type Times, WIDTHS } from "../../text/time-column.js";
 import { setData } from "../dom/dom.js";
-import { type Look, type Painter, Rows } from "./line-rows.js";
+import { LineRows, type Look, type Painter } from "./line-rows.js";
 import type { Highlight } from "./line-text.js";
 import type { RowSource } from "./row-layout.js";
 import { Viewport } from "./viewport.js";
 
 /** How the user wants lines to look. */
-export interface Taste extends Folding {
+export interface LineStyle extends Folding {
   readonly wrap: boolean;
   readonly dense: boolean;
   readonly times: Times;
@@ -29,10 +29,10 @@ export interface Chosen {
   readonly to: number;
 }
 
-export class Board implements Painter, RowSource {
+export class LineList implements Painter, RowSource {
   readonly sheet: Sheet;
   readonly viewport: Viewport;
-  readonly rows = new Rows((key) => this.#toggle(key));
+  readonly rows = new LineRows((key) => this.#toggle(key));
   readonly #heads: Heads;
   readonly #log: Log;
   readonly #view: HTMLElement;
@@ -68,7 +68,7 @@ export class Board implements Painter, RowSource {
     return height;
   }
 
-  set taste({ wrap, dense, times, groups, repeats }: Taste) {
+  set style({ wrap, dense, times, groups, repeats }: LineStyle) {
     this.#view.classList.toggle("wrap", wrap);
     this.#view.classList.toggle("dense", dense);
     this.#times = times;

@@ -40,7 +40,7 @@ interface Row {
   tree: Tree | undefined;
 }
 
-export class Rows {
+export class LineRows {
   readonly element = element("div", "rows");
   #shown = new Map<number, Row>();
   #highlight: Highlight | undefined;

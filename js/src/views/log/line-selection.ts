@@ -7,14 +7,14 @@ import type { StreamFilter } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
 import { copyText } from "../dom/clipboard.js";
 import { button, element, setText } from "../dom/dom.js";
-import type { Board } from "./line-list.js";
+import type { LineList } from "./line-list.js";
 import { linkTo } from "./permalink.js";
 
 const SAID_MS = 1500;
 
-export class Choice {
+export class LineSelection {
   readonly element: HTMLElement;
-  readonly #board: Board;
+  readonly #list: LineList;
   readonly #source: LogSource;
   readonly #filter: () => StreamFilter;
   readonly #changed: () => void;
@@ -23,8 +23,8 @@ export class Choice {
   #taking: AbortController | undefined;
   #said: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(board: Board, source: LogSource, filter: () => StreamFilter, changed: () => void) {
-    this.#board = board;
+  constructor(list: LineList, source: LogSource, filter: () => StreamFilter, changed: () => void) {
+    this.#list = list;
     this.#source = source;
     this.#filter = filter;
     this.#changed = changed;
@@ -35,11 +35,11 @@ export class Choice {
     this.#label.setAttribute("role", "status");
     this.element = element("div", "choice", this.#label, copy, link, close);
     this.element.hidden = true;
-    board.viewport.element.addEventListener("click", (event) => this.#onClick(event));
+    list.viewport.element.addEventListener("click", (event) => this.#onClick(event));
   }
 
   get active(): boolean {
-    return this.#board.chosen !== undefined;
+    return this.#list.chosen !== undefined;
   }
 
   /** Chooses a line, or `upTo` it all from the one that was chosen first. */
@@ -49,25 +49,25 @@ export class Choice {
   }
 
   choose(from: number, to: number): void {
-    this.#board.chosen = { from: Math.min(from, to), to: Math.max(from, to) };
+    this.#list.chosen = { from: Math.min(from, to), to: Math.max(from, to) };
     const lines = Math.abs(to - from) + 1;
     setText(this.#label, lines === 1 ? `Line ${thousands(from)}` : `${thousands(lines)} lines`);
     this.element.hidden = false;
-    this.#board.viewport.follow(false);
+    this.#list.viewport.follow(false);
     this.#changed();
   }
 
   clear(): void {
     this.#taking?.abort();
     clearTimeout(this.#said);
-    this.#board.chosen = undefined;
+    this.#list.chosen = undefined;
     this.element.hidden = true;
     this.#changed();
   }
 
   /** Copies the chosen lines, as they were written. */
   async copy(): Promise<void> {
-    const chosen = this.#board.chosen;
+    const chosen = this.#list.chosen;
     if (chosen === undefined) return;
     this.#taking?.abort();
     this.#taking = new AbortController();
@@ -89,7 +89,7 @@ export class Choice {
   }
 
   async #link(): Promise<void> {
-    const seq = this.#board.chosen?.from;
+    const seq = this.#list.chosen?.from;
     if (seq !== undefined)
       this.#say((await copyText(linkTo(this.#source.workload, seq))) ? "Link copied" : "The page may not copy");
   }
@@ -104,7 +104,7 @@ export class Choice {
   #isOnNumber(row: HTMLElement, x: number): boolean {
     const text = row.firstElementChild as HTMLElement;
     const width = text.getBoundingClientRect().left - row.getBoundingClientRect().left;
-    return x - this.#board.viewport.element.getBoundingClientRect().left < width;
+    return x - this.#list.viewport.element.getBoundingClientRect().left < width;
   }
 
   /** A click on a line's number chooses it, with Shift all lines up to it. */
@@ -117,7 +117,7 @@ export class Choice {
       getSelection()?.removeAllRanges();
       return;
     }
-    const again = this.#board.chosen?.from === seq && this.#board.chosen.to === seq;
+    const again = this.#list.chosen?.from === seq && this.#list.chosen.to === seq;
     if (again) this.clear();
     else this.start(seq, false);
   }

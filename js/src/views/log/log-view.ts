@@ -5,11 +5,11 @@ import type { LogSource } from "../../protocol/log-source.js";
 import { isEmpty } from "../../protocol/query.js";
 import { badge } from "../../text/format.js";
 import { setData } from "../dom/dom.js";
+import { FrameScheduler } from "../dom/frame-scheduler.js";
 import { preferences } from "../dom/preferences.js";
 import { Presence } from "../dom/presence.js";
-import { Repaint } from "../dom/repaint.js";
 import { followTheme } from "../dom/theme.js";
-import { type LogViewOptions, Parts } from "./parts.js";
+import { type LogViewOptions, LogViewParts } from "./parts.js";
 import { followLinks } from "./permalink.js";
 
 const TICK_MS = 1000;
@@ -21,9 +21,9 @@ export function mountLogView(host: HTMLElement, source: LogSource, options: LogV
 
 class LogView {
   readonly #host: HTMLElement;
-  readonly #parts: Parts;
+  readonly #parts: LogViewParts;
   readonly #presence: Presence;
-  readonly #repaint = new Repaint(() => this.#paint());
+  readonly #repaint = new FrameScheduler(() => this.#paint());
   readonly #stops: readonly (() => void)[];
   /** The line that a link asks for, until the log has it. */
   #linked: number | undefined;
@@ -32,7 +32,7 @@ class LogView {
 
   constructor(host: HTMLElement, source: LogSource, options: LogViewOptions) {
     this.#host = host;
-    this.#parts = new Parts(host, source, options, () => this.#repaint.ask());
+    this.#parts = new LogViewParts(host, source, options, () => this.#repaint.request());
     this.#presence = new Presence(
       host,
       () => this.#appeared(),
@@ -40,7 +40,7 @@ class LogView {
     );
     const links = followLinks(source.workload, (seq) => {
       this.#linked = seq;
-      this.#repaint.ask();
+      this.#repaint.request();
     });
     this.#stops = [followTheme(host), links];
     this.#open();
@@ -73,26 +73,26 @@ class LogView {
 
   #appeared(): void {
     if (this.#disposed) return;
-    this.#parts.board.measure();
+    this.#parts.list.measure();
     if (!this.#parts.log.isOpen) this.#open();
   }
 
   // --- painting ---
 
   #paint(): void {
-    const { log, board, words, filters, marks, overview, above } = this.#parts;
+    const { log, list, notices, filters, marks, overview, panels } = this.#parts;
     const { lines, levels, status } = log;
     this.#followLink(lines.last);
-    board.paint();
+    list.paint();
     this.#updateHeader();
-    const { matching, trouble } = board.sheet;
+    const { matching, trouble } = list.sheet;
     const filtered = !isEmpty(filters.filter);
-    words.update(log, { rows: board.rows.count, following: board.viewport.following, filtered, matching });
+    notices.update(log, { rows: list.rows.count, following: list.viewport.following, filtered, matching });
     filters.update(levels, matching, trouble);
     const errors = (levels.get("error") ?? 0) + (levels.get("fatal") ?? 0);
     marks.update(lines.last, errors > 0, status.rung === "done");
     overview.update(lines.last, errors);
-    above.update(log, preferences().pictures);
+    panels.update(log, preferences().pictures);
   }
 
   /** The page was opened by a link to a line of this log: show that, as soon as the log has it. */
@@ -105,13 +105,13 @@ class LogView {
   }
 
   #updateHeader(): void {
-    const { log, board, header, steps, filters, announcer } = this.#parts;
+    const { log, list, header, steps, filters, announcer } = this.#parts;
     const { job, status, lines, cancelling, serverNow, levels } = log;
     const rung = status.rung;
     const count = rung === "error" ? Math.max(lines.last, job?.lines ?? 0) : lines.last;
     setData(this.#host, "state", rung);
     setData(this.#host, "lines", String(count));
-    const { following } = board.viewport;
+    const { following } = list.viewport;
     header.update({ job, status, lines: count, following, cancelling, serverNow, levels });
     steps.update({ steps: job?.steps ?? [], now: serverNow, only: filters.search.step });
     const { label, detail } = badge(job, rung === "reconnecting" ? { rung } : status, 0);

@@ -5,12 +5,12 @@ import type { Log } from "../../log/log.js";
 import { isFinal, type Kept } from "../../protocol/types.js";
 import { badge } from "../../text/format.js";
 import { element, setText } from "../dom/dom.js";
-import { News } from "../dom/new-rows-button.js";
+import { NewRowsButton } from "../dom/new-rows-button.js";
 
 const SAID_MS = 3000;
 
 /** What the screen shows, as far as words depend on it. */
-export interface Scene {
+export interface ListState {
   readonly rows: number;
   readonly following: boolean;
   /** Are only some lines to be shown? */
@@ -19,11 +19,11 @@ export interface Scene {
   readonly matching: number | undefined;
 }
 
-export class Words {
+export class Notices {
   readonly notice = element("div", "notice");
   readonly empty = element("div", "empty");
   readonly kept = element("pre", "kept");
-  readonly #news: News;
+  readonly #news: NewRowsButton;
   readonly news: HTMLElement;
   readonly toast = element("div", "toast");
   readonly #title: string | undefined;
@@ -45,11 +45,11 @@ export class Words {
     this.kept.dataset["lmSuppressShortcuts"] = "true";
     this.kept.setAttribute("aria-label", "Last lines, as the notebook has kept them");
     setText(this.kept, kept?.lines.join("\n") || "It wrote no lines");
-    this.#news = new News("down", "line", follow);
+    this.#news = new NewRowsButton("down", "line", follow);
     this.news = this.#news.element;
   }
 
-  update(log: Log, scene: Scene): void {
+  update(log: Log, scene: ListState): void {
     const { job, status, trouble, lines } = log;
     const error = status.rung === "error" ? status.message : undefined;
     const stands = error !== undefined && lines.get(lines.last) === undefined && this.#kept !== undefined;
@@ -79,7 +79,7 @@ export class Words {
     clearTimeout(this.#saying);
   }
 
-  #emptyText({ job, status }: Log, scene: Scene): string {
+  #emptyText({ job, status }: Log, scene: ListState): string {
     if (status.rung === "error") return "No log to show";
     if (scene.filtered) return scene.matching === undefined ? "Searching…" : "No line matches";
     const isKnown = job !== undefined || (this.#title !== undefined && status.rung === "live");

@@ -17,16 +17,16 @@ import { Commands } from "./commands.js";
 import { FilterBar } from "./filter-bar.js";
 import findCss from "./find.css?inline";
 import { Header } from "./header.js";
-import { Board } from "./line-list.js";
-import { Choice } from "./line-selection.js";
+import { LineList } from "./line-list.js";
+import { LineSelection } from "./line-selection.js";
 import textCss from "./line-text.css?inline";
 import linesCss from "./lines.css?inline";
 import css from "./log-view.css?inline";
 import menuCss from "./menu.css?inline";
 import narrowCss from "./narrow.css?inline";
-import { Words } from "./notices.js";
-import { Above, overviewCss } from "./panels/panels.js";
-import { ScrollMarks } from "./scrollbar-marks.js";
+import { Notices } from "./notices.js";
+import { LogPanels, overviewCss } from "./panels/panels.js";
+import { ScrollbarMarks } from "./scrollbar-marks.js";
 import stepsCss from "./steps.css?inline";
 import { Steps } from "./steps.js";
 import treeCss from "./tree.css?inline";
@@ -34,16 +34,16 @@ import treeCss from "./tree.css?inline";
 const LINES = linesCss + textCss + treeCss + overCss;
 const CSS = css + LINES + overviewCss + findCss + menuCss + stepsCss + narrowCss + wrapCss;
 
-export class Parts {
+export class LogViewParts {
   readonly log: Log;
   readonly overview: Overview;
-  readonly board: Board;
-  readonly words: Words;
-  readonly marks: ScrollMarks;
+  readonly list: LineList;
+  readonly notices: Notices;
+  readonly marks: ScrollbarMarks;
   readonly filters: FilterBar;
-  readonly choice: Choice;
+  readonly selection: LineSelection;
   readonly commands: Commands;
-  readonly above: Above;
+  readonly panels: LogPanels;
   readonly header: Header;
   readonly steps: Steps;
   readonly announcer = new Announcer();
@@ -58,18 +58,18 @@ export class Parts {
     this.log = new Log(source, changed, options.kept?.job);
     this.overview = new Overview(source, this.log.lines, changed);
     this.log.ear = this.overview;
-    this.board = new Board(this.log, source, this.#view, changed);
-    const { viewport } = this.board;
-    this.words = new Words(viewport.element, options.kept, source.title, () => viewport.follow(true));
-    this.marks = new ScrollMarks((filter, parts, signal) => source.marks(filter, parts, signal));
+    this.list = new LineList(this.log, source, this.#view, changed);
+    const { viewport } = this.list;
+    this.notices = new Notices(viewport.element, options.kept, source.title, () => viewport.follow(true));
+    this.marks = new ScrollbarMarks((filter, parts, signal) => source.marks(filter, parts, signal));
     this.filters = this.#makeFilters(source);
-    this.choice = new Choice(this.board, source, () => this.filters.filter, changed);
+    this.selection = new LineSelection(this.list, source, () => this.filters.filter, changed);
     this.commands = new Commands({
-      ...{ view: this.#view, log: this.log, source, board: this.board, filters: this.filters, choice: this.choice },
-      ...{ histogram: this.overview.histogram, say: (text: string) => this.words.say(text), changed },
+      ...{ view: this.#view, log: this.log, source, list: this.list, filters: this.filters, selection: this.selection },
+      ...{ histogram: this.overview.histogram, say: (text: string) => this.notices.say(text), changed },
       read: (text) => this.announcer.read(text),
     });
-    this.above = new Above(
+    this.panels = new LogPanels(
       this.overview,
       {
         jump: (seq) => this.commands.show(seq),
@@ -88,12 +88,13 @@ export class Parts {
   }
 
   dispose(): void {
-    const { overview, above, commands, choice, filters, marks, words, board, log } = this;
-    for (const part of [overview, above, commands, choice, filters, marks, words, board, log.lines]) part.dispose();
+    const { overview, panels, commands, selection, filters, marks, notices, list, log } = this;
+    for (const part of [overview, panels, commands, selection, filters, marks, notices, list, log.lines])
+      part.dispose();
   }
 
   #makeHeader(source: LogSource, options: LogViewOptions): Header {
-    const { viewport } = this.board;
+    const { viewport } = this.list;
     const actions = {
       retry: () => this.log.retry(),
       follow: () => viewport.follow(!viewport.following),
@@ -107,22 +108,22 @@ export class Parts {
   }
 
   #makeFilters(source: LogSource): FilterBar {
-    const { board, log, overview } = this;
+    const { list, log, overview } = this;
     return new FilterBar(source, {
       choose: (filter, around) => {
-        board.viewport.hold(!isEmpty(filter) && this.#view.style.height === "");
-        board.choose(filter, around);
+        list.viewport.hold(!isEmpty(filter) && this.#view.style.height === "");
+        list.choose(filter, around);
         overview.filter = filter;
       },
       highlight: (highlight) => {
-        board.highlight = highlight;
+        list.highlight = highlight;
         this.#changed();
       },
       reveal: (seq, key) => {
-        void board.reveal(seq, key);
+        void list.reveal(seq, key);
         this.#changed();
       },
-      place: () => ({ seq: board.viewport.following ? undefined : board.seq, last: log.lines.last }),
+      place: () => ({ seq: list.viewport.following ? undefined : list.seq, last: log.lines.last }),
       marked: (hits) => {
         this.marks.hits = hits;
       },
@@ -132,18 +133,18 @@ export class Parts {
   }
 
   #arrange({ height = 0, fill }: LogViewOptions): void {
-    const viewport = this.board.viewport.element;
+    const viewport = this.list.viewport.element;
     viewport.setAttribute("role", "log");
     viewport.setAttribute("aria-label", "Log lines");
     // A log of thousands of lines a second must not be read aloud as it comes.
     viewport.setAttribute("aria-live", "off");
-    const { notice, kept, empty, news, toast } = this.words;
+    const { notice, kept, empty, news, toast } = this.notices;
     const { goto, elements } = this.commands;
-    const over = element("div", "over", this.choice.element, goto.element, toast);
+    const over = element("div", "over", this.selection.element, goto.element, toast);
     const body = element("div", "body", viewport, kept, empty, news, over);
     body.append(this.marks.element);
-    const { header, steps, above, filters } = this;
-    this.#view.append(header.element, steps.element, above.element, filters.element, notice, body);
+    const { header, steps, panels, filters } = this;
+    this.#view.append(header.element, steps.element, panels.element, filters.element, notice, body);
     if (fill) {
       this.#view.style.height = "100%"; // as with a height of its own, the lines take what there is
     } else {
@@ -154,7 +155,7 @@ export class Parts {
   }
 
   #focus(): void {
-    this.board.viewport.element.focus({ preventScroll: true });
+    this.list.viewport.element.focus({ preventScroll: true });
   }
 }
 

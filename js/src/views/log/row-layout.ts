@@ -16,7 +16,7 @@ export interface RowSource {
   draw(range: Range): void;
 }
 
-export interface Arrangement {
+export interface RowLayout {
   /** Of the rows as they were last laid out. */
   readonly extent: scroll.Extent;
   /** How far down we are, of `extent`'s whole. */
@@ -35,7 +35,7 @@ export interface Arrangement {
 }
 
 /** Rows of one height. */
-export class Uniform implements Arrangement {
+export class UniformRowLayout implements RowLayout {
   extent: scroll.Extent;
   top = 0;
   readonly #list: HTMLElement;
@@ -82,7 +82,7 @@ export class Uniform implements Arrangement {
 }
 
 /** Rows of different heights. */
-export class Varied implements Arrangement {
+export class VariableRowLayout implements RowLayout {
   extent: scroll.Extent;
   readonly #list: HTMLElement;
   readonly #heights: Heights;

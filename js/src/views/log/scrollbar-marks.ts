@@ -11,7 +11,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 type Count = (filter: StreamFilter, parts: number, signal: AbortSignal) => Promise<Marks>;
 
-export class ScrollMarks {
+export class ScrollbarMarks {
   readonly element = document.createElementNS(SVG, "svg");
   readonly #count: Count;
   readonly #paths = { error: path("error"), hit: path("hit") };

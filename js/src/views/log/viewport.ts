@@ -4,7 +4,7 @@
 
 import * as scroll from "../../log/scroll.js";
 import { element } from "../dom/dom.js";
-import { type Arrangement, type RowSource, Uniform, Varied } from "./row-layout.js";
+import { type RowLayout, type RowSource, UniformRowLayout, VariableRowLayout } from "./row-layout.js";
 
 /** Scrolling rests: time to put the scrollbar where it belongs. */
 const REST_MS = 150;
@@ -15,7 +15,7 @@ export class Viewport {
   readonly #layer: HTMLElement;
   readonly #list: HTMLElement;
   readonly #changed: () => void;
-  #at: Arrangement;
+  #at: RowLayout;
   #rowHeight: number;
   #height = 0;
   #width = 0;
@@ -31,7 +31,7 @@ export class Viewport {
     this.#list = list;
     this.#rowHeight = rowHeight;
     this.#changed = changed;
-    this.#at = new Uniform(list, rowHeight);
+    this.#at = new UniformRowLayout(list, rowHeight);
     this.#layer = element("div", "layer", list);
     this.#spacer = element("div", "spacer", this.#layer);
     this.element.append(this.#spacer);
@@ -92,10 +92,10 @@ export class Viewport {
 
   /** Are rows of different heights to be expected? What is looked at stays. */
   vary(on: boolean): void {
-    if (on === this.#at instanceof Varied) return;
+    if (on === this.#at instanceof VariableRowLayout) return;
     this.#at = on
-      ? new Varied(this.#list, this.#rowHeight, this.row)
-      : new Uniform(this.#list, this.#rowHeight, this.row);
+      ? new VariableRowLayout(this.#list, this.#rowHeight, this.row)
+      : new UniformRowLayout(this.#list, this.#rowHeight, this.row);
     this.#spacer.style.minWidth = "";
     this.#changed();
   }
@@ -105,7 +105,10 @@ export class Viewport {
     if (px === this.#rowHeight) return;
     this.#rowHeight = px;
     const { row } = this;
-    this.#at = this.#at instanceof Varied ? new Varied(this.#list, px, row) : new Uniform(this.#list, px, row);
+    this.#at =
+      this.#at instanceof VariableRowLayout
+        ? new VariableRowLayout(this.#list, px, row)
+        : new UniformRowLayout(this.#list, px, row);
     this.#changed();
   }
 
@@ -142,7 +145,8 @@ export class Viewport {
   #fitSpacer(): boolean {
     const spacer = scroll.spacerHeight(this.#at.extent);
     // While the user scrolls, what has been measured meanwhile must not move the scrollbar under the hand.
-    if (spacer === this.#spacerHeight || (this.#at instanceof Varied && this.#rest !== undefined)) return false;
+    if (spacer === this.#spacerHeight || (this.#at instanceof VariableRowLayout && this.#rest !== undefined))
+      return false;
     this.#spacerHeight = spacer;
     this.#spacer.style.height = `${spacer}px`;
     if (spacer > this.#height + this.#rowHeight) return false;
@@ -165,9 +169,9 @@ export class Viewport {
     const width = this.#spacer.offsetWidth;
     const own = this.element.clientWidth;
     // As wide as the longest row seen: else the horizontal scrollbar would come and go with the rows.
-    if (!(this.#at instanceof Varied) && width > own) this.#spacer.style.minWidth = `max(100%, ${width}px)`;
+    if (!(this.#at instanceof VariableRowLayout) && width > own) this.#spacer.style.minWidth = `max(100%, ${width}px)`;
     const isSame = this.element.clientHeight === this.#height && own === this.#width;
-    if (this.#at instanceof Varied) {
+    if (this.#at instanceof VariableRowLayout) {
       if (own !== this.#width) this.#at.forget();
       if (this.#list.offsetHeight !== this.#listHeight) this.#changed();
       this.#listHeight = this.#list.offsetHeight;
@@ -197,7 +201,7 @@ export class Viewport {
     clearTimeout(this.#rest);
     this.#rest = undefined;
     this.#stand(scroll.moveTo(this.#at.extent, this.#at.top).scrollTop);
-    if (this.#at instanceof Varied) this.#changed();
+    if (this.#at instanceof VariableRowLayout) this.#changed();
   }
 
   /** Before the native scroll: in a flood each paint goes to the end, and a small move would be lost in between. */

@@ -3,7 +3,7 @@
 
 import type { Status } from "../../protocol/types.js";
 import { type Badge, thousands } from "../../text/format.js";
-import { Connected } from "../dom/connection-badge.js";
+import { ConnectionBadge } from "../dom/connection-badge.js";
 import { button, element, icon, setData, setName, setText } from "../dom/dom.js";
 
 /** What may be chosen: one property of the rows by chips, words in them by typing. */
@@ -42,14 +42,14 @@ export class TableBar<Value extends string> {
   readonly element: HTMLElement;
   readonly #kind: BarKind<Value>;
   readonly #actions: BarActions<Value>;
-  readonly #connected: Connected;
+  readonly #connected: ConnectionBadge;
   readonly #chips = new Map<Value | undefined, HTMLButtonElement>();
   readonly #search = element("input", "search");
 
   constructor(kind: BarKind<Value>, actions: BarActions<Value>) {
     this.#kind = kind;
     this.#actions = actions;
-    this.#connected = new Connected(actions.retry);
+    this.#connected = new ConnectionBadge(actions.retry);
     const chips = element("div", "chips", ...[undefined, ...kind.values].map((value) => this.#chip(value)));
     chips.setAttribute("role", "group");
     chips.setAttribute("aria-label", kind.label);

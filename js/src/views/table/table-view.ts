@@ -3,10 +3,10 @@
 // Painted at most once per animation frame, whatever arrives.
 
 import { button, element, setData, setText } from "../dom/dom.js";
+import { FrameScheduler } from "../dom/frame-scheduler.js";
 import { attach } from "../dom/host.js";
-import { News } from "../dom/new-rows-button.js";
+import { NewRowsButton } from "../dom/new-rows-button.js";
 import { Presence } from "../dom/presence.js";
-import { Repaint } from "../dom/repaint.js";
 import { followTheme } from "../dom/theme.js";
 import viewCss from "../log/log-view.css?inline";
 import rowCss from "../workloads/workload-row.css?inline";
@@ -31,10 +31,10 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
   readonly #notice = element("div", "notice");
   readonly #empty = element("div", "nothing");
   readonly #more = element("div", "more");
-  readonly #news: News;
+  readonly #news: NewRowsButton;
   readonly #presence: Presence;
   readonly #stopTheme: () => void;
-  readonly #repaint = new Repaint(() => this.paint());
+  readonly #repaint = new FrameScheduler(() => this.paint());
   #layout: Layout = "wide";
   #tick: ReturnType<typeof setInterval> | undefined;
   #disposed = false;
@@ -47,7 +47,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     this.#section = element("section", `view table ${table.name}`);
     this.#bar = this.#makeBar();
     this.body = this.#makeBody();
-    this.#news = new News("up", table.noun, () => this.body.toTop());
+    this.#news = new NewRowsButton("up", table.noun, () => this.body.toTop());
     this.#arrange(size);
     this.#stopTheme = followTheme(host);
     this.#presence = new Presence(
@@ -141,7 +141,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
 
   /** Something that is painted has changed. */
   changed(): void {
-    this.#repaint.ask();
+    this.#repaint.request();
   }
 
   /** Other rows are chosen: the newest of them are shown. */

@@ -1,4 +1,4 @@
-// Small live curves of the numbers in a log, one of which opens larger. DOM (SVG) only; numbers come from log/overview/metrics.ts.
+// Sparklines of the numbers in a log, one of which opens larger. DOM (SVG) only; numbers come from log/overview/metrics.ts.
 
 import type { Series } from "../../../log/overview/metrics.js";
 import { extremes, linear, meanPath, shortNumber } from "../../../text/chart.js";
@@ -20,23 +20,23 @@ export interface CurvesOptions {
   readonly jump: (seq: number) => void;
 }
 
-interface Small {
+interface Sparkline {
   readonly button: HTMLButtonElement;
   readonly value: HTMLElement;
   readonly path: SVGElement;
 }
 
 export function mountCurves(host: HTMLElement, { jump }: CurvesOptions): Curves {
-  const curves = new Strip(jump);
+  const curves = new CurveStrip(jump);
   host.append(curves.element);
   return { update: (series) => curves.update(series), dispose: () => curves.dispose() };
 }
 
-class Strip {
+class CurveStrip {
   readonly element: HTMLElement;
   readonly #strip = element("div", "curve-strip");
   readonly #more = element("button", "curve-more");
-  readonly #smalls = new Map<string, Small>();
+  readonly #sparklines = new Map<string, Sparkline>();
   readonly #chart: Chart;
   #open: string | undefined;
   #all = false;
@@ -71,7 +71,7 @@ class Strip {
     const before = this.#open;
     this.#open = name;
     this.#render();
-    if (name === undefined && before !== undefined) this.#smalls.get(before)?.button.focus();
+    if (name === undefined && before !== undefined) this.#sparklines.get(before)?.button.focus();
   }
 
   #render(): void {
@@ -79,7 +79,7 @@ class Strip {
     const shown = this.#all ? series : series.slice(0, SHOWN);
     this.#drop(new Set(shown.map(({ name }) => name)));
     shown.forEach((one, i) => {
-      show(this.#small(one.name, shown.slice(i + 1)), one, one.name === this.#open);
+      show(this.#sparkline(one.name, shown.slice(i + 1)), one, one.name === this.#open);
     });
     const left = series.length - SHOWN;
     this.#more.hidden = left <= 0;
@@ -90,26 +90,26 @@ class Strip {
   }
 
   #drop(kept: ReadonlySet<string>): void {
-    for (const [name, { button }] of this.#smalls) {
+    for (const [name, { button }] of this.#sparklines) {
       if (kept.has(name)) continue;
-      this.#smalls.delete(name);
+      this.#sparklines.delete(name);
       button.remove();
     }
   }
 
   /** Only what is new is placed, before the next one that is there: a button that moved would lose the focus. */
-  #small(name: string, after: readonly Series[]): Small {
-    const known = this.#smalls.get(name);
+  #sparkline(name: string, after: readonly Series[]): Sparkline {
+    const known = this.#sparklines.get(name);
     if (known !== undefined) return known;
-    const small = make(name, () => this.#choose(this.#open === name ? undefined : name));
-    const next = after.map((series) => this.#smalls.get(series.name)).find((it) => it !== undefined);
-    this.#smalls.set(name, small);
-    this.#strip.insertBefore(small.button, next?.button ?? this.#more);
-    return small;
+    const sparkline = make(name, () => this.#choose(this.#open === name ? undefined : name));
+    const next = after.map((series) => this.#sparklines.get(series.name)).find((it) => it !== undefined);
+    this.#sparklines.set(name, sparkline);
+    this.#strip.insertBefore(sparkline.button, next?.button ?? this.#more);
+    return sparkline;
   }
 }
 
-function make(name: string, act: () => void): Small {
+function make(name: string, act: () => void): Sparkline {
   const path = svg("path", "line");
   const spark = svg("svg", "spark", path);
   spark.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
@@ -122,7 +122,7 @@ function make(name: string, act: () => void): Small {
   return { button, value, path };
 }
 
-function show({ button, value, path }: Small, series: Series, open: boolean): void {
+function show({ button, value, path }: Sparkline, series: Series, open: boolean): void {
   const { points } = series;
   const [min, max] = extremes(points);
   const x = linear(points[0]?.seq ?? 0, points.at(-1)?.seq ?? 0, 1, WIDTH - 1);

@@ -11,7 +11,7 @@ const COLUMN_PX = 4;
 const DRAG_PX = 4;
 
 /** A stretch of time that was selected, ms, and the first line in it. */
-export interface Stretch {
+export interface TimeRange {
   readonly from: number;
   readonly to: number;
   readonly seq: number | undefined;
@@ -21,7 +21,7 @@ export interface HistogramOptions {
   /** Show a line of the log. */
   readonly jump: (seq: number) => void;
   /** A stretch of time was selected; undefined: not any more. */
-  readonly select: (stretch: Stretch | undefined) => void;
+  readonly select: (stretch: TimeRange | undefined) => void;
 }
 
 export interface HistogramView {
@@ -31,12 +31,12 @@ export interface HistogramView {
 }
 
 export function mountHistogram(host: HTMLElement, options: HistogramOptions): HistogramView {
-  const view = new Drawn(options);
+  const view = new HistogramPlot(options);
   host.append(view.element);
   return { update: (histogram) => view.update(histogram), dispose: () => view.dispose() };
 }
 
-class Drawn {
+class HistogramPlot {
   readonly element: HTMLElement;
   readonly #options: HistogramOptions;
   readonly #paths = new Map(STACK.map((level) => [level, svg("path", `level-${level}`)]));
@@ -153,7 +153,7 @@ class Drawn {
   }
 
   /** From where the selection began to where it stands, both columns included. */
-  #between(): Stretch | undefined {
+  #between(): TimeRange | undefined {
     if (this.#anchor === undefined || this.#at === undefined) return undefined;
     const [a, b] = [Math.min(this.#anchor, this.#at), Math.max(this.#anchor, this.#at)];
     const chosen = this.#columns.slice(a, b + 1);
@@ -162,7 +162,7 @@ class Drawn {
     return { from: first.from, to: last.to, seq: chosen.find(({ seq }) => seq !== undefined)?.seq };
   }
 
-  #select(stretch: Stretch | undefined): void {
+  #select(stretch: TimeRange | undefined): void {
     this.#range = stretch;
     this.#anchor = undefined;
     this.#options.select(stretch);

@@ -10,7 +10,7 @@ import { mountCurves } from "./curves.js";
 import errorCss from "./error-card.css?inline";
 import { mountErrorCard } from "./error-card.js";
 import histogramCss from "./histogram.css?inline";
-import { mountHistogram, type Stretch } from "./histogram.js";
+import { mountHistogram, type TimeRange } from "./histogram.js";
 import progressCss from "./progress.css?inline";
 import { mountProgress } from "./progress.js";
 import stepCss from "./step-bar.css?inline";
@@ -25,10 +25,10 @@ export interface OverviewActions {
   jump(seq: number): void;
   step(name: string): void;
   /** Only the lines of a stretch of time; undefined: all again. */
-  stretch(stretch: Stretch | undefined): void;
+  stretch(stretch: TimeRange | undefined): void;
 }
 
-export class Above {
+export class LogPanels {
   readonly element = element("div", "above");
   readonly #overview: Overview;
   readonly #pieces;

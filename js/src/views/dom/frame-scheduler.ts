@@ -1,6 +1,6 @@
 // When a view is painted: at most once per animation frame, whatever arrives. Knows no view.
 
-export class Repaint {
+export class FrameScheduler {
   readonly #paint: () => void;
   #frame: number | undefined;
   #stopped = false;
@@ -10,7 +10,7 @@ export class Repaint {
   }
 
   /** Paints at the next frame, once, however often it is asked for. */
-  ask(): void {
+  request(): void {
     if (this.#stopped) return;
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = undefined;
