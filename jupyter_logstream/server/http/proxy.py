@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from http.client import responses
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +21,8 @@ from tornado.web import HTTPError, RequestHandler, authenticated, stream_request
 
 from ...wire.llm_usage import operation_of, provider_of
 from ..proxy.exchange import Answer, RequestBody, UpstreamFailed, UpstreamTimedOut
-from ..proxy.rules import RUNS_CODE, BadPath, Header, request_headers, response_headers, target
-from ..proxy.tunnel import tunnel
+from ..proxy.rules import RUNS_CODE, BadPath, Header, request_headers, response_headers, target, upgrade_headers
+from ..proxy.tunnel import open_tunnel
 from ..proxy.upstreams import Upstream
 from ..request_log.call import Asked, Call, Caller, caller_of, check_caller
 from ..request_log.redaction import MASK, Masks
@@ -84,10 +85,10 @@ class ProxyHandler(LogStreamHandler):
             where = target(upstream, self._rest(), self.request.query, secrets)
         except BadPath as error:
             raise Refused(400, "invalid_path", str(error)) from None
-        call = self._call = self._note(upstream, headers, secrets)
         onward = request_headers(headers, upstream, secrets)
+        call = self._call = self._note(upstream, onward, secrets)
         if self.request.headers.get("Upgrade", "").lower() == "websocket":
-            await tunnel(self, upstream, where, onward, secrets, call)
+            await self._tunnel(upstream, where, [*onward, *upgrade_headers(headers, secrets)], call)
             return
         cast("HTTP1Connection", self.request.connection).set_max_body_size(MOST_BODY)
         if call.is_llm:
@@ -95,8 +96,32 @@ class ProxyHandler(LogStreamHandler):
         if "Content-Length" in self.request.headers:
             onward.append(("Content-Length", self.request.headers["Content-Length"]))
         self._exchange = asyncio.create_task(self._run(upstream, where, onward, call))
-        self.open_calls.add(self._exchange)
-        self._exchange.add_done_callback(self.open_calls.discard)
+        self._register(self._exchange)
+
+    async def _tunnel(self, upstream: Upstream, where: str, headers: list[Header], call: Call) -> None:
+        """Open a WebSocket tunnel and detach the connection to it. Raises Refused."""
+        opening = asyncio.ensure_future(open_tunnel(upstream, where, headers))
+        stream = cast("HTTP1Connection", self.request.connection).stream
+        stream.set_close_callback(partial(_cancel, opening))
+        try:
+            opened = await opening
+        except UpstreamFailed as error:
+            timed_out = isinstance(error, UpstreamTimedOut)
+            status, reason = _failure_status(error)
+            call.fail("timeout" if timed_out else "error", str(error), status)
+            raise Refused(status, reason, f"the upstream {upstream.name} {error}") from None
+        except asyncio.CancelledError:
+            call.fail("cancelled")
+            cut(self)
+            return
+        call.answered(opened.status, opened.headers)
+        here = url_path_join(self.base_url, "logstream/proxy", upstream.name)
+        head = opened.head(response_headers(opened.headers, upstream, here, where))
+        self._register(asyncio.create_task(opened.pump(self.detach(), head, call)))
+
+    def _register(self, call: asyncio.Task[None]) -> None:
+        self.open_calls.add(call)
+        call.add_done_callback(self.open_calls.discard)
 
     def _upstream(self) -> Upstream:
         upstreams: dict[str, Upstream] = self.settings["logstream"].checked_upstreams
@@ -142,11 +167,10 @@ class ProxyHandler(LogStreamHandler):
     def _note(self, upstream: Upstream, headers: list[Header], secrets: frozenset[str]) -> Call:
         extension, request = self.settings["logstream"], self.request
         masks = Masks((*secrets, *(value.decode("utf-8", "replace") for value in extension.secret_values)))
-        masks.see(headers, request.query)
+        masks.see(list(request.headers.get_all()), request.query)
         operation = operation_of(request.method or "", self._rest())
         provider = upstream.provider or (provider_of(upstream.host, operation) if operation else None)
-        onward = request_headers(headers, upstream, secrets)
-        shown = [(name, MASK if name in upstream.headers else value) for name, value in onward if name != "Host"]
+        shown = [(name, MASK if name in upstream.headers else value) for name, value in headers if name != "Host"]
         asked = Asked(
             upstream=upstream.name,
             method=request.method or "",
@@ -234,7 +258,7 @@ class ProxyHandler(LogStreamHandler):
     async def _tell_failure(self, upstream: Upstream, call: Call, error: UpstreamFailed) -> None:
         """As an answer of ours; where one has begun, by cutting it: no end may say that it is whole."""
         timed_out = isinstance(error, UpstreamTimedOut)
-        status, reason = (504, "upstream_timeout") if timed_out else (502, "bad_gateway")
+        status, reason = _failure_status(error)
         begun = self._headers_written
         said = f"incomplete: {error}" if begun and not timed_out else str(error)
         call.fail("timeout" if timed_out else "error", said, None if begun else status)
@@ -295,6 +319,14 @@ class ProxyHandler(LogStreamHandler):
     head = post = put = patch = delete = get
     options = cast("Any", get)
     query = propfind = proppatch = mkcol = copy = move = lock = unlock = report = search = link = unlink = purge = get
+
+
+def _cancel(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+
+
+def _failure_status(error: UpstreamFailed) -> tuple[int, str]:
+    return (504, "upstream_timeout") if isinstance(error, UpstreamTimedOut) else (502, "bad_gateway")
 
 
 def _readable(headers: list[Header]) -> list[Header]:
