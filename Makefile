@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo test soak bench lint browser
+.PHONY: install demo check test soak bench lint browser tools
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -25,18 +25,34 @@ UPSTREAMS := {'llm': {'url': 'http://$(LLM)/v1', 'headers': {'Authorization': 'B
 demo: install
 	$(BIN)/python -m jupyter lab --LogStream.upstreams="$(UPSTREAMS)" --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb $(if $(filter none,$(BROWSER)),--no-browser) $(if $(filter 0,$(shell id -u)),--allow-root)
 
-# So many processes run the tests; 0 is this one alone. tests/support/turns.py says who runs what.
-WORKERS ?= 2
+# Processes of pytest. Tests without a browser wait for half of their time, so twice the cores run them; browsers are busy.
+# tests/support/turns.py distributes the tests.
+WORKERS ?= 4
+BROWSER_WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
 
-# A part that fails keeps no other from running. pytest has the last word.
-test: install browser
+# For every commit: linters, types, the page's tests, and all Python tests that need neither browser nor minutes.
+check: install
 	failed=0; \
-	(cd js && npm test) || failed=1; \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS) || failed=1; \
+	(cd js && npm test) & page=$$!; \
+	$(MAKE) --no-print-directory lint || failed=1; \
+	$(PYTEST) -n $(WORKERS) -m "not browser and not slow and not soak" $(PYTEST_ARGS) || failed=1; \
+	wait $$page || failed=1; \
 	exit $$failed
 
-# Canaries and random faults for SECONDS (600), with a verdict; SEED=2 breaks things in another order.
-soak: install
+# Everything that a merge needs. A part that fails keeps no other from running; pytest's closing line comes last.
+test: install browser tools
+	failed=0; \
+	(cd js && npm test) & page=$$!; \
+	$(PYTEST) -n $(WORKERS) -m "not browser and not soak" $(PYTEST_ARGS) || failed=1; \
+	wait $$page || failed=1; \
+	$(PYTEST) -n $(BROWSER_WORKERS) -m "browser and not soak" $(PYTEST_ARGS) || failed=1; \
+	exit $$failed
+
+# What takes too long for every merge: kills at every system call, the big matrices; then canaries and random faults for
+# SECONDS (600), with a verdict. SEED=2 breaks things in another order.
+soak: install browser tools
+	$(PYTEST) -n $(BROWSER_WORKERS) -m soak $(PYTEST_ARGS)
 	$(BIN)/python tests/canary/soak.py $(or $(SECONDS),600) $(or $(SEED),1)
 
 bench: install benchmarks/peers/node_modules/.package-lock.json
@@ -80,3 +96,7 @@ $(LABEXTENSIONS)/jupyter-logstream: | $(VENV)/.python
 # The browser tests never skip: without a browser they fail, so one is installed.
 browser: $(VENV)/.python
 	$(BIN)/python tests/support/browser.py --install
+
+# System programs that some tests drive. Installed where apt-get is allowed; else the tests' summary names what did not run.
+tools: $(VENV)/.python
+	$(BIN)/python tests/support/system_tools.py

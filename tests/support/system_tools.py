@@ -1,0 +1,31 @@
+"""System programs that some tests drive (strace, setpriv), and how a machine gets them. Run by `make test`.
+
+Where one can't be installed, tests that need it do not run, and the closing summary of the run says so in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+PACKAGES = {"strace": "strace", "setpriv": "util-linux"}
+"""Program -> its Debian package."""
+
+
+def missing() -> list[str]:
+    return [program for program in PACKAGES if shutil.which(program) is None]
+
+
+def install() -> None:
+    """Install what is missing where this user may; report what is still missing."""
+    if missing() and shutil.which("apt-get") and os.geteuid() == 0:
+        subprocess.run(["apt-get", "update", "-q"], check=False)  # an old list can do
+        packages = [PACKAGES[program] for program in missing()]
+        subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], check=False)
+    for program in missing():
+        print(f"{program} is missing and could not be installed: tests that need it will NOT RUN.")  # noqa: T201
+
+
+if __name__ == "__main__":
+    install()
