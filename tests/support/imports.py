@@ -88,7 +88,7 @@ def page_graph() -> Graph:
 
 
 def cycles(graph: Graph) -> list[list[str]]:
-    """Strongly connected components of more than one node (Tarjan's algorithm), each sorted."""
+    """Strongly connected components of more than one node (Tarjan's algorithm), each sorted, and sorted as a list."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -113,7 +113,7 @@ def cycles(graph: Graph) -> list[list[str]]:
     for node in graph:
         if node not in index:
             visit(node)
-    return found
+    return sorted(found)
 
 
 def upward(graph: Graph, folder_of: Mapping[str, str], allowed: Mapping[str, Iterable[str]]) -> list[str]:
