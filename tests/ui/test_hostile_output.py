@@ -119,7 +119,7 @@ def test_b102_every_byte_and_every_kind_of_line_end_is_shown_and_the_download_is
     assert page.texts[-1] == "a\u2028b\u2029c\u0085d\ufeffe\x00f"
     assert len(page.heights) == 1
     with page.page.expect_download() as download:
-        page.view.get_by_role("link", name="Download the whole log (log.txt)").click()
+        page.view.get_by_role("link", name="Download complete log (log.txt)").click()
     assert download.value.path().read_bytes() == data
 
 

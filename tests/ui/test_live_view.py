@@ -161,9 +161,9 @@ def test_what_is_filtered_is_downloaded(bare: Open):
     page.show(workload)
     page.view.get_by_role("button", name=re.compile("5 errors")).click()
     expect(page.rows).to_have_count(5)
-    page.view.get_by_role("button", name=re.compile("How this log is shown")).click()
+    page.view.get_by_role("button", name=re.compile("Display options and actions")).click()
     with page.page.expect_download() as download:
-        page.view.get_by_role("menuitem", name="Download what is shown").click()
+        page.view.get_by_role("menuitem", name="Download matching lines").click()
     assert download.value.path().read_text().split("\n") == [f"ERROR no {i}000" for i in range(1, 6)] + [""]
 
 
@@ -189,7 +189,7 @@ def test_its_height_is_dragged_and_remembered(bare: Open):
     page.finish(workload)
     page.show(workload)
     expect(page.view.get_by_role("region", name="First error")).to_be_visible()
-    handle = page.view.get_by_role("separator", name="Height of the log")
+    handle = page.view.get_by_role("separator", name="Log height")
     box = handle.bounding_box()
     assert box
     page.page.mouse.move(box["x"] + 100, box["y"] + 3)
@@ -203,7 +203,7 @@ def test_its_height_is_dragged_and_remembered(bare: Open):
     again = page.view.locator(".view").bounding_box()
     assert again
     assert again["height"] == height["height"] > 400
-    page.view.get_by_role("separator", name="Height of the log").dblclick()
+    page.view.get_by_role("separator", name="Log height").dblclick()
     assert page.view.locator(".view").bounding_box() != again
 
 
@@ -216,8 +216,8 @@ def test_cleared_lines_are_gone_from_the_view_only(bare: Open):
     )
     page.show(workload)
     page.row(20).wait_for()
-    page.view.get_by_role("button", name=re.compile("How this log is shown")).click()
-    page.view.get_by_role("menuitem", name="Clear what is shown").click()
+    page.view.get_by_role("button", name=re.compile("Display options and actions")).click()
+    page.view.get_by_role("menuitem", name="Clear the view").click()
     expect(page.rows).to_have_count(0)
     expect(page.view.get_by_text("lines cleared from this view")).to_be_visible()
     gate.touch()

@@ -263,7 +263,7 @@ def test_keys_pressed_in_a_log_do_not_edit_the_notebook(notebook: Open):
     log.press("/")
     page.page.keyboard.type("ddxa")
     page.page.keyboard.press("Escape")
-    for name in ("Find in the whole log", "How this log is shown"):
+    for name in ("Find in the complete log", "Display options and actions"):
         button = page.views.first.get_by_role("button", name=name)
         for key in "ddxabm":
             button.press(key)

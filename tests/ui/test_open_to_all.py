@@ -48,7 +48,7 @@ def test_axe_finds_nothing_whatever_is_open(theme, bare: Open):
     page.press("w", "t", "g")
     check("a line chosen, wrapped, with times, going to a line")
     page.page.keyboard.press("Escape")
-    page.view.get_by_role("button", name=re.compile("How this log is shown")).click()
+    page.view.get_by_role("button", name=re.compile("Display options and actions")).click()
     check("menu")
     page.page.keyboard.press("Escape")
     page.press("?")

@@ -64,7 +64,7 @@ describe("the card", () => {
     expect((host.firstElementChild as HTMLElement).hidden).toBe(true);
     card.update(error);
     expect(host.querySelector(".title")?.textContent).toBe("KeyError: '<b>'");
-    expect(host.querySelector(".counts")?.textContent).toBe("line 1,234 · 3 times · 12 error lines in all");
+    expect(host.querySelector(".counts")?.textContent).toBe("line 1,234 · 3 times · 12 error lines in total");
     (host.querySelector(".show") as HTMLElement).click();
     expect(jump).toHaveBeenCalledWith(1234);
   });

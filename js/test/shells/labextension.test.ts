@@ -116,7 +116,7 @@ describe("an output", () => {
     await output.renderModel(model({ final: { ...FINAL, lines: [] } }));
     say({ kind: "state", rung: "error", message: "Gone." });
     await vi.waitFor(() => expect(find(".notice").textContent).toContain("Failed, exit 3"));
-    expect(find(".kept").textContent).toBe("It wrote no lines");
+    expect(find(".kept").textContent).toBe("No output");
   });
 
   it("shows the log itself, not what was kept, where it can be had", async () => {

@@ -85,7 +85,7 @@ describe("finding", () => {
 
   it("says that nothing matches, or what is wrong with the question, in words", async () => {
     await search("nothing");
-    expect(find(".matches").textContent).toBe("No match");
+    expect(find(".matches").textContent).toBe("No matches");
     source.refuse = new Error("q is not a regular expression");
     await search("/(/");
     expect(find(".matches").textContent).toBe("q is not a regular expression");

@@ -178,7 +178,7 @@ describe("what is drawn", () => {
   it.each<[string, Parameters<typeof workload>[0], string]>([
     ["running", {}, "No lines yet"],
     ["queued", { state: "queued" }, "Waiting in the queue"],
-    ["over", { state: "succeeded" }, "It wrote no lines"],
+    ["over", { state: "succeeded" }, "No output"],
   ])("tells why there is nothing: %s", async (_name, job, text) => {
     source.say({ kind: "state", rung: "live" });
     source.frame("status", { job: workload(job) });

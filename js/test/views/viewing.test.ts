@@ -42,7 +42,7 @@ describe("keys", () => {
     input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
     await paint();
     expect(find("[data-hit]").dataset["seq"]).toBe("500");
-    expect(find(".toast").textContent).toBe("There are lines 1 to 500");
+    expect(find(".toast").textContent).toBe("No line 9,999: this log has lines 1 to 500");
   });
 
   it("follow, let go, and go to the end", async () => {
@@ -94,7 +94,7 @@ describe("the menu", () => {
     open();
     expect(find(".menu").hidden).toBe(false);
     find(".menu").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
-    expect(root().activeElement?.textContent).toContain("Close together");
+    expect(root().activeElement?.textContent).toContain("Compact line spacing");
     find(".menu").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
     expect(find(".menu").hidden).toBe(true);
   });
@@ -113,13 +113,13 @@ describe("the menu", () => {
 
   it("shows times as one wants them", async () => {
     open();
-    item("Time since the start").click();
+    item("Time since start").click();
     await paint();
     expect(rows().at(-1)?.dataset["stamp"]).toBe("+00:00.00");
-    item("Time since the line before").click();
+    item("Time since previous line").click();
     await paint();
     expect(rows().at(-1)?.dataset["stamp"]).toBe("+1 ms");
-    item("No times").click();
+    item("No timestamps").click();
     await paint();
     expect(rows().at(-1)?.dataset["stamp"]).toBeUndefined();
     expect(rows().at(-1)?.textContent).toBe("line 500");
@@ -209,7 +209,7 @@ describe("a filter", () => {
     await vi.advanceTimersByTimeAsync(0);
     await paint();
     await paint();
-    expect(find(".empty").textContent).toBe("No line matches");
+    expect(find(".empty").textContent).toBe("No matching lines");
   });
 
   it("counts levels that come after what the server has counted", async () => {

@@ -10,10 +10,10 @@ export function resizeHandle(view: HTMLElement, resized: (height: number) => voi
   const handle = element("div", "handle");
   handle.tabIndex = 0;
   handle.dataset["lmSuppressShortcuts"] = "true";
-  handle.title = "Drag to resize; double-click for the usual height";
+  handle.title = "Drag to resize, double-click to reset the height";
   handle.setAttribute("role", "separator");
   handle.setAttribute("aria-orientation", "horizontal");
-  handle.setAttribute("aria-label", "Height of the log");
+  handle.setAttribute("aria-label", "Log height");
   handle.setAttribute("aria-valuemin", String(LEAST));
   handle.setAttribute("aria-valuenow", "0"); // known once it is laid out
   new ResizeObserver(() => handle.setAttribute("aria-valuenow", String(view.offsetHeight))).observe(view);

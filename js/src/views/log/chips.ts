@@ -39,19 +39,19 @@ export class Chips {
   constructor(actions: ChipActions, sourced: boolean) {
     this.#levels = LEVELS.map(([level, word]) => {
       const count = element("span", "number");
-      const chip = button("chip", word, `Lines of level ${word.toLowerCase()}`, () => actions.level(level));
+      const chip = button("chip", word, `Show only lines of level ${word.toLowerCase()}`, () => actions.level(level));
       chip.removeAttribute("aria-label"); // its name is what it shows, with the count
       chip.dataset["level"] = level;
       chip.append(count);
       return [level, chip, count];
     });
     this.#sources = SOURCES.map((source) => {
-      const chip = button("chip", source, `Lines written to ${source}`, () => actions.source(source));
+      const chip = button("chip", source, `Show only lines written to ${source}`, () => actions.source(source));
       chip.removeAttribute("aria-label");
       chip.hidden = !sourced;
       return [source, chip];
     });
-    this.#step = button("chip", "", "Lines of all steps again", () => actions.step(undefined), "cross");
+    this.#step = button("chip", "", "Show the lines of all steps", () => actions.step(undefined), "cross");
     const label = element("span", "label");
     this.#step.append(label);
     this.#copy = button("step", "", "Copy as Python", () => void this.#copyCode(), "copy");
@@ -84,7 +84,7 @@ export class Chips {
 
   async #copyCode(): Promise<void> {
     const copied = await copyText(this.#code.textContent ?? "");
-    this.#copy.title = copied ? "Copied" : "The page may not copy";
+    this.#copy.title = copied ? "Copied" : "Copying is blocked by the browser";
     this.#copy.dataset["said"] = this.#copy.title;
     clearTimeout(this.#said);
     this.#said = setTimeout(() => {

@@ -64,7 +64,7 @@ export class Commands implements KeyActions {
       },
       context.source.downloadUrl,
     );
-    this.#help = new Popup("help", "Keys", "dialog", back);
+    this.#help = new Popup("help", "Keyboard shortcuts", "dialog", back);
     this.#help.element.append(keyList());
     for (const popup of [this.#menu.popup, this.#help]) {
       popup.element.addEventListener("focusout", () => {
@@ -92,7 +92,10 @@ export class Commands implements KeyActions {
     const { lines } = this.#context.log;
     if (lines.last === 0) return;
     const to = Math.max(lines.first, Math.min(seq, lines.last));
-    if (to !== seq) this.#context.say(`There are lines ${thousands(lines.first)} to ${thousands(lines.last)}`);
+    if (to !== seq)
+      this.#context.say(
+        `No line ${thousands(seq)}: this log has lines ${thousands(lines.first)} to ${thousands(lines.last)}`,
+      );
     void this.#context.list.reveal(to);
   }
 
@@ -139,7 +142,7 @@ export class Commands implements KeyActions {
   follow(): void {
     const { viewport } = this.#context.list;
     viewport.follow(!viewport.following);
-    this.#context.say(viewport.following ? "Following the end" : "Standing still");
+    this.#context.say(viewport.following ? "Following the end" : "Paused");
   }
 
   mark(by: number): void {
@@ -159,13 +162,13 @@ export class Commands implements KeyActions {
 
   choose(upTo: boolean): void {
     const { list, selection, say } = this.#context;
-    if (list.marked === undefined) say("No line is marked: j and k mark one");
+    if (list.marked === undefined) say("No current line: press j or k to move to one");
     else selection.start(list.marked, upTo);
   }
 
   wrap(): void {
     const { wrap } = this.#prefer({ wrap: !preferences().wrap });
-    this.#context.say(wrap ? "Long lines are wrapped" : "Long lines are not wrapped");
+    this.#context.say(wrap ? "Wrapping long lines" : "Not wrapping long lines");
   }
 
   times(): void {
@@ -240,7 +243,7 @@ export class Commands implements KeyActions {
 
   async #download(): Promise<void> {
     const { source, filters, log, say } = this.#context;
-    say("Collecting the lines…");
+    say("Preparing the download…");
     try {
       const taken = await takeLines(source, filters.filter, 1, log.lines.last, this.#ended.signal);
       const link = document.createElement("a");
@@ -248,7 +251,9 @@ export class Commands implements KeyActions {
       link.download = `${source.workload || "log"}.filtered.txt`;
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-      say(`${thousands(taken.lines)} lines${taken.cut ? ", more than a page can hold: the rest is left out" : ""}`);
+      say(
+        `Downloaded ${thousands(taken.lines)} lines${taken.cut ? ": the size limit was reached, later lines are missing" : ""}`,
+      );
     } catch (error) {
       if (!this.#ended.signal.aborted) say(error instanceof Error ? error.message : String(error));
     }

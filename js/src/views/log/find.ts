@@ -24,10 +24,10 @@ const REST_MS = 150;
 const PATIENCE_MS = 200;
 
 const WORDS: { readonly [mode in Mode]: string } = {
-  find: "Find",
+  find: "Highlight matches",
   only: "Only matches",
-  around: "With context",
-  not: "Leave out",
+  around: "Matches with context",
+  not: "Exclude matches",
 };
 
 export class Find {
@@ -53,7 +53,7 @@ export class Find {
       option.value = mode;
       this.#mode.append(option);
     }
-    this.#mode.setAttribute("aria-label", "What to do with the lines that match");
+    this.#mode.setAttribute("aria-label", "How to show matching lines");
     this.#mode.addEventListener("change", () => this.#ask());
     this.#mode.addEventListener("keydown", (event) => event.stopPropagation());
     this.#count.setAttribute("role", "status");
@@ -133,7 +133,7 @@ export class Find {
       const hit = await asked;
       if (hit === undefined || text !== this.text) return; // another question was asked meanwhile
       clearTimeout(this.#patience);
-      setText(this.#count, hit.total === 0 ? "No match" : `${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
+      setText(this.#count, hit.total === 0 ? "No matches" : `${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
       this.#finder.reveal(hit.seq, hit.nth);
     } catch (error) {
       clearTimeout(this.#patience);

@@ -55,18 +55,18 @@ export class Header {
     this.#connected = new ConnectionBadge(actions.retry);
     this.#follow = button("follow", "Follow", "Follow the end of the log", actions.follow, "down");
     this.#cancel = button("cancel", "Cancel", "Cancel this workload", actions.cancel, "stop");
-    this.#errors = button("level", "", "Show the errors", () => actions.level("error"), "cross");
-    this.#warnings = button("level", "", "Show the warnings", () => actions.level("warn"), "alert");
+    this.#errors = button("level", "", "Show only errors", () => actions.level("error"), "cross");
+    this.#warnings = button("level", "", "Show only warnings", () => actions.level("warn"), "alert");
     this.#errors.dataset["level"] = "error";
     this.#warnings.dataset["level"] = "warn";
     for (const made of [this.#errors, this.#warnings]) made.append(element("span", "number"));
-    this.menu = button("more", "", "How this log is shown, and what can be done with it", actions.menu, "more");
+    this.menu = button("more", "", "Display options and actions", actions.menu, "more");
     this.menu.setAttribute("aria-haspopup", "menu");
     this.#download.href = downloadUrl;
     this.#download.download = "";
-    setName(this.#download, "Download the whole log (log.txt)");
+    setName(this.#download, "Download complete log (log.txt)");
     const meta = element("span", "metas", this.#duration, this.#count, this.#errors, this.#warnings);
-    const find = button("find-open", "Find", "Find in the whole log ( / )", actions.find, "find");
+    const find = button("find-open", "Find", "Find in the complete log (/)", actions.find, "find");
     this.#steps = button("steps-open", "Steps", "Steps: how each stands, and where it begins", actions.steps, "steps");
     const tools = element("span", "tools", this.#cancel, this.#follow, this.#steps, find, this.#download, this.menu);
     this.element = element("header", "bar", ...this.#connected.elements, this.#name, meta, tools);
@@ -98,5 +98,5 @@ export class Header {
 function showCount(target: HTMLButtonElement, count: number, word: string): void {
   target.hidden = count === 0;
   setText(target.lastElementChild as HTMLElement, thousands(count));
-  setName(target, `${thousands(count)} ${word}${count === 1 ? "" : "s"}: show these lines, or all again`);
+  setName(target, `${thousands(count)} ${word}${count === 1 ? "" : "s"} (click to show only these lines)`);
 }

@@ -30,23 +30,23 @@ type Act = (actions: KeyActions) => void;
 
 /** Keys, what they do in words, and the act of each; without one the viewport does it, or see `isOther`. */
 const KEYS: readonly (readonly [keys: string, words: string, ...acts: Act[]])[] = [
-  ["/", "Find in the whole log", (it) => it.find()],
+  ["/", "Find in the complete log", (it) => it.find()],
   ["n N", "Next, previous match", (it) => it.next(1), (it) => it.next(-1)],
   ["e E", "Next, previous error", (it) => it.error(1), (it) => it.error(-1)],
-  ["f", "Follow the end, or stand still", (it) => it.follow()],
-  ["w", "Wrap long lines, or not", (it) => it.wrap()],
-  ["t", "Times: none, clock, since start, since the line before", (it) => it.times()],
-  ["g", "Go to a line by its number", (it) => it.goTo()],
+  ["f", "Follow the end, or pause", (it) => it.follow()],
+  ["w", "Wrap long lines on or off", (it) => it.wrap()],
+  ["t", "Timestamps: none, time of day, since start, since previous line", (it) => it.times()],
+  ["g", "Go to a line number", (it) => it.goTo()],
   ["G", "Go to the end", (it) => it.end()],
   ["Home End", "First line, last line"],
   ["↑ ↓ PgUp PgDn Space", "Scroll"],
-  ["j k", "Mark the next line, the one before", (it) => it.mark(1), (it) => it.mark(-1)],
-  ["Enter", "Fold or open the marked line"],
-  ["c C", "Choose the marked line, all up to it", (it) => it.choose(false), (it) => it.choose(true)],
-  ["Ctrl+C", "Copy the chosen lines"],
-  ["o", "Open large, or as it was", (it) => it.large()],
-  ["Esc", "Close, choose none"],
-  ["?", "This list", (it) => it.help()],
+  ["j k", "Next line, previous line", (it) => it.mark(1), (it) => it.mark(-1)],
+  ["Enter", "Fold or unfold the current line"],
+  ["c C", "Select the current line, extend the selection to it", (it) => it.choose(false), (it) => it.choose(true)],
+  ["Ctrl+C", "Copy the selected lines"],
+  ["o", "Full window on or off", (it) => it.large()],
+  ["Esc", "Close, or clear the selection"],
+  ["?", "Show this list", (it) => it.help()],
 ];
 
 const ACTS = new Map(

@@ -28,10 +28,10 @@ export class LineSelection {
     this.#source = source;
     this.#filter = filter;
     this.#changed = changed;
-    const copy = button("copy", "Copy", "Copy these lines (Ctrl+C)", () => void this.copy(), "copy");
+    const copy = button("copy", "Copy", "Copy the selected lines (Ctrl+C)", () => void this.copy(), "copy");
     const link = button("link-to", "Link", "Copy a link to this line", () => void this.#link(), "hash");
     link.hidden = source.title !== undefined;
-    const close = button("step", "", "Choose none (Escape)", () => this.clear(), "cross");
+    const close = button("step", "", "Clear the selection (Escape)", () => this.clear(), "cross");
     this.#label.setAttribute("role", "status");
     this.element = element("div", "choice", this.#label, copy, link, close);
     this.element.hidden = true;
@@ -77,7 +77,13 @@ export class LineSelection {
       if (signal.aborted) return;
       const done = await copyText(taken.text);
       const count = taken.lines === 1 ? "Copied" : `${thousands(taken.lines)} lines copied`;
-      this.#say(done ? (taken.cut ? `${count}, more than fit` : count) : "The page may not copy");
+      this.#say(
+        done
+          ? taken.cut
+            ? `${count}: the size limit was reached, later lines are missing`
+            : count
+          : "Copying is blocked by the browser",
+      );
     } catch (error) {
       if (!signal.aborted) this.#say(error instanceof Error ? error.message : String(error));
     }
@@ -91,7 +97,9 @@ export class LineSelection {
   async #link(): Promise<void> {
     const seq = this.#list.chosen?.from;
     if (seq !== undefined)
-      this.#say((await copyText(linkTo(this.#source.workload, seq))) ? "Link copied" : "The page may not copy");
+      this.#say(
+        (await copyText(linkTo(this.#source.workload, seq))) ? "Link copied" : "Copying is blocked by the browser",
+      );
   }
 
   #say(text: string): void {

@@ -18,17 +18,17 @@ export interface MenuActions {
 /** What is on or off. */
 const FLAGS = [
   ["wrap", "Wrap long lines", "w"],
-  ["dense", "Close together", ""],
-  ["groups", "Fold tracebacks, ticks of bars", ""],
+  ["dense", "Compact line spacing", ""],
+  ["groups", "Fold tracebacks and progress bars", ""],
   ["repeats", "Fold repeated lines", ""],
-  ["pictures", "Lines over time, curves", ""],
+  ["pictures", "Show charts", ""],
 ] as const;
 
 const TIME_WORDS: { readonly [times in Times]: string } = {
-  none: "No times",
+  none: "No timestamps",
   clock: "Time of day",
-  start: "Time since the start",
-  delta: "Time since the line before",
+  start: "Time since start",
+  delta: "Time since previous line",
 };
 
 export class Menu {
@@ -40,7 +40,7 @@ export class Menu {
   #preferences: Preferences | undefined;
 
   constructor(actions: MenuActions, downloadUrl: string) {
-    this.popup = new Popup("menu", "How this log is shown", "menu", actions.closed);
+    this.popup = new Popup("menu", "Display options and actions", "menu", actions.closed);
     const item = (label: string, key: string, act: () => void, role = "menuitem") => {
       const made = button("item", label, label, () => {
         act();
@@ -63,9 +63,9 @@ export class Menu {
       times,
       item(TIME_WORDS[times], "", () => actions.prefer({ times }), "menuitemradio"),
     ]);
-    this.#large = item("Open large", "o", actions.large);
-    this.#download = item("Download what is shown", "", actions.download);
-    const whole = element("a", "item", element("span", "label", "Download all (log.txt)"));
+    this.#large = item("Fill the window", "o", actions.large);
+    this.#download = item("Download matching lines", "", actions.download);
+    const whole = element("a", "item", element("span", "label", "Download complete log (log.txt)"));
     whole.href = downloadUrl;
     whole.download = "";
     whole.hidden = downloadUrl === "";
@@ -76,14 +76,14 @@ export class Menu {
       rule(),
       ...this.#times.map(([, radio]) => radio),
       rule(),
-      item("Go to a line…", "g", actions.goTo),
+      item("Go to line…", "g", actions.goTo),
       this.#large,
-      item("Clear what is shown", "", actions.clear),
+      item("Clear the view", "", actions.clear),
       rule(),
       whole,
       this.#download,
       rule(),
-      item("Keys", "?", actions.keys),
+      item("Keyboard shortcuts", "?", actions.keys),
     );
   }
 
@@ -92,7 +92,7 @@ export class Menu {
     for (const [name, checkbox] of this.#flags) checkbox.setAttribute("aria-checked", String(preferences[name]));
     for (const [times, radio] of this.#times) radio.setAttribute("aria-checked", String(times === preferences.times));
     this.#download.hidden = !filtered;
-    setText(this.#large.firstElementChild as HTMLElement, large ? "As it was" : "Open large");
+    setText(this.#large.firstElementChild as HTMLElement, large ? "Leave the full window" : "Fill the window");
   }
 }
 

@@ -43,8 +43,8 @@ export class Notices {
     this.toast.hidden = true;
     this.kept.tabIndex = 0; // it scrolls
     this.kept.dataset["lmSuppressShortcuts"] = "true";
-    this.kept.setAttribute("aria-label", "Last lines, as the notebook has kept them");
-    setText(this.kept, kept?.lines.join("\n") || "It wrote no lines");
+    this.kept.setAttribute("aria-label", "Last lines saved in this notebook");
+    setText(this.kept, kept?.lines.join("\n") || "No output");
     this.#news = new NewRowsButton("down", "line", follow);
     this.news = this.#news.element;
   }
@@ -81,16 +81,16 @@ export class Notices {
 
   #emptyText({ job, status }: Log, scene: ListState): string {
     if (status.rung === "error") return "No log to show";
-    if (scene.filtered) return scene.matching === undefined ? "Searching…" : "No line matches";
+    if (scene.filtered) return scene.matching === undefined ? "Searching…" : "No matching lines";
     const isKnown = job !== undefined || (this.#title !== undefined && status.rung === "live");
     if (!isKnown || status.rung === "connecting") return "Connecting…";
     if (job === undefined) return "No lines yet";
     if (job.state === "queued") return "Waiting in the queue";
-    return isFinal(job.state) ? "It wrote no lines" : "No lines yet";
+    return isFinal(job.state) ? "No output" : "No lines yet";
   }
 }
 
 function keptText({ job }: Log): string {
   const { label, detail } = badge(job, { rung: "done" }, 0);
-  return `– The notebook has kept its end: ${[label, detail].filter(Boolean).join(", ")}.`;
+  return `Showing the last lines saved in this notebook (${[label, detail].filter(Boolean).join(", ")}).`;
 }

@@ -58,11 +58,11 @@ class LargeChart {
   constructor({ jump, close }: ChartOptions) {
     this.#jump = jump;
     const shut = element("button", "close", icon("cross"));
-    shut.setAttribute("aria-label", "Close the curve (Escape)");
-    shut.title = "Close (Escape)";
+    shut.setAttribute("aria-label", "Close the chart (Escape)");
+    shut.title = "Close the chart (Escape)";
     for (const button of [shut, this.#log]) button.type = "button";
     shut.addEventListener("click", close);
-    this.#log.title = "log scale";
+    this.#log.title = "Logarithmic scale";
     this.#log.setAttribute("aria-label", this.#log.title);
     this.#log.addEventListener("click", () => {
       this.#logarithmic = !this.#logarithmic;

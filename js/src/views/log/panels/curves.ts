@@ -44,7 +44,7 @@ class CurveStrip {
 
   constructor(jump: (seq: number) => void) {
     this.#strip.setAttribute("role", "group");
-    this.#strip.setAttribute("aria-label", "Curves of numbers in the log");
+    this.#strip.setAttribute("aria-label", "Metrics in the log");
     this.#more.type = "button";
     this.#more.addEventListener("click", () => {
       this.#all = !this.#all;
@@ -83,8 +83,8 @@ class CurveStrip {
     });
     const left = series.length - SHOWN;
     this.#more.hidden = left <= 0;
-    setText(this.#more, this.#all ? "fewer" : `+${left}`);
-    this.#more.setAttribute("aria-label", this.#all ? "Fewer curves" : `${left} more curves`);
+    setText(this.#more, this.#all ? "Show fewer" : `+${left}`);
+    this.#more.setAttribute("aria-label", this.#all ? "Show fewer metrics" : `Show ${left} more metrics`);
     this.element.hidden = series.length === 0;
     this.#chart.update(series.find(({ name }) => name === this.#open));
   }
@@ -117,7 +117,7 @@ function make(name: string, act: () => void): Sparkline {
   const value = element("span", "value");
   const button = element("button", "curve", element("span", "name", name), spark, " ", value);
   button.type = "button";
-  button.title = `${name}: show larger`;
+  button.title = `${name}: show as a chart`;
   button.addEventListener("click", act);
   return { button, value, path };
 }

@@ -21,7 +21,7 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
   const show = element("button", "show", element("span", "label", "Show"));
   const close = element("button", "close", icon("cross"));
   for (const button of [show, close]) button.type = "button";
-  close.title = "Hide this";
+  close.title = "Hide the first error";
   close.setAttribute("aria-label", "Hide the first error");
   const card = element(
     "div",
@@ -62,6 +62,6 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
 
 function words({ seq, lines, repeats, errors }: FirstError): string {
   const times = repeats > 1 ? [`${thousands(repeats)} times`] : [];
-  const others = errors > lines * repeats ? [`${thousands(errors)} error lines in all`] : [];
+  const others = errors > lines * repeats ? [`${thousands(errors)} error lines in total`] : [];
   return [`line ${thousands(seq)}`, ...times, ...others].join(" · ");
 }

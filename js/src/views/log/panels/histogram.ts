@@ -61,7 +61,7 @@ class HistogramPlot {
   constructor(options: HistogramOptions) {
     this.#options = options;
     this.#clear.type = "button";
-    this.#clear.title = "All times: clear the selection (Escape)";
+    this.#clear.title = "Clear the time selection (Escape)";
     this.#clear.setAttribute("aria-label", this.#clear.title);
     this.#clear.addEventListener("click", () => this.#select(undefined));
     const foot = element("div", "axis", this.#start, this.#said, this.#clear, this.#end);
