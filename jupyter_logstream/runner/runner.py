@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from ..model.records import Record
 from ..model.workload import State, Status, WorkloadSpec
 from ..store.disk.folder import Folder, boot_id
-from ..store.disk.writer import OUTPUT, LogWriter
+from ..store.disk.layout import OUTPUT
+from ..store.disk.writer import LogWriter
 from ..text.masking import SECRET_NAMES, Masker, secret_values
 from ..wire.runner_socket import Connection, answer
 from .child import CannotStart, Child, start

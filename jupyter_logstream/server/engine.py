@@ -20,8 +20,7 @@ from ..model.spec import SpecError
 from ..model.workload import EXTERNAL, FINAL, IdSource, State, Status, Workload, WorkloadSpec, environment
 from ..store.disk.file_store import FileStore
 from ..store.disk.folder import Folder
-from ..store.disk.layout import BadIndex
-from ..store.protocol import NotWriter, StreamEnded, UnknownStream
+from ..store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream
 from .retention import Limits, outdated
 
 __all__ = [

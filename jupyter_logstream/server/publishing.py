@@ -16,7 +16,8 @@ from weakref import WeakValueDictionary
 from ..model.records import LEVELS, Record, level_code
 from ..model.spec import SpecError
 from ..model.workload import EXTERNAL, State
-from ..store.protocol import Store, StreamEnded
+from ..store.errors import StreamEnded
+from ..store.protocol import Store
 from ..text.levels import guess_level
 from ..text.lines import LONGEST_TEXT
 from ..text.masking import Masker

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..model.workload import Workload
-from ..store.disk.layout import BadIndex
-from ..store.protocol import Store, UnknownStream
+from ..store.errors import BadIndex, UnknownStream
+from ..store.protocol import Store
 from .engine import Engine, UnknownWorkload
 
 MOST_GONE = 1000

@@ -1,51 +1,138 @@
-"""A store in memory: the readable reference, and the one for tests. Server side; gone with its process."""
+"""In-memory store: the reference implementation, and the store of the server's own log. Server. Not persistent."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from json import dumps
 
 from ..model.records import LEVELS, SOURCES, Record, level_code
 from ..text.step_markers import MOST, Timeline
-from .disk.batch import Batch, Messages, Tally
-from .disk.layout import STEP_BEGIN, STEP_END, level_of, mark_of
-from .protocol import StreamEnded, UnknownStream
+from .errors import StreamEnded, UnknownStream
+from .protocol import Messages, Partial, Tally
 
 
 @dataclass(slots=True)
 class _Stream:
     records: list[Record] = field(default_factory=list)
-    first: int = 1  # seq of the oldest that is kept
-    marks: list[int] = field(default_factory=list)
-    steps: list[str] = field(default_factory=list)
+    first: int = 1  # seq of the oldest retained record
+    step_changes: set[int] = field(default_factory=set)  # seqs at which a step begins or ends
+    steps: dict[str, str] = field(default_factory=dict)  # names, in the order of their first record
     timeline: Timeline[str] = field(default_factory=Timeline)
     closed: bool = False
 
+    @property
+    def end(self) -> int:
+        return self.first + len(self.records) - 1
+
     def add(self, record: Record) -> None:
-        """Keep a record; a step begins and ends where another one is named (the system's own records end none)."""
-        step, flags = self._known(record.step), int(record.part)
+        """Append a record; a step begins or ends where another one is named (a system record ends none)."""
+        step = self._known(record.step)
         if step != self.timeline.open and (step is not None or record.source != "system"):
-            flags |= STEP_END if step is None else STEP_BEGIN
+            self.step_changes.add(self.end + 1)
             self.timeline.end(record.ts) if step is None else self.timeline.begin(step, record.ts)
-        number = 0 if step is None else self.steps.index(step) + 1
-        source, level = SOURCES.index(record.source), level_code(record.level)
-        self.marks.append(mark_of(source=source, level=level, flags=flags, step=number))
-        self.records.append(replace(record, seq=self.first + len(self.records), step=step))
+        level, ts = LEVELS[level_code(record.level)], round(record.ts * 1000) / 1000
+        self.records.append(replace(record, seq=self.end + 1, ts=ts, level=level, step=step))
+
+    def retain(self, count: int) -> None:
+        """Remove all but the newest `count` records."""
+        self.first += len(self.records) - count
+        del self.records[:-count]
+        self.step_changes = {seq for seq in self.step_changes if seq >= self.first}
+
+    def tally(self) -> Tally:
+        """The totals of the retained records."""
+        size = sum(len(record.message.encode()) + 1 for record in self.records)
+        levels = Counter(record.level for record in self.records)
+        return Tally(len(self.records), size, levels, 0, self.timeline.steps(self.steps))
 
     def _known(self, step: str | None) -> str | None:
-        """The step, unless there are as many already as there may be."""
+        """The step; None if it is new and the stream has the maximum number of steps already."""
         if step is not None and step not in self.steps:
             if len(self.steps) >= MOST:
                 return None
-            self.steps.append(step)
+            self.steps[step] = step
         return step
 
 
-class MemoryStore:
-    """Streams as lists of records. See `Store` for what each call promises.
+@dataclass(frozen=True, slots=True)
+class MemoryBatch:
+    """A batch of a stream in memory. See `Batch` for each member."""
 
-    `keep`: about how many records of a stream are kept (None: all); then its oldest ones go, a tenth at a time.
+    found: Sequence[Record]
+    first: int
+    end: int
+    closed: bool
+    stream: _Stream
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @property
+    def seqs(self) -> Sequence[int]:
+        return [record.seq for record in self.found]
+
+    @property
+    def times(self) -> Sequence[int]:
+        return [round(record.ts * 1000) for record in self.found]
+
+    @property
+    def levels(self) -> bytes:
+        return bytes(level_code(record.level) for record in self.found)
+
+    @property
+    def sources(self) -> bytes:
+        return bytes(SOURCES.index(record.source) for record in self.found)
+
+    @property
+    def last(self) -> int:
+        return self.found[-1].seq if self.found else 0
+
+    @property
+    def messages(self) -> list[str]:
+        return [record.message for record in self.found]
+
+    @property
+    def changes_steps(self) -> bool:
+        return any(record.seq in self.stream.step_changes for record in self.found)
+
+    def loaded(self) -> Messages:
+        fields = {i: record.fields for i, record in enumerate(self.found) if record.fields is not None}
+        return self.messages, fields
+
+    def matching(self, levels: AbstractSet[int], source: int | None, step: str | None) -> list[int]:
+        names, origin = {LEVELS[code] for code in levels}, None if source is None else SOURCES[source]
+        return [
+            i
+            for i, record in enumerate(self.found)
+            if record.level in names and origin in (None, record.source) and step in (None, record.step)
+        ]
+
+    def holding(self, text: str, *, fold: bool) -> list[int] | None:  # noqa: ARG002 - texts are at hand
+        return None
+
+    def pick(self, positions: Sequence[int]) -> MemoryBatch:
+        return replace(self, found=[self.found[i] for i in positions])
+
+    def records(self) -> list[Record]:
+        return list(self.found)
+
+    def encode(self) -> bytes:
+        return ",".join(dumps(r.to_json(), ensure_ascii=False, separators=(",", ":")) for r in self.found).encode()
+
+    def tally(self) -> Tally:
+        return self.stream.tally()
+
+    def partials(self) -> list[Partial]:
+        return []
+
+
+class MemoryStore:
+    """Streams as lists of records. See `Store` for the contract of each method.
+
+    `keep`: number of records retained per stream (None: all). Beyond 110 % of it the oldest records are removed.
     """
 
     def __init__(self, *, keep: int | None = None) -> None:
@@ -54,42 +141,23 @@ class MemoryStore:
         self._wakes: dict[str, list[Callable[[], None]]] = {}
 
     def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
-        kept = self._streams.setdefault(stream, _Stream())
-        if kept.closed:
+        log = self._streams.setdefault(stream, _Stream())
+        if log.closed:
             raise StreamEnded(f"the stream {stream} was ended")
         for record in records:
-            kept.add(record)
-        kept.closed = end
-        last = kept.first + len(kept.records) - 1
-        if self._keep is not None and len(kept.records) > self._keep + self._keep // 10:
-            kept.first = last + 1 - self._keep
-            del kept.records[: -self._keep], kept.marks[: -self._keep]
+            log.add(record)
+        log.closed = end
+        if self._keep is not None and len(log.records) > self._keep + self._keep // 10:
+            log.retain(self._keep)
         self._wake(stream)
-        return last
+        return log.end
 
-    def read(self, stream: str, after: int, limit: int) -> Batch:
+    def read(self, stream: str, after: int, limit: int) -> MemoryBatch:
         if stream not in self._streams:
             raise UnknownStream(stream)
-        kept = self._streams[stream]
-        after = max(after, kept.first - 1)
-        found = kept.records[after + 1 - kept.first : after + 1 - kept.first + limit]
-
-        def load(batch: Batch) -> Messages:
-            chosen = [found[seq - 1 - after] for seq in batch.seqs]
-            return [r.message for r in chosen], {i: r.fields for i, r in enumerate(chosen) if r.fields is not None}
-
-        return Batch(
-            seqs=range(after + 1, after + 1 + len(found)),
-            times=[round(r.ts * 1000) for r in found],
-            marks=kept.marks[after + 1 - kept.first : after + 1 - kept.first + limit],
-            load=load,
-            steps=kept.steps,
-            first=kept.first,
-            end=kept.first + len(kept.records) - 1,
-            closed=kept.closed,
-            tally=lambda: _tally(kept),
-            partials=list,
-        )
+        log = self._streams[stream]
+        start = max(after + 1, log.first) - log.first
+        return MemoryBatch(log.records[start : start + limit], log.first, log.end, log.closed, log)
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
         wakes = self._wakes.setdefault(stream, [])
@@ -103,9 +171,3 @@ class MemoryStore:
     def _wake(self, stream: str) -> None:
         for wake in list(self._wakes.get(stream, ())):
             wake()
-
-
-def _tally(kept: _Stream) -> Tally:
-    size = sum(len(r.message.encode()) + 1 for r in kept.records)
-    levels = Counter(LEVELS[level_of(mark)] for mark in kept.marks)
-    return Tally(len(kept.records), size, levels, 0, kept.timeline.steps({step: step for step in kept.steps}))

@@ -1,109 +1,162 @@
-"""The store: streams of records, read with a cursor. Server side (and the runner, which only writes).
+"""The store protocol: append-only streams of records, read with a cursor. Server and runner.
 
-`Store` is what every store promises, in four methods; all else is a function over them. History and live are one
-operation - "after 16" - so there is no seam between them, and no queue per reader. This package must not know HTTP,
-workloads' states or who runs them.
+`Store` has four methods; every query is a function over them. History and live records are the same operation ("after
+16"), so there is no seam between them and no queue per reader.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from ..model.records import Record
-from .disk.batch import Batch
+from ..text.step_markers import Step
 
-if TYPE_CHECKING:
-    from .broker import LogBroker
-    from .disk.file_store import FileStore
-    from .memory import MemoryStore
-
-__all__ = [
-    "Batch",
-    "FileStore",
-    "LogBroker",
-    "MemoryStore",
-    "NotWriter",
-    "Store",
-    "StreamEnded",
-    "UnknownStream",
-    "follow",
-]
-
-_HOMES = {"FileStore": "file", "LogBroker": "broker", "MemoryStore": "memory"}
+Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
+"""The texts of a batch, and the fields of the records that have some, by position."""
 
 
-def __getattr__(name: str) -> Any:
-    """The stores, when they are asked for: the runner comes through here and needs none of them."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - as above
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Totals of a whole log: lines, bytes of output, lines by level (only levels that occur), masked secrets, steps."""
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    lines: int = 0
+    bytes: int = 0
+    levels: Mapping[str, int] = field(default_factory=dict)
+    masked: int = 0
+    steps: tuple[Step, ...] = ()
 
-
-class UnknownStream(KeyError):
-    """No such stream, or it was dropped."""
-
-    def __str__(self) -> str:
-        return f"there is no stream {self.args[0]}"
-
-
-class StreamEnded(ValueError):
-    """The stream was ended: nothing can be appended."""
+    def summary(self) -> dict[str, Any]:
+        """The totals by name, as a workload reports them and its final status stores them."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
-class NotWriter(ValueError):
-    """Somebody else writes this stream: every stream has one writer, always."""
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """An unfinished line: its source, its text so far, and whether carriage returns rewrite it."""
+
+    source: str
+    message: str
+    rewritten: bool
+
+
+class Batch(Protocol):
+    """Records of one stream in columns, read at one moment. Immutable; texts are loaded on first use.
+
+    A reader that needs no texts (a filter by level, a histogram) therefore reads only the index.
+    """
+
+    @property
+    def seqs(self) -> Sequence[int]:
+        """Sequence numbers, ascending."""
+        ...
+
+    @property
+    def times(self) -> Sequence[int]:
+        """Unix time of each record in microseconds."""
+        ...
+
+    @property
+    def levels(self) -> bytes:
+        """Level code of each record (an index into LEVELS)."""
+        ...
+
+    @property
+    def sources(self) -> bytes:
+        """Source code of each record (an index into SOURCES)."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """The oldest retained seq of the stream."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """The newest seq of the stream; 0 if it has none."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream was ended: nothing follows `end`."""
+        ...
+
+    @property
+    def last(self) -> int:
+        """The seq of the last record in this batch; 0 if it is empty."""
+        ...
+
+    @property
+    def messages(self) -> list[str]:
+        """The texts. Raises as `loaded` does."""
+        ...
+
+    @property
+    def changes_steps(self) -> bool:
+        """Whether a step begins or ends in this batch."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def loaded(self) -> Messages:
+        """Texts and fields. Raises FileNotFoundError (retention removed them), BadIndex, Unreadable."""
+        ...
+
+    def matching(self, levels: AbstractSet[int], source: int | None, step: str | None) -> list[int]:
+        """Positions of the records with one of these level codes, this source code and this step (None: any)."""
+        ...
+
+    def holding(self, text: str, *, fold: bool) -> list[int] | None:
+        """Positions whose text contains `text` (`fold`: ignoring case) without loading texts; None: cannot tell."""
+        ...
+
+    def pick(self, positions: Sequence[int]) -> Batch:
+        """The batch with only the records at these positions."""
+        ...
+
+    def records(self) -> list[Record]:
+        """The records as values. Raises as `loaded` does."""
+        ...
+
+    def encode(self) -> bytes:
+        """The records as items of a JSON array, without its brackets. Cached. Raises as `loaded` does."""
+        ...
+
+    def tally(self) -> Tally:
+        """Totals of the whole stream at the time of this call."""
+        ...
+
+    def partials(self) -> list[Partial]:
+        """The unfinished lines behind the last record."""
+        ...
 
 
 class Store(Protocol):
-    """Where streams are kept. Every method may be called from the event loop: none waits for anybody but the disk."""
+    """Streams of records by id. Every method can be called in the event loop: it waits for nothing but the disk."""
 
     def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
-        """Append records (their `seq` is given here); return the last seq. Makes the stream if it is new.
+        """Append records, numbering them, and return the last seq. Creates the stream if it is new.
 
-        `end`: nothing will follow. Raises StreamEnded, NotWriter, OSError (nothing appended then).
+        `end`: nothing will follow. Raises StreamEnded, NotWriter, OSError (nothing was appended).
         """
         ...
 
     def read(self, stream: str, after: int, limit: int) -> Batch:
-        """At most `limit` records after the cursor, and what is known of the stream's ends.
+        """At most `limit` records after the cursor `after`, and the current ends of the stream.
 
-        A batch may stop short of `limit` (bytes are bounded too); it is empty only when there is nothing after `after`.
-        One of more than a few thousand records reads its texts when they are asked for, and raises FileNotFoundError
-        then if retention was quicker (`query.matches` takes care of it). Raises UnknownStream.
+        A batch is bounded in bytes too, so it can hold fewer than `limit` records; it is empty only if nothing follows
+        `after`. A batch of more than a few thousand records loads its texts on first use, which raises
+        FileNotFoundError if retention removed them in between (`filters.matches` handles that). Raises UnknownStream,
+        BadIndex, Unreadable.
         """
         ...
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `wake` in the event loop after every change (now and then without one); returns what ends that."""
+        """Call `wake` in the event loop after every change (spurious calls are possible). Returns the unsubscriber."""
         ...
 
     def drop(self, stream: str) -> None:
-        """Forget the stream and its bytes. What is open goes on being read; later reads raise UnknownStream."""
+        """Delete the stream and its bytes. Open downloads continue; later reads raise UnknownStream."""
         ...
-
-
-async def follow(store: Store, stream: str, after: int = 0, limit: int = 2000) -> AsyncIterator[Batch]:
-    """All that is and all that will be after the cursor, until the stream ends or is dropped."""
-    import asyncio  # noqa: PLC0415 - the runner comes through here and must not pay for it
-
-    changed = asyncio.Event()
-    unwatch = store.watch(stream, changed.set)
-    try:
-        while True:
-            changed.clear()  # before the read: what comes after it wakes us again
-            try:
-                batch = store.read(stream, after, limit)
-            except UnknownStream:
-                return
-            if len(batch):
-                after = batch.last
-                yield batch
-            elif batch.closed:
-                return
-            else:
-                await changed.wait()
-    finally:
-        unwatch()

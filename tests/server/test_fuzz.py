@@ -22,9 +22,8 @@ from jupyter_logstream.model.records import LEVELS, Record
 from jupyter_logstream.model.spec import SpecError, check_spec
 from jupyter_logstream.server.http.body import BadJson, parse_json
 from jupyter_logstream.server.publishing import check_items
-from jupyter_logstream.store.disk.layout import BadIndex
 from jupyter_logstream.store.disk.writer import LogWriter
-from jupyter_logstream.store.protocol import UnknownStream
+from jupyter_logstream.store.errors import BadIndex, UnknownStream
 from jupyter_logstream.text.lines import LONGEST_TEXT, Splitter, clean
 from jupyter_logstream.text.terminal import as_html, plain_text
 from jupyter_logstream.wire.sse import Decoder, encode

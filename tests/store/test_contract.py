@@ -10,12 +10,12 @@ import pytest
 from support.waiting import PATIENCE, eventually
 
 from jupyter_logstream.model.records import LEVELS, Record
-from jupyter_logstream.store.broker import LogBroker
 from jupyter_logstream.store.disk import file_store as file
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.watch import Poller
+from jupyter_logstream.store.errors import StreamEnded, UnknownStream
 from jupyter_logstream.store.memory import MemoryStore
-from jupyter_logstream.store.protocol import Store, StreamEnded, UnknownStream, follow
+from jupyter_logstream.store.protocol import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +131,7 @@ def test_steps_begin_and_end_where_records_name_another_one(store: Store) -> Non
         ("b", "succeeded", 4.0, 5.0),
     ]
     assert [r.step for r in read_all(store, "s")] == [step for step, _ in named]
-    assert [store.read("s", after, 1).turns for after in range(5)] == [True, False, True, True, True]
+    assert [store.read("s", after, 1).changes_steps for after in range(5)] == [True, False, True, True, True]
 
 
 def test_records_of_more_steps_than_there_may_be_carry_none(store: Store) -> None:
@@ -212,7 +212,25 @@ async def test_leaving_ends_one_watch_only(store: Store) -> None:
 
 
 async def collect(store: Store, stream: str, after: int = 0, limit: int = 2000) -> list[int]:
-    return [int(r.message) async for batch in follow(store, stream, after, limit) for r in batch.records()]
+    """Follow a stream to its end as every reader does: watch, read, wait for a change."""
+    found: list[int] = []
+    changed = asyncio.Event()
+    unwatch = store.watch(stream, changed.set)
+    while True:
+        changed.clear()  # before the read, so that a record appended after it wakes this reader again
+        try:
+            batch = store.read(stream, after, limit)
+        except UnknownStream:
+            break
+        if len(batch):
+            after = batch.last
+            found += [int(record.message) for record in batch.records()]
+        elif batch.closed:
+            break
+        else:
+            await changed.wait()
+    unwatch()
+    return found
 
 
 async def test_following_gives_all_that_was_and_all_that_comes_once_and_in_order(store: Store) -> None:
@@ -244,58 +262,10 @@ async def test_following_ends_when_the_stream_is_dropped(store: Store) -> None:
     assert await asyncio.wait_for(reader, PATIENCE) == [1]
 
 
-# --- the broker -------------------------------------------------------------------------------------------------------
-
-
-async def subscribed(broker: LogBroker, stream: str, **given: Any) -> list[str]:
-    return [r.message async for r in broker.subscribe(stream, **given)]
-
-
-async def test_a_line_published_reaches_every_subscriber_by_its_cursor(store: Store) -> None:
-    broker = LogBroker(store)
-    for i in range(1, 6):
-        assert broker.publish("s", f"line {i}\n") == i
-    readers = [
-        asyncio.ensure_future(subscribed(broker, "s", **given))
-        for given in ({}, {"after": 4}, {"tail": 2}, {"tail": 0}, {"tail": 99}, {"after": 1, "tail": 1})
-    ]
-    await asyncio.sleep(0.05)
-    broker.publish("s", "line 6")
-    broker.close("s")
-    got = await asyncio.wait_for(asyncio.gather(*readers), PATIENCE)
-    expected = [f"line {i}" for i in range(1, 7)]
-    assert got == [expected, expected[4:], expected[3:], expected[5:], expected, expected[1:]]
-
-
-async def test_a_subscriber_may_come_before_the_first_line(store: Store) -> None:
-    broker = LogBroker(store)
-    reader = asyncio.ensure_future(subscribed(broker, "new"))
-    await asyncio.sleep(0.05)
-    broker.publish("new", "INFO here")
-    broker.close("new")
-    assert await asyncio.wait_for(reader, PATIENCE) == ["INFO here"]
-    assert [r.level for r in read_all(store, "new")] == ["info"]
-
-
-async def test_a_slow_reader_holds_up_nobody_and_misses_nothing(store: Store) -> None:
-    broker = LogBroker(store)
-    broker.publish("s", "0")
-    slow = broker.subscribe("s")
-    assert (await anext(slow)).message == "0"
-    quick = asyncio.ensure_future(subscribed(broker, "s"))
-    for i in range(1, 3000):
-        broker.publish("s", str(i))
-    broker.close("s")
-    assert len(await asyncio.wait_for(quick, PATIENCE)) == 3000  # though the slow one has read one line
-    assert [r.message async for r in slow] == [str(i) for i in range(1, 3000)]
-
-
-async def test_a_subscriber_that_leaves_is_no_longer_watched(store: Store) -> None:
-    broker = LogBroker(store)
-    broker.publish("s", "a")
-    reader = broker.subscribe("s")
-    await anext(reader)
-    await reader.aclose()
+async def test_an_unsubscribed_watcher_leaves_nothing_behind(store: Store) -> None:
+    store.append("s", lines("a"))
+    unwatch = store.watch("s", lambda: None)
+    unwatch()
     await eventually(lambda: not watched(store))
 
 
@@ -304,11 +274,3 @@ def watched(store: Store) -> int:
         return len(store._watcher._tasks)
     wakes = store._wakes if isinstance(store, MemoryStore) else store._watcher._wakes  # type: ignore[union-attr]
     return sum(map(len, wakes.values()))
-
-
-async def test_a_broker_needs_no_store_of_its_own_and_may_be_closed_twice() -> None:
-    broker = LogBroker()
-    broker.publish("a", "one")
-    broker.close("a")
-    broker.close("a")
-    assert [record.message async for record in broker.subscribe("a")] == ["one"]

@@ -18,8 +18,7 @@ from tornado.web import HTTPError
 
 from ...model.spec import SpecError
 from ...store.disk.file_store import FileStore
-from ...store.disk.layout import BadIndex, Unreadable
-from ...store.protocol import NotWriter, StreamEnded, UnknownStream
+from ...store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
 from ...store.queries.filters import BadPattern, SlowPattern
 from ..engine import CannotReach, CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from ..publishing import AheadOfEnd, NotExternal, Publisher

@@ -13,8 +13,7 @@ from typing import Any
 
 from tornado.iostream import StreamClosedError
 
-from ...store.disk.layout import BadIndex
-from ...store.protocol import NotWriter, UnknownStream
+from ...store.errors import BadIndex, NotWriter, UnknownStream
 from ...store.queries.filters import SlowPattern
 from ...wire.sse import encode_json
 from ..engine import UnknownWorkload

@@ -11,10 +11,9 @@ from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from ...model.workload import ID
-from ...store.disk.batch import Batch
 from ...store.disk.download import Download
-from ...store.disk.layout import Unreadable
-from ...store.protocol import UnknownStream
+from ...store.errors import UnknownStream, Unreadable
+from ...store.protocol import Batch
 from ...store.queries.filters import page
 from ...wire.sse import encode, encode_json
 from ..engine import UnknownWorkload
@@ -113,7 +112,7 @@ class RecordsHandler(LogStreamHandler):
         self.set_header("Cache-Control", "no-store")
         self.finish(
             b'{"records":[%s],"total":%d,"next":%s,"state":"%s"}'
-            % (found.batch.encode(), found.total, following, state.encode())
+            % (found.encode(), found.total, following, state.encode())
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...store.disk.layout import BadIndex, Unreadable
+from ...store.errors import BadIndex, Unreadable
 from ...store.protocol import Batch, Store
 from ...store.queries.filters import Filter, behind_unreadable, count, matches, tail_cursor
 from ..engine import Engine
@@ -153,7 +153,7 @@ class LogSubscription:
 
     def _skip_unreadable(self, now: float, error: BadIndex) -> list[Frame]:
         """What cannot be read, however often it is tried, is a gap; what lies before and behind it is told."""
-        passes = isinstance(error, Unreadable) and error.passes
+        passes = isinstance(error, Unreadable) and error.is_temporary
         if self._most > 1 and not passes:  # what comes before it can be
             self._most, self._due = self._most // 2, now
             return []
@@ -187,7 +187,8 @@ class LogSubscription:
     def _packed(self, batch: Batch, upto: int) -> list[Frame]:
         body = batch.encode()
         if len(body) > LARGEST_FRAME and len(batch) > 1:
-            front, back = batch.halves()
+            middle = len(batch) // 2
+            front, back = batch.pick(range(middle)), batch.pick(range(middle, len(batch)))
             return self._packed(front, front.last) + self._packed(back, upto)
         self._sent += len(batch)
         meta = {"total_count": self._total, "displayed_count": self._sent, "has_more": self._older}
@@ -245,7 +246,7 @@ class WorkloadSubscription(LogSubscription):
     def _records(self, batch: Batch) -> list[Frame]:
         for line in self._lines.values():  # the next one begins; but not more than ten updates a second
             line.seen, line.shown = None, None
-        turned = self._changed() if batch.turns else []
+        turned = self._changed() if batch.changes_steps else []
         return turned + super()._records(batch)
 
     def _writing(self, batch: Batch, now: float) -> list[Frame]:

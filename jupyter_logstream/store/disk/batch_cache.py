@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-from .batch import Batch
+from .batch import DiskBatch
 
 MOST = 8
 """Batches kept, of about BATCH_BYTES each, and their texts."""
@@ -19,10 +19,10 @@ class Recent:
     """Batches by stream and the cursor that they follow. Any thread."""
 
     def __init__(self) -> None:
-        self._batches: OrderedDict[tuple[str, int], tuple[bool, Batch]] = OrderedDict()
+        self._batches: OrderedDict[tuple[str, int], tuple[bool, DiskBatch]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, stream: str, after: int, limit: int, end: int) -> Batch | None:
+    def get(self, stream: str, after: int, limit: int, end: int) -> DiskBatch | None:
         """What reading at most `limit` records behind `after` of a stream that ends at `end` would give."""
         with self._lock:
             full, batch = self._batches.get((stream, after), (False, None))
@@ -33,7 +33,7 @@ class Recent:
             self._batches.move_to_end((stream, after))
             return batch
 
-    def add(self, stream: str, after: int, limit: int, batch: Batch) -> None:
+    def add(self, stream: str, after: int, limit: int, batch: DiskBatch) -> None:
         """Keep what was just read with `limit`."""
         full = len(batch) < limit and batch.last < batch.end  # no more bytes would have fitted
         with self._lock:

@@ -11,9 +11,9 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import BadIndex
 from .folder import OPEN
-from .layout import ENTRY, INDEX_SEGMENT, SEGMENT, BadIndex, file_of, segment_path, segments, unpack
-from .writer import OUTPUT
+from .layout import ENTRY, INDEX_SEGMENT, OUTPUT, SEGMENT, file_of, segment_path, segments, unpack
 
 _ENTRIES_AT_ONCE = 1 << 16
 Span = tuple[str, int, int]  # source, from, to

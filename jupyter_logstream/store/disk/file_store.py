@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ...model.records import Record
-from ..protocol import NotWriter, StreamEnded, UnknownStream
-from .batch import Batch
+from ..errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
+from .batch import DiskBatch
 from .batch_cache import Recent
 from .folder import Folder, open_lock, replace_file, try_lock
-from .layout import LAYOUT, BadIndex, Unreadable
+from .layout import LAYOUT
 from .reader import BATCH_BYTES, LogReader
 from .watch import Inotify, Poller, watcher
 from .writer import LogWriter
@@ -73,7 +73,7 @@ class FileStore:
             self.finish(stream)
         return last
 
-    def read(self, stream: str, after: int, limit: int) -> Batch:
+    def read(self, stream: str, after: int, limit: int) -> DiskBatch:
         for attempt in range(_TRIES):
             try:
                 return self._read(stream, after, limit)
@@ -177,7 +177,7 @@ class FileStore:
                 shutil.rmtree(entry.path, ignore_errors=True)
         return lock
 
-    def _read(self, stream: str, after: int, limit: int) -> Batch:
+    def _read(self, stream: str, after: int, limit: int) -> DiskBatch:
         reader = self._readers.get(stream)
         if reader is None:
             path = self._streams / stream

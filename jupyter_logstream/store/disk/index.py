@@ -12,7 +12,7 @@ from array import array
 from pathlib import Path
 
 from .folder import OPEN
-from .layout import ENTRY, INDEX_SEGMENT, BadIndex, Damaged, check_header, header, pack, segment_path, segments, unpack
+from .layout import ENTRY, INDEX_SEGMENT, Damaged, check_header, header, pack, segment_path, segments, unpack
 from .segments import OpenSegment
 
 
@@ -175,6 +175,3 @@ class IndexWriter(Index):
         if os.write(fd, head) < len(head):  # the last bytes that the disk had
             os.ftruncate(fd, 0)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-__all__ = ["BadIndex", "Index", "IndexWriter"]

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from ...model.records import SOURCES
 from ...text.lines import CR, OPEN, PART
+from ..errors import BadIndex
 
 LAYOUT = 1
 """The layout's version, in every index header and beside the store; a store of another version is refused."""
@@ -34,7 +35,8 @@ LAYOUT = 1
 SEGMENT = 64 * 1024 * 1024
 INDEX_SEGMENT = 1 << 20
 ENTRY = 32
-FILES = ("stdout", "stderr", "notes")
+OUTPUT = ("stdout", "stderr")
+FILES = (*OUTPUT, "notes")
 
 STEP_BITS = 0xFFFF
 SOURCE_SHIFT, LEVEL_SHIFT, FLAG_SHIFT = 16, 24, 32
@@ -54,20 +56,6 @@ _SYSTEM = SOURCES.index("system")
 
 _HEADER = struct.Struct("<8sHHI8sQ")
 _MAGIC = b"JLSINDEX"
-
-
-class BadIndex(ValueError):
-    """An index is not what its header says, or does not fit its log."""
-
-
-class Unreadable(BadIndex):
-    """A log's files cannot be read: an I/O error, no descriptor left, something else in their place."""
-
-    @property
-    def passes(self) -> bool:
-        """Whether it is the system's want, not the log's: it can be read again when there is room."""
-        cause = self.__cause__
-        return isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class Damaged(OSError):

@@ -19,17 +19,19 @@ from typing import Any
 
 from ...model.records import LEVELS, SOURCES
 from ...text.lines import CR, LONGEST_TEXT, OPEN, PART, clean, final_text
-from ..queries.search import holding
-from .batch import Batch, Messages, Partial, Tally, uniform
+from ..errors import BadIndex, Unreadable
+from ..protocol import Messages, Partial, Tally
+from .batch import DiskBatch, distinct, uniform
 from .batch_cache import Recent
-from .index import BadIndex, Index
+from .byte_search import holding
+from .index import Index
 from .layout import (
     FILES,
     FLAG_SHIFT,
     LOST,
+    OUTPUT,
     SEGMENT,
     STEP_BITS,
-    Unreadable,
     extent,
     file_of,
     level_of,
@@ -40,7 +42,6 @@ from .layout import (
 from .running_totals import Count
 from .segments import read_range, unreadable
 from .sidecars import Kept, Steps, read_masked
-from .writer import OUTPUT
 
 BATCH_BYTES = 256 * 1024
 """About how many bytes a batch holds at most, as JSON (one record may be longer)."""
@@ -68,7 +69,7 @@ class LogReader:
         self._counted = 0
         self._count = Count()
 
-    def read(self, after: int, limit: int, budget: int = BATCH_BYTES) -> Batch:
+    def read(self, after: int, limit: int, budget: int = BATCH_BYTES) -> DiskBatch:
         """At most `limit` records after `after`, of about `budget` bytes. FileNotFoundError: the log is gone."""
         closed = (self._folder / "end").exists()  # before the count: nothing comes between
         end = self._index.count()
@@ -81,10 +82,10 @@ class LogReader:
                 return known.seen_at(first, end, closed=closed)
         words = self._index.read(after, min(limit, end - after)) if after < end and limit > 0 else array("Q")
         fit = _within(words, budget)
-        batch = Batch(
+        batch = DiskBatch(
             seqs=range(after + 1, after + 1 + fit),
             times=words[1 : 4 * fit : 4],
-            marks=words[3 : 4 * fit : 4],
+            metas=words[3 : 4 * fit : 4],
             load=self._load,
             steps=Steps(self._folder).names if self._have_steps(words[3::4]) else (),
             first=first,
@@ -102,19 +103,19 @@ class LogReader:
 
     def _have_steps(self, marks: array[int]) -> bool:
         """Whether any mark names a step. BadIndex where one names a level or source that there is not."""
-        kinds = marks[:1] if uniform(marks) else set(marks)
+        kinds = distinct(marks)
         if any(level_of(mark) >= len(LEVELS) or source_of(mark) >= len(SOURCES) for mark in kinds):
             raise BadIndex(f"the index of {self._folder.name} names a level or source that there is not")
         return any(mark & STEP_BITS for mark in kinds)
 
     # --- texts --------------------------------------------------------------------------------------------------------
 
-    def _load(self, batch: Batch) -> Messages:
+    def _load(self, batch: DiskBatch) -> Messages:
         """The texts of a batch: source by source, since the lines of one source adjoin each other."""
         fields: dict[int, Mapping[str, Any]] = {}
-        if batch.marks and uniform(batch.marks):
-            return self._texts(file_of(batch.marks[0]), batch, range(len(batch)), fields), fields
-        names = [file_of(mark) for mark in batch.marks]
+        if batch.metas and uniform(batch.metas):
+            return self._texts(file_of(batch.metas[0]), batch, range(len(batch)), fields), fields
+        names = [file_of(mark) for mark in batch.metas]
         messages = [""] * len(batch)
         for name in set(names):
             positions = [i for i, other in enumerate(names) if other == name]
@@ -123,18 +124,18 @@ class LogReader:
         return messages, fields
 
     def _texts(
-        self, name: str, batch: Batch, positions: Sequence[int], fields: dict[int, Mapping[str, Any]]
+        self, name: str, batch: DiskBatch, positions: Sequence[int], fields: dict[int, Mapping[str, Any]]
     ) -> list[str]:
         every = len(positions) == len(batch)
         lines = _Lines(
             batch.offsets if every else [batch.offsets[i] for i in positions],
             batch.sizes if every else [batch.sizes[i] for i in positions],
-            batch.marks if every else [batch.marks[i] for i in positions],
+            batch.metas if every else [batch.metas[i] for i in positions],
         )
         try:
             return self._texts_of(name, batch, positions, lines, fields)
         except Unreadable as error:
-            if error.passes:
+            if error.is_temporary:
                 raise
         lines = self._without_unreadable(name, batch, positions, lines)
         texts = self._texts_of(name, batch, positions, lines, fields)
@@ -142,7 +143,7 @@ class LogReader:
             texts[i], fields[positions[i]] = texts[i].replace("lost", "unreadable", 1), UNREADABLE_FIELDS
         return texts
 
-    def _without_unreadable(self, name: str, batch: Batch, positions: Sequence[int], lines: _Lines) -> _Lines:
+    def _without_unreadable(self, name: str, batch: DiskBatch, positions: Sequence[int], lines: _Lines) -> _Lines:
         """The lines, of which those that the disk does not give back are the system's, in the batch as well."""
         blocks = unreadable(self._folder, name, lines.start, lines.end)
         bad = [
@@ -150,15 +151,15 @@ class LogReader:
             for i, (offset, size) in enumerate(zip(lines.offsets, lines.sizes, strict=True))
             if any(start < offset + (size & 0xFFFFFFFF) and offset < end for start, end in blocks)
         ]
-        marks, told = array("Q", lines.marks), array("Q", batch.marks)
+        marks, told = array("Q", lines.marks), array("Q", batch.metas)
         for i in bad:
             marks[i] = told[positions[i]] = lost(marks[i])
-        batch.marks = told
+        batch.metas = told
         self._recent.forget(self._folder.name)  # the next time the disk may be better
         return replace(lines, marks=marks, unreadable=bad)
 
     def _texts_of(
-        self, name: str, batch: Batch, positions: Sequence[int], lines: _Lines, fields: dict[int, Mapping[str, Any]]
+        self, name: str, batch: DiskBatch, positions: Sequence[int], lines: _Lines, fields: dict[int, Mapping[str, Any]]
     ) -> list[str]:
         neighbours = isinstance(batch.seqs, range)
         if name != "notes" and lines.plain() and lines.unreadable is None:
@@ -307,8 +308,7 @@ class _Lines:
         """Whether they are whole lines without a CR (so length == tail) that adjoin each other."""
         if sum(self.sizes) != (self.end - self.start) * (1 << 32 | 1):
             return False
-        chosen = self.marks[:1] if uniform(self.marks) else set(self.marks)
-        return not any(mark >> FLAG_SHIFT & (PART | CR | OPEN | LOST) for mark in chosen)
+        return not any(mark >> FLAG_SHIFT & (PART | CR | OPEN | LOST) for mark in distinct(self.marks))
 
     def lost(self, name: str) -> Iterator[tuple[int, str]]:
         """Which of them have no bytes any more, and what is said in their place."""

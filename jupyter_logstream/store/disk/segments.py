@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..errors import Unreadable
 from .folder import OPEN
-from .layout import SEGMENT, Damaged, Unreadable, extent, segment_path, segments
+from .layout import SEGMENT, Damaged, extent, segment_path, segments
 
 _LOOK_APART = 0.5  # seconds between two looks whether a path still leads to the file that is being written
 _COPIED_AT_ONCE = 1 << 20
@@ -233,7 +234,7 @@ def unreadable(folder: Path, name: str, start: int, end: int) -> list[tuple[int,
         try:
             read_range(folder, name, start, stop)
         except Unreadable as error:
-            if error.passes:
+            if error.is_temporary:
                 raise
             found.append((start, stop))
         start = stop

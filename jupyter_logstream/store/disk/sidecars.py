@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...text.step_markers import MOST
+from ..errors import BadIndex
 from .folder import OPEN, read_file, read_json, replace_file, write_json
-from .layout import BadIndex
 
 
 class BadKept(BadIndex):

@@ -19,22 +19,23 @@ from typing import TYPE_CHECKING, Any
 
 from ...model.records import SOURCES, Record, level_code
 from ...text.lines import PART, Lines, Splitter
+from ..errors import BadIndex, Unreadable
+from ..protocol import Tally
 from ..repair.damage import kept_by_files, known_lines, mark_lost
 from ..repair.loss_journal import Losses
 from ..repair.verify import proven
-from .batch import Tally
 from .folder import OPEN
-from .index import BadIndex, IndexWriter
+from .index import IndexWriter
 from .layout import (
     ENTRY,
     ESTIMATED,
     FILES,
     NOTE,
+    OUTPUT,
     SEGMENT,
     STEP_BEGIN,
     STEP_END,
     Damaged,
-    Unreadable,
     file_of,
     fill_sizes,
     mark_of,
@@ -45,8 +46,6 @@ from .sidecars import BadKept, Kept, Steps, read_masked, write_masked
 
 if TYPE_CHECKING:
     from .entry_meta import Marks
-
-OUTPUT = ("stdout", "stderr")
 
 
 class LogWriter:

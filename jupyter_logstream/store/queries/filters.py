@@ -1,26 +1,27 @@
-"""Questions to a store beyond "after a cursor": filters, pages of matches, the last N of them. Server side; no HTTP.
+"""Filters over a stream: matches, pages of matches, the last N matches. Server; no HTTP.
 
-All are functions over `Store.read`. By level, source and step a filter reads the index only; with text it reads the
-log. A regular expression has a time limit, since a user's may take for ever.
+All are functions over `Store.read`. A filter by level, source or step reads only the index; one with text reads the
+log. A regular expression has a time limit, because a pattern can take exponential time.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 
 import regex
 
-from ...model.records import LEVELS, SOURCES
-from ..disk.batch import Batch, join
-from ..disk.layout import STEP_BITS, BadIndex, Unreadable, level_of, source_of
-from ..protocol import Store
+from ...model.records import LEVELS, SOURCES, Record
+from ..errors import BadIndex, Unreadable
+from ..protocol import Batch, Store
 
-SCAN = 8192  # records looked at in one read
-_TRIES = 5
-_TIME_LIMIT = 1.0  # seconds for a regular expression over one batch
+SCAN_RECORDS = 8192
+"""Records per read of a filter with text; bounds the memory of a scan."""
+
+_MAX_RETRIES = 5
+_PATTERN_LIMIT_S = 1.0  # for a regular expression over one batch
 
 
 class BadPattern(ValueError):
@@ -33,9 +34,9 @@ class SlowPattern(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which records match. None: all do. `level`: that and above, without unknown; `levels`: exactly these.
+    """The records to match; None matches all. `level`: this level and above, not unknown; `levels`: exactly these.
 
-    `q`: text or /regular expression/ that they hold; `without`: one that they do not.
+    `q`: text or /regular expression/ that the message contains; `without`: one that it does not contain.
     """
 
     level: str | None = None
@@ -47,21 +48,21 @@ class Filter:
 
     @property
     def empty(self) -> bool:
-        """Whether everything matches."""
+        """Whether every record matches."""
         return self == Filter()
 
     @property
     def only_source(self) -> bool:
-        """Whether a line's source decides, so that one still being written can be told to match."""
+        """Whether only the source is filtered, so that a match of an unfinished line is known already."""
         return replace(self, source=None).empty
 
     @property
     def reads_texts(self) -> bool:
-        """Whether the log must be read for it; for others the index will do."""
+        """Whether matching needs texts; otherwise the index is enough."""
         return self.q is not None or self.without is not None
 
     def compile(self) -> Callable[[Batch], list[int]]:
-        """A function from a batch to the positions that match. Raises BadPattern."""
+        """A function from a batch to the positions that match. Raises BadPattern; the function SlowPattern."""
         codes = set(range(len(LEVELS)))
         if self.level is not None:
             codes &= set(range(LEVELS.index(self.level), len(LEVELS))) - {0}
@@ -71,28 +72,18 @@ class Filter:
         tests = [(q, _text_test(q), wanted) for q, wanted in ((self.q, True), (self.without, False)) if q is not None]
 
         def match(batch: Batch) -> list[int]:
-            step = None
-            if self.step is not None:
-                if self.step not in batch.steps:
-                    return []
-                step = list(batch.steps).index(self.step) + 1
-            fits = {
-                mark: level_of(mark) in codes and source in (None, source_of(mark)) and step in (None, mark & STEP_BITS)
-                for mark in set(batch.marks)
-            }
-            found = [i for i, mark in enumerate(batch.marks) if fits[mark]]
-            end = time.monotonic() + _TIME_LIMIT
+            found = batch.matching(codes, source, self.step)
+            end = time.monotonic() + _PATTERN_LIMIT_S
             for q, contains, wanted in tests:
                 if not found:
                     break
-                sure = None if _is_pattern(q) else batch.holding(q, fold=q == q.lower())
-                if sure is not None:
-                    held = set(sure)
-                    found = [i for i in found if (i in held) is wanted]
+                exact = None if _is_pattern(q) else batch.holding(q, fold=q == q.lower())
+                if exact is not None:
+                    hits = set(exact)
+                    found = [i for i in found if (i in hits) is wanted]
                     continue
                 texts = batch.pick(found).messages
-                kept = [contains(text, end - time.monotonic()) is wanted for text in texts]
-                found = list(compress(found, kept))
+                found = list(compress(found, [contains(text, end - time.monotonic()) is wanted for text in texts]))
             return found
 
         return match
@@ -103,7 +94,7 @@ def _is_pattern(q: str) -> bool:
 
 
 def _text_test(q: str) -> Callable[[str, float], bool]:
-    """`/.../` is a regular expression; else text: a capital in it makes its case matter."""
+    """Smart case: `/.../` is a regular expression; a text with a capital letter is matched with its case."""
     if _is_pattern(q):
         try:
             pattern = regex.compile(q[1:-1])
@@ -112,7 +103,7 @@ def _text_test(q: str) -> Callable[[str, float], bool]:
 
         def search(text: str, limit: float) -> bool:
             try:
-                return pattern.search(text, timeout=max(limit, 0.001), concurrent=True) is not None  # without the GIL
+                return pattern.search(text, timeout=max(limit, 0.001), concurrent=True) is not None  # releases the GIL
             except TimeoutError:
                 raise SlowPattern("the regular expression takes too long on this log") from None
 
@@ -123,11 +114,12 @@ def _text_test(q: str) -> Callable[[str, float], bool]:
 
 
 def matches(
-    store: Store, stream: str, chosen: Filter, after: int = 0, *, at_once: int = SCAN, texts: bool = True
+    store: Store, stream: str, chosen: Filter, after: int = 0, *, at_once: int = SCAN_RECORDS, texts: bool = True
 ) -> Iterator[Batch]:
-    """The matches from the cursor to the end as it is now, batch by batch; none is empty.
+    """The matches from the cursor to the current end, in non-empty batches of `at_once` records read.
 
-    `texts`: whether they are wanted; without, a filter that needs none reads the index only.
+    `texts`: whether the caller needs the messages; False lets a filter without text read only the index. Raises
+    UnknownStream, BadIndex, Unreadable, SlowPattern.
     """
     match = None if chosen.empty else chosen.compile()
     tries = 0
@@ -136,9 +128,9 @@ def matches(
             found = batch if match is None else batch.pick(match(batch))
             if texts and len(found):
                 found.loaded()
-        except FileNotFoundError:  # retention came in between: what is left is read again
+        except FileNotFoundError:  # retention removed the segment meanwhile: read again what is left
             tries += 1
-            if tries > _TRIES:
+            if tries > _MAX_RETRIES:
                 raise
             store.read(stream, after, 1)
             continue
@@ -148,7 +140,7 @@ def matches(
 
 
 def count(store: Store, stream: str, chosen: Filter) -> int:
-    """How many records match."""
+    """The number of records that match."""
     if chosen.empty:
         ends = store.read(stream, 0, 0)
         return ends.end - ends.first + 1
@@ -156,14 +148,14 @@ def count(store: Store, stream: str, chosen: Filter) -> int:
 
 
 def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int) -> int:
-    """The cursor behind which the last `wanted` matches lie (all of them where there are fewer)."""
+    """The cursor before the last `wanted` matches (before all, if there are fewer)."""
     ends = store.read(stream, 0, 0)
     if chosen.empty or wanted == 0:
         return max(ends.end - wanted, ends.first - 1)
     match = chosen.compile()
     upto, found = ends.end, 0
     while upto >= ends.first:
-        start = after = max(upto - SCAN, ends.first - 1)
+        start = after = max(upto - SCAN_RECORDS, ends.first - 1)
         seqs: list[int] = []
         while after < upto and len(batch := store.read(stream, after, upto - after)):
             seqs += [batch.seqs[i] for i in match(batch)]
@@ -176,10 +168,10 @@ def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int) -> int:
 
 
 def behind_unreadable(store: Store, stream: str, after: int) -> int:
-    """The cursor behind what cannot be read, where the record after `after` cannot; at worst the stream's end.
+    """The cursor behind an unreadable range that begins after `after`; at worst the end of the stream.
 
-    Found in doubling steps, then by halving: what lies between two that cannot be read is taken not to be readable
-    either, so that a log of N records costs no more than 2 * log2(N) tries. Raises Unreadable for what passes.
+    Found in doubling steps, then by bisection: records between two unreadable ones are assumed to be unreadable too, so
+    a log of N records costs at most 2 * log2(N) reads. Raises Unreadable if the error is temporary.
     """
     end = store.read(stream, 0, 0).end
     bad, good, step = after + 1, end + 1, 1
@@ -202,7 +194,7 @@ def _readable(store: Store, stream: str, seq: int) -> bool:
     try:
         store.read(stream, seq - 1, 1)
     except Unreadable as error:
-        if error.passes:
+        if error.is_temporary:
             raise
         return False
     except BadIndex:
@@ -212,30 +204,40 @@ def _readable(store: Store, stream: str, seq: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of matches. `total`: all in the log; `next`: the cursor behind the page, None if it is the last."""
+    """A page of matches. `total`: matches in the whole log; `next`: the cursor behind the page, None at the end."""
 
-    batch: Batch
+    batches: Sequence[Batch]
     total: int
     next: int | None
 
+    def records(self) -> list[Record]:
+        """The records as values. Raises FileNotFoundError, BadIndex, Unreadable."""
+        return [record for batch in self.batches for record in batch.records()]
+
+    def encode(self) -> bytes:
+        """The records as items of a JSON array, without its brackets. Raises as `records` does."""
+        return b",".join(batch.encode() for batch in self.batches)
+
 
 def page(store: Store, stream: str, chosen: Filter, *, after: int, offset: int, limit: int) -> Page:
-    """The matches after a cursor, from the `offset`-th of them on. Raises UnknownStream, BadPattern, SlowPattern."""
+    """At most `limit` matches after a cursor, skipping `offset` of them.
+
+    Raises UnknownStream, BadPattern, SlowPattern, BadIndex, Unreadable.
+    """
     ends = store.read(stream, 0, 0)
     skip = offset
-    if chosen.empty:  # then the k-th match is simply the k-th record
+    if chosen.empty:  # the k-th match is the k-th record
         after, skip = max(after, ends.first - 1) + offset, 0
-    pieces: list[Batch] = []
-    room, more = limit, False
-    for found in matches(store, stream, chosen, after, at_once=limit + 1 if chosen.empty else SCAN):
-        wanted = range(skip, min(skip + room, len(found)))
+    batches: list[Batch] = []
+    capacity, more = limit, False
+    for found in matches(store, stream, chosen, after, at_once=limit + 1 if chosen.empty else SCAN_RECORDS):
+        wanted = range(skip, min(skip + capacity, len(found)))
         skip -= min(skip, len(found))
         more = wanted.stop < len(found)
         if wanted:
-            pieces.append(found.pick(wanted))
-            room -= len(wanted)
-        if more or (room == 0 and found.last < ends.end):
+            batches.append(found.pick(wanted))
+            capacity -= len(wanted)
+        if more or (capacity == 0 and found.last < ends.end):
             more = more or next(matches(store, stream, chosen, found.last), None) is not None
             break
-    batch = join(pieces, ends)
-    return Page(batch, count(store, stream, chosen), batch.last if more and pieces else None)
+    return Page(batches, count(store, stream, chosen), batches[-1].last if more and batches else None)

@@ -1,13 +1,11 @@
-"""What a log comes to at a glance: counts per level over time, matches over its length, the first error. Server side.
+"""Summaries of a log: counts per level over time, matches over its length, the first error. Server.
 
-One pass over the index for a filter that needs no text, so that ten million lines take about a second, in a thread. All
-are functions over `query.matches`; this file must not know who draws what.
+All are functions over `filters.matches`. A filter without text makes one pass over the index: ten million lines take
+about a second, in a thread.
 """
 
 from __future__ import annotations
 
-import sys
-from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
@@ -15,25 +13,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...model.records import LEVELS, SOURCES
-from ..disk.batch import Batch
-from ..disk.layout import LEVEL_SHIFT, SOURCE_SHIFT
-from ..protocol import Store
+from ..protocol import Batch, Store
 from .filters import Filter, matches
 
-_AT_ONCE = 1 << 16
-_ERROR = LEVELS.index("error")
+_SCAN_RECORDS = 1 << 16
+_ERROR_CODE = LEVELS.index("error")
 
 
 @dataclass(slots=True)
 class Bucket:
-    """The matches of a stretch of time. `ts`: where it begins, Unix ms; `seq`: of its first match."""
+    """Matches in one time interval. `ts`: its start in Unix ms; `seq`: of its first match, None if it has none."""
 
     ts: float
     seq: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, Any]:
-        """As it is served; levels that do not occur are left out."""
+        """The JSON form; levels that do not occur are left out."""
         return {"ts": self.ts, "seq": self.seq, "counts": dict(self.counts)}
 
 
@@ -51,14 +47,14 @@ class Summary:
 
     @property
     def total(self) -> int:
-        """How many match."""
+        """The number of matches."""
         return self.levels.total()
 
 
 def summarize(
     store: Store, stream: str, chosen: Filter, buckets: int, start: float | None = None, end: float | None = None
 ) -> Summary:
-    """The matches between two times (by default: of the whole log), in `buckets` equal stretches.
+    """The matches between two times (default: the whole log), in `buckets` equal intervals.
 
     Raises UnknownStream, BadPattern, SlowPattern.
     """
@@ -67,8 +63,8 @@ def summarize(
     width = max((end - start) / buckets, 0.001)
     made = Summary(start, end, width, [Bucket(start + i * width) for i in range(buckets)])
     edges = [round((start + i * width) * 1000) for i in range(buckets)]
-    edges.append(max(round(end * 1000) + 1, edges[-1] + 1))  # the last line is in it
-    for batch in matches(store, stream, chosen, at_once=_AT_ONCE, texts=False):
+    edges.append(max(round(end * 1000) + 1, edges[-1] + 1))  # includes the last line
+    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False):
         _add(made, batch, edges)
     return made
 
@@ -84,12 +80,12 @@ def _span(store: Store, stream: str) -> tuple[float, float]:
 
 def _add(made: Summary, batch: Batch, edges: Sequence[int]) -> None:
     """Count a batch. Its times ascend (unless the clock was set back), so a bucket is a slice of it."""
-    levels, sources = _byte(batch.marks, LEVEL_SHIFT), _byte(batch.marks, SOURCE_SHIFT)
-    at = bisect_left(batch.times, edges[0])
-    number = max(bisect_left(edges, batch.times[at] + 1) - 1, 0) if at < len(batch) else len(edges)
+    levels, sources, times = batch.levels, batch.sources, batch.times
+    at = bisect_left(times, edges[0])
+    number = max(bisect_left(edges, times[at] + 1) - 1, 0) if at < len(batch) else len(edges)
     begin = at
     while number < len(made.buckets) and at < len(batch):
-        until = bisect_left(batch.times, edges[number + 1], at)
+        until = bisect_left(times, edges[number + 1], at)
         if until > at:
             bucket = made.buckets[number]
             bucket.seq = batch.seqs[at] if bucket.seq is None else bucket.seq
@@ -98,8 +94,9 @@ def _add(made: Summary, batch: Batch, edges: Sequence[int]) -> None:
     _count(made.levels, levels[begin:at], LEVELS)
     _count(made.sources, sources[begin:at], SOURCES)
     if made.first_error is None:
-        found = [i for i in (levels.find(bytes([code]), begin, at) for code in range(_ERROR, len(LEVELS))) if i >= 0]
-        made.first_error = batch.seqs[min(found)] if found else None
+        found = [levels.find(bytes([code]), begin, at) for code in range(_ERROR_CODE, len(LEVELS))]
+        first = min((i for i in found if i >= 0), default=None)
+        made.first_error = None if first is None else batch.seqs[first]
 
 
 def _count(counts: Counter[str], codes: bytes, names: Sequence[str]) -> None:
@@ -108,23 +105,17 @@ def _count(counts: Counter[str], codes: bytes, names: Sequence[str]) -> None:
             counts[name] += found
 
 
-def _byte(marks: Sequence[int], shift: int) -> bytes:
-    """One byte of each mark, in a column that C can count."""
-    at = shift // 8 if sys.byteorder == "little" else 7 - shift // 8
-    return array("Q", marks).tobytes()[at::8]
-
-
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """How many matches lie in each equal part of a log. `first`, `last`: the seqs that the parts are cut from."""
+class Density:
+    """Number of matches in each equal part of a log. `first`, `last`: the range of seqs that is divided."""
 
     first: int
     last: int
     counts: list[int]
 
 
-def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> Marks:
-    """How many matches lie in each of `buckets` equal parts of the log's length (what retention has left of it).
+def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> Density:
+    """Number of matches in each of `buckets` equal parts of the retained seqs.
 
     Part i begins at the seq `first + ceil(i * (last - first + 1) / buckets)`.
     """
@@ -132,16 +123,16 @@ def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> Marks:
     size = max(ends.end - ends.first + 1, 1)
     edges = [ends.first + -(-i * size // buckets) for i in range(buckets + 1)]
     counts = [0] * buckets
-    for batch in matches(store, stream, chosen, at_once=_AT_ONCE, texts=False):
+    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False):
         cuts = [bisect_left(batch.seqs, edge) for edge in edges]
-        cuts[-1] = len(batch)  # what came meanwhile is the last part's
+        cuts[-1] = len(batch)  # records appended meanwhile count in the last part
         for i in range(buckets):
             counts[i] += cuts[i + 1] - cuts[i]
-    return Marks(ends.first, ends.end, counts)
+    return Density(ends.first, ends.end, counts)
 
 
 def places(store: Store, stream: str, chosen: Filter, after: int, limit: int) -> tuple[list[int], int | None]:
-    """The seqs of the next matches after a cursor, at most `limit`, and the cursor to go on from (None: no more)."""
+    """The seqs of the next matches after a cursor, at most `limit`, and the cursor to continue from (None: no more)."""
     found: list[int] = []
     for batch in matches(store, stream, chosen, after, texts=False):
         found += batch.seqs[: limit + 1 - len(found)]

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..disk.index import Index, IndexWriter
-from ..disk.layout import FILES, INDEX_SEGMENT, BadIndex, file_of, lost, segments
+from ..disk.layout import FILES, INDEX_SEGMENT, file_of, lost, segments
 from ..disk.segments import SegmentedFile
 from ..disk.sidecars import Kept
+from ..errors import BadIndex
 
 _AT_ONCE = 1 << 14  # entries
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from ...model.records import LEVELS, SOURCES
 from ...text.lines import OPEN, PART
 from ..disk.index import Index
-from ..disk.layout import FILES, FLAG_SHIFT, LOST, BadIndex, extent, file_of, level_of, source_of
+from ..disk.layout import FILES, FLAG_SHIFT, LOST, extent, file_of, level_of, source_of
 from ..disk.running_totals import Count
 from ..disk.segments import read_range
 from ..disk.sidecars import Kept
+from ..errors import BadIndex
 
 _AT_ONCE = 1 << 14  # entries
 

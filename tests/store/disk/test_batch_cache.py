@@ -9,7 +9,8 @@ import pytest
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.store.disk.batch_cache import MOST
 from jupyter_logstream.store.disk.file_store import FileStore
-from jupyter_logstream.store.disk.layout import ENTRY, BadIndex, segment_path
+from jupyter_logstream.store.disk.layout import ENTRY, segment_path
+from jupyter_logstream.store.errors import BadIndex
 
 if TYPE_CHECKING:
     from pathlib import Path

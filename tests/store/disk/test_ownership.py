@@ -63,7 +63,7 @@ def test_what_a_crash_left_half_made_or_half_dropped_is_cleared_away(root: Path)
 
 
 def test_a_stream_that_a_runner_writes_takes_nothing_from_the_server(root: Path) -> None:
-    from jupyter_logstream.store.protocol import NotWriter  # noqa: PLC0415
+    from jupyter_logstream.store.errors import NotWriter  # noqa: PLC0415
 
     with opened(root) as store:
         folder_of(root)

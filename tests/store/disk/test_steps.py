@@ -121,7 +121,12 @@ def test_a_filter_by_step_finds_its_lines(root: Path) -> None:
     write(folder_of(root), *CHUNKS, end=True)
     with opened(root) as store:
         found = page(store, ID, Filter(step="fit"), after=0, offset=0, limit=100)
-        assert found.batch.messages == ["::step::fit", "epoch 1", "ERROR no", "::endstep:: failed"]
+        assert [r.message for r in found.records()] == [
+            "::step::fit",
+            "epoch 1",
+            "ERROR no",
+            "::endstep:: failed",
+        ]
         assert page(store, ID, Filter(step="none"), after=0, offset=0, limit=100).total == 0
 
 

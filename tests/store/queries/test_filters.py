@@ -13,8 +13,9 @@ import regex
 
 from jupyter_logstream.model.records import LEVELS, Record
 from jupyter_logstream.store.disk.file_store import FileStore
+from jupyter_logstream.store.errors import UnknownStream
 from jupyter_logstream.store.memory import MemoryStore
-from jupyter_logstream.store.protocol import Store, UnknownStream
+from jupyter_logstream.store.protocol import Store
 from jupyter_logstream.store.queries import filters as query
 from jupyter_logstream.store.queries.filters import BadPattern, Filter, SlowPattern, count, page, tail_cursor
 
@@ -78,7 +79,7 @@ def random_filter(rng: random.Random) -> Filter:
 @pytest.fixture(params=[3, 8192])
 def scan(request: Any, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many records are looked at in one read: also so few that every question takes many."""
-    monkeypatch.setattr(query, "SCAN", request.param)
+    monkeypatch.setattr(query, "SCAN_RECORDS", request.param)
     return int(request.param)
 
 
@@ -97,7 +98,7 @@ def test_questions_are_answered_as_by_looking_at_every_record(store: Store, scan
         after, offset, limit = rng.randint(0, 130), rng.choice([0, 0, 1, 5, 200]), rng.randint(1, 40)
         behind = [r for r in found if r.seq > after][offset:]
         got = page(store, "s", chosen, after=after, offset=offset, limit=limit)
-        assert got.batch.records() == behind[:limit], chosen
+        assert got.records() == behind[:limit], chosen
         assert got.total == len(found)
         assert got.next == (behind[limit - 1].seq if len(behind) > limit else None)
 
@@ -110,7 +111,7 @@ def test_pages_follow_each_other_without_a_seam(store: Store, scan: int) -> None
         after: int | None = 0
         while after is not None:
             got = page(store, "s", chosen, after=after, offset=0, limit=7)
-            found += got.batch.records()
+            found += got.records()
             after = got.next
         assert found == [r for r in everything if naive(chosen)(r)]
 
@@ -121,7 +122,7 @@ def test_a_page_by_offset_is_the_kth_match_on(store: Store) -> None:
     errors = [r for r in everything if r.level == "error"]
     for k in range(len(errors) + 1):
         got = page(store, "s", Filter(levels=frozenset({"error"})), after=0, offset=k, limit=1)
-        assert got.batch.records() == errors[k : k + 1]
+        assert got.records() == errors[k : k + 1]
 
 
 def test_a_question_to_no_stream_says_so(store: Store) -> None:

@@ -45,7 +45,7 @@ def test_a_search_of_bytes_finds_what_a_look_at_each_line_finds(
         for chosen in Filter(q=question), Filter(without=question), Filter(q="a", without=question, source="stderr"):
             quick = found(store, chosen)
             with monkeypatch.context() as patch:
-                patch.setattr(batch_module.Batch, "holding", lambda *_, **__: None)
+                patch.setattr(batch_module.DiskBatch, "holding", lambda *_, **__: None)
                 assert found(store, chosen) == quick, chosen
         folded = question == question.lower()
         expected = [i for i, text in enumerate(texts, 1) if question in (text.lower() if folded else text)]
@@ -57,7 +57,7 @@ def test_texts_are_not_loaded_for_a_count_of_plain_lines(tmp_path: Path, monkeyp
     store = write(tmp_path / "store", PLAIN, 1)
     expected = count(store, STREAM, Filter(q="alpha"))
     monkeypatch.setattr("jupyter_logstream.store.disk.file_store._EAGER", -1)
-    monkeypatch.setattr(batch_module.Batch, "loaded", lambda _: pytest.fail("a text was loaded"))
+    monkeypatch.setattr(batch_module.DiskBatch, "loaded", lambda _: pytest.fail("a text was loaded"))
     assert expected > 0
     assert count(store, STREAM, Filter(q="alpha")) == expected
     store.close()

@@ -27,7 +27,7 @@ FILTERS = {
 
 @pytest.fixture(params=["memory", "file"])
 def store(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(summary, "_AT_ONCE", 7)  # so that buckets and batches cut each other
+    monkeypatch.setattr(summary, "_SCAN_RECORDS", 7)  # so that buckets and batches cut each other
     if request.param == "memory":
         yield MemoryStore()
         return

@@ -13,8 +13,8 @@ from support.damaged_logs import ENTRIES, SEGMENT, WIDE, lines, numbered, system
 from support.on_disk import ID, downloaded, folder_of, opened, served, texts, write
 
 from jupyter_logstream.model.records import Record
-from jupyter_logstream.store.disk.layout import BadIndex
 from jupyter_logstream.store.disk.writer import LogWriter
+from jupyter_logstream.store.errors import BadIndex
 
 
 @pytest.fixture(autouse=True)
