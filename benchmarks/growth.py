@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from jupyter_logstream.model.workload import IdSource
+from jupyter_logstream.model.ids import IdSource
 
 from .fanout import connect
 from .machine import HERE, Server, jupyter, plain_environment

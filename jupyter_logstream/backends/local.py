@@ -20,7 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..model.workload import WORKLOAD_VARIABLE, Status
+from ..model.protocol import WORKLOAD_VARIABLE
+from ..model.workload import Status
 from ..store.disk.folder import Folder, boot_id
 from ..text.masking import SECRET_NAMES
 from ..wire.runner_socket import request, socket_path

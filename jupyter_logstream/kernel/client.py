@@ -15,11 +15,12 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from .._version import __version__
+from ..model.protocol import FINAL, PROTOCOL
 from ..model.records import Record
 from ..text.first_error import first_error
 from ..text.metrics import columns
 from ..text.terminal import plain_text
-from .connection import PROTOCOL, LogStreamError, NoServer, NotFound, Rejected, ServerFailed, across, block, call
+from .connection import LogStreamError, NoServer, NotFound, Rejected, ServerFailed, across, block, call
 from .reader import Reader, frames
 from .snapshot import LINES, as_final, as_html, as_text
 
@@ -47,7 +48,6 @@ __all__ = [
 MIME = "application/vnd.jupyter-logstream.v1+json"
 """What JupyterLab and Notebook 7 show live, without a kernel."""
 
-FINAL = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
 """States that never change again."""
 
 PAGE = 5000

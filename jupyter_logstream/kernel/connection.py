@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PROTOCOL = 1
-"""Version of the protocol that the kernel side speaks; it tells the page where it and the server differ."""
-
 SILENCE = 15.0
 """Seconds without a byte after which a stream counts as cut; the server pings every 5 s."""
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from .client import FINAL
+from ..model.protocol import FINAL
 from .connection import LogStreamError, NoServer, ServerFailed
 from .widgets import LogView, on_rerun
 

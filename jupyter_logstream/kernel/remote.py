@@ -14,9 +14,10 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import quote
 
+from ..model.protocol import FINAL
 from ..model.records import Record
 from ..wire.sse import Event
-from .client import FINAL, Workload
+from .client import Workload
 from .connection import LogStreamError, NoServer, NotFound, Rejected, ServerFailed, block, call, open_simple
 from .reader import DELAYS, PATIENCE, Reader
 

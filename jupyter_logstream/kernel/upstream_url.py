@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..model.workload import WORKLOAD_VARIABLE
+from ..model.protocol import WORKLOAD_VARIABLE
 from .connection import NotFound, call, find_server
 
 _PAGE = 500

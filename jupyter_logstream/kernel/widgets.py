@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from .client import FINAL, MIME, Workload, workloads
-from .connection import PROTOCOL, LogStreamError
+from ..model.protocol import FINAL, PROTOCOL
+from .client import MIME, Workload, workloads
+from .connection import LogStreamError
 from .snapshot import list_as_html, list_as_text, requests_as_html, requests_as_text
 from .upstream_url import request_log
 

@@ -1,7 +1,4 @@
-"""Records: one line of output or one published log record, and the levels they have. Any process; stdlib, no I/O.
-
-Values only. This file must not know where records come from, where they are kept or who reads them.
-"""
+"""Records and levels: the value of one line of output or one published log record. Any process; stdlib, no I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LEVELS = ("unknown", "trace", "debug", "info", "warn", "error", "fatal")
-"""Level names; a level's code is its position, so that "this and above" is a comparison."""
+"""Level names. A level's code is its position, so that "this level and above" is one comparison."""
 
 SOURCES = ("stdout", "stderr", "log", "system")
 
@@ -22,11 +19,11 @@ ALIASES = {
     "error": 5, "err": 5, "severe": 5, "exception": 5, "e": 5,
     "fatal": 6, "critical": 6, "crit": 6, "ftl": 6, "emergency": 6, "emerg": 6, "alert": 6, "panic": 6, "f": 6, "c": 6,
 }  # fmt: skip
-"""Every usual name of a level, in lower case, and its code."""
+"""Common names of levels in lower case, with the code of the level."""
 
 
 def level_code(name: str) -> int:
-    """The code of a level by any of its usual names (Python's WARNING is warn, CRITICAL is fatal); 0 if unknown."""
+    """The code of a level by any of its names in ALIASES (WARNING is warn, CRITICAL is fatal); 0 if unknown."""
     return ALIASES.get(name.strip().lower(), 0)
 
 
@@ -34,7 +31,8 @@ def level_code(name: str) -> int:
 class Record:
     """One line of output or one published log record. `ts` is Unix milliseconds; the fraction carries microseconds.
 
-    `seq` is 1, 2, 3 ... in its stream and the cursor: "after 16" starts with 17. 0: not stored yet.
+    `seq` is the record's number in its stream (1, 2, 3 ...) and its cursor: "after 16" starts with 17. A record that is
+    not stored yet has 0.
     """
 
     seq: int
@@ -48,7 +46,7 @@ class Record:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Record:
-        """Read what the server sends; keys of a newer server are left out."""
+        """Read the JSON of `to_json`; unknown keys (of a newer server) are ignored. Raises KeyError."""
         return cls(
             seq=value["seq"],
             ts=value["ts"],
@@ -61,7 +59,7 @@ class Record:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The record as the protocol writes it: what is absent is left out."""
+        """The record as in the protocol, without keys that are absent."""
         value: dict[str, Any] = {"seq": self.seq, "ts": self.ts, "level": self.level, "message": self.message}
         if self.step is not None:
             value["step"] = self.step

@@ -1,6 +1,6 @@
-"""Checking what a caller asks for: JSON in, a WorkloadSpec out, or the first field that is wrong. Server side; stdlib.
+"""Validation of a workload specification: JSON to a WorkloadSpec. Server; stdlib, no I/O.
 
-Done once, before anything is made of it. This file must not know HTTP: who asked learns of a SpecError as he may.
+A spec is validated once, before anything is created from it. Callers translate SpecError; HTTP answers 422.
 """
 
 from __future__ import annotations
@@ -9,63 +9,70 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .workload import EXTERNAL, WorkloadSpec, shell_join
+from .protocol import EXTERNAL
+from .workload import WorkloadSpec, shell_join
 
-_LONGEST_NAME = 200
-_LONGEST_GUESS = 100  # characters of a command that become its name
-_LONGEST_TIMEOUT = 10 * 365 * 86400
-_LONGEST_ARGUMENTS = 2 * 1024 * 1024 - 64 * 1024  # bytes; Linux refuses more (E2BIG), one string more than 128 KiB
-_LONGEST_STRING = 128 * 1024 - 1
+_MAX_NAME_CHARS = 200
+_MAX_DERIVED_NAME_CHARS = 100  # of a command that becomes the name
+_MAX_TAGS = 64
+_MAX_TAG_NAME_CHARS = 64
+_MAX_BACKEND_NAME_CHARS = 64
+_MAX_TIMEOUT_S = 10 * 365 * 86400
+_MAX_ARGUMENTS_BYTES = 2 * 1024 * 1024 - 64 * 1024  # execve(2): more is E2BIG on Linux
+_MAX_ARGUMENT_BYTES = 128 * 1024 - 1  # execve(2): MAX_ARG_STRLEN
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 class SpecError(ValueError):
-    """A field of a spec is wrong; `field` names it, the text says what is wrong with its value."""
+    """A field of a specification is invalid: `field` is its name, the text says what is wrong with its value."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field = field
 
 
-_KNOWN = frozenset(["command", "name", "cwd", "env", "backend", "options", "timeout", "tty", "stdin", "tags", "key"])
+_FIELDS = frozenset(["command", "name", "cwd", "env", "backend", "options", "timeout", "tty", "stdin", "tags", "key"])
 
 
-def check_spec(asked: Mapping[str, Any]) -> WorkloadSpec:
-    """Make a spec of a caller's JSON object; SpecError names the first field that is wrong, unknown or missing."""
-    for name in asked:
-        if name not in _KNOWN:
-            raise SpecError(_shown(name), "is not a field of a workload")
-    given = {name: value for name, value in asked.items() if value is not None}
+def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
+    """Validate a JSON object as a specification; null means absent.
+
+    Raises SpecError, which names the first field that is invalid, unknown or missing.
+    """
+    for name in body:
+        if name not in _FIELDS:
+            raise SpecError(_printable(name), "is not a field of a workload")
+    given = {name: value for name, value in body.items() if value is not None}
     external = given.get("backend") == EXTERNAL
-    if "command" not in asked and not external:
+    if "command" not in body and not external:
         raise SpecError("command", "is missing")
     if external:
         _check_external(given)
     command = "" if external and "command" not in given else _check_command(given.get("command"))
     spec = WorkloadSpec(
         command=command,
-        name=_check_text("name", given.get("name", _name_of(command) or EXTERNAL), _LONGEST_NAME),
+        name=_check_text("name", given.get("name", _derived_name(command) or EXTERNAL), _MAX_NAME_CHARS),
         cwd=_check_path(given.get("cwd", "")),
         env=_check_env(given.get("env", {})),
-        backend=_check_text("backend", given.get("backend", "local"), 64),
+        backend=_check_text("backend", given.get("backend", "local"), _MAX_BACKEND_NAME_CHARS),
         options=_check_kind("options", given.get("options", {}), dict, "an object"),
         timeout=_check_timeout(given.get("timeout")),
         tty=_check_kind("tty", given.get("tty", True), bool, "true or false"),
         stdin=_check_kind("stdin", given.get("stdin", False), bool, "true or false"),
         tags=_check_tags(given.get("tags", {})),
-        key=_check_text("key", given["key"], _LONGEST_NAME) if "key" in given else None,
+        key=_check_text("key", given["key"], _MAX_NAME_CHARS) if "key" in given else None,
     )
     _check_size(spec)
     return spec
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[:80])
 
 
-def _check_kind(name: str, value: Any, kind: type, article: str) -> Any:
+def _check_kind(name: str, value: Any, kind: type, expected: str) -> Any:
     if not isinstance(value, kind):
-        raise SpecError(name, f"must be {article}, not {_kind_of(value)}")
+        raise SpecError(name, f"must be {expected}, not {_kind_of(value)}")
     return value
 
 
@@ -96,7 +103,7 @@ def _check_command(value: Any) -> str | list[str]:
 def _check_external(given: Mapping[str, Any]) -> None:
     for name in ("env", "timeout", "tty", "stdin", "options"):
         if name in given:
-            raise SpecError(name, "is not for an external workload, which nobody here starts")
+            raise SpecError(name, "does not apply to an external workload, which this server does not start")
 
 
 def _check_argument(name: str, value: Any) -> str:
@@ -107,15 +114,15 @@ def _check_argument(name: str, value: Any) -> str:
         size = len(value.encode())
     except UnicodeEncodeError:
         raise SpecError(name, "holds half of a surrogate pair") from None
-    if size > _LONGEST_STRING:
-        raise SpecError(name, f"is longer than {_LONGEST_STRING} bytes, the most that the system takes")
+    if size > _MAX_ARGUMENT_BYTES:
+        raise SpecError(name, f"is longer than {_MAX_ARGUMENT_BYTES} bytes, the most that the system takes")
     return str(value)
 
 
-def _check_text(name: str, value: Any, longest: int) -> str:
+def _check_text(name: str, value: Any, max_chars: int) -> str:
     _check_argument(name, value)
-    if not value or len(value) > longest:
-        raise SpecError(name, f"must have 1 to {longest} characters")
+    if not value or len(value) > max_chars:
+        raise SpecError(name, f"must have 1 to {max_chars} characters")
     if found := _UNPRINTABLE.search(value):
         raise SpecError(name, f"must not hold the control character U+{ord(found[0]):04X}")
     return str(value)
@@ -129,16 +136,19 @@ def _check_env(value: Any) -> dict[str, str]:
     _check_kind("env", value, dict, "an object of strings")
     for name, content in value.items():
         if not name or "=" in name or "\0" in name:
-            raise SpecError("env", f"{_shown(name)!r} is not a name of a variable")
-        _check_argument(f"env.{_shown(name)}", content)
+            raise SpecError("env", f"{_printable(name)!r} is not a name of a variable")
+        _check_argument(f"env.{_printable(name)}", content)
     return dict(value)
 
 
 def _check_tags(value: Any) -> dict[str, str]:
     _check_kind("tags", value, dict, "an object of strings")
-    if len(value) > 64:
-        raise SpecError("tags", "are more than 64")
-    return {_check_text("tags", k, 64): _check_argument(f"tags.{_shown(k)}", v) for k, v in value.items()}
+    if len(value) > _MAX_TAGS:
+        raise SpecError("tags", f"are more than {_MAX_TAGS}")
+    return {
+        _check_text("tags", k, _MAX_TAG_NAME_CHARS): _check_argument(f"tags.{_printable(k)}", v)
+        for k, v in value.items()
+    }
 
 
 def _check_timeout(value: Any) -> float | None:
@@ -146,19 +156,22 @@ def _check_timeout(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SpecError("timeout", f"must be a number of seconds, not {_kind_of(value)}")
-    if not 0 < value <= _LONGEST_TIMEOUT:  # false for NaN too
-        raise SpecError("timeout", f"must be more than 0 and at most {_LONGEST_TIMEOUT} seconds")
+    if not 0 < value <= _MAX_TIMEOUT_S:  # false for NaN too
+        raise SpecError("timeout", f"must be more than 0 and at most {_MAX_TIMEOUT_S} seconds")
     return float(value)
 
 
 def _check_size(spec: WorkloadSpec) -> None:
     size = sum(len(a.encode()) + 9 for a in spec.argv)
     size += sum(len(k.encode()) + len(v.encode()) + 10 for k, v in spec.env.items())
-    if size > _LONGEST_ARGUMENTS:
+    if size > _MAX_ARGUMENTS_BYTES:
         raise SpecError("command", "is, with its environment, longer than the system takes")
 
 
-def _name_of(command: str | list[str]) -> str:
+def _derived_name(command: str | list[str]) -> str:
+    """The name of a workload that was given none: its command, cut to _MAX_DERIVED_NAME_CHARS."""
     text = command if isinstance(command, str) else shell_join(command)
     name = _UNPRINTABLE.sub(" ", text).strip()
-    return name if len(name) <= _LONGEST_GUESS else name[: _LONGEST_GUESS - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+    if len(name) <= _MAX_DERIVED_NAME_CHARS:
+        return name
+    return name[: _MAX_DERIVED_NAME_CHARS - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

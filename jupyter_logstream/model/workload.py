@@ -1,68 +1,26 @@
-"""What a workload is: its spec, its states and the legal moves between them. Any process; stdlib, no I/O.
+"""Workload values: specification, status, summary of the log. Any process; stdlib, no I/O.
 
-Rules: every transition is in the table; a final state never changes; `lost` means that we no longer know, and is
-neither success nor failure. A spec is checked here, once, before anything is made of it. This file must not know HTTP,
-files or processes.
+Every transition of a status is checked against `protocol.TRANSITIONS`. `lost` means that the outcome is unknown: it is
+neither success nor failure.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
-from ..text.step_markers import Step
-
-State = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost"]
-
-TRANSITIONS: Mapping[str, frozenset[str]] = {
-    "queued": frozenset({"running", "failed", "cancelled", "lost"}),
-    "running": frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"}),
-}
-FINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
-STATES: frozenset[str] = FINAL | TRANSITIONS.keys()
-
-ID = r"[A-Za-z0-9_-]{1,64}"
-_ID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts as it counts
-
-
-WORKLOAD_VARIABLE = "JUPYTER_LOGSTREAM_WORKLOAD"
-"""In a workload's environment: its id. Whatever it starts can be found by it."""
-
-EXTERNAL = "external"
-"""The backend of workloads that run elsewhere: who runs one writes its log and says when it has ended."""
-
-ROWS, COLUMNS = 40, 120
-"""The size of a workload's terminal."""
-
-# With a terminal every program writes line by line, in colour, and none waits for a key.
-_TERMINAL = {
-    "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS),
-    "PAGER": "cat", "GIT_PAGER": "cat", "MANPAGER": "cat", "SYSTEMD_PAGER": "", "AWS_PAGER": "",
-}  # fmt: skip
-# Without one Python would write in blocks of 8 KiB.
-_PIPES = {"PYTHONUNBUFFERED": "1"}
-
-
-class IdSource:
-    """Ids that sort by creation time, cannot be guessed and are never used again (48 bits of ms, 80 random ones)."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def new(self) -> str:
-        """A new id; two of one millisecond still sort in order, since the time part always moves on."""
-        self._last = max(int(time.time() * 1000), self._last + 1)
-        number = self._last << 80 | int.from_bytes(os.urandom(10), "big")
-        return "".join(_ID_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+from .protocol import FINAL, TRANSITIONS, State
+from .steps import Step
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """What to run, where and how. `env` is the whole environment of the child; `timeout` is in seconds."""
+    """What to run, where and how. `timeout` is in seconds; None is no limit.
+
+    `env` holds the variables that the caller set; after `Backend.resolve` it may be the child's whole environment.
+    """
 
     command: str | list[str]
     name: str
@@ -78,22 +36,22 @@ class WorkloadSpec:
 
     @property
     def argv(self) -> list[str]:
-        """What is executed: a string by the shell, a list as it is."""
+        """The arguments to execute: the shell with a string command, a list unchanged."""
         return ["/bin/sh", "-c", self.command] if isinstance(self.command, str) else list(self.command)
 
     @property
     def command_line(self) -> str:
-        """The command as one would type it."""
+        """The command as typed in a shell."""
         return self.command if isinstance(self.command, str) else shell_join(self.command)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, the environment too: for the store only, never served."""
+        """All fields, the environment included: for the store only, never served."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is known of a workload's run. Times are Unix ms; `exit_code`: None after a signal, or if nobody knows."""
+    """The state of a workload's run. Times are Unix milliseconds; `exit_code` is None after a signal or if unknown."""
 
     state: State = "queued"
     started: float | None = None
@@ -102,27 +60,27 @@ class Status:
     signal: int | None = None
     error: str | None = None
     pid: int | None = None
-    boot: str | None = None  # the machine's boot id while it ran: a pid means nothing after another boot
+    boot: str | None = None  # the machine's boot id during the run: after a reboot the pid is meaningless
 
     @property
     def final(self) -> bool:
-        """Whether it has ended for good."""
+        """Whether the state is final: it never changes again."""
         return self.state in FINAL
 
     def move(self, state: State, **known: Any) -> Status:
-        """The status after a transition; ValueError if the table does not allow it."""
+        """The status after a transition. Raises ValueError if TRANSITIONS does not allow it."""
         if state not in TRANSITIONS.get(self.state, ()):
             raise ValueError(f"a workload cannot go from {self.state} to {state}")
         return replace(self, state=state, **known)
 
 
 SUMMARY = ("lines", "bytes", "levels", "masked", "steps")
-"""What a workload tells of its log."""
+"""The fields of a Workload that summarize its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A workload as it is told to others: spec, status, and what its log came to so far. Times are Unix ms."""
+    """A workload as served: specification, status and the summary of its log. `created` is Unix milliseconds."""
 
     id: str
     spec: WorkloadSpec
@@ -135,13 +93,14 @@ class Workload:
     steps: tuple[Step, ...] = ()
 
     def steps_to_json(self) -> list[dict[str, Any]]:
-        """The steps as the protocol writes them: one that was open at the end has ended as the workload has."""
-        final = self.status.final
-        told = [step.closed(self.status.state, self.status.ended) for step in self.steps] if final else self.steps
-        return [step.to_json() for step in told]
+        """The steps as in the protocol: a step that was open when the workload ended, ended with it."""
+        steps = self.steps
+        if self.status.final:
+            steps = tuple(step.closed(self.status.state, self.status.ended) for step in steps)
+        return [step.to_json() for step in steps]
 
     def to_json(self) -> dict[str, Any]:
-        """As the protocol writes it; the environment is never told."""
+        """The workload as in the protocol, without its environment."""
         return {
             "id": self.id,
             "name": self.spec.name,
@@ -164,12 +123,7 @@ class Workload:
         }
 
 
-def environment(ambient: Mapping[str, str], given: Mapping[str, str], *, tty: bool) -> dict[str, str]:
-    """The environment of a child: the ambient one, what its terminal or pipes need, and above all what was given."""
-    return {**ambient, **(_TERMINAL if tty else _PIPES), **given}
-
-
 def shell_join(argv: list[str]) -> str:
-    """The list as a shell would read it (shlex.join, without importing shlex at start)."""
+    """Quote arguments for a shell. As shlex.join, whose import would slow the runner's start."""
     safe = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
     return " ".join(a if safe.fullmatch(a) else "'" + a.replace("'", "'\"'\"'") + "'" for a in argv)

@@ -14,7 +14,8 @@ import subprocess
 import termios
 from dataclasses import dataclass, field
 
-from ..model.workload import COLUMNS, ROWS, WORKLOAD_VARIABLE, WorkloadSpec
+from ..model.protocol import TERMINAL_COLUMNS, TERMINAL_ROWS, WORKLOAD_VARIABLE
+from ..model.workload import WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for users; a burst then needs fewer turns
 _F_SETPIPE_SZ = 1031
@@ -74,7 +75,7 @@ def _terminal() -> tuple[int, int]:
     attributes = termios.tcgetattr(theirs)
     attributes[1] &= ~termios.ONLCR  # LF stays LF
     termios.tcsetattr(theirs, termios.TCSANOW, attributes)
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", TERMINAL_ROWS, TERMINAL_COLUMNS, 0, 0))
     return ours, theirs
 
 

@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from ..model.protocol import State, now_ms
 from ..model.records import Record
-from ..model.workload import State, Status, WorkloadSpec
+from ..model.workload import Status, WorkloadSpec
 from ..store.disk.folder import Folder, boot_id
 from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
@@ -64,7 +65,7 @@ class Runner:
         except CannotStart as error:
             self._end("failed", error=str(error))
             return
-        self._status = self._status.move("running", started=_now(), pid=self._child.pid, boot=boot_id())
+        self._status = self._status.move("running", started=now_ms(), pid=self._child.pid, boot=boot_id())
         self._tell_running()
         secrets = secret_values(self._spec.env, self._secret_names)
         self._maskers = {source: Masker(secrets) for source in OUTPUT}
@@ -208,11 +209,11 @@ class Runner:
         held_by = descendants(os.getpid())
         who = f"process {', '.join(map(str, held_by[:8]))}" if held_by else "another process"
         text = f"the workload has ended, but {who} still holds its output; what comes now is not kept"
-        _insist(lambda: self._log.publish([Record(0, _now(), "warn", text, source="system")]))
+        _insist(lambda: self._log.publish([Record(0, now_ms(), "warn", text, source="system")]))
 
     def _end(self, state: State, **known: Any) -> None:
         tally = _insist(self._log.close)
-        self._status = self._status.move(state, ended=_now(), boot=boot_id(), **known)
+        self._status = self._status.move(state, ended=now_ms(), boot=boot_id(), **known)
         _insist(lambda: self._folder.write_status(self._status, **tally.summary()))
         self._folder.control.unlink(missing_ok=True)
         for key in list(self._selector.get_map().values()):
@@ -320,10 +321,6 @@ def _insist(write: Callable[[], T]) -> T:
             if error.errno not in _DISK_FULL:
                 raise
             time.sleep(DISK_RETRY)
-
-
-def _now() -> float:
-    return time.time_ns() // 1000 / 1000
 
 
 def _wake_on_child_exit() -> int:

@@ -15,9 +15,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ..backends.environment import child_environment
 from ..backends.protocol import Backend, CannotLaunch, CannotReach, CannotSend
+from ..model.ids import IdSource
+from ..model.protocol import EXTERNAL, FINAL, State
 from ..model.spec import SpecError
-from ..model.workload import EXTERNAL, FINAL, IdSource, State, Status, Workload, WorkloadSpec, environment
+from ..model.workload import Status, Workload, WorkloadSpec
 from ..store.disk.file_store import FileStore
 from ..store.disk.folder import Folder
 from ..store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream
@@ -267,7 +270,7 @@ class Engine:
             raise SpecError("cwd", os.strerror(error.errno or 0)) from None
         if not os.access(cwd, os.X_OK):
             raise SpecError("cwd", "must not be entered by this user")
-        return replace(spec, cwd=str(cwd), env=environment(os.environ, spec.env, tty=spec.tty))
+        return replace(spec, cwd=str(cwd), env=child_environment(os.environ, spec.env, tty=spec.tty))
 
     def _remember(self, workload: Workload) -> None:
         self._known[workload.id] = workload

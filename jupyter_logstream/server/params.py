@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..model.ids import ID
 from ..model.records import LEVELS, SOURCES
-from ..model.workload import ID
 from ..store.queries.filters import Filter
 from .http.base import Refused, number, printable
 from .subscriptions.protocol import Start

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
+from ..model.protocol import EXTERNAL, State, now_ms
 from ..model.records import LEVELS, Record, level_code
 from ..model.spec import SpecError
-from ..model.workload import EXTERNAL, State
 from ..store.errors import StreamEnded
 from ..store.protocol import Store
 from ..text.levels import guess_level
@@ -123,7 +122,7 @@ class Publisher:
         """
         if self._engine.status_of(workload_id).spec.backend != EXTERNAL:
             raise NotExternal(f"the log of workload {workload_id} is written by its runner")
-        records, state = check_items(items, time.time_ns() // 1000 / 1000)
+        records, state = check_items(items, now_ms())
         # One batch at a time: an end takes a moment, and nothing may follow it.
         turn = self._turns.setdefault(workload_id, asyncio.Lock())
         async with turn:

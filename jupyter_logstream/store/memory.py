@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from json import dumps
 
 from ..model.records import LEVELS, SOURCES, Record, level_code
-from ..text.step_markers import MOST, Timeline
+from ..model.steps import MAX_STEPS, Timeline
 from .errors import StreamEnded, UnknownStream
 from .protocol import Messages, Partial, Tally
 
@@ -51,7 +51,7 @@ class _Stream:
     def _known(self, step: str | None) -> str | None:
         """The step; None if it is new and the stream has the maximum number of steps already."""
         if step is not None and step not in self.steps:
-            if len(self.steps) >= MOST:
+            if len(self.steps) >= MAX_STEPS:
                 return None
             self.steps[step] = step
         return step

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..model.records import Record
-from ..text.step_markers import Step
+from ..model.steps import Step
 
 Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
 """The texts of a batch, and the fields of the records that have some, by position."""

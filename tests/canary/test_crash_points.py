@@ -25,7 +25,8 @@ from support.segments import shrink
 from support.server_side import Server
 
 from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.model.workload import FINAL, IdSource
+from jupyter_logstream.model.ids import IdSource
+from jupyter_logstream.model.protocol import FINAL
 from jupyter_logstream.store.disk.folder import Folder
 from jupyter_logstream.store.disk.layout import extent
 from jupyter_logstream.store.disk.writer import LogWriter

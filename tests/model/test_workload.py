@@ -8,8 +8,11 @@ import shlex
 
 import pytest
 
+from jupyter_logstream.backends.environment import child_environment
+from jupyter_logstream.model.ids import ID, IdSource
+from jupyter_logstream.model.protocol import FINAL, STATES, TRANSITIONS
 from jupyter_logstream.model.spec import SpecError, check_spec
-from jupyter_logstream.model.workload import FINAL, ID, STATES, TRANSITIONS, IdSource, Status, environment, shell_join
+from jupyter_logstream.model.workload import Status, shell_join
 
 LEGAL = {
     *itertools.product(["queued"], ["running", "failed", "cancelled", "lost"]),
@@ -48,11 +51,11 @@ def test_a_command_line_reads_as_the_shell_would_read_it(argv: list[str]) -> Non
 
 
 def test_what_was_given_wins_over_the_terminals_and_the_ambient_environment() -> None:
-    made = environment({"A": "1", "TERM": "dumb", "PAGER": "less"}, {"A": "2", "PAGER": "more"}, tty=True)
+    made = child_environment({"A": "1", "TERM": "dumb", "PAGER": "less"}, {"A": "2", "PAGER": "more"}, tty=True)
     assert (made["A"], made["TERM"], made["PAGER"]) == ("2", "xterm-256color", "more")
-    made = environment({"A": "1", "TERM": "dumb"}, {}, tty=False)
+    made = child_environment({"A": "1", "TERM": "dumb"}, {}, tty=False)
     assert (made["A"], made["TERM"], made["PYTHONUNBUFFERED"]) == ("1", "dumb", "1")
-    assert environment({}, {"PYTHONUNBUFFERED": ""}, tty=False)["PYTHONUNBUFFERED"] == ""
+    assert child_environment({}, {"PYTHONUNBUFFERED": ""}, tty=False)["PYTHONUNBUFFERED"] == ""
 
 
 def test_a_spec_has_the_defaults_of_the_protocol() -> None:

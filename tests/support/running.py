@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from support.waiting import PATIENCE, eventually, until
 
+from jupyter_logstream.backends.environment import child_environment
 from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.model.workload import WORKLOAD_VARIABLE, IdSource, Status, WorkloadSpec, environment
+from jupyter_logstream.model.ids import IdSource
+from jupyter_logstream.model.protocol import WORKLOAD_VARIABLE
+from jupyter_logstream.model.workload import Status, WorkloadSpec
 from jupyter_logstream.runner.process_tree import descendants
 from jupyter_logstream.store.disk.download import Download
 from jupyter_logstream.store.disk.file_store import FileStore
@@ -37,7 +40,7 @@ class Bench:
         """Launch it and return at once."""
         folder = self.store.folder(self._ids.new())
         asked = {**given.pop("env", {}), WORKLOAD_VARIABLE: folder.id}
-        env = environment(os.environ, asked, tty=given.get("tty", True))
+        env = child_environment(os.environ, asked, tty=given.get("tty", True))
         spec = WorkloadSpec(command=command, name="test", env=env, **given)
         folder.create(spec, time.time() * 1000)
         self.folders.append(folder)

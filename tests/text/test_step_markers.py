@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from jupyter_logstream.model.steps import Step, Timeline
 from jupyter_logstream.model.workload import Status, Workload, WorkloadSpec
-from jupyter_logstream.text.step_markers import Marker, Step, Timeline, marker_in
+from jupyter_logstream.text.step_markers import Marker, marker_in
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from ...model.workload import WORKLOAD_VARIABLE
+from ...model.protocol import WORKLOAD_VARIABLE
 from ...text.lines import clean
 from ...text.terminal import plain_text
 from .stdio_tap import Tap, tap

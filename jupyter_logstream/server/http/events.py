@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
-from ...model.workload import ID
+from ...model.ids import ID
 from ..engine import UnknownWorkload
 from ..params import FILTERS, Asked, asked_by_name, asked_by_object, chosen_filter, single_start
 from ..subscriptions.log import LogSubscription, NextTurn, WorkloadSubscription

@@ -10,7 +10,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
-from ...model.workload import ID
+from ...model.ids import ID
 from ...store.disk.download import Download
 from ...store.errors import UnknownStream, Unreadable
 from ...store.protocol import Batch

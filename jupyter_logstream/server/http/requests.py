@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
-from ...model.workload import ID
+from ...model.ids import ID
 from ...wire.llm_usage import Tokens
 from ..params import endless_start
 from ..request_log.log import RequestLog

@@ -7,8 +7,8 @@ import asyncio
 from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
+from ...model.ids import ID
 from ...model.records import Record
-from ...model.workload import ID
 from ...store.queries.filters import Filter
 from ...store.queries.summary import places, spread, summarize
 from ..params import FILTERS, chosen_filter

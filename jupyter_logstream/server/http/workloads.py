@@ -10,11 +10,10 @@ from jupyter_server.utils import url_path_join
 from tornado.web import authenticated
 
 from ..._version import __version__
+from ...model.ids import ID
+from ...model.protocol import PROTOCOL, STATES
 from ...model.spec import SpecError, check_spec
-from ...model.workload import ID, STATES
 from .base import RESOURCE, LogStreamHandler, Refused, number, printable
-
-PROTOCOL = 1
 
 
 class InfoHandler(LogStreamHandler):

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...model.workload import ID
+from ...model.ids import ID
 from ...wire.llm_usage import AnswerReader, AskedReader, Operation
 from .log import RequestLog, RowEnded, UnknownRow
 from .prices import Prices, Table

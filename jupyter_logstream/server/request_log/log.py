@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any
 
-from ...model.workload import IdSource
+from ...model.ids import IdSource
 from .journal import Journal, Place
 from .row import Row, from_json
 from .stats import Figures, figures

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ...model.workload import ID
+from ...model.ids import ID
 
 OPEN: frozenset[str] = frozenset({"pending", "streaming"})
 FINAL: frozenset[str] = frozenset({"completed", "error", "cancelled", "timeout", "interrupted"})

@@ -15,8 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...model.workload import STATES, SUMMARY, Status, WorkloadSpec
-from ...text.step_markers import Step
+from ...model.protocol import STATES
+from ...model.steps import Step
+from ...model.workload import SUMMARY, Status, WorkloadSpec
 
 
 class Folder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 
 from ...model.records import LEVELS
-from ...text.step_markers import Timeline
+from ...model.steps import Timeline
 from .layout import ENTRY, LEVEL_BYTE, STEP_BEGIN, STEP_BITS, STEP_END, STEP_FAILED, STEP_FLAG_BYTE, flags_of, pack
 
 _NO_STEP_FLAG = bytes(i for i in range(256) if not i & (STEP_BEGIN | STEP_END))

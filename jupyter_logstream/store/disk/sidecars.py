@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...text.step_markers import MOST
+from ...model.steps import MAX_STEPS
 from ..errors import BadIndex
 from .folder import OPEN, read_file, read_json, replace_file, write_json
 
@@ -64,7 +64,7 @@ class Steps:
     def index(self, folder: Path, name: str) -> int:
         """The number of a step, new or not; 0 when there are as many as there may be."""
         if name not in self._numbers:
-            if len(self.names) >= MOST:
+            if len(self.names) >= MAX_STEPS:
                 return 0
             lines = [json.dumps(known) + "\n" for known in (*self.names, name)]
             replace_file(folder / "steps", "".join(lines).encode())

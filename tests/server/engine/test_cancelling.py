@@ -13,8 +13,8 @@ import pytest
 
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.backends.protocol import CannotLaunch
+from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.spec import SpecError
-from jupyter_logstream.model.workload import STATES
 from jupyter_logstream.server.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
 from jupyter_logstream.store.disk import folder as folder_module
 from jupyter_logstream.store.disk.folder import Folder

@@ -18,8 +18,8 @@ from support.server_side import Server
 from support.waiting import eventually
 
 from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.records import Record
-from jupyter_logstream.model.workload import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

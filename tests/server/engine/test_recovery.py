@@ -17,7 +17,8 @@ from support.waiting import eventually
 
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.backends.protocol import CannotLaunch
-from jupyter_logstream.model.workload import STATES, Status
+from jupyter_logstream.model.protocol import STATES
+from jupyter_logstream.model.workload import Status
 from jupyter_logstream.store.disk.folder import Folder
 from jupyter_logstream.store.disk.writer import LogWriter
 

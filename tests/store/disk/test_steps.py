@@ -10,10 +10,10 @@ import pytest
 from support.on_disk import ID, folder_of, opened, served, write, write_to
 
 from jupyter_logstream.model.records import Record
+from jupyter_logstream.model.steps import MAX_STEPS
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.queries.filters import Filter, page
-from jupyter_logstream.text.step_markers import MOST
 
 CHUNKS = [
     ("stdout", b"before\n::step:: load\none\n"),
@@ -108,12 +108,12 @@ def test_a_full_disk_turns_no_step_twice(root: Path, full_disk: Any) -> None:
 
 
 def test_beyond_the_most_steps_lines_carry_none(root: Path) -> None:
-    many = b"".join(b"::step:: s%d\nin %d\n" % (i, i) for i in range(MOST + 5))
+    many = b"".join(b"::step:: s%d\nin %d\n" % (i, i) for i in range(MAX_STEPS + 5))
     log = write(folder_of(root), ("stdout", many), ("stdout", b"::step:: s3\nagain\n"), end=True)
     told = served(root)
-    assert [r.step for r in told[2 * MOST - 2 : 2 * MOST + 4]] == [f"s{MOST - 1}"] * 2 + [None] * 4
+    assert [r.step for r in told[2 * MAX_STEPS - 2 : 2 * MAX_STEPS + 4]] == [f"s{MAX_STEPS - 1}"] * 2 + [None] * 4
     assert told[-1].step == "s3"
-    assert len(log.tally.steps) == MOST
+    assert len(log.tally.steps) == MAX_STEPS
     assert [s.name for s in log.tally.steps if s.state == "running"] == ["s3"]
 
 

@@ -17,7 +17,8 @@ from support.paths import ROOT
 from support.running import alive, runners
 from support.waiting import until
 
-from jupyter_logstream.model.workload import WORKLOAD_VARIABLE, WorkloadSpec
+from jupyter_logstream.model.protocol import WORKLOAD_VARIABLE
+from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.store.disk.folder import Folder
 from jupyter_logstream.store.disk.layout import extent
 from jupyter_logstream.store.disk.sidecars import Kept
