@@ -13,7 +13,7 @@ const PACE_MS = 1000;
 
 export class Context {
   total: number | undefined;
-  trouble = "";
+  error = "";
   readonly #source: LogSource;
   readonly #filter: StreamFilter;
   readonly #around: number;
@@ -40,7 +40,7 @@ export class Context {
 
   /** Folds all but the matches and their neighbours; the log holds `first` to `last`. Asks for matches it doesn't know. */
   fold(folds: Folds, first: number, last: number): void {
-    if (last > this.#upto && !this.#asking && this.#timer === undefined && this.trouble === "") void this.#ask(last);
+    if (last > this.#upto && !this.#asking && this.#timer === undefined && this.error === "") void this.#ask(last);
     const state = `${first} ${last} ${this.#seqs.length}`;
     if (state === this.#folded || this.total === undefined) return;
     this.#folded = state;
@@ -70,7 +70,7 @@ export class Context {
         this.#seqs.push(...found);
         after = found.at(-1) ?? after;
         if (this.#seqs.length > MOST) {
-          this.trouble = `More than ${thousands(MOST)} lines match: too many to show each with its neighbours`;
+          this.error = `More than ${thousands(MOST)} lines match: too many to show each with its neighbours`;
           this.#seqs = [];
           break;
         }
@@ -80,7 +80,7 @@ export class Context {
       this.total = this.#seqs.length;
     } catch (error) {
       if (this.#ended.signal.aborted) return;
-      this.trouble = error instanceof Error ? error.message : String(error);
+      this.error = error instanceof Error ? error.message : String(error);
     }
     this.#asking = false;
     this.#timer = setTimeout(() => {

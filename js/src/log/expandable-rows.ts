@@ -7,10 +7,10 @@ import { thousands } from "../text/format.js";
 import { exceptionIn, type Group } from "../text/groups.js";
 import { looksLikeData, readTree, type Tree } from "../text/tree.js";
 import { type Folding, type Grouped, Grouping } from "./grouping.js";
-import type { Sheet } from "./row-model.js";
+import type { RowModel } from "./row-model.js";
 import { StepFolds } from "./step-folds.js";
 
-export interface Head {
+export interface Expander {
   readonly fold: "open" | "closed";
   /** Said in place of the line's text: the exception of a traceback. */
   readonly title?: string | undefined;
@@ -30,8 +30,8 @@ const MOST_OPENED = 200;
 /** A record of several lines, as it is told in one: read once, since a flood of them is drawn again and again. */
 const several = new WeakMap<LogRecord, string>();
 
-export class Heads {
-  readonly #sheet: Sheet;
+export class ExpandableRows {
+  readonly #rowModel: RowModel;
   readonly #grouping: Grouping;
   readonly #steps: StepFolds;
   #folding: Folding = { groups: false, repeats: false };
@@ -40,10 +40,10 @@ export class Heads {
   /** A record that is looked for, and so to be open as soon as it is here. */
   #wanted: number | undefined;
 
-  constructor(sheet: Sheet, source: LogSource) {
-    this.#sheet = sheet;
-    this.#grouping = new Grouping(sheet.folds);
-    this.#steps = new StepFolds(sheet.folds, source);
+  constructor(rowModel: RowModel, source: LogSource) {
+    this.#rowModel = rowModel;
+    this.#grouping = new Grouping(rowModel.folds);
+    this.#steps = new StepFolds(rowModel.folds, source);
   }
 
   set folding({ groups, repeats }: Folding) {
@@ -57,7 +57,7 @@ export class Heads {
     return this.#opened.size > 0;
   }
 
-  at(key: number, record: LogRecord): Head | undefined {
+  at(key: number, record: LogRecord): Expander | undefined {
     const group = this.#standing(key, record);
     if (group?.folded) return { fold: "closed", title: group.title, badge: group.words };
     if (group !== undefined) return { fold: "open" };
@@ -68,29 +68,29 @@ export class Heads {
   }
 
   #standing(key: number, record: LogRecord): Grouped | undefined {
-    return this.#sheet.isFoldable ? (this.#grouping.at(key) ?? this.#steps.at(record)) : undefined;
+    return this.#rowModel.canFold ? (this.#grouping.at(key) ?? this.#steps.at(record)) : undefined;
   }
 
   /** The lines that a line belongs to, if it is in sight. */
   around(key: number): Group | undefined {
-    return this.#sheet.isFoldable ? this.#grouping.around(key) : undefined;
+    return this.#rowModel.canFold ? this.#grouping.around(key) : undefined;
   }
 
   /** Folds what is in sight and is to be folded, opens what is looked for. True if rows have changed. */
-  look(from: number, to: number): boolean {
-    const { lines, isFoldable } = this.#sheet;
+  update(from: number, to: number): boolean {
+    const { lines, canFold } = this.#rowModel;
     const [first, last] = [Math.max(from, lines.first), Math.min(to, lines.last)];
     const opened = this.#openWanted(first, last);
-    return (isFoldable && this.#grouping.look((seq) => lines.get(seq), first, last)) || opened;
+    return (canFold && this.#grouping.look((seq) => lines.get(seq), first, last)) || opened;
   }
 
   /** Folds or opens what a line stands for, or belongs to. Throws where it must be asked for and can't be. */
   async toggle(key: number): Promise<void> {
-    const record = this.#sheet.lines.get(key);
-    const { isFoldable } = this.#sheet;
-    if (isFoldable && this.#grouping.at(key) !== undefined) this.#grouping.toggle(key);
+    const record = this.#rowModel.lines.get(key);
+    const { canFold } = this.#rowModel;
+    if (canFold && this.#grouping.at(key) !== undefined) this.#grouping.toggle(key);
     else if (record === undefined) return;
-    else if (isFoldable && this.#steps.at(record) !== undefined) await this.#steps.toggle(record);
+    else if (canFold && this.#steps.at(record) !== undefined) await this.#steps.toggle(record);
     else if (!this.#opened.delete(record.seq) && !this.#open(record)) {
       const group = this.around(key);
       if (group !== undefined) this.#grouping.toggle(group.from);
@@ -100,7 +100,7 @@ export class Heads {
   /** A record is to be seen, whatever is folded. */
   uncover(seq: number): void {
     this.#wanted = seq;
-    if (this.#sheet.isFoldable) this.#grouping.uncover(seq);
+    if (this.#rowModel.canFold) this.#grouping.uncover(seq);
   }
 
   clear(): void {
@@ -115,7 +115,7 @@ export class Heads {
   #openWanted(from: number, to: number): boolean {
     if (this.#wanted === undefined) return false;
     for (let key = from; key <= to; key++) {
-      const record = this.#sheet.lines.get(key);
+      const record = this.#rowModel.lines.get(key);
       if (record?.seq !== this.#wanted) continue;
       this.#wanted = undefined;
       return isSeveral(record) && !this.#opened.has(record.seq) && this.#open(record);

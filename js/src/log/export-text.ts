@@ -6,37 +6,37 @@ import { withoutSequences } from "../text/ansi.js";
 
 const PAGE = 5000;
 /** Characters at most: what a clipboard and a page can hold. */
-export const MOST_CHARS = 50_000_000;
+export const MAX_EXPORT_CHARS = 50_000_000;
 
-export interface Taken {
+export interface ExportedLines {
   readonly text: string;
   readonly lines: number;
   /** Were there more than fit? */
-  readonly cut: boolean;
+  readonly truncated: boolean;
 }
 
 /** The matching lines from seq `from` to seq `to`, a line end behind each; colours are left out, all else is as it was. */
-export async function takeLines(
+export async function exportLines(
   source: LogSource,
   filter: StreamFilter,
   from: number,
   to: number,
   signal: AbortSignal,
-): Promise<Taken> {
+): Promise<ExportedLines> {
   const pieces: string[] = [];
   let [chars, lines] = [0, 0];
   for (let after = from - 1; after < to; ) {
     const { records, next } = await source.page({ ...filter, after, limit: Math.min(PAGE, to - after) }, signal);
     for (const record of records) {
-      if (record.seq > to) return { text: pieces.join(""), lines, cut: false };
+      if (record.seq > to) return { text: pieces.join(""), lines, truncated: false };
       const text = `${withoutSequences(record.message)}${record.part ? "" : "\n"}`;
       chars += text.length;
-      if (chars > MOST_CHARS) return { text: pieces.join(""), lines, cut: true };
+      if (chars > MAX_EXPORT_CHARS) return { text: pieces.join(""), lines, truncated: true };
       pieces.push(text);
       lines += 1;
     }
     after = records.at(-1)?.seq ?? to;
     if (next === null) break;
   }
-  return { text: pieces.join(""), lines, cut: false };
+  return { text: pieces.join(""), lines, truncated: false };
 }

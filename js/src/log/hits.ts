@@ -2,9 +2,9 @@
 // the log once, to tell where they lie; which one lies where is then asked of a small part. One question at a time: what was
 // asked before is called off. Knows records' numbers, nothing of the screen; no DOM.
 
-import type { LogSource, Marks } from "../protocol/log-source.js";
+import type { LogSource, MatchDensity } from "../protocol/log-source.js";
 import type { StreamFilter } from "../protocol/types.js";
-import { matchAt, matchesBefore, PARTS } from "./match-rank.js";
+import { DENSITY_PARTS, matchAt, matchesBefore } from "./match-rank.js";
 
 export interface Hit {
   /** From 0. */
@@ -17,7 +17,7 @@ export class Hits {
   readonly filter: StreamFilter;
   readonly #source: LogSource;
   #asked: AbortController | undefined;
-  #marks: Marks | undefined;
+  #marks: MatchDensity | undefined;
   #nth = -1;
 
   constructor(source: LogSource, filter: StreamFilter) {
@@ -30,7 +30,7 @@ export class Hits {
   }
 
   /** Where in the log they lie, as far as that was asked. */
-  get marks(): Marks | undefined {
+  get marks(): MatchDensity | undefined {
     return this.#marks;
   }
 
@@ -76,7 +76,7 @@ export class Hits {
   /** Lines have come: how many hits are there now? Undefined where another question was asked meanwhile. */
   async recount(): Promise<number | undefined> {
     const signal = this.#asked?.signal ?? new AbortController().signal;
-    const marks = await this.#source.marks(this.filter, PARTS, signal);
+    const marks = await this.#source.matchDensity(this.filter, DENSITY_PARTS, signal);
     if (signal.aborted) return undefined;
     this.#marks = marks;
     return marks.total;
@@ -86,7 +86,7 @@ export class Hits {
     this.#asked?.abort();
   }
 
-  async #ask(which: (marks: Marks, signal: AbortSignal) => Promise<number>): Promise<Hit | undefined> {
+  async #ask(which: (marks: MatchDensity, signal: AbortSignal) => Promise<number>): Promise<Hit | undefined> {
     this.stop();
     this.#asked = new AbortController();
     const { signal } = this.#asked;
@@ -103,10 +103,12 @@ export class Hits {
 
   /** Undefined where retention has taken what was counted: then it is to be counted anew. */
   async #find(
-    which: (marks: Marks, signal: AbortSignal) => Promise<number>,
+    which: (marks: MatchDensity, signal: AbortSignal) => Promise<number>,
     signal: AbortSignal,
   ): Promise<Hit | undefined> {
-    const marks = this.#marks?.total ? this.#marks : await this.#source.marks(this.filter, PARTS, signal);
+    const marks = this.#marks?.total
+      ? this.#marks
+      : await this.#source.matchDensity(this.filter, DENSITY_PARTS, signal);
     if (signal.aborted) return undefined;
     this.#marks = marks;
     if (marks.total === 0) return { nth: 0, total: 0, seq: undefined };

@@ -1,16 +1,16 @@
 // One log as it stands in the page: its workload, its lines, what is being written, and how we are connected.
 // Fed by a source, told to nobody but through `changed`; no DOM, so that any view may show it.
 
-import { Refused } from "../protocol/errors.js";
+import { PermanentError } from "../protocol/errors.js";
 import type { LogSource } from "../protocol/log-source.js";
 import type { Frame, HubEvent, Level, LogRecord, Status, Subscription, Workload } from "../protocol/types.js";
-import { Lines } from "./record-window.js";
+import { RecordWindow } from "./record-window.js";
 
 /** Records asked for at first: fills any viewport, in one answer. */
 const TAIL = 200;
 
 /** Who wants to hear what comes, besides the lines' window. */
-export interface Ear {
+export interface LogListener {
   records(records: readonly LogRecord[]): void;
   progress(source: string, message: string): void;
   reset(): void;
@@ -19,8 +19,8 @@ export interface Ear {
 
 export class Log {
   /** Told of everything that comes, before it is painted. */
-  ear: Ear | undefined;
-  readonly lines: Lines;
+  listener: LogListener | undefined;
+  readonly lines: RecordWindow;
   /** How many lines of which level, as far as that is known. */
   readonly levels = new Map<Level, number>();
   /** The line being written, per source. */
@@ -28,9 +28,9 @@ export class Log {
   job: Workload | undefined;
   status: Status = { rung: "connecting" };
   /** What went wrong with something the user did, in a sentence. */
-  trouble = "";
+  actionError = "";
   cancelling = false;
-  /** Counts how often the stream began again from nothing. */
+  /** LevelCounts how often the stream began again from nothing. */
   epoch = 0;
   readonly #source: LogSource;
   readonly #changed: () => void;
@@ -44,7 +44,7 @@ export class Log {
     this.job = job;
     this.#source = source;
     this.#changed = changed;
-    this.lines = new Lines((after, limit, signal) => this.#fetch(after, limit, signal), changed);
+    this.lines = new RecordWindow((after, limit, signal) => this.#fetch(after, limit, signal), changed);
   }
 
   get isOpen(): boolean {
@@ -67,20 +67,20 @@ export class Log {
   }
 
   retry(): void {
-    this.trouble = "";
+    this.actionError = "";
     this.lines.retry();
     this.#subscription?.retryNow();
   }
 
   async cancel(): Promise<void> {
     this.cancelling = true;
-    this.trouble = "";
+    this.actionError = "";
     this.#changed();
     try {
       await this.#source.cancel();
     } catch (error) {
       this.cancelling = false;
-      this.trouble = `Could not cancel: ${error instanceof Error ? error.message : String(error)}`;
+      this.actionError = `Could not cancel: ${error instanceof Error ? error.message : String(error)}`;
     }
     this.#changed();
   }
@@ -131,10 +131,10 @@ export class Log {
   }
 
   #tell(type: string, data: Frame): void {
-    if (type === "logs") this.ear?.records(data.logs ?? []);
-    else if (type === "progress") this.ear?.progress(data.source ?? "", data.message ?? "");
-    else if (type === "reset") this.ear?.reset();
-    else if (type === "done") this.ear?.end();
+    if (type === "logs") this.listener?.records(data.logs ?? []);
+    else if (type === "progress") this.listener?.progress(data.source ?? "", data.message ?? "");
+    else if (type === "reset") this.listener?.reset();
+    else if (type === "done") this.listener?.end();
   }
 
   /** The server counts levels with each change of state, we what comes between. */
@@ -167,7 +167,7 @@ export class Log {
     try {
       return (await this.#source.page({ after, limit }, signal)).records;
     } catch (error) {
-      if (error instanceof Refused) this.#hear({ kind: "state", rung: "error", message: error.message });
+      if (error instanceof PermanentError) this.#hear({ kind: "state", rung: "error", message: error.message });
       throw error;
     }
   }

@@ -1,15 +1,15 @@
 // Which of the lines that match lies at a seq, in a log of any length and in few questions: whole parts of the log are
 // counted by the server, within one part the matches are asked for. No DOM.
 
-import type { LogSource, Marks } from "../protocol/log-source.js";
+import type { LogSource, MatchDensity } from "../protocol/log-source.js";
 import type { StreamFilter } from "../protocol/types.js";
 
 /** The log is cut into so many parts: for marks beside a scrollbar, and for this. */
-export const PARTS = 200;
+export const DENSITY_PARTS = 200;
 const MOST = 5000;
 
 /** Where a part of the log begins: the seq before its first. */
-function before({ marks, first, last }: Marks, part: number): number {
+function before({ marks, first, last }: MatchDensity, part: number): number {
   return first + Math.ceil((part * Math.max(1, last - first + 1)) / marks.length) - 1;
 }
 
@@ -19,9 +19,9 @@ export async function matchesBefore(
   filter: StreamFilter,
   seq: number,
   signal: AbortSignal,
-  known?: Marks,
+  known?: MatchDensity,
 ): Promise<number> {
-  const counted = known ?? (await source.marks(filter, PARTS, signal));
+  const counted = known ?? (await source.matchDensity(filter, DENSITY_PARTS, signal));
   const { marks, first, last } = counted;
   const length = Math.max(1, last - first + 1);
   const part = Math.max(0, Math.min(marks.length - 1, Math.floor(((seq - first) * marks.length) / length)));
@@ -40,7 +40,7 @@ export async function matchAt(
   source: LogSource,
   filter: StreamFilter,
   nth: number,
-  counted: Marks,
+  counted: MatchDensity,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   let [part, left] = [0, nth];

@@ -2,11 +2,11 @@
 // by a stream of their own with the same filter, and the seam between the two is a seq, so none is lost or counted twice.
 // No DOM; bounded as any window over a log is.
 
-import { Refused } from "../protocol/errors.js";
+import { PermanentError } from "../protocol/errors.js";
 import type { LogSource } from "../protocol/log-source.js";
 import { type Frame, type HubEvent, isFinal, type StreamFilter, type Subscription } from "../protocol/types.js";
 import { matchesBefore } from "./match-rank.js";
-import { Lines } from "./record-window.js";
+import { RecordWindow } from "./record-window.js";
 
 /** Matches asked for at first: fills any viewport. */
 const TAIL = 250;
@@ -14,12 +14,12 @@ const MOST = 5000;
 const RETRY_MS = 2000;
 
 export class Matches {
-  readonly lines: Lines;
+  readonly lines: RecordWindow;
   readonly filter: StreamFilter;
   /** Are there any numbers yet? */
   counted = false;
   /** Why nothing can be found, in a sentence: a malformed expression, one that takes too long. */
-  trouble = "";
+  error = "";
   readonly #source: LogSource;
   readonly #changed: () => void;
   #subscription: Subscription | undefined;
@@ -34,7 +34,7 @@ export class Matches {
     this.#changed = changed;
     const fetch = (after: number, limit: number, signal: AbortSignal) =>
       source.page({ ...filter, offset: after, limit }, signal).then(({ records }) => records);
-    this.lines = new Lines(fetch, changed, true);
+    this.lines = new RecordWindow(fetch, changed, true);
   }
 
   get total(): number {
@@ -51,9 +51,9 @@ export class Matches {
       if (!asked.signal.aborted && !final) this.#follow();
     } catch (error) {
       if (asked.signal.aborted) return;
-      this.trouble = error instanceof Error ? error.message : String(error);
+      this.error = error instanceof Error ? error.message : String(error);
       // What the server refuses it will refuse again; what was cut may go now.
-      if (!(error instanceof Refused)) this.#timer = setTimeout(() => void this.open(known), RETRY_MS);
+      if (!(error instanceof PermanentError)) this.#timer = setTimeout(() => void this.open(known), RETRY_MS);
     }
     this.#changed();
   }
@@ -91,7 +91,7 @@ export class Matches {
     this.lines.extend(page.total);
     this.#upto = Math.max(known, page.records.at(-1)?.seq ?? 0);
     this.counted = true;
-    this.trouble = "";
+    this.error = "";
     return isFinal(page.state) && offset + page.records.length >= page.total;
   }
 

@@ -3,7 +3,7 @@
 // Knows no DOM and no transport: ranges come from an injected function, live records are pushed in by the owner.
 // Bounded twice (records and characters), whatever arrives: what is dropped can always be fetched again.
 
-import { Refused } from "../protocol/errors.js";
+import { PermanentError } from "../protocol/errors.js";
 import type { LogRecord } from "../protocol/types.js";
 
 export const PAGE = 250;
@@ -17,10 +17,10 @@ const MAX_IN_FLIGHT = 2;
 export type FetchRange = (after: number, limit: number, signal: AbortSignal) => Promise<readonly LogRecord[]>;
 
 /** First and last row, both included. */
-export type Stretch = readonly [from: number, to: number];
+export type KeyRange = readonly [from: number, to: number];
 
 /** Rows in order as stretches without a hole. */
-export function stretchesOf(keys: readonly number[]): readonly Stretch[] {
+export function contiguousRanges(keys: readonly number[]): readonly KeyRange[] {
   const found: [number, number][] = [];
   for (const key of keys) {
     const last = found.at(-1);
@@ -42,7 +42,7 @@ interface Request {
 
 const pageOf = (seq: number) => Math.floor((seq - 1) / PAGE);
 
-export class Lines {
+export class RecordWindow {
   /** The oldest record that retention has left. */
   first = 1;
   /** The newest record there is, held here or not. 0: none yet. */
@@ -54,7 +54,7 @@ export class Lines {
   readonly #pages = new Map<number, LinePage>();
   readonly #requests = new Map<number, Request>();
   #chars = 0;
-  #wanted: readonly Stretch[] = [];
+  #wanted: readonly KeyRange[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nextAt = 0;
   #refused = false;
@@ -77,7 +77,7 @@ export class Lines {
   }
 
   /** These rows are looked at: fetch what is missing of them, keep what is there, give up what was wanted before. */
-  ensure(...stretches: readonly Stretch[]): void {
+  ensure(...stretches: readonly KeyRange[]): void {
     this.#wanted = stretches.map(([from, to]) => [Math.max(from, this.first), Math.min(to, this.last)]);
     for (const [from, to] of this.#wanted) for (let page = pageOf(from); page <= pageOf(to); page++) this.#touch(page);
     for (const request of this.#requests.values()) if (!this.#isWanted(request.page)) this.#cancel(request);
@@ -208,7 +208,7 @@ export class Lines {
     } catch (error) {
       if (abort.signal.aborted) return;
       this.#requests.delete(page);
-      if (error instanceof Refused) this.#refused = true;
+      if (error instanceof PermanentError) this.#refused = true;
       else this.#later(RETRY_MS);
     }
   }

@@ -10,15 +10,15 @@ import { Context } from "./context.js";
 import { Folds } from "./folds.js";
 import type { Log } from "./log.js";
 import { Matches } from "./matches.js";
-import type { Lines } from "./record-window.js";
+import type { RecordWindow } from "./record-window.js";
 
 /** A record; or words of ours (`note`); or the line being written (`progress`); or a record not fetched yet. */
-export type Content =
+export type RowContent =
   | { readonly kind: "record"; readonly record: LogRecord }
   | { readonly kind: "note" | "progress"; readonly text: string }
   | { readonly kind: "pending" };
 
-export class Sheet {
+export class RowModel {
   /** What the user, or a step, has folded. */
   readonly folds = new Folds();
   readonly #log: Log;
@@ -40,7 +40,7 @@ export class Sheet {
     this.#changed = changed;
   }
 
-  get lines(): Lines {
+  get lines(): RecordWindow {
     return this.#matches?.lines ?? this.#log.lines;
   }
 
@@ -49,22 +49,22 @@ export class Sheet {
   }
 
   /** Does each key stand for a record of that seq? */
-  get isWhole(): boolean {
+  get isUnfiltered(): boolean {
     return this.#matches === undefined;
   }
 
   /** How many match; undefined while that isn't known, or where no filter is on. */
-  get matching(): number | undefined {
+  get matchCount(): number | undefined {
     if (this.#context !== undefined) return this.#context.total;
     return this.#matches?.counted ? this.#matches.total : undefined;
   }
 
-  get trouble(): string {
-    return this.#context?.trouble || (this.#matches?.trouble ?? "");
+  get filterError(): string {
+    return this.#context?.error || (this.#matches?.error ?? "");
   }
 
   /** Shows only what matches; an empty filter: everything. `around`: so many neighbours of each match, too. */
-  choose(filter: StreamFilter, around?: number): void {
+  setFilter(filter: StreamFilter, around?: number): void {
     this.#matches?.dispose();
     this.#context?.dispose();
     this.#matches = this.#context = undefined;
@@ -80,7 +80,7 @@ export class Sheet {
   }
 
   /** Shows only the keys `from` to `to` (undefined: to the end, as it grows), or all again. */
-  narrow(from: number | undefined, to?: number): void {
+  setKeyRange(from: number | undefined, to?: number): void {
     this.#span = from === undefined ? undefined : { from, to };
     this.#spanned = "";
     this.folds.clear();
@@ -88,8 +88,8 @@ export class Sheet {
   }
 
   /** May lines be folded that belong together? Not while others are left out: what stands beside which is not known. */
-  get isFoldable(): boolean {
-    return this.isWhole && this.#context === undefined && this.#span === undefined;
+  get canFold(): boolean {
+    return this.isUnfiltered && this.#context === undefined && this.#span === undefined;
   }
 
   /** Hides what there is; what comes is shown. */
@@ -158,7 +158,7 @@ export class Sheet {
     return this.#matches === undefined ? seq : this.#matches.rankOf(seq, signal);
   }
 
-  content(key: number): Content {
+  content(key: number): RowContent {
     const { lines } = this;
     if (key <= this.#cleared) return { kind: "note", text: `${thousands(this.#cleared)} lines cleared from this view` };
     if (key < lines.first) return { kind: "note", text: `Lines 1–${thousands(key)} ${this.#whyGone}` };

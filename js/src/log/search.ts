@@ -7,7 +7,7 @@ export const MODES = ["find", "only", "around", "not"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Neighbours of a match on either side. */
-export const AROUND = 3;
+export const CONTEXT_LINES = 3;
 
 export interface Search {
   readonly text: string;
@@ -18,30 +18,30 @@ export interface Search {
   readonly step?: string | undefined;
 }
 
-export const NOTHING: Search = { text: "", mode: "find", levels: [] };
+export const EMPTY_SEARCH: Search = { text: "", mode: "find", levels: [] };
 
 /** The lines to show. */
-export function shownBy(search: Search): StreamFilter {
+export function rowsFilter(search: Search): StreamFilter {
   const { text, mode } = search;
-  if (text === "" || mode === "find") return chosenBy(search);
-  return { ...chosenBy(search), ...(mode === "not" ? { not: text } : { q: text }) };
+  if (text === "" || mode === "find") return baseFilter(search);
+  return { ...baseFilter(search), ...(mode === "not" ? { not: text } : { q: text }) };
 }
 
 /** The lines that are hits among those; undefined: there is nothing to step through. */
-export function hitsBy(search: Search): StreamFilter | undefined {
-  return search.text === "" || search.mode === "not" ? undefined : { ...chosenBy(search), q: search.text };
+export function hitsFilter(search: Search): StreamFilter | undefined {
+  return search.text === "" || search.mode === "not" ? undefined : { ...baseFilter(search), q: search.text };
 }
 
 /** The same lines for a program. */
-export function codeBy(search: Search): StreamFilter {
-  return hitsBy(search) ?? shownBy(search);
+export function codeFilter(search: Search): StreamFilter {
+  return hitsFilter(search) ?? rowsFilter(search);
 }
 
-export function aroundBy({ text, mode }: Search): number | undefined {
-  return text !== "" && mode === "around" ? AROUND : undefined;
+export function contextLines({ text, mode }: Search): number | undefined {
+  return text !== "" && mode === "around" ? CONTEXT_LINES : undefined;
 }
 
-function chosenBy({ levels, source, step }: Search): StreamFilter {
+function baseFilter({ levels, source, step }: Search): StreamFilter {
   return {
     ...(levels.length === 0 ? {} : { levels }),
     ...(source === undefined ? {} : { source }),
@@ -49,6 +49,6 @@ function chosenBy({ levels, source, step }: Search): StreamFilter {
   };
 }
 
-export function isSame(a: StreamFilter, b: StreamFilter): boolean {
+export function isSameFilter(a: StreamFilter, b: StreamFilter): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

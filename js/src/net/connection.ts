@@ -23,7 +23,7 @@ export interface Link {
   status(status: Status): void;
 }
 
-export const LADDER_MS = [1000, 2000, 4000, 8000, 16000] as const;
+export const BACKOFF_MS = [1000, 2000, 4000, 8000, 16000] as const;
 export const STALL_MS = 15_000;
 export const POLL_MS = 3000;
 /** Longest stretch of work on one stream before the page gets a turn to paint and to take input. */
@@ -31,8 +31,8 @@ const SLICE_MS = 12;
 
 type Ending = "again" | "cut" | "end";
 
-export function delayOf(failures: number, random: () => number = Math.random): number {
-  const step = LADDER_MS[Math.min(failures, LADDER_MS.length) - 1] ?? LADDER_MS[0];
+export function backoffDelay(failures: number, random: () => number = Math.random): number {
+  const step = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1] ?? BACKOFF_MS[0];
   return Math.round(step * (0.8 + 0.4 * random()));
 }
 
@@ -180,9 +180,9 @@ export class Connection {
   async #climb(): Promise<void> {
     this.#live = false;
     this.#failures += 1;
-    const delay = delayOf(this.#failures);
+    const delay = backoffDelay(this.#failures);
     const retryAt = Date.now() + delay;
-    if (this.#failures > LADDER_MS.length) this.#startPolling();
+    if (this.#failures > BACKOFF_MS.length) this.#startPolling();
     if (this.#poller === undefined) this.#link.status({ rung: "reconnecting", retryAt });
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {

@@ -3,13 +3,13 @@
 
 import type { Event } from "../protocol/sse.js";
 import type { Cursor, Frame, Status } from "../protocol/types.js";
-import { serverSkew } from "../protocol/version-mismatch.js";
+import { serverMismatch } from "../protocol/version-mismatch.js";
 import { Connection, type Link } from "./connection.js";
-import type { Topic } from "./followed-stream.js";
+import type { FollowedStream } from "./followed-stream.js";
 import type { Page } from "./page.js";
 import { poll } from "./poll.js";
 import { askFor, judge, parse } from "./stream-errors.js";
-import type { Carrier, Streams } from "./transport.js";
+import type { Streams, Transport } from "./transport.js";
 
 /** Changes of the set within this time make one new request. */
 export const COLLECT_MS = 50;
@@ -18,12 +18,12 @@ export const HIDDEN_MS = 10_000;
 /** What a server takes in one request; views beyond are told so. */
 export const MAX_STREAMS = 500;
 
-export class Direct implements Carrier, Link {
+export class FetchTransport implements Transport, Link {
   readonly #page: Page;
   readonly #streams: Streams;
   readonly #connection = new Connection(this);
   /** The streams of the request that is open, and which of their turns it carries. */
-  #open = new Map<Topic, number>();
+  #open = new Map<FollowedStream, number>();
   #collecting: ReturnType<typeof setTimeout> | undefined;
   #hiding: ReturnType<typeof setTimeout> | undefined;
   #paused = false;
@@ -97,15 +97,15 @@ export class Direct implements Carrier, Link {
   /** Ends everything with a sentence where the server speaks another protocol, or none. */
   async #compare(): Promise<boolean> {
     this.#compared = true;
-    const skew = await serverSkew((path) => this.#page.request(path)).catch(() => undefined); // unreachable: the ladder's business
-    if (skew === undefined) return false;
+    const mismatch = await serverMismatch((path) => this.#page.request(path)).catch(() => undefined); // unreachable: the ladder's business
+    if (mismatch === undefined) return false;
     this.#compared = false;
-    for (const topic of this.#wanted()) topic.fail(skew);
+    for (const topic of this.#wanted()) topic.fail(mismatch);
     this.#connection.close();
     return true;
   }
 
-  #wanted(): Topic[] {
+  #wanted(): FollowedStream[] {
     return this.#streams.wanted();
   }
 
@@ -121,7 +121,7 @@ export class Direct implements Carrier, Link {
   }
 
   /** Does the open request carry just what is wanted? Streams that are done cost nothing and may stay in it. */
-  #covers(wanted: readonly Topic[]): boolean {
+  #covers(wanted: readonly FollowedStream[]): boolean {
     const rest = new Map(this.#open);
     for (const topic of wanted) {
       if (rest.get(topic) !== topic.turn) return false;

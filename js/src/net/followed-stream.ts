@@ -2,23 +2,32 @@
 // Knows nothing of connections; it is told frames, and sees to it that no listener is told a record twice.
 
 import { type Filter, filterOf, isEndless, isPolled } from "../protocol/stream.js";
-import type { Cursor, Frame, HubEvent, LogRecord, Rung, Status, StreamRequest, Workload } from "../protocol/types.js";
-import { type Memory, RecentRecords, RequestRows, type Told, WorkloadList } from "./replay-buffer.js";
+import type {
+  ConnectionState,
+  Cursor,
+  Frame,
+  HubEvent,
+  LogRecord,
+  Status,
+  StreamRequest,
+  Workload,
+} from "../protocol/types.js";
+import { RecentRecords, type ReplayBuffer, RequestRows, type Told, WorkloadList } from "./replay-buffer.js";
 import type { StreamQuery } from "./worker/worker-messages.js";
 
 type Listener = (event: HubEvent) => void;
 
-export class Topic {
+export class FollowedStream {
   readonly stream: string;
   /** What its frames are called on the wire: the stream, unless the same stream is asked for twice. */
   readonly name: string;
   readonly filter: Filter;
-  /** Counts how often it began again from nothing: an open request of an earlier turn doesn't carry it. */
+  /** LevelCounts how often it began again from nothing: an open request of an earlier turn doesn't carry it. */
   turn = 0;
   linger: ReturnType<typeof setTimeout> | undefined;
   readonly #listeners = new Set<Listener>();
   readonly #progress = new Map<string, Frame>();
-  readonly #memory: Memory | undefined;
+  readonly #memory: ReplayBuffer | undefined;
   readonly #tail: number | undefined;
   #cursor: Cursor | undefined;
   #job: Workload | undefined;
@@ -34,7 +43,7 @@ export class Topic {
     this.#memory = memoryOf(request);
   }
 
-  get state(): Rung {
+  get state(): ConnectionState {
     return this.#status.rung;
   }
 
@@ -240,7 +249,7 @@ export class Topic {
   }
 }
 
-function memoryOf({ stream, after }: StreamRequest): Memory | undefined {
+function memoryOf({ stream, after }: StreamRequest): ReplayBuffer | undefined {
   if (stream === "workloads") return new WorkloadList(after === undefined);
   if (stream === "requests") return new RequestRows(after === undefined);
   return stream === "service" ? new RecentRecords(stream, after === undefined) : undefined;

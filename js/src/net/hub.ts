@@ -7,12 +7,12 @@
 import { isStream, keyOf } from "../protocol/stream.js";
 import type { HubEvent, StreamRequest, Subscription } from "../protocol/types.js";
 import { PROTOCOL } from "../protocol/types.js";
-import { Direct } from "./fetch-transport.js";
-import { Topic } from "./followed-stream.js";
+import { FetchTransport } from "./fetch-transport.js";
+import { FollowedStream } from "./followed-stream.js";
 import { currentPage, type Page } from "./page.js";
-import type { Carrier, Streams } from "./transport.js";
-import { workerDoor } from "./worker/worker-door.js";
-import { Shared } from "./worker/worker-transport.js";
+import type { Streams, Transport } from "./transport.js";
+import { workerAccess } from "./worker/worker-door.js";
+import { WorkerTransport } from "./worker/worker-transport.js";
 
 /** A stream without subscribers is kept this long: moving, undoing or re-running a cell closes and opens in no time. */
 export const LINGER_MS = 1500;
@@ -25,12 +25,12 @@ const SLOT = Symbol.for("jupyter-logstream.v1");
 
 export class Hub implements Streams {
   readonly protocol = PROTOCOL;
-  readonly #carrier: Carrier;
+  readonly #carrier: Transport;
   /** By key: see stream.ts. */
-  readonly #topics = new Map<string, Topic>();
+  readonly #topics = new Map<string, FollowedStream>();
   #names = 0;
 
-  constructor(page: Page, carrier: (streams: Streams) => Carrier = (streams) => new Direct(page, streams)) {
+  constructor(page: Page, carrier: (streams: Streams) => Transport = (streams) => new FetchTransport(page, streams)) {
     this.#carrier = carrier(this);
   }
 
@@ -48,11 +48,11 @@ export class Hub implements Streams {
 
   // --- what the carrier asks (Streams) ---
 
-  wanted(): Topic[] {
+  wanted(): FollowedStream[] {
     return [...this.#topics.values()].filter((topic) => !topic.ended);
   }
 
-  named(name: string): Topic | undefined {
+  named(name: string): FollowedStream | undefined {
     // A handful, or some hundred at most, and the first is mostly it.
     for (const topic of this.#topics.values()) if (topic.name === name) return topic;
     return undefined;
@@ -60,10 +60,10 @@ export class Hub implements Streams {
 
   // --- the set of streams ---
 
-  #topicOf(key: string, request: StreamRequest): Topic {
+  #topicOf(key: string, request: StreamRequest): FollowedStream {
     let topic = this.#topics.get(key);
     if (topic === undefined) {
-      topic = new Topic(request, key === request.stream ? key : `f${++this.#names}`);
+      topic = new FollowedStream(request, key === request.stream ? key : `f${++this.#names}`);
       if (isStream(request.stream)) this.#topics.set(key, topic);
       else topic.fail(`"${request.stream}" is not the name of a stream.`);
     } else if (topic.state === "error") topic.revive(); // who asks now may have logged in since it was refused
@@ -71,13 +71,13 @@ export class Hub implements Streams {
     return topic;
   }
 
-  #leave(key: string, topic: Topic, listener: (event: HubEvent) => void): void {
+  #leave(key: string, topic: FollowedStream, listener: (event: HubEvent) => void): void {
     if (!topic.leave(listener) || topic.used) return;
     clearTimeout(topic.linger);
     topic.linger = setTimeout(() => this.#drop(key, topic), LINGER_MS);
   }
 
-  #drop(key: string, topic: Topic): void {
+  #drop(key: string, topic: FollowedStream): void {
     if (topic.used) return;
     // A workload that is done stays known, so that showing it again opens nothing.
     if (topic.state !== "done" && this.#topics.get(key) === topic) this.#topics.delete(key);
@@ -86,7 +86,7 @@ export class Hub implements Streams {
     this.#carrier.changed();
   }
 
-  #retry(topic: Topic): void {
+  #retry(topic: FollowedStream): void {
     topic.revive();
     this.#carrier.retryNow(topic);
   }
@@ -101,5 +101,8 @@ export function pageHub(): Hub {
 
 function openHub(): Hub {
   const here = currentPage();
-  return new Hub(here, (streams) => new Shared(workerDoor(here), streams, () => new Direct(here, streams)));
+  return new Hub(
+    here,
+    (streams) => new WorkerTransport(workerAccess(here), streams, () => new FetchTransport(here, streams)),
+  );
 }

@@ -5,7 +5,7 @@ import type { Figures, Row } from "../protocol/request-log.js";
 import { queryOf, workloadOf } from "../protocol/stream.js";
 import type { Cursor, RecordPage, Workload } from "../protocol/types.js";
 import { isFinal } from "../protocol/types.js";
-import type { Topic } from "./followed-stream.js";
+import type { FollowedStream } from "./followed-stream.js";
 import type { Page } from "./page.js";
 import { refuse } from "./stream-errors.js";
 
@@ -22,26 +22,26 @@ interface WorkloadPage {
 }
 
 /** One round; throws where the server can't be reached. */
-export async function poll(page: Page, topic: Topic, signal: AbortSignal): Promise<void> {
+export async function poll(page: Page, topic: FollowedStream, signal: AbortSignal): Promise<void> {
   if (topic.stream === "workloads") await pollWorkloads(page, topic, signal);
   else if (topic.stream === "requests") await pollRequests(page, topic, signal);
   else if (workloadOf(topic.stream) !== undefined) await pollRecords(page, topic, signal);
 }
 
-async function pollWorkloads(page: Page, topic: Topic, signal: AbortSignal): Promise<void> {
+async function pollWorkloads(page: Page, topic: FollowedStream, signal: AbortSignal): Promise<void> {
   const limit = Math.min(Math.max(topic.tail ?? WORKLOADS, 1), WORKLOADS);
   const found = await get<WorkloadPage>(page, topic, `v1/workloads?limit=${limit}`, signal);
   if (found !== undefined) topic.polled(found.workloads, found.next === null);
 }
 
-async function pollRequests(page: Page, topic: Topic, signal: AbortSignal): Promise<void> {
+async function pollRequests(page: Page, topic: FollowedStream, signal: AbortSignal): Promise<void> {
   const limit = Math.min(Math.max(topic.tail ?? ROWS, 1), ROWS);
   const found = await get<{ readonly requests: readonly Row[] }>(page, topic, `v1/requests?limit=${limit}`, signal);
   const figures = await get<Figures>(page, topic, "v1/requests/stats", signal);
   if (found !== undefined && figures !== undefined) topic.polledRows(found.requests, figures);
 }
 
-async function pollRecords(page: Page, topic: Topic, signal: AbortSignal): Promise<void> {
+async function pollRecords(page: Page, topic: FollowedStream, signal: AbortSignal): Promise<void> {
   const path = `v1/workloads/${workloadOf(topic.stream)}`;
   // The workload first: when it is final, the records asked for after it are all there will be.
   const job = await get<Workload>(page, topic, path, signal);
@@ -64,7 +64,7 @@ async function pollRecords(page: Page, topic: Topic, signal: AbortSignal): Promi
 /** Where to begin: with the last so many lines; those that match a filter have to be counted. */
 async function firstPage(
   page: Page,
-  topic: Topic,
+  topic: FollowedStream,
   count: string,
   job: Workload,
   signal: AbortSignal,
@@ -78,7 +78,7 @@ async function firstPage(
   return found === undefined ? undefined : `offset=${Math.max(0, found.total - topic.tail)}`;
 }
 
-async function get<T>(page: Page, topic: Topic, path: string, signal: AbortSignal): Promise<T | undefined> {
+async function get<T>(page: Page, topic: FollowedStream, path: string, signal: AbortSignal): Promise<T | undefined> {
   const response = await page.request(path, { signal });
   if (await refuse(topic, response)) return undefined;
   if (!response.ok) throw new Error(`HTTP ${response.status}`);

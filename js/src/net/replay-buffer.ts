@@ -9,7 +9,7 @@ export interface Told {
   readonly data: Frame;
 }
 
-export interface Memory {
+export interface ReplayBuffer {
   take(type: string, data: Frame): void;
   /** All there is, as frames; undefined where something of it was not kept: then only the server can tell it. */
   replay(): readonly Told[] | undefined;
@@ -23,7 +23,7 @@ export const MAX_RECORDS = 5000;
 export const MAX_RECORD_CHARS = 4_000_000;
 
 /** The stream `workloads`, folded by id. */
-export class WorkloadList implements Memory {
+export class WorkloadList implements ReplayBuffer {
   readonly #rows = new Map<string, Frame>();
   #complete: boolean;
 
@@ -78,7 +78,7 @@ export class WorkloadList implements Memory {
 export const MAX_ROWS = 2000;
 
 /** The request log: its newest rows, folded by id, and the figures that came last. */
-export class RequestRows implements Memory {
+export class RequestRows implements ReplayBuffer {
   readonly #rows = new Map<string, object>();
   #figures: Frame | undefined;
   #complete: boolean;
@@ -121,7 +121,7 @@ function told(type: string, data: object): Told {
 }
 
 /** The server's own log: its newest records. */
-export class RecentRecords implements Memory {
+export class RecentRecords implements ReplayBuffer {
   readonly #stream: string;
   #records: LogRecord[] = [];
   #chars = 0;

@@ -3,7 +3,7 @@
 
 import { workloadOf } from "../protocol/stream.js";
 import type { Frame } from "../protocol/types.js";
-import type { Topic } from "./followed-stream.js";
+import type { FollowedStream } from "./followed-stream.js";
 import type { Page } from "./page.js";
 
 export const GONE = "This log was deleted from the server, or belongs to another one";
@@ -19,14 +19,14 @@ const EXPLAINED: { readonly [status: number]: string } = {
 export type Verdict = "again" | "cut" | "end";
 
 /** Asks for these streams over one connection. */
-export function askFor(page: Page, topics: readonly Topic[], signal?: AbortSignal): Promise<Response> {
+export function askFor(page: Page, topics: readonly FollowedStream[], signal?: AbortSignal): Promise<Response> {
   const body = JSON.stringify({ streams: topics.map((topic) => topic.request()) });
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
   return page.request("v1/events", { method: "POST", body, headers, ...(signal === undefined ? {} : { signal }) });
 }
 
 /** Tells the streams that are to blame for this answer why, and says what becomes of the others. */
-export async function judge(page: Page, topics: readonly Topic[], response: Response): Promise<Verdict> {
+export async function judge(page: Page, topics: readonly FollowedStream[], response: Response): Promise<Verdict> {
   const { status } = response;
   if (EXPLAINED[status] === undefined) {
     await response.body?.cancel();
@@ -46,7 +46,7 @@ export async function judge(page: Page, topics: readonly Topic[], response: Resp
 }
 
 /** Tells a stream that can't be had why, where asking again is of no use. */
-export async function refuse(topic: Topic, response: Response): Promise<boolean> {
+export async function refuse(topic: FollowedStream, response: Response): Promise<boolean> {
   if (EXPLAINED[response.status] === undefined) return false;
   fail([topic], response.status, `(${response.status}): ${await sentence(response)}`);
   return true;
@@ -61,7 +61,7 @@ export function parse(text: string): Frame | undefined {
   }
 }
 
-function fail(topics: readonly Topic[], status: number, message: string): void {
+function fail(topics: readonly FollowedStream[], status: number, message: string): void {
   for (const topic of topics) {
     const what = topic.stream === "workloads" ? "list" : "log"; // the request log is one, too
     topic.fail(`${EXPLAINED[status]?.replace("log", what)} ${message}`);
@@ -69,13 +69,13 @@ function fail(topics: readonly Topic[], status: number, message: string): void {
 }
 
 /** Does the server speak of this stream? The names of endless ones are words, so they must be called streams. */
-function isNamed({ stream, name }: Topic, message: string): boolean {
+function isNamed({ stream, name }: FollowedStream, message: string): boolean {
   const plain = workloadOf(stream) === undefined || name !== stream ? `stream ["'\`]?${name}` : `(?<![\\w/-])${name}`;
   return new RegExp(`${plain}(?![\\w-])`).test(message);
 }
 
 /** One after the other; was one of them refused? */
-async function askEach(page: Page, topics: readonly Topic[]): Promise<boolean> {
+async function askEach(page: Page, topics: readonly FollowedStream[]): Promise<boolean> {
   let found = false;
   for (const topic of topics) {
     const response = await askFor(page, [topic]);
@@ -85,7 +85,7 @@ async function askEach(page: Page, topics: readonly Topic[]): Promise<boolean> {
   return found;
 }
 
-async function isMissing(page: Page, topic: Topic): Promise<boolean> {
+async function isMissing(page: Page, topic: FollowedStream): Promise<boolean> {
   const id = workloadOf(topic.stream);
   if (id === undefined) return false;
   const response = await page.request(`v1/workloads/${id}`);

@@ -1,4 +1,4 @@
 // Errors that every layer of the page understands.
 
 /** Thrown by a fetch that is of no use to repeat: not allowed, or gone. */
-export class Refused extends Error {}
+export class PermanentError extends Error {}

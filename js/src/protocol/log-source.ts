@@ -2,7 +2,7 @@
 
 import type { HubEvent, Level, LogRecord, RecordPage, StreamFilter, StreamRequest, Subscription } from "./types.js";
 
-export type Counts = Readonly<Partial<Record<Level, number>>>;
+export type LevelCounts = Readonly<Partial<Record<Level, number>>>;
 
 /** What `GET v1/workloads/{id}/summary` says of lines over time; it says more. */
 export interface Timeline {
@@ -10,7 +10,7 @@ export interface Timeline {
   readonly from: number;
   readonly to: number;
   readonly bucket: number;
-  readonly buckets: readonly { readonly ts: number; readonly seq: number | null; readonly counts: Counts }[];
+  readonly buckets: readonly { readonly ts: number; readonly seq: number | null; readonly counts: LevelCounts }[];
   /** The newest line that was counted or left out. */
   readonly last: number;
 }
@@ -24,7 +24,7 @@ export interface Summary extends Omit<Timeline, "last"> {
 }
 
 /** What `GET .../summary` says, as far as it is shown. */
-export interface Summed extends Summary {
+export interface LogSummary extends Summary {
   readonly first_error: LogRecord | null;
   readonly errors: number;
 }
@@ -37,7 +37,7 @@ export interface RecordQuery extends StreamFilter {
 }
 
 /** How many records match, and how many of them lie in each part of the log, all parts being of the same length. */
-export interface Marks {
+export interface MatchDensity {
   readonly total: number;
   /** Seq of the oldest and of the newest record, matching or not. */
   readonly first: number;
@@ -51,12 +51,12 @@ export interface LogSource {
   readonly title?: string;
   readonly downloadUrl: string;
   subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;
-  /** Records that match, of the whole log; throws `Refused` where asking again is of no use. */
+  /** Records that match, of the whole log; throws `PermanentError` where asking again is of no use. */
   page(asked: RecordQuery, signal: AbortSignal): Promise<RecordPage>;
   /** Where in the log the matches lie. */
-  marks(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<Marks>;
+  matchDensity(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<MatchDensity>;
   /** What the log comes to; absent where nobody counts. */
-  summary?(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<Summed>;
+  summary?(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<LogSummary>;
   /** The seqs of up to `limit` matches after `after`. */
   seqs(filter: StreamFilter, after: number, limit: number, signal: AbortSignal): Promise<readonly number[]>;
   cancel(): Promise<void>;

@@ -1,7 +1,7 @@
 // What a notebook holds of a workload: the value of our MIME type, read with care, since notebooks come from anywhere.
 // And which shell shows it: the labextension claims these outputs, the anywidget asks. No DOM.
 
-import type { Kept, Workload } from "./types.js";
+import type { SavedLog, Workload } from "./types.js";
 
 export const MIME = "application/vnd.jupyter-logstream.v1+json";
 const CLAIM = Symbol.for("jupyter-logstream.outputs");
@@ -11,7 +11,7 @@ export interface Bundle {
   /** The other server that has it, as the configuration calls it; empty: this one. */
   readonly upstream: string;
   readonly protocol: number;
-  readonly kept: Kept | undefined;
+  readonly saved: SavedLog | undefined;
 }
 
 type Fields = { readonly [name: string]: unknown };
@@ -19,14 +19,14 @@ type Fields = { readonly [name: string]: unknown };
 export function readBundle(value: unknown): Bundle {
   const { workload, upstream, protocol, final } = fields(value);
   const whose = { workload: text(workload) ?? "", upstream: text(upstream) ?? "" };
-  return { ...whose, protocol: Number(protocol), kept: readKept(final) };
+  return { ...whose, protocol: Number(protocol), saved: readSaved(final) };
 }
 
-function readKept(value: unknown): Kept | undefined {
+function readSaved(value: unknown): SavedLog | undefined {
   const { job, lines, first_error: error } = fields(value);
   const said = fields(job);
   if (typeof said["state"] !== "string" || !Array.isArray(lines)) return undefined;
-  const kept: Workload = {
+  const saved: Workload = {
     id: text(said["id"]) ?? "",
     name: text(said["name"]),
     command: text(said["command"]),
@@ -39,10 +39,10 @@ function readKept(value: unknown): Kept | undefined {
     error: text(said["error"]),
     lines: number(said["lines"]) ?? 0,
   };
-  return { job: kept, lines: lines.filter((line) => typeof line === "string"), error: readError(error) };
+  return { job: saved, lines: lines.filter((line) => typeof line === "string"), error: readError(error) };
 }
 
-function readError(value: unknown): Kept["error"] {
+function readError(value: unknown): SavedLog["error"] {
   const { seq, title, repeats } = fields(value);
   if (typeof title !== "string") return undefined;
   return { seq: number(seq) ?? 0, title, repeats: number(repeats) ?? 1 };

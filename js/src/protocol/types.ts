@@ -48,7 +48,7 @@ export interface Workload {
 }
 
 /** What a notebook keeps of a workload that has ended: for the day when its log is gone. */
-export interface Kept {
+export interface SavedLog {
   readonly job: Workload;
   readonly lines: readonly string[];
   readonly error?: { readonly seq: number; readonly title: string; readonly repeats: number } | undefined;
@@ -66,10 +66,10 @@ export interface RecordPage {
 export type Cursor = number | string;
 
 /** Which rung of the ladder a stream is on. `done` and `error` end it. */
-export type Rung = "connecting" | "live" | "reconnecting" | "polling" | "done" | "error";
+export type ConnectionState = "connecting" | "live" | "reconnecting" | "polling" | "done" | "error";
 
 export interface Status {
-  readonly rung: Rung;
+  readonly rung: ConnectionState;
   /** When the next attempt is due (ms), while reconnecting. */
   readonly retryAt?: number;
   /** A sentence for people, for `error`. */

@@ -10,7 +10,7 @@ const RELOAD = "reload the page; if that does not help, upgrade jupyter-logstrea
 const UPGRADE_SERVER = "upgrade jupyter-logstream where the Jupyter server runs, and restart that";
 
 /** What is wrong with an output of a kernel that speaks `protocol`; older ones are understood. */
-export function kernelSkew(protocol: number): string | undefined {
+export function kernelMismatch(protocol: number): string | undefined {
   if (protocol >= 1 && protocol <= PROTOCOL) return undefined;
   const said = Number.isFinite(protocol) ? `protocol ${protocol}` : "an unknown protocol";
   return (
@@ -20,7 +20,7 @@ export function kernelSkew(protocol: number): string | undefined {
 }
 
 /** What is wrong with the server of the page, or undefined, also where it does not say. */
-export async function serverSkew(request: PageRequest): Promise<string | undefined> {
+export async function serverMismatch(request: PageRequest): Promise<string | undefined> {
   const response = await request("v1/info");
   if (response.status === 404) {
     return (

@@ -21,14 +21,14 @@ export class WorkloadOutput extends Widget implements IRenderMime.IRenderer {
 
   /** Called again when the output is updated, as it is at the workload's end: the view that is there goes on. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const { workload, upstream, protocol, kept } = readBundle(model.data[MIME]);
+    const { workload, upstream, protocol, saved } = readBundle(model.data[MIME]);
     const shown = JSON.stringify([workload, upstream, protocol, model.trusted]);
     if (shown === this.#shown || this.isDisposed) return;
     this.#shown = shown;
     this.#view?.dispose();
     const host = document.createElement("div");
     this.node.replaceChildren(host);
-    this.#view = showLog(host, { workload, upstream, protocol, height: 0, kept, readOnly: !model.trusted });
+    this.#view = showLog(host, { workload, upstream, protocol, height: 0, saved, readOnly: !model.trusted });
   }
 
   override dispose(): void {

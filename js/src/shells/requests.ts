@@ -1,8 +1,8 @@
 // The request log behind one call, beside view.ts and table.ts: the server serves each as a module. Knows nothing of who
 // shows it.
 
-import { refusedRequests, requestsSource } from "../net/sources/requests.js";
-import { kernelSkew } from "../protocol/version-mismatch.js";
+import { requestsSource, unavailableRequests } from "../net/sources/requests.js";
+import { kernelMismatch } from "../protocol/version-mismatch.js";
 import { mountRequests } from "../views/requests/request-table.js";
 
 export interface RequestOptions {
@@ -16,6 +16,6 @@ export interface RequestOptions {
 /** Shows the request log in an element, until it is disposed of. */
 export function showRequests(host: HTMLElement, options: RequestOptions): { dispose(): void } {
   const { protocol, ...shown } = options;
-  const skew = kernelSkew(protocol);
-  return mountRequests(host, skew === undefined ? requestsSource() : refusedRequests(skew), shown);
+  const mismatch = kernelMismatch(protocol);
+  return mountRequests(host, mismatch === undefined ? requestsSource() : unavailableRequests(mismatch), shown);
 }

@@ -1,7 +1,7 @@
 // The table of workloads behind one call, beside view.ts: the server serves both as modules. Knows nothing of who shows it.
 
-import { refusedWorkloads, workloadsSource } from "../net/sources/source.js";
-import { kernelSkew } from "../protocol/version-mismatch.js";
+import { unavailableWorkloads, workloadsSource } from "../net/sources/source.js";
+import { kernelMismatch } from "../protocol/version-mismatch.js";
 import type { Listed } from "../protocol/workloads-source.js";
 import { statesOf } from "../tables/workloads/workload-filter.js";
 import { mountTable, type Table } from "../views/workloads/workload-table.js";
@@ -22,7 +22,7 @@ export interface TableOptions {
 /** Shows all workloads in an element, until it is disposed of. */
 export function showTable(host: HTMLElement, options: TableOptions): Table {
   const { protocol, state = "", ...shown } = options;
-  const skew = kernelSkew(protocol);
-  const source = skew === undefined ? workloadsSource() : refusedWorkloads(skew);
+  const mismatch = kernelMismatch(protocol);
+  const source = mismatch === undefined ? workloadsSource() : unavailableWorkloads(mismatch);
   return mountTable(host, source, (id) => logOf(id), { ...shown, states: statesOf(state) });
 }

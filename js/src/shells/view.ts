@@ -3,10 +3,10 @@
 
 import { remoteSource } from "../net/sources/remote.js";
 import { serviceSource } from "../net/sources/service.js";
-import { refusedSource, workloadSource } from "../net/sources/source.js";
+import { unavailableLog, workloadSource } from "../net/sources/source.js";
 import type { LogSource } from "../protocol/log-source.js";
-import type { Kept } from "../protocol/types.js";
-import { kernelSkew } from "../protocol/version-mismatch.js";
+import type { SavedLog } from "../protocol/types.js";
+import { kernelMismatch } from "../protocol/version-mismatch.js";
 import { mountLogView } from "../views/log/log-view.js";
 
 export interface LogOptions {
@@ -22,7 +22,7 @@ export interface LogOptions {
   /** The protocol that the caller expects. */
   readonly protocol: number;
   /** Shown where the log can't be had. */
-  readonly kept?: Kept | undefined;
+  readonly saved?: SavedLog | undefined;
   /** Offers nothing that changes anything. */
   readonly readOnly?: boolean;
 }
@@ -30,9 +30,9 @@ export interface LogOptions {
 /** Shows a log in an element, until it is disposed of. */
 export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
   const { workload, scope, upstream = "", protocol, ...shown } = options;
-  const skew = kernelSkew(protocol);
-  if (upstream !== "" && skew === undefined) return showRemote(host, upstream, workload, shown);
-  const source = skew === undefined ? logOf(workload, scope) : refusedSource(workload, skew);
+  const mismatch = kernelMismatch(protocol);
+  if (upstream !== "" && mismatch === undefined) return showRemote(host, upstream, workload, shown);
+  const source = mismatch === undefined ? logOf(workload, scope) : unavailableLog(workload, mismatch);
   return mountLogView(host, source, shown);
 }
 
@@ -47,7 +47,7 @@ function showRemote(
 ): { dispose(): void } {
   let view: { dispose(): void } | undefined;
   let gone = false;
-  if (shown.readOnly) return mountLogView(host, refusedSource(workload, UNTRUSTED), shown);
+  if (shown.readOnly) return mountLogView(host, unavailableLog(workload, UNTRUSTED), shown);
   Object.assign(host.dataset, { logstream: "log", workload, state: "connecting" });
   host.textContent = "Connecting…"; // until the view's root is there, which hides it
   void remoteSource(upstream, workload).then(({ source, readOnly }) => {

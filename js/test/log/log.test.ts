@@ -1,7 +1,7 @@
 // One log's state in the page, without a DOM: what it asks its source, and what it makes of the answers.
 import { describe, expect, it, vi } from "vitest";
 import { Log } from "../../src/log/log.js";
-import { Refused } from "../../src/protocol/errors.js";
+import { PermanentError } from "../../src/protocol/errors.js";
 import type { LogSource } from "../../src/protocol/log-source.js";
 import type { Frame, HubEvent } from "../../src/protocol/types.js";
 import { records, workload } from "../support/workload.js";
@@ -20,9 +20,9 @@ function told() {
       return { close, retryNow: vi.fn() };
     },
     page: vi.fn(async () => {
-      throw new Refused("gone");
+      throw new PermanentError("gone");
     }),
-    marks: async () => ({ total: 0, first: 1, last: 0, marks: [] }),
+    matchDensity: async () => ({ total: 0, first: 1, last: 0, marks: [] }),
     seqs: async () => [],
     cancel: async () => undefined,
   };

@@ -1,12 +1,12 @@
 // The matches of a filter while the log grows: none lost, none twice, whatever comes between; and where they lie.
 import { describe, expect, it, vi } from "vitest";
 import { Context } from "../../src/log/context.js";
-import { takeLines } from "../../src/log/export-text.js";
+import { exportLines } from "../../src/log/export-text.js";
 import { Folds } from "../../src/log/folds.js";
 import { Hits } from "../../src/log/hits.js";
 import { matchesBefore } from "../../src/log/match-rank.js";
 import { Matches } from "../../src/log/matches.js";
-import { Refused } from "../../src/protocol/errors.js";
+import { PermanentError } from "../../src/protocol/errors.js";
 import type { LogSource, RecordQuery } from "../../src/protocol/log-source.js";
 import { accepts } from "../../src/protocol/query.js";
 import type { HubEvent, LogRecord, StreamFilter, StreamRequest } from "../../src/protocol/types.js";
@@ -49,7 +49,7 @@ class Server implements LogSource {
     const next = behind.length > offset + limit ? (records.at(-1)?.seq ?? null) : null;
     return { records, total: all.length, next, state: this.final ? ("succeeded" as const) : ("running" as const) };
   }
-  async marks(filter: StreamFilter, buckets: number) {
+  async matchDensity(filter: StreamFilter, buckets: number) {
     const [first, last] = [this.first, this.lines.length];
     const size = Math.max(1, last - first + 1);
     const marks = new Array<number>(buckets).fill(0);
@@ -161,9 +161,9 @@ describe("matches", () => {
 
   it("say why there are none, and do not ask again for what is refused", async () => {
     const server = new Server();
-    server.page = vi.fn().mockRejectedValue(new Refused("q is not a regular expression"));
+    server.page = vi.fn().mockRejectedValue(new PermanentError("q is not a regular expression"));
     const matches = await opened(server, { q: "/(/" });
-    expect(matches.trouble).toBe("q is not a regular expression");
+    expect(matches.error).toBe("q is not a regular expression");
     expect(server.page).toHaveBeenCalledOnce();
     matches.dispose();
   });
@@ -243,7 +243,7 @@ describe("matches with their neighbours", () => {
     server.seqs = async (_filter, after, limit) => Array.from({ length: limit }, (_, i) => after + i + 1);
     const context = new Context(server, ERRORS, 3, vi.fn());
     context.fold(new Folds(), 1, 10_000_000);
-    await vi.waitFor(() => expect(context.trouble).toContain("More than 50,000"));
+    await vi.waitFor(() => expect(context.error).toContain("More than 50,000"));
     context.dispose();
   });
 });
@@ -253,25 +253,25 @@ describe("taking lines away", () => {
     const server = new Server();
     server.write(30);
     server.lines[8] = record(9, { level: "error", message: "\x1b[31mred\x1b[0m\t\u202e\x07" });
-    const taken = await takeLines(server, ERRORS, 4, 14, signal);
-    expect(taken).toEqual({ text: "line 6\nred\t\u202e\x07\nline 12\n", lines: 3, cut: false });
+    const taken = await exportLines(server, ERRORS, 4, 14, signal);
+    expect(taken).toEqual({ text: "line 6\nred\t\u202e\x07\nline 12\n", lines: 3, truncated: false });
   });
 
   it("joins the parts of a line that was too long", async () => {
     const server = new Server();
     server.lines.push(record(1, { message: "a".repeat(10), part: true }), record(2, { message: "b" }));
-    expect((await takeLines(server, {}, 1, 2, signal)).text).toBe(`${"a".repeat(10)}b\n`);
+    expect((await exportLines(server, {}, 1, 2, signal)).text).toBe(`${"a".repeat(10)}b\n`);
   });
 
   it("goes on over pages, up to its bound", async () => {
     const server = new Server();
     server.write(12_345);
-    expect((await takeLines(server, {}, 1, 12_345, signal)).lines).toBe(12_345);
+    expect((await exportLines(server, {}, 1, 12_345, signal)).lines).toBe(12_345);
     server.lines.fill(record(1, { message: "x".repeat(10_000_000) }));
     server.lines.forEach((_, i) => {
       server.lines[i] = record(i + 1, { message: "x".repeat(10_000_000) });
     });
-    const taken = await takeLines(server, {}, 1, 100, signal);
-    expect([taken.cut, taken.lines]).toEqual([true, 4]);
+    const taken = await exportLines(server, {}, 1, 100, signal);
+    expect([taken.truncated, taken.lines]).toEqual([true, 4]);
   });
 });

@@ -1,8 +1,8 @@
 // What a log comes to beside its lines: fed by what comes, and by few questions about what was before.
 import { describe, expect, it, vi } from "vitest";
 import { Overview } from "../../src/log/overview/overview.js";
-import { Lines } from "../../src/log/record-window.js";
-import type { LogSource, RecordQuery, Summed } from "../../src/protocol/log-source.js";
+import { RecordWindow } from "../../src/log/record-window.js";
+import type { LogSource, LogSummary, RecordQuery } from "../../src/protocol/log-source.js";
 import type { LogRecord } from "../../src/protocol/types.js";
 import { record } from "../support/workload.js";
 
@@ -11,7 +11,7 @@ const loss = (seq: number): LogRecord => record(seq, { ts: seq * 100, message: `
 function made(lines: readonly LogRecord[], first: LogRecord | null = null) {
   const asked: RecordQuery[] = [];
   const summaries: unknown[] = [];
-  const summed: Summed = {
+  const summed: LogSummary = {
     ...{ from: 0, to: 10_000, bucket: 100, total: lines.length, lines: lines.length, first: 1 },
     ...{
       buckets: [
@@ -35,7 +35,7 @@ function made(lines: readonly LogRecord[], first: LogRecord | null = null) {
       return summed;
     },
   } as unknown as LogSource;
-  const window = new Lines(async () => [], vi.fn());
+  const window = new RecordWindow(async () => [], vi.fn());
   const changed = vi.fn();
   return { overview: new Overview(source, window, changed), source, window, asked, summaries, changed };
 }

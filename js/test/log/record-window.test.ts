@@ -1,7 +1,7 @@
 // The window over a remote log: what it fetches, what it keeps, and that nothing makes it grow.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Lines, MAX_CHARS, MAX_PAGES, PACE_MS, PAGE, RETRY_MS } from "../../src/log/record-window.js";
-import { Refused } from "../../src/protocol/errors.js";
+import { MAX_CHARS, MAX_PAGES, PACE_MS, PAGE, RETRY_MS, RecordWindow } from "../../src/log/record-window.js";
+import { PermanentError } from "../../src/protocol/errors.js";
 import type { LogRecord } from "../../src/protocol/types.js";
 import { record, records } from "../support/workload.js";
 
@@ -22,7 +22,7 @@ function remote(total: number, atOnce = true) {
       if (atOnce) answer(records(after + 1, Math.min(total, after + limit)));
     });
   const changed = vi.fn();
-  const lines = new Lines(fetch, changed);
+  const lines = new RecordWindow(fetch, changed);
   return { asked, changed, lines };
 }
 
@@ -80,7 +80,7 @@ describe("fetching", () => {
     asked[0]?.fail(new Error("cut"));
     await vi.advanceTimersByTimeAsync(RETRY_MS);
     expect(asked).toHaveLength(2);
-    asked[1]?.fail(new Refused("gone"));
+    asked[1]?.fail(new PermanentError("gone"));
     await vi.advanceTimersByTimeAsync(RETRY_MS * 10);
     expect(asked).toHaveLength(2);
   });

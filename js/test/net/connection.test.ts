@@ -1,8 +1,8 @@
 // The ladder, by the clock: when it is tried again, when it is polled, what ends it.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection, delayOf, LADDER_MS, type Link, POLL_MS, STALL_MS } from "../../src/net/connection.js";
+import { BACKOFF_MS, backoffDelay, Connection, type Link, POLL_MS, STALL_MS } from "../../src/net/connection.js";
 import type { Event } from "../../src/protocol/sse.js";
-import type { Rung, Status } from "../../src/protocol/types.js";
+import type { ConnectionState, Status } from "../../src/protocol/types.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -81,7 +81,7 @@ class FakeLink implements Link {
   status(status: Status): void {
     this.told.push(status);
   }
-  get rungs(): Rung[] {
+  get rungs(): ConnectionState[] {
     return this.told.map(({ rung }) => rung).filter((rung, i, all) => rung !== all[i - 1]);
   }
 }
@@ -123,13 +123,13 @@ describe("the ladder", () => {
     stream.cut();
     await pass(63_000);
     const gaps = link.opened.slice(1).map((at, i) => at - (link.opened[i] ?? 0));
-    expect(gaps).toEqual([...LADDER_MS, 16_000, 16_000]);
+    expect(gaps).toEqual([...BACKOFF_MS, 16_000, 16_000]);
   });
 
   it("varies each wait by a fifth at most, so that a thousand pages don't come back at once", () => {
-    expect(delayOf(1, () => 0)).toBe(800);
-    expect(delayOf(1, () => 1)).toBe(1200);
-    expect(delayOf(9, () => 1)).toBe(19_200);
+    expect(backoffDelay(1, () => 0)).toBe(800);
+    expect(backoffDelay(1, () => 1)).toBe(1200);
+    expect(backoffDelay(9, () => 1)).toBe(19_200);
   });
 
   it.each([
@@ -140,7 +140,7 @@ describe("the ladder", () => {
     (await live()).cut();
     await pass(80_000);
     const gaps = link.opened.slice(1, 7).map((at, i) => at - (link.opened[i] ?? 0));
-    expect(gaps).toEqual([...LADDER_MS, 16_000].map((ms) => ms * factor));
+    expect(gaps).toEqual([...BACKOFF_MS, 16_000].map((ms) => ms * factor));
   });
 
   it("says when the next attempt is due", async () => {
@@ -193,7 +193,7 @@ describe("the ladder", () => {
     for (let i = 0; i < 3; i++) {
       link.answers.push("stream");
       connection.start();
-      await pass(i === 0 ? 0 : (LADDER_MS[i - 1] ?? 0));
+      await pass(i === 0 ? 0 : (BACKOFF_MS[i - 1] ?? 0));
       link.streams.at(-1)?.write(": hello\n\n");
       link.streams.at(-1)?.cut();
       await pass(0);
@@ -303,7 +303,7 @@ describe("what the owner may ask for", () => {
     link.pollFails = false;
     (await live()).cut();
     await pass(0);
-    for (let i = 1; i < rung; i++) await pass(LADDER_MS[Math.min(i, 5) - 1] ?? 0);
+    for (let i = 1; i < rung; i++) await pass(BACKOFF_MS[Math.min(i, 5) - 1] ?? 0);
     const tried = link.opened.length;
     expect(link.rungs.at(-1)).toBe(rung > 5 ? "polling" : "reconnecting");
     link.answers.push("stream");

@@ -1,6 +1,6 @@
 // Streams without an end: who joins late has all of it, whatever happened before, and a new epoch begins from nothing.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Direct } from "../../src/net/fetch-transport.js";
+import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import { MAX_WORKLOADS } from "../../src/net/replay-buffer.js";
@@ -150,11 +150,11 @@ describe("the list of workloads", () => {
 });
 
 describe("the list of workloads without a stream", () => {
-  let direct: Direct;
+  let direct: FetchTransport;
   const poll = () => direct.poll(new AbortController().signal);
 
   beforeEach(() => {
-    direct = new Direct(page, hub);
+    direct = new FetchTransport(page, hub);
     server.status = 503;
   });
 
@@ -261,7 +261,7 @@ describe("the server's own log", () => {
     const a = view("workload/A");
     await soon(() => expect(a.rung).toBe("live"));
     await soon(() => expect(service.rung).toBe("live"));
-    const direct = new Direct(page, hub);
+    const direct = new FetchTransport(page, hub);
     direct.status({ rung: "polling" });
     await direct.poll(new AbortController().signal);
     expect(a.rung).toBe("polling");

@@ -1,6 +1,6 @@
 // The same stream with different filters: each view gets what it asked for, over the one connection.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Direct } from "../../src/net/fetch-transport.js";
+import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import { keyOf } from "../../src/protocol/stream.js";
@@ -75,7 +75,7 @@ describe("views of one log", () => {
 
   it("are polled with their filter, from the last that match", async () => {
     const fit = view({ step: "fit", tail: 1 });
-    const direct = new Direct(page, hub);
+    const direct = new FetchTransport(page, hub);
     await direct.poll(new AbortController().signal);
     expect(fit.seqs).toEqual([5]);
     server.print("A", 1, { step: "fit" });

@@ -1,6 +1,6 @@
 // The hub against a real HTTP server: one connection for all views, nothing lost or doubled, nothing left open.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Direct } from "../../src/net/fetch-transport.js";
+import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub, LINGER_MS, pageHub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import type { StreamRequest } from "../../src/protocol/types.js";
@@ -254,7 +254,7 @@ describe("polling", () => {
     server.add("A", 2500);
     server.end("A");
     const a = view("A", { tail: 2200 });
-    const direct = new Direct(page, hub);
+    const direct = new FetchTransport(page, hub);
     direct.status({ rung: "polling" });
     await direct.poll(new AbortController().signal);
     expect(a.seqs).toEqual(upTo(2500, 301));
@@ -266,7 +266,7 @@ describe("polling", () => {
     server.add("A", 1);
     view("A");
     server.status = 503;
-    const direct = new Direct(page, hub);
+    const direct = new FetchTransport(page, hub);
     await expect(direct.poll(new AbortController().signal)).rejects.toThrow("503");
   });
 });

@@ -1,6 +1,6 @@
 // The server's own log in the page: what is kept of a stream that has no ranges, and that nothing is told twice.
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { KEPT, serviceSource } from "../../src/net/sources/service.js";
+import { MAX_BUFFERED_RECORDS, serviceSource } from "../../src/net/sources/service.js";
 import type { LogSource } from "../../src/protocol/log-source.js";
 import type { HubEvent, StreamRequest } from "../../src/protocol/types.js";
 import { record, records } from "../support/workload.js";
@@ -35,7 +35,7 @@ beforeEach(() => {
 
 describe("the server's own log", () => {
   it("begins with the newest records there are", () => {
-    expect(asked).toEqual([{ stream: "service", tail: KEPT }]);
+    expect(asked).toEqual([{ stream: "service", tail: MAX_BUFFERED_RECORDS }]);
     expect(source.title).toBe("Jupyter server log");
   });
 
@@ -56,8 +56,8 @@ describe("the server's own log", () => {
     for (let from = 1; from < 12_000; from += 500) logs(from, from + 499);
     const seqs = await kept();
     expect(seqs.at(-1)).toBe(12_000);
-    expect(seqs.length).toBeGreaterThanOrEqual(KEPT);
-    expect(seqs.length).toBeLessThanOrEqual(KEPT + 500);
+    expect(seqs.length).toBeGreaterThanOrEqual(MAX_BUFFERED_RECORDS);
+    expect(seqs.length).toBeLessThanOrEqual(MAX_BUFFERED_RECORDS + 500);
     expect(gaps().at(-1)).toBe((seqs[0] ?? 0) - 1);
   });
 

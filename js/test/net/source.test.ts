@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import { workloadSource } from "../../src/net/sources/source.js";
-import { Refused } from "../../src/protocol/errors.js";
+import { PermanentError } from "../../src/protocol/errors.js";
 
 function asking(answer: () => Response) {
   const asked: string[] = [];
@@ -37,14 +37,14 @@ describe("a workload's source", () => {
   it.each([403, 404])("takes %i for final, in the server's words", async (status) => {
     const { source } = asking(() => Response.json({ message: "no such workload" }, { status }));
     const failure = source.page({ limit: 1 }, signal);
-    await expect(failure).rejects.toBeInstanceOf(Refused);
+    await expect(failure).rejects.toBeInstanceOf(PermanentError);
     await expect(failure).rejects.toThrow(new RegExp(`${status}\\)?: no such workload`));
   });
 
   it("takes anything else for a failure that may pass", async () => {
     const { source } = asking(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
     const failure = source.page({ limit: 1 }, signal);
-    await expect(failure).rejects.not.toBeInstanceOf(Refused);
+    await expect(failure).rejects.not.toBeInstanceOf(PermanentError);
     await expect(failure).rejects.toThrow("502: Bad Gateway");
   });
 });

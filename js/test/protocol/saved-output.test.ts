@@ -6,19 +6,19 @@ describe("readBundle", () => {
   it("reads what the kernel writes", () => {
     const job = { id: "W1", name: "train", command: "make", state: "failed", exit_code: 2, lines: 7, ended: 9 };
     const bundle = readBundle({ workload: "W1", protocol: 1, version: "0.1.0", final: { job, lines: ["a", "b"] } });
-    expect(bundle).toMatchObject({ workload: "W1", protocol: 1, kept: { job, lines: ["a", "b"] } });
+    expect(bundle).toMatchObject({ workload: "W1", protocol: 1, saved: { job, lines: ["a", "b"] } });
   });
 
   it("reads the first error, and of one that isn't told as it should nothing", () => {
     const final = { job: { state: "failed" }, lines: [] };
     const error = { seq: 7, title: "KeyError: 'a'", repeats: 2 };
-    expect(readBundle({ final: { ...final, first_error: error } }).kept?.error).toEqual(error);
-    expect(readBundle({ final: { ...final, first_error: { title: 7 } } }).kept?.error).toBeUndefined();
-    expect(readBundle({ final: { ...final, first_error: "x" } }).kept?.error).toBeUndefined();
+    expect(readBundle({ final: { ...final, first_error: error } }).saved?.error).toEqual(error);
+    expect(readBundle({ final: { ...final, first_error: { title: 7 } } }).saved?.error).toBeUndefined();
+    expect(readBundle({ final: { ...final, first_error: "x" } }).saved?.error).toBeUndefined();
   });
 
   it("has nothing kept while the workload runs", () => {
-    expect(readBundle({ workload: "W1", protocol: 1 }).kept).toBeUndefined();
+    expect(readBundle({ workload: "W1", protocol: 1 }).saved).toBeUndefined();
   });
 
   it.each([
@@ -32,14 +32,14 @@ describe("readBundle", () => {
     { final: 1 },
     { final: { job: null, lines: [] } },
   ])("takes %j for a bundle that names nothing", (value) => {
-    const { workload, kept } = readBundle(value);
-    expect([workload, kept]).toEqual(["", undefined]);
+    const { workload, saved } = readBundle(value);
+    expect([workload, saved]).toEqual(["", undefined]);
   });
 
   it("drops what is not of the right type", () => {
     const job = { state: "failed", name: {}, exit_code: "2", lines: null, error: ["x"], signal: 9, started: "now" };
-    const { kept } = readBundle({ final: { job, lines: ["a", 1, null, {}, "b"] } });
-    expect(kept?.lines).toEqual(["a", "b"]);
-    expect(kept?.job).toMatchObject({ name: null, exit_code: null, lines: 0, error: null, signal: 9, started: null });
+    const { saved } = readBundle({ final: { job, lines: ["a", 1, null, {}, "b"] } });
+    expect(saved?.lines).toEqual(["a", "b"]);
+    expect(saved?.job).toMatchObject({ name: null, exit_code: null, lines: 0, error: null, signal: 9, started: null });
   });
 });

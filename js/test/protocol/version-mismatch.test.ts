@@ -3,12 +3,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import type { HubEvent, Subscription } from "../../src/protocol/types.js";
-import { kernelSkew } from "../../src/protocol/version-mismatch.js";
+import { kernelMismatch } from "../../src/protocol/version-mismatch.js";
 import { LogServer } from "../support/server.js";
 
 describe("a kernel", () => {
   it("of our protocol is fine", () => {
-    expect(kernelSkew(1)).toBeUndefined();
+    expect(kernelMismatch(1)).toBeUndefined();
   });
 
   it.each([
@@ -16,8 +16,8 @@ describe("a kernel", () => {
     [0, "protocol 0"],
     [Number.NaN, "an unknown protocol"],
   ])("of protocol %s is named with what to do", (protocol, named) => {
-    expect(kernelSkew(protocol)).toContain(named);
-    expect(kernelSkew(protocol)).toContain("upgrade jupyter-logstream where the Jupyter server runs");
+    expect(kernelMismatch(protocol)).toContain(named);
+    expect(kernelMismatch(protocol)).toContain("upgrade jupyter-logstream where the Jupyter server runs");
   });
 });
 

@@ -1,6 +1,6 @@
 // The view on a stage, for the tests of it: a DOM, a source that says what it is told to, and a clock that stands still.
 import { afterEach, beforeEach, vi } from "vitest";
-import type { LogSource, Marks, RecordQuery } from "../../src/protocol/log-source.js";
+import type { LogSource, MatchDensity, RecordQuery } from "../../src/protocol/log-source.js";
 import { isEmpty } from "../../src/protocol/query.js";
 import type { Frame, HubEvent, LogRecord, RecordPage, StreamFilter } from "../../src/protocol/types.js";
 import { mountLogView } from "../../src/views/log/log-view.js";
@@ -51,7 +51,7 @@ export class Told implements LogSource {
     const found = this.matching.slice(offset, offset + limit).map((seq) => record(seq));
     return { records: found, total: this.matching.length, next: null, state: "running" };
   }
-  async marks(filter: StreamFilter, parts: number): Promise<Marks> {
+  async matchDensity(filter: StreamFilter, parts: number): Promise<MatchDensity> {
     this.filters.push(filter);
     if (this.refuse !== undefined) throw this.refuse;
     const parted = this.matching.map((seq) => Math.floor(((seq - 1) * parts) / LINES));

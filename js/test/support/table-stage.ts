@@ -46,7 +46,7 @@ function logOf(id: string): LogSource {
       return { close: () => void following.delete(id), retryNow() {} };
     },
     page: async () => ({ records: [], total: 0, next: null, state: "running" }),
-    marks: async () => ({ total: 0, first: 1, last: 0, marks: [] }),
+    matchDensity: async () => ({ total: 0, first: 1, last: 0, marks: [] }),
     seqs: async () => [],
     cancel: async () => {},
   };

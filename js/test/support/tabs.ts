@@ -1,10 +1,10 @@
 // Tabs of one browser and the worker they share, for the tests of both: real ports, a real server, and no browser.
-import { Direct } from "../../src/net/fetch-transport.js";
+import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
-import { Guests } from "../../src/net/worker/worker-host.js";
-import type { Credentials, Worker, WorkerDoor } from "../../src/net/worker/worker-messages.js";
-import { Shared } from "../../src/net/worker/worker-transport.js";
+import { WorkerHost } from "../../src/net/worker/worker-host.js";
+import type { Credentials, Worker, WorkerAccess } from "../../src/net/worker/worker-messages.js";
+import { WorkerTransport } from "../../src/net/worker/worker-transport.js";
 import type { StreamRequest } from "../../src/protocol/types.js";
 import { View } from "./listening.js";
 
@@ -97,12 +97,12 @@ export class BrowserOfTabs {
   readonly page: Page;
   worker: Attempt = "there";
   readonly #tabs: Tab[] = [];
-  #guests: Guests;
+  #guests: WorkerHost;
 
   constructor(page: Page, hasLocks = true) {
     this.page = page;
     this.locks = hasLocks ? new Locks() : undefined;
-    this.#guests = new Guests(page.root, lockManager(this.locks));
+    this.#guests = new WorkerHost(page.root, lockManager(this.locks));
   }
 
   tab(): Tab {
@@ -126,7 +126,7 @@ export class BrowserOfTabs {
   crash(): void {
     for (const { line } of this.#tabs) line?.die();
     const held = this.locks?.names.filter((name) => name.includes(".worker.")) ?? [];
-    this.#guests = new Guests(this.page.root, lockManager(this.locks));
+    this.#guests = new WorkerHost(this.page.root, lockManager(this.locks));
     for (const name of held) this.locks?.free(name);
   }
 
@@ -158,10 +158,10 @@ export class Tab {
       onVisibility: (listener) => this.#looks.push(listener),
     };
     this.hub = new Hub(own, (streams) => {
-      return new Shared(this.#door(own), streams, () => {
+      return new WorkerTransport(this.#door(own), streams, () => {
         if (this.#ended) return { changed: () => {}, retryNow: () => {} }; // nothing runs in a page that is gone
         this.alone += 1;
-        return new Direct(own, streams);
+        return new FetchTransport(own, streams);
       });
     });
   }
@@ -200,7 +200,7 @@ export class Tab {
     this.line?.close();
   }
 
-  #door(own: Page): WorkerDoor {
+  #door(own: Page): WorkerAccess {
     const { locks } = this.#browser;
     const ours = {
       request: (name: string, how: { signal?: AbortSignal } | Granted, then?: Granted) => {

@@ -1,7 +1,7 @@
 // The request log in the page: folded by id, chosen from, put into words; and what is kept of it for who joins late.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_ROWS, RequestRows } from "../../src/net/replay-buffer.js";
-import { Refused } from "../../src/protocol/errors.js";
+import { PermanentError } from "../../src/protocol/errors.js";
 import { type Figures, MAX_LISTED_REQUESTS, type RequestsSource, type Row } from "../../src/protocol/request-log.js";
 import type { HubEvent } from "../../src/protocol/types.js";
 import { RequestChoice } from "../../src/tables/requests/request-filter.js";
@@ -119,7 +119,7 @@ describe("polling, where the user asks for it", () => {
   });
 
   it("says what it can't have, and goes on where that may change", async () => {
-    poll.mockRejectedValueOnce(new Error("down")).mockRejectedValueOnce(new Refused("403"));
+    poll.mockRejectedValueOnce(new Error("down")).mockRejectedValueOnce(new PermanentError("403"));
     requests.poll(true);
     await vi.advanceTimersByTimeAsync(0);
     expect(requests.status.rung).toBe("reconnecting");

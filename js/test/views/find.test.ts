@@ -56,12 +56,12 @@ describe("finding", () => {
     source.say({ kind: "snapshot", cursor: 60_000 });
     await paint();
     let counted = () => {};
-    const { marks } = source;
-    source.marks = async (...asked) => {
+    const { matchDensity } = source;
+    source.matchDensity = async (...asked) => {
       await new Promise<void>((resolve) => {
         counted = () => resolve();
       });
-      return marks.apply(source, asked);
+      return matchDensity.apply(source, asked);
     };
     source.matching = [300, 59_000, 59_900];
     await search("a");

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // The bar above the log, and the life of the whole.
 import { describe, expect, it, vi } from "vitest";
-import { Refused } from "../../src/protocol/errors.js";
+import { PermanentError } from "../../src/protocol/errors.js";
 import { find, host, paint, rows, source, view } from "../support/stage.js";
 import { workload } from "../support/workload.js";
 
@@ -87,7 +87,7 @@ describe("the bar", () => {
   });
 
   it("turns to error when a range is refused: the log was deleted while one looked at it", async () => {
-    source.refuse = new Refused("The server answered 404: gone");
+    source.refuse = new PermanentError("The server answered 404: gone");
     source.say({ kind: "snapshot", cursor: 5000, job: workload({ state: "succeeded" }) });
     await paint();
     await paint();

@@ -1,7 +1,7 @@
 // Lines over time by level: the server's counts of what was, and ours of what comes. Pure; bounded: at MAX_BUCKETS two
 // neighbours become one, so a log of any length costs the same. Times are Unix ms.
 
-import type { Counts, Summary, Timeline } from "../../protocol/log-source.js";
+import type { LevelCounts, Summary, Timeline } from "../../protocol/log-source.js";
 import type { Level, LogRecord } from "../../protocol/types.js";
 
 /** Buckets held; silence of any length cannot make more. */
@@ -25,7 +25,7 @@ export interface Column {
   readonly from: number;
   readonly to: number;
   readonly seq: number | undefined;
-  readonly counts: Counts;
+  readonly counts: LevelCounts;
   readonly total: number;
 }
 

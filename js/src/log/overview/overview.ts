@@ -5,7 +5,7 @@ import type { LogSource, RecordQuery } from "../../protocol/log-source.js";
 import { isEmpty } from "../../protocol/query.js";
 import type { LogRecord, StreamFilter } from "../../protocol/types.js";
 import { history } from "../history.js";
-import type { Lines } from "../record-window.js";
+import type { RecordWindow } from "../record-window.js";
 import { type FirstError, firstError } from "./first-error.js";
 import { Histogram, timelineOf } from "./histogram.js";
 import { Metrics } from "./metrics.js";
@@ -32,7 +32,7 @@ export class Overview {
   readonly metrics = new Metrics();
   error: FirstError | undefined;
   readonly #source: LogSource;
-  readonly #lines: Lines;
+  readonly #lines: RecordWindow;
   readonly #changed: () => void;
   readonly #ended = new AbortController();
   #filter: StreamFilter = {};
@@ -48,7 +48,7 @@ export class Overview {
   /** Names whose numbers before the page looked have been asked for. */
   #filled = new Set<string>();
 
-  constructor(source: LogSource, lines: Lines, changed: () => void) {
+  constructor(source: LogSource, lines: RecordWindow, changed: () => void) {
     this.#source = source;
     this.#lines = lines;
     this.#changed = changed;

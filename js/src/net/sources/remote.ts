@@ -16,12 +16,12 @@ import type {
 } from "../../protocol/types.js";
 import { isFinal } from "../../protocol/types.js";
 import { Connection, type Link } from "../connection.js";
-import { Direct } from "../fetch-transport.js";
+import { FetchTransport } from "../fetch-transport.js";
 import { Hub } from "../hub.js";
 import { currentPage, type Page } from "../page.js";
 import { parse } from "../stream-errors.js";
-import { KeptLog } from "./service.js";
-import { refusedSource, workloadSource } from "./source.js";
+import { BufferedLog } from "./service.js";
+import { unavailableLog, workloadSource } from "./source.js";
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 /** Answers after which asking again may help: the proxy could not reach the other server. */
@@ -44,16 +44,16 @@ export async function remoteSource(
   page: Page = currentPage(),
 ): Promise<{ readonly source: LogSource; readonly readOnly: boolean }> {
   if (!NAME.test(upstream)) {
-    return { source: refusedSource(workload, `"${upstream}" is not the name of an upstream.`), readOnly: true };
+    return { source: unavailableLog(workload, `"${upstream}" is not the name of an upstream.`), readOnly: true };
   }
   const there = pageOf(upstream, page);
   if (await speaksOurs(there, workload)) {
-    const hub = hubs.get(there.root.href) ?? new Hub(there, (streams) => new Direct(there, streams));
+    const hub = hubs.get(there.root.href) ?? new Hub(there, (streams) => new FetchTransport(there, streams));
     hubs.set(there.root.href, hub);
     return { source: workloadSource(workload, there, hub), readOnly: false };
   }
   const follows = new SimpleStream(there, workload);
-  return { source: new KeptLog(follows, { stream: "", workload }), readOnly: true };
+  return { source: new BufferedLog(follows, { stream: "", workload }), readOnly: true };
 }
 
 /** The other server as a page sees its own. */

@@ -1,7 +1,7 @@
 // The request log as its view sees it: live events from the hub, pages and details over HTTP. Knows the routes of protocol v1;
 // no DOM, no view.
 
-import { Refused } from "../../protocol/errors.js";
+import { PermanentError } from "../../protocol/errors.js";
 import {
   type Detail,
   type Figures,
@@ -36,7 +36,7 @@ export function requestsSource(page: Page = currentPage(), hub: Hub = pageHub())
 }
 
 /** A request log that has nothing but the reason why. */
-export function refusedRequests(message: string): RequestsSource {
-  const refuse = () => Promise.reject(new Refused(message));
+export function unavailableRequests(message: string): RequestsSource {
+  const refuse = () => Promise.reject(new PermanentError(message));
   return { subscribe: (listener) => refusing(message, listener), poll: refuse, detail: refuse, addressOf: () => "" };
 }

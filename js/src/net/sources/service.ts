@@ -1,8 +1,8 @@
 // Logs without a route for ranges as the views see them: the Jupyter server's own, and those in the simple form (remote.ts).
-// What a view may look at is kept here: the newest KEPT records; that older ones went is told like a retention. No DOM.
+// What a view may look at is kept here: the newest MAX_BUFFERED_RECORDS records; that older ones went is told like a retention. No DOM.
 
-import { Refused } from "../../protocol/errors.js";
-import type { LogSource, Marks, RecordQuery } from "../../protocol/log-source.js";
+import { PermanentError } from "../../protocol/errors.js";
+import type { LogSource, MatchDensity, RecordQuery } from "../../protocol/log-source.js";
 import { accepts, isEmpty } from "../../protocol/query.js";
 import type {
   Frame,
@@ -15,7 +15,7 @@ import type {
 } from "../../protocol/types.js";
 import { pageHub } from "../hub.js";
 
-export const KEPT = 5000;
+export const MAX_BUFFERED_RECORDS = 5000;
 /** Let go in strokes of so many: not a move of the whole list per line. */
 const STROKE = 500;
 
@@ -27,16 +27,16 @@ interface Streams {
 
 /** A log for one view. */
 export function serviceSource(hub: Streams = pageHub()): LogSource {
-  return new KeptLog(hub, { stream: "service", title: "Jupyter server log" });
+  return new BufferedLog(hub, { stream: "service", title: "Jupyter server log" });
 }
 
-export interface KeptOptions {
+export interface BufferedLogOptions {
   readonly stream: string;
   readonly workload?: string;
   readonly title?: string;
 }
 
-export class KeptLog implements LogSource {
+export class BufferedLog implements LogSource {
   readonly workload: string;
   declare readonly title?: string;
   readonly downloadUrl = "";
@@ -48,7 +48,7 @@ export class KeptLog implements LogSource {
   #cursor: string | undefined;
   readonly #pickers = new Set<{ matches: (record: LogRecord) => boolean; listener: Listener }>();
 
-  constructor(hub: Streams, { stream, workload = "", title }: KeptOptions) {
+  constructor(hub: Streams, { stream, workload = "", title }: BufferedLogOptions) {
     this.#hub = hub;
     this.#stream = stream;
     this.workload = workload;
@@ -59,7 +59,7 @@ export class KeptLog implements LogSource {
   subscribe(asked: Omit<StreamRequest, "stream">, listener: Listener): Subscription {
     const { after: _after, tail: _tail, ...filter } = asked;
     if (!isEmpty(filter)) return this.#pick(filter, listener);
-    const from = this.#cursor === undefined ? { tail: KEPT } : { after: this.#cursor };
+    const from = this.#cursor === undefined ? { tail: MAX_BUFFERED_RECORDS } : { after: this.#cursor };
     return this.#hub.subscribe({ stream: this.#stream, ...from }, (event) => {
       if (event.kind === "frame") this.#take(event.type, event.data, listener);
       else if (event.kind === "state") listener(event);
@@ -80,8 +80,8 @@ export class KeptLog implements LogSource {
     return { records, total: found.length, next: null, state: "running" };
   }
 
-  async marks(filter: StreamFilter, buckets: number): Promise<Marks> {
-    const seqs = await this.seqs(filter, 0, KEPT);
+  async matchDensity(filter: StreamFilter, buckets: number): Promise<MatchDensity> {
+    const seqs = await this.seqs(filter, 0, MAX_BUFFERED_RECORDS);
     const marks = new Array<number>(buckets).fill(0);
     const first = this.#kept[0]?.seq ?? 1;
     for (const seq of seqs) {
@@ -96,7 +96,7 @@ export class KeptLog implements LogSource {
   }
 
   cancel(): Promise<void> {
-    return Promise.reject(new Refused("This log cannot be cancelled from here."));
+    return Promise.reject(new PermanentError("This log cannot be cancelled from here."));
   }
 
   #take(type: string, data: Frame, listener: Listener): void {
@@ -125,8 +125,8 @@ export class KeptLog implements LogSource {
       const picked = logs.filter(picker.matches);
       if (picked.length > 0) picker.listener({ kind: "frame", type: "logs", data: { logs: picked } });
     }
-    if (this.#kept.length <= KEPT + STROKE) return;
-    this.#kept = this.#kept.slice(-KEPT);
+    if (this.#kept.length <= MAX_BUFFERED_RECORDS + STROKE) return;
+    this.#kept = this.#kept.slice(-MAX_BUFFERED_RECORDS);
     this.#tellGap((this.#kept[0]?.seq ?? 1) - 1, listener);
   }
 

@@ -1,8 +1,8 @@
 // Logs and the list of workloads as the views see them: live events from the hub, ranges and actions over HTTP.
 // Knows the routes of protocol v1; no DOM, no view.
 
-import { Refused } from "../../protocol/errors.js";
-import type { LogSource, Marks, Summed } from "../../protocol/log-source.js";
+import { PermanentError } from "../../protocol/errors.js";
+import type { LogSource, LogSummary, MatchDensity } from "../../protocol/log-source.js";
 import { filterOf, queryOf } from "../../protocol/stream.js";
 import type { HubEvent, RecordPage, Subscription, Workload } from "../../protocol/types.js";
 import { MAX_LISTED_WORKLOADS, type WorkloadsSource } from "../../protocol/workloads-source.js";
@@ -21,10 +21,10 @@ export function workloadSource(workload: string, page: Page = currentPage(), hub
       const from = offset === undefined ? `after=${after}` : `after=${after}&offset=${offset}`;
       return json<RecordPage>(`${path}/records?${from}&limit=${limit}${queryOf(filterOf(filter))}`, signal);
     },
-    marks: (filter, buckets, signal) =>
-      json<Marks>(`${path}/marks?buckets=${buckets}${queryOf(filterOf(filter))}`, signal),
+    matchDensity: (filter, buckets, signal) =>
+      json<MatchDensity>(`${path}/marks?buckets=${buckets}${queryOf(filterOf(filter))}`, signal),
     summary: (filter, buckets, signal) =>
-      json<Summed>(`${path}/summary?buckets=${buckets}${queryOf(filterOf(filter))}`, signal),
+      json<LogSummary>(`${path}/summary?buckets=${buckets}${queryOf(filterOf(filter))}`, signal),
     async seqs(filter, after, limit, signal) {
       const asked = `${path}/matches?after=${after}&limit=${limit}${queryOf(filterOf(filter))}`;
       return (await json<{ seqs: readonly number[] }>(asked, signal)).seqs;
@@ -55,21 +55,21 @@ export function workloadsSource(page: Page = currentPage(), hub: Hub = pageHub()
 }
 
 /** A list that has nothing but the reason why. */
-export function refusedWorkloads(message: string): WorkloadsSource {
-  const refuse = () => Promise.reject(new Refused(message));
+export function unavailableWorkloads(message: string): WorkloadsSource {
+  const refuse = () => Promise.reject(new PermanentError(message));
   return { subscribe: (listener) => refusing(message, listener), cancel: refuse, remove: refuse, again: refuse };
 }
 
 /** A source that has nothing but the reason why. */
-export function refusedSource(workload: string, message: string): LogSource {
+export function unavailableLog(workload: string, message: string): LogSource {
   return {
     workload,
     downloadUrl: "",
     subscribe: (_from, listener) => refusing(message, listener),
-    page: () => Promise.reject(new Refused(message)),
-    marks: () => Promise.reject(new Refused(message)),
-    seqs: () => Promise.reject(new Refused(message)),
-    cancel: () => Promise.reject(new Refused(message)),
+    page: () => Promise.reject(new PermanentError(message)),
+    matchDensity: () => Promise.reject(new PermanentError(message)),
+    seqs: () => Promise.reject(new PermanentError(message)),
+    cancel: () => Promise.reject(new PermanentError(message)),
   };
 }
 
@@ -80,15 +80,15 @@ export function refusing(message: string, listener: (event: HubEvent) => void): 
   return { close: () => {}, retryNow: tell };
 }
 
-/** The answer, if it is one; throws `Refused` where asking again is of no use. */
+/** The answer, if it is one; throws `PermanentError` where asking again is of no use. */
 export async function checked(asked: Promise<Response>): Promise<Response> {
   const response = await asked;
   if (response.ok) return response;
   const body = (await response.json().catch(() => ({}))) as { message?: unknown };
   const reason = typeof body.message === "string" ? body.message : response.statusText;
   const text = `The server answered ${response.status}: ${reason || "no reason given"}`;
-  if (response.status === 404) throw new Refused(`${GONE} (404): ${reason || "no reason given"}`);
+  if (response.status === 404) throw new PermanentError(`${GONE} (404): ${reason || "no reason given"}`);
   // The question is at fault: a malformed expression, or one that takes too long on this log.
-  if (response.status === 400 || response.status === 422) throw new Refused(reason);
-  throw response.status === 403 ? new Refused(text) : new Error(text);
+  if (response.status === 400 || response.status === 422) throw new PermanentError(reason);
+  throw response.status === 403 ? new PermanentError(text) : new Error(text);
 }

@@ -15,14 +15,14 @@ const PATIENCE_MS = 1000;
 const OVERHEAD = 200;
 
 /** Who takes pages in. */
-export interface House {
+export interface ClientHost {
   subscribe(request: StreamRequest, listener: (event: HubEvent) => void): Subscription;
   /** This guest has said something, and thereby its credentials. */
-  heard(guest: Guest): void;
+  heard(guest: WorkerClient): void;
   /** Whether it is there, looks, or wants anything may have changed. */
-  changed(guest: Guest): void;
+  changed(guest: WorkerClient): void;
   /** It holds this lock for life. */
-  watch(guest: Guest, lock: string): void;
+  watch(guest: WorkerClient, lock: string): void;
   /** A lock that the house holds for life. */
   readonly lock: Promise<string | undefined>;
 }
@@ -33,7 +33,7 @@ interface Followed extends Subscription {
 
 type Told = readonly [name: string, event: HubEvent];
 
-export class Guest {
+export class WorkerClient {
   credentials: Credentials = { xsrf: undefined, token: "" };
   visible = false;
   /** Is it told anything? Not while it owes too much, nor after it has said good-bye or fallen silent. */
@@ -42,7 +42,7 @@ export class Guest {
   heard = Date.now();
   hasLock = false;
   readonly #port: MessagePort;
-  readonly #house: House;
+  readonly #house: ClientHost;
   readonly #followed = new Map<string, Followed>();
   /** The weights of messages not yet taken, in order; all of them together. */
   #owed: number[] = [];
@@ -54,7 +54,7 @@ export class Guest {
   #later: Told[] = [];
   #flushing: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(port: MessagePort, house: House) {
+  constructor(port: MessagePort, house: ClientHost) {
     this.#port = port;
     this.#house = house;
     port.onmessage = ({ data }: MessageEvent<FromPage>) => this.#hear(data);

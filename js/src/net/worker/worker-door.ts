@@ -2,10 +2,10 @@
 
 import { BUILD } from "../build.js";
 import { type Page, readConfig, xsrf } from "../page.js";
-import type { WorkerDoor } from "./worker-messages.js";
+import type { WorkerAccess } from "./worker-messages.js";
 
 /** The way to the worker that all pages of this server share in this browser. */
-export function workerDoor(page: Page, doc: Document = document, location: Location = doc.location): WorkerDoor {
+export function workerAccess(page: Page, doc: Document = document, location: Location = doc.location): WorkerAccess {
   const { token } = readConfig(doc, location);
   return {
     open: () => {

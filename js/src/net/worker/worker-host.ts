@@ -6,7 +6,7 @@ import type { HubEvent, StreamRequest, Subscription } from "../../protocol/types
 import { Hub } from "../hub.js";
 import { type Page, requester } from "../page.js";
 import { hold, watch } from "./liveness.js";
-import { Guest, type House } from "./worker-client.js";
+import { type ClientHost, WorkerClient } from "./worker-client.js";
 import type { Credentials } from "./worker-messages.js";
 import { BEAT_MS } from "./worker-transport.js";
 
@@ -18,11 +18,11 @@ const ANSWER_MS = 500;
 export const SILENT_MS = 4 * BEAT_MS;
 export const SILENT_HIDDEN_MS = 150_000;
 
-export class Guests implements House {
+export class WorkerHost implements ClientHost {
   readonly lock: Promise<string | undefined>;
   readonly #root: URL;
   readonly #locks: LockManager | undefined;
-  readonly #guests = new Set<Guest>();
+  readonly #guests = new Set<WorkerClient>();
   readonly #hub: Hub;
   readonly #visibility: (() => void)[] = [];
   #hidden = true;
@@ -41,22 +41,22 @@ export class Guests implements House {
   }
 
   welcome(port: MessagePort): void {
-    new Guest(port, this);
+    new WorkerClient(port, this);
   }
 
-  // --- what a guest asks (House) ---
+  // --- what a guest asks (ClientHost) ---
 
   subscribe(request: StreamRequest, listener: (event: HubEvent) => void): Subscription {
     return this.#hub.subscribe(request, listener);
   }
 
-  heard(guest: Guest): void {
+  heard(guest: WorkerClient): void {
     this.#credentials = guest.credentials;
     this.#heard = guest.heard;
     for (const answered of this.#answered.splice(0)) answered();
   }
 
-  changed(guest: Guest): void {
+  changed(guest: WorkerClient): void {
     if (guest.present) this.#guests.add(guest);
     else this.#guests.delete(guest);
     const hidden = ![...this.#guests].some((other) => other.visible && other.wants);
@@ -65,7 +65,7 @@ export class Guests implements House {
     for (const listener of this.#visibility) listener();
   }
 
-  watch(guest: Guest, lock: string): void {
+  watch(guest: WorkerClient, lock: string): void {
     watch(this.#locks, lock, () => guest.end());
   }
 

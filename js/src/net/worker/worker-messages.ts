@@ -47,7 +47,7 @@ export interface Worker {
 }
 
 /** Where the worker is, and what the page can tell it of itself. */
-export interface WorkerDoor {
+export interface WorkerAccess {
   /** Throws where this browser has no such workers, or allows none here. */
   open(): Worker;
   /** Absent on plain http from another machine. */

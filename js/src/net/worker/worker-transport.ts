@@ -3,10 +3,10 @@
 // forbidden by the page's policy, crashed - the page's own connection takes over, and nobody notices.
 
 import { BUILD } from "../build.js";
-import type { Topic } from "../followed-stream.js";
-import type { Carrier, Streams } from "../transport.js";
+import type { FollowedStream } from "../followed-stream.js";
+import type { Streams, Transport } from "../transport.js";
 import { hold, watch } from "./liveness.js";
-import type { FromPage, FromWorker, Worker, WorkerDoor } from "./worker-messages.js";
+import type { FromPage, FromWorker, Worker, WorkerAccess } from "./worker-messages.js";
 
 /** A worker that has not answered by then is taken for none. */
 export const GREETING_MS = 2000;
@@ -16,12 +16,12 @@ const MISSED = 3;
 
 type Message = FromPage extends infer M ? (M extends unknown ? Omit<M, "credentials"> : never) : never;
 
-export class Shared implements Carrier {
-  readonly #door: WorkerDoor;
+export class WorkerTransport implements Transport {
+  readonly #door: WorkerAccess;
   readonly #streams: Streams;
-  readonly #alone: () => Carrier;
+  readonly #alone: () => Transport;
   /** What carries the streams where no worker does. */
-  #instead: Carrier | undefined;
+  #instead: Transport | undefined;
   #worker: Worker | undefined;
   /** Has it answered? */
   #greeted = false;
@@ -34,7 +34,7 @@ export class Shared implements Carrier {
   #parting = new AbortController();
   #collecting = false;
 
-  constructor(door: WorkerDoor, streams: Streams, alone: () => Carrier) {
+  constructor(door: WorkerAccess, streams: Streams, alone: () => Transport) {
     this.#door = door;
     this.#streams = streams;
     this.#alone = alone;
@@ -55,7 +55,7 @@ export class Shared implements Carrier {
     }
   }
 
-  retryNow(topic: Topic): void {
+  retryNow(topic: FollowedStream): void {
     if (this.#instead !== undefined) this.#instead.retryNow(topic);
     else this.#want(topic.name);
   }

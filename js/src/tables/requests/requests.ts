@@ -1,7 +1,7 @@
 // The request log as it stands in the page: the stream `requests`, folded by id, and the server's figures over all rows.
 // Told to nobody but through `changed`. Knows no DOM and no transport. Bounded: beyond MAX_LISTED_REQUESTS the oldest rows are left out.
 
-import { Refused } from "../../protocol/errors.js";
+import { PermanentError } from "../../protocol/errors.js";
 import {
   type Figures,
   MAX_LISTED_REQUESTS,
@@ -125,8 +125,9 @@ export class Requests {
       this.status = { rung: "polling" };
     } catch (error) {
       if (this.#timer !== mine) return;
-      // Refused is refused for good, until the user asks again; whatever else may pass.
-      this.status = error instanceof Refused ? { rung: "error", message: error.message } : { rung: "reconnecting" };
+      // A permanent error stands until the user retries; any other is transient.
+      this.status =
+        error instanceof PermanentError ? { rung: "error", message: error.message } : { rung: "reconnecting" };
     }
     if (this.status.rung !== "error") this.#timer = setTimeout(() => void this.#poll(), POLL_MS);
     this.#changed();

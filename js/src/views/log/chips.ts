@@ -1,7 +1,7 @@
 // What lines to show, to be switched with the mouse: a chip per level with its count, one per source, and the Python that
 // reads the same lines. DOM only; it shows what it is told and reports clicks.
 
-import { codeBy, type Search } from "../../log/search.js";
+import { codeFilter, type Search } from "../../log/search.js";
 import { asPython, isEmpty } from "../../protocol/query.js";
 import type { Level, LogRecord } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
@@ -73,7 +73,7 @@ export class Chips {
     }
     this.#step.hidden = search.step === undefined;
     setText(this.#step.lastElementChild as HTMLElement, `step ${search.step ?? ""}`);
-    const filter = codeBy(search);
+    const filter = codeFilter(search);
     this.#code.hidden = this.#copy.hidden = isEmpty(filter);
     setText(this.#code, asPython(filter));
   }

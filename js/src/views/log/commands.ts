@@ -1,7 +1,7 @@
 // What one can do in a log's view, by keys or by its menu, and what that takes: each act in one place. DOM only; the parts it
 // acts on are made elsewhere.
 
-import { takeLines } from "../../log/export-text.js";
+import { exportLines } from "../../log/export-text.js";
 import { type Hit, Hits } from "../../log/hits.js";
 import type { Log } from "../../log/log.js";
 import type { Histogram } from "../../log/overview/histogram.js";
@@ -57,7 +57,7 @@ export class Commands implements KeyActions {
         prefer: (changes) => this.#prefer(changes),
         goTo: () => this.goTo(),
         large: () => this.large(),
-        clear: () => context.list.sheet.clear(),
+        clear: () => context.list.rowModel.clear(),
         download: () => void this.#download(),
         keys: () => this.help(),
         closed: back,
@@ -115,7 +115,7 @@ export class Commands implements KeyActions {
     const { list, histogram } = this.#context;
     const next =
       stretch && histogram.columns(Number.MAX_SAFE_INTEGER).find(({ from, seq }) => from >= stretch.to && seq);
-    if (stretch?.seq === undefined) list.sheet.narrow(undefined);
+    if (stretch?.seq === undefined) list.rowModel.setKeyRange(undefined);
     else await list.narrow(stretch.seq, next?.seq);
   }
 
@@ -245,14 +245,14 @@ export class Commands implements KeyActions {
     const { source, filters, log, say } = this.#context;
     say("Preparing the download…");
     try {
-      const taken = await takeLines(source, filters.filter, 1, log.lines.last, this.#ended.signal);
+      const taken = await exportLines(source, filters.filter, 1, log.lines.last, this.#ended.signal);
       const link = document.createElement("a");
       link.href = URL.createObjectURL(new Blob([taken.text], { type: "text/plain" }));
       link.download = `${source.workload || "log"}.filtered.txt`;
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
       say(
-        `Downloaded ${thousands(taken.lines)} lines${taken.cut ? ": the size limit was reached, later lines are missing" : ""}`,
+        `Downloaded ${thousands(taken.lines)} lines${taken.truncated ? ": the size limit was reached, later lines are missing" : ""}`,
       );
     } catch (error) {
       if (!this.#ended.signal.aborted) say(error instanceof Error ? error.message : String(error));

@@ -2,8 +2,8 @@
 // marks; the sheet that is filtered and the screen are injected. DOM only.
 
 import { type Hit, Hits } from "../../log/hits.js";
-import { aroundBy, hitsBy, isSame, NOTHING, type Search, shownBy } from "../../log/search.js";
-import type { LogSource, Marks } from "../../protocol/log-source.js";
+import { contextLines, EMPTY_SEARCH, hitsFilter, isSameFilter, rowsFilter, type Search } from "../../log/search.js";
+import type { LogSource, MatchDensity } from "../../protocol/log-source.js";
 import { highlighter, isEmpty } from "../../protocol/query.js";
 import type { Level, StreamFilter } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
@@ -21,7 +21,7 @@ export interface FilterDelegate {
   /** Where the user is: the seq at the top, or undefined while the end is followed; and the newest there is. */
   place(): { seq: number | undefined; last: number };
   /** Where the hits lie, once that is known: for marks beside the scrollbar. */
-  marked(hits: Marks | undefined): void;
+  marked(hits: MatchDensity | undefined): void;
   /** The bar is to be seen: tell it what there is. */
   opened(): void;
   /** The bar was closed: give the focus back. */
@@ -46,7 +46,7 @@ export class FilterBar {
   readonly #shown: FilterDelegate;
   readonly #find: Find;
   readonly #chips: Chips;
-  #search: Search = NOTHING;
+  #search: Search = EMPTY_SEARCH;
   #hits: Hits | undefined;
   #counted = 0;
   #recounted = 0;
@@ -81,7 +81,7 @@ export class FilterBar {
 
   /** The lines that are shown now, and the same for who asks for them elsewhere. */
   get filter(): StreamFilter {
-    return shownBy(this.#search);
+    return rowsFilter(this.#search);
   }
 
   open(): void {
@@ -94,7 +94,7 @@ export class FilterBar {
   close(): void {
     this.element.hidden = true;
     this.#find.clear();
-    this.#change(NOTHING);
+    this.#change(EMPTY_SEARCH);
     this.#shown.reveal(undefined);
     this.#shown.closed();
   }
@@ -169,11 +169,12 @@ export class FilterBar {
   #change(changes: Partial<Search>): void {
     const before = this.#search;
     this.#search = { ...before, ...changes };
-    const [filter, hits] = [shownBy(this.#search), hitsBy(this.#search)];
-    const around = aroundBy(this.#search);
-    if (!isSame(filter, shownBy(before)) || around !== aroundBy(before)) this.#shown.choose(filter, around);
+    const [filter, hits] = [rowsFilter(this.#search), hitsFilter(this.#search)];
+    const around = contextLines(this.#search);
+    if (!isSameFilter(filter, rowsFilter(before)) || around !== contextLines(before))
+      this.#shown.choose(filter, around);
     if (this.#search.text !== before.text) this.#shown.highlight(highlighter(this.#search.text));
-    if (hits !== undefined && this.#hits !== undefined && isSame(hits, hitsBy(before) ?? {})) return;
+    if (hits !== undefined && this.#hits !== undefined && isSameFilter(hits, hitsFilter(before) ?? {})) return;
     this.#hits?.stop();
     this.#glimpsing?.abort();
     this.#hits = hits === undefined ? undefined : new Hits(this.#source, hits);

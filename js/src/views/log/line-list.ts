@@ -1,11 +1,11 @@
-// The lines on the screen: draws the rows of a sheet that are in sight, follows the end or stands still, shows one record
+// The lines on the screen: draws the rows of a row model that are in sight, follows the end or stands still, shows one record
 // among millions, marks what was found or chosen. DOM only: no fetch. Painted at most once per frame, whatever arrives.
 
-import { Heads } from "../../log/expandable-rows.js";
+import { ExpandableRows } from "../../log/expandable-rows.js";
 import type { Folding } from "../../log/grouping.js";
 import type { Log } from "../../log/log.js";
-import { stretchesOf } from "../../log/record-window.js";
-import { type Content, Sheet } from "../../log/row-model.js";
+import { contiguousRanges } from "../../log/record-window.js";
+import { type RowContent, RowModel } from "../../log/row-model.js";
 import type { LogSource } from "../../protocol/log-source.js";
 import { isFinal, type LogRecord, type StreamFilter } from "../../protocol/types.js";
 import { stamp, type Times, WIDTHS } from "../../text/time-column.js";
@@ -30,10 +30,10 @@ export interface Chosen {
 }
 
 export class LineList implements Painter, RowSource {
-  readonly sheet: Sheet;
+  readonly rowModel: RowModel;
   readonly viewport: Viewport;
   readonly rows = new LineRows((key) => this.#toggle(key));
-  readonly #heads: Heads;
+  readonly #expandable: ExpandableRows;
   readonly #log: Log;
   readonly #view: HTMLElement;
   readonly #changed: () => void;
@@ -54,8 +54,8 @@ export class LineList implements Painter, RowSource {
     this.#log = log;
     this.#view = view;
     this.#changed = changed;
-    this.sheet = new Sheet(log, source, changed);
-    this.#heads = new Heads(this.sheet, source);
+    this.rowModel = new RowModel(log, source, changed);
+    this.#expandable = new ExpandableRows(this.rowModel, source);
     this.viewport = new Viewport(this.rows.element, this.measure(), changed);
   }
 
@@ -76,7 +76,7 @@ export class LineList implements Painter, RowSource {
     setData(this.#view, "times", times);
     this.measure();
     this.#wrap = wrap;
-    this.#heads.folding = { groups, repeats };
+    this.#expandable.folding = { groups, repeats };
     this.#vary();
   }
 
@@ -95,20 +95,20 @@ export class LineList implements Painter, RowSource {
 
   /** The seq of the first line in sight, or of the last where the end is followed. */
   get seq(): number {
-    const { count } = this.sheet;
+    const { count } = this.rowModel;
     if (count === 0) return 0;
     const row = this.viewport.following ? count - 1 : Math.ceil(this.viewport.row);
-    const content = this.sheet.content(this.sheet.keyAt(Math.min(row, count - 1)));
+    const content = this.rowModel.content(this.rowModel.keyAt(Math.min(row, count - 1)));
     return content.kind === "record" ? content.record.seq : this.#log.lines.last;
   }
 
   choose(filter: StreamFilter, around?: number): void {
     this.#seeking?.abort();
-    this.#heads.clear();
+    this.#expandable.clear();
     this.#key = undefined;
-    this.sheet.choose(filter, around);
+    this.rowModel.setFilter(filter, around);
     this.viewport.follow(true);
-    this.#base = this.sheet.base;
+    this.#base = this.rowModel.base;
   }
 
   /** Shows only the records from `from` up to the one before `next` (undefined: to the end, as it grows). */
@@ -116,10 +116,10 @@ export class LineList implements Painter, RowSource {
     this.#seeking?.abort();
     this.#seeking = new AbortController();
     const { signal } = this.#seeking;
-    const keys = [from, next].map((seq) => (seq === undefined ? undefined : this.sheet.find(seq, signal)));
+    const keys = [from, next].map((seq) => (seq === undefined ? undefined : this.rowModel.find(seq, signal)));
     const [first, beyond] = await Promise.all(keys).catch(() => [undefined, undefined]);
     if (signal.aborted || first === undefined) return;
-    this.sheet.narrow(first, beyond === undefined ? undefined : beyond - 1);
+    this.rowModel.setKeyRange(first, beyond === undefined ? undefined : beyond - 1);
     this.viewport.follow(false);
     this.paint();
     this.viewport.top();
@@ -134,27 +134,27 @@ export class LineList implements Painter, RowSource {
     this.#hit = seq;
     this.#key = undefined;
     if (seq === undefined) return;
-    if (!folded) this.#heads.uncover(seq);
+    if (!folded) this.#expandable.uncover(seq);
     const seeking = new AbortController();
     this.#seeking = seeking;
-    const key = at ?? (await this.sheet.find(seq, seeking.signal).catch(() => undefined));
+    const key = at ?? (await this.rowModel.find(seq, seeking.signal).catch(() => undefined));
     if (seeking.signal.aborted || key === undefined) return;
     this.#key = key;
     this.paint(); // what was opened is to have its place
-    this.viewport.reveal(this.sheet.rowOf(key));
+    this.viewport.reveal(this.rowModel.rowOf(key));
   }
 
   /** Marks the next line, or the one before; without a mark the first in sight. The record, if it is here. */
   mark(by: number): LogRecord | undefined {
-    const { sheet, viewport } = this;
+    const { rowModel, viewport } = this;
     this.#seeking?.abort();
-    const first = viewport.following ? sheet.count - 1 : Math.ceil(viewport.row);
-    const row = this.#key === undefined ? first : sheet.rowOf(this.#key) + by;
-    const key = sheet.keyAt(Math.max(0, Math.min(row, sheet.count - 1)));
-    const content = sheet.content(key);
+    const first = viewport.following ? rowModel.count - 1 : Math.ceil(viewport.row);
+    const row = this.#key === undefined ? first : rowModel.rowOf(this.#key) + by;
+    const key = rowModel.keyAt(Math.max(0, Math.min(row, rowModel.count - 1)));
+    const content = rowModel.content(key);
     if (content.kind !== "record") return undefined;
     [this.#hit, this.#key] = [content.record.seq, key];
-    viewport.bring(sheet.rowOf(key));
+    viewport.bring(rowModel.rowOf(key));
     return content.record;
   }
 
@@ -170,16 +170,18 @@ export class LineList implements Painter, RowSource {
 
   /** First and last of the lines that belong together with the marked one. */
   get together(): Chosen | undefined {
-    return this.#hit === undefined ? undefined : (this.#heads.around(this.#hit) ?? { from: this.#hit, to: this.#hit });
+    return this.#hit === undefined
+      ? undefined
+      : (this.#expandable.around(this.#hit) ?? { from: this.#hit, to: this.#hit });
   }
 
   paint(): void {
-    const { sheet, viewport } = this;
+    const { rowModel, viewport } = this;
     if (this.#log.epoch !== this.#epoch) viewport.follow(true);
     this.#epoch = this.#log.epoch;
-    const before = sheet.count;
-    sheet.refresh();
-    const { base } = sheet;
+    const before = rowModel.count;
+    rowModel.refresh();
+    const { base } = rowModel;
     // What went before the first row took the rows below it along; those that were folded there had no height.
     if (base !== this.#base && before > 0) viewport.shift(this.#base - base);
     this.#base = base;
@@ -198,18 +200,18 @@ export class LineList implements Painter, RowSource {
   /** Folds what is in sight and is to be folded; the line at the top stays there. True if that has changed anything. */
   #group(): boolean {
     const [from, to] = this.#drawn;
-    const { sheet, viewport } = this;
+    const { rowModel, viewport } = this;
     if (to < from) return false;
-    const row = Math.min(Math.floor(viewport.row), Math.max(0, sheet.count - 1));
-    const top = sheet.keyAt(row);
-    if (!this.#heads.look(from, to)) return false;
-    viewport.shift(sheet.rowOf(top) - row);
+    const row = Math.min(Math.floor(viewport.row), Math.max(0, rowModel.count - 1));
+    const top = rowModel.keyAt(row);
+    if (!this.#expandable.update(from, to)) return false;
+    viewport.shift(rowModel.rowOf(top) - row);
     this.#vary();
     return true;
   }
 
   #vary(): void {
-    this.viewport.vary(this.#wrap || this.#heads.tall);
+    this.viewport.vary(this.#wrap || this.#expandable.tall);
   }
 
   #toggle(key: number): void {
@@ -217,51 +219,51 @@ export class LineList implements Painter, RowSource {
       this.#vary();
       this.#changed();
     };
-    void this.#heads.toggle(key).then(done, () => undefined); // can't be asked now: it stays as it is
+    void this.#expandable.toggle(key).then(done, () => undefined); // can't be asked now: it stays as it is
   }
 
   dispose(): void {
     this.#seeking?.abort();
-    this.#heads.dispose();
+    this.#expandable.dispose();
     this.viewport.dispose();
-    this.sheet.dispose();
+    this.rowModel.dispose();
   }
 
   // --- what the viewport asks (RowSource) ---
 
   get count(): number {
-    return this.sheet.count;
+    return this.rowModel.count;
   }
 
   keyAt(row: number): number {
-    return this.sheet.keyAt(row);
+    return this.rowModel.keyAt(row);
   }
 
   draw({ from, to }: { from: number; to: number }): void {
     const keys: number[] = [];
-    for (let row = from; row < to; row++) keys.push(this.sheet.keyAt(row));
-    this.sheet.lines.ensure(...stretchesOf(keys));
+    for (let row = from; row < to; row++) keys.push(this.rowModel.keyAt(row));
+    this.rowModel.lines.ensure(...contiguousRanges(keys));
     this.#drawn = [keys[0] ?? 1, keys.at(-1) ?? 0];
     const { job } = this.#log;
-    this.rows.paint(keys, this, from, job !== undefined && isFinal(job.state) ? this.sheet.count : -1);
+    this.rows.paint(keys, this, from, job !== undefined && isFinal(job.state) ? this.rowModel.count : -1);
   }
 
   // --- what the rows ask (Painter) ---
 
-  content(key: number): Content {
-    return this.sheet.content(key);
+  content(key: number): RowContent {
+    return this.rowModel.content(key);
   }
 
-  pendingSeq(key: number, content: Content): string | undefined {
-    return content.kind === "pending" && this.sheet.isWhole ? String(key) : undefined;
+  pendingSeq(key: number, content: RowContent): string | undefined {
+    return content.kind === "pending" && this.rowModel.isUnfiltered ? String(key) : undefined;
   }
 
-  look(key: number, content: Content): Look {
+  look(key: number, content: RowContent): Look {
     if (content.kind !== "record") return {};
     const { record } = content;
     const { seq } = record;
     return {
-      ...this.#heads.at(key, record),
+      ...this.#expandable.at(key, record),
       stamp: this.#stamp(key, content),
       hit: seq === this.#hit || this.#standsForHit(key),
       chosen: this.#chosen !== undefined && seq >= this.#chosen.from && seq <= this.#chosen.to,
@@ -269,13 +271,13 @@ export class LineList implements Painter, RowSource {
   }
 
   #standsForHit(key: number): boolean {
-    if (this.#hit === undefined || !this.sheet.isFoldable) return false;
-    return this.sheet.folds.at(this.#hit)?.from === key + 1;
+    if (this.#hit === undefined || !this.rowModel.canFold) return false;
+    return this.rowModel.folds.at(this.#hit)?.from === key + 1;
   }
 
-  #stamp(key: number, content: Content): string | undefined {
+  #stamp(key: number, content: RowContent): string | undefined {
     if (this.#times === "none" || content.kind !== "record") return undefined;
-    const since = this.#times === "start" ? this.#log.job?.started : this.sheet.lines.get(key - 1)?.ts;
+    const since = this.#times === "start" ? this.#log.job?.started : this.rowModel.lines.get(key - 1)?.ts;
     return stamp(this.#times, content.record, since ?? undefined);
   }
 }

@@ -2,15 +2,15 @@
 // where the rows lie on the screen is the viewport's business. The text of a row is the message and nothing else: its
 // number, time and signs are drawn from attributes, and neither selected nor copied.
 
-import type { Head } from "../../log/expandable-rows.js";
-import type { Content } from "../../log/row-model.js";
+import type { Expander } from "../../log/expandable-rows.js";
+import type { RowContent } from "../../log/row-model.js";
 import type { Tree } from "../../text/tree.js";
 import { element, icon } from "../dom/dom.js";
 import { type Highlight, writeText } from "./line-text.js";
 import { mountTree } from "./tree.js";
 
 /** What is drawn around a row's text; undefined or "": nothing. */
-export interface Look extends Partial<Head> {
+export interface Look extends Partial<Expander> {
   /** A time, as the user wants it. */
   readonly stamp?: string | undefined;
   /** The record that was looked for. */
@@ -20,13 +20,13 @@ export interface Look extends Partial<Head> {
 }
 
 export interface Painter {
-  content(key: number): Content;
+  content(key: number): RowContent;
   /** The seq of a record that isn't here yet, where that is known. */
-  pendingSeq(key: number, content: Content): string | undefined;
-  look(key: number, content: Content): Look;
+  pendingSeq(key: number, content: RowContent): string | undefined;
+  look(key: number, content: RowContent): Look;
 }
 
-function sameContent(a: Content, b: Content): boolean {
+function sameContent(a: RowContent, b: RowContent): boolean {
   if (a.kind !== b.kind) return false;
   if (a.kind === "record") return a.record === (b as typeof a).record;
   return a.kind === "pending" || a.text === (b as typeof a).text;
@@ -35,7 +35,7 @@ function sameContent(a: Content, b: Content): boolean {
 interface Row {
   readonly element: HTMLElement;
   readonly text: HTMLElement;
-  content: Content | undefined;
+  content: RowContent | undefined;
   fold: HTMLButtonElement | undefined;
   tree: Tree | undefined;
 }
@@ -124,7 +124,7 @@ export class LineRows {
     if (tree !== undefined) mountTree(row.element, tree);
   }
 
-  #write(row: Row, key: number, content: Content, painter: Painter): void {
+  #write(row: Row, key: number, content: RowContent, painter: Painter): void {
     row.content = content;
     const record = content.kind === "record" ? content.record : undefined;
     row.element.className = `row ${record?.part ? "part" : content.kind}`;

@@ -1,7 +1,7 @@
 // Lines chosen by their numbers, with the mouse or the keyboard, and what can be done with them: copy, copy a link. Also
 // sees to it that text selected in the usual way is copied as it was written. DOM only; where lines come from is injected.
 
-import { takeLines } from "../../log/export-text.js";
+import { exportLines } from "../../log/export-text.js";
 import type { LogSource } from "../../protocol/log-source.js";
 import type { StreamFilter } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
@@ -73,13 +73,13 @@ export class LineSelection {
     this.#taking = new AbortController();
     const { signal } = this.#taking;
     try {
-      const taken = await takeLines(this.#source, this.#filter(), chosen.from, chosen.to, signal);
+      const taken = await exportLines(this.#source, this.#filter(), chosen.from, chosen.to, signal);
       if (signal.aborted) return;
       const done = await copyText(taken.text);
       const count = taken.lines === 1 ? "Copied" : `${thousands(taken.lines)} lines copied`;
       this.#say(
         done
-          ? taken.cut
+          ? taken.truncated
             ? `${count}: the size limit was reached, later lines are missing`
             : count
           : "Copying is blocked by the browser",

@@ -85,10 +85,10 @@ class LogView {
     this.#followLink(lines.last);
     list.paint();
     this.#updateHeader();
-    const { matching, trouble } = list.sheet;
+    const { matchCount, filterError } = list.rowModel;
     const filtered = !isEmpty(filters.filter);
-    notices.update(log, { rows: list.rows.count, following: list.viewport.following, filtered, matching });
-    filters.update(levels, matching, trouble);
+    notices.update(log, { rows: list.rows.count, following: list.viewport.following, filtered, matching: matchCount });
+    filters.update(levels, matchCount, filterError);
     const errors = (levels.get("error") ?? 0) + (levels.get("fatal") ?? 0);
     marks.update(lines.last, errors > 0, status.rung === "done");
     overview.update(lines.last, errors);

@@ -2,7 +2,7 @@
 // notebook has kept, where the log can't be had. DOM only; it shows what it is told.
 
 import type { Log } from "../../log/log.js";
-import { isFinal, type Kept } from "../../protocol/types.js";
+import { isFinal, type SavedLog } from "../../protocol/types.js";
 import { badge } from "../../text/format.js";
 import { element, setText } from "../dom/dom.js";
 import { NewRowsButton } from "../dom/new-rows-button.js";
@@ -27,14 +27,14 @@ export class Notices {
   readonly news: HTMLElement;
   readonly toast = element("div", "toast");
   readonly #title: string | undefined;
-  readonly #kept: Kept | undefined;
+  readonly #kept: SavedLog | undefined;
   readonly #lines: HTMLElement;
   /** The newest record when following stopped. */
   #seen = 0;
   #saying: ReturnType<typeof setTimeout> | undefined;
 
   /** `lines`: the element that the kept lines stand in for; `title`: of a log that is no workload's. */
-  constructor(lines: HTMLElement, kept: Kept | undefined, title: string | undefined, follow: () => void) {
+  constructor(lines: HTMLElement, kept: SavedLog | undefined, title: string | undefined, follow: () => void) {
     this.#lines = lines;
     this.#kept = kept;
     this.#title = title;
@@ -50,13 +50,13 @@ export class Notices {
   }
 
   update(log: Log, scene: ListState): void {
-    const { job, status, trouble, lines } = log;
+    const { job, status, actionError, lines } = log;
     const error = status.rung === "error" ? status.message : undefined;
     const stands = error !== undefined && lines.get(lines.last) === undefined && this.#kept !== undefined;
     if (stands && this.kept.hidden) requestAnimationFrame(() => this.kept.scrollTo(0, this.kept.scrollHeight));
     this.kept.hidden = !stands;
     this.#lines.hidden = stands;
-    const notice = stands ? `${error} ${keptText(log)}` : (error ?? (trouble || job?.error || ""));
+    const notice = stands ? `${error} ${keptText(log)}` : (error ?? (actionError || job?.error || ""));
     setText(this.notice, notice);
     this.notice.hidden = notice === "";
     this.empty.hidden = scene.rows > 0 || stands;

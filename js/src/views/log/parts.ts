@@ -5,7 +5,7 @@ import { Log } from "../../log/log.js";
 import { Overview } from "../../log/overview/overview.js";
 import type { LogSource } from "../../protocol/log-source.js";
 import { isEmpty } from "../../protocol/query.js";
-import type { Kept } from "../../protocol/types.js";
+import type { SavedLog } from "../../protocol/types.js";
 import { Announcer } from "../dom/announcer.js";
 import { element } from "../dom/dom.js";
 import { attach } from "../dom/host.js";
@@ -55,13 +55,13 @@ export class LogViewParts {
     this.#changed = changed;
     host.dataset["workload"] = source.workload;
     attach(host, this.#view, { name: "log", label: source.title ?? "Log", css: CSS, fill: options.fill });
-    this.log = new Log(source, changed, options.kept?.job);
+    this.log = new Log(source, changed, options.saved?.job);
     this.overview = new Overview(source, this.log.lines, changed);
-    this.log.ear = this.overview;
+    this.log.listener = this.overview;
     this.list = new LineList(this.log, source, this.#view, changed);
     const { viewport } = this.list;
-    this.notices = new Notices(viewport.element, options.kept, source.title, () => viewport.follow(true));
-    this.marks = new ScrollbarMarks((filter, parts, signal) => source.marks(filter, parts, signal));
+    this.notices = new Notices(viewport.element, options.saved, source.title, () => viewport.follow(true));
+    this.marks = new ScrollbarMarks((filter, parts, signal) => source.matchDensity(filter, parts, signal));
     this.filters = this.#makeFilters(source);
     this.selection = new LineSelection(this.list, source, () => this.filters.filter, changed);
     this.commands = new Commands({
@@ -76,7 +76,7 @@ export class LogViewParts {
         step: (name) => void this.commands.toStep(name),
         stretch: (stretch) => void this.commands.toStretch(stretch),
       },
-      options.kept,
+      options.saved,
     );
     this.header = this.#makeHeader(source, options);
     this.steps = new Steps({
@@ -165,7 +165,7 @@ export interface LogViewOptions {
   /** As tall as the place it is put in. */
   readonly fill?: boolean;
   /** Shown where the log can't be had. */
-  readonly kept?: Kept | undefined;
+  readonly saved?: SavedLog | undefined;
   /** No button that changes anything. */
   readonly readOnly?: boolean;
 }

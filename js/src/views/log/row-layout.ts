@@ -2,7 +2,15 @@
 // Either says how long the whole is for the scrollbar, and draws what is in sight. DOM only; the arithmetic is in core/.
 
 import * as scroll from "../../log/scroll.js";
-import { endPlace, filling, Heights, notBeyond, type Place, screenful, walk } from "../../log/variable-height.js";
+import {
+  clampPosition,
+  heightOfRows,
+  lastPosition,
+  moveBy,
+  RowHeights,
+  type RowPosition,
+  rowsInView,
+} from "../../log/variable-height.js";
 import type { Range } from "../../protocol/ranges.js";
 
 const OVERSCAN_ROWS = 8;
@@ -85,19 +93,19 @@ export class UniformRowLayout implements RowLayout {
 export class VariableRowLayout implements RowLayout {
   extent: scroll.Extent;
   readonly #list: HTMLElement;
-  readonly #heights: Heights;
+  readonly #heights: RowHeights;
   #rows: RowSource | undefined;
-  #place: Place;
+  #position: RowPosition;
 
   constructor(list: HTMLElement, rowHeight: number, row = 0) {
     this.#list = list;
-    this.#heights = new Heights(rowHeight);
-    this.#place = { row: Math.floor(row), into: (row % 1) * rowHeight };
+    this.#heights = new RowHeights(rowHeight);
+    this.#position = { row: Math.floor(row), offset: (row % 1) * rowHeight };
     this.extent = { rows: 0, rowHeight, viewport: 0, last: 0 };
   }
 
   get top(): number {
-    return this.#topOf(this.#place);
+    return this.#topOf(this.#position);
   }
 
   /** The width has changed: nothing is as high as it was. */
@@ -109,18 +117,18 @@ export class VariableRowLayout implements RowLayout {
     this.#rows = rows;
     let range: Range = { from: 0, to: 0 };
     for (let pass = 0; pass < MAX_PASSES; pass++) {
-      const end = endPlace(rows.count, viewport, this.#heightOf);
-      this.#place = following ? end : notBeyond(this.#place, end);
-      range = filling(this.#place, rows.count, viewport, OVERSCAN_ROWS, this.#heightOf);
+      const end = lastPosition(rows.count, viewport, this.#heightOf);
+      this.#position = following ? end : clampPosition(this.#position, end);
+      range = rowsInView(this.#position, rows.count, viewport, OVERSCAN_ROWS, this.#heightOf);
       rows.draw(range);
       if (!this.#learn(range)) break;
     }
-    const end = endPlace(rows.count, viewport, this.#heightOf);
-    this.#place = following ? end : notBeyond(this.#place, end);
-    const screen = screenful(end, rows.count, viewport, this.#heightOf);
+    const end = lastPosition(rows.count, viewport, this.#heightOf);
+    this.#position = following ? end : clampPosition(this.#position, end);
+    const screen = heightOfRows(end, rows.count, viewport, this.#heightOf);
     this.extent = { rows: rows.count, rowHeight: this.#heights.mean, viewport, last: this.#topOf(end), screen };
-    let above = this.#place.into;
-    for (let row = range.from; row < this.#place.row; row++) above += this.#heightOf(row);
+    let above = this.#position.offset;
+    for (let row = range.from; row < this.#position.row; row++) above += this.#heightOf(row);
     this.#list.style.transform = `translateY(${-above}px)`;
   }
 
@@ -131,40 +139,40 @@ export class VariableRowLayout implements RowLayout {
   }
 
   by(px: number): void {
-    this.#place = walk(this.#place, px, this.extent.rows, this.#heightOf);
+    this.#position = moveBy(this.#position, px, this.extent.rows, this.#heightOf);
   }
 
   to(top: number): void {
     const at = Math.max(0, top) / this.extent.rowHeight;
     const row = Math.min(Math.floor(at), Math.max(0, this.extent.rows - 1));
-    this.#place = { row, into: Math.min(1, at - row) * this.#heightOf(row) };
+    this.#position = { row, offset: Math.min(1, at - row) * this.#heightOf(row) };
   }
 
   reveal(row: number): void {
     const above = Math.max(0, this.extent.viewport - this.#heightOf(row)) / 2;
-    this.#place = walk({ row, into: 0 }, -above, this.extent.rows, this.#heightOf);
+    this.#position = moveBy({ row, offset: 0 }, -above, this.extent.rows, this.#heightOf);
   }
 
   bring(row: number): void {
     const { viewport } = this.extent;
-    let below = -this.#place.into; // from the upper edge to the row's lower one
-    for (let above = this.#place.row; above <= row && below <= viewport; above++) below += this.#heightOf(above);
-    if (row <= this.#place.row) this.#place = { row, into: 0 };
+    let below = -this.#position.offset; // from the upper edge to the row's lower one
+    for (let above = this.#position.row; above <= row && below <= viewport; above++) below += this.#heightOf(above);
+    if (row <= this.#position.row) this.#position = { row, offset: 0 };
     else if (below > viewport) {
-      this.#place = walk({ row, into: 0 }, this.#heightOf(row) - viewport, this.extent.rows, this.#heightOf);
+      this.#position = moveBy({ row, offset: 0 }, this.#heightOf(row) - viewport, this.extent.rows, this.#heightOf);
     }
   }
 
   shift(rows: number): void {
-    this.#place = { ...this.#place, row: Math.max(0, this.#place.row + rows) };
+    this.#position = { ...this.#position, row: Math.max(0, this.#position.row + rows) };
   }
 
   readonly #heightOf = (row: number): number => {
     return this.#rows === undefined ? this.extent.rowHeight : this.#heights.get(this.#rows.keyAt(row));
   };
 
-  #topOf({ row, into }: Place): number {
-    return (row + into / Math.max(1, this.#heightOf(row))) * this.#heights.mean;
+  #topOf({ row, offset }: RowPosition): number {
+    return (row + offset / Math.max(1, this.#heightOf(row))) * this.#heights.mean;
   }
 
   /** Measures what was drawn; was anything not as high as we thought? */

@@ -3,7 +3,7 @@
 
 import type { Log } from "../../../log/log.js";
 import type { Overview } from "../../../log/overview/overview.js";
-import type { Kept } from "../../../protocol/types.js";
+import type { SavedLog } from "../../../protocol/types.js";
 import { element } from "../../dom/dom.js";
 import chartCss from "./curves.css?inline";
 import { mountCurves } from "./curves.js";
@@ -32,12 +32,12 @@ export class LogPanels {
   readonly element = element("div", "above");
   readonly #overview: Overview;
   readonly #pieces;
-  readonly #kept: Kept["error"];
+  readonly #kept: SavedLog["error"];
   #at = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `kept`: of a log that can't be had, as far as a notebook has kept it. */
-  constructor(overview: Overview, actions: OverviewActions, kept?: Kept) {
+  constructor(overview: Overview, actions: OverviewActions, kept?: SavedLog) {
     this.#overview = overview;
     this.#kept = kept?.error;
     const host = this.element;
