@@ -34,8 +34,8 @@ async def test_masking_is_on_by_default_on_disk_in_the_stream_in_records_and_in_
     workload_id = await site.run(command, env={"MY_API_KEY": KEY, "JUPYTER_LOGSTREAM_SECRET": secret})
     stream = await (await site.stream(f"v1/events?stream=workload/{workload_id}")).rest()
     simple = await (await site.stream(f"v1/workloads/{workload_id}/logs")).rest()
-    records = (await site.ask("GET", f"v1/workloads/{workload_id}/records")).json["records"]
-    download = (await site.ask("GET", f"v1/workloads/{workload_id}/log.txt?source=stdout")).body
+    records = (await site.request("GET", f"v1/workloads/{workload_id}/records")).json["records"]
+    download = (await site.request("GET", f"v1/workloads/{workload_id}/log.txt?source=stdout")).body
     workload = await site.workload(workload_id)
     assert download == b"before\nkey=***\n***\nafter\n"
     assert sorted(r["message"] for r in records) == ["***", "***", "after", "before", "key=***"]
@@ -49,7 +49,7 @@ async def test_masking_is_on_by_default_on_disk_in_the_stream_in_records_and_in_
 async def test_which_variables_are_secret_is_an_option(serve) -> None:
     site = await serve(secret_names=["MINE"])
     workload_id = await site.run("echo $MINE $MY_API_KEY", env={"MINE": "only-mine", "MY_API_KEY": KEY})
-    assert (await site.ask("GET", f"v1/workloads/{workload_id}/log.txt")).body == f"*** {KEY}\n".encode()
+    assert (await site.request("GET", f"v1/workloads/{workload_id}/log.txt")).body == f"*** {KEY}\n".encode()
 
 
 @pytest.mark.parametrize("tty", [True, False])

@@ -22,7 +22,7 @@ async def test_steps_of_a_run_are_told_live_and_end_with_it(site: Site) -> None:
     running = stream.data("status")[-1]
     assert [(step["name"], step["state"]) for step in running["steps"]] == [("load", "failed"), ("fit", "running")]
     assert running["steps"] == running["job"]["steps"]
-    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1", b"")
+    await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"")
     await stream.rest()
     done = stream.data("done")[0]
     load, fit = done["steps"]
@@ -32,7 +32,7 @@ async def test_steps_of_a_run_are_told_live_and_end_with_it(site: Site) -> None:
     told = {r["message"]: r.get("step") for r in stream.records()}
     assert told["one"] == told["::endstep:: failed"] == "load"
     assert (told["between"], told["::group::fit"], told["epoch"]) == (None, "fit", "fit")
-    found = (await site.ask("GET", f"v1/workloads/{workload_id}/records?step=fit")).json
+    found = (await site.request("GET", f"v1/workloads/{workload_id}/records?step=fit")).json
     assert [r["message"] for r in found["records"]] == ["::group::fit", "epoch"]
 
 

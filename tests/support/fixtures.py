@@ -1,4 +1,4 @@
-"""Fixtures of the server side: a clean environment, a store with real runners, a served extension. Test support."""
+"""Fixtures of the server: a store with real runners, a served extension. Test support."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    """Real workloads through the local backend and a file store, without a server."""
+    """Real workloads with the local backend and a file store, without a server."""
     made = Bench(tmp_path / "store")
     yield made
     made.close()
@@ -77,5 +77,5 @@ def serve(
 
 @pytest.fixture
 def site(serve: Callable[..., Awaitable[Site]], jp_asyncio_loop: asyncio.AbstractEventLoop) -> Site:
-    """The extension with its defaults, and a client that is logged in by token."""
+    """The extension with default options, and a client authenticated by token."""
     return jp_asyncio_loop.run_until_complete(serve())  # type: ignore[arg-type]

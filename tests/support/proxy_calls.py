@@ -9,7 +9,7 @@ from support.waiting import eventually
 
 
 async def row(site: Any, number: int = 0) -> dict[str, Any]:
-    """A row of the request log, the newest first, when its call has ended."""
+    """Wait until a call has ended and return its row of the request log, newest first."""
 
     async def ended() -> Any:
         rows = (await site.get("v1/requests"))["requests"]
@@ -19,10 +19,10 @@ async def row(site: Any, number: int = 0) -> dict[str, Any]:
     return found
 
 
-async def ask_only(
+async def send_request(
     site: Any, path: str, body: bytes = b"", **headers: str
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Send a POST and do not wait for anything; `_` in a header's name is `-`."""
+    """Send a POST without waiting for the response; `_` in a header name stands for `-`."""
     fields = {"Host": f"127.0.0.1:{site.port}", **site.headers, **{k.replace("_", "-"): v for k, v in headers.items()}}
     head = f"POST {site.base_url}logstream/{path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items())
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
@@ -31,6 +31,6 @@ async def ask_only(
 
 
 async def record(site: Any, **fields: Any) -> str:
-    answer = await site.ask("POST", "v1/requests", json=fields)
+    answer = await site.request("POST", "v1/requests", json=fields)
     assert answer.status == 201, answer.body
     return str(answer.json["id"])

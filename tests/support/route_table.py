@@ -1,4 +1,4 @@
-"""The live route table, and a request for each row of it."""
+"""The live route table, and a request for each of its rows. Test support."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 
-# What every method of every route needs. Whoever adds a route adds it here.
+# The action that every method of every route requires; a new route is added here.
 ACTIONS = {
     ("v1/info", "GET"): "read",
     ("v1/workloads", "GET"): "read",
@@ -56,7 +56,7 @@ BODIES = {
 
 
 def table() -> Iterator[tuple[str, str]]:
-    """Every route with each method that its handler has, from the live table."""
+    """Every route of the live table with each method that its handler implements."""
     for pattern, handler in routes():
         path = re.sub(r"\([^)]*\)|\.\*", "ID", pattern).replace("\\", "").removeprefix("/logstream/")
         for method in METHODS:
@@ -77,6 +77,6 @@ JSON = {"Content-Type": "application/json"}
 
 
 def is_error(answer: Answer) -> bool:
-    told = int(answer.headers["content-length"]) > 0  # HEAD: only its size
-    said = set(answer.json) == {"message", "reason"} if answer.body else told
-    return answer.headers["content-type"].startswith("application/json") and said
+    has_size = int(answer.headers["content-length"]) > 0  # HEAD has no body
+    is_complete = set(answer.json) == {"message", "reason"} if answer.body else has_size
+    return answer.headers["content-type"].startswith("application/json") and is_complete

@@ -1,4 +1,4 @@
-"""A service behind the proxy, as raw as HTTP gets: what came in, byte for byte, and an answer by script."""
+"""Scripted upstream service for proxy tests: records requests byte for byte. Test support."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.waiting import eventually
 
 @dataclass
 class Visit:
-    """One connection: what was asked, how much of the body came, and whether it is over."""
+    """One request: its head, the body received so far, and whether the connection ended."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -68,7 +68,7 @@ Script = Callable[[Visit], Awaitable[None]]
 
 @dataclass
 class Upstream:
-    """A listening service; `visits` are the requests that it got, in order."""
+    """A listening service; `visits` are the requests that it received, in order."""
 
     port: int = 0
     script: Script | None = None
@@ -83,11 +83,11 @@ class Upstream:
 
     @property
     def seen(self) -> bytes:
-        """Everything that came in."""
+        """All bytes received."""
         return b"".join(visit.head + bytes(visit.body) for visit in self.visits)
 
     async def visit(self, number: int = -1, patience: float = 10) -> Visit:
-        """A visit, when it is there (-1: the first that comes next, if none has)."""
+        """Wait for a request (-1: the newest, or the first if there is none yet)."""
 
         await eventually(lambda: len(self.visits) > max(number, 0), patience)
         return self.visits[number]
@@ -117,12 +117,12 @@ class Upstream:
 
 
 async def echo(visit: Visit) -> None:
-    """Head and body of the request as the body of the answer."""
+    """Respond with the head and body of the request."""
     await visit.answer(visit.head + await visit.read_body())
 
 
-async def watch_leaving(visit: Visit) -> None:
-    """Returns when the other side has left."""
+async def wait_for_disconnect(visit: Visit) -> None:
+    """Read until the peer closes the connection."""
     with contextlib.suppress(ConnectionError):
         while await visit.reader.read(65536):
             pass
@@ -131,7 +131,7 @@ async def watch_leaving(visit: Visit) -> None:
 
 @asynccontextmanager
 async def upstream(script: Script | None = None) -> AsyncIterator[Upstream]:
-    """A service for the time of the block."""
+    """Run a service for the duration of the block."""
     made = Upstream(script=script)
     made.server = await asyncio.start_server(made.serve, "127.0.0.1", 0, limit=1 << 20)
     made.port = made.server.sockets[0].getsockname()[1]

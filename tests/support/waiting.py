@@ -1,4 +1,4 @@
-"""Waiting for what must happen, without sleeping for what should have happened."""
+"""Polling for a condition with a time limit that only a fault reaches. Test support."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ PATIENCE = 30.0
 
 
 def until(found: Callable[[], T], patience: float = PATIENCE) -> T:
-    """What `found` returns once it is true."""
+    """Call `found` until it returns a true value; return that value."""
     deadline = time.monotonic() + patience
     while not (value := found()):
-        assert time.monotonic() < deadline, f"waited {patience} s in vain; last: {value!r}"
+        assert time.monotonic() < deadline, f"no true value within {patience} s; last: {value!r}"
         time.sleep(0.01)
     return value
 
 
 async def eventually(found: Callable[[], T | Awaitable[T]], patience: float = PATIENCE) -> T:
-    """The same in the event loop."""
+    """`until` for the event loop; `found` may be a coroutine function."""
     deadline = time.monotonic() + patience
     while True:
         value = found()
@@ -29,5 +29,5 @@ async def eventually(found: Callable[[], T | Awaitable[T]], patience: float = PA
             value = await value
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {patience} s in vain; last: {value!r}"
+        assert time.monotonic() < deadline, f"no true value within {patience} s; last: {value!r}"
         await asyncio.sleep(0.01)

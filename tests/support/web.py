@@ -1,4 +1,4 @@
-"""HTTP as a client of no framework sees it: raw requests, and streams read frame by frame."""
+"""HTTP client without a framework: raw requests, and event streams read frame by frame. Test support."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass
 class Stream:
-    """A response that goes on."""
+    """An open response."""
 
     status: int
     headers: dict[str, str]
@@ -38,7 +38,7 @@ class Stream:
     writer: asyncio.StreamWriter
     raw: bytearray = field(default_factory=bytearray)
     ended: bool = False
-    whole: bool = False  # ended as HTTP ends a response
+    whole: bool = False  # ended by the framing of HTTP, not by a closed connection
     events: list[Event] = field(default_factory=list)
     decoder: Decoder = field(default_factory=Decoder)
     _chunked: bool = False
@@ -107,13 +107,13 @@ class Stream:
         return [record for frame in self.data("logs", stream) for record in frame["logs"]]
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self.writer.close()
 
 
 @dataclass
 class Site:
-    """A server: where it listens, under which base URL, and how one logs in."""
+    """A running server: its address and the headers of a client of it."""
 
     port: int
     base_url: str = "/"
@@ -123,14 +123,14 @@ class Site:
     stop: Callable[[], Awaitable[None]] | None = None
     open: list[Stream] = field(default_factory=list)
 
-    def but(self, **headers: str) -> Site:
-        """The same site for somebody else: with these headers only (`_` for `-`)."""
+    def with_headers(self, **headers: str) -> Site:
+        """The same site for a client that sends only these headers (`_` stands for `-`)."""
         return Site(self.port, self.base_url, {k.replace("_", "-"): v for k, v in headers.items()}, open=self.open)
 
-    async def ask(
+    async def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, **known: Any
     ) -> Answer:
-        """One request, its whole answer. `json=`: a body."""
+        """Send one request and read the whole response. `json=`: a JSON body."""
         stream = await self.stream(path, method, body, headers, **known)
         await stream.rest()
         stream.close()
@@ -144,7 +144,7 @@ class Site:
         headers: dict[str, str] | None = None,
         **known: Any,
     ) -> Stream:
-        """One request; the answer is read by the caller. A path that begins with `/` is taken as it is."""
+        """Send one request; the caller reads the response. A path that begins with `/` is used unchanged."""
         if "json" in known:
             body, headers = json.dumps(known["json"]).encode(), {"Content-Type": "application/json", **(headers or {})}
         fields = {"Host": f"127.0.0.1:{self.port}", "Connection": "close", **self.headers, **(headers or {})}
@@ -156,34 +156,34 @@ class Site:
         writer.write(head.encode("latin-1") + b"\r\n" + (body or b""))
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         first, *lines = answer.decode("latin-1").split("\r\n")[:-2]
-        told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        stream = Stream(int(first.split()[1]), told, reader, writer)
-        stream._chunked = told.get("transfer-encoding") == "chunked"
-        stream._length = float(told.get("content-length", "inf"))
-        if method == "HEAD" or stream.status in {204, 304} or told.get("content-length") == "0":
+        received = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        stream = Stream(int(first.split()[1]), received, reader, writer)
+        stream._chunked = received.get("transfer-encoding") == "chunked"
+        stream._length = float(received.get("content-length", "inf"))
+        if method == "HEAD" or stream.status in {204, 304} or received.get("content-length") == "0":
             stream.ended = stream.whole = True
         self.open.append(stream)
         return stream
 
     async def start(self, command: Any, **spec: Any) -> str:
         """Start a workload; return its id."""
-        answer = await self.ask("POST", "v1/workloads", json={"command": command, **spec})
+        answer = await self.request("POST", "v1/workloads", json={"command": command, **spec})
         assert answer.status == 201, answer.body
         return str(answer.json["id"])
 
     async def get(self, path: str) -> Any:
         """GET JSON."""
-        answer = await self.ask("GET", path)
+        answer = await self.request("GET", path)
         assert answer.status == 200, (path, answer.status, answer.body)
         return answer.json
 
     async def workload(self, workload_id: str) -> dict[str, Any]:
-        """As it is now."""
+        """The workload as it is now."""
         found: dict[str, Any] = await self.get(f"v1/workloads/{workload_id}")
         return found
 
     async def state(self, workload_id: str, *states: str) -> dict[str, Any]:
-        """Wait until it is in one of these states (none given: in a final one)."""
+        """Wait until the workload is in one of these states (default: a final one)."""
         wanted = states or FINAL
 
         async def reached() -> dict[str, Any] | None:
@@ -200,15 +200,15 @@ class Site:
         await self.state(workload_id)
         return workload_id
 
-    async def says(self, workload_id: str, text: str) -> None:
-        """Wait until it has said so in a line."""
+    async def wait_for_line(self, workload_id: str, text: str) -> None:
+        """Wait until a line of the log contains the text."""
 
-        async def said() -> bool:
+        async def written() -> bool:
             return any(text in r["message"] for r in (await self.get(f"v1/workloads/{workload_id}/records"))["records"])
 
-        await eventually(said)
+        await eventually(written)
 
     def close(self) -> None:
-        """Leave whatever is open."""
+        """Close all open streams."""
         for stream in self.open:
             stream.close()

@@ -46,7 +46,7 @@ async def test_without_credentials_everything_is_403(
         table(),
     ):
         given = {"Authorization": "", **headers, **JSON}
-        answer = await site.ask(*request(path, method, workload_id), given)
+        answer = await site.request(*request(path, method, workload_id), given)
         assert answer.status == 403, (path, method, headers, answer.status)
         assert is_error(answer)
     info = await site.get("v1/info")
@@ -55,7 +55,7 @@ async def test_without_credentials_everything_is_403(
 
 async def test_options_is_answered_and_opens_nothing_to_a_foreign_page(site: Site) -> None:
     for path in {path for path, _ in table()}:
-        answer = await site.ask(
+        answer = await site.request(
             "OPTIONS", path.replace("ID", "x"), headers={"Authorization": "", "Origin": "http://evil"}
         )
         assert answer.status in {200, 204, 403, 404}
@@ -66,7 +66,7 @@ async def test_a_foreign_host_name_is_refused(site: Site) -> None:
     secret = {"Authorization": f"Bearer {site.extension.secret}"}
     for headers in {}, secret:
         for host in "evil.example", f"evil.example:{site.port}":
-            answer = await site.ask("GET", "v1/info", headers={"Host": host, **headers})
+            answer = await site.request("GET", "v1/info", headers={"Host": host, **headers})
             assert answer.status == 403, (host, headers)
 
 
@@ -92,7 +92,7 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
         {"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}},
         request_listeners=0,  # else the stream of the request log would go on
     )
-    mine = site if who == "token" else site.but(Authorization=f"Bearer {site.extension.secret}")
+    mine = site if who == "token" else site.with_headers(Authorization=f"Bearer {site.extension.secret}")
     # One class asked in every order: the first call must not decide for the others.
     for only in ["write", "read", "execute", ""]:
         for (path, method), action in ACTIONS.items():
@@ -102,7 +102,7 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
             ALLOWED.clear()
             ALLOWED.add(only)
             ASKED.clear()
-            answer = await mine.ask(*request(path, method, workload_id), JSON)
+            answer = await mine.request(*request(path, method, workload_id), JSON)
             assert [(a, r) for _, a, r in ASKED] == [(action, "logstream")], (path, method)
             if who == "kernel":
                 assert ASKED[0][0] == "kernel"
@@ -115,31 +115,33 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
 
 
 async def test_the_secret_opens_logstream_and_nothing_else(site: Site) -> None:
-    kernel = site.but(Authorization=f"Bearer {site.extension.secret}")
+    kernel = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
     workload_id = await kernel.run("echo a")  # a POST, without an XSRF token
-    assert (await kernel.ask("POST", f"v1/workloads/{workload_id}/cancel")).status == 200
-    assert (await kernel.ask("DELETE", f"v1/workloads/{workload_id}")).status == 204
+    assert (await kernel.request("POST", f"v1/workloads/{workload_id}/cancel")).status == 200
+    assert (await kernel.request("DELETE", f"v1/workloads/{workload_id}")).status == 204
     for path in "api/contents", "api/kernels", "api/sessions", "api/me", "files/x":
-        answer = await kernel.ask("GET", f"{site.base_url}{path}")
+        answer = await kernel.request("GET", f"{site.base_url}{path}")
         assert answer.status in {302, 403}, path
-    assert (await kernel.ask("POST", f"{site.base_url}api/kernels", b"{}")).status == 403
+    assert (await kernel.request("POST", f"{site.base_url}api/kernels", b"{}")).status == 403
     for scheme in "bearer", "BEARER":
-        assert (await site.but(Authorization=f"{scheme} {site.extension.secret}").ask("GET", "v1/info")).status == 200
+        assert (
+            await site.with_headers(Authorization=f"{scheme} {site.extension.secret}").request("GET", "v1/info")
+        ).status == 200
     for wrong in [
         f"token {site.extension.secret}", f"Bearer {site.extension.secret[:-1]}", f"Bearer {site.extension.secret}x",
         f"Basic {site.extension.secret}", f"Bearer {site.extension.secret.swapcase()}",
     ]:  # fmt: skip
-        assert (await site.but(Authorization=wrong).ask("GET", "v1/info")).status == 403, wrong[:8]
-    by_query = await site.but().ask("GET", f"v1/info?token={site.extension.secret}")
+        assert (await site.with_headers(Authorization=wrong).request("GET", "v1/info")).status == 403, wrong[:8]
+    by_query = await site.with_headers().request("GET", f"v1/info?token={site.extension.secret}")
     assert by_query.status == 403
 
 
 async def test_the_secret_sets_no_cookie_that_would_open_more(site: Site) -> None:
-    answer = await site.but(Authorization=f"Bearer {site.extension.secret}").ask("GET", "v1/info")
+    answer = await site.with_headers(Authorization=f"Bearer {site.extension.secret}").request("GET", "v1/info")
     assert answer.status == 200
     cookie = answer.headers.get("set-cookie", "").split(";")[0]
     if cookie:
-        assert (await site.but(Cookie=cookie).ask("GET", f"{site.base_url}api/contents")).status == 403
+        assert (await site.with_headers(Cookie=cookie).request("GET", f"{site.base_url}api/contents")).status == 403
 
 
 async def test_the_secret_is_for_its_user_only_and_stable_across_restarts(serve: Any) -> None:
@@ -155,7 +157,7 @@ async def test_the_secret_is_for_its_user_only_and_stable_across_restarts(serve:
     second = await serve()
     assert second.extension.secret == told["secret"]
     assert json.loads(path.read_text())["url"] == f"http://127.0.0.1:{second.port}{second.base_url}"
-    assert (await second.but(Authorization=f"Bearer {told['secret']}").ask("GET", "v1/info")).status == 200
+    assert (await second.with_headers(Authorization=f"Bearer {told['secret']}").request("GET", "v1/info")).status == 200
 
 
 async def test_another_store_has_another_secret(serve: Any, tmp_path: Any) -> None:
@@ -169,13 +171,13 @@ async def test_another_store_has_another_secret(serve: Any, tmp_path: Any) -> No
 async def test_neither_secret_nor_token_is_in_any_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     token = site.headers["Authorization"].split()[1]
-    kernel = site.but(Authorization=f"Bearer {site.extension.secret}")
-    await kernel.ask("GET", "v1/workloads/none")
-    await kernel.ask("POST", "v1/workloads", b"{")
-    await site.but().ask("GET", f"v1/info?token={token}")
-    await site.but().ask("GET", f"v1/workloads/none?token={token}")
-    await site.but().ask("GET", f"v1/workloads?limit=0&token={token}&_xsrf=x")
-    stream = await site.but().stream(f"v1/logs/stream?job_id={await site.run('true')}&token={token}")
+    kernel = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
+    await kernel.request("GET", "v1/workloads/none")
+    await kernel.request("POST", "v1/workloads", b"{")
+    await site.with_headers().request("GET", f"v1/info?token={token}")
+    await site.with_headers().request("GET", f"v1/workloads/none?token={token}")
+    await site.with_headers().request("GET", f"v1/workloads?limit=0&token={token}&_xsrf=x")
+    stream = await site.with_headers().stream(f"v1/logs/stream?job_id={await site.run('true')}&token={token}")
     await stream.rest()
     for canary in token, site.extension.secret:
         assert canary not in caplog.text

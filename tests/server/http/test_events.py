@@ -13,12 +13,12 @@ from jupyter_logstream.server.http import sse_response as event_stream
 if TYPE_CHECKING:
     from support.web import Site
 
-from support.watching import SINGLE, both, cursors, nobody_reads
+from support.event_readers import SINGLE, cursors, every_way_to_read, no_open_streams
 
 
 async def test_a_final_workload_is_told_whole_and_the_stream_ends(site: Site) -> None:
     workload_id = await site.run("seq 1 5000; echo err >&2", tty=False)
-    for kind, opening in both(workload_id):
+    for kind, opening in every_way_to_read(workload_id):
         stream = await (await opening(site)).rest()
         assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream"), kind
         assert stream.headers["cache-control"] == "no-store, no-transform"
@@ -81,7 +81,7 @@ async def test_the_last_event_id_wins_over_everything(site: Site) -> None:
     workload_id = await site.run("seq 1 50")
     stream = await (await site.stream(SINGLE + workload_id + "&after=3&tail=1", headers={"Last-Event-ID": "40"})).rest()
     assert [r["seq"] for r in stream.records()] == list(range(41, 51))
-    done = await site.ask("GET", SINGLE + workload_id + "&after=3", headers={"Last-Event-ID": "50"})
+    done = await site.request("GET", SINGLE + workload_id + "&after=3", headers={"Last-Event-ID": "50"})
     assert (done.status, done.body) == (204, b"")
     after = await (await site.stream(SINGLE + workload_id + "&after=50")).rest()
     assert [e.type for e in after.events] == ["status", "done"]
@@ -121,14 +121,14 @@ async def test_resuming_at_any_cursor_loses_and_doubles_nothing(site: Site) -> N
 
 async def test_live_lines_come_as_they_are_written(site: Site) -> None:
     workload_id = await site.start("while read x; do echo got $x; done", stdin=True)
-    for _, opening in both(workload_id):
+    for _, opening in every_way_to_read(workload_id):
         stream = await opening(site)
         await stream.event("status")
         for i in range(5):
-            await site.ask("POST", f"v1/workloads/{workload_id}/input", b"%d\n" % i)
+            await site.request("POST", f"v1/workloads/{workload_id}/input", b"%d\n" % i)
             await stream.until(lambda s, i=i: s.records() and s.records()[-1]["message"] == f"got {i}", patience=5)
         stream.close()
-    await nobody_reads(site)
+    await no_open_streams(site)
 
 
 async def test_status_is_told_on_each_change(serve: Any) -> None:
@@ -137,7 +137,7 @@ async def test_status_is_told_on_each_change(serve: Any) -> None:
     second = await site.start("echo a")
     stream = await site.stream(f"v1/events?stream=workload/{second}")
     assert (await stream.event("status"))["job"]["state"] == "queued"
-    await site.ask("POST", f"v1/workloads/{first}/input?eof=1")
+    await site.request("POST", f"v1/workloads/{first}/input?eof=1")
     await stream.rest()
     states = [frame["job"]["state"] for frame in stream.data("status")]
     assert states[0] == "queued"
@@ -167,7 +167,7 @@ async def test_many_streams_come_over_one_connection_each_with_its_cursor(site: 
 async def test_a_filtered_stream_moves_its_cursor_by_pings(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "SILENCE", 0.3)
     workload_id = await site.start("echo ERROR a; seq 1 50; read x; echo ERROR b", stdin=True)
-    await site.says(workload_id, "50")
+    await site.wait_for_line(workload_id, "50")
     single = await site.stream(SINGLE + workload_id + "&level=error")
     await single.until(lambda s: any(e.type == "ping" and e.id == "51" for e in s.events))
     assert set(single.data("ping")[0]) == {"timestamp"}
@@ -175,7 +175,7 @@ async def test_a_filtered_stream_moves_its_cursor_by_pings(site: Site, monkeypat
     shared = await site.stream("v1/events", "POST", json={"streams": [{"stream": name, "level": "error"}]})
     await shared.until(lambda s: any(p["cursors"] == {name: 51} for p in s.data("ping")))
     assert b"\nid:" not in shared.raw
-    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1")
+    await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1")
     for stream in single, shared:
         await stream.rest()
         assert [r["message"] for r in stream.records()] == ["ERROR a", "ERROR b"]
@@ -210,7 +210,7 @@ async def test_a_line_that_is_not_ended_is_shown_and_later_whole(site: Site) -> 
     workload_id = await site.start("printf 'Name? '; read x; echo hello $x", stdin=True)
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     assert (await stream.event("progress", patience=5))["message"] == "Name? "
-    await site.ask("POST", f"v1/workloads/{workload_id}/input", b"you\n")
+    await site.request("POST", f"v1/workloads/{workload_id}/input", b"you\n")
     await stream.rest()
     assert [r["message"] for r in stream.records()] == ["Name? hello you"]
 
@@ -218,7 +218,7 @@ async def test_a_line_that_is_not_ended_is_shown_and_later_whole(site: Site) -> 
 async def test_frames_of_a_fast_writer_are_paced(site: Site) -> None:
     workload_id = await site.start("for i in $(seq 300); do echo $i; sleep 0.005; done", tty=False)
     loop = asyncio.get_running_loop()
-    single, shared = [await opening(site) for _, opening in both(workload_id)[:2]]
+    single, shared = [await opening(site) for _, opening in every_way_to_read(workload_id)[:2]]
     start = loop.time()
     await asyncio.gather(single.rest(), shared.rest())
     seconds = loop.time() - start

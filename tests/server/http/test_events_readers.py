@@ -21,12 +21,12 @@ from jupyter_logstream.wire.sse import Decoder
 if TYPE_CHECKING:
     from support.web import Site
 
-from support.watching import SINGLE, both, nobody_reads
+from support.event_readers import SINGLE, every_way_to_read, no_open_streams
 
 
 async def test_a_reader_that_leaves_is_forgotten(site: Site) -> None:
     workload_id = await site.start("sleep 600")
-    streams = [await opening(site) for _, opening in both(workload_id)]
+    streams = [await opening(site) for _, opening in every_way_to_read(workload_id)]
     streams.append(await site.stream(f"v1/workloads/{workload_id}/logs"))
     for stream in streams:
         await stream.until(lambda s: s.raw)
@@ -34,7 +34,7 @@ async def test_a_reader_that_leaves_is_forgotten(site: Site) -> None:
     assert (info["connections"], info["open_streams"]) == (4, 4)
     for stream in streams:
         stream.close()
-    await nobody_reads(site)
+    await no_open_streams(site)
     assert not site.extension.engine._wakes
     watcher = site.extension.store._watcher
     await eventually(lambda: not sum(map(len, getattr(watcher, "_wakes", {}).values())))
@@ -66,7 +66,7 @@ async def test_a_reader_that_does_not_read_costs_little_holds_up_nobody_and_is_c
         await eventually(lambda: len(site.extension.streams._open) == 5)
         other = await (await site.stream(f"v1/events?stream=workload/{workload_id}@850000")).rest()
         assert other.data("done")
-        await nobody_reads(site)  # cut, though they never left
+        await no_open_streams(site)  # cut, though they never left
         assert memory(os.getpid(), "VmRSS") - before < 60 * 1024 * 1024
         assert not site.extension.engine._wakes
     finally:
@@ -79,24 +79,24 @@ async def test_deleting_cuts_open_streams_without_done(site: Site, caplog: pytes
     stays = await site.start("sleep 600")
     stream = await site.stream(f"v1/events?stream=workload/{gone}&stream=workload/{stays}")
     await stream.until(lambda s: s.data("done", f"workload/{gone}"))
-    assert (await site.ask("DELETE", f"v1/workloads/{gone}")).status == 204
+    assert (await site.request("DELETE", f"v1/workloads/{gone}")).status == 204
     assert not stream.ended
     stream.close()
     # One that is not told whole yet.
     gone = await site.run("yes 'a line of about fifty bytes, again and again' | head -c 30000000", tty=False)
     slow = await site.stream(f"v1/events?stream=workload/{gone}")
     await slow.more()
-    assert (await site.ask("DELETE", f"v1/workloads/{gone}")).status == 204
+    assert (await site.request("DELETE", f"v1/workloads/{gone}")).status == 204
     await slow.rest()
     assert slow.data("done") == []
-    answer = await site.ask("GET", f"v1/events?stream=workload/{gone}")
+    answer = await site.request("GET", f"v1/events?stream=workload/{gone}")
     assert answer.status == 404
     assert "Traceback" not in caplog.text
 
 
 async def test_stopping_the_server_ends_streams_at_once_and_without_done(site: Site) -> None:
     workload_id = await site.start("echo a; sleep 600")
-    streams = [await opening(site) for _, opening in both(workload_id)]
+    streams = [await opening(site) for _, opening in every_way_to_read(workload_id)]
     streams.append(await site.stream(f"v1/workloads/{workload_id}/logs"))
     for stream in streams:
         await stream.until(lambda s: b"data:" in s.raw)
@@ -113,7 +113,7 @@ async def test_a_hundred_readers_of_one_log_each_get_all_of_it(site: Site) -> No
     await asyncio.gather(*(stream.rest() for stream in streams))
     for stream in streams:
         assert [r["seq"] for r in stream.records()] == list(range(1, 201))
-    await nobody_reads(site)
+    await no_open_streams(site)
 
 
 async def test_a_filter_that_takes_for_ever_holds_up_nobody(site: Site) -> None:
@@ -122,13 +122,13 @@ async def test_a_filter_that_takes_for_ever_holds_up_nobody(site: Site) -> None:
     )
     stream = await site.stream(SINGLE + workload_id + "&q=/(a|aa)%2B$/")
     assert stream.status == 200
-    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1")
+    await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1")
     loop = asyncio.get_running_loop()
     start, worst = loop.time(), 0.0
     ended = asyncio.ensure_future(stream.rest())
     while not ended.done() and loop.time() - start < 20:
         asked = loop.time()
-        await site.ask("GET", "v1/info")
+        await site.request("GET", "v1/info")
         worst = max(worst, loop.time() - asked)
     assert ended.done()  # it is cut: it cannot be told whether there are matches
     assert stream.data("done") == []
@@ -171,7 +171,7 @@ async def test_an_old_client_reads_it_too(site: Site) -> None:
 
 async def test_coming_and_going_leaves_nothing_behind(site: Site) -> None:
     workload_id = await site.start("while :; do echo tick; sleep 0.01; done")
-    names = [opening for _, opening in both(workload_id)]
+    names = [opening for _, opening in every_way_to_read(workload_id)]
 
     async def visit(i: int) -> None:
         stream = await names[i % 3](site)
@@ -181,7 +181,7 @@ async def test_coming_and_going_leaves_nothing_behind(site: Site) -> None:
     async def round_of_visits() -> tuple[int, int]:
         for _ in range(4):
             await asyncio.gather(*map(visit, range(25)))
-        await nobody_reads(site)
+        await no_open_streams(site)
         return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
 
     files, tasks = await round_of_visits()
@@ -198,7 +198,7 @@ async def test_a_lone_line_does_not_wait_for_company(site: Site) -> None:
     delays = []
     for i in range(1, 8):
         await asyncio.sleep(0.3)
-        await site.ask("POST", f"v1/workloads/{workload_id}/input", b"\n")
+        await site.request("POST", f"v1/workloads/{workload_id}/input", b"\n")
         await stream.until(lambda s, i=i: len(s.records()) == i)
         delays.append(time.time_ns() - int(stream.records()[-1]["message"]))
     assert sorted(delays)[3] < events._SINGLE_PACE * 1e9
@@ -206,7 +206,7 @@ async def test_a_lone_line_does_not_wait_for_company(site: Site) -> None:
 
 async def test_at_most_so_many_streams_go_over_one_connection(site: Site) -> None:
     body = {"streams": [{"stream": f"workload/x{i}"} for i in range(events.MOST_STREAMS + 1)]}
-    assert (await site.ask("POST", "v1/events", json=body)).status == 400
+    assert (await site.request("POST", "v1/events", json=body)).status == 400
 
 
 @pytest.mark.parametrize("path", ["v1/events?stream=workload/{}", SINGLE + "{}", "v1/workloads/{}/logs"])

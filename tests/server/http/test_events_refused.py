@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from support.web import Site
 
-from support.watching import SINGLE, nobody_reads
+from support.event_readers import SINGLE, no_open_streams
 
 BAD_SINGLE = [
     ("", "job_id"), ("job_id=", "job_id"), ("job_id=../x", "job_id"), ("job_id={id}&scope=moon", "scope"),
@@ -51,10 +51,10 @@ async def test_what_is_malformed_is_refused_by_name_before_any_frame(site: Site)
     for method, path, body, name in asked:
         path, name = path.replace("{id}", workload_id), name.replace("{id}", workload_id)  # noqa: PLW2901
         body = body and body.replace(b"{id}", workload_id.encode())  # noqa: PLW2901
-        answer = await site.ask(method, path, body, {"Content-Type": "application/json"} if body else None)
+        answer = await site.request(method, path, body, {"Content-Type": "application/json"} if body else None)
         assert (answer.status, set(answer.json)) == (400, {"message", "reason"}), (path, str(body)[:80], answer.status)
         assert name in answer.json["message"], (path, str(body)[:80], answer.json)
-    await nobody_reads(site)
+    await no_open_streams(site)
 
 
 async def test_an_unknown_workload_is_404_before_any_frame(site: Site) -> None:
@@ -65,6 +65,6 @@ async def test_an_unknown_workload_is_404_before_any_frame(site: Site) -> None:
         ("GET", f"v1/events?stream=workload/{known}&stream=workload/{unknown}@5", None),
         ("POST", "v1/events", json.dumps({"streams": [{"stream": f"workload/{unknown}"}]}).encode()),
     ]:
-        answer = await site.ask(method, path, body, {"Content-Type": "application/json"} if body else None)
+        answer = await site.request(method, path, body, {"Content-Type": "application/json"} if body else None)
         assert (answer.status, answer.json["reason"]) == (404, "unknown_workload")
-    await nobody_reads(site)
+    await no_open_streams(site)

@@ -40,10 +40,10 @@ def joined(path: str, query: str) -> str:
 async def workload_for(site: Site, path: str, method: str) -> str:
     """One that the request would succeed on."""
     if (path, method) == ("v1/workloads/ID/logs", "POST"):
-        made = await site.ask("POST", "v1/workloads", json={"backend": "external"})
+        made = await site.request("POST", "v1/workloads", json={"backend": "external"})
         return str(made.json["id"])
     if path == "v1/requests/ID":
-        return str((await site.ask("POST", "v1/requests", json={})).json["id"])
+        return str((await site.request("POST", "v1/requests", json={})).json["id"])
     if path.endswith("/input"):
         return await site.start("cat >/dev/null", stdin=True, tty=False)
     ended = (await site.get("v1/workloads?state=succeeded&limit=1"))["workloads"]
@@ -52,7 +52,7 @@ async def workload_for(site: Site, path: str, method: str) -> str:
 
 async def test_every_request_of_the_table_is_a_good_one(site: Site) -> None:
     for path, method in ROUTES:  # else the refusals below would be of something else
-        answer = await site.ask(*request(path, method, await workload_for(site, path, method)), JSON)
+        answer = await site.request(*request(path, method, await workload_for(site, path, method)), JSON)
         fine = {429} if path == ENDLESS else {200, 201, 202, 204}
         assert answer.status in fine, (path, method, answer.status, answer.body)
 
@@ -63,13 +63,13 @@ async def test_a_parameter_that_a_route_does_not_know_is_named_and_nothing_is_do
         verb, target, body = request(path, method, workload_id)
         before = (await site.get("v1/info"))["workloads"]
         for query in "surprise=1", "surprise=1&surprise=2", "Limit=5", "%3Cscript%3E=1", "cursor=1":
-            answer = await site.ask(verb, joined(target, query), body, JSON)
+            answer = await site.request(verb, joined(target, query), body, JSON)
             assert answer.status == 400, (path, method, query, answer.status)
             assert is_error(answer)
             if answer.body:
                 assert answer.json["reason"] == "unknown_parameter"
         for query in "%zz=1", "a=%", "%ff=1":
-            assert (await site.ask(verb, joined(target, query), body, JSON)).status == 400, (path, method, query)
+            assert (await site.request(verb, joined(target, query), body, JSON)).status == 400, (path, method, query)
         assert (await site.get("v1/info"))["workloads"] == before
         assert (await site.get("v1/info"))["connections"] == 0
 
@@ -79,7 +79,7 @@ async def test_what_is_no_id_is_404_on_every_route_that_takes_one(site: Site) ->
     for path, method in WITH_ID:
         for no_id in [*NO_IDS, known[:-1], known.lower(), known + "0", f"{known}/", f"/{known}", f"{known}/.", ""]:
             verb, target, body = request(path, method, no_id)
-            answer = await site.ask(verb, target, body, JSON)
+            answer = await site.request(verb, target, body, JSON)
             listed = path == "v1/workloads/ID" and no_id == ""  # another route
             slashed = target.endswith("/")  # Jupyter's own handler has those
             allowed = {404, 405, 403} if listed else {404, 400} if "%ff" in no_id else {404, 403} if slashed else {404}
@@ -100,7 +100,7 @@ async def test_a_method_that_a_route_does_not_have_is_405_and_changes_nothing(si
                 continue
             _, target, _ = request(path, "GET", workload_id)
             body = b"{}" if method in {"POST", "PUT", "PATCH"} else None
-            answer = await site.ask(method, target, body, JSON)
+            answer = await site.request(method, target, body, JSON)
             assert answer.status in {405, 404 if method == "CONNECT" else 405}, (path, method, answer.status)
     info = await site.get("v1/info")
     assert (info["workloads"], info["connections"]) == (1, 0)
@@ -110,10 +110,10 @@ async def test_a_slash_more_or_less_is_another_path(site: Site) -> None:
     workload_id = await site.run("echo a")
     for path in PATHS:
         target = f"{site.base_url}logstream/{path.replace('ID', workload_id)}"
-        slashed = await site.ask("GET", f"{target}/")
+        slashed = await site.request("GET", f"{target}/")
         assert slashed.status == 404 or (slashed.status, slashed.headers["location"]) == (302, target)
         for other in target.replace("/v1/", "//v1/"), f"{target};x", target.replace("/v1/", "/V1/"):
-            assert (await site.ask("GET", other)).status == 404, other
+            assert (await site.request("GET", other)).status == 404, other
         absolute = await raw(site, b"GET http://127.0.0.1:%d%s HTTP/1.1\r\n" % (site.port, target.encode()))
         assert absolute.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400")), absolute[:50]
 
@@ -125,11 +125,11 @@ async def test_a_bad_body_is_refused_on_every_route_that_takes_json(site: Site) 
         for body, headers, status in BAD_BODIES:
             if path.endswith("/logs") and body == b"[]":
                 continue  # an empty batch
-            answer = await site.ask(verb, target, body, {**JSON, **headers})
+            answer = await site.request(verb, target, body, {**JSON, **headers})
             assert answer.status == status, (path, body[:60], headers, answer.status, answer.body[:200])
             assert set(answer.json) == {"message", "reason"}
         for kind in "multipart/form-data; boundary=x", "multipart/form-data", "text/html", "application/xml":
-            answer = await site.ask(verb, target, b"--x\r\nbroken", {"Content-Type": kind})
+            answer = await site.request(verb, target, b"--x\r\nbroken", {"Content-Type": kind})
             assert answer.status in {400, 415}, (path, kind)
         if "workloads" in path:
             assert (await site.get(f"v1/workloads/{workload_id}"))["state"] in {"running", "succeeded"}
@@ -149,7 +149,7 @@ async def test_headers_that_others_believe_change_nothing(site: Site) -> None:
     for path, method in ROUTES:
         ids = [await workload_for(site, path, method) for _ in range(2)]
         plain, forged = [
-            await site.ask(*request(path, method, workload_id), {**JSON, **more})
+            await site.request(*request(path, method, workload_id), {**JSON, **more})
             for workload_id, more in zip(ids, ({}, FORGED), strict=True)
         ]
         assert forged.status == plain.status, (path, method, forged.status)
@@ -212,7 +212,7 @@ async def test_half_a_request_holds_up_nobody(site: Site) -> None:
         writer.write(head.encode())
         halves.append((reader, writer))
     for _ in range(20):
-        assert (await asyncio.wait_for(site.ask("GET", "v1/info"), 5)).status == 200
+        assert (await asyncio.wait_for(site.request("GET", "v1/info"), 5)).status == 200
     for _, writer in halves:
         writer.close()
 
@@ -265,7 +265,7 @@ async def test_hundreds_of_random_requests_make_no_fault_of_ours(site: Site) -> 
         path, method = rng.choice([route for route in ROUTES if route[1] == "GET"])
         _, target, _ = request(path, method, workload_id)
         query = "&".join(f"{rng.choice(names)}={quote(rng.choice(values))}" for _ in range(rng.randrange(3)))
-        answer = await site.ask(method, joined(target, query))
+        answer = await site.request(method, joined(target, query))
         fine = {200, 204, 400, 404, 422} | ({429} if path == ENDLESS else set())
         assert answer.status in fine, (target, query, answer.status, answer.body[:200])
     await eventually(lambda: site.extension.streams.counts()["connections"] == 0)

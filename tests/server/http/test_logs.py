@@ -52,7 +52,7 @@ async def test_the_simple_stream_of_no_output_is_done_with_id_0(site: Site) -> N
     stream = await (await site.stream(f"v1/workloads/{workload_id}/logs")).rest()
     assert [(e.type, e.id) for e in stream.events] == [("done", "0")]
     for last in "0":
-        again = await site.ask("GET", f"v1/workloads/{workload_id}/logs", headers={"Last-Event-ID": last})
+        again = await site.request("GET", f"v1/workloads/{workload_id}/logs", headers={"Last-Event-ID": last})
         assert (again.status, again.body) == (204, b"")
 
 
@@ -81,7 +81,7 @@ async def test_the_simple_stream_begins_where_it_is_told_to(site: Site) -> None:
         assert [e.data for e in stream.events if e.type == "message"] == expected, (query, last)
         assert (stream.events[-1].type, stream.events[-1].id) == ("done", "10")
         assert b"script" not in stream.raw
-    final = await site.ask("GET", f"v1/workloads/{workload_id}/logs?after=3", headers={"Last-Event-ID": "10"})
+    final = await site.request("GET", f"v1/workloads/{workload_id}/logs?after=3", headers={"Last-Event-ID": "10"})
     assert final.status == 204
 
 
@@ -91,9 +91,9 @@ async def test_the_simple_stream_is_live_and_speaks_in_silence(site: Site, monke
     stream = await site.stream(f"v1/workloads/{workload_id}/logs")
     await stream.until(lambda s: s.raw.count(b"\n:") + s.raw.startswith(b":") >= 2)
     assert stream.events == []
-    await site.ask("POST", f"v1/workloads/{workload_id}/input", b"it\n")
+    await site.request("POST", f"v1/workloads/{workload_id}/input", b"it\n")
     await stream.until(lambda s: [e.data for e in s.events] == ["got it"])
-    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1")
+    await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1")
     await stream.rest()
     assert [e.type for e in stream.events] == ["message", "done"]
 
@@ -114,7 +114,7 @@ async def test_deleting_cuts_the_simple_stream_without_done_and_without_noise(
     stream = await site.stream(f"v1/workloads/{workload_id}/logs")
     await stream.until(lambda s: len(s.events) == 3)
     final(site, workload_id)
-    assert (await site.ask("DELETE", f"v1/workloads/{workload_id}")).status == 204
+    assert (await site.request("DELETE", f"v1/workloads/{workload_id}")).status == 204
     await stream.rest()
     assert [e.type for e in stream.events] == ["message"] * 3
     assert "Traceback" not in caplog.text
@@ -197,7 +197,7 @@ BAD = [
 async def test_a_bad_query_is_refused_by_name_and_opens_nothing(site: Site) -> None:
     workload_id = await site.run("true")
     for path, name in BAD:
-        answer = await site.ask("GET", f"v1/workloads/{workload_id}/{path}")
+        answer = await site.request("GET", f"v1/workloads/{workload_id}/{path}")
         assert (answer.status, set(answer.json)) == (400, {"message", "reason"}), (path, answer.status)
         assert name in answer.json["message"], (path, answer.json)
         assert answer.headers["content-type"].startswith("application/json")
@@ -213,11 +213,11 @@ async def test_an_endless_search_is_given_up_and_holds_up_nobody(site: Site) -> 
     workload_id = await site.run("for i in $(seq 50); do echo " + "a" * 150 + "b; done")
     loop = asyncio.get_running_loop()
     start = loop.time()
-    search = asyncio.ensure_future(site.ask("GET", f"v1/workloads/{workload_id}/records?q=/(a|aa)%2B$/"))
+    search = asyncio.ensure_future(site.request("GET", f"v1/workloads/{workload_id}/records?q=/(a|aa)%2B$/"))
     worst = 0.0
     while not search.done():
         asked = loop.time()
-        await site.ask("GET", "v1/info")
+        await site.request("GET", "v1/info")
         worst = max(worst, loop.time() - asked)
     answer = search.result()
     assert (answer.status, set(answer.json)) == (422, {"message", "reason"})
@@ -236,7 +236,7 @@ def output(tmp_path: Path) -> bytes:
 
 async def test_the_download_is_what_was_written_as_an_attachment(site: Site, output: bytes, tmp_path: Path) -> None:
     workload_id = await site.run(["cat", str(tmp_path / "written")])
-    answer = await site.ask("GET", f"v1/workloads/{workload_id}/log.txt")
+    answer = await site.request("GET", f"v1/workloads/{workload_id}/log.txt")
     assert (answer.status, answer.body) == (200, output)
     assert answer.headers["content-length"] == str(len(output))
     assert answer.headers["content-disposition"].startswith("attachment")
@@ -253,16 +253,16 @@ async def test_ranges_are_parts_of_the_download(site: Site, output: bytes, tmp_p
         ("0-0", 0, 1), ("0-99", 0, 100), ("100-199", 100, 200), (f"{size - 1}-", size - 1, size), ("5-", 5, size),
         ("-7", size - 7, size), (f"-{size * 2}", 0, size), (f"10-{size * 9}", 10, size),
     ]:  # fmt: skip
-        answer = await site.ask("GET", path, headers={"Range": f"bytes={asked}"})
+        answer = await site.request("GET", path, headers={"Range": f"bytes={asked}"})
         assert (answer.status, answer.body) == (206, output[start:end]), asked
         assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
         assert answer.headers["content-length"] == str(end - start)
     for asked in f"{size}-", f"{size}-{size + 5}", "-0":
-        answer = await site.ask("GET", path, headers={"Range": f"bytes={asked}"})
+        answer = await site.request("GET", path, headers={"Range": f"bytes={asked}"})
         assert (answer.status, set(answer.json)) == (416, {"message", "reason"}), asked
         assert answer.headers["content-range"] == f"bytes */{size}"
     for ignored in "bytes=a-b", "lines=0-1", "bytes=", "bytes=-", "bytes=9-2", "bytes=0-1,4-5":
-        answer = await site.ask("GET", path, headers={"Range": ignored})
+        answer = await site.request("GET", path, headers={"Range": ignored})
         assert (answer.status, len(answer.body)) == (200, size), ignored
 
 
@@ -270,17 +270,17 @@ async def test_each_source_has_its_own_bytes_and_both_come_in_order_of_arrival(s
     command = "for i in 1 2 3; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done; printf tail"
     workload_id = await site.run(command, tty=False)
     path = f"v1/workloads/{workload_id}/log.txt"
-    assert (await site.ask("GET", path + "?source=stdout")).body == b"out 1\nout 2\nout 3\ntail"
-    assert (await site.ask("GET", path + "?source=stderr")).body == b"err 1\nerr 2\nerr 3\n"
+    assert (await site.request("GET", path + "?source=stdout")).body == b"out 1\nout 2\nout 3\ntail"
+    assert (await site.request("GET", path + "?source=stderr")).body == b"err 1\nerr 2\nerr 3\n"
     whole = b"out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\ntail"
-    assert (await site.ask("GET", path)).body == whole
-    assert (await site.ask("GET", path, headers={"Range": "bytes=3-20"})).body == whole[3:21]
+    assert (await site.request("GET", path)).body == whole
+    assert (await site.request("GET", path, headers={"Range": "bytes=3-20"})).body == whole[3:21]
 
 
 async def test_the_download_of_no_output_is_empty(site: Site) -> None:
     workload_id = await site.run("true")
     for query in "", "?source=stderr":
-        answer = await site.ask("GET", f"v1/workloads/{workload_id}/log.txt{query}")
+        answer = await site.request("GET", f"v1/workloads/{workload_id}/log.txt{query}")
         assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")
 
 
@@ -288,7 +288,7 @@ async def test_a_download_that_has_begun_outlives_the_log(site: Site) -> None:
     size = 30_000_000
     workload_id = await site.run(f"head -c {size} /dev/zero | tr '\\0' 'x'", tty=False)
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
-    assert (await site.ask("DELETE", f"v1/workloads/{workload_id}")).status == 204
+    assert (await site.request("DELETE", f"v1/workloads/{workload_id}")).status == 204
     await stream.rest()
     assert len(stream.raw) == size
 

@@ -10,9 +10,9 @@ import zlib
 from typing import Any
 
 import pytest
-from support.proxy_calls import ask_only, row
+from support.proxy_calls import row, send_request
 from support.running import memory
-from support.upstream import Visit, upstream, watch_leaving
+from support.upstream import Visit, upstream, wait_for_disconnect
 from support.waiting import eventually
 
 MB = 1_000_000
@@ -22,7 +22,7 @@ MB = 1_000_000
 async def test_every_method_goes_through_with_its_body(serve: Any, method: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"runs": up.url})
-        answer = await site.ask(method, "proxy/runs/a/b?x=1&y=%20z", body=b"a body", headers={"X-Mine": "yes"})
+        answer = await site.request(method, "proxy/runs/a/b?x=1&y=%20z", body=b"a body", headers={"X-Mine": "yes"})
         assert answer.status == 200
         visit = up.visits[0]
         assert visit.line == f"{method} /a/b?x=1&y=%20z HTTP/1.1"
@@ -38,7 +38,7 @@ async def test_head_has_the_headers_and_no_body(serve: Any) -> None:
 
     async with upstream(script) as up:
         site = await serve(upstreams={"runs": up.url})
-        answer = await site.ask("HEAD", "proxy/runs/a")
+        answer = await site.request("HEAD", "proxy/runs/a")
         assert (answer.status, answer.headers["content-length"], answer.headers["x-kind"]) == (200, "1234", "thing")
         assert (await row(site))["status"] == "completed"
 
@@ -47,7 +47,7 @@ async def test_head_has_the_headers_and_no_body(serve: Any) -> None:
 async def test_a_method_that_nobody_knows_is_405_and_goes_nowhere(serve: Any, method: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"runs": up.url})
-        assert (await site.ask(method, "proxy/runs/a")).status == 405
+        assert (await site.request(method, "proxy/runs/a")).status == 405
         assert not up.visits
 
 
@@ -55,7 +55,7 @@ async def test_a_request_without_a_body_has_none_at_the_upstream(serve: Any) -> 
     async with upstream() as up:
         site = await serve(upstreams={"runs": up.url})
         for method in "GET", "DELETE", "POST":
-            assert (await site.ask(method, "proxy/runs/a")).status == 200
+            assert (await site.request(method, "proxy/runs/a")).status == 200
         for visit in up.visits:
             assert "transfer-encoding" not in visit.headers
             assert visit.headers.get("content-length", "0") == "0"
@@ -73,7 +73,7 @@ async def test_status_and_body_of_an_answer_come_as_they_are(serve: Any, status:
 
     async with upstream(script) as up:
         site = await serve(upstreams={"runs": up.url})
-        answer = await site.ask("GET", "proxy/runs/a")
+        answer = await site.request("GET", "proxy/runs/a")
         assert (answer.status, answer.body) == (code, body)
         assert answer.headers["x-a"] == "2"  # both are there: the test's client keeps the last
         kept = await row(site)
@@ -85,7 +85,7 @@ async def test_status_and_body_of_an_answer_come_as_they_are(serve: Any, status:
 async def test_the_length_of_an_answer_is_kept(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"runs": up.url})
-        answer = await site.ask("POST", "proxy/runs/a", body=b"x" * 1000)
+        answer = await site.request("POST", "proxy/runs/a", body=b"x" * 1000)
         assert int(answer.headers["content-length"]) == len(answer.body) > 1000
 
 
@@ -168,7 +168,7 @@ async def test_a_gzipped_body_is_not_unpacked(serve: Any) -> None:
         site = await serve({"ServerApp": {"tornado_settings": {"compress_response": True}, "ip": "127.0.0.1",
                                           "jpserver_extensions": {"jupyter_logstream": True}}},
                            upstreams={"runs": up.url})  # fmt: skip
-        answer = await site.ask("GET", "proxy/runs/a", headers={"Accept-Encoding": "gzip"})
+        answer = await site.request("GET", "proxy/runs/a", headers={"Accept-Encoding": "gzip"})
         assert (answer.headers["content-encoding"], answer.body) == ("gzip", body)
         assert int(answer.headers["content-length"]) == len(body)
 
@@ -196,7 +196,7 @@ async def test_a_body_larger_than_the_servers_limit_goes_through_with_little_mem
             upstreams={"runs": up.url},
         )
         framing = {"Transfer_Encoding": "chunked"} if chunked else {"Content_Length": str(size)}
-        reader, writer = await ask_only(site, "proxy/runs/a", **framing)
+        reader, writer = await send_request(site, "proxy/runs/a", **framing)
 
         async def send() -> None:
             for _ in range(size // MB):
@@ -243,7 +243,7 @@ async def test_an_upstream_that_does_not_read_holds_the_caller_back(serve: Any) 
 
     async with upstream(script) as up:
         site = await serve(upstreams={"runs": up.url})
-        _, writer = await ask_only(site, "proxy/runs/a", Content_Length=str(500 * MB))
+        _, writer = await send_request(site, "proxy/runs/a", Content_Length=str(500 * MB))
         sent = 0
         while sent < 500 * MB:
             writer.write(b"x" * MB)
@@ -266,7 +266,7 @@ async def test_a_caller_that_leaves_ends_the_upstreams_call_within_a_second(serv
         if when in {"silent", "streaming"}:
             await visit.begin_events()
             await visit.chunk(b"data: one\n\n")
-        leaving = asyncio.create_task(watch_leaving(visit))
+        leaving = asyncio.create_task(wait_for_disconnect(visit))
         while when == "streaming" and not leaving.done():
             await visit.chunk(b"data: more\n\n")
             await asyncio.sleep(0.02)
@@ -275,7 +275,7 @@ async def test_a_caller_that_leaves_ends_the_upstreams_call_within_a_second(serv
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
         length = "200" if when == "uploading" else "100"
-        reader, writer = await ask_only(site, "proxy/llm/a", b"x" * 100, Content_Length=length)
+        reader, writer = await send_request(site, "proxy/llm/a", b"x" * 100, Content_Length=length)
         visit = await up.visit(0)
         if when in {"silent", "streaming"}:
             await asyncio.wait_for(reader.readuntil(b"data: one"), 5)
@@ -293,7 +293,7 @@ async def test_many_silent_calls_are_open_at_once_and_none_stays(serve: Any) -> 
     async def script(visit: Visit) -> None:
         await visit.begin_events()
         await visit.chunk(b"data: here\n\n")
-        await watch_leaving(visit)
+        await wait_for_disconnect(visit)
 
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
@@ -315,7 +315,7 @@ async def test_an_upstream_that_ends_ends_the_answer(serve: Any) -> None:
 
     async with upstream(script) as up:
         site = await serve(upstreams={"runs": up.url})
-        answer = await asyncio.wait_for(site.ask("GET", "proxy/runs/a"), 5)
+        answer = await asyncio.wait_for(site.request("GET", "proxy/runs/a"), 5)
         assert answer.body == b"all of it"
         assert (await row(site))["response_bytes"] == 9
 
@@ -324,7 +324,7 @@ async def test_connections_to_an_upstream_are_used_again(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"runs": up.url})
         for _ in range(5):
-            assert (await site.ask("GET", "proxy/runs/a")).status == 200
+            assert (await site.request("GET", "proxy/runs/a")).status == 200
         assert (len(up.visits), up.connections) == (5, 1)
 
 
@@ -342,7 +342,7 @@ async def test_a_row_is_there_when_the_call_starts_and_changes_while_it_streams(
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
         log = await site.stream("v1/requests/stream")
-        asked = asyncio.create_task(site.ask("POST", "proxy/llm/things?key=k", body=b"{}"))
+        asked = asyncio.create_task(site.request("POST", "proxy/llm/things?key=k", body=b"{}"))
         created = (await log.event("log:created"))["data"]
         assert (created["status"], created["path"], created["upstream"]) == ("pending", "/things", "llm")
 

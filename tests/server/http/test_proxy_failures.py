@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.proxy_calls import ask_only, row
+from support.proxy_calls import row, send_request
 from support.upstream import Visit, upstream
 from support.waiting import eventually
 
@@ -27,7 +27,7 @@ async def test_an_upstream_that_is_not_there_is_502(serve: Any) -> None:
     site = await serve(upstreams={"gone": f"http://127.0.0.1:{port}", "nowhere": "http://no-such-host.invalid/"})
     for name in "gone", "nowhere":
         for body in b"", b"x" * 3_000_000:
-            answer = await site.ask("POST", f"proxy/{name}/a", body)
+            answer = await site.request("POST", f"proxy/{name}/a", body)
             assert (answer.status, answer.json["reason"]) == (502, "bad_gateway")
             assert name in answer.json["message"]
             assert str(port) not in answer.json["message"]
@@ -48,7 +48,7 @@ async def test_an_upstream_that_cannot_be_connected_to_in_time_is_504(serve: Any
             other.connect_ex(("127.0.0.1", port))
             others.append(other)
         site = await serve(upstreams={"full": {"url": f"http://127.0.0.1:{port}", "connect_timeout": 0.3}})
-        answer = await site.ask("GET", "proxy/full/a")
+        answer = await site.request("GET", "proxy/full/a")
         assert (answer.status, answer.json["reason"]) == (504, "upstream_timeout")
         assert (await row(site))["status"] == "timeout"
         for other in others:
@@ -62,12 +62,12 @@ async def test_an_upstream_that_says_nothing_is_504_where_a_timeout_is_configure
 
     async with upstream(script) as up:
         site = await serve(upstreams={"slow": {"url": up.url, "timeout": 0.3}, "patient": up.url})
-        answer = await site.ask("POST", "proxy/slow/a", b"x")
+        answer = await site.request("POST", "proxy/slow/a", b"x")
         assert (answer.status, answer.json["reason"]) == (504, "upstream_timeout")
         kept = await row(site)
         assert (kept["status"], kept["http_status"]) == ("timeout", 504)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(site.ask("GET", "proxy/patient/a"), 1)
+            await asyncio.wait_for(site.request("GET", "proxy/patient/a"), 1)
 
 
 async def test_an_upstream_that_falls_silent_in_its_answer_is_cut_and_the_row_says_timeout(serve: Any) -> None:
@@ -125,7 +125,7 @@ async def test_an_answer_that_is_no_http_is_502(serve: Any, head: bytes) -> None
 
     async with upstream(script) as up:
         site = await serve(upstreams={"odd": up.url})
-        answer = await asyncio.wait_for(site.ask("POST", "proxy/odd/a", b"{}"), 10)
+        answer = await asyncio.wait_for(site.request("POST", "proxy/odd/a", b"{}"), 10)
         assert (answer.status, answer.json["reason"]) == (502, "bad_gateway")
         assert b"what is this" not in answer.body
         assert (await row(site))["status"] == "error"
@@ -139,7 +139,7 @@ async def test_an_early_refusal_reaches_a_caller_that_is_still_sending(serve: An
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
         for path, status in ("proxy/llm/a", 413), ("proxy/none/a", 404), ("proxy/llm/../a", 400):
-            reader, writer = await ask_only(site, path, Content_Length="5000000")
+            reader, writer = await send_request(site, path, Content_Length="5000000")
             for _ in range(50):
                 writer.write(b"x" * 100_000)
                 await asyncio.sleep(0.002)  # without asking whether anybody still reads
@@ -161,8 +161,8 @@ async def test_a_put_is_never_sent_twice_with_half_its_body(serve: Any) -> None:
 
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
-        assert (await site.ask("GET", "proxy/llm/a")).status == 200
-        answer = await site.ask("PUT", "proxy/llm/a", b"the whole body")
+        assert (await site.request("GET", "proxy/llm/a")).status == 200
+        answer = await site.request("PUT", "proxy/llm/a", b"the whole body")
         assert answer.status == 502 or answer.body == b"the whole body"
 
 
@@ -186,11 +186,11 @@ async def test_a_certificate_that_proves_nothing_is_502_unless_the_configuration
     site = await serve(
         upstreams={"bad": url, "known": {"url": url, "verify": str(cert)}, "any": {"url": url, "verify": False}}
     )
-    answer = await site.ask("GET", "proxy/bad/a")
+    answer = await site.request("GET", "proxy/bad/a")
     assert answer.status == 502
     assert "cannot be trusted" in answer.json["message"]
     for name in "known", "any":
-        assert (await site.ask("GET", f"proxy/{name}/a")).body == b"ok"
+        assert (await site.request("GET", f"proxy/{name}/a")).body == b"ok"
     server.close()
 
 
@@ -217,7 +217,7 @@ async def test_what_an_upstream_says_is_never_html(serve: Any) -> None:
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
         for path in "proxy/%3Cinvalid%3E/a", "proxy/llm/%3Cinvalid%3E", "proxy/llm/../%3Cb%3E":
-            answer = await site.ask("GET", path)
+            answer = await site.request("GET", path)
             assert answer.headers["content-type"].startswith("application/json")
             assert b"<" not in answer.body
             json.loads(answer.body)

@@ -30,7 +30,9 @@ async def test_neither_token_nor_cookie_nor_secret_goes_out_wherever_it_stands(s
                     mine = {"Cookie": f"username-x={COOKIE}; _xsrf={XSRF}; other=1", name: form.format(canary)}
                     login = "" if name == "Authorization" else f"?token={token}"
                     query = f"{login}{'&' if login else '?'}_xsrf={XSRF}&x={quote(canary)}&%74oken={token}&y=1"
-                    answer = await site.but(**{"X-XSRFToken": XSRF}).ask("POST", f"proxy/llm/a{query}", b"", mine)
+                    answer = await site.with_headers(**{"X-XSRFToken": XSRF}).request(
+                        "POST", f"proxy/llm/a{query}", b"", mine
+                    )
                     assert answer.status in {200, 403}, (name, form, answer.body)
         assert len(up.visits) > 100
         for canary in canaries:
@@ -45,7 +47,7 @@ async def test_a_short_token_hides_nothing_that_only_holds_it(serve: Any) -> Non
     async with upstream() as up:
         site = await serve({"IdentityProvider": {"token": "abc"}}, upstreams={"llm": up.url})
         me = Site(site.port, site.base_url, {"Authorization": "token abc"}, open=site.open)
-        assert (await me.ask("GET", "proxy/llm/abcd?x=xabcx", headers={"X-Mine": "abcd"})).status == 200
+        assert (await me.request("GET", "proxy/llm/abcd?x=xabcx", headers={"X-Mine": "abcd"})).status == 200
         assert up.visits[0].target == "/abcd?x=xabcx"
         assert up.visits[0].headers["x-mine"] == "abcd"
         assert "authorization" not in up.visits[0].headers
@@ -57,16 +59,16 @@ async def test_a_vendors_key_goes_out_unless_the_configuration_has_one(serve: An
             upstreams={"open": up.url, "keyed": {"url": up.url, "headers": {"authorization": "Bearer configured"}}}
         )
         token = site.headers["Authorization"].split()[1]
-        kernel = site.but(x_api_key=site.extension.secret)
-        for me, query in (site.but(), f"?token={token}"), (kernel, ""):
+        kernel = site.with_headers(x_api_key=site.extension.secret)
+        for me, query in (site.with_headers(), f"?token={token}"), (kernel, ""):
             for name in "open", "keyed":
-                answer = await me.ask("POST", f"proxy/{name}/a{query}", b"", {"Authorization": "Bearer sk-mine"})
+                answer = await me.request("POST", f"proxy/{name}/a{query}", b"", {"Authorization": "Bearer sk-mine"})
                 assert answer.status == 200
                 wanted = "Bearer sk-mine" if name == "open" else "Bearer configured"
                 assert up.visits[-1].headers["authorization"] == wanted
                 assert "x-api-key" not in up.visits[-1].headers
-        both = site.but(Authorization=f"Bearer {site.extension.secret}")
-        assert (await both.ask("GET", "proxy/open/a", headers={"x-api-key": "sk-mine"})).status == 200
+        both = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
+        assert (await both.request("GET", "proxy/open/a", headers={"x-api-key": "sk-mine"})).status == 200
         assert up.visits[-1].headers["x-api-key"] == "sk-mine"
         assert "authorization" not in up.visits[-1].headers
 
@@ -76,17 +78,18 @@ async def test_a_kernel_may_use_an_upstream_unless_its_configuration_says_no(ser
         site = await serve(upstreams={"yes": up.url, "no": {"url": up.url, "kernel": False}})
         secret = site.extension.secret
         for me in [
-            site.but(Authorization=f"Bearer {secret}"), site.but(x_api_key=secret), site.but(api_key=secret),
-            site.but(Authorization=f"Bearer {secret}.eyJzZXNzaW9uIjoibmIifQ"),
+            site.with_headers(Authorization=f"Bearer {secret}"),
+            site.with_headers(x_api_key=secret), site.with_headers(api_key=secret),
+            site.with_headers(Authorization=f"Bearer {secret}.eyJzZXNzaW9uIjoibmIifQ"),
         ]:  # fmt: skip
-            assert (await me.ask("POST", "proxy/yes/a", b"x")).status == 200
-            refused = await me.ask("POST", "proxy/no/a", b"x")
+            assert (await me.request("POST", "proxy/yes/a", b"x")).status == 200
+            refused = await me.request("POST", "proxy/no/a", b"x")
             assert (refused.status, refused.json["reason"]) == (403, "kernel_refused")
         assert (await row(site))["session"] == "nb"
-        assert (await site.ask("GET", "proxy/no/a")).status == 200
+        assert (await site.request("GET", "proxy/no/a")).status == 200
         for wrong in secret[:-1], f"{secret}x", f"x.{secret}", "":
-            assert (await site.but(x_api_key=wrong).ask("GET", "proxy/yes/a")).status == 403
-        assert (await site.but(x_api_key=secret).ask("GET", "v1/info")).status == 403  # on the proxy only
+            assert (await site.with_headers(x_api_key=wrong).request("GET", "proxy/yes/a")).status == 403
+        assert (await site.with_headers(x_api_key=secret).request("GET", "v1/info")).status == 403  # on the proxy only
 
 
 async def test_without_login_nothing_reaches_the_upstream(serve: Any) -> None:
@@ -95,7 +98,7 @@ async def test_without_login_nothing_reaches_the_upstream(serve: Any) -> None:
         socket = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
         for method in "GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD":
             for headers in {}, socket, {"Authorization": "Bearer sk-x"}, {"X-Forwarded-User": "admin"}:
-                answer = await site.but().ask(method, "proxy/llm/a", b"x" * 1000, headers)
+                answer = await site.with_headers().request(method, "proxy/llm/a", b"x" * 1000, headers)
                 assert answer.status == 403
                 if method != "HEAD":
                     assert set(answer.json) == {"message", "reason"}
@@ -105,14 +108,14 @@ async def test_without_login_nothing_reaches_the_upstream(serve: Any) -> None:
 async def test_a_page_of_another_site_gets_nowhere(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
-        login = (await site.ask("GET", "v1/info")).headers["set-cookie"].split(";")[0]
-        me = site.but(Cookie=login)
-        assert (await me.ask("GET", "proxy/llm/a")).status == 200
+        login = (await site.request("GET", "v1/info")).headers["set-cookie"].split(";")[0]
+        me = site.with_headers(Cookie=login)
+        assert (await me.request("GET", "proxy/llm/a")).status == 200
         for headers in [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Referer": "http://evil.example/"},
                         {"Sec-Fetch-Site": "cross-site"}]:  # fmt: skip
             for more in {}, {"Upgrade": "websocket", "Connection": "Upgrade"}:
-                assert (await me.ask("GET", "proxy/llm/a", headers={**headers, **more})).status in {403, 404}
-        assert (await me.ask("POST", "proxy/llm/a", b"x")).status == 403  # no XSRF token
+                assert (await me.request("GET", "proxy/llm/a", headers={**headers, **more})).status in {403, 404}
+        assert (await me.request("POST", "proxy/llm/a", b"x")).status == 403  # no XSRF token
         assert up.connections == 1
 
 
@@ -125,7 +128,7 @@ async def test_only_the_configured_names_lead_anywhere(serve: Any, name: str) ->
         site = await serve(upstreams={"llm": up.url})
         where = name.replace("PORT", str(up.port))
         for path in f"proxy/{where}/a", f"proxy/{where}//e/b", f"proxy/{where}":
-            answer = await site.ask("GET", path)
+            answer = await site.request("GET", path)
             assert answer.status == 404, (path, answer.status)
         assert up.connections == 0
 
@@ -134,7 +137,7 @@ async def test_a_whole_url_as_the_target_leads_nowhere(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         for target in f"{up.url}/a", f"http://127.0.0.1:{site.port}{site.base_url}logstream/proxy/llm/a":
-            stream = await site.but(**site.headers).stream("/", headers={"X": "y"})
+            stream = await site.with_headers(**site.headers).stream("/", headers={"X": "y"})
             stream.close()
             reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
             login = f"Authorization: {site.headers['Authorization']}"
@@ -151,7 +154,7 @@ async def test_a_whole_url_as_the_target_leads_nowhere(serve: Any) -> None:
 async def test_a_path_that_leads_upwards_is_refused(serve: Any, rest: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": f"{up.url}/prefix"})
-        answer = await site.ask("GET", f"proxy/llm/{rest}")
+        answer = await site.request("GET", f"proxy/llm/{rest}")
         assert (answer.status, answer.json["reason"]) == (400, "invalid_path")
         assert up.connections == 0
 
@@ -162,7 +165,7 @@ async def test_a_path_that_leads_upwards_is_refused(serve: Any, rest: str) -> No
 async def test_every_other_path_comes_as_it_was_sent_behind_the_prefix(serve: Any, rest: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": f"{up.url}/prefix"})
-        assert (await site.ask("GET", f"proxy/llm{rest}")).status == 200
+        assert (await site.request("GET", f"proxy/llm{rest}")).status == 200
         assert up.visits[0].target == f"/prefix{rest}"
 
 
@@ -176,7 +179,7 @@ async def test_headers_for_one_hop_are_dropped_both_ways(serve: Any) -> None:
         headers = {"CONNECTION": "keep-alive, X-Foo", "X-Foo": "1", "KEEP-ALIVE": "1", "tE": "trailers", "Trailer": "x",
                    "Upgrade": "h2c", "Proxy-Connection": "x", "X-Bar": "2", "Forwarded": "for=1", "X-Real-IP": "1",
                    "X-Logstream-Session": "s"}  # fmt: skip
-        answer = await site.ask("GET", "proxy/llm/a", headers=headers)
+        answer = await site.request("GET", "proxy/llm/a", headers=headers)
         sent = up.visits[0].headers
         assert sent["x-bar"] == "2"
         for name in "x-foo", "keep-alive", "te", "trailer", "upgrade", "proxy-connection", "connection", "forwarded":
@@ -199,7 +202,7 @@ async def test_an_answer_sets_nothing_on_the_notebooks_origin(serve: Any) -> Non
 
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
-        answer = await site.but(x_api_key=site.extension.secret).ask("GET", "proxy/llm/a")
+        answer = await site.with_headers(x_api_key=site.extension.secret).request("GET", "proxy/llm/a")
         assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "*" not in answer.headers.get("access-control-allow-origin", "")
@@ -208,7 +211,7 @@ async def test_an_answer_sets_nothing_on_the_notebooks_origin(serve: Any) -> Non
                      "location"]:  # fmt: skip
             assert name not in answer.headers, name
         for kind in "script", "worker", "serviceworker", "style", "iframe", "object":
-            refused = await site.ask("GET", "proxy/llm/a", headers={"Sec-Fetch-Dest": kind})
+            refused = await site.request("GET", "proxy/llm/a", headers={"Sec-Fetch-Dest": kind})
             assert (refused.status, refused.json["reason"]) == (403, "not_a_script")
 
 
@@ -227,7 +230,7 @@ async def test_a_redirect_is_not_followed_and_leads_nowhere_but_to_the_same_upst
 
             async with upstream(script) as up:
                 site = await serve(upstreams={"llm": {"url": f"{up.url}/prefix", "headers": {"X-Key": "a-secret-key"}}})
-                answer = await site.ask("GET", "proxy/llm/a")
+                answer = await site.request("GET", "proxy/llm/a")
                 assert answer.status == 302
                 wanted = None if inside is None else f"{site.base_url}logstream/proxy/llm{inside}"
                 assert answer.headers.get("location") == wanted, location
@@ -244,7 +247,7 @@ async def test_what_the_body_says_never_changes_where_it_goes(serve: Any) -> Non
             "X-Original-URL": "/e",
                    "X-HTTP-Method-Override": "DELETE", "Content-Type": "application/json"}  # fmt: skip
         for _ in range(2):
-            await site.ask("POST", "proxy/llm/v1/chat/completions", json.dumps(body).encode(), headers)
+            await site.request("POST", "proxy/llm/v1/chat/completions", json.dumps(body).encode(), headers)
         assert (len(up.visits), evil.connections) == (2, 0)
         assert up.visits[0].line == "POST /v1/chat/completions HTTP/1.1"
 
@@ -274,8 +277,8 @@ async def test_the_servers_own_logs_hold_no_secret(serve: Any, caplog: pytest.Lo
         site = await serve(upstreams={"llm": {"url": up.url, "headers": {"X-Key": "the-configured-key"}}})
         caplog.clear()
         caplog.set_level("DEBUG")
-        me = site.but(x_api_key=site.extension.secret, Authorization="Bearer sk-a-vendors-key-of-the-tests")
+        me = site.with_headers(x_api_key=site.extension.secret, Authorization="Bearer sk-a-vendors-key-of-the-tests")
         for path in "proxy/llm/a?key=sk-a-vendors-key-of-the-tests", "proxy/none/a", "proxy/llm/../a":
-            await me.ask("POST", path, b"{}")
+            await me.request("POST", path, b"{}")
         for canary in site.extension.secret, "sk-a-vendors-key", "the-configured-key":
             assert canary not in caplog.text

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 async def external(site: Site, **spec: Any) -> str:
-    answer = await site.ask("POST", "v1/workloads", json={"backend": "external", **spec})
+    answer = await site.request("POST", "v1/workloads", json={"backend": "external", **spec})
     assert answer.status == 201, answer.body
     assert answer.json["state"] == "running"
     return str(answer.json["id"])
 
 
 async def publish(site: Site, workload_id: str, *items: Any, query: str = "") -> Answer:
-    return await site.ask("POST", f"v1/workloads/{workload_id}/logs{query}", json=list(items))
+    return await site.request("POST", f"v1/workloads/{workload_id}/logs{query}", json=list(items))
 
 
 async def records(site: Site, workload_id: str) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ async def test_ndjson_is_taken_too(site: Site) -> None:
     workload_id = await external(site)
     body = b'{"message": "a"}\n\n{"message": "b"}\r\n{"state": "succeeded"}'
     for kind in "application/x-ndjson", "application/ndjson; charset=utf-8":
-        answer = await site.ask(
+        answer = await site.request(
             "POST", f"v1/workloads/{workload_id}/logs?after=0", body, headers={"Content-Type": kind}
         )
         assert (answer.status, answer.json) == (202, {"last": 2})
@@ -113,7 +113,7 @@ async def test_what_is_no_batch_is_refused(site: Site) -> None:
         (b"\xff", "application/x-ndjson", 400), (b"[]", "text/plain", 415),
         (b"[" + b"0," * 6_000_000, "application/json", 413),
     ]:  # fmt: skip
-        answer = await site.ask("POST", path, body, headers={"Content-Type": kind})
+        answer = await site.request("POST", path, body, headers={"Content-Type": kind})
         assert (answer.status, await records(site, workload_id)) == (status, []), body[:20]
     for query in "?after=-1", "?after=x", "?limit=1", "?after=1&after=2":
         assert (await publish(site, workload_id, query=query)).status == 400
@@ -130,18 +130,18 @@ async def test_nobody_writes_into_the_log_of_a_runner(site: Site) -> None:
 async def test_an_external_workload_can_be_cancelled_and_forgotten_but_takes_no_input(site: Site) -> None:
     workload_id = await external(site)
     await publish(site, workload_id, {"message": "a"})
-    assert (await site.ask("DELETE", f"v1/workloads/{workload_id}")).status == 409
-    assert (await site.ask("POST", f"v1/workloads/{workload_id}/input", b"x")).status == 409
-    cancelled = await site.ask("POST", f"v1/workloads/{workload_id}/cancel")
+    assert (await site.request("DELETE", f"v1/workloads/{workload_id}")).status == 409
+    assert (await site.request("POST", f"v1/workloads/{workload_id}/input", b"x")).status == 409
+    cancelled = await site.request("POST", f"v1/workloads/{workload_id}/cancel")
     assert (cancelled.status, cancelled.json["state"], cancelled.json["lines"]) == (202, "cancelled", 1)
-    assert (await site.ask("POST", f"v1/workloads/{workload_id}/cancel")).status == 200
+    assert (await site.request("POST", f"v1/workloads/{workload_id}/cancel")).status == 200
     assert (await publish(site, workload_id, {"message": "b"})).status == 409
-    assert (await site.ask("DELETE", f"v1/workloads/{workload_id}")).status == 204
+    assert (await site.request("DELETE", f"v1/workloads/{workload_id}")).status == 204
 
 
 async def test_an_external_workload_takes_no_field_of_a_process(site: Site) -> None:
     for field, value in {"env": {}, "timeout": 1, "tty": True, "stdin": True}.items():
-        answer = await site.ask("POST", "v1/workloads", json={"backend": "external", field: value})
+        answer = await site.request("POST", "v1/workloads", json={"backend": "external", field: value})
         assert answer.status == 422
         assert field in answer.json["message"]
     assert (await site.workload(await external(site)))["command"] == ""
@@ -192,7 +192,7 @@ async def test_secrets_of_the_server_are_masked_in_what_is_published(site: Site,
 async def test_a_workload_runs_again_as_it_was(site: Site) -> None:
     spec = {"name": "twice", "tags": {"a": "b"}, "env": {"GIVEN": "value"}, "key": "once", "tty": False}
     first = await site.run('echo "$GIVEN"', **spec)
-    answer = await site.ask("POST", "v1/workloads", json={"again": first})
+    answer = await site.request("POST", "v1/workloads", json={"again": first})
     assert answer.status == 201
     second = answer.json["id"]
     assert second != first
@@ -200,7 +200,7 @@ async def test_a_workload_runs_again_as_it_was(site: Site) -> None:
     assert (ended["state"], ended["name"], ended["tags"]) == ("succeeded", "twice", {"a": "b"})
     assert [r["message"] for r in await records(site, second)] == ["value"]
     for body in {"again": "nobody"}, {"again": 1}, {"again": first, "name": "x"}, {"again": await external(site)}:
-        refused = await site.ask("POST", "v1/workloads", json=body)
+        refused = await site.request("POST", "v1/workloads", json=body)
         assert (refused.status, "again" in json.loads(refused.body)["message"]) == (422, True)
 
 

@@ -38,7 +38,7 @@ async def test_history_then_changes_then_figures(site: Any) -> None:
     assert (stats["type"], stats["data"]["totals"]["requests"]) == ("log:stats", 3)
     assert list(fold(stream)) == made
     row_id = await record(site, provider="p")
-    await site.ask("PATCH", f"v1/requests/{row_id}", json={"status": "completed", "input_tokens": 5})
+    await site.request("PATCH", f"v1/requests/{row_id}", json={"status": "completed", "input_tokens": 5})
     await stream.until(lambda s: fold(s).get(row_id, {}).get("status") == "completed")
     (update,) = [d["data"] for d in stream.data("log:updated")]
     assert set(update) >= {"id", "status", "input_tokens", "duration_ms"}
@@ -54,7 +54,7 @@ async def test_resuming_tells_each_change_that_was_missed_and_nothing_else(site:
     stream.close()
     last_id = stream.decoder.last_event_id
     second = await record(site)
-    await site.ask("PATCH", f"v1/requests/{first}", json={"model": "m"})
+    await site.request("PATCH", f"v1/requests/{first}", json={"model": "m"})
     again = await site.stream("v1/requests/stream", headers={"Last-Event-ID": last_id})
     await again.event("log:stats")
     assert [d["data"]["id"] for d in again.data("log:created")] == [second]
@@ -80,7 +80,7 @@ async def test_clearing_is_a_reset_for_who_reads(site: Any) -> None:
     await record(site)
     stream = await site.stream("v1/requests/stream")
     await stream.event("log:stats")
-    await site.ask("DELETE", "v1/requests")
+    await site.request("DELETE", "v1/requests")
     assert (await stream.event("reset"))["reason"] == "cleared"
     row_id = await record(site)
     await stream.until(lambda s: row_id in fold(s))
@@ -94,13 +94,13 @@ async def test_only_the_newest_are_told_where_that_is_asked(site: Any) -> None:
         assert list(fold(stream)) == wanted
         stream.close()
     for query in "tail=x", "after=17", "limit=5", "tail=1&tail=2":
-        assert (await site.ask("GET", f"v1/requests/stream?{query}")).status == 400
+        assert (await site.request("GET", f"v1/requests/stream?{query}")).status == 400
 
 
 async def test_beyond_the_most_listeners_it_is_429_until_one_leaves(serve: Any) -> None:
     site = await serve(request_listeners=3)
     streams = [await site.stream("v1/requests/stream") for _ in range(3)]
-    refused = await site.ask("GET", "v1/requests/stream")
+    refused = await site.request("GET", "v1/requests/stream")
     assert (refused.status, refused.json["reason"]) == (429, "too_many_listeners")
     assert "retry-after" in refused.headers
     streams[0].close()
@@ -147,4 +147,4 @@ async def test_it_is_a_stream_of_v1_events_like_any_other(site: Any) -> None:
     assert list(fold(again, "requests")) == [second]
     assert not again.data("heartbeat")
     for wrong in {"stream": "requests", "level": "warn"}, {"stream": "requests", "after": "x"}:
-        assert (await site.ask("POST", "v1/events", json={"streams": [wrong]})).status == 400
+        assert (await site.request("POST", "v1/events", json={"streams": [wrong]})).status == 400

@@ -54,13 +54,13 @@ async def test_filters_choose_rows(site: Any) -> None:
     "query", ["limit=0", "limit=1001", "limit=x", "status=odd", "before=a%2Fb", "nonsense=1", "limit=1&limit=2"]
 )
 async def test_a_bad_question_is_400(site: Any, query: str) -> None:
-    answer = await site.ask("GET", f"v1/requests?{query}")
+    answer = await site.request("GET", f"v1/requests?{query}")
     assert answer.status == 400
     assert answer.json["reason"] in {"invalid_parameter", "unknown_parameter"}
 
 
 async def test_a_kernel_records_a_row_and_changes_it_until_it_is_final(site: Any) -> None:
-    kernel = site.but(Authorization=f"Bearer {site.extension.secret}")
+    kernel = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
     row_id = await record(
         kernel, model="gpt-4o", method="POST", path="/x", session="nb", workload_id="01X", cell="c", stream=True
     )
@@ -71,18 +71,18 @@ async def test_a_kernel_records_a_row_and_changes_it_until_it_is_final(site: Any
         ({"input_tokens": 1_000_000, "output_tokens": 100_000}, {"cost_usd": 3.5}),
         ({"status": "completed", "cost_usd": 7}, {"cost_usd": 7, "status": "completed"}),
     ]:
-        answer = await kernel.ask("PATCH", f"v1/requests/{row_id}", json=fields)
+        answer = await kernel.request("PATCH", f"v1/requests/{row_id}", json=fields)
         assert answer.status == 200
         assert {name: answer.json[name] for name in wanted} == wanted
     assert answer.json["duration_ms"] >= 0
-    refused = await kernel.ask("PATCH", f"v1/requests/{row_id}", json={"status": "error"})
+    refused = await kernel.request("PATCH", f"v1/requests/{row_id}", json={"status": "error"})
     assert (refused.status, refused.json["reason"]) == (409, "ended")
-    assert (await kernel.ask("PATCH", "v1/requests/none", json={})).status == 404
+    assert (await kernel.request("PATCH", "v1/requests/none", json={})).status == 404
 
 
 async def test_the_same_key_records_one_row(site: Any) -> None:
-    first = await site.ask("POST", "v1/requests", json={"key": "k"})
-    again = await site.ask("POST", "v1/requests", json={"key": "k"})
+    first = await site.request("POST", "v1/requests", json={"key": "k"})
+    again = await site.request("POST", "v1/requests", json={"key": "k"})
     assert (first.status, again.status, again.json["id"]) == (201, 200, first.json["id"])
 
 
@@ -94,7 +94,7 @@ async def test_the_same_key_records_one_row(site: Any) -> None:
     {"workload_id": "a/b"}, {"initial_time": -1}, {"key": ""}, {"key": 5}, {"duration_ms": 1e300},
 ])  # fmt: skip
 async def test_a_wrong_field_is_422_and_named(site: Any, fields: dict[str, Any]) -> None:
-    answer = await site.ask("POST", "v1/requests", json=fields)
+    answer = await site.request("POST", "v1/requests", json=fields)
     assert (answer.status, answer.json["reason"]) == (422, "invalid_field")
     assert next(iter(fields)) in answer.json["message"]
     assert (await site.get("v1/requests"))["requests"] == []
@@ -103,8 +103,8 @@ async def test_a_wrong_field_is_422_and_named(site: Any, fields: dict[str, Any])
 async def test_a_call_through_the_proxy_is_not_for_a_kernel_to_change(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
-        await site.ask("GET", "proxy/llm/a")
-        answer = await site.ask("PATCH", f"v1/requests/{(await row(site))['id']}", json={"cost_usd": 0})
+        await site.request("GET", "proxy/llm/a")
+        answer = await site.request("PATCH", f"v1/requests/{(await row(site))['id']}", json={"cost_usd": 0})
         assert (answer.status, answer.json["reason"]) == (409, "not_recorded")
 
 
@@ -129,7 +129,7 @@ async def test_figures_are_of_all_or_since_a_time(site: Any) -> None:
     assert (everything["by_provider"]["p"]["requests"], everything["by_model"]["m"]["errors"]) == (2, 1)
     assert everything["active_sessions"] == 1
     assert (await site.get(f"v1/requests/stats?since={now - 2500}"))["totals"]["requests"] == 2
-    assert (await site.ask("GET", "v1/requests/stats?since=x")).status == 400
+    assert (await site.request("GET", "v1/requests/stats?since=x")).status == 400
 
 
 async def test_clearing_forgets_rows_and_what_ran_goes_on(serve: Any) -> None:
@@ -145,7 +145,7 @@ async def test_clearing_forgets_rows_and_what_ran_goes_on(serve: Any) -> None:
         site = await serve(upstreams={"llm": up.url})
         stream = await site.stream("proxy/llm/a")
         await stream.until(lambda s: s.events)
-        assert (await site.ask("DELETE", "v1/requests")).status == 204
+        assert (await site.request("DELETE", "v1/requests")).status == 204
         go_on.set()
         await stream.rest()
         assert [event.data for event in stream.events] == ["one", "two"]
@@ -169,9 +169,9 @@ async def test_a_key_is_masked_in_header_query_path_error_and_bodies(serve: Any)
         site = await serve(
             upstreams={"llm": {"url": up.url, "headers": {"X-Key": "the-configured-key"}}}, request_bodies=1000
         )
-        me = site.but(x_api_key=site.extension.secret, Authorization=f"Bearer {KEY}")
+        me = site.with_headers(x_api_key=site.extension.secret, Authorization=f"Bearer {KEY}")
         body = json.dumps({"model": "m", "api_key": KEY, "password": "p", "text": "hello"}).encode()
-        await me.ask(
+        await me.request(
             "POST", f"proxy/llm/{KEY}/chat/completions?key={KEY}&x=1", body, {"Content-Type": "application/json"}
         )
         kept = await row(site)
@@ -200,8 +200,8 @@ async def test_bodies_are_kept_only_when_switched_on_and_only_so_much_of_them(se
     async with upstream() as up:
         for keep in 0, 100:
             site = await serve(upstreams={"llm": up.url}, request_bodies=keep)
-            await site.ask("POST", "proxy/llm/a", b"b" * 90)
-            await site.ask("POST", "proxy/llm/a", b"b" * 50_000)
+            await site.request("POST", "proxy/llm/a", b"b" * 90)
+            await site.request("POST", "proxy/llm/a", b"b" * 50_000)
             details = [(await site.get(f"v1/requests/{(await row(site, n))['id']}"))["detail"] for n in (1, 0)]
             if keep == 0:
                 assert all("request_body" not in detail and "response_body" not in detail for detail in details)

@@ -104,7 +104,7 @@ async def test_it_comes_with_others_over_one_connection(site: Site) -> None:
     site.app.log.warning("loud")
     await stream.until(lambda s: s.records("service"))
     assert [r["message"] for r in stream.records("service")] == ["loud"]
-    await site.ask("POST", f"v1/workloads/{workload_id}/cancel")
+    await site.request("POST", f"v1/workloads/{workload_id}/cancel")
     await stream.event("done")
     site.app.log.warning("after the end")  # an endless stream keeps it open
     await stream.until(lambda s: len(s.records("service")) == 2)
@@ -143,8 +143,8 @@ async def test_a_record_whose_arguments_do_not_fit_harms_nobody(site: Site, monk
 
 async def test_what_is_wrong_is_refused(site: Site) -> None:
     for query in "&limit=0", "&limit=501", "&job_id=x", "&after=3", "&after=x.y", "&level=loud", "&foo=1", "&tail=501":
-        assert (await site.ask("GET", SERVICE + query)).status == 400, query
-    assert (await site.ask("GET", "v1/logs/stream?scope=all")).status == 400
+        assert (await site.request("GET", SERVICE + query)).status == 400, query
+    assert (await site.request("GET", "v1/logs/stream?scope=all")).status == 400
 
 
 class NoService(Authorizer):
@@ -159,12 +159,12 @@ async def test_who_may_read_logs_may_not_therefore_read_the_servers(serve: Any) 
         {"ServerApp": {"authorizer_class": NoService, "jpserver_extensions": {"jupyter_logstream": True}}}
     )
     workload_id = await site.run("echo a")
-    assert (await site.ask("GET", SERVICE)).status == 403
+    assert (await site.request("GET", SERVICE)).status == 403
     both = {"streams": [{"stream": "service"}, {"stream": f"workload/{workload_id}"}]}
-    refused = await site.ask("POST", "v1/events", json=both)
+    refused = await site.request("POST", "v1/events", json=both)
     assert refused.status == 403
     assert "service" in json.loads(refused.body)["message"]
-    assert (await site.ask("GET", f"v1/events?stream=workload/{workload_id}")).status == 200
+    assert (await site.request("GET", f"v1/events?stream=workload/{workload_id}")).status == 200
 
 
 async def test_nothing_listens_after_the_end(serve: Any) -> None:

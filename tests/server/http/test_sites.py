@@ -21,7 +21,7 @@ async def browser(site: Site) -> Site:
     """Logged in by cookie, as a browser is."""
     token = site.headers["Authorization"].split()[1]
     cookies = await raw_cookies(site, f"{site.base_url}login?token={token}")
-    return site.but(Cookie="; ".join([*cookies, *await raw_cookies(site, f"{site.base_url}login")]))
+    return site.with_headers(Cookie="; ".join([*cookies, *await raw_cookies(site, f"{site.base_url}login")]))
 
 
 async def raw_cookies(site: Site, path: str) -> list[str]:
@@ -36,7 +36,7 @@ async def raw_cookies(site: Site, path: str) -> list[str]:
 async def test_a_cookie_may_read_but_writes_need_the_xsrf_token(site: Site) -> None:
     user = await browser(site)
     workload_id = await site.run("echo a")
-    assert (await user.ask("GET", "v1/info")).status == 200
+    assert (await user.request("GET", "v1/info")).status == 200
     xsrf = re.search(r"_xsrf=([^;]+)", user.headers["Cookie"])
     assert xsrf
     for method, path, body in [
@@ -47,12 +47,12 @@ async def test_a_cookie_may_read_but_writes_need_the_xsrf_token(site: Site) -> N
         ("DELETE", f"v1/workloads/{workload_id}", None),
     ]:
         for wrong in {}, {"X-XSRFToken": "wrong"}, {"Authorization": "Bearer wrong"}:
-            answer = await user.ask(method, path, body, {**JSON, **wrong})
+            answer = await user.request(method, path, body, {**JSON, **wrong})
             assert answer.status == 403, (method, path, wrong)
             assert is_error(answer)
-        right = await user.ask(method, path, body, {**JSON, "X-XSRFToken": xsrf[1]})
+        right = await user.request(method, path, body, {**JSON, "X-XSRFToken": xsrf[1]})
         assert right.status != 403, (method, path, right.body)
-    by_query = await user.ask("POST", f"v1/workloads?_xsrf={xsrf[1]}", b'{"command": "true"}', JSON)
+    by_query = await user.request("POST", f"v1/workloads?_xsrf={xsrf[1]}", b'{"command": "true"}', JSON)
     assert by_query.status == 201
 
 
@@ -69,7 +69,7 @@ async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: 
             {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"},
             {"Origin": "null"},
         ]:  # fmt: skip
-            answer = await user.ask("GET", path, headers=foreign)
+            answer = await user.request("GET", path, headers=foreign)
             assert answer.status in {403, 404}, (path, foreign, answer.status)
             assert b"echo a" not in answer.body
             assert answer.headers.get("access-control-allow-origin") is None
@@ -79,7 +79,7 @@ async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: 
             {"Origin": own},
             {"Sec-Fetch-Site": "none"},
         ):
-            assert (await user.ask("GET", path, headers=ours)).status == 200, (path, ours)
+            assert (await user.request("GET", path, headers=ours)).status == 200, (path, ours)
 
 
 async def test_the_token_opens_as_header_and_as_parameter(site: Site) -> None:
@@ -88,8 +88,8 @@ async def test_the_token_opens_as_header_and_as_parameter(site: Site) -> None:
     for path in f"v1/workloads/{workload_id}/logs", f"v1/logs/stream?job_id={workload_id}", "v1/info", "v1/workloads":
         joint = "&" if "?" in path else "?"
         for query in f"token={token}", f"token={token}&_xsrf=abc", f"_xsrf=abc&token={token}":
-            assert (await site.but().ask("GET", f"{path}{joint}{query}")).status == 200, (path, query)
-    assert (await site.but(Authorization=f"Bearer {token}").ask("GET", "v1/info")).status == 200
+            assert (await site.with_headers().request("GET", f"{path}{joint}{query}")).status == 200, (path, query)
+    assert (await site.with_headers(Authorization=f"Bearer {token}").request("GET", "v1/info")).status == 200
 
 
 async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
@@ -108,13 +108,13 @@ async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
     for path, method in ACTIONS:
         if path == "v1/info":
             continue
-        answer = await site.ask(*request(path, method, workload_id), JSON)
+        answer = await site.request(*request(path, method, workload_id), JSON)
         assert answer.status == 500, (path, method, answer.status)
         assert is_error(answer)
         for leak in b"Traceback", b"/secret", b"RuntimeError", str(site.extension.store.root).encode():
             assert leak not in answer.body
     monkeypatch.setattr(workloads.InfoHandler, "answer", fail)
-    assert (await site.ask("GET", "v1/info")).status == 500
+    assert (await site.request("GET", "v1/info")).status == 500
     monkeypatch.undo()  # before the server is stopped, which needs what was broken
 
 
@@ -128,7 +128,7 @@ async def test_every_error_is_json_with_a_message_and_a_stable_reason(site: Site
         ("GET", "v1/info", None, {"Authorization": ""}),
         ("GET", "v1/info", None, {"Host": "evil.example"}),
     ]:
-        answer = await site.ask(method, path, body, headers)
+        answer = await site.request(method, path, body, headers)
         assert 400 <= answer.status < 500
         assert set(answer.json) == {"message", "reason"}, (method, path, answer.json)
         assert re.fullmatch(r"[a-z][a-z_]*", answer.json["reason"])
@@ -138,9 +138,9 @@ async def test_every_error_is_json_with_a_message_and_a_stable_reason(site: Site
 @pytest.mark.parametrize("base_url", ["/", "/user/some%20one/"])
 async def test_it_works_below_any_base_url(serve: Any, base_url: str) -> None:
     site = await serve(base_url=base_url)
-    answer = await site.ask("POST", "v1/workloads", json={"command": "echo a"})
+    answer = await site.request("POST", "v1/workloads", json={"command": "echo a"})
     assert answer.status == 201
-    located = await site.ask("GET", answer.headers["location"])
+    located = await site.request("GET", answer.headers["location"])
     assert located.json["id"] == answer.json["id"]
     assert site.extension.engine is not None
     told = json.loads((site.extension.store.root / "server.json").read_text())
@@ -157,7 +157,7 @@ async def test_looking_at_logs_keeps_no_server_alive_but_what_runs_does(site: Si
     first = times["jupyter_logstream"]
     site.extension._tell_activity()
     assert times["jupyter_logstream"] >= first
-    await site.ask("POST", f"v1/workloads/{workload_id}/cancel")
+    await site.request("POST", f"v1/workloads/{workload_id}/cancel")
     await site.state(workload_id)
     last = times["jupyter_logstream"]
     before = site.app.web_app.settings.get("api_last_activity")

@@ -42,7 +42,9 @@ def people(serve: Any, jp_asyncio_loop: asyncio.AbstractEventLoop) -> dict[str, 
     extensions = {"jpserver_extensions": {"jupyter_logstream": True}}
     config = {"ServerApp": {"identity_provider_class": Desk, "authorizer_class": Rules, **extensions}}
     site = jp_asyncio_loop.run_until_complete(serve(config, request_listeners=0))
-    return {name: site.but(Authorization=said) for said, name in PEOPLE.items()} | {"nobody": site.but()}
+    return {name: site.with_headers(Authorization=said) for said, name in PEOPLE.items()} | {
+        "nobody": site.with_headers()
+    }
 
 
 async def test_each_gets_what_he_may_on_every_route_and_no_byte_more(people: dict[str, Site]) -> None:
@@ -51,7 +53,7 @@ async def test_each_gets_what_he_may_on_every_route_and_no_byte_more(people: dic
         said = {"name": "a-name-for-readers", "tags": {"t": "a-tag"}}
         workload_id = ended[0]["id"] if ended else await people["ann"].run(f"echo {CANARY}", **said)
         for name, site in reversed(people.items()):  # first those who may not
-            answer = await site.ask(*request(path, method, workload_id), JSON)
+            answer = await site.request(*request(path, method, workload_id), JSON)
             if action in MAY.get(name, ()):
                 ours = not path.startswith(("proxy/", "v1/requests"))
                 fine = {200, 201, 202, 204, 409} if ours else {200, 201, 204, 404, 429}
@@ -67,7 +69,7 @@ async def test_each_gets_what_he_may_on_every_route_and_no_byte_more(people: dic
 async def test_all_at_once_each_still_gets_his_own_answer(people: dict[str, Site]) -> None:
     workload_id = await people["ann"].run(f"echo {CANARY}")
     asked = [
-        (name, site.ask(*request(path, "GET", workload_id)))
+        (name, site.request(*request(path, "GET", workload_id)))
         for _ in range(5)
         for (path, method), action in ACTIONS.items()
         if (method, action) == ("GET", "read") and not path.startswith("v1/requests/")

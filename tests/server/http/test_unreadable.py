@@ -132,7 +132,7 @@ async def test_pages_searches_and_ranges_of_a_log_with_a_bad_place_are_served(si
     assert [r["message"] for r in found["records"]] == [str(i) for i in wanted]
     found = await site.get(f"v1/workloads/{workload_id}/matches?q=unreadable:&limit=5000")
     assert found["seqs"] == gone
-    answer = await site.ask("GET", f"v1/workloads/{workload_id}/log.txt", headers={"Range": f"bytes={21 * BLOCK}-"})
+    answer = await site.request("GET", f"v1/workloads/{workload_id}/log.txt", headers={"Range": f"bytes={21 * BLOCK}-"})
     assert answer.status == 206
     assert len(answer.body) == 7 * 50001 - 21 * BLOCK
     assert answer.body.endswith(b"149999\n150000\n")
@@ -143,19 +143,19 @@ async def test_an_index_that_cannot_be_read_and_downloads_are_refused_and_the_li
     bad(broken)
     site.extension.store._readers.clear()
     for path in "log.txt", "log.txt?source=stdout":
-        assert (await site.ask("GET", f"v1/workloads/{broken}/{path}")).status == 503
+        assert (await site.request("GET", f"v1/workloads/{broken}/{path}")).status == 503
     bad(broken, name="index")
     site.extension.store._readers.clear()
     site.extension.store._recent.forget(broken)
     for path in "records", "records?q=b", "marks?q=b&buckets=3", "matches?q=b":
-        answer = await site.ask("GET", f"v1/workloads/{broken}/{path}")
+        answer = await site.request("GET", f"v1/workloads/{broken}/{path}")
         assert (answer.status, answer.json["reason"]) == (503, "log_unreadable"), path
         assert str(site.extension.store.root).encode() not in answer.body
     assert (await site.get(f"v1/workloads/{fine}/records"))["total"] == 1
     assert {w["id"] for w in (await site.get("v1/workloads"))["workloads"]} == {fine, broken}
     listed = await site.stream("v1/events?stream=workloads")
     await listed.until(lambda s: {d["id"] for d in s.data("workload")} == {fine, broken})
-    assert (await site.ask("DELETE", f"v1/workloads/{broken}")).status == 204
+    assert (await site.request("DELETE", f"v1/workloads/{broken}")).status == 204
 
 
 async def test_a_disk_that_is_read_only_refuses_starts_and_serves_what_there_is(
@@ -168,7 +168,7 @@ async def test_a_disk_that_is_read_only_refuses_starts_and_serves_what_there_is(
 
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)
     for body in {"command": "true"}, {"backend": "external"}, {"again": workload_id}:
-        answer = await site.ask("POST", "v1/workloads", json=body)
+        answer = await site.request("POST", "v1/workloads", json=body)
         assert (answer.status, answer.json["reason"]) == (503, "no_room"), body
         assert "Read-only" in answer.json["message"]
         assert str(site.extension.store.root) not in answer.json["message"]
@@ -183,12 +183,12 @@ async def test_a_log_cut_underneath_its_readers_tells_each_line_that_is_lost_and
     path = site.extension.store.folder(workload_id).path / "stdout.000"
     os.truncate(path, 0)
     await asyncio.sleep(0.6)  # the runner looks twice a second
-    await site.ask("POST", f"v1/workloads/{workload_id}/input", b"\n")
+    await site.request("POST", f"v1/workloads/{workload_id}/input", b"\n")
     await stream.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
     site.extension.store._recent.forget(workload_id)  # else what was read lately is still had
     late = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await late.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
-    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1", b"\n")
+    await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"\n")
     for one in stream, late:
         await one.rest()
         assert len(one.data("done")) == 1

@@ -22,7 +22,7 @@ KEYS = {
 async def test_starting_answers_with_the_workload_and_its_place(site: Site) -> None:
     before = time.time() * 1000
     asked = {"command": "echo INFO hello; exit 3", "name": "train", "tags": {"a": "b"}}
-    answer = await site.ask("POST", "v1/workloads", json=asked)
+    answer = await site.request("POST", "v1/workloads", json=asked)
     assert answer.status == 201
     told = answer.json
     assert set(told) == KEYS
@@ -54,7 +54,7 @@ async def test_the_environment_is_merged_and_never_served(site: Site) -> None:
     assert (await site.workload(workload_id))["exit_code"] == 0
     assert (await site.get(f"v1/workloads/{workload_id}/records"))["records"][0]["message"] == "a-canary"
     for path in f"v1/workloads/{workload_id}", "v1/workloads":
-        body = (await site.ask("GET", path)).body
+        body = (await site.request("GET", path)).body
         assert b"SAID=" not in body
         assert b'"env"' not in body
         assert b"a-canary" not in body
@@ -62,7 +62,7 @@ async def test_the_environment_is_merged_and_never_served(site: Site) -> None:
 
 async def test_a_workload_finds_the_server_by_its_environment_but_not_by_jupyters_token(site: Site) -> None:
     workload_id = await site.run("env")
-    env = (await site.ask("GET", f"v1/workloads/{workload_id}/log.txt")).body.decode()
+    env = (await site.request("GET", f"v1/workloads/{workload_id}/log.txt")).body.decode()
     assert "JUPYTER_LOGSTREAM_SERVER=" in env
     assert site.headers["Authorization"].split()[1] not in env
 
@@ -77,7 +77,7 @@ async def test_cwd_is_relative_to_the_servers_root(site: Site, jp_root_dir: Path
 
 async def test_what_cannot_be_started_was_accepted_and_has_failed(site: Site, tmp_path: Path) -> None:
     for command in ["no-such-binary"], [str(tmp_path)]:
-        answer = await site.ask("POST", "v1/workloads", json={"command": command})
+        answer = await site.request("POST", "v1/workloads", json={"command": command})
         assert answer.status == 201
         end = await site.state(answer.json["id"])
         assert (end["state"], end["exit_code"]) == ("failed", None)
@@ -136,7 +136,7 @@ BAD_SPECS: list[tuple[Any, str]] = [
 
 async def test_a_wrong_field_is_refused_by_name_and_nothing_is_made(site: Site) -> None:
     for spec, field in BAD_SPECS:
-        answer = await site.ask("POST", "v1/workloads", json=spec)
+        answer = await site.request("POST", "v1/workloads", json=spec)
         assert (answer.status, set(answer.json)) == (422, {"message", "reason"}), (str(spec)[:80], answer.body[:200])
         assert field in answer.json["message"], spec
     assert (await site.get("v1/workloads"))["workloads"] == []
@@ -145,7 +145,7 @@ async def test_a_wrong_field_is_refused_by_name_and_nothing_is_made(site: Site) 
 
 async def test_a_bad_body_is_refused_and_nothing_is_made(site: Site) -> None:
     for body, headers, status in BAD_BODIES:
-        answer = await site.ask("POST", "v1/workloads", body, {"Content-Type": "application/json", **headers})
+        answer = await site.request("POST", "v1/workloads", body, {"Content-Type": "application/json", **headers})
         assert answer.status == status, (body[:60], headers, answer.status, answer.body[:200])
         assert set(answer.json) == {"message", "reason"}
     assert (await site.get("v1/info"))["workloads"] == 0
@@ -185,14 +185,14 @@ async def test_info_tells_what_there_is(site: Site) -> None:
     assert (info["connections"], info["open_streams"], info["running"], info["workloads"]) == (0, 0, 1, 1)
     assert set(info["store"]) == {"bytes", "free_bytes"}
     assert info["store"]["free_bytes"] > 0
-    assert (await site.ask("POST", f"v1/workloads/{workload_id}/input", b"x\n")).status == 204
+    assert (await site.request("POST", f"v1/workloads/{workload_id}/input", b"x\n")).status == 204
     await site.state(workload_id)
     assert (await site.get("v1/info"))["running"] == 0
 
 
 async def test_the_last_input_is_taken_also_by_one_that_does_not_wait_for_its_end(site: Site) -> None:
     ids = [await site.start("read x; echo got $x", stdin=True) for _ in range(20)]
-    asked = [site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1", b"x\n") for workload_id in ids]
+    asked = [site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"x\n") for workload_id in ids]
     assert [answer.status for answer in await asyncio.gather(*asked)] == [204] * 20
     for workload_id in ids:
         assert (await site.state(workload_id))["lines"] == 1
@@ -201,68 +201,68 @@ async def test_the_last_input_is_taken_also_by_one_that_does_not_wait_for_its_en
 async def test_cancel_is_idempotent_and_its_end_final(site: Site) -> None:
     workload_id = await site.start("sleep 600")
     await site.state(workload_id, "running")
-    answers = await asyncio.gather(*(site.ask("POST", f"v1/workloads/{workload_id}/cancel") for _ in range(10)))
+    answers = await asyncio.gather(*(site.request("POST", f"v1/workloads/{workload_id}/cancel") for _ in range(10)))
     assert {answer.status for answer in answers} <= {200, 202}
     assert answers[0].status == 202
     assert all(answer.json["id"] == workload_id for answer in answers)
     end = await site.state(workload_id)
     assert end["state"] == "cancelled"
-    again = await site.ask("POST", f"v1/workloads/{workload_id}/cancel")
+    again = await site.request("POST", f"v1/workloads/{workload_id}/cancel")
     assert (again.status, again.json) == (200, end)
 
 
 async def test_input_is_written_byte_for_byte_and_refused_when_nobody_reads(site: Site) -> None:
     workload_id = await site.start("cat", stdin=True, tty=False)
     for body in b"a\xff\0b\n", b"", b"c":
-        assert (await site.ask("POST", f"v1/workloads/{workload_id}/input", body)).status == 204
-    assert (await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1", b"d")).status == 204
+        assert (await site.request("POST", f"v1/workloads/{workload_id}/input", body)).status == 204
+    assert (await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"d")).status == 204
     await site.state(workload_id)
-    assert (await site.ask("GET", f"v1/workloads/{workload_id}/log.txt")).body == b"a\xff\0b\ncd"
-    late = await site.ask("POST", f"v1/workloads/{workload_id}/input", b"x")
+    assert (await site.request("GET", f"v1/workloads/{workload_id}/log.txt")).body == b"a\xff\0b\ncd"
+    late = await site.request("POST", f"v1/workloads/{workload_id}/input", b"x")
     assert (late.status, set(late.json)) == (409, {"message", "reason"})
     without = await site.start("sleep 600")
     for query in "", "?eof=1":
-        assert (await site.ask("POST", f"v1/workloads/{without}/input{query}", b"x")).status == 409
-    assert (await site.ask("POST", f"v1/workloads/{without}/input?eof=maybe", b"x")).status == 400
-    assert (await site.ask("POST", f"v1/workloads/{without}/input", b"x" * (11 << 20))).status == 413
+        assert (await site.request("POST", f"v1/workloads/{without}/input{query}", b"x")).status == 409
+    assert (await site.request("POST", f"v1/workloads/{without}/input?eof=maybe", b"x")).status == 400
+    assert (await site.request("POST", f"v1/workloads/{without}/input", b"x" * (11 << 20))).status == 413
 
 
 async def test_delete_forgets_a_final_one_and_refuses_a_running_one(site: Site) -> None:
     workload_id = await site.start("echo a; read x", stdin=True)
-    refused = await site.ask("DELETE", f"v1/workloads/{workload_id}")
+    refused = await site.request("DELETE", f"v1/workloads/{workload_id}")
     assert (refused.status, refused.json["reason"]) == (409, "still_running")
-    await site.ask("POST", f"v1/workloads/{workload_id}/input?eof=1")
+    await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1")
     await site.state(workload_id)
     folder = site.extension.store.folder(workload_id).path
     assert folder.exists()
-    deleted = await site.ask("DELETE", f"v1/workloads/{workload_id}")
+    deleted = await site.request("DELETE", f"v1/workloads/{workload_id}")
     assert (deleted.status, deleted.body) == (204, b"")
     assert not folder.exists()
     for path in "", "/logs", "/records", "/log.txt":
-        answer = await site.ask("GET", f"v1/workloads/{workload_id}{path}")
+        answer = await site.request("GET", f"v1/workloads/{workload_id}{path}")
         assert (answer.status, answer.json["reason"]) == (404, "unknown_workload")
-    assert (await site.ask("DELETE", f"v1/workloads/{workload_id}")).status == 404
+    assert (await site.request("DELETE", f"v1/workloads/{workload_id}")).status == 404
     assert (await site.get("v1/workloads"))["workloads"] == []
 
 
 async def test_of_many_deletions_one_deletes(site: Site) -> None:
     workload_id = await site.run("echo a")
-    answers = await asyncio.gather(*(site.ask("DELETE", f"v1/workloads/{workload_id}") for _ in range(5)))
+    answers = await asyncio.gather(*(site.request("DELETE", f"v1/workloads/{workload_id}") for _ in range(5)))
     assert sorted(answer.status for answer in answers) == [204, 404, 404, 404, 404]
 
 
 async def test_a_deleted_one_frees_its_key(site: Site) -> None:
     first = await site.run("true", key="k")
-    await site.ask("DELETE", f"v1/workloads/{first}")
+    await site.request("DELETE", f"v1/workloads/{first}")
     assert await site.run("true", key="k") != first
 
 
 async def test_the_same_key_is_the_same_workload(site: Site) -> None:
     asked = {"command": "read x", "stdin": True, "key": "once"}
-    answers = await asyncio.gather(*(site.ask("POST", "v1/workloads", json=asked) for _ in range(8)))
+    answers = await asyncio.gather(*(site.request("POST", "v1/workloads", json=asked) for _ in range(8)))
     assert sorted(answer.status for answer in answers) == [200] * 7 + [201]
     assert len({answer.json["id"] for answer in answers}) == 1
-    other = await site.ask("POST", "v1/workloads", json={**asked, "command": "other"})
+    other = await site.request("POST", "v1/workloads", json={**asked, "command": "other"})
     assert (other.status, other.json["id"], other.json["command"]) == (200, answers[0].json["id"], "read x")
     assert (await site.get("v1/info"))["workloads"] == 1
 
@@ -275,7 +275,7 @@ async def test_what_is_no_id_of_a_workload_is_not_found(site: Site) -> None:
     known = await site.run("true")
     for no_id in [*NO_IDS, known[:-1], known.lower(), known + "0"]:
         for method, below in BELOW:
-            answer = await site.ask(method, f"v1/workloads/{no_id}{below}", b"" if method == "POST" else None)
+            answer = await site.request(method, f"v1/workloads/{no_id}{below}", b"" if method == "POST" else None)
             assert answer.status in ({404, 400} if no_id == "%ff" else {404}), (method, no_id, below, answer.status)
             assert b"Traceback" not in answer.body
             assert "x" not in answer.headers
@@ -300,7 +300,7 @@ BAD_QUERIES = [
 
 async def test_a_bad_query_is_refused_by_name(site: Site) -> None:
     for path, name in BAD_QUERIES:
-        answer = await site.ask("GET", path)
+        answer = await site.request("GET", path)
         assert (answer.status, set(answer.json)) == (400, {"message", "reason"}), (path, answer.status)
         assert name in answer.json["message"], path
     for method, path in (
@@ -308,13 +308,13 @@ async def test_a_bad_query_is_refused_by_name(site: Site) -> None:
         ("POST", "v1/workloads/a/cancel?x=1"),
         ("DELETE", "v1/workloads/a?x=1"),
     ):
-        answer = await site.ask(method, path, b'{"command": "true"}' if method == "POST" else None)
+        answer = await site.request(method, path, b'{"command": "true"}' if method == "POST" else None)
         assert answer.status in {400, 404}, path
     assert (await site.get("v1/info"))["workloads"] == 0
 
 
 async def test_an_empty_parameter_is_an_absent_one(site: Site) -> None:
-    assert (await site.ask("GET", "v1/workloads?state=&limit=&after=")).status == 200
+    assert (await site.request("GET", "v1/workloads?state=&limit=&after=")).status == 200
 
 
 async def test_a_method_that_a_route_does_not_have_is_405(site: Site) -> None:
@@ -322,7 +322,7 @@ async def test_a_method_that_a_route_does_not_have_is_405(site: Site) -> None:
         ("PUT", "v1/workloads"), ("DELETE", "v1/workloads"), ("POST", "v1/info"), ("PATCH", "v1/events"),
         ("GET", "v1/workloads/a/cancel"), ("HEAD", "v1/events"), ("HEAD", "v1/workloads/a/logs"),
     ]:  # fmt: skip
-        answer = await site.ask(method, path, b"" if method in {"PUT", "POST", "PATCH"} else None)
+        answer = await site.request(method, path, b"" if method in {"PUT", "POST", "PATCH"} else None)
         assert answer.status == 405, (method, path)
     assert (await site.get("v1/info"))["connections"] == 0
 
@@ -337,11 +337,11 @@ async def test_beyond_max_running_they_wait_their_turn_in_order(serve: Any) -> N
     assert [(await site.workload(i))["state"] for i in ids] == ["queued"] * 3
     assert (await site.workload(ids[0]))["started"] is None
     assert (await site.get("v1/info"))["running"] == 1
-    cancelled = await site.ask("POST", f"v1/workloads/{ids[1]}/cancel")
+    cancelled = await site.request("POST", f"v1/workloads/{ids[1]}/cancel")
     assert (cancelled.status, cancelled.json["state"], cancelled.json["started"]) == (202, "cancelled", None)
-    assert (await site.ask("POST", f"v1/workloads/{ids[0]}/input", b"x")).status == 409
-    assert (await site.ask("DELETE", f"v1/workloads/{ids[0]}")).status == 409
-    await site.ask("POST", f"v1/workloads/{first}/input?eof=1")
+    assert (await site.request("POST", f"v1/workloads/{ids[0]}/input", b"x")).status == 409
+    assert (await site.request("DELETE", f"v1/workloads/{ids[0]}")).status == 409
+    await site.request("POST", f"v1/workloads/{first}/input?eof=1")
     ends = [await site.state(i) for i in (ids[0], ids[2])]
     assert [end["state"] for end in ends] == ["succeeded"] * 2
     assert ends[0]["ended"] <= ends[1]["started"]
@@ -352,18 +352,20 @@ async def test_a_queue_that_is_full_says_when_to_come_back_and_makes_nothing(ser
     site = await serve(max_running=1, max_queued=2)
     for _ in range(3):
         await site.start("sleep 600")
-    answer = await site.ask("POST", "v1/workloads", json={"command": "true"})
+    answer = await site.request("POST", "v1/workloads", json={"command": "true"})
     assert (answer.status, answer.json["reason"]) == (429, "queue_full")
     assert int(answer.headers["retry-after"]) > 0
     assert (await site.get("v1/info"))["workloads"] == 3
     newest = (await site.get("v1/workloads"))["workloads"][0]["id"]
-    await site.ask("POST", f"v1/workloads/{newest}/cancel")
-    assert (await site.ask("POST", "v1/workloads", json={"command": "true"})).status == 201
+    await site.request("POST", f"v1/workloads/{newest}/cancel")
+    assert (await site.request("POST", "v1/workloads", json={"command": "true"})).status == 201
 
 
 async def test_many_starts_at_once_are_each_made_or_refused_whole(serve: Any) -> None:
     site = await serve(max_running=2, max_queued=20)
-    answers = await asyncio.gather(*(site.ask("POST", "v1/workloads", json={"command": ["true"]}) for _ in range(60)))
+    answers = await asyncio.gather(
+        *(site.request("POST", "v1/workloads", json={"command": ["true"]}) for _ in range(60))
+    )
     made = [answer.json["id"] for answer in answers if answer.status == 201]
     assert {answer.status for answer in answers} == {201, 429}
     assert (await site.get("v1/info"))["workloads"] == len(made)

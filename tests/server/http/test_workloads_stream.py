@@ -40,9 +40,9 @@ async def test_every_workload_comes_once_as_it_is_then_each_change(site: Site) -
     new = await site.start("echo hello; read x", stdin=True)
     await stream.until(lambda s: state(s, new) == "running" and fold(s)[new]["last_line"] == "hello")
     assert fold(stream)[new]["lines"] == 1
-    await site.ask("POST", f"v1/workloads/{new}/input?eof=1", b"")
+    await site.request("POST", f"v1/workloads/{new}/input?eof=1", b"")
     await stream.until(lambda s: state(s, new) == "failed")
-    await site.ask("DELETE", f"v1/workloads/{old[0]}")
+    await site.request("DELETE", f"v1/workloads/{old[0]}")
     await stream.until(lambda s: old[0] not in fold(s))
     assert stream.data("workload")[-1].keys() == {"stream", "cursor", "id", "deleted"}
 
@@ -53,7 +53,7 @@ async def test_a_reader_goes_on_by_its_cursor_and_learns_each_change_once(site: 
     await stream.until(lambda s: len(fold(s)) == 2)
     cursor = stream.data("workload")[-1]["cursor"]
     stream.close()
-    await site.ask("DELETE", f"v1/workloads/{gone}")
+    await site.request("DELETE", f"v1/workloads/{gone}")
     new = await site.run("echo c")
     again = await site.stream(f"v1/events?stream=workloads@{cursor}")
     await again.until(lambda s: state(s, new) == "succeeded")
@@ -67,7 +67,7 @@ async def test_with_tail_it_begins_with_the_newest(site: Site) -> None:
     stream = await open_list(site, tail=2)
     await stream.until(lambda s: len(s.data("workload")) == 2)
     assert [w["id"] for w in stream.data("workload")] == ids[2:]
-    await site.ask("DELETE", f"v1/workloads/{ids[0]}")  # a change is told, whichever it is of
+    await site.request("DELETE", f"v1/workloads/{ids[0]}")  # a change is told, whichever it is of
     await stream.until(lambda s: len(s.data("workload")) == 3)
     nothing = await open_list(site, tail=0)
     new = await site.run("true")
@@ -79,7 +79,7 @@ async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> 
     workload_id = await site.start("while read n; do seq $n; done", stdin=True)
     stream = await open_list(site)
     for total in 5, 10:
-        await site.ask("POST", f"v1/workloads/{workload_id}/input", b"5\n")
+        await site.request("POST", f"v1/workloads/{workload_id}/input", b"5\n")
         await stream.until(lambda s, total=total: fold(s).get(workload_id, {}).get("lines") == total)
     listed = site.extension.workload_list
     assert set(listed._looking) == {workload_id}
@@ -88,9 +88,9 @@ async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> 
     await other.until(fold)
     other.close()
 
-    from support.watching import nobody_reads  # noqa: PLC0415 - here only
+    from support.event_readers import no_open_streams  # noqa: PLC0415 - here only
 
-    await nobody_reads(site)
+    await no_open_streams(site)
     assert not listed._looking
     assert not listed._later
 
@@ -111,7 +111,7 @@ async def test_who_missed_more_deletions_than_are_remembered_begins_anew(site: S
     await stream.until(lambda s: len(fold(s)) == 5)
     cursor = stream.data("workload")[0]["cursor"]
     for workload_id in ids[:4]:
-        await site.ask("DELETE", f"v1/workloads/{workload_id}")
+        await site.request("DELETE", f"v1/workloads/{workload_id}")
     late = await open_list(site, after=cursor)
     assert (await late.event("reset"))["reason"] == "unknown_cursor"
     await late.until(lambda s: set(fold(s)) == {ids[4]})
@@ -146,4 +146,4 @@ async def test_the_same_log_comes_twice_under_names_of_the_callers_choice(site: 
         [{"stream": "workloads", "after": 3}],
         [{"stream": "requestz"}],
     ):
-        assert (await site.ask("POST", "v1/events", json={"streams": wrong})).status == 400, wrong
+        assert (await site.request("POST", "v1/events", json={"streams": wrong})).status == 400, wrong

@@ -107,7 +107,7 @@ async def test_no_canary_goes_out_with_a_handshake_wherever_it_stands(serve: Any
             for name in "X-Other", "Referer", "x-api-key", "X-XSRFToken", "Sec-WebSocket-Protocol", "User-Agent":
                 mine = {"Cookie": f"username-x={cookie}; _xsrf={xsrf}", name: f"v1.{canary}"}
                 path = f"proxy/ws/a?token={token}&_xsrf={xsrf}&x={canary}&y=1"
-                (await connect(site.but(), path, headers=mine)).close()
+                (await connect(site.with_headers(), path, headers=mine)).close()
         assert len(SEEN) == 24
         assert all(seen["target"] == "/prefix/a?y=1" for seen in SEEN)
         assert not [canary for canary in canaries if canary in str(SEEN)]
@@ -171,31 +171,31 @@ async def test_a_refused_upgrade_comes_as_the_upstream_said_it(serve: Any) -> No
 
     async with upstream(script) as up:
         site = await serve(upstreams={"ws": up.url, "gone": "http://127.0.0.1:1"})
-        answer = await site.ask("GET", "proxy/ws/a", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        answer = await site.request("GET", "proxy/ws/a", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         assert (answer.status, answer.headers["x-why"], answer.json) == (403, "no", {"error": "not here"})
         assert "set-cookie" not in answer.headers
         assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
         kept = await row(site)
         assert (kept["status"], kept["http_status"], kept["error"]) == ("error", 403, "not here")
-        answer = await site.ask("GET", "proxy/gone/a", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        answer = await site.request("GET", "proxy/gone/a", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         assert (answer.status, answer.json["reason"]) == (502, "bad_gateway")
 
 
 async def test_nobody_gets_a_socket_without_login_or_from_another_site(serve: Any) -> None:
     async with echoing() as url:
         site = await serve(upstreams={"ws": url})
-        login = (await site.ask("GET", "v1/info")).headers["set-cookie"].split(";")[0]
+        login = (await site.request("GET", "v1/info")).headers["set-cookie"].split(";")[0]
         for me, headers in [
-            (site.but(), {}),
-            (site.but(Authorization="Bearer sk-x"), {}),
-            (site.but(Cookie=login), {"Origin": "http://evil.example"}),
-            (site.but(Cookie=login), {"Sec-Fetch-Site": "cross-site"}),
+            (site.with_headers(), {}),
+            (site.with_headers(Authorization="Bearer sk-x"), {}),
+            (site.with_headers(Cookie=login), {"Origin": "http://evil.example"}),
+            (site.with_headers(Cookie=login), {"Sec-Fetch-Site": "cross-site"}),
         ]:
             with pytest.raises(HTTPClientError) as refused:
                 await connect(me, headers=headers)
             assert refused.value.code in {403, 404}
         assert not SEEN
-        socket = await connect(site.but(Cookie=login), headers={"Origin": f"http://127.0.0.1:{site.port}"})
+        socket = await connect(site.with_headers(Cookie=login), headers={"Origin": f"http://127.0.0.1:{site.port}"})
         socket.close()
 
 
@@ -213,6 +213,6 @@ async def test_a_caller_that_leaves_before_the_upstream_has_answered_leaves_noth
         writer.close()
         await asyncio.wait_for(visit.gone.wait(), 1)
         assert (await row(site))["status"] == "cancelled"
-        answer = await site.ask("GET", "proxy/slow/a", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        answer = await site.request("GET", "proxy/slow/a", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         assert (answer.status, answer.json["reason"]) == (504, "upstream_timeout")
         del reader

@@ -91,7 +91,7 @@ async def test_a_server_says_at_its_start_what_is_wrong_and_does_without(
     site = await serve(upstreams=given)
     assert said in capfd.readouterr().err
     assert (await site.get("v1/info"))["upstreams"] == (["fine"] if isinstance(wrong, dict) else [])
-    assert (await site.ask("GET", "proxy/runs/a")).status == 404
+    assert (await site.request("GET", "proxy/runs/a")).status == 404
 
 
 def test_the_command_line_takes_upstreams_as_one_python_literal(tmp_path: Path) -> None:

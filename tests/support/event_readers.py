@@ -1,4 +1,4 @@
-"""Readers of event streams, for the tests of them."""
+"""Readers of event streams. Test support."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SINGLE = "v1/logs/stream?scope=job&job_id="
 
 
-async def nobody_reads(site: Site) -> None:
+async def no_open_streams(site: Site) -> None:
     """Wait until the server has no stream open."""
 
     async def none() -> bool:
@@ -29,8 +29,8 @@ def cursors(stream: Stream) -> list[Any]:
     return [json.loads(e.data).get("cursor") for e in stream.events if e.type == "logs"]
 
 
-def both(workload_id: str) -> list[tuple[str, Callable[[Site], Awaitable[Stream]]]]:
-    """Every way to read one workload in frames."""
+def every_way_to_read(workload_id: str) -> list[tuple[str, Callable[[Site], Awaitable[Stream]]]]:
+    """Every route that reads one workload as frames: its name, and a function that opens it."""
     name = f"workload/{workload_id}"
     return [
         ("single", lambda site: site.stream(f"{SINGLE}{workload_id}&after=0")),
