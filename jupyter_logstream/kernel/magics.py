@@ -17,6 +17,7 @@ from IPython.display import display
 
 from ..model.records import LEVELS
 from ..text.terminal import plain_text
+from ..text.wording import state_summary
 from .client import LogStreamError, Workload, attach, run, workloads
 from .snapshot import list_as_text
 from .widgets import STATES, WorkloadTable
@@ -61,9 +62,7 @@ class WorkloadMagics(Magics):
             self.shell.user_ns[asked.variable] = started
         display(started)
         if asked.wait and started.wait().state != "succeeded":
-            info = started.info
-            how = info["state"] if info["exit_code"] is None else f"{info['state']} (exit code {info['exit_code']})"
-            raise LogStreamError(f"the workload {started.id} has not succeeded: {how}")
+            raise LogStreamError(f"the workload {started.id} has not succeeded: {state_summary(started.info)}")
 
     @magic_arguments()
     @argument("workload", metavar="ID", help="A workload's id, or a variable that holds the workload.")

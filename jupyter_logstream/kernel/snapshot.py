@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import html
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..text import terminal as ansi
 from ..text.terminal import plain_text
+from ..text.wording import duration, ending, state_label, state_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ _SIGNS = {"succeeded": "✓", "failed": "✕", "timed_out": "✕", "cancelled": 
 
 def as_text(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
     """One line that says which workload and how it stands, its first error, then the last lines, as many as fit."""
-    head = [f"{_command(info)} [{', '.join(_facts(info))}] {info['id']}"]
+    head = [f"{_command(info)} [{', '.join([state_summary(info), *_facts(info)])}] {info['id']}"]
     if error is not None:
         head.append(f"First error ({_where(error)}): {error.title}")
     return "\n".join([*head, *_last(records, BYTES - sum(map(_weight, head)), plain_text)])
@@ -43,9 +43,9 @@ def as_text(info: Mapping[str, Any], records: Sequence[Record], error: FirstErro
 
 def as_html(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
     """The same as HTML: escaped, the lines in their colours."""
-    state, *facts = _facts(info)
-    sign = _SIGNS.get(state, "")
-    title = f"<b>{html.escape(f'{sign} {state}'.strip())}</b> <code>{html.escape(_command(info))}</code>"
+    label = f"{_SIGNS.get(info['state'], '')} {state_label(info['state'])}".strip()
+    title = f"<b>{html.escape(label)}</b> <code>{html.escape(_command(info))}</code>"
+    facts = [*filter(None, [ending(info), str(info.get("reason") or "")]), *_facts(info)]
     head = [f"<div>{' · '.join([title, *map(html.escape, facts)])}</div>"]
     if error is not None:
         head.append(f"<div><b>First error</b> ({_where(error)}): <code>{html.escape(error.title)}</code></div>")
@@ -109,18 +109,19 @@ _REQUEST_HEADINGS = ("status", "service", "model or route", "tokens in", "out", 
 def _row(info: Mapping[str, Any]) -> tuple[str, ...]:
     levels, started, ended = info.get("levels") or {}, info.get("started"), info.get("ended")
     errors = levels.get("error", 0) + levels.get("fatal", 0)
-    duration = _duration((ended - started) / 1000) if started and ended else ""
+    took = duration(ended - started) if started and ended else ""
     name = plain_text((info.get("name") or _command(info))[:80])
-    return (info["state"], name, f"{info.get('lines', 0):,}", f"{errors:,}" if errors else "", duration, info["id"])
+    counts = (f"{info.get('lines', 0):,}", f"{errors:,}" if errors else "")
+    return (state_label(info["state"]), name, *counts, took, info["id"])
 
 
 def _request(row: Mapping[str, Any]) -> tuple[str, ...]:
     what = row.get("model") or f"{row.get('method') or ''} {row.get('path') or ''}".strip()
     counts = ["" if row.get(name) is None else f"{row[name]:,}" for name in ("input_tokens", "output_tokens")]
     cost = "" if row.get("cost_usd") is None else f"{row['cost_usd']:.6g}"
-    duration = "" if row.get("duration_ms") is None else _duration(row["duration_ms"] / 1000)
+    took = "" if row.get("duration_ms") is None else duration(row["duration_ms"])
     service = row.get("provider") or row.get("upstream") or ""
-    return (row["status"], service, what[:80], *counts, cost, duration, row["id"])
+    return (row["status"], service, what[:80], *counts, cost, took, row["id"])
 
 
 def _fit(lines: Sequence[str]) -> str:
@@ -157,16 +158,12 @@ def _one_line(text: str) -> str:
 
 
 def _facts(info: Mapping[str, Any]) -> list[str]:
-    """How it stands, in words: state, exit code, why, duration, counts. The state comes first."""
-    parts = [info["state"]]
-    if info.get("exit_code") is not None:
-        parts.append(f"exit code {info['exit_code']}")
-    if info.get("signal") is not None:
-        parts.append(f"signal {info['signal']}")
+    """The facts beside the state, in words: error, duration, lines, warnings and errors."""
+    parts = []
     if info.get("error"):
         parts.append(_one_line(info["error"]))
     if info.get("started") and info.get("ended"):
-        parts.append(_duration((info["ended"] - info["started"]) / 1000))
+        parts.append(duration(info["ended"] - info["started"]))
     if info.get("lines"):
         parts.append(f"{info['lines']:,} lines" if info["lines"] > 1 else "1 line")
     levels = info.get("levels") or {}
@@ -180,10 +177,6 @@ def _where(error: FirstError) -> str:
 def _which(info: Mapping[str, Any], kept: int) -> str:
     lines = info.get("lines") or 0
     return f"the last {kept} of {lines:,} lines · " if 0 < kept < lines else ""
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
 def _last(records: Sequence[Record], room: int, written: Callable[[str], str]) -> list[str]:

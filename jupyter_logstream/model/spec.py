@@ -5,11 +5,11 @@ A spec is validated once, before anything is created from it. Callers translate 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from .protocol import EXTERNAL
+from .unprintable import UNPRINTABLE_IN_NAME
 from .workload import WorkloadSpec, shell_join
 
 _MAX_NAME_CHARS = 200
@@ -20,7 +20,6 @@ _MAX_BACKEND_NAME_CHARS = 64
 _MAX_TIMEOUT_S = 10 * 365 * 86400
 _MAX_ARGUMENTS_BYTES = 2 * 1024 * 1024 - 64 * 1024  # execve(2): more is E2BIG on Linux
 _MAX_ARGUMENT_BYTES = 128 * 1024 - 1  # execve(2): MAX_ARG_STRLEN
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 class SpecError(ValueError):
@@ -67,7 +66,7 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
 
 
 def _printable(text: str) -> str:
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[:80])
+    return UNPRINTABLE_IN_NAME.sub("\N{REPLACEMENT CHARACTER}", text[:80])
 
 
 def _check_kind(name: str, value: Any, kind: type, expected: str) -> Any:
@@ -123,7 +122,7 @@ def _check_text(name: str, value: Any, max_chars: int) -> str:
     _check_argument(name, value)
     if not value or len(value) > max_chars:
         raise SpecError(name, f"must have 1 to {max_chars} characters")
-    if found := _UNPRINTABLE.search(value):
+    if found := UNPRINTABLE_IN_NAME.search(value):
         raise SpecError(name, f"must not hold the control character U+{ord(found[0]):04X}")
     return str(value)
 
@@ -171,7 +170,7 @@ def _check_size(spec: WorkloadSpec) -> None:
 def _derived_name(command: str | list[str]) -> str:
     """The name of a workload that was given none: its command, cut to _MAX_DERIVED_NAME_CHARS."""
     text = command if isinstance(command, str) else shell_join(command)
-    name = _UNPRINTABLE.sub(" ", text).strip()
+    name = UNPRINTABLE_IN_NAME.sub(" ", text).strip()
     if len(name) <= _MAX_DERIVED_NAME_CHARS:
         return name
     return name[: _MAX_DERIVED_NAME_CHARS - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

@@ -10,6 +10,7 @@ import html
 import re
 from dataclasses import dataclass, replace
 
+from ..model.unprintable import printable
 from .lines import clean
 
 # Of middle brightness: to be read on white as on black, since nobody knows where the notebook will be shown.
@@ -35,11 +36,6 @@ _C1 = str.maketrans(
         "\x9c": "\x1b\\",
     }
 )
-# What would act instead of being shown: controls, bidi overrides, separators. Tab and line feed are layout.
-_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff]")
-# Marks pile up on one letter: more than a language needs would cover the lines above.
-_PILE = re.compile("([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{8})[\u0300-\u036f"
-                   "\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")  # fmt: skip
 _MOST_PARAMETERS = 64
 
 
@@ -62,7 +58,7 @@ def plain_text(message: str) -> str:
     """A message as it is to be read: without colours, and with signs for what would act instead of being shown."""
     if message.isascii() and message.isprintable():
         return message  # nearly always
-    return _shown(_SGR.sub("", clean(message.translate(_C1))))
+    return printable(_SGR.sub("", clean(message.translate(_C1))))
 
 
 def as_html(message: str) -> str:
@@ -76,20 +72,10 @@ def as_html(message: str) -> str:
     return "".join(made)
 
 
-def _shown(text: str) -> str:
-    return _PILE.sub(r"\1…", _ACTING.sub(lambda match: _sign(ord(match[0])), text))
-
-
-def _sign(code: int) -> str:
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else f"\\u{code:04x}"
-
-
 def _written(text: str, style: _Style) -> str:
     if not text:
         return ""
-    made = html.escape(_shown(text), quote=False)
+    made = html.escape(printable(text), quote=False)
     for tag, on in (("b", style.bold), ("i", style.italic), ("u", style.underline)):
         if on:
             made = f"<{tag}>{made}</{tag}>"

@@ -62,7 +62,7 @@ def test_it_returns_at_once_unless_it_is_to_wait(kernel):
 
 def test_it_ends_at_the_first_command_that_fails(kernel):
     said = fails(kernel, "%%workload --wait --as job\necho begin\nfalse\necho never")
-    assert "has not succeeded: failed (exit code 1)" in said
+    assert "has not succeeded: Failed (exit code 1)" in said
     assert kernel.json("[job.text().split(), job.exit_code]") == [["begin"], 1]
 
 

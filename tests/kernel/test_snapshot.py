@@ -45,10 +45,10 @@ def notebook(info, lines, error=None):
 
 
 def test_the_text_says_command_state_why_how_long_and_how_much():
-    assert as_text(INFO, []) == "make <all> [failed, exit code 2] w1"
-    assert as_text(ENDED, []) == "make <all> [failed, exit code 2, 12.3 s, 1,200 lines, 8 warn, 2 error] w1"
+    assert as_text(INFO, []) == "make <all> [Failed (exit code 2)] w1"
+    assert as_text(ENDED, []) == "make <all> [Failed (exit code 2), 12 s, 1,200 lines, 8 warn, 2 error] w1"
     info = {**INFO, "command": ["no", "such"], "exit_code": None, "signal": 9, "error": "not found"}
-    assert as_text(info, []) == "no such [failed, signal 9, not found] w1"
+    assert as_text(info, []) == "no such [Failed (SIGKILL), not found] w1"
 
 
 def test_the_first_error_is_said_in_every_form():
@@ -60,7 +60,7 @@ def test_the_first_error_is_said_in_every_form():
 def test_the_html_reads_the_same_without_any_style():
     page = as_html(ENDED, records("plain", "\x1b[31mred\x1b[0m <b>"), ERROR)
     assert Read(page).text.split("\n") == [
-        "✕ failed make <all> · exit code 2 · 12.3 s · 1,200 lines · 8 warn · 2 error",
+        "✕ Failed make <all> · exit code 2 · 12 s · 1,200 lines · 8 warn · 2 error",
         "",
         "First error (line 311, 3 times): KeyError: '<total>'",
         "",
@@ -113,7 +113,7 @@ def test_b103_empty_lines_are_lines_like_any_others():
 
 
 def test_of_a_script_the_title_has_the_first_line():
-    assert as_text({**INFO, "command": "set -e\nmake"}, []) == "set -e … [failed, exit code 2] w1"
+    assert as_text({**INFO, "command": "set -e\nmake"}, []) == "set -e … [Failed (exit code 2)] w1"
 
 
 @pytest.mark.parametrize("message", HOSTILE.values(), ids=HOSTILE)
@@ -130,7 +130,7 @@ def test_hostile_text_is_text_wherever_it_stands(message):
 @pytest.mark.parametrize("message", [HOSTILE["B94 elements"], HOSTILE["B94 inside of colours"]], ids=["B94", "colours"])
 def test_nbconvert_shows_it_and_hostile_text_stays_text(exporter, message):
     page, _ = exporter().from_notebook_node(notebook(ENDED, records(message, "the last line"), ERROR))
-    output = page[page.index("✕ failed") :]
+    output = page[page.index("✕ Failed") :]
     assert "the last line" in output
     assert "First error" in output
     assert "<script>alert" not in output
@@ -160,8 +160,8 @@ def test_a_list_of_workloads_is_a_table_of_text():
     text = list_as_text([LISTED, {**INFO, "state": "running", "id": "w2", "name": "x"}])
     assert [line.split() for line in text.splitlines()] == [
         ["state", "name", "lines", "errors", "duration", "id"],
-        ["failed", "<b>fit</b>", "12,000", "4", "1.5", "s", "w1"],
-        ["running", "x", "0", "w2"],
+        ["Failed", "<b>fit</b>", "12,000", "4", "1.5", "s", "w1"],
+        ["Running", "x", "0", "w2"],
     ]
     assert list_as_text([]) == "No workloads."
 

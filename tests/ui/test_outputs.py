@@ -231,7 +231,7 @@ def test_where_the_log_was_deleted_the_notebook_shows_what_it_kept_and_why(noteb
     page.wait_for("error", lines=300)
     view = page.views.first
     assert "This log was deleted from the server" in view.locator(".notice").inner_text()
-    assert "Failed, exit 3" in view.locator(".notice").inner_text()
+    assert "Failed, exit code 3" in view.locator(".notice").inner_text()
     kept = view.locator(".kept").inner_text().splitlines()
     assert kept == [f"line <b>{i}</b>" for i in range(251, 301)]
     assert view.locator("b").count() == 0

@@ -1,7 +1,9 @@
-// Terminal text to styled spans: SGR is kept, every other escape sequence swallowed, control characters made visible.
-// Spans are data, no HTML; one pass over the text, so that ten megabytes of half sequences cost linear time.
+// Terminal text parser: styled spans from SGR sequences; drops every other escape sequence. Page; pure, no DOM.
+// One pass over the text: ten megabytes of unfinished sequences cost linear time. Source: ECMA-48, xterm's ctlseqs.
 
-/** A colour of the palette (0-15, the theme's business) or a CSS colour. */
+import { printable } from "./unprintable.js";
+
+/** An index into the theme's palette (0-15), or a CSS colour. */
 export type Colour = number | string;
 
 export interface Style {
@@ -22,25 +24,26 @@ export interface Span {
 
 const PLAIN: Style = {};
 const ESC = 0x1b;
-/** Most parameters one SGR sequence may have; the rest is ignored, as terminals do. */
+/** Parameters of one SGR sequence; the rest is ignored, as terminals do. */
 const MAX_PARAMS = 64;
 
-// Everything a terminal or the bidi algorithm would act on instead of showing it; tab and line feed are layout.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]/;
-const SPECIAL_ALL = new RegExp(SPECIAL.source, "g");
-const SPECIAL_RUN = new RegExp(`(?:${SPECIAL.source})+`, "g");
+// ESC, and the 8-bit forms of CSI, OSC, DCS, SOS, PM and APC (ECMA-48).
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches control characters
+const INTRODUCERS = /[\x1b\x90\x98\x9b\x9d-\x9f]/;
 
-/** The text in its colours. `raw`: characters that would act are left in; who shows them sees to it that they don't. */
+/**
+ * The spans of a text. `raw`: unprintable characters stay in; the caller must show stand-ins for them (see
+ * unprintable.ts).
+ */
 export function parseAnsi(text: string, raw = false): readonly Span[] {
-  if (!SPECIAL.test(text)) return text === "" ? [] : [{ text, style: PLAIN }];
+  const shown = (part: string) => (raw ? part : printable(part));
+  if (!INTRODUCERS.test(text)) return text === "" ? [] : [{ text: shown(text), style: PLAIN }];
   const spans: Span[] = [];
   let style = PLAIN;
   let from = 0;
   const flush = (to: number) => {
     if (to <= from) return;
-    const part = text.slice(from, to);
-    spans.push({ text: raw ? part : part.replace(SPECIAL_ALL, visible), style });
+    spans.push({ text: shown(text.slice(from, to)), style });
   };
   for (let at = nextIntroducer(text, 0); at < text.length; at = nextIntroducer(text, at)) {
     flush(at);
@@ -53,40 +56,21 @@ export function parseAnsi(text: string, raw = false): readonly Span[] {
   return spans;
 }
 
-/** A text without its escape sequences; every other character as it is: what one copies. */
+/** The text without escape sequences, all other characters unchanged: for copying and downloads. */
 export function withoutSequences(text: string): string {
   return parseAnsi(text, true)
     .map((span) => span.text)
     .join("");
 }
 
-/** Runs of characters that would act instead of being shown. */
-export function controlsIn(text: string): RegExpExecArray[] {
-  return SPECIAL.test(text) ? [...text.matchAll(SPECIAL_RUN)] : [];
-}
-
-export function standIns(text: string): string {
-  return text.replace(SPECIAL_ALL, visible);
-}
-
-/** A stand-in for a character that must not act: a control picture, or its escape as one would write it in a program. */
-function visible(char: string): string {
-  const code = char.charCodeAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
-  return `\\u${code.toString(16).padStart(4, "0")}`;
-}
-
-// ESC, and the 8-bit forms of CSI, OSC, DCS, SOS, PM and APC.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const INTRODUCER = /[\x1b\x90\x98\x9b\x9d-\x9f]/g;
+const NEXT_INTRODUCER = new RegExp(INTRODUCERS, "g");
 
 function nextIntroducer(text: string, from: number): number {
-  INTRODUCER.lastIndex = from;
-  return INTRODUCER.exec(text)?.index ?? text.length;
+  NEXT_INTRODUCER.lastIndex = from;
+  return NEXT_INTRODUCER.exec(text)?.index ?? text.length;
 }
 
-/** The letter that says which kind of sequence begins here: both `ESC [` and U+009B give `[`. */
+/** The letter that identifies the sequence: both `ESC [` and U+009B give `[`. */
 function kindAt(text: string, at: number): string {
   const code = text.charCodeAt(at);
   return code === ESC ? (text[at + 1] ?? "") : String.fromCharCode(code - 0x40);
@@ -112,7 +96,7 @@ function endOfSequence(text: string, at: number): number {
   return code >= 0x30 && code <= 0x7e ? body : at + 1;
 }
 
-/** Parameters and intermediates up to the final character; one that doesn't belong ends the sequence and stays. */
+/** The end of parameters, intermediates and final character; any other character ends the sequence and stays text. */
 function endOfCsi(text: string, body: number): number {
   let at = body;
   while (at < text.length && text.charCodeAt(at) >= 0x20 && text.charCodeAt(at) <= 0x3f) at++;
@@ -120,7 +104,7 @@ function endOfCsi(text: string, body: number): number {
   return final >= 0x40 && final <= 0x7e ? at + 1 : at;
 }
 
-/** Up to ST (for OSC also BEL), CAN or SUB; another ESC cancels it. Unterminated: to the end of the text. */
+/** The end of a string: ST (for OSC also BEL), CAN or SUB; another ESC cancels it; unterminated, the end of the text. */
 function endOfString(text: string, body: number, bel: boolean): number {
   for (let at = body; at < text.length; at++) {
     const code = text.charCodeAt(at);
@@ -132,7 +116,7 @@ function endOfString(text: string, body: number, bel: boolean): number {
 
 function parameters(text: string, at: number, end: number): readonly number[] {
   const body = bodyAt(text, at);
-  // Private forms (ESC[>4m sets a keyboard mode) end in m, too, and are no colours. A sane SGR is short.
+  // Private forms (ESC[>4m sets a keyboard mode) also end in m but set no style.
   const source = text.slice(body, Math.min(end - 1, body + 8 * MAX_PARAMS));
   if (!/^[0-9;:]*$/.test(source)) return [-1];
   // 38:2::r:g:b has an empty colour space where 38;2;r;g;b has nothing; 4:3 is a curly underline.
@@ -190,7 +174,7 @@ function applyOne(style: Style, code: number): Style {
   return style;
 }
 
-/** `5;n` or `2;r;g;b` after 38 or 48: the colour, and how many codes it took. */
+/** The colour of `5;n` or `2;r;g;b` after 38 or 48, and the number of codes consumed. */
 function extended(codes: readonly number[], at: number): [Colour | undefined, number] {
   const byte = (i: number) => Math.min(255, codes[at + i] ?? 0);
   if (codes[at] === 5) return [indexed(byte(1)), 2];

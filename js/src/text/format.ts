@@ -1,4 +1,6 @@
-// Numbers, durations and states in words: pure functions, shared by all views. No DOM.
+// Numbers, durations, states and signals in words, shared by all views. Pure; no DOM.
+// A saved notebook has the same words (jupyter_logstream/text/wording.py); tests/vectors/durations.json and states.json
+// test both.
 
 import type { Status, Workload, WorkloadState } from "../protocol/types.js";
 import { isFinal } from "../protocol/types.js";
@@ -9,8 +11,10 @@ export function thousands(n: number): string {
   return GROUPED.format(n);
 }
 
+/** A duration by its two largest units, rounded down: `4.2 s`, `2m 05s`, `1h 02m`, `2d 01h`. */
 export function duration(ms: number): string {
-  if (ms < 10_000) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  const tenths = Math.floor(Math.max(0, ms) / 100);
+  if (tenths < 100) return `${Math.floor(tenths / 10)}.${tenths % 10} s`;
   const seconds = Math.floor(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
   const two = (n: number) => String(n).padStart(2, "0");
@@ -21,23 +25,23 @@ export function duration(ms: number): string {
   return `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
 }
 
-/** How long it has run, or ran; nothing before it starts. `now` is in the server's time. */
+/** The run time of a workload so far; "" before it starts. `now`: the server's time in Unix ms. */
 export function elapsed(job: Workload | undefined, now: number): string {
   const from = job?.started;
   if (job === undefined || from === null || from === undefined) return "";
   return duration((job.ended ?? now) - from);
 }
 
-/** How long ago, in a word or two: `ms` before now. */
+/** The age of an event that happened `ms` ago: `just now`, `5m ago`, `2d ago`. */
 export function ago(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return "just now"; // the duration beside it counts seconds
+  if (minutes < 1) return "just now";
   if (minutes < 60) return `${minutes}m ago`;
   const hours = Math.floor(minutes / 60);
   return hours < 24 ? `${hours}h ago` : `${Math.floor(hours / 24)}d ago`;
 }
 
-/** What a badge shows: always a sign and a word, the colour (tone) only repeats them. */
+/** The parts of a badge. Sign and label carry the meaning; the colour (`tone`) repeats it. */
 export interface Badge {
   readonly tone: "busy" | "live" | "good" | "bad" | "warn" | "off";
   readonly sign: "dot" | "ring" | "retry" | "check" | "cross" | "slash" | "clock" | "question";
@@ -55,7 +59,7 @@ const STATES: { readonly [state in WorkloadState]: Omit<Badge, "detail"> } = {
   lost: { tone: "warn", sign: "question", label: "Lost" },
 };
 
-/** A state by itself, wherever it is shown; one that a newer server may know is shown by its name. */
+/** The badge of a state. A state that only a newer server has is shown by its name. */
 export function stateBadge(state: WorkloadState): Omit<Badge, "detail"> {
   return STATES[state] ?? { tone: "off", sign: "question", label: state };
 }
@@ -82,7 +86,7 @@ function countdown(status: Status, now: number): string {
   return left > 0 ? `in ${left} s` : "…";
 }
 
-/** The signals a workload really dies of; others keep their number. */
+/** The signals that commonly end a workload, numbered alike on Linux and macOS; others keep their number. */
 const SIGNALS: { readonly [number: number]: string } = {
   1: "SIGHUP",
   2: "SIGINT",
@@ -96,12 +100,20 @@ const SIGNALS: { readonly [number: number]: string } = {
   15: "SIGTERM",
 };
 
-/** What it ended with: its exit code, or the signal. */
-export function ending(job: Workload): string {
-  if (job.signal !== null && job.signal !== undefined) {
-    return typeof job.signal === "number" ? (SIGNALS[job.signal] ?? `signal ${job.signal}`) : job.signal;
-  }
-  return job.exit_code === null || job.exit_code === undefined ? "" : `exit ${job.exit_code}`;
+/** How a workload's process ended: `exit code 3`, `SIGKILL`, `signal 40`; "" if unknown. The signal takes precedence. */
+export function ending({ exit_code, signal }: Pick<Workload, "exit_code" | "signal">): string {
+  if (typeof signal === "number") return SIGNALS[signal] ?? `signal ${signal}`;
+  if (signal !== null && signal !== undefined) return signal;
+  return exit_code === null || exit_code === undefined ? "" : `exit code ${exit_code}`;
+}
+
+/** State, ending and reason in one phrase: `Failed (exit code 1)`, `Queued (Resources)`. */
+export function stateSummary(
+  job: Pick<Workload, "state" | "exit_code" | "signal"> & { readonly reason?: string | null },
+): string {
+  const details = [ending(job), job.reason].filter(Boolean).join(", ");
+  const { label } = stateBadge(job.state);
+  return details === "" ? label : `${label} (${details})`;
 }
 
 export function commandOf(job: Workload | undefined): string {

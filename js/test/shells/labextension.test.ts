@@ -108,14 +108,14 @@ describe("an output", () => {
     expect(find(".kept").textContent).toBe("<b>one</b>\ntwo");
     expect(find(".kept").childElementCount).toBe(0);
     expect(find(".notice").textContent).toContain("This log was deleted from the server (404).");
-    expect(find(".notice").textContent).toContain("Failed, exit 3");
+    expect(find(".notice").textContent).toContain("Failed, exit code 3");
     expect(shown()?.dataset).toMatchObject({ state: "error", lines: "60" });
   });
 
   it("of a workload that wrote nothing says how it ended where its log is gone", async () => {
     await output.renderModel(model({ final: { ...FINAL, lines: [] } }));
     say({ kind: "state", rung: "error", message: "Gone." });
-    await vi.waitFor(() => expect(find(".notice").textContent).toContain("Failed, exit 3"));
+    await vi.waitFor(() => expect(find(".notice").textContent).toContain("Failed, exit code 3"));
     expect(find(".kept").textContent).toBe("No output");
   });
 

@@ -1,18 +1,23 @@
-// Words for numbers and states.
+// Numbers, durations, states and signals in words; the tables shared with Python are in tests/vectors.
 import { describe, expect, it } from "vitest";
-import type { Workload } from "../../src/protocol/types.js";
-import { badge, commandOf, duration, elapsed, thousands } from "../../src/text/format.js";
+import type { Workload, WorkloadState } from "../../src/protocol/types.js";
+import {
+  badge,
+  commandOf,
+  duration,
+  elapsed,
+  ending,
+  stateBadge,
+  stateSummary,
+  thousands,
+} from "../../src/text/format.js";
+import { vectors } from "../support/vectors.js";
 import { workload } from "../support/workload.js";
 
 describe("numbers", () => {
-  it.each([
-    [-5, "0.0 s"],
-    [420, "0.4 s"],
-    [59_999, "59 s"],
-    [65_000, "1m 05s"],
-    [3_725_000, "1h 02m"],
-    [2 * 86_400_000 + 3_600_000, "2d 01h"],
-  ])("%i ms is %s", (ms, text) => expect(duration(ms)).toBe(text));
+  it.each(vectors<{ cases: [ms: number, text: string][] }>("durations").cases)("%d ms is %s", (ms, text) =>
+    expect(duration(ms)).toBe(text),
+  );
 
   it("separates thousands", () => expect(thousands(1_234_567)).toBe("1,234,567"));
 
@@ -29,24 +34,39 @@ describe("numbers", () => {
   });
 });
 
+type How = Pick<Workload, "exit_code" | "signal">;
+const STATES = vectors<{
+  labels: { [state: string]: string };
+  endings: [How, string][];
+  summaries: [How & { state: WorkloadState; reason: string }, string][];
+}>("states");
+
+describe("states", () => {
+  it.each(Object.entries(STATES.labels))("%s is labelled %s", (state, label) =>
+    expect(stateBadge(state as WorkloadState).label).toBe(label),
+  );
+  it.each(STATES.endings)("%j is %j", (how, text) => expect(ending(how)).toBe(text));
+  it.each(STATES.summaries)("%j is %j", (how, text) => expect(stateSummary(how)).toBe(text));
+});
+
 describe("the badge", () => {
   it.each<[string, Partial<Workload>, string, string]>([
-    ["done", { state: "succeeded", exit_code: 0 }, "Done exit 0", "good"],
-    ["failed", { state: "failed", exit_code: 3 }, "Failed exit 3", "bad"],
+    ["done", { state: "succeeded", exit_code: 0 }, "Done exit code 0", "good"],
+    ["failed", { state: "failed", exit_code: 3 }, "Failed exit code 3", "bad"],
     ["killed", { state: "failed", signal: "SIGKILL" }, "Failed SIGKILL", "bad"],
-    ["killed, told as a number", { state: "failed", signal: 9 }, "Failed SIGKILL", "bad"],
+    ["killed, signal as a number", { state: "failed", signal: 9 }, "Failed SIGKILL", "bad"],
     ["killed by something rare", { state: "failed", signal: 40 }, "Failed signal 40", "bad"],
     ["never started", { state: "failed" }, "Failed ", "bad"],
     ["cancelled", { state: "cancelled" }, "Cancelled ", "off"],
     ["timed out", { state: "timed_out" }, "Timed out ", "bad"],
     ["lost, which is neither success nor failure", { state: "lost" }, "Lost ", "warn"],
-  ])("tells how it ended: %s", (_name, how, text, tone) => {
+  ])("shows how the workload ended: %s", (_name, how, text, tone) => {
     const shown = badge(workload(how), { rung: "reconnecting", retryAt: 9000 }, 0);
     expect(`${shown.label} ${shown.detail}`).toBe(text);
     expect(shown.tone).toBe(tone);
   });
 
-  it("tells which rung of the ladder a running one is on", () => {
+  it("shows the connection of a running workload", () => {
     const label = (status: Parameters<typeof badge>[1], now = 0) => {
       const shown = badge(workload({}), status, now);
       return `${shown.label} ${shown.detail}`.trim();

@@ -20,7 +20,7 @@ describe("the hooks of the host", () => {
     source.say({ kind: "state", rung: "done" });
     await paint();
     expect(host.dataset["state"]).toBe("done");
-    expect(find(".badge").textContent).toBe("Failedexit 3");
+    expect(find(".badge").textContent).toBe("Failedexit code 3");
   });
 
   it("count the records of the log, not the rows of the page", async () => {

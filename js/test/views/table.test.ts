@@ -52,7 +52,7 @@ describe("a row", () => {
     await settled();
     expect(ids()).toEqual(["W3", "W2", "W1"]);
     expect(row("W2").dataset["state"]).toBe("failed");
-    expect(text("W2", "state")).toBe("Failedexit 3");
+    expect(text("W2", "state")).toBe("Failedexit code 3");
     expect(row("W2").querySelector(".c-state svg path")?.getAttribute("d")).toBeTruthy();
     expect(text("W2", "name")).toBe("job 2");
     expect(text("W2", "duration")).toBe("0.5 s");

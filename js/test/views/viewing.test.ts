@@ -384,7 +384,7 @@ describe("who cannot see it", () => {
     source.frame("done", { job: workload({ state: "failed", exit_code: 3, lines: 520 }) });
     source.say({ kind: "state", rung: "done" });
     await paint();
-    expect(said()).toBe("Failed, exit 3, 520 lines");
+    expect(said()).toBe("Failed, exit code 3, 520 lines");
   });
 
   it("knows which of how many each line is", () => {

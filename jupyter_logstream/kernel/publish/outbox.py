@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ...model.unprintable import UNPRINTABLE_IN_NAME
 from ...text.masking import Masker, secret_values
 from ..connection import LogStreamError, block, find_server
 from .delivery import Delivery, Outcome, delay, deliver_left
@@ -43,7 +43,6 @@ THREADS = "jupyter-logstream"
 
 _POLL = 0.5  # seconds between two looks for what forked children have written
 _ENV_PAUSE = 1.0  # seconds between two looks for new secrets in the environment
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 class Outbox:
@@ -240,7 +239,7 @@ def program_name() -> str:
 
 
 def _label(name: str) -> str:
-    return _UNPRINTABLE.sub(" ", name)[:200].strip() or "python"
+    return UNPRINTABLE_IN_NAME.sub(" ", name)[:200].strip() or "python"
 
 
 def _checked(tags: Mapping[str, str]) -> dict[str, str]:

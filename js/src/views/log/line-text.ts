@@ -2,8 +2,9 @@
 // textContent only, in spans and links of ours. Characters that would act on the page (bidi, control) stay in the text, so
 // that what is copied is what was written; a stand-in is shown in their place.
 
-import { type Colour, controlsIn, parseAnsi, type Span, type Style, standIns } from "../../text/ansi.js";
+import { type Colour, parseAnsi, type Span, type Style } from "../../text/ansi.js";
 import { linksIn } from "../../text/links.js";
+import { printable, standInForRun, unprintableIn } from "../../text/unprintable.js";
 import { element } from "../dom/dom.js";
 
 /** Beyond this a text is laid out in pieces, of which the browser skips those out of sight. */
@@ -34,7 +35,7 @@ export function writeText(target: HTMLElement, text: string, highlight?: Highlig
   const parts = partsOf(whole, highlight);
   if (spans.length === 0) target.textContent = "";
   else if (only !== undefined && parts.length === 0 && isSimple(only)) target.textContent = only.text;
-  else target.replaceChildren(...render(spans, parts, controlsIn(whole).length > MOST_CONTROLS));
+  else target.replaceChildren(...render(spans, parts, unprintableIn(whole).length > MOST_CONTROLS));
 }
 
 function isSimple(span: Span): boolean {
@@ -43,7 +44,7 @@ function isSimple(span: Span): boolean {
 
 /** In no order, and they may overlap: a link in which something was found. */
 function partsOf(text: string, highlight: Highlight | undefined): readonly Part[] {
-  const controls = controlsIn(text);
+  const controls = unprintableIn(text);
   const found: Part[] = [...linksIn(text)];
   for (const [from, to] of highlight?.(text) ?? []) found.push({ from, to, mark: true });
   if (controls.length > MOST_CONTROLS) return found;
@@ -61,7 +62,7 @@ function render(spans: readonly Span[], parts: readonly Part[], crowded: boolean
     for (let i = 1; i < cuts.length; i++) {
       const [from, to] = [cuts[i - 1] ?? at, cuts[i] ?? end];
       const words = text.slice(from - at, to - at);
-      made.push(...elementsOf(crowded ? standIns(words) : words, style, kindAt(parts, from)));
+      made.push(...elementsOf(crowded ? printable(words) : words, style, kindAt(parts, from)));
     }
     at = end;
   }
@@ -75,7 +76,7 @@ function kindAt(parts: readonly Part[], at: number): Kind {
 function elementsOf(text: string, style: Style, { control, mark, href }: Kind): HTMLElement[] {
   if (control) {
     const made = element("span", "control", text);
-    made.dataset["shown"] = standIns(text);
+    made.dataset["shown"] = standInForRun(text);
     return [made];
   }
   return pieces(text).map((piece) => {

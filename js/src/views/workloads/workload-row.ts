@@ -4,7 +4,7 @@
 import { isFinal } from "../../protocol/types.js";
 import type { Listed } from "../../protocol/workloads-source.js";
 import { errorsOf, runningStep } from "../../tables/workloads/workloads.js";
-import { ago, commandOf, elapsed, ending, stateBadge, thousands } from "../../text/format.js";
+import { ago, commandOf, elapsed, ending, stateBadge, stateSummary, thousands } from "../../text/format.js";
 import { button, element, icon, setData, setText, setTitle } from "../dom/dom.js";
 import type { RowView } from "../table/table-body.js";
 import { type RowLook, TableCells } from "../table/table-cells.js";
@@ -93,7 +93,7 @@ export class TableRow implements RowView<RowModel> {
   #paintState(model: RowModel): void {
     const { job, asking } = model;
     const badge = stateBadge(job.state);
-    const title = [badge.label, ending(job)].filter(Boolean).join(", ");
+    const title = stateSummary(job);
     const exit = job.state === "failed" ? ending(job) : "";
     this.#cells.paint({ ...badge, state: job.state, exit, title }, model);
     setData(this.element, "asking", String(asking));
