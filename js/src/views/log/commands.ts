@@ -10,7 +10,6 @@ import { thousands } from "../../text/format.js";
 import { withoutColours } from "../../text/text.js";
 import { TIMES } from "../../text/time-column.js";
 import { Popup } from "../dom/popup.js";
-import { type Preferences, prefer, preferences } from "../dom/preferences.js";
 import { setLarge } from "../dom/size.js";
 import type { FilterBar } from "./filter-bar.js";
 import { GoTo } from "./go-to-line.js";
@@ -19,6 +18,7 @@ import type { LineList } from "./line-list.js";
 import type { LineSelection } from "./line-selection.js";
 import { Menu } from "./menu.js";
 import type { TimeRange } from "./panels/histogram.js";
+import { type Preferences, preferences, setPreferences } from "./preferences.js";
 
 export interface CommandContext {
   readonly view: HTMLElement;
@@ -116,7 +116,7 @@ export class Commands implements KeyActions {
     const next =
       stretch && histogram.columns(Number.MAX_SAFE_INTEGER).find(({ from, seq }) => from >= stretch.to && seq);
     if (stretch?.seq === undefined) list.rowModel.setKeyRange(undefined);
-    else await list.narrow(stretch.seq, next?.seq);
+    else await list.showRange(stretch.seq, next?.seq);
   }
 
   dispose(): void {
@@ -146,7 +146,7 @@ export class Commands implements KeyActions {
   }
 
   mark(by: number): void {
-    const record = this.#context.list.mark(by);
+    const record = this.#context.list.moveCurrent(by);
     if (record === undefined) return;
     const { seq, level, message } = record;
     const bad = level === "error" || level === "fatal" || level === "warn" ? `${level}, ` : "";
@@ -155,15 +155,15 @@ export class Commands implements KeyActions {
 
   fold(): boolean {
     const { list } = this.#context;
-    if (list.marked === undefined) return false;
-    list.toggle();
+    if (list.currentSeq === undefined) return false;
+    list.toggleCurrent();
     return true;
   }
 
   choose(upTo: boolean): void {
     const { list, selection, say } = this.#context;
-    if (list.marked === undefined) say("No current line: press j or k to move to one");
-    else selection.start(list.marked, upTo);
+    if (list.currentSeq === undefined) say("No current line: press j or k to move to one");
+    else selection.start(list.currentSeq, upTo);
   }
 
   wrap(): void {
@@ -222,7 +222,7 @@ export class Commands implements KeyActions {
     this.#errors = { hits, of, seq: this.#errors?.seq };
     try {
       // From the end one looks back at the newest, or begins at the first: what went wrong first is what matters.
-      const start = () => (list.viewport.following ? (by > 0 ? hits.first() : hits.newest()) : hits.near(list.seq));
+      const start = () => (list.viewport.following ? (by > 0 ? hits.first() : hits.newest()) : hits.near(list.topSeq));
       const hit = await (known === undefined || hits.total === 0 ? start() : this.#beyond(hits, by));
       if (hit === undefined || this.#ended.signal.aborted) return;
       this.#errors = { hits, of, seq: hit.seq };
@@ -236,7 +236,7 @@ export class Commands implements KeyActions {
 
   /** Each line of a traceback is an error: of one that is in sight the next is behind it. */
   #beyond(hits: Hits, by: number): Promise<Hit | undefined> {
-    const { marked, together } = this.#context.list;
+    const { currentSeq: marked, currentGroup: together } = this.#context.list;
     const isAtHit = marked === this.#errors?.seq && together?.from === together?.to;
     return together === undefined || isAtHit ? hits.step(by) : hits.beyond(together, by);
   }
@@ -260,7 +260,7 @@ export class Commands implements KeyActions {
   }
 
   #prefer(changes: Partial<Preferences>): Preferences {
-    const preferred = prefer(changes);
+    const preferred = setPreferences(changes);
     this.#context.list.style = preferred;
     this.#menu.update(preferred, Object.keys(this.#context.filters.filter).length > 0, this.#large);
     this.#context.changed();

@@ -1,55 +1,53 @@
-// The lines on the screen: draws the rows of a row model that are in sight, follows the end or stands still, shows one record
-// among millions, marks what was found or chosen. DOM only: no fetch. Painted at most once per frame, whatever arrives.
+// The list of visible lines: draws the rows in sight, follows the end or stays, scrolls to any record, and tracks the current
+// and the selected lines. DOM only, no fetch. Painted at most once per animation frame.
 
 import { ExpandableRows } from "../../log/expandable-rows.js";
-import type { Folding } from "../../log/grouping.js";
 import type { Log } from "../../log/log.js";
 import { contiguousRanges } from "../../log/record-window.js";
 import { type RowContent, RowModel } from "../../log/row-model.js";
 import type { LogSource } from "../../protocol/log-source.js";
+import type { Range } from "../../protocol/ranges.js";
 import { isFinal, type LogRecord, type StreamFilter } from "../../protocol/types.js";
 import { stamp, type Times, WIDTHS } from "../../text/time-column.js";
 import { setData } from "../dom/dom.js";
-import { LineRows, type Look, type Painter } from "./line-rows.js";
+import { type LineRow, LineRows } from "./line-rows.js";
 import type { Highlight } from "./line-text.js";
+import type { LineStyle } from "./preferences.js";
 import type { RowSource } from "./row-layout.js";
 import { Viewport } from "./viewport.js";
 
-/** How the user wants lines to look. */
-export interface LineStyle extends Folding {
-  readonly wrap: boolean;
-  readonly dense: boolean;
-  readonly times: Times;
-}
+const MAX_FOLD_PASSES = 4;
+const [ROW_EM, DENSE_ROW_EM] = [1.5, 1.25];
 
-const MAX_PASSES = 4;
-
-export interface Chosen {
+/** The records with these seqs, both included. */
+export interface SeqRange {
   readonly from: number;
   readonly to: number;
 }
 
-export class LineList implements Painter, RowSource {
+export class LineList implements RowSource {
   readonly rowModel: RowModel;
   readonly viewport: Viewport;
   readonly rows = new LineRows((key) => this.#toggle(key));
+  /** The records that the user has selected. */
+  selection: SeqRange | undefined;
   readonly #expandable: ExpandableRows;
   readonly #log: Log;
   readonly #view: HTMLElement;
   readonly #changed: () => void;
   #times: Times = "none";
   #wrap = false;
-  /** The record that was looked for or is marked, and its key as far as that is known. */
-  #hit: number | undefined;
-  #key: number | undefined;
-  #chosen: Chosen | undefined;
+  /** The current line: found, or moved to by keys; its key once that is known. */
+  #currentSeq: number | undefined;
+  #currentKey: number | undefined;
+  /** Key of the first row at the last paint. */
   #base = 1;
-  /** First and last key that are in the DOM. */
+  /** First and last key in the DOM. */
   #drawn: readonly [number, number] = [1, 0];
   #epoch = 0;
   #seeking: AbortController | undefined;
 
-  /** `view`: the element that has the font, and carries classes and variables of the look. */
+  /** `view`: the element that has the font and carries the classes and variables of the style. */
   constructor(log: Log, source: LogSource, view: HTMLElement, changed: () => void) {
     this.#log = log;
     this.#view = view;
@@ -59,10 +57,10 @@ export class LineList implements Painter, RowSource {
     this.viewport = new Viewport(this.rows.element, this.measure(), changed);
   }
 
-  /** Takes the user's font, which may be known only now; px of a row of one line. */
+  /** Reads the font size, which can change after the view was attached. Returns the height of a one-line row in px. */
   measure(): number {
     const size = Number.parseFloat(getComputedStyle(this.#view).fontSize) || 13;
-    const height = Math.round(size * (this.#view.classList.contains("dense") ? 1.25 : 1.5));
+    const height = Math.round(size * (this.#view.classList.contains("dense") ? DENSE_ROW_EM : ROW_EM));
     this.#view.style.setProperty("--row", `${height}px`);
     this.viewport?.setRowHeight(height);
     return height;
@@ -77,102 +75,90 @@ export class LineList implements Painter, RowSource {
     this.measure();
     this.#wrap = wrap;
     this.#expandable.folding = { groups, repeats };
-    this.#vary();
+    this.#updateLayout();
   }
 
   set highlight(highlight: Highlight | undefined) {
     this.rows.highlight = highlight;
   }
 
-  /** Lines that the user has chosen, by seq. */
-  get chosen(): Chosen | undefined {
-    return this.#chosen;
-  }
-
-  set chosen(chosen: Chosen | undefined) {
-    this.#chosen = chosen;
-  }
-
-  /** The seq of the first line in sight, or of the last where the end is followed. */
-  get seq(): number {
+  /** The seq of the first visible line, or of the last line while the end is followed; 0: there is none. */
+  get topSeq(): number {
     const { count } = this.rowModel;
     if (count === 0) return 0;
-    const row = this.viewport.following ? count - 1 : Math.ceil(this.viewport.row);
-    const content = this.rowModel.content(this.rowModel.keyAt(Math.min(row, count - 1)));
+    const content = this.rowModel.content(this.rowModel.keyAt(Math.min(this.#topRow, count - 1)));
     return content.kind === "record" ? content.record.seq : this.#log.lines.last;
   }
 
-  choose(filter: StreamFilter, around?: number): void {
+  get #topRow(): number {
+    return this.viewport.following ? this.rowModel.count - 1 : Math.ceil(this.viewport.row);
+  }
+
+  /** Shows only matching lines; an empty filter shows all. `around`: lines of context on either side of each match. */
+  applyFilter(filter: StreamFilter, around?: number): void {
     this.#seeking?.abort();
     this.#expandable.clear();
-    this.#key = undefined;
+    this.#currentKey = undefined;
     this.rowModel.setFilter(filter, around);
     this.viewport.follow(true);
     this.#base = this.rowModel.base;
   }
 
-  /** Shows only the records from `from` up to the one before `next` (undefined: to the end, as it grows). */
-  async narrow(from: number, next: number | undefined): Promise<void> {
-    this.#seeking?.abort();
-    this.#seeking = new AbortController();
-    const { signal } = this.#seeking;
+  /** Shows only the records from `from` up to the one before `next`; undefined: to the end, as it grows. */
+  async showRange(from: number, next: number | undefined): Promise<void> {
+    const { signal } = this.#seek();
     const keys = [from, next].map((seq) => (seq === undefined ? undefined : this.rowModel.find(seq, signal)));
     const [first, beyond] = await Promise.all(keys).catch(() => [undefined, undefined]);
     if (signal.aborted || first === undefined) return;
     this.rowModel.setKeyRange(first, beyond === undefined ? undefined : beyond - 1);
     this.viewport.follow(false);
     this.paint();
-    this.viewport.top();
+    this.viewport.toTop();
   }
 
   /**
-   * Shows a record in the middle and marks it, or marks none any more. `at`: its key, where that is known. What hides it is
-   * opened, unless `folded`: then the line that stands for it is marked.
+   * Scrolls a record to the middle and makes it the current line; undefined: there is no current line any more. `at`: its
+   * key, if known. A fold that hides it is unfolded, unless `folded`: then the line that stands for it is highlighted.
    */
   async reveal(seq: number | undefined, at?: number, folded = false): Promise<void> {
-    this.#seeking?.abort();
-    this.#hit = seq;
-    this.#key = undefined;
+    const { signal } = this.#seek();
+    this.#currentSeq = seq;
+    this.#currentKey = undefined;
     if (seq === undefined) return;
     if (!folded) this.#expandable.uncover(seq);
-    const seeking = new AbortController();
-    this.#seeking = seeking;
-    const key = at ?? (await this.rowModel.find(seq, seeking.signal).catch(() => undefined));
-    if (seeking.signal.aborted || key === undefined) return;
-    this.#key = key;
-    this.paint(); // what was opened is to have its place
-    this.viewport.reveal(this.rowModel.rowOf(key));
+    const key = at ?? (await this.rowModel.find(seq, signal).catch(() => undefined));
+    if (signal.aborted || key === undefined) return;
+    this.#currentKey = key;
+    this.paint(); // unfolded lines need their rows before the scroll position is computed
+    this.viewport.center(this.rowModel.rowOf(key));
   }
 
-  /** Marks the next line, or the one before; without a mark the first in sight. The record, if it is here. */
-  mark(by: number): LogRecord | undefined {
+  /** Makes the line `by` rows further the current one; without one, the first visible line. Returns its record, if loaded. */
+  moveCurrent(by: number): LogRecord | undefined {
     const { rowModel, viewport } = this;
     this.#seeking?.abort();
-    const first = viewport.following ? rowModel.count - 1 : Math.ceil(viewport.row);
-    const row = this.#key === undefined ? first : rowModel.rowOf(this.#key) + by;
+    const row = this.#currentKey === undefined ? this.#topRow : rowModel.rowOf(this.#currentKey) + by;
     const key = rowModel.keyAt(Math.max(0, Math.min(row, rowModel.count - 1)));
     const content = rowModel.content(key);
     if (content.kind !== "record") return undefined;
-    [this.#hit, this.#key] = [content.record.seq, key];
-    viewport.bring(rowModel.rowOf(key));
+    [this.#currentSeq, this.#currentKey] = [content.record.seq, key];
+    viewport.scrollIntoView(rowModel.rowOf(key));
     return content.record;
   }
 
-  /** The record that is marked. */
-  get marked(): number | undefined {
-    return this.#hit;
+  get currentSeq(): number | undefined {
+    return this.#currentSeq;
   }
 
-  /** Folds or opens what the marked line stands for. */
-  toggle(): void {
-    if (this.#key !== undefined) this.#toggle(this.#key);
+  /** The group of lines (a traceback, repeats) that the current line belongs to; at least the line itself. */
+  get currentGroup(): SeqRange | undefined {
+    const seq = this.#currentSeq;
+    return seq === undefined ? undefined : (this.#expandable.around(seq) ?? { from: seq, to: seq });
   }
 
-  /** First and last of the lines that belong together with the marked one. */
-  get together(): Chosen | undefined {
-    return this.#hit === undefined
-      ? undefined
-      : (this.#expandable.around(this.#hit) ?? { from: this.#hit, to: this.#hit });
+  /** Folds or unfolds the current line. */
+  toggleCurrent(): void {
+    if (this.#currentKey !== undefined) this.#toggle(this.#currentKey);
   }
 
   paint(): void {
@@ -182,44 +168,19 @@ export class LineList implements Painter, RowSource {
     const before = rowModel.count;
     rowModel.refresh();
     const { base } = rowModel;
-    // What went before the first row took the rows below it along; those that were folded there had no height.
+    // Rows removed before the first one move all rows below up; hidden ones among them had no height.
     if (base !== this.#base && before > 0) viewport.shift(this.#base - base);
     this.#base = base;
     const digits = String(Math.max(3, String(this.#log.lines.last).length));
     if (this.#view.style.getPropertyValue("--digits") !== digits) this.#view.style.setProperty("--digits", digits);
-    viewport.layout(this);
-    // What is folded makes room for other lines, in which there may be something to fold.
-    for (let pass = 0; this.#group(); pass++) {
-      viewport.layout(this);
-      if (pass < MAX_PASSES) continue;
+    viewport.layOut(this);
+    // Folding brings other lines into sight, and these can contain groups to fold.
+    for (let pass = 0; this.#foldVisible(); pass++) {
+      viewport.layOut(this);
+      if (pass < MAX_FOLD_PASSES) continue;
       this.#changed(); // the rest in the next frame
       return;
     }
-  }
-
-  /** Folds what is in sight and is to be folded; the line at the top stays there. True if that has changed anything. */
-  #group(): boolean {
-    const [from, to] = this.#drawn;
-    const { rowModel, viewport } = this;
-    if (to < from) return false;
-    const row = Math.min(Math.floor(viewport.row), Math.max(0, rowModel.count - 1));
-    const top = rowModel.keyAt(row);
-    if (!this.#expandable.update(from, to)) return false;
-    viewport.shift(rowModel.rowOf(top) - row);
-    this.#vary();
-    return true;
-  }
-
-  #vary(): void {
-    this.viewport.vary(this.#wrap || this.#expandable.tall);
-  }
-
-  #toggle(key: number): void {
-    const done = () => {
-      this.#vary();
-      this.#changed();
-    };
-    void this.#expandable.toggle(key).then(done, () => undefined); // can't be asked now: it stays as it is
   }
 
   dispose(): void {
@@ -229,7 +190,7 @@ export class LineList implements Painter, RowSource {
     this.rowModel.dispose();
   }
 
-  // --- what the viewport asks (RowSource) ---
+  // --- RowSource, called by the viewport's layout ---
 
   get count(): number {
     return this.rowModel.count;
@@ -239,45 +200,74 @@ export class LineList implements Painter, RowSource {
     return this.rowModel.keyAt(row);
   }
 
-  draw({ from, to }: { from: number; to: number }): void {
+  draw({ from, to }: Range): void {
     const keys: number[] = [];
     for (let row = from; row < to; row++) keys.push(this.rowModel.keyAt(row));
     this.rowModel.lines.ensure(...contiguousRanges(keys));
     this.#drawn = [keys[0] ?? 1, keys.at(-1) ?? 0];
     const { job } = this.#log;
-    this.rows.paint(keys, this, from, job !== undefined && isFinal(job.state) ? this.rowModel.count : -1);
+    const rows = keys.map((key) => this.#rowOf(key));
+    this.rows.paint(rows, from, job !== undefined && isFinal(job.state) ? this.rowModel.count : -1);
   }
 
-  // --- what the rows ask (Painter) ---
-
-  content(key: number): RowContent {
-    return this.rowModel.content(key);
-  }
-
-  pendingSeq(key: number, content: RowContent): string | undefined {
-    return content.kind === "pending" && this.rowModel.isUnfiltered ? String(key) : undefined;
-  }
-
-  look(key: number, content: RowContent): Look {
-    if (content.kind !== "record") return {};
+  #rowOf(key: number): LineRow {
+    const content = this.rowModel.content(key);
+    if (content.kind === "pending") return { key, content, seq: this.rowModel.isUnfiltered ? key : undefined };
+    if (content.kind !== "record") return { key, content };
     const { record } = content;
     const { seq } = record;
+    const { selection } = this;
     return {
+      ...{ key, content, seq },
       ...this.#expandable.at(key, record),
-      stamp: this.#stamp(key, content),
-      hit: seq === this.#hit || this.#standsForHit(key),
-      chosen: this.#chosen !== undefined && seq >= this.#chosen.from && seq <= this.#chosen.to,
+      stamp: this.#stampOf(key, content),
+      current: seq === this.#currentSeq || this.#hidesCurrent(key),
+      selected: selection !== undefined && seq >= selection.from && seq <= selection.to,
     };
   }
 
-  #standsForHit(key: number): boolean {
-    if (this.#hit === undefined || !this.rowModel.canFold) return false;
-    return this.rowModel.folds.at(this.#hit)?.from === key + 1;
+  #hidesCurrent(key: number): boolean {
+    if (this.#currentSeq === undefined || !this.rowModel.canFold) return false;
+    return this.rowModel.folds.at(this.#currentSeq)?.from === key + 1;
   }
 
-  #stamp(key: number, content: RowContent): string | undefined {
+  #stampOf(key: number, content: RowContent): string | undefined {
     if (this.#times === "none" || content.kind !== "record") return undefined;
     const since = this.#times === "start" ? this.#log.job?.started : this.rowModel.lines.get(key - 1)?.ts;
     return stamp(this.#times, content.record, since ?? undefined);
+  }
+
+  // --- folding ---
+
+  /** Folds the groups among the drawn lines and keeps the top line in place. Returns whether rows changed. */
+  #foldVisible(): boolean {
+    const [from, to] = this.#drawn;
+    const { rowModel, viewport } = this;
+    if (to < from) return false;
+    const row = Math.min(Math.floor(viewport.row), Math.max(0, rowModel.count - 1));
+    const top = rowModel.keyAt(row);
+    if (!this.#expandable.update(from, to)) return false;
+    viewport.shift(rowModel.rowOf(top) - row);
+    this.#updateLayout();
+    return true;
+  }
+
+  #updateLayout(): void {
+    this.viewport.setVariableHeights(this.#wrap || this.#expandable.tall);
+  }
+
+  #toggle(key: number): void {
+    const done = () => {
+      this.#updateLayout();
+      this.#changed();
+    };
+    void this.#expandable.toggle(key).then(done, () => undefined); // the request failed: the row stays as it is
+  }
+
+  /** Cancels the search for the previous target. */
+  #seek(): AbortController {
+    this.#seeking?.abort();
+    this.#seeking = new AbortController();
+    return this.#seeking;
   }
 }

@@ -1,6 +1,6 @@
-// The rows in the DOM, one per key, in order; reused where two paints overlap. What a key shows is told from outside;
-// where the rows lie on the screen is the viewport's business. The text of a row is the message and nothing else: its
-// number, time and signs are drawn from attributes, and neither selected nor copied.
+// Row elements of the visible lines, one per key, in order; elements are reused where two paints overlap. DOM only.
+// Input is plain data: what each row shows. The viewport positions the rows. The text of a row is the message and nothing
+// else: number, time and signs are drawn from attributes, so they are neither selected nor copied.
 
 import type { Expander } from "../../log/expandable-rows.js";
 import type { RowContent } from "../../log/row-model.js";
@@ -9,27 +9,18 @@ import { element, icon } from "../dom/dom.js";
 import { type Highlight, writeText } from "./line-text.js";
 import { mountTree } from "./tree.js";
 
-/** What is drawn around a row's text; undefined or "": nothing. */
-export interface Look extends Partial<Expander> {
-  /** A time, as the user wants it. */
+/** What one row shows. */
+export interface LineRow extends Partial<Expander> {
+  /** Identifies the row across paints. */
+  readonly key: number;
+  readonly content: RowContent;
+  /** The number in front of the line; undefined while it is unknown. */
+  readonly seq?: number | undefined;
+  /** The timestamp, formatted. */
   readonly stamp?: string | undefined;
-  /** The record that was looked for. */
-  readonly hit?: boolean | undefined;
-  /** Chosen, to be copied. */
-  readonly chosen?: boolean | undefined;
-}
-
-export interface Painter {
-  content(key: number): RowContent;
-  /** The seq of a record that isn't here yet, where that is known. */
-  pendingSeq(key: number, content: RowContent): string | undefined;
-  look(key: number, content: RowContent): Look;
-}
-
-function sameContent(a: RowContent, b: RowContent): boolean {
-  if (a.kind !== b.kind) return false;
-  if (a.kind === "record") return a.record === (b as typeof a).record;
-  return a.kind === "pending" || a.text === (b as typeof a).text;
+  /** Is it the current line: found, or moved to? */
+  readonly current?: boolean | undefined;
+  readonly selected?: boolean | undefined;
 }
 
 interface Row {
@@ -42,64 +33,64 @@ interface Row {
 
 export class LineRows {
   readonly element = element("div", "rows");
-  #shown = new Map<number, Row>();
+  readonly #onToggle: (key: number) => void;
+  #rows = new Map<number, Row>();
   #highlight: Highlight | undefined;
 
-  readonly #toggled: (key: number) => void;
-
-  /** `toggled`: the user wants to fold or unfold what a row stands for. */
-  constructor(toggled: (key: number) => void) {
-    this.#toggled = toggled;
+  /** `onToggle`: the user folds or unfolds a row. */
+  constructor(onToggle: (key: number) => void) {
+    this.#onToggle = onToggle;
     this.element.setAttribute("role", "list");
   }
 
   get count(): number {
-    return this.#shown.size;
+    return this.#rows.size;
   }
 
-  /** What to mark in the texts, from the next paint on. */
+  /** Ranges to mark in the texts, from the next paint on. */
   set highlight(highlight: Highlight | undefined) {
     if (highlight === this.#highlight) return;
     this.#highlight = highlight;
-    for (const row of this.#shown.values()) row.content = undefined;
+    for (const row of this.#rows.values()) row.content = undefined;
   }
 
-  /** Shows these keys, which are in order. `first`: the position of the first of them among all rows, from 0. `size`: how
-   * many rows there are in all, -1 while that changes: for assistive tools. */
-  paint(keys: readonly number[], painter: Painter, first = 0, size = -1): void {
-    const before = this.#shown;
-    const wanted = new Set(keys);
-    for (const [key, row] of before) if (!wanted.has(key)) row.element.remove();
-    this.#shown = new Map();
-    let at = this.element.firstElementChild;
-    keys.forEach((key, i) => {
-      const row = before.get(key) ?? made();
-      this.#shown.set(key, row);
-      this.#fill(row, key, painter);
+  /**
+   * Shows these rows, in order. For assistive tools, `first` is the position of the first one among all rows, from 0, and
+   * `size` the number of all rows, -1 while that changes.
+   */
+  paint(rows: readonly LineRow[], first = 0, size = -1): void {
+    const before = this.#rows;
+    const keys = new Set(rows.map(({ key }) => key));
+    for (const [key, row] of before) if (!keys.has(key)) row.element.remove();
+    this.#rows = new Map();
+    let next = this.element.firstElementChild;
+    rows.forEach((wanted, i) => {
+      const row = before.get(wanted.key) ?? createRow();
+      this.#rows.set(wanted.key, row);
+      this.#fill(row, wanted);
       setAttribute(row.element, "aria-posinset", String(first + i + 1));
       setAttribute(row.element, "aria-setsize", String(size));
-      if (row.element === at) at = at.nextElementSibling;
-      else this.element.insertBefore(row.element, at);
+      if (row.element === next) next = next.nextElementSibling;
+      else this.element.insertBefore(row.element, next);
     });
   }
 
-  #fill(row: Row, key: number, painter: Painter): void {
-    const content = painter.content(key);
-    if (row.content === undefined || !sameContent(row.content, content)) this.#write(row, key, content, painter);
-    const look = painter.look(key, content);
-    setOrDrop(row.element, "stamp", look.stamp);
-    setOrDrop(row.element, "hit", look.hit ? "" : undefined);
-    setOrDrop(row.element, "chosen", look.chosen ? "" : undefined);
-    setOrDrop(row.text, "badge", look.badge);
-    setOrDrop(row.text, "title", look.title);
-    this.#showFold(row, key, look);
-    this.#showTree(row, look.tree);
-    const isSeveral = content.kind === "record" && content.record.message.includes("\n");
-    row.element.classList.toggle("opened", look.tree !== undefined || (isSeveral && look.fold === "open"));
+  #fill(row: Row, wanted: LineRow): void {
+    const { content, stamp, current, selected, badge, title, tree, fold } = wanted;
+    if (row.content === undefined || !isSameContent(row.content, content)) this.#write(row, wanted);
+    setData(row.element, "stamp", stamp);
+    setData(row.element, "hit", current ? "" : undefined);
+    setData(row.element, "chosen", selected ? "" : undefined);
+    setData(row.text, "badge", badge);
+    setData(row.text, "title", title);
+    this.#showFold(row, wanted);
+    showTree(row, tree);
+    const isMultiline = content.kind === "record" && content.record.message.includes("\n");
+    row.element.classList.toggle("opened", tree !== undefined || (isMultiline && fold === "open"));
   }
 
-  #showFold(row: Row, key: number, { fold, badge }: Look): void {
-    setOrDrop(row.element, "fold", fold);
+  #showFold(row: Row, { key, fold, badge }: LineRow): void {
+    setData(row.element, "fold", fold);
     if (fold === undefined) {
       row.fold?.remove();
       row.fold = undefined;
@@ -108,8 +99,8 @@ export class LineRows {
     if (row.fold === undefined) {
       row.fold = element("button", "fold", icon("chevron"));
       row.fold.type = "button";
-      row.fold.tabIndex = -1; // the keyboard folds from where it is: see keys.ts
-      row.fold.addEventListener("click", () => this.#toggled(key));
+      row.fold.tabIndex = -1; // the keyboard folds the current line: see keys.ts
+      row.fold.addEventListener("click", () => this.#onToggle(key));
       row.text.before(row.fold);
     }
     const label = `${fold === "open" ? "Fold" : "Unfold"}${badge === undefined ? "" : `: ${badge}`}`;
@@ -117,26 +108,35 @@ export class LineRows {
     setAttribute(row.fold, "aria-expanded", String(fold === "open"));
   }
 
-  #showTree(row: Row, tree: Tree | undefined): void {
-    if (tree === row.tree) return;
-    row.element.querySelector(".tree")?.remove();
-    row.tree = tree;
-    if (tree !== undefined) mountTree(row.element, tree);
-  }
-
-  #write(row: Row, key: number, content: RowContent, painter: Painter): void {
+  #write(row: Row, { content, seq }: LineRow): void {
     row.content = content;
     const record = content.kind === "record" ? content.record : undefined;
     row.element.className = `row ${record?.part ? "part" : content.kind}`;
-    setOrDrop(row.element, "seq", record === undefined ? painter.pendingSeq(key, content) : String(record.seq));
-    setOrDrop(row.element, "level", record?.level);
-    setOrDrop(row.element, "source", record?.source);
-    const text = record?.message ?? (content.kind === "pending" ? "" : (content as { text: string }).text);
-    writeText(row.text, text, content.kind === "note" ? undefined : this.#highlight);
+    setData(row.element, "seq", seq === undefined ? undefined : String(seq));
+    setData(row.element, "level", record?.level);
+    setData(row.element, "source", record?.source);
+    writeText(row.text, textOf(content), content.kind === "note" ? undefined : this.#highlight);
   }
 }
 
-function made(): Row {
+function textOf(content: RowContent): string {
+  if (content.kind === "record") return content.record.message;
+  return content.kind === "pending" ? "" : content.text;
+}
+
+function isSameContent(a: RowContent, b: RowContent): boolean {
+  if (a.kind === "record") return b.kind === "record" && a.record === b.record;
+  return a.kind === b.kind && textOf(a) === textOf(b);
+}
+
+function showTree(row: Row, tree: Tree | undefined): void {
+  if (tree === row.tree) return;
+  row.element.querySelector(".tree")?.remove();
+  row.tree = tree;
+  if (tree !== undefined) mountTree(row.element, tree);
+}
+
+function createRow(): Row {
   const text = element("span", "text");
   const row = element("div", "row", text);
   row.setAttribute("role", "listitem");
@@ -147,8 +147,8 @@ function setAttribute(target: HTMLElement, name: string, value: string): void {
   if (target.getAttribute(name) !== value) target.setAttribute(name, value);
 }
 
-function setOrDrop(row: HTMLElement, name: string, value: string | undefined): void {
-  if (row.dataset[name] === value) return;
-  if (value === undefined) delete row.dataset[name];
-  else row.dataset[name] = value;
+function setData(target: HTMLElement, name: string, value: string | undefined): void {
+  if (target.dataset[name] === value) return;
+  if (value === undefined) delete target.dataset[name];
+  else target.dataset[name] = value;
 }

@@ -39,7 +39,7 @@ export class LineSelection {
   }
 
   get active(): boolean {
-    return this.#list.chosen !== undefined;
+    return this.#list.selection !== undefined;
   }
 
   /** Chooses a line, or `upTo` it all from the one that was chosen first. */
@@ -49,7 +49,7 @@ export class LineSelection {
   }
 
   choose(from: number, to: number): void {
-    this.#list.chosen = { from: Math.min(from, to), to: Math.max(from, to) };
+    this.#list.selection = { from: Math.min(from, to), to: Math.max(from, to) };
     const lines = Math.abs(to - from) + 1;
     setText(this.#label, lines === 1 ? `Line ${thousands(from)}` : `${thousands(lines)} lines`);
     this.element.hidden = false;
@@ -60,14 +60,14 @@ export class LineSelection {
   clear(): void {
     this.#taking?.abort();
     clearTimeout(this.#said);
-    this.#list.chosen = undefined;
+    this.#list.selection = undefined;
     this.element.hidden = true;
     this.#changed();
   }
 
   /** Copies the chosen lines, as they were written. */
   async copy(): Promise<void> {
-    const chosen = this.#list.chosen;
+    const chosen = this.#list.selection;
     if (chosen === undefined) return;
     this.#taking?.abort();
     this.#taking = new AbortController();
@@ -95,7 +95,7 @@ export class LineSelection {
   }
 
   async #link(): Promise<void> {
-    const seq = this.#list.chosen?.from;
+    const seq = this.#list.selection?.from;
     if (seq !== undefined)
       this.#say(
         (await copyText(linkTo(this.#source.workload, seq))) ? "Link copied" : "Copying is blocked by the browser",
@@ -125,7 +125,7 @@ export class LineSelection {
       getSelection()?.removeAllRanges();
       return;
     }
-    const again = this.#list.chosen?.from === seq && this.#list.chosen.to === seq;
+    const again = this.#list.selection?.from === seq && this.#list.selection.to === seq;
     if (again) this.clear();
     else this.start(seq, false);
   }

@@ -6,11 +6,11 @@ import { isEmpty } from "../../protocol/query.js";
 import { badge } from "../../text/format.js";
 import { setData } from "../dom/dom.js";
 import { FrameScheduler } from "../dom/frame-scheduler.js";
-import { preferences } from "../dom/preferences.js";
 import { Presence } from "../dom/presence.js";
 import { followTheme } from "../dom/theme.js";
 import { type LogViewOptions, LogViewParts } from "./parts.js";
 import { followLinks } from "./permalink.js";
+import { preferences } from "./preferences.js";
 
 const TICK_MS = 1000;
 

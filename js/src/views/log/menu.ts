@@ -3,7 +3,7 @@
 import { TIMES, type Times } from "../../text/time-column.js";
 import { button, element, setText } from "../dom/dom.js";
 import { Popup } from "../dom/popup.js";
-import type { Preferences } from "../dom/preferences.js";
+import type { Preferences } from "./preferences.js";
 
 export interface MenuActions {
   prefer(changes: Partial<Preferences>): void;

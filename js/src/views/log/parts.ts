@@ -10,7 +10,6 @@ import { Announcer } from "../dom/announcer.js";
 import { element } from "../dom/dom.js";
 import { attach } from "../dom/host.js";
 import overCss from "../dom/overlay.css?inline";
-import { prefer, preferences } from "../dom/preferences.js";
 import { resizeHandle, setHeight } from "../dom/size.js";
 import wrapCss from "../dom/wrap.css?inline";
 import { Commands } from "./commands.js";
@@ -26,6 +25,7 @@ import menuCss from "./menu.css?inline";
 import narrowCss from "./narrow.css?inline";
 import { Notices } from "./notices.js";
 import { LogPanels, overviewCss } from "./panels/panels.js";
+import { preferences, setPreferences } from "./preferences.js";
 import { ScrollbarMarks } from "./scrollbar-marks.js";
 import stepsCss from "./steps.css?inline";
 import { Steps } from "./steps.js";
@@ -111,8 +111,8 @@ export class LogViewParts {
     const { list, log, overview } = this;
     return new FilterBar(source, {
       choose: (filter, around) => {
-        list.viewport.hold(!isEmpty(filter) && this.#view.style.height === "");
-        list.choose(filter, around);
+        list.viewport.lockHeight(!isEmpty(filter) && this.#view.style.height === "");
+        list.applyFilter(filter, around);
         overview.filter = filter;
       },
       highlight: (highlight) => {
@@ -123,7 +123,7 @@ export class LogViewParts {
         void list.reveal(seq, key);
         this.#changed();
       },
-      place: () => ({ seq: list.viewport.following ? undefined : list.seq, last: log.lines.last }),
+      place: () => ({ seq: list.viewport.following ? undefined : list.topSeq, last: log.lines.last }),
       marked: (hits) => {
         this.marks.hits = hits;
       },
@@ -149,7 +149,7 @@ export class LogViewParts {
       this.#view.style.height = "100%"; // as with a height of its own, the lines take what there is
     } else {
       setHeight(this.#view, height > 0 ? height : preferences().height);
-      this.#view.append(resizeHandle(this.#view, (height) => prefer({ height })));
+      this.#view.append(resizeHandle(this.#view, (height) => setPreferences({ height })));
     }
     this.#view.append(this.announcer.element, ...elements);
   }

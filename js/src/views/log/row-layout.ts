@@ -1,5 +1,6 @@
-// Where the rows lie: all of one height (any number of them, exact), or of different heights (measured as they are drawn).
-// Either says how long the whole is for the scrollbar, and draws what is in sight. DOM only; the arithmetic is in core/.
+// Layout of a virtual list: rows of one height (exact, any number) or of variable height (measured when drawn). DOM only.
+// A layout draws the visible rows and computes the extent that the scrollbar covers; log/scroll.ts and
+// log/variable-height.ts do the arithmetic.
 
 import * as scroll from "../../log/scroll.js";
 import {
@@ -14,10 +15,10 @@ import {
 import type { Range } from "../../protocol/ranges.js";
 
 const OVERSCAN_ROWS = 8;
-/** Rows are drawn, measured and, where they don't fill the viewport, drawn again: so often at most per frame. */
+/** Rows that do not fill the viewport after measuring are drawn again, at most this often per frame. */
 const MAX_PASSES = 4;
 
-/** The rows of a view: how many, what names them, and how they get into the DOM, one element each, in order. */
+/** The rows of a list: their number, their keys, and a function that draws a range into the DOM, one element per row. */
 export interface RowSource {
   readonly count: number;
   keyAt(row: number): number;
@@ -25,20 +26,21 @@ export interface RowSource {
 }
 
 export interface RowLayout {
-  /** Of the rows as they were last laid out. */
+  /** The total height of the rows as they were last laid out. */
   readonly extent: scroll.Extent;
-  /** How far down we are, of `extent`'s whole. */
+  /** The scroll position within `extent`, in px. */
   readonly top: number;
-  lay(rows: RowSource, viewport: number, following: boolean): void;
-  /** The native scrollbar has moved from `before` to `now`. */
-  scrolled(before: number, now: number): void;
-  by(px: number): void;
-  to(top: number): void;
-  /** Brings a row to the middle. */
-  reveal(row: number): void;
-  /** Moves as little as brings all of a row into sight. */
-  bring(row: number): void;
-  /** Rows were put in before the first one, or taken away there. */
+  /** Draws the visible rows. `viewport`: its height in px. */
+  layOut(rows: RowSource, viewport: number, following: boolean): void;
+  /** The native scrollbar moved from `before` to `now`. */
+  onNativeScroll(before: number, now: number): void;
+  moveBy(px: number): void;
+  moveTo(top: number): void;
+  /** Scrolls a row to the middle. */
+  center(row: number): void;
+  /** Scrolls the shortest way that makes the row fully visible. */
+  scrollIntoView(row: number): void;
+  /** Rows were inserted before the first one, or removed there (negative): the visible rows stay in place. */
   shift(rows: number): void;
 }
 
@@ -54,7 +56,7 @@ export class UniformRowLayout implements RowLayout {
     this.top = row * rowHeight;
   }
 
-  lay(rows: RowSource, viewport: number, following: boolean): void {
+  layOut(rows: RowSource, viewport: number, following: boolean): void {
     this.extent = { ...this.extent, rows: rows.count, viewport };
     this.top = scroll.moveTo(this.extent, following ? scroll.maxTop(this.extent) : this.top).top;
     const range = scroll.visibleRows(this.extent, this.top, OVERSCAN_ROWS);
@@ -62,26 +64,26 @@ export class UniformRowLayout implements RowLayout {
     this.#list.style.transform = `translateY(${range.from * this.extent.rowHeight - this.top}px)`;
   }
 
-  scrolled(before: number, now: number): void {
+  onNativeScroll(before: number, now: number): void {
     this.top = scroll.scrolled(this.extent, { top: this.top, scrollTop: before }, now).top;
   }
 
-  by(px: number): void {
-    this.to(this.top + px);
+  moveBy(px: number): void {
+    this.moveTo(this.top + px);
   }
 
-  to(top: number): void {
+  moveTo(top: number): void {
     this.top = scroll.moveTo(this.extent, top).top;
   }
 
-  reveal(row: number): void {
-    this.to((row + 0.5) * this.extent.rowHeight - this.extent.viewport / 2);
+  center(row: number): void {
+    this.moveTo((row + 0.5) * this.extent.rowHeight - this.extent.viewport / 2);
   }
 
-  bring(row: number): void {
+  scrollIntoView(row: number): void {
     const { rowHeight, viewport } = this.extent;
     const top = row * rowHeight;
-    this.to(Math.min(top, Math.max(this.top, top + rowHeight - viewport)));
+    this.moveTo(Math.min(top, Math.max(this.top, top + rowHeight - viewport)));
   }
 
   shift(rows: number): void {
@@ -89,7 +91,7 @@ export class UniformRowLayout implements RowLayout {
   }
 }
 
-/** Rows of different heights. */
+/** Rows of variable height. */
 export class VariableRowLayout implements RowLayout {
   extent: scroll.Extent;
   readonly #list: HTMLElement;
@@ -105,15 +107,15 @@ export class VariableRowLayout implements RowLayout {
   }
 
   get top(): number {
-    return this.#topOf(this.#position);
+    return this.#topAt(this.#position);
   }
 
-  /** The width has changed: nothing is as high as it was. */
-  forget(): void {
+  /** The width changed, so every measured height is invalid. */
+  forgetHeights(): void {
     this.#heights.clear();
   }
 
-  lay(rows: RowSource, viewport: number, following: boolean): void {
+  layOut(rows: RowSource, viewport: number, following: boolean): void {
     this.#rows = rows;
     let range: Range = { from: 0, to: 0 };
     for (let pass = 0; pass < MAX_PASSES; pass++) {
@@ -121,41 +123,41 @@ export class VariableRowLayout implements RowLayout {
       this.#position = following ? end : clampPosition(this.#position, end);
       range = rowsInView(this.#position, rows.count, viewport, OVERSCAN_ROWS, this.#heightOf);
       rows.draw(range);
-      if (!this.#learn(range)) break;
+      if (!this.#measure(range)) break;
     }
     const end = lastPosition(rows.count, viewport, this.#heightOf);
     this.#position = following ? end : clampPosition(this.#position, end);
     const screen = heightOfRows(end, rows.count, viewport, this.#heightOf);
-    this.extent = { rows: rows.count, rowHeight: this.#heights.mean, viewport, last: this.#topOf(end), screen };
+    this.extent = { rows: rows.count, rowHeight: this.#heights.mean, viewport, last: this.#topAt(end), screen };
     let above = this.#position.offset;
     for (let row = range.from; row < this.#position.row; row++) above += this.#heightOf(row);
     this.#list.style.transform = `translateY(${-above}px)`;
   }
 
-  scrolled(before: number, now: number): void {
+  onNativeScroll(before: number, now: number): void {
     if (scroll.isDrag(this.extent, now - before)) {
-      this.to(scroll.scrolled(this.extent, { top: this.top, scrollTop: before }, now).top);
-    } else this.by(now - before);
+      this.moveTo(scroll.scrolled(this.extent, { top: this.top, scrollTop: before }, now).top);
+    } else this.moveBy(now - before);
   }
 
-  by(px: number): void {
+  moveBy(px: number): void {
     this.#position = moveBy(this.#position, px, this.extent.rows, this.#heightOf);
   }
 
-  to(top: number): void {
+  moveTo(top: number): void {
     const at = Math.max(0, top) / this.extent.rowHeight;
     const row = Math.min(Math.floor(at), Math.max(0, this.extent.rows - 1));
     this.#position = { row, offset: Math.min(1, at - row) * this.#heightOf(row) };
   }
 
-  reveal(row: number): void {
+  center(row: number): void {
     const above = Math.max(0, this.extent.viewport - this.#heightOf(row)) / 2;
     this.#position = moveBy({ row, offset: 0 }, -above, this.extent.rows, this.#heightOf);
   }
 
-  bring(row: number): void {
+  scrollIntoView(row: number): void {
     const { viewport } = this.extent;
-    let below = -this.#position.offset; // from the upper edge to the row's lower one
+    let below = -this.#position.offset; // from the viewport's top to the row's bottom
     for (let above = this.#position.row; above <= row && below <= viewport; above++) below += this.#heightOf(above);
     if (row <= this.#position.row) this.#position = { row, offset: 0 };
     else if (below > viewport) {
@@ -171,12 +173,12 @@ export class VariableRowLayout implements RowLayout {
     return this.#rows === undefined ? this.extent.rowHeight : this.#heights.get(this.#rows.keyAt(row));
   };
 
-  #topOf({ row, offset }: RowPosition): number {
+  #topAt({ row, offset }: RowPosition): number {
     return (row + offset / Math.max(1, this.#heightOf(row))) * this.#heights.mean;
   }
 
-  /** Measures what was drawn; was anything not as high as we thought? */
-  #learn(range: Range): boolean {
+  /** Measures the drawn rows. Returns whether a height differs from the one used. */
+  #measure(range: Range): boolean {
     let changed = false;
     let row = range.from;
     for (const child of this.#list.children) {
