@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.runner.runner import Runner
 from jupyter_logstream.store.disk import entry_meta as marks
-from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder, RunParameters
 from jupyter_logstream.text.masking import Masker, secret_values
 
 LINES = 300_000
@@ -89,8 +89,8 @@ def run(how: str, text: str) -> None:
         folder = Folder(Path(temporary) / ("A" * 26))
         spec = WorkloadSpec(["/bin/cat", text], "x", "/", env, tty=how == "terminal")
         folder.create(spec, 0.0)
-        folder.hold()
-        runner = Runner(folder, spec, keep=1 << 30, grace=1)
+        folder.lock()
+        runner = Runner(folder, spec, RunParameters(grace_s=1))
         read, file = runner._read, runner._log._files["stdout"]
         maskers = {"masking": Masker(secret_values(env)), "levels and steps": Bare(), "without": Bare()}
 

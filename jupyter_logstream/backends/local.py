@@ -22,7 +22,7 @@ from typing import Any
 
 from ..model.protocol import WORKLOAD_VARIABLE
 from ..model.workload import Status
-from ..store.disk.folder import Folder, boot_id
+from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..text.masking import SECRET_NAMES
 from ..wire.runner_socket import request, socket_path
 from .protocol import CannotLaunch, CannotReach, CannotSend
@@ -45,22 +45,12 @@ class LocalBackend:
     """
 
     def __init__(self, *, keep: int = 1 << 30, grace: float = 10, secret_names: Sequence[str] = SECRET_NAMES) -> None:
-        self._keep, self._grace, self._secret_names = keep, grace, tuple(secret_names)
+        self._run = RunParameters(keep, grace, tuple(secret_names))
 
     async def launch(self, folder: Folder) -> None:
-        command = [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            _BOOT,
-            _PACKAGE,
-            str(folder.path),
-            str(self._keep),
-            str(self._grace),
-            *self._secret_names,
-        ]
+        command = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE, str(folder.path)]
         try:
+            folder.write_run(self._run)
             code = await asyncio.wait_for(self._start(command, folder), _LAUNCH_TIME)
         except asyncio.TimeoutError:
             raise CannotLaunch(None, f"the runner was not ready within {_LAUNCH_TIME:g} s") from None
@@ -68,7 +58,7 @@ class LocalBackend:
             raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
         if code != 0:
             raise CannotLaunch(
-                None, f"the runner did not start: {_last_line(folder.complaints) or f'exit code {code}'}"
+                None, f"the runner did not start: {_last_line(folder.runner_log) or f'exit code {code}'}"
             )
 
     @staticmethod
@@ -87,7 +77,7 @@ class LocalBackend:
         while True:
             connection = await _connect(folder)
             status, _ = folder.read_status()
-            if connection is None and not status.final and not folder.is_held():
+            if connection is None and not status.final and not folder.is_locked():
                 status, _ = folder.read_status()  # it may have ended in between
                 if not status.final:
                     yield _lost(folder, status)
@@ -115,7 +105,7 @@ class LocalBackend:
         for _ in range(100):
             if (connection := await _connect(folder)) is not None:
                 break
-            if folder.read_status()[0].final or not folder.is_held():
+            if folder.read_status()[0].final or not folder.is_locked():
                 return
             await asyncio.sleep(0.05)  # it is about to end
         else:
@@ -157,7 +147,7 @@ def _spawn(command: list[str], folder: Folder) -> subprocess.Popen[bytes]:
 
     Not asyncio's: that may take a thread for each, and where none can be had the process runs already.
     """
-    complaints = os.open(folder.complaints, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    complaints = os.open(folder.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints, cwd="/", start_new_session=True
@@ -188,7 +178,7 @@ def _lost(folder: Folder, status: Status) -> Status:
     if same_boot:
         _end_leftovers(folder.id)
     why = "its runner was killed" if same_boot else "the machine was restarted while it ran"
-    if said := _last_line(folder.complaints):  # it was not killed: it had a fault, or the disk had one
+    if said := _last_line(folder.runner_log):  # it was not killed: it had a fault, or the disk had one
         why = f"its runner failed: {said}"
     return replace(status, state="lost", ended=time.time() * 1000, error=why)
 

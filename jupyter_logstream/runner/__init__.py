@@ -1,5 +1,5 @@
-"""The runner: one detached process per workload. It owns the child, its terminals and its end, and writes its log.
+"""The runner: one detached process per workload that owns the child and writes its log.
 
-It alone signals the child. It lives through the end of kernel, server and browser, needs nobody to read what it writes,
-and is told what to do over the socket in the folder (`control`). stdlib only: it starts in tens of milliseconds.
+Only the runner signals the child. It survives the end of kernel, server and browser, and takes requests over the socket
+in the workload's folder. It imports only the standard library, so it starts in tens of milliseconds.
 """

@@ -1,9 +1,7 @@
-"""`python -m jupyter_logstream.runner FOLDER KEEP GRACE [NAME ...]`: run the workload in a folder, detached. stdlib.
+"""Entry point: `python -m jupyter_logstream.runner FOLDER` runs the workload in a folder, detached. Runner; stdlib.
 
-KEEP: bytes that the log may take on disk. GRACE: seconds between TERM and KILL after a timeout. NAME: which variables
-of the workload's environment hold secrets, as globs.
-
-The process that was started returns 0 as soon as the runner is ready for requests, and another code where it cannot be.
+The folder holds all parameters: `spec.json` (the workload) and `run.json` (`RunParameters`). The started process
+exits with 0 as soon as the runner accepts requests, with 3 if another runner has the folder.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from .runner import Runner
 
 
 def _detach() -> None:
-    """Leave the server: the parent ends, so that whoever ends the tree below the server does not find us in it."""
+    """Leave the process tree of the server, so that killing that tree does not kill the runner."""
     if os.fork():
         os._exit(0)
     os.chdir("/")
@@ -29,13 +27,13 @@ def _detach() -> None:
         signal.signal(number, lambda *_: None)  # a handler, since the child would inherit "ignored"
 
 
-def main(path: str, keep: str, grace: str, *secret_names: str) -> int:
-    """Run the workload in `path`. The process that was started returns when the runner is ready for requests."""
+def main(path: str) -> int:
+    """Run the workload in `path`. The parent process exits in `_detach`, when the runner accepts requests."""
     folder = Folder(Path(path).absolute())
     spec, _ = folder.read_spec()
-    lock = folder.hold()
+    lock = folder.lock()
     if lock is None:
-        return 3  # somebody runs it already
+        return 3
     listener = socket.socket(socket.AF_UNIX)
     folder.control.unlink(missing_ok=True)
     with socket_path(folder.control) as short:
@@ -44,10 +42,10 @@ def main(path: str, keep: str, grace: str, *secret_names: str) -> int:
     listener.listen(64)
     _detach()
     adopt_orphans()
-    Runner(folder, spec, keep=int(keep), grace=float(grace), secret_names=secret_names).run(listener)
+    Runner(folder, spec, folder.read_run()).run(listener)
     os.close(lock)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1]))

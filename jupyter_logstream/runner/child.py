@@ -1,7 +1,4 @@
-"""Starting the child: its terminals or pipes, its environment, its session. Runs in the runner; stdlib.
-
-This file must not know what becomes of the output.
-"""
+"""Start of the child process: its terminals or pipes, environment and session. Runner; stdlib."""
 
 from __future__ import annotations
 
@@ -17,17 +14,17 @@ from dataclasses import dataclass, field
 from ..model.protocol import TERMINAL_COLUMNS, TERMINAL_ROWS, WORKLOAD_VARIABLE
 from ..model.workload import WorkloadSpec
 
-_PIPE_BYTES = 1 << 20  # Linux's limit for users; a burst then needs fewer turns
+_PIPE_BYTES = 1 << 20  # the limit for users on Linux; a burst then needs fewer reads
 _F_SETPIPE_SZ = 1031
 
 
 class CannotStart(RuntimeError):
-    """The command cannot be started; the text says why, in words for whoever typed it."""
+    """The command cannot be started; the text names the cause for the user."""
 
 
 @dataclass(slots=True)
 class Child:
-    """A started child. `outputs`: fd -> source, while they are open. `exit`: its wait status, once it has ended."""
+    """A started child. `outputs`: open fds and their source. `exit`: its wait status once it has ended."""
 
     pid: int
     outputs: dict[int, str] = field(default_factory=dict)
@@ -64,7 +61,7 @@ def start(spec: WorkloadSpec, workload_id: str) -> Child:
     finally:
         for fd in theirs.values():
             os.close(fd)
-    process.returncode = 0  # we reap it ourselves, with the orphans: no destructor shall
+    process.returncode = 0  # the runner reaps it; Popen's destructor must not
     if "stdin" in ours:
         os.set_blocking(ours["stdin"], False)
     return Child(process.pid, {ours["stdout"]: "stdout", ours["stderr"]: "stderr"}, ours.get("stdin"))
@@ -81,7 +78,7 @@ def _terminal() -> tuple[int, int]:
 
 def _pipe() -> tuple[int, int]:
     ours, theirs = os.pipe()
-    with contextlib.suppress(OSError):  # not Linux, or the user's pipes are at their limit: the default will do
+    with contextlib.suppress(OSError):  # not Linux, or the user's limit is reached: keep the default size
         fcntl.fcntl(ours, _F_SETPIPE_SZ, _PIPE_BYTES)
     return ours, theirs
 

@@ -1,7 +1,4 @@
-"""Reading what a child writes, by pipe or terminal. Runs in the runner; stdlib.
-
-This file must not know what becomes of it.
-"""
+"""Coalesced reads from the child's pipe or terminal. Runner; stdlib."""
 
 from __future__ import annotations
 
@@ -9,31 +6,31 @@ import errno
 import os
 import select
 
-CHUNK = 1 << 20
-_TERMINAL_HAS = 4095  # bytes: what Linux hands over of a terminal at once; more is on its way then
-_MOST_PIECES = 16
-_PIECES_APART = 1  # ms
+READ_BYTES = 1 << 20
+_PTY_READ_BYTES = 4095  # the most that one read of a Linux pty returns; a full read means more is pending
+_MAX_READS = 16
+_COALESCE_WAIT_MS = 1
 
 
 def read(fd: int) -> bytes:
-    """The next output, waited for; b"" at its end.
+    """The next chunk of output, at most 1 MiB; blocks until there is some; b"" at the end of the output.
 
-    What is taken in costs by the piece more than by the byte, and a terminal gives small ones: those that follow at
-    once come along, for some milliseconds at most.
+    Each chunk has a fixed cost downstream and a pty returns at most 4,095 bytes per read, so up to 16 reads that are
+    ready within 1 ms of each other are coalesced.
     """
-    pieces = [_piece(fd)]
-    if len(pieces[0]) == _TERMINAL_HAS:
+    pieces = [_read_once(fd)]
+    if len(pieces[0]) == _PTY_READ_BYTES:
         poll = select.poll()
         poll.register(fd, select.POLLIN)
-        while len(pieces[-1]) == _TERMINAL_HAS and len(pieces) < _MOST_PIECES and poll.poll(_PIECES_APART):
-            pieces.append(_piece(fd))  # the end, too: it is found again
+        while len(pieces[-1]) == _PTY_READ_BYTES and len(pieces) < _MAX_READS and poll.poll(_COALESCE_WAIT_MS):
+            pieces.append(_read_once(fd))  # an end of file is found again by the next call
     return b"".join(pieces)
 
 
-def _piece(fd: int) -> bytes:
+def _read_once(fd: int) -> bytes:
     try:
-        return os.read(fd, CHUNK)
+        return os.read(fd, READ_BYTES)
     except OSError as error:
-        if error.errno != errno.EIO:  # a terminal whose other side is closed says EIO, not end of file
+        if error.errno != errno.EIO:  # Linux reports EIO, not end of file, for a pty whose other side is closed
             raise
         return b""

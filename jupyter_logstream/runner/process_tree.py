@@ -1,7 +1,7 @@
-"""The processes below one, and signals to all of them. Runs in the runner; stdlib.
+"""Process tree: find the descendants of a process and signal all of them. Runner; stdlib.
 
-On Linux the runner is a sub-reaper: whatever its child starts stays below it, also when a daemon forks twice and makes
-a session of its own. This file must not know what a workload is.
+On Linux the runner is a child subreaper (prctl(2)), so every descendant stays below it, also a daemon that forks twice
+and creates its own session.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose parent ends (Linux; elsewhere they are found by their group only)."""
+    """Become the parent of orphaned descendants (Linux). Elsewhere they are found by their process group only."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def descendants(root: int) -> list[int]:
-    """The pids below `root`, parents first; zombies are left out."""
+    """The pids below `root`, parents first; without zombies."""
     children: dict[int, list[int]] = {}
     for pid, parent in _processes():
         children.setdefault(parent, []).append(pid)
@@ -35,16 +35,16 @@ def descendants(root: int) -> list[int]:
 
 
 def signal_all(root: int, group: int | None, number: int) -> None:
-    """Send a signal once to all that lives below `root`, and to a process group (where /proc does not tell the tree).
+    """Send a signal once to every process below `root`, and to a process group (where there is no /proc).
 
-    For KILL the tree is stopped first and looked at again until it no longer grows: a fork bomb cannot outrun it.
+    For KILL the tree is stopped first, again and again until it no longer grows, so a fork bomb cannot outrun it.
     """
     pids = _stop(root) if number == signal.SIGKILL else descendants(root)
     if group is not None:
         pids = [pid for pid in pids if _group_of(pid) != group]
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
-            os.killpg(group, signal.SIGCONT)  # a stopped process would not act on it
+            os.killpg(group, signal.SIGCONT)  # a stopped process handles no signal but KILL
     _send(pids, number)
     _send(pids, signal.SIGCONT)
 
@@ -74,7 +74,7 @@ def _send(pids: list[int], number: int) -> None:
 
 
 def _processes() -> list[tuple[int, int]]:
-    """(pid, parent) of every process that lives."""
+    """(pid, parent) of every live process."""
     try:
         names = os.listdir("/proc")
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""One workload from its start to its end. Runs in the runner; stdlib, no asyncio (start-up), no HTTP.
+"""Runs one workload from start to end: child, output, cancel, final status. Runner; stdlib, no asyncio.
 
-Life: start the child, write down what it says, take its exit, read its output to the end (1 s of silence, at most 5 s),
-write the final status. A descendant that still holds the output then is told of by a system record, and what it writes
-is drained, so that it doesn't die of it.
+Start the child, write its output to the log, wait for its exit, read the output to its end (until 1 s of silence, at
+most 5 s), write the final status. If a descendant still holds the output then, a system record reports it, and the
+runner discards what it writes, so that the descendant is not killed by SIGPIPE.
 """
 
 from __future__ import annotations
@@ -13,50 +13,54 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 from ..model.protocol import State, now_ms
 from ..model.records import Record
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, boot_id
+from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
-from ..text.masking import SECRET_NAMES, Masker, secret_values
+from ..text.masking import Masker, secret_values
 from ..wire.runner_socket import Connection, answer
 from .child import CannotStart, Child, start
 from .output import read
 from .process_tree import descendants, signal_all
 from .stdin import Stdin
 
-SILENCE = 1.0  # seconds without output after which a child's output counts as read, once it has exited
-LONGEST_DRAIN = 5.0
-DISK_RETRY = 0.5
+SILENCE_S = 1.0
+"""Once the child has exited, its output counts as complete after this time without output ..."""
+
+MAX_DRAIN_S = 5.0
+"""... or this time after the exit."""
+
+DISK_RETRY_S = 0.5
+"""Pause between attempts to write while the disk is full."""
+
 T = TypeVar("T")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Runner:
-    """One workload from start to end: `run()` returns when its final status is written and nobody holds its output."""
+    """One workload. `run` returns when the final status is written and no process holds the output any more."""
 
-    def __init__(
-        self, folder: Folder, spec: WorkloadSpec, *, keep: int, grace: float, secret_names: Sequence[str] = SECRET_NAMES
-    ) -> None:
-        self._folder, self._spec, self._grace, self._secret_names = folder, spec, grace, secret_names
-        self._log = LogWriter(folder.path, keep=keep)
+    def __init__(self, folder: Folder, spec: WorkloadSpec, parameters: RunParameters) -> None:
+        self._folder, self._spec, self._parameters = folder, spec, parameters
+        self._log = LogWriter(folder.path, keep=parameters.log_bytes)
         self._maskers: dict[str, Masker] = {}  # by source
         self._selector = selectors.DefaultSelector()
-        self._timers: dict[Callable[[], None], float] = {}  # when it is due, by the monotonic clock
+        self._timers: dict[Callable[[], None], float] = {}  # action -> due time, monotonic seconds
         self._status = Status()
         self._child: Child | None = None
-        self._why: State | None = None  # the final state that we have asked for: cancelled or timed_out
-        self._unwritten: tuple[str, bytes, int] | None = None  # read and masked, but the disk was full
+        self._stopped_as: State | None = None  # cancelled or timed_out, once the runner has sent TERM
+        self._unwritten: tuple[str, bytes, int] | None = None  # masked output that waits for disk space
         self._ended = False
         self._kill_at: float | None = None
 
     def run(self, listener: socket.socket) -> None:
-        """Start the child and serve it to its end."""
+        """Start the child and serve requests until the workload has ended."""
         self._selector.register(listener, selectors.EVENT_READ, _Served(listener, self._accept))
         wake_read = _wake_on_child_exit()
         self._selector.register(wake_read, selectors.EVENT_READ, lambda fd: os.read(fd, 4096))
@@ -66,8 +70,8 @@ class Runner:
             self._end("failed", error=str(error))
             return
         self._status = self._status.move("running", started=now_ms(), pid=self._child.pid, boot=boot_id())
-        self._tell_running()
-        secrets = secret_values(self._spec.env, self._secret_names)
+        self._publish_running()
+        secrets = secret_values(self._spec.env, self._parameters.secret_names)
         self._maskers = {source: Masker(secrets) for source in OUTPUT}
         self._stdin = Stdin(self._selector, self._child.stdin)
         for fd in self._child.outputs:
@@ -78,24 +82,24 @@ class Runner:
             self._turn()
         self._drain()
 
-    def _tell_running(self) -> None:
+    def _publish_running(self) -> None:
         try:
             self._folder.write_status(self._status)
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
-            self._timers[self._tell_running] = time.monotonic() + DISK_RETRY
+            self._timers[self._publish_running] = time.monotonic() + DISK_RETRY_S
 
     def _turn(self) -> None:
         due = min(self._timers.values(), default=None)
         wait = None if due is None else max(due - time.monotonic(), 0)
         for key, _ in self._selector.select(wait):
-            if key.fd in self._selector.get_map():  # not let go of by an earlier one
+            if key.fd in self._selector.get_map():  # not closed by an earlier callback
                 key.data(key.fd)
         self._reap()
         now = time.monotonic()
         for act in [act for act, at in self._timers.items() if at <= now]:
-            if self._timers.pop(act, None) is not None:  # not called off by an earlier one
+            if self._timers.pop(act, None) is not None:  # not cancelled by an earlier one
                 act()
 
     # --- output -------------------------------------------------------------------------------------------------------
@@ -104,38 +108,38 @@ class Runner:
         child = self._running()
         chunk = read(fd)
         if not chunk:
-            self._let_go(fd)
+            self._close_output(fd)
             return
-        if self._fall_silent in self._timers:
-            self._timers[self._fall_silent] = time.monotonic() + SILENCE
+        if self._on_silence in self._timers:
+            self._timers[self._on_silence] = time.monotonic() + SILENCE_S
         self._write(child.outputs[fd], chunk)
 
     def _write(self, source: str, chunk: bytes, *, last: bool = False) -> None:
-        told, masked = self._mask(source, chunk, last=last)
-        if not told:
+        output, masked = self._mask(source, chunk, last=last)
+        if not output:
             return
         try:
-            self._log.write(source, told, masked)
+            self._log.write(source, output, masked)
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
-            # Nothing is dropped: the child waits until there is room again.
-            self._unwritten = source, told, masked
+            # Nothing is dropped: the child blocks until the disk has space again.
+            self._unwritten = source, output, masked
             for fd in self._running().outputs:
                 self._selector.unregister(fd)
-            self._timers[self._retry] = time.monotonic() + DISK_RETRY
-            for held in self._fall_silent, self._finish:
+            self._timers[self._retry] = time.monotonic() + DISK_RETRY_S
+            for held in self._on_silence, self._finish:
                 self._timers.pop(held, None)
 
     def _mask(self, source: str, chunk: bytes, *, last: bool) -> tuple[bytes, int]:
-        """What can be told, and how many secrets were replaced in it.
+        """The masked output and the number of secrets replaced in it.
 
-        What may be the beginning of a secret is held back until more comes, or the last.
+        A possible beginning of a secret is held back until more output or the `last` chunk arrives.
         """
         masker = self._maskers[source]
         before = masker.masked
-        told = masker.feed(chunk) + masker.finish() if last else masker.feed(chunk)
-        return told, masker.masked - before
+        output = masker.feed(chunk) + masker.finish() if last else masker.feed(chunk)
+        return output, masker.masked - before
 
     def _retry(self) -> None:
         assert self._unwritten is not None  # noqa: S101 - the timer is only set with it
@@ -144,7 +148,7 @@ class Runner:
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
-            self._timers[self._retry] = time.monotonic() + DISK_RETRY
+            self._timers[self._retry] = time.monotonic() + DISK_RETRY_S
             return
         self._unwritten = None
         for fd in self._running().outputs:
@@ -152,17 +156,17 @@ class Runner:
         if self._running().exit is not None:
             self._last_output()
 
-    def _let_go(self, fd: int) -> None:
+    def _close_output(self, fd: int) -> None:
         self._selector.unregister(fd)
         os.close(fd)
         self._write(self._running().outputs.pop(fd), b"", last=True)
         if self._running().exit is not None and not self._running().outputs and self._unwritten is None:
             self._finish()
 
-    # --- the end ------------------------------------------------------------------------------------------------------
+    # --- end of the workload ------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
-        """Take the exits of the child and of orphans that became ours."""
+        """Reap the child and adopted orphans."""
         child = self._running()
         while True:
             try:
@@ -180,14 +184,14 @@ class Runner:
         if not self._running().outputs:
             self._finish()
             return
-        self._timers[self._fall_silent] = time.monotonic() + SILENCE
-        self._timers[self._finish] = time.monotonic() + LONGEST_DRAIN
+        self._timers[self._on_silence] = time.monotonic() + SILENCE_S
+        self._timers[self._finish] = time.monotonic() + MAX_DRAIN_S
 
-    def _fall_silent(self) -> None:
+    def _on_silence(self) -> None:
         self._finish()
 
     def _finish(self) -> None:
-        """Write the end, unless it is written."""
+        """Write the final status, once."""
         child = self._running()
         if self._ended or child.exit is None:
             return
@@ -198,17 +202,19 @@ class Runner:
             if tail[0]:
                 _insist(partial(self._log.write, source, *tail))
         if child.outputs:
-            self._tell_detached()
-        if self._why == "timed_out":
+            self._report_detached()
+        if self._stopped_as == "timed_out":
             error: str | None = f"ran longer than its timeout of {self._spec.timeout:g} s"
         else:
-            error = f"ended by signal {_signal_name(killed)}" if killed and self._why is None else None
-        self._end(self._why or ("succeeded" if code == 0 else "failed"), exit_code=code, signal=killed, error=error)
+            error = f"ended by signal {_signal_name(killed)}" if killed and self._stopped_as is None else None
+        self._end(
+            self._stopped_as or ("succeeded" if code == 0 else "failed"), exit_code=code, signal=killed, error=error
+        )
 
-    def _tell_detached(self) -> None:
+    def _report_detached(self) -> None:
         held_by = descendants(os.getpid())
         who = f"process {', '.join(map(str, held_by[:8]))}" if held_by else "another process"
-        text = f"the workload has ended, but {who} still holds its output; what comes now is not kept"
+        text = f"the workload has ended, but {who} still holds its output; later output is discarded"
         _insist(lambda: self._log.publish([Record(0, now_ms(), "warn", text, source="system")]))
 
     def _end(self, state: State, **known: Any) -> None:
@@ -224,9 +230,9 @@ class Runner:
         self._ended = True
 
     def _drain(self) -> None:
-        """Read for a descendant that still holds the output, so that it isn't killed or blocked by it.
+        """Read and discard the output of a remaining descendant, so that it is neither blocked nor killed by SIGPIPE.
 
-        After a cancel or a timeout what is left of the tree still gets its KILL when the grace time is over.
+        After a cancel or a timeout the rest of the tree still gets KILL when the grace time is over.
         """
         outputs = self._child.outputs if self._child else {}
         while outputs or self._kill_at is not None:
@@ -244,32 +250,32 @@ class Runner:
                     os.close(key.fd)
                     del outputs[key.fd]
                 elif key.fd not in outputs:
-                    key.data(key.fd)  # the wake-up: orphans are reaped
+                    key.data(key.fd)  # the wake-up by SIGCHLD
             self._reap()
 
-    # --- what we are asked --------------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------------------------
 
-    def stop(self, why: State, grace: float) -> None:
-        """TERM to the whole tree, KILL after the grace time. Once is enough: later calls change nothing."""
+    def stop(self, state: State, grace_s: float) -> None:
+        """Send TERM to the whole tree, KILL after the grace time; `state`: the final one. Later calls do nothing."""
         child = self._running()
-        if self._why is not None or child.exit is not None:
+        if self._stopped_as is not None or child.exit is not None:
             return
-        self._why = why
-        self._kill_at = self._timers[self._kill] = time.monotonic() + grace
+        self._stopped_as = state
+        self._kill_at = self._timers[self._kill] = time.monotonic() + grace_s
         self._timers.pop(self._time_out, None)
         signal_all(os.getpid(), child.pid, signal.SIGTERM)
 
     def _time_out(self) -> None:
-        self.stop("timed_out", self._grace)
+        self.stop("timed_out", self._parameters.grace_s)
 
     def _kill(self) -> None:
-        """What is left of the tree; also after the child itself has gone."""
+        """Kill the remaining tree, also after the child itself has exited."""
         signal_all(os.getpid(), None, signal.SIGKILL)
 
     def _accept(self, listener: socket.socket) -> None:
         try:
             connection = Connection(listener.accept()[0])
-        except OSError:  # gone again, or no descriptor is left: it waits in line
+        except OSError:  # the peer is gone, or no descriptor is free: the connection stays in the backlog
             time.sleep(0.05)
             return
         served = _Served(connection.socket, lambda _: self._serve(connection))
@@ -281,19 +287,19 @@ class Runner:
             self._selector.unregister(connection.socket)
             connection.socket.close()
             return
-        for asked, payload in requests:
-            self._obey(connection, asked, payload)
+        for request, payload in requests:
+            self._handle(connection, request, payload)
 
-    def _obey(self, connection: Connection, asked: dict[str, Any], payload: bytes) -> None:
-        do = asked.get("do")
-        grace = asked.get("grace")
+    def _handle(self, connection: Connection, request: dict[str, Any], payload: bytes) -> None:
+        do = request.get("do")
+        grace = request.get("grace")
         if do == "cancel" and isinstance(grace, int | float):
             self.stop("cancelled", grace)
             connection.send(answer())
         elif do == "watch":
             connection.send(answer())
         elif do == "input":
-            self._stdin.put(payload, connection, last=asked.get("eof") is True)
+            self._stdin.put(payload, connection, last=request.get("eof") is True)
         else:
             connection.send(answer("unknown_request"))
 
@@ -303,7 +309,7 @@ class Runner:
 
 
 class _Served:
-    """A socket in the selector and what to do when it can be read."""
+    """A socket in the selector and its callback when it is readable."""
 
     def __init__(self, sock: socket.socket, act: Callable[[socket.socket], None]) -> None:
         self.socket, self._act = sock, act
@@ -313,14 +319,14 @@ class _Served:
 
 
 def _insist(write: Callable[[], T]) -> T:
-    """Write what must not be lost: wait for as long as the disk is full."""
+    """Write; while the disk is full, retry until there is space. Raises other OSErrors."""
     while True:
         try:
             return write()
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
-            time.sleep(DISK_RETRY)
+            time.sleep(DISK_RETRY_S)
 
 
 def _wake_on_child_exit() -> int:

@@ -1,6 +1,7 @@
-"""The child's standard input: bytes in order, at the child's pace. Runs in the runner; stdlib.
+"""Standard input of the child with back-pressure. Runner; stdlib.
 
-Whoever sends is answered when the pipe has taken all of it, so nothing piles up here that was said to be accepted.
+A send is acknowledged only after the child's pipe accepted every byte; unacknowledged input is bounded by its senders,
+who wait for the answer.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from ..wire.runner_socket import Connection, answer
 
 
 class Stdin:
-    """Feeds the pipe `fd` (None: the workload was started without one)."""
+    """Writes to the pipe `fd`; None: the workload was started without standard input."""
 
     def __init__(self, selector: selectors.BaseSelector, fd: int | None) -> None:
         self._selector, self._fd = selector, fd
-        self._waiting: list[tuple[memoryview, bool, Connection]] = []  # bytes, whether they are the last, who sent them
+        self._waiting: list[tuple[memoryview, bool, Connection]] = []  # bytes, whether input ends after them, sender
         self._refusal = "no_stdin" if fd is None else "stdin_closed"
 
     def put(self, data: bytes, sender: Connection, *, last: bool) -> None:
-        """Write bytes; `last` closes the input after them."""
+        """Queue bytes and answer `sender` once they are written; `last` closes the input after them."""
         if self._fd is None:
             sender.send(answer(self._refusal))
             return
@@ -31,15 +32,15 @@ class Stdin:
         while self._waiting and self._fd is not None:
             data, last, sender = self._waiting[0]
             try:
-                taken = os.write(self._fd, data) if data else 0
+                written = os.write(self._fd, data) if data else 0
             except BlockingIOError:
                 self._watch(True)
                 return
-            except BrokenPipeError:  # the child has closed it
+            except BrokenPipeError:  # the child closed its end
                 self._close()
                 break
-            if taken < len(data):
-                self._waiting[0] = data[taken:], last, sender
+            if written < len(data):
+                self._waiting[0] = data[written:], last, sender
                 continue
             self._waiting.pop(0)
             if last:

@@ -229,7 +229,7 @@ class Engine:
             self._remember(Workload(workload_id, replace(spec, env={}), created, status, **summary))
             if status.final or spec.backend == EXTERNAL:
                 continue
-            begun = folder.is_held() or folder.control.exists()  # its command may have been started: never twice
+            begun = folder.is_locked() or folder.control.exists()  # its command may have been started: never twice
             if status.state == "queued" and not begun:
                 self._queue.append(workload_id)
             else:

@@ -114,7 +114,7 @@ async def assert_recovered(root: Path, killed: list[Folder], survived: Folder) -
         await server.engine.recover()
         for folder in [*killed, survived]:
             status = await server.end(folder.id)
-            assert status.state in ({"lost", "succeeded"} if folder in killed else {"succeeded"}), folder.complaints
+            assert status.state in ({"lost", "succeeded"} if folder in killed else {"succeeded"}), folder.runner_log
             assert status.error == ("its runner was killed" if status.state == "lost" else None)
             assert server.engine.get(folder.id).lines == server.store.read(folder.id, 0, 0).end
     finally:

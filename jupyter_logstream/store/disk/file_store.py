@@ -123,7 +123,7 @@ class FileStore:
         """Make the index fit the bytes again, unless its writer lives (then it is being written)."""
         folder = self.folder(stream)
         try:
-            lock = folder.hold()
+            lock = folder.lock()
         except OSError as error:
             raise Unreadable(f"the log of {stream} cannot be mended: {error.strerror}") from error
         if lock is None:
@@ -206,7 +206,7 @@ class FileStore:
         folder.path.mkdir(mode=0o700, exist_ok=True)
         if (folder.path / "end").exists():
             raise StreamEnded(f"the stream {stream} was ended")
-        lock = folder.hold()
+        lock = folder.lock()
         if lock is None:
             raise NotWriter(f"somebody else writes the stream {stream}")
         writer = LogWriter(folder.path, keep=self.keep)

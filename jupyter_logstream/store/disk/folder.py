@@ -11,13 +11,28 @@ import fcntl
 import json
 import os
 import stat
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...model.protocol import STATES
 from ...model.steps import Step
 from ...model.workload import SUMMARY, Status, WorkloadSpec
+from ...text.masking import SECRET_NAMES
+
+
+@dataclass(frozen=True)
+class RunParameters:
+    """What a runner needs besides the spec.
+
+    `log_bytes`: disk space of the log before its oldest segment is removed. `grace_s`: seconds between TERM and KILL
+    after a timeout. `secret_names`: globs of environment variables whose values are masked in the output.
+    """
+
+    log_bytes: int = 1 << 30
+    grace_s: float = 10.0
+    secret_names: Sequence[str] = SECRET_NAMES
 
 
 class Folder:
@@ -39,7 +54,7 @@ class Folder:
         return self.path / "control"
 
     @property
-    def complaints(self) -> Path:
+    def runner_log(self) -> Path:
         """What the runner itself says: empty unless it has a fault."""
         return self.path / "runner.log"
 
@@ -57,6 +72,19 @@ class Folder:
                 path.unlink()
             draft.rmdir()
             raise
+
+    def write_run(self, run: RunParameters) -> None:
+        """Store the parameters of the runner (run.json). OSError."""
+        write_json(self.path / "run.json", asdict(run))
+
+    def read_run(self) -> RunParameters:
+        """The parameters of the runner; the defaults if none were written."""
+        try:
+            value = read_json(self.path / "run.json")
+        except FileNotFoundError:
+            return RunParameters()
+        known = {name: value[name] for name in RunParameters.__dataclass_fields__ if name in value}
+        return replace(RunParameters(), **known)
 
     def read_spec(self) -> tuple[WorkloadSpec, float]:
         """The spec and when it was created (Unix ms)."""
@@ -86,7 +114,7 @@ class Folder:
             summary["steps"] = tuple(map(Step.from_json, summary["steps"]))
         return status, summary
 
-    def is_held(self) -> bool:
+    def is_locked(self) -> bool:
         """Whether a runner lives: the lock goes with its process, however that ends (a pid could be a zombie's)."""
         try:
             fd = open_lock(self.path / "lock", create=False)
@@ -97,7 +125,7 @@ class Folder:
         finally:
             os.close(fd)
 
-    def hold(self) -> int | None:
+    def lock(self) -> int | None:
         """Take the lock for this process's life; None if somebody else has it."""
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if try_lock(fd):

@@ -83,7 +83,7 @@ async def test_a_runner_killed_between_the_logs_end_and_its_status_is_lost(start
     await server.end(workload_id)
     folder = server.folder(workload_id)
     status, _ = folder.read_status()
-    await eventually(lambda: not folder.is_held())
+    await eventually(lambda: not folder.is_locked())
     folder.write_status(Status("running", started=status.started, pid=status.pid, boot=status.boot))
     server = await start()
     assert (await server.end(workload_id)).state == "lost"
@@ -97,7 +97,7 @@ async def test_mending_a_long_log_holds_up_nobody(start: Start) -> None:
     folder = server.folder(workload_id)
     await server.engine.close()
     kill_runners(server.store.root)
-    await eventually(lambda: not folder.is_held())
+    await eventually(lambda: not folder.is_locked())
     log = LogWriter(folder.path)
     for _ in range(40):
         log.write("stdout", b"a line of some output\n" * 10_000)
@@ -115,7 +115,7 @@ async def test_a_workload_of_another_boot_is_lost_and_no_process_is_harmed(start
     workload_id = await server.start("echo a")
     await server.end(workload_id)
     folder = server.folder(workload_id)
-    await eventually(lambda: not folder.is_held())
+    await eventually(lambda: not folder.is_locked())
     innocent = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
     (folder.path / "end").unlink()
     for boot in "another-boot", folder.read_status()[0].boot:
@@ -190,7 +190,7 @@ async def test_a_command_whose_runner_was_killed_before_it_could_say_so_is_not_r
     folder = server.folder(workload_id)
     await server.engine.close()
     kill_runners(server.store.root)
-    await eventually(lambda: not folder.is_held())
+    await eventually(lambda: not folder.is_locked())
     (folder.path / "status.json").unlink()  # as on a full disk, where it is told later that it runs
     server = await start()
     assert (await server.end(workload_id)).state == "lost"

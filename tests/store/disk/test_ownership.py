@@ -67,7 +67,7 @@ def test_a_stream_that_a_runner_writes_takes_nothing_from_the_server(root: Path)
 
     with opened(root) as store:
         folder_of(root)
-        lock = store.folder(ID).hold()
+        lock = store.folder(ID).lock()
         assert lock is not None
         with pytest.raises(NotWriter):
             store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
@@ -92,7 +92,7 @@ def test_files_are_let_go_of(root: Path) -> None:
 def test_what_a_log_comes_to_is_right_whoever_asks_at_once(root: Path) -> None:
     with opened(root) as store:
         folder_of(root)
-        lock = store.folder(ID).hold()
+        lock = store.folder(ID).lock()
         assert lock is not None
         log = LogWriter(folder_of(root))
         stop = threading.Event()
@@ -118,7 +118,7 @@ def test_what_a_log_comes_to_is_right_whoever_asks_at_once(root: Path) -> None:
 def test_reading_beside_a_writer_never_gives_a_torn_or_wrong_record(root: Path) -> None:
     folder = folder_of(root)
     with opened(root) as store:
-        lock = store.folder(ID).hold()
+        lock = store.folder(ID).lock()
         assert lock is not None
         log = LogWriter(folder)
         done = threading.Event()
@@ -149,7 +149,7 @@ def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Pa
     small_segments(2000, 32)
     folder = folder_of(root)
     with opened(root, keep=8000) as store:
-        lock = store.folder(ID).hold()  # as the runner does: nobody mends what is being written
+        lock = store.folder(ID).lock()  # as the runner does: nobody mends what is being written
         assert lock is not None
         log = LogWriter(folder, keep=8000)
         log.write("stdout", b"line 000000\n")

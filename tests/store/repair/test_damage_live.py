@@ -260,7 +260,7 @@ def test_what_is_missing_of_a_log_that_is_being_written_hides_nothing_behind_it(
         log.write("stdout", line)
     (folder / "stdout.001").unlink()
     (folder / "stdout.003").unlink()
-    lock = Folder(folder).hold()  # as its runner has it
+    lock = Folder(folder).lock()  # as its runner has it
     assert lock is not None
     with opened(root) as store:
         found: list[str] = []

@@ -1,7 +1,6 @@
-"""A real runner that strace kills at its nth call of a kind on its files, and what its log must be then.
+"""Kill a real runner with strace at its nth system call of a kind on its files, and check the log it leaves.
 
-The kill comes before the call is done, as strace's does; what a call leaves half done is for
-`server/store/test_mending.py`.
+strace kills before the call is done; half-done calls are tested in `store/repair/test_repair.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from support.waiting import until
 
 from jupyter_logstream.model.protocol import WORKLOAD_VARIABLE
 from jupyter_logstream.model.workload import WorkloadSpec
-from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder, RunParameters
 from jupyter_logstream.store.disk.layout import extent
 from jupyter_logstream.store.disk.sidecars import Kept
 from jupyter_logstream.text.lines import LONGEST_TEXT, final_text
@@ -37,23 +36,24 @@ SMALL = ("spec.json", "status.json", "kept", "steps", "masked", "end", "control"
 
 
 def run_killed(folder: Folder, command: Sequence[str], call: str, number: int) -> bool:
-    """Run a workload to its end, or to the runner's nth `call` on a file of its folder; whether it was killed there."""
+    """Run a workload to its end, or to the runner's nth `call` on a file of its folder; whether it was killed."""
     run_traced(folder, command, f"{call}:signal=KILL:when={number}")
-    return folder.control.exists() or not folder.read_status()[0].final  # unlinking its socket is the last it does
+    return folder.control.exists() or not folder.read_status()[0].final  # it unlinks its socket last
 
 
 def run_traced(folder: Folder, command: Sequence[str], inject: str) -> str:
-    """Run a workload whose runner strace does this to, on the files of its folder; what strace says of it."""
+    """Run a workload under strace with this injection on the files of its folder. Returns the trace."""
     env = {**os.environ, WORKLOAD_VARIABLE: folder.id}
     folder.create(WorkloadSpec(command=list(command), name="crash", env=env, tty=False), time.time() * 1000)
-    said = folder.path.parents[1] / "strace"
+    folder.write_run(RunParameters(KEEP, grace_s=1))
+    trace = folder.path.parents[1] / "strace"
     runner = [sys.executable, "-I", "-S", str(HERE / "shrunk.py"), str(PACKAGE), str(SEGMENT), str(INDEX_SEGMENT)]
-    tracer = ["strace", "-f", "-q", "-o", str(said), "-e", "signal=none", "-e", f"trace={inject.partition(':')[0]}"]
+    tracer = ["strace", "-f", "-q", "-o", str(trace), "-e", "signal=none", "-e", f"trace={inject.partition(':')[0]}"]
     tracer += ["-e", f"inject={inject}", *(part for p in files(folder) for part in ("-P", p))]
-    with folder.complaints.open("ab") as complaints:
-        subprocess.run([*tracer, *runner, str(folder.path), str(KEEP), "1"], stderr=complaints, check=False, timeout=60)
+    with folder.runner_log.open("ab") as runner_log:
+        subprocess.run([*tracer, *runner, str(folder.path)], stderr=runner_log, check=False, timeout=60)
     until(lambda: not any(map(alive, runners(folder))))
-    return said.read_text()
+    return trace.read_text()
 
 
 def files(folder: Folder) -> list[str]:
@@ -63,9 +63,9 @@ def files(folder: Folder) -> list[str]:
 
 
 def assert_right(folder: Folder, records: Sequence[Record]) -> None:
-    """What is left is what was sent: a stretch of it up to the end of the bytes, cut into lines as they must be.
+    """The retained records are the bytes sent, split into lines; every chunk read before the last one is on disk.
 
-    All that the runner had read before its last piece is there; nothing is told to be lost.
+    No record reports a loss.
     """
     first = Kept.read(folder.path).first
     assert [r.seq for r in records] == list(range(first, first + len(records)))
@@ -75,10 +75,10 @@ def assert_right(folder: Folder, records: Sequence[Record]) -> None:
         begin, end = extent(folder.path, source)
         on_disk = b"".join(path.read_bytes() for path in sorted(folder.path.glob(f"{source}.0*")))
         assert on_disk == sent[begin:end]
-        assert end >= int(read(folder, f"taken.{source}") or 0), "a piece that was read before another is not on disk"
-        expected, told = lines(sent[:end]), [r.message for r in records if r.source == source]
-        assert told == expected[len(expected) - len(told) :]
-        assert first > 1 or len(told) == len(expected)
+        assert end >= int(read(folder, f"taken.{source}") or 0), "a chunk read before the last one is not on disk"
+        expected, found = lines(sent[:end]), [r.message for r in records if r.source == source]
+        assert found == expected[len(expected) - len(found) :]
+        assert first > 1 or len(found) == len(expected)
 
 
 def read(folder: Folder, name: str) -> bytes:
@@ -87,7 +87,7 @@ def read(folder: Folder, name: str) -> bytes:
 
 
 def lines(sent: bytes) -> list[str]:
-    """The texts of the records that bytes must be: what a progress bar ended with, over-long lines in parts."""
+    """The expected texts: the final state of a progress bar, over-long lines in parts."""
     found = []
     for line in sent.removesuffix(b"\n").split(b"\n") if sent else ():
         text = final_text(line).decode()

@@ -1,6 +1,6 @@
-"""A real runner whose segments are small, so that their edges and retention are met in a short run. Stdlib only.
+"""A real runner with small segments, so that a short run crosses their edges and meets retention. Stdlib only.
 
-    python -I -S shrunk.py PACKAGE SEGMENT INDEX_SEGMENT FOLDER KEEP GRACE
+    python -I -S shrunk.py PACKAGE SEGMENT INDEX_SEGMENT FOLDER
 
 As the local backend starts one; PACKAGE: the folder that holds `jupyter_logstream`.
 """
@@ -16,5 +16,5 @@ if __name__ == "__main__":
     sys.path.insert(0, package)
     from jupyter_logstream.store.disk import layout
 
-    layout.SEGMENT, layout.INDEX_SEGMENT = int(segment), int(entries)  # before anybody has taken them from there
+    layout.SEGMENT, layout.INDEX_SEGMENT = int(segment), int(entries)  # before any module imports them
     runpy.run_module("jupyter_logstream.runner", run_name="__main__")
