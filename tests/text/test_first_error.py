@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jupyter_logstream.model.records import Record
-from jupyter_logstream.text.first_error import LONGEST, FirstError, exception, first_error
+from jupyter_logstream.text.first_error import MAX_TITLE_CHARS, FirstError, exception, first_error
 
 FAILED = {"levels": {"info": 3, "error": 2}}
 TRACE = "Traceback (most recent call last):\n  File 'a.py', line 1, in f\n    f()\n{}"
@@ -56,7 +56,7 @@ def test_of_a_line_it_is_the_line_without_its_time():
 def test_a_long_one_is_cut():
     error = found("ERROR " + "x" * 5000)
     assert error is not None
-    assert len(error.title) == LONGEST
+    assert len(error.title) == MAX_TITLE_CHARS
     assert error.repeats == 1
 
 

@@ -168,6 +168,8 @@ def test_all_lines_of_a_real_traceback_are_errors_wherever_chunks_are_cut(at_onc
         (b"TypeError: x is not a function\n    at f (a.js:1:2)\n    at b\nok", "eeeu"),
         (b"Traceback (most recent call last):\n  File\n    x()\nKeyboardInterrupt\nKeyboardInterrupt", "eeeeu"),
         (b"Traceback (most recent call last):\n  File\nINFO another thread\n  File", "eeiu"),
+        (b"panic: out of range\n\ngoroutine 1 [running]:\nmain.f(0x1)\n\t/a.go:1 +0x1\n\nnext", "fueeeuu"),
+        (b"thread 'main' panicked at a.rs:2:5:\nINFO is no level here\nnote: run with\nnext", "eeeu"),
         (b"[rank0]: Traceback (most recent call last):\n[rank0]:   File\n[rank0]: ValueError: 1\n[rank1]: on", "eeeu"),
         (
             b"  + Exception Group Traceback (most recent call last):\n  | Two: g\n  +-+-- 1 --\n    | X: 1\ndone: 5",

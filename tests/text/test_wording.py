@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.vectors import vectors
 
-from jupyter_logstream.model.workload import STATES
+from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.text.wording import duration, ending, state_label, state_summary
 
 WORDS = vectors("states")

@@ -2,7 +2,7 @@
 // wants folded, and what that hides. Groups are found where one looks, so it costs the same however long the log. No DOM.
 
 import { thousands } from "../text/format.js";
-import { type Get, type Group, groupsIn } from "../text/groups.js";
+import { type Group, groupsIn, type RecordAt } from "../text/groups.js";
 import type { Folds } from "./folds.js";
 
 /** What is to be folded as soon as it is seen. */
@@ -51,7 +51,7 @@ export class Grouping {
   }
 
   /** Looks at the lines `from` to `to`. True if there is something to be drawn otherwise than before. */
-  look(get: Get, from: number, to: number): boolean {
+  look(get: RecordAt, from: number, to: number): boolean {
     const before = this.#heads;
     const groups = groupsIn(get, from, to, this.#folding.repeats);
     this.#heads = new Map(groups.map((group) => [group.from, group]));

@@ -1,7 +1,7 @@
 // Lines that belong together: tracebacks of three languages, ticks, repeats; and what stays as it is.
 import { describe, expect, it } from "vitest";
 import type { LogRecord } from "../../src/protocol/types.js";
-import { groupsIn, LONGEST } from "../../src/text/groups.js";
+import { groupsIn, MAX_GROUP_LINES } from "../../src/text/groups.js";
 import { busyMs } from "../support/busy.js";
 import { recorded } from "../support/recorded.js";
 import { record } from "../support/workload.js";
@@ -131,7 +131,7 @@ describe("bounds", () => {
     const endless = `Traceback (most recent call last):\n${"  frame\n".repeat(5000)}`;
     expect(found(log(endless))).toEqual([]);
     const repeats = found(log("same\n".repeat(2500).trimEnd()), true);
-    expect(repeats.map(([from, to]) => Number(to) - Number(from))).toEqual([LONGEST, LONGEST, 497]);
+    expect(repeats.map(([from, to]) => Number(to) - Number(from))).toEqual([MAX_GROUP_LINES, MAX_GROUP_LINES, 497]);
   });
 
   it("what is not at hand ends a group, and is not asked for beyond", () => {

@@ -13,9 +13,10 @@ from ...model.records import SOURCES
 from ...text.levels import MARKER, Guesser, Tracebacks, places, plain
 from ...text.lines import PART, Lines
 from ...text.step_markers import marker_in
+from ...text.tracebacks import State as TracebackState
 from .layout import STEP_BEGIN, STEP_END, STEP_FAILED, mark_column, mark_of, marks_in
 
-State = tuple[int | None, tuple[int, bytes]]
+State = tuple[int | None, TracebackState | None]
 
 _GUESSER = Guesser()  # what it remembers serves every source
 
