@@ -1,5 +1,5 @@
-// Steps as folds: the line that opens a step stands for all lines of its run. Where a run ends is asked for when it is
-// folded, so it may be as long as it likes; lines that a running step writes later are shown. No DOM.
+// Folding of steps: the line that begins a step stands for all lines of its run. Page; no DOM.
+// The end of a run is requested when it is folded; lines that a running step writes later are shown.
 
 import type { LogSource } from "../protocol/log-source.js";
 import type { LogRecord } from "../protocol/types.js";
@@ -18,15 +18,15 @@ export class StepFolds {
     this.#source = source;
   }
 
-  /** What a line stands for, if it opens a step. */
+  /** The fold of a line that begins a step; undefined for other lines. */
   at(record: LogRecord): Grouped | undefined {
-    if (markerOf(record)?.opens !== true) return undefined;
+    if (markerOf(record)?.name === undefined) return undefined;
     const fold = this.#folds.at(record.seq + 1);
     const folded = fold?.from === record.seq + 1;
     return { folded, words: folded ? `${record.step} · ${thousands(fold.to - record.seq + 1)} lines` : "" };
   }
 
-  /** Folds the step that a line opens, or unfolds it. Throws where its end can't be had. */
+  /** Folds the step that a line begins, or unfolds it. Rejects if the request for its end fails. */
   async toggle(record: LogRecord): Promise<void> {
     const { seq, step } = record;
     if (step === undefined) return;
@@ -35,13 +35,13 @@ export class StepFolds {
       return;
     }
     const { signal } = this.#ended;
-    const ask = (after: number, offset: number) => this.#source.page({ step, after, offset, limit: 1 }, signal);
-    const { total } = await ask(0, 0);
+    const request = (after: number, offset: number) => this.#source.page({ step, after, offset, limit: 1 }, signal);
+    const { total } = await request(0, 0);
     const last = await lastOfRun(
       step,
       seq,
       total,
-      async (_, after, offset) => (await ask(after, offset)).records[0]?.seq,
+      async (_, after, offset) => (await request(after, offset)).records[0]?.seq,
     );
     if (!signal.aborted) this.#folds.hide(seq + 1, last);
   }

@@ -1,13 +1,5 @@
 // Arithmetic of small charts: round ticks, short numbers, and paths through points. Pure; no DOM, no colours.
 
-/** A place in px. */
-export interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
-
 /** From a number to px. */
 export type Scale = (value: number) => number;
 

@@ -18,12 +18,6 @@ export function stamp(times: Times, record: LogRecord, since: number | undefined
   return times === "start" ? `+${elapsed(Math.max(0, record.ts - since))}` : delta(record.ts - since);
 }
 
-/** The day too: for a title. */
-export function fullTime(record: LogRecord): string {
-  const date = new Date(record.ts);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(date)}`;
-}
-
 function clock(date: Date): string {
   const ms = String(date.getMilliseconds()).padStart(3, "0");
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`;

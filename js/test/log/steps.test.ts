@@ -1,51 +1,25 @@
 // Steps as a log shows them: markers, where one begins, how it stands, and which lines are its.
 import { describe, expect, it } from "vitest";
-import { lastOfRun, markerOf, stepBegins, stepSign } from "../../src/log/steps.js";
+import { lastOfRun, markerOf, parseMarker, stepSign } from "../../src/log/steps.js";
+import { vectors } from "../support/vectors.js";
 import { record } from "../support/workload.js";
 
+type Expected = { readonly begin: string } | { readonly failed: boolean } | null;
+
 describe("a marker", () => {
-  it.each([
-    ["::step:: load", true, "load"],
-    ["::step::load", true, "load"],
-    ["::group::load", true, "load"],
-    ["\x1b[1m::step:: load\x1b[0m", true, "load"],
-    ["::endstep::", false, ""],
-    ["::endstep:: failed", false, "failed"],
-    ["::endgroup::", false, ""],
-  ])("%j opens: %s", (message, opens, name) => {
-    expect(markerOf(record(1, { message, step: "load" }))).toEqual({ opens, name });
+  it.each(vectors<{ cases: [line: string, marker: Expected][] }>("step_markers").cases)("%j is %j", (line, marker) => {
+    const expected = marker && ("begin" in marker ? { name: marker.begin, failed: false } : marker);
+    expect(parseMarker(line) ?? null).toEqual(expected);
   });
 
-  it.each(["step load", " ::step:: load", "::steps:: load", "print('::step:: load')"])("%j is none", (message) => {
-    expect(markerOf(record(1, { message, step: "load" }))).toBeUndefined();
-  });
-
-  it("is none where the server did not take it for one", () => {
+  it("is none unless the server assigned the record to a step", () => {
+    expect(markerOf(record(1, { message: "::step:: load", step: "load" }))).toEqual({ name: "load", failed: false });
     expect(markerOf(record(1, { message: "::step:: load" }))).toBeUndefined();
   });
 });
 
 describe("a step", () => {
-  const line = (seq: number, step?: string, message = "x") => record(seq, { message, ...(step && { step }) });
-
-  it("begins where the one before is another, or there is none", () => {
-    expect(stepBegins(line(5, "fit"), line(4, "load"))).toBe("fit");
-    expect(stepBegins(line(5, "fit"), line(4))).toBe("fit");
-    expect(stepBegins(line(5, "fit"), line(4, "fit"))).toBeUndefined();
-    expect(stepBegins(line(1, "fit"), undefined)).toBe("fit");
-    expect(stepBegins(line(5), line(4, "fit"))).toBeUndefined();
-  });
-
-  it("begins with its marker, whatever was before, also after itself", () => {
-    expect(stepBegins(line(5, "fit", "::step:: fit"), undefined)).toBe("fit");
-    expect(stepBegins(line(5, "fit", "::step:: fit"), line(4, "fit"))).toBe("fit");
-  });
-
-  it("does not begin where the line before is not known", () => {
-    expect(stepBegins(line(5, "fit"), undefined)).toBeUndefined();
-  });
-
-  it("says how it stands and how long it takes", () => {
+  it("has the sign and label of its state, and its duration", () => {
     const ended = { name: "load", state: "failed", started: 1000, ended: 4200 } as const;
     expect(stepSign(ended, 9000)).toMatchObject({ name: "load", sign: "cross", label: "Failed", took: "3.2 s" });
     expect(stepSign({ ...ended, state: "running", ended: null }, 9000)).toMatchObject({ sign: "dot", took: "8.0 s" });

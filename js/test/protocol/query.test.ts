@@ -1,39 +1,27 @@
-// A filter in its three forms: run over records that are here, written as Python, and what of it is highlighted.
+// Filters: matching of loaded records (the server passes the same table), the Python form, highlighting.
 import { describe, expect, it } from "vitest";
 import { accepts, asPython, contains, highlighter } from "../../src/protocol/query.js";
+import type { LogRecord, StreamFilter } from "../../src/protocol/types.js";
 import { busyMs } from "../support/busy.js";
+import { vectors } from "../support/vectors.js";
 import { record } from "../support/workload.js";
 
-describe("text in a line", () => {
-  it.each([
-    ["loss", "Loss=1", true],
-    ["Loss", "loss=1", false],
-    ["Loss", "Loss=1", true],
-    ["/lo+s/", "looos", true],
-    ["/lo+s/", "Los", false],
-    ["/(?i)lo+s/", "LOS", true],
-    ["/(?P<x>a)b/", "ab", true],
-    ["/", "a/b", true],
-    ["a.b", "axb", false],
-  ])("%j in %j: %s", (q, text, found) => expect(contains(q)(text)).toBe(found));
-
-  it("that is no expression says so", () => expect(() => contains("/(/")).toThrow());
-});
+interface Table {
+  readonly records: readonly [LogRecord["level"], message: string, LogRecord["source"], step: string | null][];
+  readonly filters: [StreamFilter, seqs: number[]][];
+  readonly malformed: string[];
+}
+const table = vectors<Table>("filters");
+const records = table.records.map(([level, message, source, step], i) =>
+  record(i + 1, { level, message, source, ...(step !== null && { step }) }),
+);
 
 describe("a filter", () => {
-  const error = record(1, { level: "error", message: "Boom", source: "stderr", step: "fit" });
-  it.each([
-    [{}, true],
-    [{ level: "warn" as const }, true],
-    [{ level: "fatal" as const }, false],
-    [{ levels: ["error", "info"] as const }, true],
-    [{ levels: ["info"] as const }, false],
-    [{ source: "stderr" as const, step: "fit" }, true],
-    [{ step: "load" }, false],
-    [{ q: "boom" }, true],
-    [{ not: "boom" }, false],
-    [{ q: "boom", not: "bang" }, true],
-  ])("%j takes the record: %s", (filter, taken) => expect(accepts(filter)(error)).toBe(taken));
+  it.each(table.filters)("%j accepts the records %j", (filter, seqs) =>
+    expect(records.filter(accepts(filter)).map(({ seq }) => seq)).toEqual(seqs),
+  );
+
+  it.each(table.malformed)("with the malformed expression %j throws", (q) => expect(() => contains(q)).toThrow());
 });
 
 describe("as Python", () => {

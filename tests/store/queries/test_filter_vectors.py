@@ -1,0 +1,34 @@
+"""Filter semantics; the page passes the same table (tests/vectors/filters.json)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.vectors import vectors
+
+from jupyter_logstream.model.records import Record
+from jupyter_logstream.store.memory import MemoryStore
+from jupyter_logstream.store.queries.filters import BadPattern, Filter
+
+TABLE = vectors("filters")
+
+
+def filter_of(given: dict[str, Any]) -> Filter:
+    levels = given.get("levels")
+    named = {"without" if name == "not" else name: value for name, value in given.items()}
+    return Filter(**{**named, "levels": None if levels is None else frozenset(levels)})
+
+
+@pytest.mark.parametrize(("given", "seqs"), TABLE["filters"], ids=repr)
+def test_filter_matches_the_records_of_the_table(given: dict[str, Any], seqs: list[int]) -> None:
+    store = MemoryStore()
+    store.append("s", [Record(0, 0.0, **dict(zip(TABLE["fields"], row, strict=True))) for row in TABLE["records"]])
+    batch = store.read("s", 0, 100)
+    assert [batch.seqs[i] for i in filter_of(given).compile()(batch)] == seqs
+
+
+@pytest.mark.parametrize("q", TABLE["malformed"])
+def test_malformed_expression_is_rejected(q: str) -> None:
+    with pytest.raises(BadPattern):
+        Filter(q=q).compile()
