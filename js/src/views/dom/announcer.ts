@@ -1,40 +1,40 @@
-// What a screen reader is told of a log that it doesn't read aloud: how it stands at once, how many lines came now and then.
-// DOM only.
+// Live region for screen readers: state changes at once, the number of new lines at intervals. DOM only.
 
 import { thousands } from "../../text/format.js";
 import { element, setText } from "./dom.js";
 
-const PACE_MS = 10_000;
+/** The minimum interval between two announcements of new lines. */
+const ANNOUNCE_INTERVAL_MS = 10_000;
 
 export class Announcer {
   readonly element = element("div", "unseen");
   #state = "";
   #lines = -1;
   #errors = 0;
-  #at = 0;
+  #announcedAt = 0;
 
   constructor() {
     this.element.setAttribute("role", "status");
   }
 
-  /** Reads out a line of the log. */
-  read(text: string): void {
+  announce(text: string): void {
     setText(this.element, text);
-    this.#at = Date.now();
+    this.#announcedAt = Date.now();
   }
 
-  /** `state`: in words, as the badge says it. */
+  /** `state`: the text of the badge. */
   update(state: string, lines: number, errors: number): void {
     const now = Date.now();
     if (state !== this.#state) {
       this.#state = state;
       setText(this.element, `${state}, ${thousands(lines)} lines`);
-    } else if (now - this.#at < PACE_MS || lines === this.#lines) return;
+    } else if (now - this.#announcedAt < ANNOUNCE_INTERVAL_MS || lines === this.#lines) return;
     else {
-      const [news, bad] = [lines - this.#lines, errors - this.#errors];
-      setText(this.element, `${thousands(news)} new lines${bad > 0 ? `, ${thousands(bad)} errors` : ""}`);
+      const [newLines, newErrors] = [lines - this.#lines, errors - this.#errors];
+      const errorText = newErrors > 0 ? `, ${thousands(newErrors)} errors` : "";
+      setText(this.element, `${thousands(newLines)} new lines${errorText}`);
     }
-    this.#at = now;
+    this.#announcedAt = now;
     this.#lines = lines;
     this.#errors = errors;
   }

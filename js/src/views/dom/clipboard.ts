@@ -1,25 +1,27 @@
-// Copying text: by the clipboard where the page has one, else (plain http, embedded pages) as a user would, by selecting it.
+// Copying text: with the clipboard API, or where that is missing (plain HTTP, embedded pages) through a selected textarea.
 // DOM only.
 
-/** False where the page may not. */
+export const COPY_BLOCKED = "Copying is blocked by the browser";
+
+/** Returns false if the browser blocks copying. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copySelected(text); // no clipboard here, or not allowed
+    return copyBySelection(text); // no clipboard API, or no permission
   }
 }
 
-function copySelected(text: string): boolean {
-  const before = document.activeElement;
+function copyBySelection(text: string): boolean {
+  const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.style.cssText = "position:fixed;opacity:0";
   document.body.append(area);
   area.select();
-  const done = document.execCommand("copy");
+  const isCopied = document.execCommand("copy");
   area.remove();
-  if (before instanceof HTMLElement) before.focus({ preventScroll: true });
-  return done;
+  if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+  return isCopied;
 }

@@ -1,31 +1,31 @@
-// Elements without markup: text only ever enters the page as textContent, so no log line can become an element.
+// Helpers that create and update elements. DOM only. Text is set as textContent only, so no log text becomes markup.
 
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   className: string,
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.append(...children);
-  return made;
+  const created = document.createElement(tag);
+  created.className = className;
+  created.append(...children);
+  return created;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An SVG element, as `element` makes an HTML one. */
+/** Creates an SVG element, like `element` an HTML one. */
 export function svg<K extends keyof SVGElementTagNameMap>(
   tag: K,
   className: string,
   ...children: SVGElement[]
 ): SVGElementTagNameMap[K] {
-  const made = document.createElementNS(SVG, tag);
-  if (className !== "") made.setAttribute("class", className);
-  made.append(...children);
-  return made;
+  const created = document.createElementNS(SVG, tag);
+  if (className !== "") created.setAttribute("class", className);
+  created.append(...children);
+  return created;
 }
 
-/** Outlines on a grid of 16, drawn in the colour of the text. */
+/** Outlines on a 16 x 16 grid, drawn in the text colour. */
 const ICONS = {
   dot: "M8 5.5a2.5 2.5 0 1 1 0 5a2.5 2.5 0 1 1 0-5",
   ring: "M8 2.5A5.5 5.5 0 1 1 2.5 8",
@@ -45,7 +45,6 @@ const ICONS = {
   hash: "M6.5 3 5 13M11 3 9.5 13M3.5 6h10M2.5 10h10",
   trash: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5 5 13h6l.5-8.5",
   tab: "M9 3h4v4M13 3 7.5 8.5M7 3.5H3.5v9h9V9",
-  steps: "M3 4h2.5M8 4h5M3 8h2.5M8 8h5M3 12h2.5M8 12h5",
   filter: "M2.5 3.5h11L9.5 8.5v4l-3-1.5v-2.5z",
   more: "M3 4.5h10M3 8h10M3 11.5h10",
   alert: "M8 3 14 13H2zM8 7v2.5M8 11.4v.1",
@@ -53,15 +52,15 @@ const ICONS = {
 
 export type IconName = keyof typeof ICONS;
 
-/** An icon only repeats what the label beside it or the title says. `role`: more class names. */
-export function icon(name: IconName, role = ""): SVGElement {
-  const made = document.createElementNS(SVG, "svg");
-  made.setAttribute("viewBox", "0 0 16 16");
-  made.setAttribute("class", role === "" ? "icon" : `icon ${role}`);
-  made.setAttribute("aria-hidden", "true");
-  made.append(document.createElementNS(SVG, "path"));
-  setIcon(made, name);
-  return made;
+/** Creates a decorative icon, hidden from assistive tools. `className`: additional class names. */
+export function icon(name: IconName, className = ""): SVGElement {
+  const created = document.createElementNS(SVG, "svg");
+  created.setAttribute("viewBox", "0 0 16 16");
+  created.setAttribute("class", className === "" ? "icon" : `icon ${className}`);
+  created.setAttribute("aria-hidden", "true");
+  created.append(document.createElementNS(SVG, "path"));
+  setIcon(created, name);
+  return created;
 }
 
 export function setIcon(target: SVGElement, name: IconName): void {
@@ -69,23 +68,23 @@ export function setIcon(target: SVGElement, name: IconName): void {
   if (path !== null && path.getAttribute("d") !== ICONS[name]) path.setAttribute("d", ICONS[name]);
 }
 
-/** A button of ours: what it does is said by its title, also to assistive tools; a label is shown beside its sign. */
+/** Creates a button. `title` is its tooltip and accessible name; `label` is shown beside the icon. */
 export function button(
-  name: string,
+  className: string,
   label: string,
   title: string,
-  act: () => void,
+  onClick: () => void,
   sign?: IconName,
 ): HTMLButtonElement {
-  const words = label === "" ? [] : [element("span", "label", label)];
-  const made = element("button", name, ...(sign === undefined ? [] : [icon(sign)]), ...words);
-  made.type = "button";
-  setName(made, title);
-  made.addEventListener("click", act);
-  return made;
+  const text = label === "" ? [] : [element("span", "label", label)];
+  const created = element("button", className, ...(sign === undefined ? [] : [icon(sign)]), ...text);
+  created.type = "button";
+  setName(created, title);
+  created.addEventListener("click", onClick);
+  return created;
 }
 
-/** Writes only what changes: an unchanged text keeps a selection in it, and costs no layout. */
+/** Sets a text that changed; an unchanged one keeps the user's selection and costs no layout. */
 export function setText(target: HTMLElement, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
@@ -98,7 +97,7 @@ export function setTitle(target: HTMLElement, title: string): void {
   if (target.title !== title) target.title = title;
 }
 
-/** What an element is or does, to those who point at it and to assistive tools. */
+/** Sets the tooltip and the accessible name. */
 export function setName(target: HTMLElement, name: string): void {
   if (target.title === name) return;
   target.title = name;

@@ -1,4 +1,4 @@
-// When a view is painted: at most once per animation frame, whatever arrives. Knows no view.
+// Coalesces paint requests: at most one paint per animation frame. DOM only.
 
 export class FrameScheduler {
   readonly #paint: () => void;
@@ -9,7 +9,7 @@ export class FrameScheduler {
     this.#paint = paint;
   }
 
-  /** Paints at the next frame, once, however often it is asked for. */
+  /** Paints once in the next frame, however often it is called. */
   request(): void {
     if (this.#stopped) return;
     this.#frame ??= requestAnimationFrame(() => {
@@ -18,7 +18,7 @@ export class FrameScheduler {
     });
   }
 
-  /** From now on nothing is painted any more. */
+  /** Cancels the pending paint and ignores later requests. */
   stop(): void {
     this.#stopped = true;
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);

@@ -1,20 +1,19 @@
-// A view in its host: what the host says of it to the page, and the shadow that keeps the page's style out. DOM only; knows
-// no view.
+// Mounts a view in the shadow root of its host element, which keeps the page's styles out. DOM only.
 
-export interface Hosted {
-  /** What it is a view of: `data-logstream` of the host, by which a page finds it. */
+export interface HostOptions {
+  /** The kind of view: `data-logstream` of the host, by which pages and tests find it. */
   readonly name: string;
-  /** The view, to those who can't see it. */
+  /** The accessible name of the view. */
   readonly label: string;
   readonly css: string;
-  /** As tall as the place it is put in. */
+  /** Fills its container. */
   readonly fill?: boolean | undefined;
 }
 
-/** Puts a view into the shadow of its host, in place of what was there. */
-export function attach(host: HTMLElement, view: HTMLElement, { name, label, css, fill }: Hosted): void {
+/** Replaces the content of the host's shadow root by the view. */
+export function attach(host: HTMLElement, view: HTMLElement, { name, label, css, fill }: HostOptions): void {
   host.dataset["logstream"] = name;
-  // Keys pressed inside a shadow root seem to come from its host: see viewport.ts.
+  // Key events inside a shadow root have the host as their target: see viewport.ts.
   host.dataset["lmSuppressShortcuts"] = "true";
   if (fill) host.dataset["fill"] = "";
   const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });

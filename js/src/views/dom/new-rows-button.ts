@@ -1,4 +1,4 @@
-// The button over lines or rows that says how many came beyond what is looked at, and leads there. DOM only.
+// Button that shows the number of new lines or rows out of sight, and scrolls to them. DOM only.
 
 import { thousands } from "../../text/format.js";
 import { element, type IconName, icon, setText } from "./dom.js";
@@ -8,12 +8,12 @@ export class NewRowsButton {
   readonly element: HTMLButtonElement;
   readonly #noun: string;
 
-  /** `noun`: of one that is new; `go`: leads to it. */
-  constructor(sign: IconName, noun: string, go: () => void) {
+  /** `noun`: in the singular; `onClick`: scrolls to the new rows. */
+  constructor(sign: IconName, noun: string, onClick: () => void) {
     this.#noun = noun;
     this.element = element("button", "news", icon(sign), this.#label);
     this.element.type = "button";
-    this.element.addEventListener("click", go);
+    this.element.addEventListener("click", onClick);
   }
 
   update(count: number): void {

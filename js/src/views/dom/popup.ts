@@ -1,18 +1,18 @@
-// A sheet above everything, beside a button or over the whole view: a menu, the list of keys. It lies in the browser's top
-// layer, so no output area cuts it off; where a browser has none, it lies in the view. DOM only.
+// Popup next to an element: a menu or a dialog. DOM only.
+// It is a popover in the browser's top layer, so that no output area clips it; browsers without popovers show it in the view.
 
 import { element } from "./dom.js";
 
-/** Room to the edge of the window, px. */
-const EDGE = 8;
+/** Distances to the edge of the window and to the anchor. */
+const [EDGE_PX, ANCHOR_PX] = [8, 4];
 
 export class Popup {
   readonly element: HTMLElement;
-  readonly #closed: () => void;
+  readonly #onClose: () => void;
   #open = false;
 
-  constructor(name: string, label: string, role: "menu" | "dialog", closed: () => void) {
-    this.#closed = closed;
+  constructor(name: string, label: string, role: "menu" | "dialog", onClose: () => void) {
+    this.#onClose = onClose;
     this.element = element("div", `popup ${name}`);
     this.element.hidden = true;
     this.element.tabIndex = -1;
@@ -30,33 +30,35 @@ export class Popup {
     return this.#open;
   }
 
-  /** Below an element, or above it where there is no room. */
-  open(beside: HTMLElement): void {
+  /** Opens below an element, or above it if there is no space. */
+  open(anchor: HTMLElement): void {
     if (this.#open) return;
     this.#open = true;
     this.element.hidden = false;
     if (this.element.popover !== null && this.element.isConnected) this.element.showPopover?.();
-    this.#place(beside.getBoundingClientRect());
+    this.#position(anchor.getBoundingClientRect());
     const first = this.element.querySelector<HTMLElement>("button:not([hidden])");
     (first ?? this.element).focus({ preventScroll: true });
   }
 
-  /** `back`: give the focus back to where it was. */
-  close(back = true): void {
+  /** `restoreFocus`: calls `onClose`, which returns the focus. */
+  close(restoreFocus = true): void {
     if (!this.#open) return;
     this.#open = false;
     this.element.hidden = true;
     if (this.element.popover !== null && this.element.isConnected) this.element.hidePopover?.();
-    if (back) this.#closed();
+    if (restoreFocus) this.#onClose();
   }
 
-  #place(beside: DOMRect): void {
+  #position(anchor: DOMRect): void {
     const { offsetWidth: width, offsetHeight: height } = this.element;
-    const left = Math.max(EDGE, Math.min(beside.right - width, innerWidth - width - EDGE));
-    const isBelow = beside.bottom + height + EDGE <= innerHeight || beside.top < innerHeight / 2;
-    const top = isBelow ? Math.min(beside.bottom + 4, innerHeight - height - EDGE) : beside.top - height - 4;
+    const left = Math.max(EDGE_PX, Math.min(anchor.right - width, innerWidth - width - EDGE_PX));
+    const isBelow = anchor.bottom + height + EDGE_PX <= innerHeight || anchor.top < innerHeight / 2;
+    const top = isBelow
+      ? Math.min(anchor.bottom + ANCHOR_PX, innerHeight - height - EDGE_PX)
+      : anchor.top - height - ANCHOR_PX;
     this.element.style.left = `${left}px`;
-    this.element.style.top = `${Math.max(EDGE, top)}px`;
+    this.element.style.top = `${Math.max(EDGE_PX, top)}px`;
   }
 
   #onKey(event: KeyboardEvent): void {

@@ -1,44 +1,46 @@
-// Is anybody there? A view may be wiped from the page without a call, or parked by a windowed notebook: then it lets go of
-// its stream, and comes back when it is shown again. DOM only.
+// Detects whether a view is in the document. DOM only.
+// A host application can remove a view without disposing of it, or park it (windowed notebooks). Then the view closes its
+// stream, and reopens it when it is back in the document.
 
-/** Out of the document for two looks in a row has been thrown away without a word, or is parked. */
-const WATCH_MS = 2500;
+const CHECK_INTERVAL_MS = 2500;
+/** A view that is outside the document in so many successive checks is absent. */
+const ABSENT_CHECKS = 2;
 
 export class Presence {
   readonly #host: HTMLElement;
-  readonly #gone: () => void;
+  readonly #onAbsent: () => void;
   readonly #observer: ResizeObserver;
-  #watch: ReturnType<typeof setInterval> | undefined;
-  #absent = 0;
+  #interval: ReturnType<typeof setInterval> | undefined;
+  #absentChecks = 0;
 
-  /** `there` is called when the host is in the document and has taken its size, maybe anew. */
-  constructor(host: HTMLElement, there: () => void, gone: () => void) {
+  /** `onPresent` is called when the host has got a size in the document, possibly several times. */
+  constructor(host: HTMLElement, onPresent: () => void, onAbsent: () => void) {
     this.#host = host;
-    this.#gone = gone;
+    this.#onAbsent = onAbsent;
     this.#observer = new ResizeObserver(() => {
-      if (host.isConnected) there();
+      if (host.isConnected) onPresent();
     });
     this.#observer.observe(host);
   }
 
-  /** Looks after it from now on, until `rest`. */
+  /** Starts checking for absence, until `unwatch`. */
   watch(): void {
-    this.rest();
-    this.#absent = 0;
-    this.#watch = setInterval(() => this.#look(), WATCH_MS);
+    this.unwatch();
+    this.#absentChecks = 0;
+    this.#interval = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
-  rest(): void {
-    clearInterval(this.#watch);
+  unwatch(): void {
+    clearInterval(this.#interval);
   }
 
   dispose(): void {
-    this.rest();
+    this.unwatch();
     this.#observer.disconnect();
   }
 
-  #look(): void {
-    this.#absent = this.#host.isConnected ? 0 : this.#absent + 1;
-    if (this.#absent >= 2) this.#gone();
+  #check(): void {
+    this.#absentChecks = this.#host.isConnected ? 0 : this.#absentChecks + 1;
+    if (this.#absentChecks >= ABSENT_CHECKS) this.#onAbsent();
   }
 }

@@ -1,12 +1,12 @@
-// How big a log's view is: a handle at its lower edge to drag, and the whole window. DOM only; who remembers is injected.
+// Height of a view: a resize handle at its lower edge, and full-window mode. DOM only.
 
 import { element } from "./dom.js";
 
-const LEAST = 120;
-const STEP = 40;
+const MIN_HEIGHT_PX = 120;
+const KEY_STEP_PX = 40;
 
-/** The handle: drag it, or press the arrow keys on it; a double click makes the view as tall as its content again. */
-export function resizeHandle(view: HTMLElement, resized: (height: number) => void): HTMLElement {
+/** Creates the handle: drag it or press arrow keys; a double click makes the view as tall as its content. */
+export function resizeHandle(view: HTMLElement, onResize: (height: number) => void): HTMLElement {
   const handle = element("div", "handle");
   handle.tabIndex = 0;
   handle.dataset["lmSuppressShortcuts"] = "true";
@@ -14,13 +14,13 @@ export function resizeHandle(view: HTMLElement, resized: (height: number) => voi
   handle.setAttribute("role", "separator");
   handle.setAttribute("aria-orientation", "horizontal");
   handle.setAttribute("aria-label", "Log height");
-  handle.setAttribute("aria-valuemin", String(LEAST));
-  handle.setAttribute("aria-valuenow", "0"); // known once it is laid out
+  handle.setAttribute("aria-valuemin", String(MIN_HEIGHT_PX));
+  handle.setAttribute("aria-valuenow", "0"); // set by the observer
   new ResizeObserver(() => handle.setAttribute("aria-valuenow", String(view.offsetHeight))).observe(view);
   const set = (height: number) => {
-    const px = height === 0 ? 0 : Math.max(LEAST, Math.round(height));
+    const px = height === 0 ? 0 : Math.max(MIN_HEIGHT_PX, Math.round(height));
     setHeight(view, px);
-    resized(px);
+    onResize(px);
   };
   handle.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -35,7 +35,7 @@ export function resizeHandle(view: HTMLElement, resized: (height: number) => voi
   });
   handle.addEventListener("dblclick", () => set(0));
   handle.addEventListener("keydown", (event) => {
-    const by = { ArrowUp: -STEP, ArrowDown: STEP }[event.key];
+    const by = { ArrowUp: -KEY_STEP_PX, ArrowDown: KEY_STEP_PX }[event.key];
     if (by === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -44,13 +44,13 @@ export function resizeHandle(view: HTMLElement, resized: (height: number) => voi
   return handle;
 }
 
-/** 0: as tall as its content, up to a bound. */
+/** `px` 0: as tall as its content, up to a limit. */
 export function setHeight(view: HTMLElement, px: number): void {
   view.style.height = px === 0 ? "" : `${px}px`;
 }
 
-/** Over the whole window, in the browser's top layer: no output area cuts it off. */
-export function setLarge(view: HTMLElement, on: boolean): void {
+/** Fills the window, in the browser's top layer so that no output area clips the view. */
+export function setFullWindow(view: HTMLElement, on: boolean): void {
   view.classList.toggle("large", on);
   if (!("showPopover" in view)) return;
   if (on) {

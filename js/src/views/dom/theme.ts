@@ -1,6 +1,7 @@
-// Light or dark: Jupyter says it on <body>, a bare page leaves it to the system. Knows nothing of logs.
-// Colours themselves are `--jp-*` variables and need no script; this sets `color-scheme` (scroll bars, light-dark()).
+// Light or dark: sets `color-scheme` (scrollbars, light-dark()) from Jupyter's theme, or from the system on other pages.
+// DOM only. Colours are `--jp-*` variables and need no script.
 
+/** Follows the theme until the returned function is called. */
 export function followTheme(host: HTMLElement): () => void {
   const body = document.body;
   const apply = () => {

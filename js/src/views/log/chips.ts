@@ -1,11 +1,11 @@
-// What lines to show, to be switched with the mouse: a chip per level with its count, one per source, and the Python that
-// reads the same lines. DOM only; it shows what it is told and reports clicks.
+// Filter chips: levels with their counts, sources, the step, and the filter as Python code. DOM only; it shows a search and
+// reports clicks.
 
 import { codeFilter, type Search } from "../../log/search.js";
 import { asPython, isEmpty } from "../../protocol/query.js";
 import type { Level, LogRecord } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
-import { copyText } from "../dom/clipboard.js";
+import { COPY_BLOCKED, copyText } from "../dom/clipboard.js";
 import { button, element, setText } from "../dom/dom.js";
 
 const LEVELS: readonly (readonly [Level, string])[] = [
@@ -18,7 +18,8 @@ const LEVELS: readonly (readonly [Level, string])[] = [
   ["unknown", "No level"],
 ];
 const SOURCES: readonly LogRecord["source"][] = ["stdout", "stderr"];
-const SAID_MS = 1500;
+const CONFIRMATION_MS = 1500;
+const COPY_TITLE = "Copy as Python";
 
 export interface ChipActions {
   level(level: Level): void;
@@ -33,14 +34,14 @@ export class Chips {
   readonly #step: HTMLButtonElement;
   readonly #code = element("code", "code");
   readonly #copy: HTMLButtonElement;
-  #said: ReturnType<typeof setTimeout> | undefined;
+  #confirmation: ReturnType<typeof setTimeout> | undefined;
 
-  /** `sourced`: may its lines be of more than one source? */
-  constructor(actions: ChipActions, sourced: boolean) {
-    this.#levels = LEVELS.map(([level, word]) => {
+  /** `hasSources`: whether lines can come from more than one source. */
+  constructor(actions: ChipActions, hasSources: boolean) {
+    this.#levels = LEVELS.map(([level, name]) => {
       const count = element("span", "number");
-      const chip = button("chip", word, `Show only lines of level ${word.toLowerCase()}`, () => actions.level(level));
-      chip.removeAttribute("aria-label"); // its name is what it shows, with the count
+      const chip = button("chip", name, `Show only lines of level ${name.toLowerCase()}`, () => actions.level(level));
+      chip.removeAttribute("aria-label"); // its text, with the count, is its accessible name
       chip.dataset["level"] = level;
       chip.append(count);
       return [level, chip, count];
@@ -48,13 +49,12 @@ export class Chips {
     this.#sources = SOURCES.map((source) => {
       const chip = button("chip", source, `Show only lines written to ${source}`, () => actions.source(source));
       chip.removeAttribute("aria-label");
-      chip.hidden = !sourced;
+      chip.hidden = !hasSources;
       return [source, chip];
     });
     this.#step = button("chip", "", "Show the lines of all steps", () => actions.step(undefined), "cross");
-    const label = element("span", "label");
-    this.#step.append(label);
-    this.#copy = button("step", "", "Copy as Python", () => void this.#copyCode(), "copy");
+    this.#step.append(element("span", "label"));
+    this.#copy = button("icon-button", "", COPY_TITLE, () => void this.#copyCode(), "copy");
     const levels = element("span", "chipset", ...this.#levels.map(([, chip]) => chip));
     const sources = element("span", "chipset", ...this.#sources.map(([, chip]) => chip), this.#step);
     this.element = element("div", "chips", levels, sources, element("span", "coded", this.#code, this.#copy));
@@ -79,17 +79,17 @@ export class Chips {
   }
 
   dispose(): void {
-    clearTimeout(this.#said);
+    clearTimeout(this.#confirmation);
   }
 
   async #copyCode(): Promise<void> {
-    const copied = await copyText(this.#code.textContent ?? "");
-    this.#copy.title = copied ? "Copied" : "Copying is blocked by the browser";
+    const isCopied = await copyText(this.#code.textContent ?? "");
+    this.#copy.title = isCopied ? "Copied" : COPY_BLOCKED;
     this.#copy.dataset["said"] = this.#copy.title;
-    clearTimeout(this.#said);
-    this.#said = setTimeout(() => {
-      this.#copy.title = "Copy as Python";
+    clearTimeout(this.#confirmation);
+    this.#confirmation = setTimeout(() => {
+      this.#copy.title = COPY_TITLE;
       delete this.#copy.dataset["said"];
-    }, SAID_MS);
+    }, CONFIRMATION_MS);
   }
 }

@@ -1,18 +1,18 @@
-// What one can do in a log's view, by keys or by its menu, and what that takes: each act in one place. DOM only; the parts it
-// acts on are made elsewhere.
+// Commands of a log view: the actions behind its keys and its menu. DOM only.
 
 import { exportLines } from "../../log/export-text.js";
 import { type Hit, Hits } from "../../log/hits.js";
 import type { Log } from "../../log/log.js";
 import type { Histogram } from "../../log/overview/histogram.js";
 import type { LogSource } from "../../protocol/log-source.js";
+import { isEmpty } from "../../protocol/query.js";
 import { thousands } from "../../text/format.js";
 import { withoutColours } from "../../text/text.js";
 import { TIMES } from "../../text/time-column.js";
 import { Popup } from "../dom/popup.js";
-import { setLarge } from "../dom/size.js";
+import { setFullWindow } from "../dom/size.js";
 import type { FilterBar } from "./filter-bar.js";
-import { GoTo } from "./go-to-line.js";
+import { GoToLine } from "./go-to-line.js";
 import { type KeyActions, keyList, listenToKeys } from "./keys.js";
 import type { LineList } from "./line-list.js";
 import type { LineSelection } from "./line-selection.js";
@@ -20,6 +20,7 @@ import { Menu } from "./menu.js";
 import type { TimeRange } from "./panels/histogram.js";
 import { type Preferences, preferences, setPreferences } from "./preferences.js";
 
+/** What the commands act on. */
 export interface CommandContext {
   readonly view: HTMLElement;
   readonly log: Log;
@@ -28,104 +29,107 @@ export interface CommandContext {
   readonly filters: FilterBar;
   readonly selection: LineSelection;
   readonly histogram: Histogram;
-  say(text: string): void;
-  /** To those who can't see it. */
-  read(text: string): void;
+  /** Shows a short confirmation. */
+  toast(text: string): void;
+  /** Reads a text to screen readers. */
+  announce(text: string): void;
+  /** Requests a paint. */
   changed(): void;
 }
 
-/** Characters of a line that are read out: more is for the eye. */
-const READ_OUT = 300;
+/** A screen reader reads the first characters of a line. */
+const MAX_ANNOUNCED_CHARS = 300;
+/** A press on the menu button first closes the menu by taking the focus; within this time it does not reopen it. */
+const REOPEN_GUARD_MS = 200;
+/** Time the browser gets to start a download before its data is released. */
+const RELEASE_DELAY_MS = 60_000;
 
 export class Commands implements KeyActions {
-  readonly goto: GoTo;
+  readonly goToLine: GoToLine;
   readonly #menu: Menu;
   readonly #help: Popup;
   readonly #context: CommandContext;
-  /** The errors, while one steps through them; what they are of. */
-  #errors: { readonly hits: Hits; readonly of: string; readonly seq: number | undefined } | undefined;
-  #large = false;
-  #closedAt = 0;
-  readonly #ended = new AbortController();
+  /** The error hits while the user steps through them, the filter they belong to, and the last one shown. */
+  #errors: { readonly hits: Hits; readonly filter: string; readonly seq: number | undefined } | undefined;
+  #isFullWindow = false;
+  #popupClosedAt = 0;
+  readonly #disposed = new AbortController();
 
   constructor(context: CommandContext) {
     this.#context = context;
-    const back = () => this.#focus();
-    this.goto = new GoTo((line) => this.show(line), back);
+    const focusLines = () => this.#focusLines();
+    this.goToLine = new GoToLine((line) => this.show(line), focusLines);
     this.#menu = new Menu(
       {
         prefer: (changes) => this.#prefer(changes),
         goTo: () => this.goTo(),
-        large: () => this.large(),
+        fullWindow: () => this.fullWindow(),
         clear: () => context.list.rowModel.clear(),
         download: () => void this.#download(),
         keys: () => this.help(),
-        closed: back,
+        onClose: focusLines,
       },
       context.source.downloadUrl,
     );
-    this.#help = new Popup("help", "Keyboard shortcuts", "dialog", back);
+    this.#help = new Popup("help", "Keyboard shortcuts", "dialog", focusLines);
     this.#help.element.append(keyList());
-    for (const popup of [this.#menu.popup, this.#help]) {
-      popup.element.addEventListener("focusout", () => {
-        this.#closedAt = performance.now();
+    for (const popup of this.popups) {
+      popup.addEventListener("focusout", () => {
+        this.#popupClosedAt = performance.now();
       });
     }
     listenToKeys(context.view, this);
     context.list.style = preferences();
   }
 
-  get elements(): readonly HTMLElement[] {
+  get popups(): readonly HTMLElement[] {
     return [this.#menu.popup.element, this.#help.element];
   }
 
-  /** Opens the menu below its button, or closes it. */
+  /** Opens the menu at its button, or closes it. */
   menu(button: HTMLElement): void {
-    // The press on the button has taken the focus out of the menu, which closed it.
-    if (this.#menu.popup.isOpen || performance.now() - this.#closedAt < 200) return;
-    this.#menu.update(preferences(), Object.keys(this.#context.filters.filter).length > 0, this.#large);
+    if (this.#menu.popup.isOpen || performance.now() - this.#popupClosedAt < REOPEN_GUARD_MS) return;
+    this.#updateMenu(preferences());
     this.#menu.popup.open(button);
   }
 
-  /** Brings a line to the middle and marks it. */
+  /** Scrolls a line to the middle and makes it the current line; the nearest one if the log does not have it. */
   show(seq: number): void {
-    const { lines } = this.#context.log;
-    if (lines.last === 0) return;
-    const to = Math.max(lines.first, Math.min(seq, lines.last));
-    if (to !== seq)
-      this.#context.say(
-        `No line ${thousands(seq)}: this log has lines ${thousands(lines.first)} to ${thousands(lines.last)}`,
-      );
-    void this.#context.list.reveal(to);
+    const { first, last } = this.#context.log.lines;
+    if (last === 0) return;
+    const nearest = Math.max(first, Math.min(seq, last));
+    if (nearest !== seq) {
+      this.#context.toast(`No line ${thousands(seq)}: this log has lines ${thousands(first)} to ${thousands(last)}`);
+    }
+    void this.#context.list.reveal(nearest);
   }
 
-  /** To the first line of a step. */
-  async toStep(step: string): Promise<void> {
-    const { source, list, say } = this.#context;
+  /** Shows the first line of a step. */
+  async jumpToStep(step: string): Promise<void> {
+    const { source, list } = this.#context;
     try {
-      const { records } = await source.page({ step, limit: 1 }, this.#ended.signal);
+      const { records } = await source.page({ step, limit: 1 }, this.#disposed.signal);
       if (records[0] !== undefined) void list.reveal(records[0].seq, undefined, true);
     } catch (error) {
-      if (!this.#ended.signal.aborted) say(error instanceof Error ? error.message : String(error));
+      this.#toastError(error);
     }
   }
 
-  /** Only the lines of a stretch of time, or all again. */
-  async toStretch(stretch: TimeRange | undefined): Promise<void> {
+  /** Shows only the lines of a time range; undefined: all lines. */
+  async showTimeRange(range: TimeRange | undefined): Promise<void> {
     const { list, histogram } = this.#context;
-    const next =
-      stretch && histogram.columns(Number.MAX_SAFE_INTEGER).find(({ from, seq }) => from >= stretch.to && seq);
-    if (stretch?.seq === undefined) list.rowModel.setKeyRange(undefined);
-    else await list.showRange(stretch.seq, next?.seq);
+    const next = range && histogram.columns(Number.MAX_SAFE_INTEGER).find(({ from, seq }) => from >= range.to && seq);
+    if (range?.seq === undefined) list.rowModel.setKeyRange(undefined);
+    else await list.showRange(range.seq, next?.seq);
   }
 
   dispose(): void {
-    this.#ended.abort();
+    this.#disposed.abort();
     this.#errors?.hits.stop();
-    if (this.#large) setLarge(this.#context.view, false);
+    if (this.#isFullWindow) setFullWindow(this.#context.view, false);
   }
 
-  // --- keys ---
+  // --- KeyActions ---
 
   find(): void {
     this.#context.filters.open();
@@ -136,21 +140,21 @@ export class Commands implements KeyActions {
   }
 
   error(by: number): void {
-    void this.#toError(by);
+    void this.#showError(by);
   }
 
   follow(): void {
     const { viewport } = this.#context.list;
     viewport.follow(!viewport.following);
-    this.#context.say(viewport.following ? "Following the end" : "Paused");
+    this.#context.toast(viewport.following ? "Following the end" : "Paused");
   }
 
-  mark(by: number): void {
+  moveCurrent(by: number): void {
     const record = this.#context.list.moveCurrent(by);
     if (record === undefined) return;
     const { seq, level, message } = record;
-    const bad = level === "error" || level === "fatal" || level === "warn" ? `${level}, ` : "";
-    this.#context.read(`${bad}line ${seq}: ${withoutColours(message.slice(0, READ_OUT))}`);
+    const severity = level === "error" || level === "fatal" || level === "warn" ? `${level}, ` : "";
+    this.#context.announce(`${severity}line ${seq}: ${withoutColours(message.slice(0, MAX_ANNOUNCED_CHARS))}`);
   }
 
   fold(): boolean {
@@ -160,15 +164,15 @@ export class Commands implements KeyActions {
     return true;
   }
 
-  choose(upTo: boolean): void {
-    const { list, selection, say } = this.#context;
-    if (list.currentSeq === undefined) say("No current line: press j or k to move to one");
-    else selection.start(list.currentSeq, upTo);
+  select(extend: boolean): void {
+    const { list, selection, toast } = this.#context;
+    if (list.currentSeq === undefined) toast("No current line: press j or k to move to one");
+    else selection.start(list.currentSeq, extend);
   }
 
   wrap(): void {
     const { wrap } = this.#prefer({ wrap: !preferences().wrap });
-    this.#context.say(wrap ? "Wrapping long lines" : "Not wrapping long lines");
+    this.#context.toast(wrap ? "Wrapping long lines" : "Not wrapping long lines");
   }
 
   times(): void {
@@ -177,17 +181,17 @@ export class Commands implements KeyActions {
   }
 
   goTo(): void {
-    this.goto.open();
+    this.goToLine.open();
   }
 
   end(): void {
     this.#context.list.viewport.follow(true);
   }
 
-  large(): void {
-    this.#large = !this.#large;
-    setLarge(this.#context.view, this.#large);
-    this.#focus();
+  fullWindow(): void {
+    this.#isFullWindow = !this.#isFullWindow;
+    setFullWindow(this.#context.view, this.#isFullWindow);
+    this.#focusLines();
     this.#context.changed();
   }
 
@@ -199,75 +203,89 @@ export class Commands implements KeyActions {
     const { selection, filters } = this.#context;
     if (selection.active) selection.clear();
     else if (!filters.element.hidden) filters.close();
-    else if (this.#large) this.large();
+    else if (this.#isFullWindow) this.fullWindow();
     else return false;
     return true;
   }
 
   copy(): boolean {
-    // What is selected as text is the browser's to copy.
+    // The browser copies text that is selected in the usual way.
     if (!this.#context.selection.active || getSelection()?.isCollapsed === false) return false;
     void this.#context.selection.copy();
     return true;
   }
 
-  // --- acts that take a while ---
+  // --- actions that query the server ---
 
-  async #toError(by: number): Promise<void> {
-    const { source, filters, list, log } = this.#context;
+  async #showError(by: number): Promise<void> {
+    const { source, filters, list, log, toast } = this.#context;
     const filter = { ...filters.filter, levels: ["error", "fatal"] as const };
-    const of = JSON.stringify(filter);
-    const known = this.#errors?.of === of ? this.#errors.hits : undefined;
+    const key = JSON.stringify(filter);
+    const known = this.#errors?.filter === key ? this.#errors.hits : undefined;
     const hits = known ?? new Hits(source, filter);
-    this.#errors = { hits, of, seq: this.#errors?.seq };
+    this.#errors = { hits, filter: key, seq: this.#errors?.seq };
     try {
-      // From the end one looks back at the newest, or begins at the first: what went wrong first is what matters.
+      // From the end, "previous" shows the newest error and "next" the first one: usually the cause of the others.
       const start = () => (list.viewport.following ? (by > 0 ? hits.first() : hits.newest()) : hits.near(list.topSeq));
-      const hit = await (known === undefined || hits.total === 0 ? start() : this.#beyond(hits, by));
-      if (hit === undefined || this.#ended.signal.aborted) return;
-      this.#errors = { hits, of, seq: hit.seq };
+      const hit = await (known === undefined || hits.total === 0 ? start() : this.#nextError(hits, by));
+      if (hit === undefined || this.#disposed.signal.aborted) return;
+      this.#errors = { hits, filter: key, seq: hit.seq };
       if (hit.seq !== undefined) void list.reveal(hit.seq, undefined, true);
       const none = log.lines.last === 0 ? "No lines yet" : "No errors";
-      this.#context.say(hit.total === 0 ? none : `Error ${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
+      toast(hit.total === 0 ? none : `Error ${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
     } catch (error) {
-      this.#context.say(error instanceof Error ? error.message : String(error));
+      this.#toastError(error);
     }
   }
 
-  /** Each line of a traceback is an error: of one that is in sight the next is behind it. */
-  #beyond(hits: Hits, by: number): Promise<Hit | undefined> {
-    const { currentSeq: marked, currentGroup: together } = this.#context.list;
-    const isAtHit = marked === this.#errors?.seq && together?.from === together?.to;
-    return together === undefined || isAtHit ? hits.step(by) : hits.beyond(together, by);
+  /** Each line of a traceback is an error, so the next error comes after the whole group of the current line. */
+  #nextError(hits: Hits, by: number): Promise<Hit | undefined> {
+    const { currentSeq, currentGroup } = this.#context.list;
+    const isSingleHit = currentSeq === this.#errors?.seq && currentGroup?.from === currentGroup?.to;
+    return currentGroup === undefined || isSingleHit ? hits.step(by) : hits.beyond(currentGroup, by);
   }
 
   async #download(): Promise<void> {
-    const { source, filters, log, say } = this.#context;
-    say("Preparing the download…");
+    const { source, filters, log, toast } = this.#context;
+    toast("Preparing the download…");
     try {
-      const taken = await exportLines(source, filters.filter, 1, log.lines.last, this.#ended.signal);
+      const { text, lines, truncated } = await exportLines(
+        source,
+        filters.filter,
+        1,
+        log.lines.last,
+        this.#disposed.signal,
+      );
       const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([taken.text], { type: "text/plain" }));
+      link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
       link.download = `${source.workload || "log"}.filtered.txt`;
       link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-      say(
-        `Downloaded ${thousands(taken.lines)} lines${taken.truncated ? ": the size limit was reached, later lines are missing" : ""}`,
-      );
+      setTimeout(() => URL.revokeObjectURL(link.href), RELEASE_DELAY_MS);
+      const limit = truncated ? ": the size limit was reached, later lines are missing" : "";
+      toast(`Downloaded ${thousands(lines)} lines${limit}`);
     } catch (error) {
-      if (!this.#ended.signal.aborted) say(error instanceof Error ? error.message : String(error));
+      this.#toastError(error);
     }
   }
 
-  #prefer(changes: Partial<Preferences>): Preferences {
-    const preferred = setPreferences(changes);
-    this.#context.list.style = preferred;
-    this.#menu.update(preferred, Object.keys(this.#context.filters.filter).length > 0, this.#large);
-    this.#context.changed();
-    return preferred;
+  #toastError(error: unknown): void {
+    if (this.#disposed.signal.aborted) return;
+    this.#context.toast(error instanceof Error ? error.message : String(error));
   }
 
-  #focus(): void {
+  #prefer(changes: Partial<Preferences>): Preferences {
+    const changed = setPreferences(changes);
+    this.#context.list.style = changed;
+    this.#updateMenu(changed);
+    this.#context.changed();
+    return changed;
+  }
+
+  #updateMenu(preferences: Preferences): void {
+    this.#menu.update(preferences, !isEmpty(this.#context.filters.filter), this.#isFullWindow);
+  }
+
+  #focusLines(): void {
     this.#context.list.viewport.element.focus({ preventScroll: true });
   }
 }

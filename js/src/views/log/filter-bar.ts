@@ -1,5 +1,5 @@
-// The bar above the lines: what to find and what to show. Holds what the user asks for and turns it into filters, hits and
-// marks; the sheet that is filtered and the screen are injected. DOM only.
+// Filter bar: turns the user's search (text, levels, source, step) into a filter, hits and scrollbar marks. DOM only.
+// The line list that is filtered is injected as a FilterDelegate.
 
 import { type Hit, Hits } from "../../log/hits.js";
 import { contextLines, EMPTY_SEARCH, hitsFilter, isSameFilter, rowsFilter, type Search } from "../../log/search.js";
@@ -12,62 +12,62 @@ import { Chips } from "./chips.js";
 import { Find } from "./find.js";
 import type { Highlight } from "./line-text.js";
 
-/** The screen, as far as a question is about it. */
+/** What the filter bar needs of the view. */
 export interface FilterDelegate {
-  choose(filter: StreamFilter, around?: number): void;
+  /** Shows only matching lines, with `around` lines of context. */
+  applyFilter(filter: StreamFilter, around?: number): void;
   highlight(highlight: Highlight | undefined): void;
-  /** Shows a record, or marks none any more; `key`: where it stands, as far as that is known. */
+  /** Shows a record and makes it the current line; undefined: none is. `key`: its row key, if known. */
   reveal(seq: number | undefined, key?: number): void;
-  /** Where the user is: the seq at the top, or undefined while the end is followed; and the newest there is. */
-  place(): { seq: number | undefined; last: number };
-  /** Where the hits lie, once that is known: for marks beside the scrollbar. */
-  marked(hits: MatchDensity | undefined): void;
-  /** The bar is to be seen: tell it what there is. */
-  opened(): void;
-  /** The bar was closed: give the focus back. */
-  closed(): void;
+  /** The seq at the top, undefined while the end is followed; and the newest seq. */
+  position(): { seq: number | undefined; last: number };
+  /** Shows where the hits are, as marks beside the scrollbar. */
+  showDensity(hits: MatchDensity | undefined): void;
+  onOpen(): void;
+  onClose(): void;
 }
 
-/** Counting the hits of a longer log takes a while, so what lies near is shown before. */
-const LONG = 50_000;
-/** Where the end is followed, these last lines are near: one after the other, as far as nothing is found. */
-const NEAR = [5000, 200_000] as const;
-const MOST = 5000;
-/** Longer than this the count does not wait for it. */
-const GLIMPSE_MS = 150;
+/** In a log with more lines, counting all hits takes a while, so a hit near the visible lines is shown first. */
+const LONG_LOG_LINES = 50_000;
+/** While the end is followed, a near hit is searched in the last lines: these many, then these. */
+const NEAR_LINES = [5000, 200_000] as const;
+const MAX_NEAR_HITS = 5000;
+/** The search for a near hit delays the count by at most this. */
+const NEAR_HIT_TIMEOUT_MS = 150;
 
-/** While the log grows, its hits are counted anew once in this time; of a long log rarer. */
-const RECOUNT_MS = 2000;
+/** While the log grows, hits are recounted at this interval, plus 1 ms for each LINES_PER_MS lines. */
+const RECOUNT_INTERVAL_MS = 2000;
 const LINES_PER_MS = 200;
 
 export class FilterBar {
   readonly element: HTMLElement;
   readonly #source: LogSource;
-  readonly #shown: FilterDelegate;
+  readonly #delegate: FilterDelegate;
   readonly #find: Find;
   readonly #chips: Chips;
   #search: Search = EMPTY_SEARCH;
   #hits: Hits | undefined;
-  #counted = 0;
-  #recounted = 0;
-  #glimpsing: AbortController | undefined;
+  /** The newest line at the last count, and when that was. */
+  #countedUpTo = 0;
+  #countedAt = 0;
+  #nearSearch: AbortController | undefined;
 
-  constructor(source: LogSource, shown: FilterDelegate) {
+  constructor(source: LogSource, delegate: FilterDelegate) {
     this.#source = source;
-    this.#shown = shown;
+    this.#delegate = delegate;
     this.#find = new Find({
-      asked: (text, mode) => this.#change({ text, mode }),
+      search: (text, mode) => this.#change({ text, mode }),
       hits: () => this.#hits,
-      first: (hits) => this.#first(hits),
-      // Where the hits are all there is to see, the n-th of them is the n-th row.
-      reveal: (seq, nth) => this.#shown.reveal(seq, this.#search.mode === "only" ? nth + 1 : undefined),
+      firstHit: (hits) => this.#firstHit(hits),
+      // When only matches are shown, the n-th hit is the n-th row.
+      reveal: (seq, nth) => this.#delegate.reveal(seq, this.#search.mode === "only" ? nth + 1 : undefined),
       close: () => this.close(),
     });
     this.#chips = new Chips(
       {
-        level: (level) => this.toggle(level),
-        source: (one) => this.#narrow({ source: this.#search.source === one ? undefined : one }),
-        step: (step) => this.#narrow({ step }),
+        level: (level) => this.toggleLevel(level),
+        source: (one) => this.#restrict({ source: this.#search.source === one ? undefined : one }),
+        step: (step) => this.#restrict({ step }),
       },
       source.title === undefined,
     );
@@ -79,91 +79,94 @@ export class FilterBar {
     return this.#search;
   }
 
-  /** The lines that are shown now, and the same for who asks for them elsewhere. */
+  /** The filter of the lines that are shown. */
   get filter(): StreamFilter {
     return rowsFilter(this.#search);
   }
 
   open(): void {
     this.element.hidden = false;
-    this.#shown.opened();
+    this.#delegate.onOpen();
     this.#find.focus();
   }
 
-  /** Everything is shown again. */
+  /** Hides the bar and shows all lines. */
   close(): void {
     this.element.hidden = true;
     this.#find.clear();
     this.#change(EMPTY_SEARCH);
-    this.#shown.reveal(undefined);
-    this.#shown.closed();
+    this.#delegate.reveal(undefined);
+    this.#delegate.onClose();
   }
 
-  /** Shows the lines of a level, or all again. */
-  toggle(level: Level): void {
+  /** Adds a level to the filter, or removes it. */
+  toggleLevel(level: Level): void {
     this.element.hidden = false;
     const { levels } = this.#search;
-    this.#narrow({ levels: levels.includes(level) ? levels.filter((one) => one !== level) : [...levels, level] });
+    this.#restrict({ levels: levels.includes(level) ? levels.filter((one) => one !== level) : [...levels, level] });
   }
 
-  /** Shows the lines of one step, or of all. */
-  step(step: string | undefined): void {
+  /** Shows only the lines of a step; undefined: of all steps. */
+  filterStep(step: string | undefined): void {
     if (step !== undefined) this.element.hidden = false;
-    this.#narrow({ step });
+    this.#restrict({ step });
   }
 
   next(by: number): void {
     this.#find.step(by);
   }
 
-  update(counts: ReadonlyMap<Level, number>, matching: number | undefined, trouble: string): void {
+  update(counts: ReadonlyMap<Level, number>, matchCount: number | undefined, filterError: string): void {
     if (this.element.hidden) return;
     this.#chips.update(this.#search, counts);
-    if (trouble !== "") this.#find.told(trouble);
-    else if (this.#hits === undefined && matching !== undefined) this.#find.told(`${thousands(matching)} lines`);
+    if (filterError !== "") this.#find.showCount(filterError);
+    else if (this.#hits === undefined && matchCount !== undefined) {
+      this.#find.showCount(`${thousands(matchCount)} lines`);
+    }
     this.#recount();
   }
 
   dispose(): void {
     this.#hits?.stop();
-    this.#glimpsing?.abort();
+    this.#nearSearch?.abort();
     this.#find.dispose();
     this.#chips.dispose();
   }
 
-  async #first(hits: Hits): Promise<Hit | undefined> {
-    const { seq, last } = this.#shown.place();
-    this.#counted = last;
-    if (last > LONG && isEmpty(this.filter)) {
-      const glimpse = this.#glimpse(hits, seq, last);
-      await Promise.race([glimpse, new Promise((resolve) => setTimeout(resolve, GLIMPSE_MS))]);
+  async #firstHit(hits: Hits): Promise<Hit | undefined> {
+    const { seq, last } = this.#delegate.position();
+    this.#countedUpTo = last;
+    if (last > LONG_LOG_LINES && isEmpty(this.filter)) {
+      const near = this.#showNearHit(hits, seq, last);
+      await Promise.race([near, new Promise((resolve) => setTimeout(resolve, NEAR_HIT_TIMEOUT_MS))]);
       if (hits !== this.#hits) return undefined;
     }
     const hit = await (seq === undefined ? hits.newest() : hits.near(seq));
-    if (hit !== undefined && hits === this.#hits) this.#shown.marked(hits.marks);
+    if (hit !== undefined && hits === this.#hits) this.#delegate.showDensity(hits.marks);
     return hit;
   }
 
-  async #glimpse(hits: Hits, seq: number | undefined, last: number): Promise<void> {
-    this.#glimpsing?.abort();
-    this.#glimpsing = new AbortController();
-    const { signal } = this.#glimpsing;
-    const places = seq === undefined ? NEAR.map((near) => [last - near, MOST] as const) : [[seq - 1, 1] as const];
+  async #showNearHit(hits: Hits, seq: number | undefined, last: number): Promise<void> {
+    this.#nearSearch?.abort();
+    this.#nearSearch = new AbortController();
+    const { signal } = this.#nearSearch;
+    const searches =
+      seq === undefined ? NEAR_LINES.map((lines) => [last - lines, MAX_NEAR_HITS] as const) : [[seq - 1, 1] as const];
     let near: number | undefined;
-    for (const [after, limit] of places) {
-      // Should it fail, so will the search itself, and that has words for it.
+    for (const [after, limit] of searches) {
+      // The count sends the same query, and reports the error if it fails.
       const found = await this.#source.seqs(hits.filter, Math.max(0, after), limit, signal).catch(() => []);
-      if (found.length === MOST) break; // the newest is not among these: the count will tell
+      if (found.length === MAX_NEAR_HITS) break; // the newest hit can be beyond these
       near ??= found.at(-1);
       if (near !== undefined) break;
     }
-    if (near !== undefined && !signal.aborted && hits === this.#hits && hits.nth < 0) this.#shown.reveal(near);
+    if (near !== undefined && !signal.aborted && hits === this.#hits && hits.nth < 0) this.#delegate.reveal(near);
   }
 
-  /** Other lines are looked at: what is searched for is searched for among them. */
-  #narrow(changes: Partial<Search>): void {
+  /** Changes which lines are searched, and searches them for the same text. */
+  #restrict(changes: Partial<Search>): void {
     this.#change(changes);
-    if (this.#hits !== undefined) this.#find.again();
+    if (this.#hits !== undefined) this.#find.repeat();
   }
 
   #change(changes: Partial<Search>): void {
@@ -171,38 +174,34 @@ export class FilterBar {
     this.#search = { ...before, ...changes };
     const [filter, hits] = [rowsFilter(this.#search), hitsFilter(this.#search)];
     const around = contextLines(this.#search);
-    if (!isSameFilter(filter, rowsFilter(before)) || around !== contextLines(before))
-      this.#shown.choose(filter, around);
-    if (this.#search.text !== before.text) this.#shown.highlight(highlighter(this.#search.text));
+    if (!isSameFilter(filter, rowsFilter(before)) || around !== contextLines(before)) {
+      this.#delegate.applyFilter(filter, around);
+    }
+    if (this.#search.text !== before.text) this.#delegate.highlight(highlighter(this.#search.text));
     if (hits !== undefined && this.#hits !== undefined && isSameFilter(hits, hitsFilter(before) ?? {})) return;
     this.#hits?.stop();
-    this.#glimpsing?.abort();
+    this.#nearSearch?.abort();
     this.#hits = hits === undefined ? undefined : new Hits(this.#source, hits);
-    this.#find.told("");
-    this.#shown.marked(undefined);
+    this.#find.showCount("");
+    this.#delegate.showDensity(undefined);
   }
 
   #recount(): void {
-    const { last } = this.#shown.place();
-    const now = performance.now();
+    const { last } = this.#delegate.position();
     const hits = this.#hits;
-    if (
-      hits === undefined ||
-      hits.nth < 0 ||
-      last === this.#counted ||
-      now - this.#recounted < RECOUNT_MS + last / LINES_PER_MS
-    )
-      return;
-    this.#recounted = now;
-    this.#counted = last;
+    if (hits === undefined || hits.nth < 0 || last === this.#countedUpTo) return;
+    const now = performance.now();
+    if (now - this.#countedAt < RECOUNT_INTERVAL_MS + last / LINES_PER_MS) return;
+    this.#countedAt = now;
+    this.#countedUpTo = last;
     const known = hits.total;
     void hits.recount().then(
       (total) => {
         if (total === undefined || hits !== this.#hits || total <= known) return;
-        this.#find.told(`${thousands(hits.nth + 1)} of ${thousands(total)}`);
-        this.#shown.marked(hits.marks);
+        this.#find.showCount(`${thousands(hits.nth + 1)} of ${thousands(total)}`);
+        this.#delegate.showDensity(hits.marks);
       },
-      () => undefined, // it was counted once; a failure now is not worth a word
+      () => undefined, // the previous count stays
     );
   }
 }

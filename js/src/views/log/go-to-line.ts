@@ -1,16 +1,16 @@
-// Going to a line by its number: a field that comes when it is asked for. DOM only.
+// "Go to line" input: opens on demand and reports the line number. DOM only.
 
 import { element } from "../dom/dom.js";
 
-export class GoTo {
+export class GoToLine {
   readonly element: HTMLElement;
   readonly #input = element("input", "line");
   readonly #go: (line: number) => void;
-  readonly #closed: () => void;
+  readonly #onClose: () => void;
 
-  constructor(go: (line: number) => void, closed: () => void) {
+  constructor(go: (line: number) => void, onClose: () => void) {
     this.#go = go;
-    this.#closed = closed;
+    this.#onClose = onClose;
     this.#input.type = "text";
     this.#input.inputMode = "numeric";
     this.#input.placeholder = "Line number";
@@ -32,11 +32,11 @@ export class GoTo {
   }
 
   #onKey(event: KeyboardEvent): void {
-    event.stopPropagation(); // what is typed is meant for nobody else
+    event.stopPropagation(); // typed characters are not shortcuts of the view or of JupyterLab
     if (event.key !== "Enter" && event.key !== "Escape") return;
     const line = Number(this.#input.value.replace(/[\s,.']/g, ""));
     this.#hide();
-    this.#closed();
+    this.#onClose();
     if (event.key === "Enter" && Number.isInteger(line) && line > 0) this.#go(line);
   }
 }

@@ -1,5 +1,5 @@
-// The keyboard of a log: which key does what, as a table that is also the list shown to the user. DOM only. Keys that are
-// typed into fields are theirs; a key with Ctrl, Alt or Meta is the browser's, but for copying.
+// Keyboard shortcuts of a log view, as one table that is also the list shown to the user. DOM only.
+// Keys typed into inputs, and keys with Ctrl, Alt or Meta other than copy, are not handled.
 
 import { element } from "../dom/dom.js";
 
@@ -8,28 +8,28 @@ export interface KeyActions {
   next(by: number): void;
   error(by: number): void;
   follow(): void;
-  /** Marks a line, so many further. */
-  mark(by: number): void;
-  /** Folds or opens the marked line; false: none is marked. */
+  /** Moves the current line by a number of rows. */
+  moveCurrent(by: number): void;
+  /** Folds or unfolds the current line; false: there is none. */
   fold(): boolean;
-  /** Chooses the marked line, or all up to it. */
-  choose(upTo: boolean): void;
+  /** Selects the current line, or extends the selection to it. */
+  select(extend: boolean): void;
   wrap(): void;
   times(): void;
   goTo(): void;
   end(): void;
-  large(): void;
+  fullWindow(): void;
   help(): void;
-  /** Closes or forgets the last thing that was opened or chosen; false: there was nothing. */
+  /** Clears the selection, or closes the filter bar or the full window; false: there was nothing to close. */
   back(): boolean;
-  /** Copies chosen lines; false: there are none. */
+  /** Copies the selected lines; false: there are none. */
   copy(): boolean;
 }
 
-type Act = (actions: KeyActions) => void;
+type Action = (actions: KeyActions) => void;
 
-/** Keys, what they do in words, and the act of each; without one the viewport does it, or see `isOther`. */
-const KEYS: readonly (readonly [keys: string, words: string, ...acts: Act[]])[] = [
+/** Keys, their description, and the action of each; rows without one are handled by the viewport or by `handleContextKey`. */
+const KEYS: readonly (readonly [keys: string, description: string, ...actions: Action[]])[] = [
   ["/", "Find in the complete log", (it) => it.find()],
   ["n N", "Next, previous match", (it) => it.next(1), (it) => it.next(-1)],
   ["e E", "Next, previous error", (it) => it.error(1), (it) => it.error(-1)],
@@ -40,27 +40,28 @@ const KEYS: readonly (readonly [keys: string, words: string, ...acts: Act[]])[] 
   ["G", "Go to the end", (it) => it.end()],
   ["Home End", "First line, last line"],
   ["↑ ↓ PgUp PgDn Space", "Scroll"],
-  ["j k", "Next line, previous line", (it) => it.mark(1), (it) => it.mark(-1)],
+  ["j k", "Next line, previous line", (it) => it.moveCurrent(1), (it) => it.moveCurrent(-1)],
   ["Enter", "Fold or unfold the current line"],
-  ["c C", "Select the current line, extend the selection to it", (it) => it.choose(false), (it) => it.choose(true)],
+  ["c C", "Select the current line, extend the selection to it", (it) => it.select(false), (it) => it.select(true)],
   ["Ctrl+C", "Copy the selected lines"],
-  ["o", "Full window on or off", (it) => it.large()],
+  ["o", "Full window on or off", (it) => it.fullWindow()],
   ["Esc", "Close, or clear the selection"],
   ["?", "Show this list", (it) => it.help()],
 ];
 
-const ACTS = new Map(
-  KEYS.flatMap(([keys, , ...acts]) => acts.map((act, i) => [keys.split(" ")[i] ?? "", act] as const)),
+const ACTIONS = new Map(
+  KEYS.flatMap(([keys, , ...actions]) => actions.map((action, i) => [keys.split(" ")[i] ?? "", action] as const)),
 );
 
 export function listenToKeys(view: HTMLElement, actions: KeyActions): void {
   view.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || isField(event.target)) return;
     const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
-    const act = isPlain ? ACTS.get(event.key) : undefined;
-    const isDone = act !== undefined || (isPlain ? isOther(event, actions) : isCopy(event) && actions.copy());
-    if (!isDone) return;
-    act?.(actions);
+    const action = isPlain ? ACTIONS.get(event.key) : undefined;
+    const isHandled =
+      action !== undefined || (isPlain ? handleContextKey(event, actions) : isCopy(event) && actions.copy());
+    if (!isHandled) return;
+    action?.(actions);
     event.preventDefault();
     event.stopPropagation();
   });
@@ -68,15 +69,15 @@ export function listenToKeys(view: HTMLElement, actions: KeyActions): void {
 
 export function keyList(): HTMLElement {
   const list = element("dl", "keylist");
-  for (const [keys, words] of KEYS) {
+  for (const [keys, description] of KEYS) {
     const caps = keys.split(" ").map((key) => element("kbd", "", key));
-    list.append(element("dt", "", ...caps), element("dd", "", words));
+    list.append(element("dt", "", ...caps), element("dd", "", description));
   }
   return list;
 }
 
-/** Keys that are the view's only where there is something to do. */
-function isOther({ key, target }: KeyboardEvent, actions: KeyActions): boolean {
+/** Handles Escape and Enter only where they have an effect, so that they reach JupyterLab otherwise. */
+function handleContextKey({ key, target }: KeyboardEvent, actions: KeyActions): boolean {
   if (key === "Escape") return actions.back();
   return key === "Enter" && !(target instanceof Element && target.closest("button, a, summary")) && actions.fold();
 }

@@ -1,16 +1,15 @@
-// Lines chosen by their numbers, with the mouse or the keyboard, and what can be done with them: copy, copy a link. Also
-// sees to it that text selected in the usual way is copied as it was written. DOM only; where lines come from is injected.
+// Selection of lines by number, with mouse or keyboard, to copy them or a link to the first one. DOM only.
 
 import { exportLines } from "../../log/export-text.js";
 import type { LogSource } from "../../protocol/log-source.js";
 import type { StreamFilter } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
-import { copyText } from "../dom/clipboard.js";
+import { COPY_BLOCKED, copyText } from "../dom/clipboard.js";
 import { button, element, setText } from "../dom/dom.js";
 import type { LineList } from "./line-list.js";
 import { linkTo } from "./permalink.js";
 
-const SAID_MS = 1500;
+const CONFIRMATION_MS = 1500;
 
 export class LineSelection {
   readonly element: HTMLElement;
@@ -20,8 +19,8 @@ export class LineSelection {
   readonly #changed: () => void;
   readonly #label = element("span", "label");
   #anchor = 0;
-  #taking: AbortController | undefined;
-  #said: ReturnType<typeof setTimeout> | undefined;
+  #copying: AbortController | undefined;
+  #confirmation: ReturnType<typeof setTimeout> | undefined;
 
   constructor(list: LineList, source: LogSource, filter: () => StreamFilter, changed: () => void) {
     this.#list = list;
@@ -29,9 +28,9 @@ export class LineSelection {
     this.#filter = filter;
     this.#changed = changed;
     const copy = button("copy", "Copy", "Copy the selected lines (Ctrl+C)", () => void this.copy(), "copy");
-    const link = button("link-to", "Link", "Copy a link to this line", () => void this.#link(), "hash");
+    const link = button("link-to", "Link", "Copy a link to this line", () => void this.#copyLink(), "hash");
     link.hidden = source.title !== undefined;
-    const close = button("step", "", "Clear the selection (Escape)", () => this.clear(), "cross");
+    const close = button("icon-button", "", "Clear the selection (Escape)", () => this.clear(), "cross");
     this.#label.setAttribute("role", "status");
     this.element = element("div", "choice", this.#label, copy, link, close);
     this.element.hidden = true;
@@ -42,13 +41,45 @@ export class LineSelection {
     return this.#list.selection !== undefined;
   }
 
-  /** Chooses a line, or `upTo` it all from the one that was chosen first. */
-  start(seq: number, upTo: boolean): void {
-    if (!upTo || !this.active) this.#anchor = seq;
-    this.choose(this.#anchor, seq);
+  /** Selects a line, or with `extend` all lines from the first selected one to it. */
+  start(seq: number, extend: boolean): void {
+    if (!extend || !this.active) this.#anchor = seq;
+    this.#select(this.#anchor, seq);
   }
 
-  choose(from: number, to: number): void {
+  clear(): void {
+    this.#copying?.abort();
+    clearTimeout(this.#confirmation);
+    this.#list.selection = undefined;
+    this.element.hidden = true;
+    this.#changed();
+  }
+
+  /** Copies the selected lines as they were written, without colour codes. */
+  async copy(): Promise<void> {
+    const { selection } = this.#list;
+    if (selection === undefined) return;
+    this.#copying?.abort();
+    this.#copying = new AbortController();
+    const { signal } = this.#copying;
+    try {
+      const copied = await exportLines(this.#source, this.#filter(), selection.from, selection.to, signal);
+      if (signal.aborted) return;
+      const isCopied = await copyText(copied.text);
+      const count = copied.lines === 1 ? "Copied" : `${thousands(copied.lines)} lines copied`;
+      const limit = copied.truncated ? ": the size limit was reached, later lines are missing" : "";
+      this.#confirm(isCopied ? `${count}${limit}` : COPY_BLOCKED);
+    } catch (error) {
+      if (!signal.aborted) this.#confirm(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  dispose(): void {
+    this.#copying?.abort();
+    clearTimeout(this.#confirmation);
+  }
+
+  #select(from: number, to: number): void {
     this.#list.selection = { from: Math.min(from, to), to: Math.max(from, to) };
     const lines = Math.abs(to - from) + 1;
     setText(this.#label, lines === 1 ? `Line ${thousands(from)}` : `${thousands(lines)} lines`);
@@ -57,56 +88,18 @@ export class LineSelection {
     this.#changed();
   }
 
-  clear(): void {
-    this.#taking?.abort();
-    clearTimeout(this.#said);
-    this.#list.selection = undefined;
-    this.element.hidden = true;
-    this.#changed();
-  }
-
-  /** Copies the chosen lines, as they were written. */
-  async copy(): Promise<void> {
-    const chosen = this.#list.selection;
-    if (chosen === undefined) return;
-    this.#taking?.abort();
-    this.#taking = new AbortController();
-    const { signal } = this.#taking;
-    try {
-      const taken = await exportLines(this.#source, this.#filter(), chosen.from, chosen.to, signal);
-      if (signal.aborted) return;
-      const done = await copyText(taken.text);
-      const count = taken.lines === 1 ? "Copied" : `${thousands(taken.lines)} lines copied`;
-      this.#say(
-        done
-          ? taken.truncated
-            ? `${count}: the size limit was reached, later lines are missing`
-            : count
-          : "Copying is blocked by the browser",
-      );
-    } catch (error) {
-      if (!signal.aborted) this.#say(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  dispose(): void {
-    this.#taking?.abort();
-    clearTimeout(this.#said);
-  }
-
-  async #link(): Promise<void> {
+  async #copyLink(): Promise<void> {
     const seq = this.#list.selection?.from;
-    if (seq !== undefined)
-      this.#say(
-        (await copyText(linkTo(this.#source.workload, seq))) ? "Link copied" : "Copying is blocked by the browser",
-      );
+    if (seq === undefined) return;
+    this.#confirm((await copyText(linkTo(this.#source.workload, seq))) ? "Link copied" : COPY_BLOCKED);
   }
 
-  #say(text: string): void {
+  /** Replaces the label for CONFIRMATION_MS. */
+  #confirm(text: string): void {
     const before = this.#label.textContent ?? "";
     setText(this.#label, text);
-    clearTimeout(this.#said);
-    this.#said = setTimeout(() => setText(this.#label, before), SAID_MS);
+    clearTimeout(this.#confirmation);
+    this.#confirmation = setTimeout(() => setText(this.#label, before), CONFIRMATION_MS);
   }
 
   #isOnNumber(row: HTMLElement, x: number): boolean {
@@ -115,18 +108,16 @@ export class LineSelection {
     return x - this.#list.viewport.element.getBoundingClientRect().left < width;
   }
 
-  /** A click on a line's number chooses it, with Shift all lines up to it. */
+  /** A click on a line number selects the line, Shift-click all lines up to it; a second click clears the selection. */
   #onClick(event: MouseEvent): void {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>(".row.record, .row.part") : null;
-    if (row === null || event.button !== 0 || !this.#isOnNumber(row, event.clientX)) return; // the text has its own clicks
+    if (row === null || event.button !== 0 || !this.#isOnNumber(row, event.clientX)) return; // clicks on text are the browser's
     const seq = Number(row.dataset["seq"]);
-    if (event.shiftKey && this.active) {
+    const { selection } = this.#list;
+    if (event.shiftKey && selection !== undefined) {
       this.start(seq, true);
       getSelection()?.removeAllRanges();
-      return;
-    }
-    const again = this.#list.selection?.from === seq && this.#list.selection.to === seq;
-    if (again) this.clear();
+    } else if (selection?.from === seq && selection.to === seq) this.clear();
     else this.start(seq, false);
   }
 }

@@ -1,5 +1,5 @@
-// The view of one log: how long it lives and when it is painted; its parts are put together in parts.ts. DOM only: no fetch,
-// no widget. Painted at most once per animation frame, whatever arrives; only what is looked at is in the DOM.
+// The view of one log: its lifetime, and when it is painted (at most once per animation frame). DOM only, no fetch, no widget.
+// parts.ts composes the parts. Only visible lines are in the DOM.
 
 import type { LogSource } from "../../protocol/log-source.js";
 import { isEmpty } from "../../protocol/query.js";
@@ -12,8 +12,9 @@ import { type LogViewOptions, LogViewParts } from "./parts.js";
 import { followLinks } from "./permalink.js";
 import { preferences } from "./preferences.js";
 
-const TICK_MS = 1000;
+const CLOCK_INTERVAL_MS = 1000;
 
+/** Shows a log in an element until it is disposed of. */
 export function mountLogView(host: HTMLElement, source: LogSource, options: LogViewOptions = {}): { dispose(): void } {
   const view = new LogView(host, source, options);
   return { dispose: () => view.dispose() };
@@ -23,26 +24,26 @@ class LogView {
   readonly #host: HTMLElement;
   readonly #parts: LogViewParts;
   readonly #presence: Presence;
-  readonly #repaint = new FrameScheduler(() => this.#paint());
-  readonly #stops: readonly (() => void)[];
-  /** The line that a link asks for, until the log has it. */
+  readonly #paints = new FrameScheduler(() => this.#paint());
+  readonly #unsubscribe: readonly (() => void)[];
+  /** The line that the page's address links to, until the log has it. */
   #linked: number | undefined;
-  #tick: ReturnType<typeof setInterval> | undefined;
+  #clock: ReturnType<typeof setInterval> | undefined;
   #disposed = false;
 
   constructor(host: HTMLElement, source: LogSource, options: LogViewOptions) {
     this.#host = host;
-    this.#parts = new LogViewParts(host, source, options, () => this.#repaint.request());
+    this.#parts = new LogViewParts(host, source, options, () => this.#paints.request());
     this.#presence = new Presence(
       host,
-      () => this.#appeared(),
+      () => this.#onPresent(),
       () => this.#suspend(),
     );
-    const links = followLinks(source.workload, (seq) => {
+    const unlink = followLinks(source.workload, (seq) => {
       this.#linked = seq;
-      this.#repaint.request();
+      this.#paints.request();
     });
-    this.#stops = [followTheme(host), links];
+    this.#unsubscribe = [followTheme(host), unlink];
     this.#open();
     this.#paint();
   }
@@ -50,28 +51,28 @@ class LogView {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#repaint.stop();
+    this.#paints.stop();
     this.#suspend();
     this.#presence.dispose();
     this.#parts.dispose();
-    for (const stop of this.#stops) stop();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
-  // --- its life ---
+  // --- lifetime ---
 
   #open(): void {
     this.#parts.log.open();
-    this.#tick = setInterval(() => this.#updateHeader(), TICK_MS);
+    this.#clock = setInterval(() => this.#updateTimes(), CLOCK_INTERVAL_MS);
     this.#presence.watch();
   }
 
   #suspend(): void {
-    clearInterval(this.#tick);
-    this.#presence.rest();
+    clearInterval(this.#clock);
+    this.#presence.unwatch();
     this.#parts.log.close();
   }
 
-  #appeared(): void {
+  #onPresent(): void {
     if (this.#disposed) return;
     this.#parts.list.measure();
     if (!this.#parts.log.isOpen) this.#open();
@@ -82,21 +83,21 @@ class LogView {
   #paint(): void {
     const { log, list, notices, filters, marks, overview, panels } = this.#parts;
     const { lines, levels, status } = log;
-    this.#followLink(lines.last);
+    this.#showLinked(lines.last);
     list.paint();
     this.#updateHeader();
     const { matchCount, filterError } = list.rowModel;
-    const filtered = !isEmpty(filters.filter);
-    notices.update(log, { rows: list.rows.count, following: list.viewport.following, filtered, matching: matchCount });
+    const { following } = list.viewport;
+    notices.update(log, { rows: list.rows.count, following, filtered: !isEmpty(filters.filter), matchCount });
     filters.update(levels, matchCount, filterError);
     const errors = (levels.get("error") ?? 0) + (levels.get("fatal") ?? 0);
     marks.update(lines.last, errors > 0, status.rung === "done");
     overview.update(lines.last, errors);
-    panels.update(log, preferences().pictures);
+    panels.update(log, { charts: preferences().pictures, onlyStep: filters.search.step });
   }
 
-  /** The page was opened by a link to a line of this log: show that, as soon as the log has it. */
-  #followLink(last: number): void {
+  /** Shows the line that the page's address links to, once the log has it. */
+  #showLinked(last: number): void {
     if (this.#linked === undefined || last < this.#linked) return;
     const seq = this.#linked;
     this.#linked = undefined;
@@ -104,18 +105,24 @@ class LogView {
     this.#parts.commands.show(seq);
   }
 
+  /** Updates durations and the countdown to the next connection attempt. */
+  #updateTimes(): void {
+    const { log, panels, filters } = this.#parts;
+    this.#updateHeader();
+    panels.updateSteps(log, filters.search.step);
+  }
+
   #updateHeader(): void {
-    const { log, list, header, steps, filters, announcer } = this.#parts;
+    const { log, list, header, announcer } = this.#parts;
     const { job, status, lines, cancelling, serverNow, levels } = log;
-    const rung = status.rung;
+    const { rung } = status;
     const count = rung === "error" ? Math.max(lines.last, job?.lines ?? 0) : lines.last;
     setData(this.#host, "state", rung);
     setData(this.#host, "lines", String(count));
     const { following } = list.viewport;
     header.update({ job, status, lines: count, following, cancelling, serverNow, levels });
-    steps.update({ steps: job?.steps ?? [], now: serverNow, only: filters.search.step });
     const { label, detail } = badge(job, rung === "reconnecting" ? { rung } : status, 0);
     announcer.update(detail === "" ? label : `${label}, ${detail}`, count, levels.get("error") ?? 0);
-    if (rung === "done") clearInterval(this.#tick);
+    if (rung === "done") clearInterval(this.#clock);
   }
 }

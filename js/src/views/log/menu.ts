@@ -1,4 +1,4 @@
-// The menu of a log: how its lines look, and what one can take away. DOM only; it shows what it is told and reports clicks.
+// Menu of a log view: display options, downloads and other actions. DOM only; it shows preferences and reports clicks.
 
 import { TIMES, type Times } from "../../text/time-column.js";
 import { button, element, setText } from "../dom/dom.js";
@@ -8,14 +8,14 @@ import type { Preferences } from "./preferences.js";
 export interface MenuActions {
   prefer(changes: Partial<Preferences>): void;
   goTo(): void;
-  large(): void;
+  fullWindow(): void;
   clear(): void;
   download(): void;
   keys(): void;
-  closed(): void;
+  onClose(): void;
 }
 
-/** What is on or off. */
+/** Options that are on or off: preference, label, key. */
 const FLAGS = [
   ["wrap", "Wrap long lines", "w"],
   ["dense", "Compact line spacing", ""],
@@ -24,7 +24,7 @@ const FLAGS = [
   ["pictures", "Show charts", ""],
 ] as const;
 
-const TIME_WORDS: { readonly [times in Times]: string } = {
+const TIME_LABELS: { readonly [times in Times]: string } = {
   none: "No timestamps",
   clock: "Time of day",
   start: "Time since start",
@@ -35,19 +35,19 @@ export class Menu {
   readonly popup: Popup;
   readonly #flags: readonly (readonly [(typeof FLAGS)[number][0], HTMLButtonElement])[];
   readonly #times: readonly (readonly [Times, HTMLButtonElement])[];
-  readonly #large: HTMLButtonElement;
+  readonly #fullWindow: HTMLButtonElement;
   readonly #download: HTMLButtonElement;
   #preferences: Preferences | undefined;
 
   constructor(actions: MenuActions, downloadUrl: string) {
-    this.popup = new Popup("menu", "Display options and actions", "menu", actions.closed);
-    const item = (label: string, key: string, act: () => void, role = "menuitem") => {
+    this.popup = new Popup("menu", "Display options and actions", "menu", actions.onClose);
+    const item = (label: string, key: string, action: () => void, role = "menuitem") => {
       const made = button("item", label, label, () => {
-        act();
+        action();
         if (role === "menuitem") this.popup.close();
       });
       made.setAttribute("role", role);
-      for (const name of ["title", "aria-label"]) made.removeAttribute(name); // it is what it shows
+      for (const name of ["title", "aria-label"]) made.removeAttribute(name); // its text is its accessible name
       if (key !== "") {
         made.append(element("kbd", "", key));
         made.setAttribute("aria-keyshortcuts", key);
@@ -56,43 +56,46 @@ export class Menu {
       return made;
     };
     this.#flags = FLAGS.map(([name, label, key]) => {
-      const act = () => actions.prefer({ [name]: this.#preferences?.[name] !== true });
-      return [name, item(label, key, act, "menuitemcheckbox")];
+      const toggle = () => actions.prefer({ [name]: this.#preferences?.[name] !== true });
+      return [name, item(label, key, toggle, "menuitemcheckbox")];
     });
     this.#times = TIMES.map((times) => [
       times,
-      item(TIME_WORDS[times], "", () => actions.prefer({ times }), "menuitemradio"),
+      item(TIME_LABELS[times], "", () => actions.prefer({ times }), "menuitemradio"),
     ]);
-    this.#large = item("Fill the window", "o", actions.large);
+    this.#fullWindow = item("Fill the window", "o", actions.fullWindow);
     this.#download = item("Download matching lines", "", actions.download);
-    const whole = element("a", "item", element("span", "label", "Download complete log (log.txt)"));
-    whole.href = downloadUrl;
-    whole.download = "";
-    whole.hidden = downloadUrl === "";
-    whole.setAttribute("role", "menuitem");
-    whole.addEventListener("click", () => this.popup.close());
+    const complete = element("a", "item", element("span", "label", "Download complete log (log.txt)"));
+    complete.href = downloadUrl;
+    complete.download = "";
+    complete.hidden = downloadUrl === "";
+    complete.setAttribute("role", "menuitem");
+    complete.addEventListener("click", () => this.popup.close());
     this.popup.element.append(
       ...this.#flags.map(([, checkbox]) => checkbox),
       rule(),
       ...this.#times.map(([, radio]) => radio),
       rule(),
       item("Go to line…", "g", actions.goTo),
-      this.#large,
+      this.#fullWindow,
       item("Clear the view", "", actions.clear),
       rule(),
-      whole,
+      complete,
       this.#download,
       rule(),
       item("Keyboard shortcuts", "?", actions.keys),
     );
   }
 
-  update(preferences: Preferences, filtered: boolean, large: boolean): void {
+  update(preferences: Preferences, filtered: boolean, isFullWindow: boolean): void {
     this.#preferences = preferences;
     for (const [name, checkbox] of this.#flags) checkbox.setAttribute("aria-checked", String(preferences[name]));
     for (const [times, radio] of this.#times) radio.setAttribute("aria-checked", String(times === preferences.times));
     this.#download.hidden = !filtered;
-    setText(this.#large.firstElementChild as HTMLElement, large ? "Leave the full window" : "Fill the window");
+    setText(
+      this.#fullWindow.firstElementChild as HTMLElement,
+      isFullWindow ? "Leave the full window" : "Fill the window",
+    );
   }
 }
 

@@ -1,5 +1,5 @@
-// What is said around the lines: why there are none, what went wrong, how many are new, what was just done; and the lines a
-// notebook has kept, where the log can't be had. DOM only; it shows what it is told.
+// Messages around the lines: errors, the empty state, the number of new lines, toasts, and the lines saved in the notebook
+// for a log that is unavailable. DOM only.
 
 import type { Log } from "../../log/log.js";
 import { isFinal, type SavedLog } from "../../protocol/types.js";
@@ -7,81 +7,85 @@ import { badge } from "../../text/format.js";
 import { element, setText } from "../dom/dom.js";
 import { NewRowsButton } from "../dom/new-rows-button.js";
 
-const SAID_MS = 3000;
+const TOAST_MS = 3000;
 
-/** What the screen shows, as far as words depend on it. */
+/** The state of the line list that messages depend on. */
 export interface ListState {
+  /** The number of rows in the DOM. */
   readonly rows: number;
   readonly following: boolean;
-  /** Are only some lines to be shown? */
   readonly filtered: boolean;
-  /** How many of them there are, once that is known. */
-  readonly matching: number | undefined;
+  /** The number of matching lines; undefined while it is unknown. */
+  readonly matchCount: number | undefined;
 }
 
 export class Notices {
   readonly notice = element("div", "notice");
   readonly empty = element("div", "empty");
-  readonly kept = element("pre", "kept");
-  readonly #news: NewRowsButton;
-  readonly news: HTMLElement;
-  readonly toast = element("div", "toast");
+  /** The last lines saved in the notebook. */
+  readonly saved = element("pre", "kept");
+  readonly newLines: HTMLElement;
+  readonly toastElement = element("div", "toast");
+  readonly #newLines: NewRowsButton;
   readonly #title: string | undefined;
-  readonly #kept: SavedLog | undefined;
+  readonly #saved: SavedLog | undefined;
   readonly #lines: HTMLElement;
   /** The newest record when following stopped. */
-  #seen = 0;
-  #saying: ReturnType<typeof setTimeout> | undefined;
+  #lastFollowed = 0;
+  #toastTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `lines`: the element that the kept lines stand in for; `title`: of a log that is no workload's. */
-  constructor(lines: HTMLElement, kept: SavedLog | undefined, title: string | undefined, follow: () => void) {
+  /** `lines`: the element that the saved lines replace. `title`: of a log that belongs to no workload. */
+  constructor(lines: HTMLElement, saved: SavedLog | undefined, title: string | undefined, follow: () => void) {
     this.#lines = lines;
-    this.#kept = kept;
+    this.#saved = saved;
     this.#title = title;
     this.notice.setAttribute("role", "status");
-    this.toast.setAttribute("role", "status");
-    this.toast.hidden = true;
-    this.kept.tabIndex = 0; // it scrolls
-    this.kept.dataset["lmSuppressShortcuts"] = "true";
-    this.kept.setAttribute("aria-label", "Last lines saved in this notebook");
-    setText(this.kept, kept?.lines.join("\n") || "No output");
-    this.#news = new NewRowsButton("down", "line", follow);
-    this.news = this.#news.element;
+    this.toastElement.setAttribute("role", "status");
+    this.toastElement.hidden = true;
+    this.saved.tabIndex = 0; // keyboard users can scroll it
+    this.saved.dataset["lmSuppressShortcuts"] = "true";
+    this.saved.setAttribute("aria-label", "Last lines saved in this notebook");
+    setText(this.saved, saved?.lines.join("\n") || "No output");
+    this.#newLines = new NewRowsButton("down", "line", follow);
+    this.newLines = this.#newLines.element;
   }
 
-  update(log: Log, scene: ListState): void {
+  update(log: Log, list: ListState): void {
     const { job, status, actionError, lines } = log;
     const error = status.rung === "error" ? status.message : undefined;
-    const stands = error !== undefined && lines.get(lines.last) === undefined && this.#kept !== undefined;
-    if (stands && this.kept.hidden) requestAnimationFrame(() => this.kept.scrollTo(0, this.kept.scrollHeight));
-    this.kept.hidden = !stands;
-    this.#lines.hidden = stands;
-    const notice = stands ? `${error} ${keptText(log)}` : (error ?? (actionError || job?.error || ""));
+    const isUnavailable = error !== undefined && lines.get(lines.last) === undefined;
+    const showsSaved = isUnavailable && this.#saved !== undefined;
+    if (showsSaved && this.saved.hidden) requestAnimationFrame(() => this.saved.scrollTo(0, this.saved.scrollHeight));
+    this.saved.hidden = !showsSaved;
+    this.#lines.hidden = showsSaved;
+    const notice = showsSaved
+      ? `${error.replace(/\.?$/, ".")} ${savedNotice(log)}`
+      : (error ?? (actionError || job?.error || ""));
     setText(this.notice, notice);
     this.notice.hidden = notice === "";
-    this.empty.hidden = scene.rows > 0 || stands;
-    setText(this.empty, this.#emptyText(log, scene));
-    if (scene.following) this.#seen = lines.last;
-    this.#news.update(lines.last - this.#seen);
+    this.empty.hidden = list.rows > 0 || showsSaved;
+    setText(this.empty, this.#emptyText(log, list));
+    if (list.following) this.#lastFollowed = lines.last;
+    this.#newLines.update(lines.last - this.#lastFollowed);
   }
 
-  /** Says for a moment what was done. */
-  say(text: string): void {
-    setText(this.toast, text);
-    this.toast.hidden = text === "";
-    clearTimeout(this.#saying);
-    this.#saying = setTimeout(() => {
-      this.toast.hidden = true;
-    }, SAID_MS);
+  /** Shows a short confirmation for TOAST_MS. */
+  toast(text: string): void {
+    setText(this.toastElement, text);
+    this.toastElement.hidden = text === "";
+    clearTimeout(this.#toastTimer);
+    this.#toastTimer = setTimeout(() => {
+      this.toastElement.hidden = true;
+    }, TOAST_MS);
   }
 
   dispose(): void {
-    clearTimeout(this.#saying);
+    clearTimeout(this.#toastTimer);
   }
 
-  #emptyText({ job, status }: Log, scene: ListState): string {
+  #emptyText({ job, status }: Log, { filtered, matchCount }: ListState): string {
     if (status.rung === "error") return "No log to show";
-    if (scene.filtered) return scene.matching === undefined ? "Searching…" : "No matching lines";
+    if (filtered) return matchCount === undefined ? "Searching…" : "No matching lines";
     const isKnown = job !== undefined || (this.#title !== undefined && status.rung === "live");
     if (!isKnown || status.rung === "connecting") return "Connecting…";
     if (job === undefined) return "No lines yet";
@@ -90,7 +94,7 @@ export class Notices {
   }
 }
 
-function keptText({ job }: Log): string {
+function savedNotice({ job }: Log): string {
   const { label, detail } = badge(job, { rung: "done" }, 0);
   return `Showing the last lines saved in this notebook (${[label, detail].filter(Boolean).join(", ")}).`;
 }

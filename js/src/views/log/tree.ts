@@ -1,14 +1,14 @@
-// Data in a line as a tree that folds. DOM only; what is in it is told by text/tree.ts, and enters as textContent.
-// <details> bring their own keys and their own words for assistive tools; a branch is made when it is first opened.
+// Tree view of the structured data in a line (parsed by text/tree.ts). DOM only; values are set as textContent.
+// <details> elements provide keyboard and screen reader support. A branch is created when it is first opened.
 
 import type { Tree } from "../../text/tree.js";
 import { element } from "../dom/dom.js";
 
-/** Branches of so few children are open from the start. */
-const OPEN_UP_TO = 12;
+/** A top-level branch with at most this many children is open initially. */
+const MAX_OPEN_CHILDREN = 12;
 
 export interface TreeOptions {
-  /** Called when a branch was opened or closed: the height has changed. */
+  /** Called when a branch was opened or closed, which changes the height. */
   readonly resized?: () => void;
 }
 
@@ -16,7 +16,7 @@ export function mountTree(host: HTMLElement, tree: Tree, { resized }: TreeOption
   const list = element("div", "tree", ...tree.children.map((child) => node(child, 1)));
   list.setAttribute("role", "group");
   list.setAttribute("aria-label", "Fields of this line");
-  // Not bubbling: caught on the way down, from whichever branch.
+  // `toggle` does not bubble, so it is listened to in the capture phase.
   list.addEventListener("toggle", () => resized?.(), true);
   host.append(list);
   return { dispose: () => list.remove() };
@@ -35,7 +35,7 @@ function node(tree: Tree, depth: number): HTMLElement {
       branch.append(...children.map((child) => node(child, depth + 1)));
   };
   branch.addEventListener("toggle", fill);
-  branch.open = depth === 1 && children.length <= OPEN_UP_TO;
+  branch.open = depth === 1 && children.length <= MAX_OPEN_CHILDREN;
   fill();
   return branch;
 }

@@ -127,7 +127,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
 
   #letGo(): void {
     clearInterval(this.#tick);
-    this.#presence.rest();
+    this.#presence.unwatch();
     this.#table.close();
   }
 

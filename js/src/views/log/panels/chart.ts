@@ -1,5 +1,5 @@
-// One curve, large: axes, the range of values at each place, and a crosshair that follows pointer and arrow keys; Enter
-// or a click shows the line that said the number. DOM (SVG) only.
+// Chart of one metric: axes, mean and range of values, and a crosshair for pointer and arrow keys. DOM (SVG) only.
+// Enter or a click shows the line that the value was read from.
 
 import type { Series } from "../../../log/overview/metrics.js";
 import type { Point } from "../../../text/chart.js";
@@ -17,12 +17,13 @@ import {
 import { thousands } from "../../../text/format.js";
 import { element, icon, setText, svg } from "../../dom/dom.js";
 
-const HEIGHT = 160;
-const BOX = { left: 52, right: 12, top: 10, bottom: 22 };
-const NARROW = 320;
+const HEIGHT_PX = 160;
+/** Margins of the plot, px. */
+const MARGIN = { left: 52, right: 12, top: 10, bottom: 22 };
+const MIN_WIDTH_PX = 320;
 
 export interface Chart {
-  /** Draws a series; none: hides. */
+  /** Draws a series; undefined: hides the chart. */
   update(series: Series | undefined): void;
   dispose(): void;
 }
@@ -47,29 +48,29 @@ class LargeChart {
   readonly #cross = svg("path", "cross");
   readonly #plot = svg("svg", "plot", this.#grid, this.#band, this.#line, this.#cross);
   readonly #title = element("span", "title");
-  readonly #said = element("span", "said");
+  readonly #readout = element("span", "said");
   readonly #log = element("button", "log-scale", "log");
   readonly #observer = new ResizeObserver(() => this.#draw());
   #series: Series | undefined;
-  #at: number | undefined;
+  #cursor: number | undefined;
   #x: Scale = () => 0;
   #logarithmic = false;
 
   constructor({ jump, close }: ChartOptions) {
     this.#jump = jump;
-    const shut = element("button", "close", icon("cross"));
-    shut.setAttribute("aria-label", "Close the chart (Escape)");
-    shut.title = "Close the chart (Escape)";
-    for (const button of [shut, this.#log]) button.type = "button";
-    shut.addEventListener("click", close);
+    const closeButton = element("button", "close", icon("cross"));
+    closeButton.setAttribute("aria-label", "Close the chart (Escape)");
+    closeButton.title = "Close the chart (Escape)";
+    for (const button of [closeButton, this.#log]) button.type = "button";
+    closeButton.addEventListener("click", close);
     this.#log.title = "Logarithmic scale";
     this.#log.setAttribute("aria-label", this.#log.title);
     this.#log.addEventListener("click", () => {
       this.#logarithmic = !this.#logarithmic;
       this.#draw();
     });
-    this.#said.setAttribute("role", "status");
-    const head = element("div", "chart-head", this.#title, this.#said, this.#log, shut);
+    this.#readout.setAttribute("role", "status");
+    const head = element("div", "chart-head", this.#title, this.#readout, this.#log, closeButton);
     this.element = element("div", "chart", head, this.#plot);
     this.element.hidden = true;
     this.#listen(close);
@@ -77,7 +78,7 @@ class LargeChart {
   }
 
   update(series: Series | undefined): void {
-    if (series?.name !== this.#series?.name) this.#at = undefined;
+    if (series?.name !== this.#series?.name) this.#cursor = undefined;
     this.#series = series;
     this.element.hidden = series === undefined;
     this.#draw();
@@ -92,88 +93,91 @@ class LargeChart {
     const plot = this.#plot;
     plot.setAttribute("tabindex", "0");
     plot.setAttribute("role", "img");
-    // Else JupyterLab takes the keys for itself: see viewport.ts.
+    // Keeps JupyterLab from handling the keys: see viewport.ts.
     plot.setAttribute("data-lm-suppress-shortcuts", "true");
-    plot.addEventListener("pointermove", (event) => this.#point(event.offsetX));
-    plot.addEventListener("pointerleave", () => this.#stand(undefined));
-    plot.addEventListener("click", () => this.#show());
+    plot.addEventListener("pointermove", (event) => this.#onPointer(event.offsetX));
+    plot.addEventListener("pointerleave", () => this.#setCursor(undefined));
+    plot.addEventListener("click", () => this.#showLine());
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape") close();
-      else if (event.target !== plot || !this.#key(event.key)) return;
+      else if (event.target !== plot || !this.#handleKey(event.key)) return;
       event.preventDefault();
       event.stopPropagation();
     });
   }
 
-  #key(key: string): boolean {
+  #handleKey(key: string): boolean {
     const last = (this.#series?.points.length ?? 0) - 1;
-    const at = this.#at ?? last;
+    const at = this.#cursor ?? last;
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, PageUp: at - 10, PageDown: at + 10, Home: 0, End: last }[key];
-    if (key === "Enter") this.#show();
+    if (key === "Enter") this.#showLine();
     else if (to === undefined) return false;
-    else this.#stand(Math.min(last, Math.max(0, to)));
+    else this.#setCursor(Math.min(last, Math.max(0, to)));
     return true;
   }
 
-  #point(offsetX: number): void {
+  #onPointer(offsetX: number): void {
     const points = this.#series?.points ?? [];
     if (points.length === 0) return;
-    // Points lie evenly enough by line number: the inverse of a linear scale needs its two ends only.
+    // The scale is linear in the line number, so its two ends suffice to invert it.
     const [first, last] = [points[0] as Point, points.at(-1) as Point];
     const [a, b] = [this.#x(first.seq), this.#x(last.seq)];
-    this.#stand(nearest(points, first.seq + ((offsetX - a) / (b - a || 1)) * (last.seq - first.seq)));
+    this.#setCursor(nearest(points, first.seq + ((offsetX - a) / (b - a || 1)) * (last.seq - first.seq)));
   }
 
-  #stand(at: number | undefined): void {
-    this.#at = at;
+  #setCursor(at: number | undefined): void {
+    this.#cursor = at;
     this.#draw();
   }
 
-  #show(): void {
-    const point = this.#series?.points[this.#at ?? -1];
+  #showLine(): void {
+    const point = this.#series?.points[this.#cursor ?? -1];
     if (point !== undefined) this.#jump(point.seq);
   }
 
   #draw(): void {
     const series = this.#series;
     if (series === undefined) return;
-    const width = Math.max(NARROW, this.element.clientWidth);
+    const width = Math.max(MIN_WIDTH_PX, this.element.clientWidth);
     const [min, max] = extremes(series.points);
     const log = this.#logarithmic && min > 0;
     this.#log.hidden = !(min > 0);
     this.#log.setAttribute("aria-pressed", String(log));
     const [first, last] = [series.points[0]?.seq ?? 0, series.points.at(-1)?.seq ?? 0];
-    const x = linear(first, last, BOX.left, width - BOX.right);
-    const y = (log ? logarithmic : linear)(min, max, HEIGHT - BOX.bottom, BOX.top);
+    const x = linear(first, last, MARGIN.left, width - MARGIN.right);
+    const y = (log ? logarithmic : linear)(min, max, HEIGHT_PX - MARGIN.bottom, MARGIN.top);
     this.#x = x;
-    this.#plot.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    this.#plot.setAttribute("viewBox", `0 0 ${width} ${HEIGHT_PX}`);
     this.#plot.setAttribute("width", String(width));
-    this.#plot.setAttribute("height", String(HEIGHT));
+    this.#plot.setAttribute("height", String(HEIGHT_PX));
     this.#band.setAttribute("d", bandPath(series.points, x, y));
     this.#line.setAttribute("d", meanPath(series.points, x, y));
     const rows = log ? [min, Math.sqrt(min * max), max] : ticks(min, max, 4);
     const columns = ticks(first, last, Math.max(2, Math.floor(width / 160))).filter(Number.isInteger);
     this.#grid.replaceChildren(
       ...rows.flatMap((value) => across(y(value), width, shortNumber(value))),
-      ...columns.map((seq) => label(x(seq), HEIGHT - 6, thousands(seq), "middle")),
+      ...columns.map((seq) => label(x(seq), HEIGHT_PX - 6, thousands(seq), "middle")),
     );
     setText(this.#title, series.name);
     this.#drawCross(series, x, y);
   }
 
   #drawCross(series: Series, x: Scale, y: Scale): void {
-    const point = this.#at === undefined ? undefined : series.points[this.#at];
+    const point = this.#cursor === undefined ? undefined : series.points[this.#cursor];
     const [px, py] = point === undefined ? [0, 0] : [x(point.seq), y(point.mean)];
     const ring = `M${px - 3} ${py}a3 3 0 1 0 6 0a3 3 0 1 0-6 0`;
-    this.#cross.setAttribute("d", point === undefined ? "" : `M${px} ${BOX.top}V${HEIGHT - BOX.bottom}${ring}`);
+    this.#cross.setAttribute(
+      "d",
+      point === undefined ? "" : `M${px} ${MARGIN.top}V${HEIGHT_PX - MARGIN.bottom}${ring}`,
+    );
     const [min, max] = extremes(series.points);
     const all = `${shortNumber(min)} to ${shortNumber(max)}, now ${shortNumber(series.last)}`;
-    setText(this.#said, point === undefined ? all : `${words(point)} · line ${thousands(point.seq)}`);
-    this.#plot.setAttribute("aria-label", `${series.name}: ${this.#said.textContent}`);
+    setText(this.#readout, point === undefined ? all : `${valueText(point)} · line ${thousands(point.seq)}`);
+    this.#plot.setAttribute("aria-label", `${series.name}: ${this.#readout.textContent}`);
   }
 }
 
-function words({ mean, min, max, n }: Point): string {
+function valueText({ mean, min, max, n }: Point): string {
   return n === 1 || min === max
     ? shortNumber(mean)
     : `${shortNumber(mean)} (${shortNumber(min)} to ${shortNumber(max)})`;
@@ -181,15 +185,15 @@ function words({ mean, min, max, n }: Point): string {
 
 function across(y: number, width: number, text: string): SVGElement[] {
   const line = svg("path", "");
-  line.setAttribute("d", `M${BOX.left} ${y}H${width - BOX.right}`);
-  return [line, label(BOX.left - 6, y + 4, text, "end")];
+  line.setAttribute("d", `M${MARGIN.left} ${y}H${width - MARGIN.right}`);
+  return [line, label(MARGIN.left - 6, y + 4, text, "end")];
 }
 
 function label(x: number, y: number, text: string, anchor: string): SVGElement {
-  const made = svg("text", "");
-  made.setAttribute("x", String(x));
-  made.setAttribute("y", String(y));
-  made.setAttribute("text-anchor", anchor);
-  made.textContent = text;
-  return made;
+  const node = svg("text", "");
+  node.setAttribute("x", String(x));
+  node.setAttribute("y", String(y));
+  node.setAttribute("text-anchor", anchor);
+  node.textContent = text;
+  return node;
 }

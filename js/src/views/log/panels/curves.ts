@@ -1,22 +1,22 @@
-// Sparklines of the numbers in a log, one of which opens larger. DOM (SVG) only; numbers come from log/overview/metrics.ts.
+// Sparklines of the metrics in a log; a click opens one as a chart. DOM (SVG) only. log/overview/metrics.ts has the numbers.
 
 import type { Series } from "../../../log/overview/metrics.js";
 import { extremes, linear, meanPath, shortNumber } from "../../../text/chart.js";
 import { element, setText, svg } from "../../dom/dom.js";
 import { type Chart, mountChart } from "./chart.js";
 
-/** So many curves are shown; the others are counted, and one click away. */
-const SHOWN = 6;
-const [WIDTH, HEIGHT] = [64, 18];
+/** This many curves are shown; a button shows the others. */
+const MAX_SHOWN = 6;
+const [WIDTH_PX, HEIGHT_PX] = [64, 18];
 
 export interface Curves {
-  /** Shows these series, the first ones small. Nothing is shown for none. */
+  /** Shows these series; hidden while there are none. */
   update(series: readonly Series[]): void;
   dispose(): void;
 }
 
 export interface CurvesOptions {
-  /** Show a line of the log. */
+  /** Shows a line of the log. */
   readonly jump: (seq: number) => void;
 }
 
@@ -76,12 +76,12 @@ class CurveStrip {
 
   #render(): void {
     const series = this.#series;
-    const shown = this.#all ? series : series.slice(0, SHOWN);
-    this.#drop(new Set(shown.map(({ name }) => name)));
+    const shown = this.#all ? series : series.slice(0, MAX_SHOWN);
+    this.#removeExcept(new Set(shown.map(({ name }) => name)));
     shown.forEach((one, i) => {
       show(this.#sparkline(one.name, shown.slice(i + 1)), one, one.name === this.#open);
     });
-    const left = series.length - SHOWN;
+    const left = series.length - MAX_SHOWN;
     this.#more.hidden = left <= 0;
     setText(this.#more, this.#all ? "Show fewer" : `+${left}`);
     this.#more.setAttribute("aria-label", this.#all ? "Show fewer metrics" : `Show ${left} more metrics`);
@@ -89,19 +89,19 @@ class CurveStrip {
     this.#chart.update(series.find(({ name }) => name === this.#open));
   }
 
-  #drop(kept: ReadonlySet<string>): void {
+  #removeExcept(names: ReadonlySet<string>): void {
     for (const [name, { button }] of this.#sparklines) {
-      if (kept.has(name)) continue;
+      if (names.has(name)) continue;
       this.#sparklines.delete(name);
       button.remove();
     }
   }
 
-  /** Only what is new is placed, before the next one that is there: a button that moved would lose the focus. */
+  /** Inserts only new sparklines, before the next existing one: a button that moved would lose the focus. */
   #sparkline(name: string, after: readonly Series[]): Sparkline {
     const known = this.#sparklines.get(name);
     if (known !== undefined) return known;
-    const sparkline = make(name, () => this.#choose(this.#open === name ? undefined : name));
+    const sparkline = createSparkline(name, () => this.#choose(this.#open === name ? undefined : name));
     const next = after.map((series) => this.#sparklines.get(series.name)).find((it) => it !== undefined);
     this.#sparklines.set(name, sparkline);
     this.#strip.insertBefore(sparkline.button, next?.button ?? this.#more);
@@ -109,24 +109,24 @@ class CurveStrip {
   }
 }
 
-function make(name: string, act: () => void): Sparkline {
+function createSparkline(name: string, onClick: () => void): Sparkline {
   const path = svg("path", "line");
   const spark = svg("svg", "spark", path);
-  spark.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  spark.setAttribute("viewBox", `0 0 ${WIDTH_PX} ${HEIGHT_PX}`);
   spark.setAttribute("aria-hidden", "true");
   const value = element("span", "value");
   const button = element("button", "curve", element("span", "name", name), spark, " ", value);
   button.type = "button";
   button.title = `${name}: show as a chart`;
-  button.addEventListener("click", act);
+  button.addEventListener("click", onClick);
   return { button, value, path };
 }
 
 function show({ button, value, path }: Sparkline, series: Series, open: boolean): void {
   const { points } = series;
   const [min, max] = extremes(points);
-  const x = linear(points[0]?.seq ?? 0, points.at(-1)?.seq ?? 0, 1, WIDTH - 1);
-  path.setAttribute("d", meanPath(points, x, linear(min, max, HEIGHT - 2, 2)));
+  const x = linear(points[0]?.seq ?? 0, points.at(-1)?.seq ?? 0, 1, WIDTH_PX - 1);
+  path.setAttribute("d", meanPath(points, x, linear(min, max, HEIGHT_PX - 2, 2)));
   setText(value, shortNumber(series.last));
   button.setAttribute("aria-expanded", String(open));
   button.setAttribute(

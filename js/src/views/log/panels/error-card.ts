@@ -1,17 +1,17 @@
-// The first error of a log, pinned above it: what it says, how often, and the way there. DOM only.
+// First error of a log, pinned above the lines: its message, its line, and how often it was repeated. DOM only.
 
 import type { FirstError } from "../../../log/overview/first-error.js";
 import { thousands } from "../../../text/format.js";
 import { element, icon, setText } from "../../dom/dom.js";
 
 export interface ErrorCard {
-  /** Shows this error; undefined: there is none. One that the user has closed stays closed. `there`: its line can be shown. */
-  update(error: FirstError | undefined, there?: boolean): void;
+  /** Shows this error; undefined: none. An error that the user has hidden stays hidden. `canShow`: is its line available? */
+  update(error: FirstError | undefined, canShow?: boolean): void;
   dispose(): void;
 }
 
 export interface ErrorCardOptions {
-  /** Show a line of the log. */
+  /** Shows a line of the log. */
   readonly jump: (seq: number) => void;
 }
 
@@ -38,21 +38,21 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
   card.hidden = true;
   host.append(card);
   let shown: FirstError | undefined;
-  let closed: number | undefined;
+  let hiddenSeq: number | undefined;
   show.addEventListener("click", () => shown !== undefined && jump(shown.seq));
   close.addEventListener("click", () => {
-    closed = shown?.seq;
+    hiddenSeq = shown?.seq;
     card.hidden = true;
   });
   return {
-    update(error, there = true) {
+    update(error, canShow = true) {
       shown = error;
-      show.hidden = !there;
-      card.hidden = error === undefined || error.seq === closed;
+      show.hidden = !canShow;
+      card.hidden = error === undefined || error.seq === hiddenSeq;
       if (error === undefined) return;
       setText(title, error.title);
       title.title = error.title;
-      setText(counts, words(error));
+      setText(counts, countsOf(error));
       show.title = `Show line ${thousands(error.seq)}`;
       show.setAttribute("aria-label", show.title);
     },
@@ -60,7 +60,7 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
   };
 }
 
-function words({ seq, lines, repeats, errors }: FirstError): string {
+function countsOf({ seq, lines, repeats, errors }: FirstError): string {
   const times = repeats > 1 ? [`${thousands(repeats)} times`] : [];
   const others = errors > lines * repeats ? [`${thousands(errors)} error lines in total`] : [];
   return [`line ${thousands(seq)}`, ...times, ...others].join(" · ");

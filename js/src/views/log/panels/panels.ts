@@ -1,11 +1,12 @@
-// What stands between a log's header and its lines: steps as a bar, the first error, progress bars, curves, lines over time.
-// Each shows itself only where there is something to see. DOM only; the pieces are made elsewhere.
+// Panels between the header and the lines of a log: steps, first error, progress bars, metrics, lines over time. DOM only.
+// A panel is hidden while the log has nothing for it.
 
 import type { Log } from "../../../log/log.js";
 import type { Overview } from "../../../log/overview/overview.js";
 import type { SavedLog } from "../../../protocol/types.js";
 import { element } from "../../dom/dom.js";
-import chartCss from "./curves.css?inline";
+import chartCss from "./chart.css?inline";
+import curvesCss from "./curves.css?inline";
 import { mountCurves } from "./curves.js";
 import errorCss from "./error-card.css?inline";
 import { mountErrorCard } from "./error-card.js";
@@ -14,71 +15,92 @@ import { mountHistogram, type TimeRange } from "./histogram.js";
 import progressCss from "./progress.css?inline";
 import { mountProgress } from "./progress.js";
 import stepCss from "./step-bar.css?inline";
-import { mountStepBar } from "./step-bar.js";
+import { StepBar } from "./step-bar.js";
 
-export const overviewCss = stepCss + errorCss + progressCss + chartCss + histogramCss;
+export const panelsCss = stepCss + errorCss + progressCss + curvesCss + chartCss + histogramCss;
 
-/** At most so often: none of it is read faster. */
-const PACE_MS = 200;
+/** The minimum interval between two updates. */
+const UPDATE_INTERVAL_MS = 200;
+/** Finished progress bars disappear after a while, so they are updated at this interval without new lines. */
+const BARS_INTERVAL_MS = 1000;
 
-export interface OverviewActions {
+export interface PanelActions {
+  /** Shows a line. */
   jump(seq: number): void;
-  step(name: string): void;
-  /** Only the lines of a stretch of time; undefined: all again. */
-  stretch(stretch: TimeRange | undefined): void;
+  /** Shows the first line of a step. */
+  jumpToStep(name: string): void;
+  /** Shows only the lines of a step; undefined: of all steps. */
+  filterStep(name: string | undefined): void;
+  /** Shows only the lines of a time range; undefined: all lines. */
+  showTimeRange(range: TimeRange | undefined): void;
+}
+
+export interface PanelsModel {
+  /** Are the charts (metrics, lines over time) switched on? */
+  readonly charts: boolean;
+  /** The step that the log is filtered by. */
+  readonly onlyStep: string | undefined;
 }
 
 export class LogPanels {
   readonly element = element("div", "above");
   readonly #overview: Overview;
-  readonly #pieces;
-  readonly #kept: SavedLog["error"];
-  #at = Number.NEGATIVE_INFINITY;
+  readonly #steps: StepBar;
+  readonly #panels;
+  readonly #savedError: SavedLog["error"];
+  #updatedAt = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `kept`: of a log that can't be had, as far as a notebook has kept it. */
-  constructor(overview: Overview, actions: OverviewActions, kept?: SavedLog) {
+  /** `saved`: what the notebook saved of the log, shown when the log is unavailable. */
+  constructor(overview: Overview, actions: PanelActions, saved?: SavedLog) {
     this.#overview = overview;
-    this.#kept = kept?.error;
+    this.#savedError = saved?.error;
     const host = this.element;
-    this.#pieces = {
-      steps: mountStepBar(host, { choose: (name) => actions.step(name) }),
-      error: mountErrorCard(host, { jump: (seq) => actions.jump(seq) }),
+    const jump = (seq: number) => actions.jump(seq);
+    this.#steps = new StepBar({
+      jump: (name) => actions.jumpToStep(name),
+      filter: (name) => actions.filterStep(name),
+    });
+    host.append(this.#steps.element);
+    this.#panels = {
+      error: mountErrorCard(host, { jump }),
       progress: mountProgress(host),
-      curves: mountCurves(host, { jump: (seq) => actions.jump(seq) }),
-      histogram: mountHistogram(host, {
-        jump: (seq) => actions.jump(seq),
-        select: (stretch) => actions.stretch(stretch),
-      }),
+      curves: mountCurves(host, { jump }),
+      histogram: mountHistogram(host, { jump, select: (range) => actions.showTimeRange(range) }),
     };
   }
 
-  /** `pictures`: does the user want curves and lines over time? */
-  update(log: Log, pictures: boolean): void {
+  /** Updates the step bar at once: running steps get longer also without new lines. */
+  updateSteps(log: Log, onlyStep: string | undefined): void {
+    this.#steps.update({ steps: log.job?.steps ?? [], now: log.serverNow, only: onlyStep });
+  }
+
+  /** Updates all panels, at most once per UPDATE_INTERVAL_MS; a call that comes too early is deferred. */
+  update(log: Log, model: PanelsModel): void {
     clearTimeout(this.#timer);
-    const wait = this.#at + PACE_MS - performance.now();
+    const wait = this.#updatedAt + UPDATE_INTERVAL_MS - performance.now();
     if (wait > 0) {
-      this.#timer = setTimeout(() => this.update(log, pictures), wait);
+      this.#timer = setTimeout(() => this.update(log, model), wait);
       return;
     }
-    this.#at = performance.now();
+    this.#updatedAt = performance.now();
     const { bars, metrics, histogram, error } = this.#overview;
-    this.#pieces.steps.update(log.job?.steps ?? [], log.serverNow);
+    const { error: errorCard, progress, curves, histogram: histogramView } = this.#panels;
+    this.updateSteps(log, model.onlyStep);
     const isLost = log.status.rung === "error" && log.lines.get(log.lines.last) === undefined;
-    const kept = isLost && this.#kept !== undefined ? { ...this.#kept, lines: 1, errors: 0 } : undefined;
-    this.#pieces.error.update(error ?? kept, !isLost);
-    const shown = bars.shown(Date.now());
-    this.#pieces.progress.update(shown);
-    this.#pieces.curves.update(pictures ? metrics.worthSeeing : []);
-    const isSeen = pictures && this.#overview.isWorthSeeing;
-    if (isSeen) this.#pieces.histogram.update(histogram);
-    this.element.dataset["pictures"] = String(isSeen);
-    // Bars that are done go away by themselves, also when nothing comes any more.
-    if (shown.length > 0) this.#timer = setTimeout(() => this.update(log, pictures), 1000);
+    const saved = isLost && this.#savedError !== undefined ? { ...this.#savedError, lines: 1, errors: 0 } : undefined;
+    errorCard.update(error ?? saved, !isLost);
+    const shownBars = bars.shown(Date.now());
+    progress.update(shownBars);
+    curves.update(model.charts ? metrics.worthSeeing : []);
+    const showsHistogram = model.charts && this.#overview.isWorthSeeing;
+    if (showsHistogram) histogramView.update(histogram);
+    this.element.dataset["pictures"] = String(showsHistogram);
+    if (shownBars.length > 0) this.#timer = setTimeout(() => this.update(log, model), BARS_INTERVAL_MS);
   }
 
   dispose(): void {
     clearTimeout(this.#timer);
-    for (const piece of Object.values(this.#pieces)) piece.dispose();
+    for (const panel of [this.#steps, ...Object.values(this.#panels)]) panel.dispose();
   }
 }

@@ -1,12 +1,12 @@
-// Progress bars as real ones: name, bar, count, rate, time to go. DOM only; what is a bar is told by log/overview/moving-bars.ts.
-// Elements are kept by key, so that an update ten times a second writes only what changed.
+// Progress bars of a log: name, bar, count, rate and remaining time. DOM only; log/overview/moving-bars.ts detects bars.
+// Elements are reused by key, so that an update ten times a second writes only what changed.
 
 import type { Bar } from "../../../log/overview/moving-bars.js";
 import { duration } from "../../../text/format.js";
 import { element, setData, setText } from "../../dom/dom.js";
 
 export interface Progress {
-  /** Shows these bars, in this order. Nothing is shown for none. */
+  /** Shows these bars, in this order; hidden while there are none. */
   update(bars: readonly Bar[]): void;
   dispose(): void;
 }
@@ -32,11 +32,11 @@ export function mountProgress(host: HTMLElement): Progress {
   return {
     update(bars) {
       const keys = new Set(bars.map((bar) => bar.key));
-      for (const [key, row] of rows) if (!keys.has(key)) drop(rows, key, row);
+      for (const [key, row] of rows) if (!keys.has(key)) removeRow(rows, key, row);
       for (const bar of bars) {
         let row = rows.get(bar.key);
         if (row === undefined) {
-          row = make();
+          row = createRow();
           rows.set(bar.key, row);
           list.append(row.element);
         }
@@ -48,12 +48,12 @@ export function mountProgress(host: HTMLElement): Progress {
   };
 }
 
-function drop(rows: Map<string, Row>, key: string, row: Row): void {
+function removeRow(rows: Map<string, Row>, key: string, row: Row): void {
   rows.delete(key);
   row.element.remove();
 }
 
-function make(): Row {
+function createRow(): Row {
   const fill = element("span", "fill");
   const track = element("span", "track", fill);
   track.setAttribute("role", "progressbar");
@@ -80,9 +80,9 @@ function show(row: Row, bar: Bar): void {
   setText(row.left, left(bar));
   row.fill.style.transform = `scaleX(${fraction ?? 1})`;
   row.track.setAttribute("aria-label", bar.label || "Progress");
-  const said = [percent, bar.done && bar.total ? `${bar.done} of ${bar.total}` : bar.done, bar.rate, left(bar)];
-  row.track.setAttribute("aria-valuetext", said.filter(Boolean).join(", "));
-  // A bar that doesn't know its end has no value: that is how a screen reader is told.
+  const valueText = [percent, bar.done && bar.total ? `${bar.done} of ${bar.total}` : bar.done, bar.rate, left(bar)];
+  row.track.setAttribute("aria-valuetext", valueText.filter(Boolean).join(", "));
+  // Screen readers announce a progress bar without a value as indeterminate.
   if (fraction === undefined) row.track.removeAttribute("aria-valuenow");
   else row.track.setAttribute("aria-valuenow", String(Math.floor(fraction * 100)));
 }
