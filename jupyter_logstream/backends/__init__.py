@@ -1,1 +1,1 @@
-"""Backends: where a runner is started (this machine; later ssh, Slurm, Kubernetes). Server."""
+"""Backends: start and watch workloads on some machine, this one (`local`) for now. Server."""

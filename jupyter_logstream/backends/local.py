@@ -1,8 +1,8 @@
-"""The local backend: a runner process on this machine for each workload. Server side.
+"""The local backend: one detached runner process per workload on this machine. Server.
 
-The runner is found again by its folder: its lock says that it lives, its socket takes what it is asked, its closing of
-a connection tells the end - so a quiet workload costs nothing, and a runner's death is seen at once. This file must not
-know the store.
+The runner and this backend share the workload's folder: its lock shows that the runner lives, its socket takes
+requests, and the runner closes a connection when it ends. A quiet workload therefore costs nothing, and a killed runner
+is noticed at once.
 """
 
 from __future__ import annotations
@@ -14,177 +14,233 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..model.protocol import WORKLOAD_VARIABLE
-from ..model.workload import Status
+from ..model.spec import SpecError
+from ..model.workload import Status, WorkloadSpec, shell_join
 from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..text.masking import SECRET_NAMES
 from ..wire.runner_socket import request, socket_path
-from .protocol import CannotLaunch, CannotReach, CannotSend
+from .environment import child_environment
+from .protocol import CannotLaunch, CannotReach, CannotSend, Handle, Sighting
 
 _PACKAGE = str(Path(__file__).resolve().parents[2])
-# Isolated (-I), so that no json.py in a working directory is taken for ours; hence the path by hand.
+# Isolated (-I), so that no json.py in a working directory shadows the standard library; hence the path by hand.
 _BOOT = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
     "runpy.run_module('jupyter_logstream.runner', run_name='__main__')"
 )
-_LAUNCH_TIME = 30.0  # seconds a runner may take to be ready on a very busy machine
-_CONNECT_TIME = 5.0
-_LOOK_APART = 0.003  # seconds between two looks whether a runner is ready, which takes it some 50 ms
-
-
-class LocalBackend:
-    """Runs workloads in processes of this machine. `keep`: bytes per log; `grace`: seconds from TERM to KILL.
-
-    `secret_names`: globs of the environment variables whose values are masked in output.
-    """
-
-    def __init__(self, *, keep: int = 1 << 30, grace: float = 10, secret_names: Sequence[str] = SECRET_NAMES) -> None:
-        self._run = RunParameters(keep, grace, tuple(secret_names))
-
-    async def launch(self, folder: Folder) -> None:
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE, str(folder.path)]
-        try:
-            folder.write_run(self._run)
-            code = await asyncio.wait_for(self._start(command, folder), _LAUNCH_TIME)
-        except asyncio.TimeoutError:
-            raise CannotLaunch(None, f"the runner was not ready within {_LAUNCH_TIME:g} s") from None
-        except OSError as error:
-            raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
-        if code != 0:
-            raise CannotLaunch(
-                None, f"the runner did not start: {_last_line(folder.runner_log) or f'exit code {code}'}"
-            )
-
-    @staticmethod
-    async def _start(command: list[str], folder: Folder) -> int:
-        """Start a runner; returns when it is ready (0) or has failed."""
-        starter = _spawn(command, folder)
-        try:
-            return await _exit_of(starter)
-        except asyncio.CancelledError:
-            starter.kill()
-            starter.wait()
-            raise
-
-    async def watch(self, folder: Folder) -> AsyncIterator[Status]:
-        told: Status | None = None
-        while True:
-            connection = await _connect(folder)
-            status, _ = folder.read_status()
-            if connection is None and not status.final and not folder.is_locked():
-                status, _ = folder.read_status()  # it may have ended in between
-                if not status.final:
-                    yield _lost(folder, status)
-                    return
-            if status != told:
-                told = status
-                yield status
-            if status.final:
-                if connection is not None:
-                    connection[1].close()
-                return
-            if connection is None:  # it lives but does not listen yet, or no longer: both last milliseconds
-                await asyncio.sleep(0.05)
-                continue
-            try:
-                await self._ask(connection, request("watch"))
-                fresh, _ = folder.read_status()
-                if fresh == told:
-                    with contextlib.suppress(ConnectionError):  # a runner that was killed
-                        await connection[0].read()  # until it ends
-            finally:
-                connection[1].close()
-
-    async def cancel(self, folder: Folder, grace: float) -> None:
-        for _ in range(100):
-            if (connection := await _connect(folder)) is not None:
-                break
-            if folder.read_status()[0].final or not folder.is_locked():
-                return
-            await asyncio.sleep(0.05)  # it is about to end
-        else:
-            raise CannotReach(f"the runner of {folder.id} does not answer")
-        try:
-            await self._ask(connection, request("cancel", grace=grace))
-        finally:
-            connection[1].close()
-
-    async def send(self, folder: Folder, data: bytes, *, eof: bool = False) -> None:
-        connection = await _connect(folder)
-        if connection is None:
-            raise CannotSend("ended")
-        try:
-            answered = await self._ask(connection, request("input", size=len(data), eof=eof) + data)
-        finally:
-            connection[1].close()
-        if answered is None or "error" in answered:
-            raise CannotSend("ended" if answered is None else str(answered["error"]))
-
-    @staticmethod
-    async def _ask(connection: _Streams, asked: bytes) -> dict[str, Any] | None:
-        """The runner's answer; None when it has ended instead."""
-        reader, writer = connection
-        try:
-            writer.write(asked)
-            await writer.drain()
-            line = await reader.readline()
-        except ConnectionError:
-            return None
-        return json.loads(line) if line.endswith(b"\n") else None
-
+_ALREADY_RUNNING = 3  # exit code of a runner that finds its folder locked
+_LAUNCH_TIMEOUT_S = 30.0  # a very busy machine is slow
+_CONNECT_TIMEOUT_S = 5.0
+_READY_POLL_S = 0.003  # a runner is ready after some 50 ms
+_RETRY_S = 0.05  # between connection attempts to a runner that is starting or ending
+_MAX_CANCEL_ATTEMPTS = 100
+_MAX_REASON_CHARS = 300
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-def _spawn(command: list[str], folder: Folder) -> subprocess.Popen[bytes]:
-    """A process whose words go to the runner's complaints.
+class LocalBackend:
+    """Runs workloads in processes of this machine.
 
-    Not asyncio's: that may take a thread for each, and where none can be had the process runs already.
+    `folders`: the directory with one folder per workload. `root`: the base of a relative `cwd`. `log_bytes`: disk space
+    that one log can use. `grace_s`: seconds from TERM to KILL after a timeout. `secret_names`: globs of the environment
+    variables whose values are masked in output.
     """
-    complaints = os.open(folder.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    supports = frozenset({"stdin", "tty", "timeout"})
+
+    def __init__(
+        self,
+        folders: Path,
+        *,
+        name: str = "local",
+        root: Path = Path("/"),
+        log_bytes: int = 1 << 30,
+        grace_s: float = 10,
+        secret_names: Sequence[str] = SECRET_NAMES,
+    ) -> None:
+        self.name = name
+        self._folders, self._root = folders, root
+        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names))
+
+    def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
+        """Resolve `cwd` below the root and merge the server's environment. Raises SpecError (cwd)."""
+        cwd = self._root / spec.cwd
+        try:
+            if not cwd.is_dir():
+                raise SpecError("cwd", "is not a directory" if cwd.exists() else "does not exist")
+        except OSError as error:
+            raise SpecError("cwd", os.strerror(error.errno or 0)) from None
+        if not os.access(cwd, os.X_OK):
+            raise SpecError("cwd", "must not be entered by this user")
+        return replace(spec, cwd=str(cwd), env=child_environment(os.environ, spec.env, tty=spec.tty))
+
+    def plan(self, spec: WorkloadSpec) -> str:
+        """The command line that the runner executes, in its directory."""
+        return f"cd {shell_join([spec.cwd])} && {spec.command_line}"
+
+    async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:  # noqa: ARG002 - it is in the folder
+        """Start a runner and wait until it accepts requests. Returns the boot id, with which a pid has a meaning."""
+        folder = self._folder(workload_id)
+        if not _was_launched(folder):
+            await self._start_runner(folder)
+        return {"boot": boot_id()}
+
+    async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
+        """Report the state in the runner's record after every change; `lost` if the runner ended without a record."""
+        folder = self._folder(workload_id)
+        seen: Status | None = None
+        while True:
+            connection = await _connect(folder)
+            status, _ = folder.read_status()
+            if connection is None and not status.final and not folder.is_locked():
+                status, _ = folder.read_status()  # the runner may have ended in between
+                if not status.final:
+                    yield Sighting("lost", _lost_reason(folder, status.boot or handle.get("boot")))
+                    return
+            if status != seen:
+                seen = status
+                yield Sighting(status.state, exit_code=status.exit_code)
+            if status.final:
+                if connection is not None:
+                    connection[1].close()
+                return
+            if connection is None:  # the runner is starting or ending: both take milliseconds
+                await asyncio.sleep(_RETRY_S)
+                continue
+            await _wait_for_change(connection, folder, status)
+
+    async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:  # noqa: ARG002 - the folder says all
+        """Ask the runner to terminate the process tree. Raises CannotReach if it does not answer within 5 s."""
+        folder = self._folder(workload_id)
+        for _ in range(_MAX_CANCEL_ATTEMPTS):
+            if (connection := await _connect(folder)) is not None:
+                break
+            if folder.read_status()[0].final or not folder.is_locked():
+                return
+            await asyncio.sleep(_RETRY_S)  # the runner is about to end
+        else:
+            raise CannotReach(f"the runner of {workload_id} does not answer")
+        try:
+            await _call(connection, request("cancel", grace=grace_s))
+        finally:
+            connection[1].close()
+
+    async def send(self, workload_id: str, handle: Handle, data: bytes, *, eof: bool = False) -> None:  # noqa: ARG002
+        """Pass input to the runner, which answers when the child's pipe accepted all of it (back-pressure)."""
+        connection = await _connect(self._folder(workload_id))
+        if connection is None:
+            raise CannotSend("ended")
+        try:
+            answer = await _call(connection, request("input", size=len(data), eof=eof) + data)
+        finally:
+            connection[1].close()
+        if answer is None or "error" in answer:
+            raise CannotSend("ended" if answer is None else str(answer["error"]))
+
+    async def forget(self, workload_id: str, handle: Handle) -> None:
+        """Nothing to do: the registry deletes the folder, which is all there is."""
+
+    def _folder(self, workload_id: str) -> Folder:
+        return Folder(self._folders / workload_id)
+
+    async def _start_runner(self, folder: Folder) -> None:
+        """Start a runner process and wait until it is ready. Raises CannotLaunch."""
+        command = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE, str(folder.path)]
+        try:
+            folder.write_run(self._run)
+            code = await asyncio.wait_for(_run(command, folder), _LAUNCH_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            raise CannotLaunch(None, f"the runner was not ready within {_LAUNCH_TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
+        if code not in {0, _ALREADY_RUNNING}:
+            problem = _last_line(folder.runner_log) or f"exit code {code}"
+            raise CannotLaunch(None, f"the runner did not start: {problem}")
+
+
+def _was_launched(folder: Folder) -> bool:
+    """Whether a runner was started in this folder, so that the command may have run: it must never run twice."""
+    return folder.is_locked() or folder.control.exists() or folder.read_status()[0].state != "queued"
+
+
+async def _run(command: list[str], folder: Folder) -> int:
+    """Run the process that starts a runner; returns its exit code: 0 when the runner is ready."""
+    process = _spawn(command, folder)
     try:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints, cwd="/", start_new_session=True
-        )
-    finally:
-        os.close(complaints)
-
-
-async def _exit_of(process: subprocess.Popen[bytes]) -> int:
-    """Its exit code, when it has ended."""
-    while (code := process.poll()) is None:  # noqa: ASYNC110 - nobody tells of it without a thread
-        await asyncio.sleep(_LOOK_APART)
+        while (code := process.poll()) is None:  # noqa: ASYNC110 - waiting without polling would need a thread
+            await asyncio.sleep(_READY_POLL_S)
+    except asyncio.CancelledError:
+        process.kill()
+        process.wait()
+        raise
     return code
 
 
+def _spawn(command: list[str], folder: Folder) -> subprocess.Popen[bytes]:
+    """Start a process whose output goes to the runner's log.
+
+    Not with asyncio, which may use a thread per process: without a free thread it fails after the process started.
+    """
+    log = os.open(folder.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+        )
+    finally:
+        os.close(log)
+
+
 async def _connect(folder: Folder) -> _Streams | None:
-    """A connection to the runner; None where none listens."""
+    """A connection to the runner; None if none listens."""
     try:
         with socket_path(folder.control) as path:
-            return await asyncio.wait_for(asyncio.open_unix_connection(path), _CONNECT_TIME)
+            return await asyncio.wait_for(asyncio.open_unix_connection(path), _CONNECT_TIMEOUT_S)
     except (OSError, asyncio.TimeoutError):
         return None
 
 
-def _lost(folder: Folder, status: Status) -> Status:
-    """Nobody runs it and nobody wrote its end. What is left of it is ended: nobody could reach it any more."""
-    same_boot = status.boot in (None, boot_id())
+async def _call(connection: _Streams, line: bytes) -> dict[str, Any] | None:
+    """Send a request and return the runner's answer; None if the runner ended instead."""
+    reader, writer = connection
+    try:
+        writer.write(line)
+        await writer.drain()
+        answer = await reader.readline()
+    except ConnectionError:
+        return None
+    return json.loads(answer) if answer.endswith(b"\n") else None
+
+
+async def _wait_for_change(connection: _Streams, folder: Folder, seen: Status) -> None:
+    """Return when the runner's record differs from `seen` or the runner has ended. Closes the connection."""
+    try:
+        await _call(connection, request("watch"))
+        if folder.read_status()[0] == seen:
+            with contextlib.suppress(ConnectionError):  # the runner was killed
+                await connection[0].read()  # until the runner closes it
+    finally:
+        connection[1].close()
+
+
+def _lost_reason(folder: Folder, boot: str | None) -> str:
+    """Why the runner ended without a record. Kills what is left of the process tree, which nothing can reach now."""
+    same_boot = boot in (None, boot_id())
     if same_boot:
-        _end_leftovers(folder.id)
-    why = "its runner was killed" if same_boot else "the machine was restarted while it ran"
-    if said := _last_line(folder.runner_log):  # it was not killed: it had a fault, or the disk had one
-        why = f"its runner failed: {said}"
-    return replace(status, state="lost", ended=time.time() * 1000, error=why)
+        _kill_descendants(folder.id)
+    if problem := _last_line(folder.runner_log):  # the runner or its disk had a fault
+        return f"its runner failed: {problem}"
+    return "its runner was killed" if same_boot else "the machine was restarted while it ran"
 
 
-def _end_leftovers(workload_id: str) -> None:
-    """KILL what carries the workload's id in its environment (Linux; a pid alone could be somebody else's by now)."""
+def _kill_descendants(workload_id: str) -> None:
+    """KILL every process with the workload's id in its environment (Linux); a stored pid could be reused by now."""
     cookie = f"{WORKLOAD_VARIABLE}={workload_id}\0".encode()
     for environment in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
@@ -194,4 +250,4 @@ def _end_leftovers(workload_id: str) -> None:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1][:300] if lines else ""
+    return lines[-1][:_MAX_REASON_CHARS] if lines else ""

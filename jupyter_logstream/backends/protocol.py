@@ -1,26 +1,31 @@
-"""Backends: where a workload runs. Server side.
+"""The backend protocol: start, watch, cancel and forget workloads on some machine. Server; no I/O here.
 
-`Backend` is what each promises, in four methods over a workload's folder; whoever has the folder has the workload. This
-package must not know the store, HTTP, or which workloads there are.
+A backend knows its own system (processes, a scheduler, a cluster), but no store, no HTTP and no other workloads. The
+engine identifies a workload by its id and by the handle that `launch` returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
-from ..model.workload import Status
-from ..store.disk.folder import Folder
+from ..model.protocol import State
+from ..model.spec import SpecError, printable
+from ..model.workload import WorkloadSpec
 
-__all__ = ["Backend", "CannotLaunch", "CannotReach", "CannotSend"]
+__all__ = ["Backend", "CannotLaunch", "CannotReach", "CannotSend", "Handle", "Sighting", "check_supported"]
+
+Handle = Mapping[str, Any]
+"""Where a launched workload is: a JSON object, opaque to the engine (a boot id; a host and folder; a job number)."""
 
 
 class CannotLaunch(OSError):
-    """The system has no room for another process or file just now; nothing was started."""
+    """The workload could not be started; nothing is left of the attempt. `strerror` says why."""
 
 
 class CannotReach(RuntimeError):
-    """The workload's runner lives but does not answer."""
+    """The workload's runner or scheduler does not answer. The text says which."""
 
 
 class CannotSend(ValueError):
@@ -31,27 +36,86 @@ class CannotSend(ValueError):
         self.reason = reason
 
 
-class Backend(Protocol):
-    """Starts workloads somewhere and tells how they go on."""
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A backend's observation of a workload. The runner's own record takes precedence over it.
 
-    async def launch(self, folder: Folder) -> None:
-        """Start the workload whose spec is in the folder. Raises CannotLaunch: it was not started, nothing is left."""
+    `reason`: why it is in this state, for people ("Resources", "the runner was killed"); `node`: the machine that runs
+    it; both "" if unknown. `exit_code`: for final states, None if unknown. `link`: "down" while the connection to the
+    machine is lost; then the other fields are the last known ones.
+    """
+
+    state: State
+    reason: str = ""
+    node: str = ""
+    exit_code: int | None = None
+    link: Literal["up", "down"] = "up"
+
+
+class Backend(Protocol):
+    """Runs workloads on some machine.
+
+    `supports` names the features that a spec may use: "stdin", "tty", "timeout" and "options:NAME" for each option.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name by which a spec selects this backend."""
         ...
 
-    def watch(self, folder: Folder) -> AsyncIterator[Status]:
-        """Its status now and after each change; ends with a final one.
+    @property
+    def supports(self) -> frozenset[str]:
+        """Features, see the class."""
+        ...
 
-        Also for a workload launched by an earlier server. One that has nobody left to run it is `lost`.
+    def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
+        """The spec as this backend will run it: directory, environment and options checked. Raises SpecError."""
+        ...
+
+    def plan(self, spec: WorkloadSpec) -> str:
+        """The command, script or manifest that `launch` would submit, for a dry run. Contains no environment values."""
+        ...
+
+    async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:
+        """Start the workload. Idempotent by id: a second call finds the first start and returns its handle.
+
+        The registry has stored the (resolved) spec before. Raises CannotLaunch: nothing was started.
         """
         ...
 
-    async def cancel(self, folder: Folder, grace: float) -> None:
-        """Ask its whole process tree to end, and make it after `grace` seconds. Does nothing when it has ended.
+    def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
+        """Report the workload's state now and after every change; the iterator ends with a final state.
+
+        Works for workloads that an earlier server launched. The end of a log stream is not a final state; a workload
+        that the backend cannot find any more is `lost`, with the reason.
+        """
+        ...
+
+    async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:
+        """Terminate the whole process tree: TERM now, KILL after `grace_s` seconds. Does nothing if it has ended.
 
         Raises CannotReach.
         """
         ...
 
-    async def send(self, folder: Folder, data: bytes, *, eof: bool = False) -> None:
-        """Bytes for its standard input, then its end if `eof`; returns when they were taken. Raises CannotSend."""
+    async def send(self, workload_id: str, handle: Handle, data: bytes, *, eof: bool = False) -> None:
+        """Write bytes to standard input, then close it if `eof`. Returns when all were accepted. Raises CannotSend."""
         ...
+
+    async def forget(self, workload_id: str, handle: Handle) -> None:
+        """Delete everything that the backend stores about a final workload. Raises CannotReach."""
+        ...
+
+
+def check_supported(spec: WorkloadSpec, backend: Backend) -> None:
+    """Raise SpecError for an option or feature of the spec that the backend does not support; it names the field."""
+    options = sorted(name.partition(":")[2] for name in backend.supports if name.startswith("options:"))
+    for option in spec.options:
+        if option not in options:
+            known = f"it supports {', '.join(options)}" if options else "it has no options"
+            raise SpecError(
+                f"options.{printable(option)}", f"is not supported by the backend {backend.name!r}: {known}"
+            )
+    for feature, used in (("stdin", spec.stdin), ("timeout", spec.timeout is not None)):
+        if used and feature not in backend.supports:
+            raise SpecError(feature, f"is not supported by the backend {backend.name!r}")

@@ -40,7 +40,7 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
     """
     for name in body:
         if name not in _FIELDS:
-            raise SpecError(_printable(name), "is not a field of a workload")
+            raise SpecError(printable(name), "is not a field of a workload")
     given = {name: value for name, value in body.items() if value is not None}
     external = given.get("backend") == EXTERNAL
     if "command" not in body and not external:
@@ -65,7 +65,8 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
     return spec
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A caller's text for use in an error message: truncated, without control and bidirectional characters."""
     return UNPRINTABLE_IN_NAME.sub("\N{REPLACEMENT CHARACTER}", text[:80])
 
 
@@ -135,8 +136,8 @@ def _check_env(value: Any) -> dict[str, str]:
     _check_kind("env", value, dict, "an object of strings")
     for name, content in value.items():
         if not name or "=" in name or "\0" in name:
-            raise SpecError("env", f"{_printable(name)!r} is not a name of a variable")
-        _check_argument(f"env.{_printable(name)}", content)
+            raise SpecError("env", f"{printable(name)!r} is not a name of a variable")
+        _check_argument(f"env.{printable(name)}", content)
     return dict(value)
 
 
@@ -145,7 +146,7 @@ def _check_tags(value: Any) -> dict[str, str]:
     if len(value) > _MAX_TAGS:
         raise SpecError("tags", f"are more than {_MAX_TAGS}")
     return {
-        _check_text("tags", k, _MAX_TAG_NAME_CHARS): _check_argument(f"tags.{_printable(k)}", v)
+        _check_text("tags", k, _MAX_TAG_NAME_CHARS): _check_argument(f"tags.{printable(k)}", v)
         for k, v in value.items()
     }
 

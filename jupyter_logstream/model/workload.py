@@ -51,7 +51,10 @@ class WorkloadSpec:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a workload's run. Times are Unix milliseconds; `exit_code` is None after a signal or if unknown."""
+    """The state of a workload's run. Times are Unix milliseconds; `exit_code` is None after a signal or if unknown.
+
+    `reason`: why it is in this state, as its backend reports it; `node`: the machine that runs it; both "" if unknown.
+    """
 
     state: State = "queued"
     started: float | None = None
@@ -61,6 +64,8 @@ class Status:
     error: str | None = None
     pid: int | None = None
     boot: str | None = None  # the machine's boot id during the run: after a reboot the pid is meaningless
+    reason: str = ""
+    node: str = ""
 
     @property
     def final(self) -> bool:
@@ -114,6 +119,8 @@ class Workload:
             "exit_code": self.status.exit_code,
             "signal": self.status.signal,
             "error": self.status.error,
+            "reason": self.status.reason or None,
+            "node": self.status.node or None,
             "lines": self.lines,
             "bytes": self.bytes,
             "levels": dict(self.levels),

@@ -1,7 +1,7 @@
-"""The engine: which workloads there are, and how each goes from queued to its end. Server side; one per server.
+"""The engine: the life cycle of all workloads, from the queue to the final state. Server; one per server, no HTTP.
 
-Here backends and store meet. What it knows it could read again from the store's folders: after a restart of the server
-`recover` does just that. It must not know HTTP.
+It connects the backends (which run workloads), the registry (which stores them) and the store (which holds their logs).
+After a restart `recover` loads everything from the registry.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from ..backends.environment import child_environment
-from ..backends.protocol import Backend, CannotLaunch, CannotReach, CannotSend
+from ..backends.protocol import Backend, CannotLaunch, CannotReach, CannotSend, Handle, Sighting, check_supported
 from ..model.ids import IdSource
-from ..model.protocol import EXTERNAL, FINAL, State
+from ..model.protocol import EXTERNAL, State, now_ms
 from ..model.spec import SpecError
 from ..model.workload import Status, Workload, WorkloadSpec
-from ..store.disk.file_store import FileStore
-from ..store.disk.folder import Folder
-from ..store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream
-from .retention import Limits, outdated
+from ..store.errors import StreamEnded
+from ..store.protocol import LogStore
+from .catalogue import Catalogue, UnknownWorkload, Wake
+from .precedence import merge
+from .registry import BadEntry, Registry
+from .retention import Limits, Sweep
 
 __all__ = [
     "CannotReach",
@@ -37,325 +36,328 @@ __all__ = [
     "UnknownWorkload",
 ]
 
-_LAUNCHES_AT_ONCE = 8  # more would only make each other slower
-_SWEEP_PAUSE = 600.0  # seconds between two looks at what retention may take
-
-Wake = Callable[[], None]
-
-
-class UnknownWorkload(KeyError):
-    """No such workload, or it was deleted."""
+_MAX_CONCURRENT_LAUNCHES = 8  # more would slow each other down
 
 
 class StillRunning(ValueError):
-    """What was asked needs a workload that has ended."""
+    """The operation needs a workload that has ended."""
 
 
 class QueueFull(RuntimeError):
-    """As many workloads wait as may."""
+    """The maximum number of workloads is waiting."""
 
 
 class NoRoom(RuntimeError):
-    """The system has no files, processes or disk for another workload just now; nothing was made."""
+    """The system lacks files, processes or disk space for this operation; nothing was changed."""
 
 
 class Engine:
-    """Starts, lists, cancels and forgets workloads. `root`: where a relative `cwd` begins."""
+    """Starts, lists, cancels and deletes workloads. `backends`: by the name that a spec selects them with.
+
+    Bounds: `limits.max_queued` workloads wait, then `submit` raises QueueFull; _MAX_CONCURRENT_LAUNCHES start at once.
+    """
 
     def __init__(
-        self, store: FileStore, backends: Mapping[str, Backend], root: Path, limits: Limits, log: logging.Logger
+        self,
+        store: LogStore,
+        registry: Registry,
+        backends: Mapping[str, Backend],
+        limits: Limits,
+        log: logging.Logger,
     ) -> None:
-        self._store, self._backends, self._root, self._limits, self._log = store, backends, root, limits, log
+        self._store, self._registry, self._backends = store, registry, backends
+        self._limits, self._log = limits, log
+        self._catalogue = Catalogue(store)
         self._ids = IdSource()
-        self._known: dict[str, Workload] = {}
-        self._keys: dict[str, str] = {}
+        self._handles: dict[str, Handle] = {}
         self._queue: list[str] = []
-        self._active: set[str] = set()  # launched, or about to be
-        self._starting: dict[str, asyncio.Event] = {}  # being launched; set when that is over
-        self._unwanted: set[str] = set()  # cancelled while they were being launched
-        self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
+        self._active: set[str] = set()  # launched or being launched
+        self._starting: dict[str, asyncio.Event] = {}  # being launched; set when the launch is over
+        self._cancelled_while_starting: set[str] = set()
+        self._launches = asyncio.Semaphore(_MAX_CONCURRENT_LAUNCHES)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wakes: dict[str, list[Wake]] = {}
-        self._listeners: list[Callable[[str], None]] = []
         self._closing = False
-        self._began = time.time(), time.monotonic()
 
     @property
     def backends(self) -> list[str]:
-        """The names of the backends."""
+        """The names of the backends, sorted."""
         return sorted([*self._backends, EXTERNAL])
 
     @property
     def running(self) -> int:
-        """How many run (or are being started)."""
+        """The number of workloads that run or are being launched."""
         return len(self._active)
+
+    def __len__(self) -> int:
+        return len(self._catalogue)
+
+    # --- queries ------------------------------------------------------------------------------------------------------
 
     @property
     def stored_bytes(self) -> int:
-        """About what all logs take on disk: their bytes and their index."""
-        return sum(w.bytes + w.lines * 32 for w in map(self.get, list(self._known)))
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    # --- asking -------------------------------------------------------------------------------------------------------
+        """Estimated disk usage of all logs in bytes."""
+        return self._catalogue.stored_bytes
 
     def get(self, workload_id: str) -> Workload:
-        """The workload as of now. UnknownWorkload."""
-        found = self.status_of(workload_id)
-        if found.status.final:
-            return found
-        try:
-            tally = self._store.read(workload_id, 0, 0).tally()
-        except (UnknownStream, BadIndex, NotWriter, OSError):
-            return found  # somebody was at its folder: what is known of it still is
-        return replace(found, **tally.summary())
+        """The workload with the current totals of its log. Raises UnknownWorkload."""
+        return self._catalogue.get(workload_id)
 
     def status_of(self, workload_id: str) -> Workload:
-        """The same without counting the lines of one that runs: cheap. UnknownWorkload."""
-        try:
-            return self._known[workload_id]
-        except KeyError:
-            raise UnknownWorkload(workload_id) from None
+        """The workload without counting new lines of its log: cheap. Raises UnknownWorkload."""
+        return self._catalogue.status_of(workload_id)
 
     def page(self, states: frozenset[str], limit: int, before: str | None) -> tuple[list[Workload], str | None]:
-        """Newest first, from behind the id `before` on; with the id to go on from, None at the end."""
-        ids = sorted(self._known, reverse=True)
-        chosen = [i for i in ids if (before is None or i < before) and self._known[i].status.state in states]
-        return [self.get(i) for i in chosen[:limit]], chosen[limit - 1] if len(chosen) > limit else None
+        """Workloads in these states, newest first, starting behind the id `before`, and the next page's `before`."""
+        return self._catalogue.page(states, limit, before)
 
     def watch(self, workload_id: str, wake: Wake) -> Wake:
-        """Call `wake` after each change of a workload's status; returns its end."""
-        wakes = self._wakes.setdefault(workload_id, [])
-        wakes.append(wake)
+        """Call `wake` after each change of a workload's status. Returns the unsubscriber."""
+        return self._catalogue.watch(workload_id, wake)
 
-        def remove() -> None:
-            with contextlib.suppress(ValueError):
-                wakes.remove(wake)
-            if not wakes:
-                self._wakes.pop(workload_id, None)
+    def watch_all(self, changed: Callable[[str], None]) -> None:
+        """Call `changed` with the id of each workload that is new, changed its status, or was deleted."""
+        self._catalogue.watch_all(changed)
 
-        return remove
-
-    def watch_all(self, noted: Callable[[str], None]) -> None:
-        """Call `noted` with the id of each workload that is new, has changed its status, or was deleted; for good."""
-        self._listeners.append(noted)
-
-    # --- doing --------------------------------------------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------------------------------
 
     async def submit(self, spec: WorkloadSpec) -> tuple[Workload, bool]:
-        """Start a workload, or queue it. True: it is new; False: its `key` was used before, and this is the first one.
+        """Start or queue a workload. Returns it and True, or False with the workload that has the same `key` already.
 
-        Raises SpecError (cwd, backend), QueueFull, NoRoom.
+        Raises SpecError (backend, cwd, options ...), QueueFull, NoRoom.
         """
-        if spec.key is not None and spec.key in self._keys:
-            return self.get(self._keys[spec.key]), False
-        if spec.backend == EXTERNAL:  # it takes no place of those that run here, and wakes nobody's culler
-            return self.get(self._make(spec)), True
-        spec = self._placed(spec)
-        waits = self._limits.max_running is not None and len(self._active) >= self._limits.max_running
-        if len(self._queue) + len(self._starting) >= self._limits.max_queued:
-            raise QueueFull(f"{len(self._queue) + len(self._starting)} workloads are waiting")
-        workload_id = self._make(spec)
-        if waits:
+        if earlier := self._catalogue.with_key(spec.key):
+            return earlier, False
+        if spec.backend == EXTERNAL:  # counts neither as running nor as activity
+            return self.get(self._create(spec)), True
+        spec = self._resolve(spec)
+        limit = self._limits.max_running
+        must_wait = limit is not None and len(self._active) >= limit
+        if (waiting := len(self._queue) + len(self._starting)) >= self._limits.max_queued:
+            raise QueueFull(f"{waiting} workloads are waiting")
+        workload_id = self._create(spec)
+        if must_wait:
             self._queue.append(workload_id)
             return self.get(workload_id), True
         try:
-            await self._launch(workload_id)
+            await self._launch(workload_id, spec)
         except CannotLaunch as error:
-            self._unmake(workload_id)
+            self._remove(workload_id)
             raise NoRoom(str(error.strerror)) from error
         return self.get(workload_id), True
 
     async def again(self, workload_id: str) -> Workload:
-        """Start another workload like this one, in the same environment. Raises SpecError, QueueFull, NoRoom."""
-        if self._known.get(workload_id) is None:
+        """Start another workload with the same spec and environment. Raises SpecError, QueueFull, NoRoom."""
+        if workload_id not in self._catalogue:
             raise SpecError("again", "is the id of no workload")
-        spec, _ = self._store.folder(workload_id).read_spec()
+        try:
+            spec = self._registry.load(workload_id).spec
+        except BadEntry as error:
+            raise SpecError("again", f"is the id of a workload whose specification cannot be read: {error}") from error
         if spec.backend == EXTERNAL:
-            raise SpecError("again", "is the id of an external workload, which nobody here can start")
+            raise SpecError("again", "is the id of an external workload, which this server cannot start")
         return (await self.submit(replace(spec, key=None)))[0]
 
     async def end(self, workload_id: str, state: State) -> None:
-        """An external workload has ended, says who writes it. UnknownWorkload."""
-        await self._end(workload_id, self.status_of(workload_id).status.move(state, ended=time.time() * 1000))
+        """Record the final state of an external workload, as its publisher reports it. Raises UnknownWorkload."""
+        await self._end(workload_id, self.status_of(workload_id).status.move(state, ended=now_ms()))
 
     async def cancel(self, workload_id: str) -> tuple[Workload, bool]:
-        """End a workload's whole process tree. False: it had ended already. UnknownWorkload, CannotReach."""
-        found = self.get(workload_id)
+        """Terminate a workload's process tree. False: it had ended already. Raises UnknownWorkload, CannotReach."""
+        found = self.status_of(workload_id)
         if found.status.final:
             return found, False
         if found.spec.backend == EXTERNAL:
             await self.end(workload_id, "cancelled")
-            return self.get(workload_id), True
-        if workload_id in self._queue:
+        elif workload_id in self._queue:
             self._queue.remove(workload_id)
-            await self._end(workload_id, found.status.move("cancelled", ended=time.time() * 1000))
-            return self.get(workload_id), True
-        if workload_id in self._starting:
-            self._unwanted.add(workload_id)
-            await self._starting[workload_id].wait()
-        if not self.status_of(workload_id).status.final:
-            await self._backend(found).cancel(self._store.folder(workload_id), self._limits.grace)
+            await self._end(workload_id, found.status.move("cancelled", ended=now_ms()))
+        else:
+            await self._cancel_launched(workload_id)
         return self.get(workload_id), True
 
     async def send(self, workload_id: str, data: bytes, *, eof: bool = False) -> None:
-        """Bytes for its standard input, then its end if `eof`. UnknownWorkload, CannotSend."""
+        """Write bytes to standard input, then close it if `eof`. Raises UnknownWorkload, CannotSend, CannotReach."""
         found = self.status_of(workload_id)
         if found.spec.backend == EXTERNAL:
             raise CannotSend("no_stdin")
-        await self._backend(found).send(self._store.folder(workload_id), data, eof=eof)
+        await self._backend_of(found).send(workload_id, self._handle(workload_id), data, eof=eof)
 
-    def forget(self, workload_id: str) -> None:
-        """Delete a final workload and its log. UnknownWorkload, StillRunning, NoRoom (the disk refuses: it stays)."""
+    async def forget(self, workload_id: str) -> None:
+        """Delete a final workload and its log. Raises UnknownWorkload, StillRunning, NoRoom, CannotReach (it stays)."""
         found = self.status_of(workload_id)
         if not found.status.final:
             raise StillRunning(f"workload {workload_id} is {found.status.state}")
+        if backend := self._backends.get(found.spec.backend):
+            await backend.forget(workload_id, self._handle(workload_id))
         try:
-            self._unmake(workload_id)
+            self._remove(workload_id)
         except OSError as error:
             raise NoRoom(f"the workload could not be deleted: {os.strerror(error.errno or 0)}") from error
 
     async def recover(self) -> None:
-        """Find again what earlier servers started; what was queued goes on waiting."""
-        for workload_id in self._store.streams():
-            folder = self._store.folder(workload_id)
+        """Load the workloads of earlier servers: watch those that were launched, queue those that were not.
+
+        A server that was killed during a launch has stored no handle. Its workload is queued again; launching it a
+        second time is safe, since `Backend.launch` is idempotent.
+        """
+        for workload_id in self._registry.ids():
             try:
-                spec, created = folder.read_spec()
-                status, summary = folder.read_status()
-            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+                entry = self._registry.load(workload_id)
+            except BadEntry as error:
                 self._log.warning("the workload %s cannot be read and is left alone: %s", workload_id, error)
                 continue
-            self._remember(Workload(workload_id, replace(spec, env={}), created, status, **summary))
-            if status.final or spec.backend == EXTERNAL:
+            public = replace(entry.spec, env={})
+            self._catalogue.add(Workload(workload_id, public, entry.created, entry.status, **entry.summary))
+            if entry.handle is not None:
+                self._handles[workload_id] = entry.handle
+            if entry.status.final or entry.spec.backend == EXTERNAL:
                 continue
-            begun = folder.is_locked() or folder.control.exists()  # its command may have been started: never twice
-            if status.state == "queued" and not begun:
+            if entry.spec.backend not in self._backends:
+                self._log.warning("the backend %r of workload %s is not configured", entry.spec.backend, workload_id)
+            elif entry.handle is None:
                 self._queue.append(workload_id)
             else:
-                self._attend(workload_id)
-        self._start_next()
-        self._spawn(self._sweep())
+                self._watch(workload_id)
+        self._launch_next()
+        self._spawn(Sweep(self._limits, lambda: list(self._catalogue), self._store.size, self._expire).run())
 
     async def close(self) -> None:
-        """Let go of everything; what runs goes on."""
+        """Stop watching; workloads keep running."""
         self._closing = True
-        while self._tasks:  # again, since wait_for() may swallow a cancel (Python before 3.12, gh-86296)
+        while self._tasks:  # repeatedly: wait_for() may swallow a cancellation (Python before 3.12, gh-86296)
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.1)
 
-    # --- how ----------------------------------------------------------------------------------------------------------
+    # --- creation and deletion ----------------------------------------------------------------------------------------
 
-    def _make(self, spec: WorkloadSpec) -> str:
-        workload_id, created = self._ids.new(), time.time_ns() // 1000 / 1000
-        status = Status()
-        if spec.backend == EXTERNAL:
-            status = status.move("running", started=created)
-        try:
-            self._store.folder(workload_id).create(spec, created, status if spec.backend == EXTERNAL else None)
-        except OSError as error:
-            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
-        self._remember(Workload(workload_id, replace(spec, env={}), created, status))
-        return workload_id
-
-    def _placed(self, spec: WorkloadSpec) -> WorkloadSpec:
+    def _resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
         if spec.backend not in self._backends:
             raise SpecError("backend", f"must be one of {', '.join(self.backends)}")
-        cwd = self._root / spec.cwd
+        backend = self._backends[spec.backend]
+        check_supported(spec, backend)
+        return backend.resolve(spec)
+
+    def _create(self, spec: WorkloadSpec) -> str:
+        workload_id, created = self._ids.new(), now_ms()
+        status = Status().move("running", started=created) if spec.backend == EXTERNAL else None
         try:
-            if not cwd.is_dir():
-                raise SpecError("cwd", "is not a directory" if cwd.exists() else "does not exist")
+            self._registry.create(workload_id, spec, created, status)
         except OSError as error:
-            raise SpecError("cwd", os.strerror(error.errno or 0)) from None
-        if not os.access(cwd, os.X_OK):
-            raise SpecError("cwd", "must not be entered by this user")
-        return replace(spec, cwd=str(cwd), env=child_environment(os.environ, spec.env, tty=spec.tty))
+            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
+        self._catalogue.add(Workload(workload_id, replace(spec, env={}), created, status or Status()))
+        return workload_id
 
-    def _remember(self, workload: Workload) -> None:
-        self._known[workload.id] = workload
-        if workload.spec.key is not None:
-            self._keys[workload.spec.key] = workload.id
-        self._wake(workload.id)
+    def _remove(self, workload_id: str) -> None:
+        """Delete a workload. Its log goes first: a crash in between leaves an entry without lines, never a lost log."""
+        self._store.drop(workload_id)
+        self._registry.remove(workload_id)
+        self._handles.pop(workload_id, None)
+        self._catalogue.remove(workload_id)
 
-    def _backend(self, workload: Workload) -> Backend:
-        return self._backends[workload.spec.backend]
+    async def _expire(self, workload_id: str) -> None:
+        """Delete a workload for the retention sweep; one that cannot be deleted now stays until the next sweep."""
+        with contextlib.suppress(NoRoom, CannotReach, UnknownWorkload):
+            await self.forget(workload_id)
 
-    async def _launch(self, workload_id: str) -> None:
-        folder = self._store.folder(workload_id)
+    # --- life cycle ---------------------------------------------------------------------------------------------------
+
+    def _backend_of(self, workload: Workload) -> Backend:
+        try:
+            return self._backends[workload.spec.backend]
+        except KeyError:
+            raise CannotReach(f"the backend {workload.spec.backend!r} is not configured on this server") from None
+
+    def _handle(self, workload_id: str) -> Handle:
+        return self._handles.get(workload_id, {})
+
+    async def _launch(self, workload_id: str, spec: WorkloadSpec) -> None:
+        """Launch a workload, store its handle and watch it. Raises CannotLaunch."""
         self._active.add(workload_id)
-        started = self._starting[workload_id] = asyncio.Event()
+        finished = self._starting[workload_id] = asyncio.Event()
         try:
             async with self._launches:
-                if workload_id in self._unwanted:
-                    await self._end(workload_id, Status().move("cancelled", ended=time.time() * 1000))
+                if workload_id in self._cancelled_while_starting:
+                    await self._end(workload_id, Status().move("cancelled", ended=now_ms()))
                     return
-                await self._backend(self._known[workload_id]).launch(folder)
+                handle = await self._backend_of(self.status_of(workload_id)).launch(workload_id, spec)
+                self._store_handle(workload_id, handle)
         except CannotLaunch:
             self._active.discard(workload_id)
             raise
         finally:
             del self._starting[workload_id]
-            self._unwanted.discard(workload_id)
-            started.set()
-        status, summary = folder.read_status()
-        if status.final:  # a command that could not be started, or was quick
+            self._cancelled_while_starting.discard(workload_id)
+            finished.set()
+        status, summary = self._registry.status(workload_id)
+        if status.final:  # the command could not be started, or was quick
             await self._end(workload_id, status)
             return
-        self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
-        self._wake(workload_id)
-        self._attend(workload_id)
+        self._catalogue.update(workload_id, status, summary)
+        self._watch(workload_id)
 
-    def _attend(self, workload_id: str) -> None:
+    def _store_handle(self, workload_id: str, handle: Handle) -> None:
+        self._handles[workload_id] = handle
+        try:
+            self._registry.save_handle(workload_id, handle)
+        except OSError as error:  # it runs: the next server finds it by launching it again, which is idempotent
+            self._log.warning("the handle of workload %s could not be stored: %s", workload_id, error.strerror)
+
+    async def _cancel_launched(self, workload_id: str) -> None:
+        if workload_id in self._starting:
+            self._cancelled_while_starting.add(workload_id)
+            await self._starting[workload_id].wait()
+        found = self.status_of(workload_id)
+        if not found.status.final:
+            backend = self._backend_of(found)
+            await backend.cancel(workload_id, self._handle(workload_id), self._limits.grace_s)
+
+    def _watch(self, workload_id: str) -> None:
         self._active.add(workload_id)
-        self._spawn(self._follow(workload_id, self._store.folder(workload_id)))
+        self._spawn(self._follow(workload_id))
 
-    async def _follow(self, workload_id: str, folder: Folder) -> None:
-        async for status in self._backend(self._known[workload_id]).watch(folder):
-            if status.state in FINAL:
-                await self._end(workload_id, status)
-            else:
-                self._known[workload_id] = replace(self._known[workload_id], status=status)
-                self._wake(workload_id)
+    async def _follow(self, workload_id: str) -> None:
+        backend = self._backend_of(self.status_of(workload_id))
+        async for sighting in backend.watch(workload_id, self._handle(workload_id)):
+            await self._apply(workload_id, sighting)
+
+    async def _apply(self, workload_id: str, sighting: Sighting) -> None:
+        """Take over what a backend reports, unless the runner's own record says more."""
+        recorded, summary = self._registry.status(workload_id)
+        known = self.status_of(workload_id).status
+        status = merge(recorded if recorded.state != "queued" else known, sighting, now_ms())
+        if status.final:
+            await self._end(workload_id, status)
+            return
+        if recorded.state == "queued" and status.state != known.state:  # no runner writes a record here
+            self._registry.save_status(workload_id, status, summary)
+        self._catalogue.update(workload_id, status, summary)
 
     async def _end(self, workload_id: str, status: Status) -> None:
-        folder = self._store.folder(workload_id)
-        written, summary = folder.read_status()
-        if not written.final:  # queued, or lost: nobody else can write its end
-            with contextlib.suppress(StreamEnded):  # its runner came as far as that
-                await asyncio.to_thread(self._store.finish, workload_id)  # it may have to look at every line
+        """Record a final state, unless the runner did, and launch the next workload of the queue."""
+        written, summary = self._registry.status(workload_id)
+        if not written.final:
+            with contextlib.suppress(StreamEnded):  # a killed runner may have ended the log before
+                await asyncio.to_thread(self._store.finish, workload_id)  # it may read every line
             summary = self._store.read(workload_id, 0, 0).tally().summary()
-            folder.write_status(status, **summary)
-        self._known[workload_id] = replace(self._known[workload_id], status=status, **summary)
+            self._registry.save_status(workload_id, status, summary)
         self._active.discard(workload_id)
-        self._wake(workload_id)
-        self._start_next()
+        self._catalogue.update(workload_id, status, summary)
+        self._launch_next()
 
-    def _start_next(self) -> None:
-        most = self._limits.max_running
-        while self._queue and not self._closing and (most is None or len(self._active) < most):
+    def _launch_next(self) -> None:
+        limit = self._limits.max_running
+        while self._queue and not self._closing and (limit is None or len(self._active) < limit):
             workload_id = self._queue.pop(0)
             self._active.add(workload_id)
             self._spawn(self._launch_queued(workload_id))
 
     async def _launch_queued(self, workload_id: str) -> None:
         try:
-            await self._launch(workload_id)
-        except CannotLaunch as error:  # it was accepted, so it is not forgotten
-            await self._end(workload_id, Status().move("failed", ended=time.time() * 1000, error=str(error.strerror)))
-
-    def _unmake(self, workload_id: str) -> None:
-        self._store.drop(workload_id)
-        found = self._known.pop(workload_id)
-        if found.spec.key is not None:
-            self._keys.pop(found.spec.key, None)
-        self._wake(workload_id)
-
-    def _wake(self, workload_id: str) -> None:
-        for wake in list(self._wakes.get(workload_id, ())):
-            wake()
-        for noted in self._listeners:
-            noted(workload_id)
+            await self._launch(workload_id, self._registry.load(workload_id).spec)
+        except (CannotLaunch, BadEntry) as error:  # it was accepted, so it stays and reports the failure
+            problem = error.strerror if isinstance(error, CannotLaunch) else f"its spec cannot be read: {error}"
+            await self._end(workload_id, Status().move("failed", ended=now_ms(), error=str(problem)))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -365,19 +367,4 @@ class Engine:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._log.error("attending to a workload failed", exc_info=task.exception())
-
-    def _sizes(self, ids: list[str]) -> dict[str, int]:
-        return {workload_id: self._store.size(workload_id) for workload_id in ids}
-
-    def _now(self) -> float:
-        """Unix ms, as the clock had it at our start and as time has passed since: a clock that jumps ages nothing."""
-        return (self._began[0] + time.monotonic() - self._began[1]) * 1000
-
-    async def _sweep(self) -> None:
-        while True:
-            sizes = await asyncio.to_thread(self._sizes, list(self._known))
-            for workload_id in outdated(self._known.values(), sizes, self._limits, self._now()):
-                with contextlib.suppress(NoRoom):  # the disk refuses: the next time then
-                    self.forget(workload_id)
-            await asyncio.sleep(_SWEEP_PAUSE)
+            self._log.error("watching a workload failed", exc_info=task.exception())

@@ -16,7 +16,7 @@ from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own value
 from tornado.ioloop import PeriodicCallback
 from traitlets import Bool, Dict, Float, Int, List, Unicode, Union
 
-from ..backends.local import LocalBackend
+from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore, StoreInUse
 from ..store.disk.folder import read_json, write_json
@@ -26,6 +26,7 @@ from .http import routes
 from .http.sse_response import OpenStreams
 from .proxy.upstreams import Upstream, check_upstreams
 from .publishing import Publisher
+from .registry import FolderRegistry
 from .request_log.journal import Journal
 from .request_log.log import RequestLog
 from .request_log.prices import Prices
@@ -70,6 +71,11 @@ class LogStream(ExtensionApp):
         config=True
     )
 
+    backends = Dict(
+        default_value=dict(DEFAULT_BACKENDS),
+        help='Where workloads can run: {"name": {"type": "local"}}; type is "local" or an import string '
+        '"package.module:factory", further keys are settings of the type. See docs/protocol.md.',
+    ).tag(config=True)
     upstreams = Union(
         [Dict(), Unicode()],  # what is no literal is for us to refuse, in words
         help='Services that the proxy leads to: {"name": {"url": "https://...", "headers": {...}}}; see docs/proxy.md.',
@@ -101,22 +107,35 @@ class LogStream(ExtensionApp):
         self.secret = self._keep_secret()
         self.streams = OpenStreams()
         self._open_proxy()
-        backends: dict[str, Backend] = {
-            "local": LocalBackend(keep=self.log_bytes, grace=self.cancel_grace, secret_names=self.secret_names)
-        }
+        registry = FolderRegistry(self.store.folders)
         limits = Limits(
             max_running=self.max_running,
             max_queued=self.max_queued,
-            grace=self.cancel_grace,
+            grace_s=self.cancel_grace,
             total_bytes=self.total_bytes,
-            max_age=self.max_age_days * 86400,
+            max_age_s=self.max_age_days * 86400,
         )
-        self.engine = Engine(self.store, backends, Path(self.serverapp.root_dir).absolute(), limits, self.log)
+        self.engine = Engine(self.store, registry, self._configured_backends(), limits, self.log)
         self.workload_list = WorkloadList(self.engine, self.store)
         values = self.secret_values = self._secret_values()
         self.publisher = Publisher(self.engine, self.store, Masker(values))
         self.service_log = ServiceLog(values)
         self.settings["logstream"] = self
+
+    def _configured_backends(self) -> dict[str, Backend]:
+        """The configured backends; an invalid entry is reported in the server's log and left out."""
+        assert self.serverapp is not None  # noqa: S101 - as above
+        context = BackendContext(
+            folders=self.store.folders,
+            root=Path(self.serverapp.root_dir).absolute(),
+            log_bytes=self.log_bytes,
+            grace_s=self.cancel_grace,
+            secret_names=self.secret_names,
+        )
+        backends, problems = make_backends(self.backends, context)
+        for problem in problems:
+            self.log.error("A backend is not available: %s", problem)
+        return backends
 
     def _open_proxy(self) -> None:
         self.checked_upstreams, problems = check_upstreams(self.upstreams)

@@ -160,3 +160,15 @@ class Store(Protocol):
     def drop(self, stream: str) -> None:
         """Delete the stream and its bytes. Open downloads continue; later reads raise UnknownStream."""
         ...
+
+
+class LogStore(Store, Protocol):
+    """A store whose streams a server manages: it ends abandoned ones and limits their size."""
+
+    def finish(self, stream: str) -> None:
+        """End a stream whose writer is gone or is this process. Raises StreamEnded, NotWriter, OSError."""
+        ...
+
+    def size(self, stream: str) -> int:
+        """Bytes that the stream uses; 0 if it does not exist."""
+        ...

@@ -24,7 +24,6 @@ from support.on_disk import served
 from support.segments import shrink
 from support.server_side import Server
 
-from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.model.ids import IdSource
 from jupyter_logstream.model.protocol import FINAL
 from jupyter_logstream.store.disk.folder import Folder
@@ -79,7 +78,7 @@ def test_a_runner_whose_fsync_errs_goes_on_or_is_lost_with_the_cause_and_never_i
 
 async def recovered(root: Path) -> list[Status]:
     """What a server finds."""
-    server = Server(root, LocalBackend(grace=0.5))
+    server = Server(root)
     try:
         await server.engine.recover()
         return [await server.end(stream) for stream in server.store.streams()]
@@ -109,7 +108,7 @@ def crash_at_each(root: Path, call: str) -> tuple[list[Folder], Folder]:
 
 async def assert_recovered(root: Path, killed: list[Folder], survived: Folder) -> None:
     """A server finds them all: each is lost (or had ended), with all its lines; none is run again."""
-    server = Server(root, LocalBackend(grace=0.5))
+    server = Server(root)
     try:
         await server.engine.recover()
         for folder in [*killed, survived]:

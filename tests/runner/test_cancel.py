@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def test_cancel_ends_it_by_term(bench: Bench) -> None:
     job = await bench.start("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
     await job.says("ready")
-    await bench.backend.cancel(job.folder, 30)
+    await job.cancel(30)
     assert (await job.end()).state == "cancelled"
     assert job.lines()[-1] == "bye"  # some shells tell of their killed `sleep` before
 
@@ -49,7 +49,7 @@ async def test_cancel_kills_what_ignores_term_with_its_whole_tree(bench: Bench, 
         until(far.exists)
         pids = [int(far.read_text()), job.status.pid or 0]
         assert all(map(alive, pids))
-        await bench.backend.cancel(job.folder, 0.3)
+        await job.cancel(0.3)
         status = await job.end()
         assert (status.state, status.signal) == ("cancelled", 9)
         await eventually(lambda pids=pids: not any(map(alive, pids)))
@@ -62,7 +62,7 @@ async def test_what_outlives_a_polite_child_is_killed_after_the_grace_time(bench
     job = await bench.start(f'(sh -c "{stubborn.replace("$", chr(92) + "$")}") & wait')
     until(lambda: far.exists() and far.read_text().strip())
     pid = int(far.read_text())
-    await bench.backend.cancel(job.folder, 0.3)
+    await job.cancel(0.3)
     assert (await job.end()).state == "cancelled"
     await eventually(lambda: not alive(pid))
 
@@ -70,7 +70,7 @@ async def test_what_outlives_a_polite_child_is_killed_after_the_grace_time(bench
 async def test_a_stopped_process_is_cancelled_too(bench: Bench) -> None:
     job = await bench.start("echo ready; kill -STOP $$; echo never")
     await job.says("ready")
-    await bench.backend.cancel(job.folder, 1)
+    await job.cancel(1)
     assert (await job.end()).state == "cancelled"
     assert job.lines() == ["ready"]
 
@@ -85,10 +85,10 @@ async def test_many_cancels_are_one(bench: Bench) -> None:
     )
     job = await bench.start([PYTHON, "-c", code])
     await job.says("ready")
-    await asyncio.gather(*(bench.backend.cancel(job.folder, 20) for _ in range(20)))
+    await asyncio.gather(*(job.cancel(20) for _ in range(20)))
     assert (await job.end()).state == "cancelled"
     assert job.lines() == ["ready", "term"]
-    await bench.backend.cancel(job.folder, 20)  # it has ended: nothing happens
+    await job.cancel(20)  # it has ended: nothing happens
 
 
 def test_no_process_gets_a_signal_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ async def test_a_python_program_that_does_not_flush_is_live(bench: Bench, tty: b
     job = await bench.start([PYTHON, "-c", "import sys; print('live'); sys.stdin.read()"], tty=tty, stdin=True)
     await job.says("live")
     assert job.status.state == "running"
-    await bench.backend.send(job.folder, b"", eof=True)
+    await job.send(b"", eof=True)
     assert (await job.end()).state == "succeeded"
 
 
@@ -57,7 +57,7 @@ async def test_standard_input_is_empty_unless_asked_for(bench: Bench) -> None:
     job = await bench.run("cat; echo end")
     assert job.lines() == ["end"]
     with pytest.raises(CannotSend):
-        await bench.backend.send(job.folder, b"x")
+        await job.send(b"x")
 
 
 async def test_it_inherits_no_file_and_no_ignored_signal(bench: Bench) -> None:
@@ -73,11 +73,11 @@ async def test_a_store_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
         job = await bench.start("echo here; read x; echo $x", stdin=True)
         assert len(os.fsencode(job.folder.control)) > 108
         await job.says("here")
-        await bench.backend.send(job.folder, b"there\n")
+        await job.send(b"there\n")
         await job.end()
         assert job.lines() == ["here", "there"]
         job = await bench.start("sleep 600")
-        await bench.backend.cancel(job.folder, 5)
+        await job.cancel(5)
         assert (await job.end()).state == "cancelled"
     finally:
         bench.close()
@@ -87,26 +87,26 @@ async def test_input_arrives_byte_for_byte_and_ends_when_told(bench: Bench) -> N
     data = random.Random(1).randbytes(300_000)
     job = await bench.start("cat", tty=False, stdin=True)
     for at in range(0, len(data), 70_000):
-        await bench.backend.send(job.folder, data[at : at + 70_000])
+        await job.send(data[at : at + 70_000])
     assert job.status.state == "running"
-    await bench.backend.send(job.folder, b"")
-    await bench.backend.send(job.folder, b"", eof=True)
+    await job.send(b"")
+    await job.send(b"", eof=True)
     assert (await job.end()).state == "succeeded"
     assert job.bytes("stdout") == data
     with pytest.raises(CannotSend):
-        await bench.backend.send(job.folder, b"late")
+        await job.send(b"late")
 
 
 async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whole(bench: Bench, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     job = await bench.start(f"echo ready; while [ ! -e {gate} ]; do sleep 0.02; done; wc -c", tty=False, stdin=True)
     await job.says("ready")
-    sending = asyncio.ensure_future(bench.backend.send(job.folder, b"x" * 3_000_000))
+    sending = asyncio.ensure_future(job.send(b"x" * 3_000_000))
     await asyncio.sleep(0.2)
     assert not sending.done()  # it is not said to be taken before it is
     gate.touch()
     await sending
-    await bench.backend.send(job.folder, b"", eof=True)
+    await job.send(b"", eof=True)
     await job.end()
     assert job.lines()[-1].strip() == "3000000"
 
@@ -115,14 +115,14 @@ async def test_input_to_a_workload_that_has_closed_it_is_refused(bench: Bench) -
     job = await bench.start("exec <&-; echo closed; sleep 600", stdin=True)
     await job.says("closed")
     with pytest.raises(CannotSend):
-        await bench.backend.send(job.folder, b"x" * 100_000)  # more than a pipe takes
+        await job.send(b"x" * 100_000)  # more than a pipe takes
     assert job.status.state == "running"
-    await bench.backend.cancel(job.folder, 5)
+    await job.cancel(5)
 
 
 async def test_input_that_nobody_took_before_the_end_is_refused(bench: Bench) -> None:
     job = await bench.start("echo ready; sleep 0.3; exit 0", stdin=True)
     await job.says("ready")
     with pytest.raises(CannotSend):
-        await asyncio.wait_for(bench.backend.send(job.folder, b"x" * 3_000_000), 20)
+        await asyncio.wait_for(job.send(b"x" * 3_000_000), 20)
     assert (await job.end()).state == "succeeded"

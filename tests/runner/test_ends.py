@@ -98,7 +98,7 @@ async def test_closing_its_output_is_not_the_end(bench: Bench) -> None:
     await eventually(lambda: job.status.state == "running")
     await asyncio.sleep(0.3)
     assert job.status.state == "running"
-    await bench.backend.send(job.folder, b"go\n")
+    await job.send(b"go\n")
     assert (await job.end()).exit_code == 5
 
 

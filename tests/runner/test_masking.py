@@ -65,7 +65,7 @@ async def test_a_secret_written_in_pieces_is_masked_and_counted_while_it_runs(be
     )
     job = await bench.start([PYTHON, "-c", code], tty=tty, stdin=True, env={"A_TOKEN": KEY, "PEM_SECRET": PEM})
     await eventually(lambda: bench.store.read(job.folder.id, 0, 0).tally().masked == len(KEY))
-    await bench.backend.send(job.folder, b"", eof=True)
+    await job.send(b"", eof=True)
     await job.end()
     assert job.bytes() == b"<***>\n" * (len(KEY) - 1) + b"***\n"
     _, summary = job.folder.read_status()
@@ -96,7 +96,7 @@ async def test_a_full_disk_loses_and_doubles_nothing_that_was_held_back(tmp_path
         await eventually(lambda: job.status.state == "running")
         before = resource.prlimit(job.runner, resource.RLIMIT_FSIZE)
         resource.prlimit(job.runner, resource.RLIMIT_FSIZE, (20_001, before[1]))
-        await bench.backend.send(job.folder, b"\n")
+        await job.send(b"\n")
         await asyncio.sleep(1)
         assert job.status.state == "running"
         resource.prlimit(job.runner, resource.RLIMIT_FSIZE, before)
@@ -108,7 +108,7 @@ async def test_a_full_disk_loses_and_doubles_nothing_that_was_held_back(tmp_path
 
 
 async def test_a_backend_may_be_told_of_no_names_and_still_hides_our_own_secret(bench: Bench) -> None:
-    bench.backend = LocalBackend(secret_names=[])
+    bench.backend = LocalBackend(bench.store.folders, secret_names=[])
     env = {"A_TOKEN": KEY, "JUPYTER_LOGSTREAM_SECRET": "x" * 43}
     job = await bench.run("echo $A_TOKEN $JUPYTER_LOGSTREAM_SECRET", env=env)
     assert job.lines() == [f"{KEY} ***"]

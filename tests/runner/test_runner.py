@@ -43,7 +43,7 @@ async def test_terminal_signals_and_the_end_of_whoever_started_it_do_not_end_the
     await job.says("ready")
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
         os.kill(job.runner, number)
-    await bench.backend.send(job.folder, b"on\n")
+    await job.send(b"on\n")
     assert (await job.end()).state == "succeeded"
     assert job.lines() == ["ready", "on"]
 
@@ -65,7 +65,7 @@ async def test_nonsense_on_its_socket_does_not_end_the_runner(bench: Bench, said
         client.settimeout(1)
         with contextlib.suppress(OSError):
             client.recv(100)
-    await bench.backend.send(job.folder, b"on\n")
+    await job.send(b"on\n")
     assert (await job.end()).state == "succeeded"
 
 
@@ -74,7 +74,7 @@ async def test_only_its_user_can_reach_the_runner(bench: Bench) -> None:
     assert stat.S_IMODE(job.folder.control.stat().st_mode) == 0o600
     assert stat.S_IMODE(job.folder.path.stat().st_mode) == 0o700
     assert stat.S_IMODE((job.folder.path / "spec.json").stat().st_mode) == 0o600
-    await bench.backend.send(job.folder, b"", eof=True)
+    await job.send(b"", eof=True)
     await job.end()
 
 
@@ -83,7 +83,7 @@ async def test_the_runner_is_small_and_imports_no_framework(bench: Bench) -> Non
     await job.says("20000")
     assert memory(job.runner) < 25 * 1024 * 1024
     loaded = maps(job.runner)
-    await bench.backend.send(job.folder, b"", eof=True)
+    await job.send(b"", eof=True)
     await job.end()
     assert "_ssl" not in loaded
     code = (
@@ -108,7 +108,7 @@ async def test_a_huge_line_is_kept_whole_in_flat_memory(bench: Bench) -> None:
     job = await bench.start(command, tty=False, stdin=True)
     await eventually(lambda: bench.store.read(job.folder.id, 0, 0).end and job.records()[-1].message == "next", 60)
     assert memory(job.runner) < 35 * 1024 * 1024
-    await bench.backend.send(job.folder, b"", eof=True)
+    await job.send(b"", eof=True)
     await job.end()
     *parts, following = job.records()
     assert sum(len(r.message) for r in parts) == size
@@ -152,14 +152,14 @@ async def test_a_full_disk_makes_the_child_wait_and_loses_nothing(tmp_path: Path
         before = resource.prlimit(runner, resource.RLIMIT_FSIZE)
         size = (job.folder.path / "stdout.000").stat().st_size
         resource.prlimit(runner, resource.RLIMIT_FSIZE, (size + 50_001, before[1]))
-        await bench.backend.send(job.folder, b"\n")
+        await job.send(b"\n")
         await asyncio.sleep(1)
         assert alive(runner)
         assert job.status.state == "running"
         assert [int(line) for line in job.lines()] == list(range(1, len(job.lines()) + 1))
         resource.prlimit(runner, resource.RLIMIT_FSIZE, before)
         await job.says("60000")
-        await bench.backend.send(job.folder, b"\n")
+        await job.send(b"\n")
         assert (await job.end()).state == "succeeded"
         assert job.bytes() == b"".join(b"%d\n" % i for i in range(1, 60001))
         assert job.lines() == [str(i) for i in range(1, 60001)]

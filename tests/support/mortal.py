@@ -1,6 +1,6 @@
 """A server side that lives through everything once, again and again, and is killed one call later in each life.
 
-    python -m server.engine.mortal ROOT        # ROOT/1, ROOT/2 ...: what each life has left; the last one survived
+    python -m support.mortal ROOT        # ROOT/1, ROOT/2 ...: what each life has left; the last one survived
 
 In a process of its own, which has no threads, so that it can fork. A life dies by SIGKILL, before its nth call that
 changes something on disk (behind an `open` that empties a file). What it was told to be done stands in ROOT/n/said.
@@ -22,7 +22,6 @@ from typing import Any
 
 from support.server_side import Server
 
-from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.model.workload import Status, WorkloadSpec
 from jupyter_logstream.store.disk.folder import Folder
@@ -68,7 +67,7 @@ class Life:
 
     async def live(self) -> None:
         """Retention, publishing, a run, the queue, a cancel, ends, a deletion."""
-        server = Server(self.root / "store", LocalBackend(grace=0.5), max_running=1)
+        server = Server(self.root / "store", max_running=1)
         await server.engine.recover()
         external = await server.start("elsewhere", backend="external")
         self.says("made", external)
@@ -88,7 +87,7 @@ class Life:
         await server.engine.end(external, "succeeded")
         self.says("succeeded", external)
         self.says("asked to go", run)
-        server.engine.forget(run)
+        await server.engine.forget(run)
         self.says("gone", run)
         await server.stop()
 

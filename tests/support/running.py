@@ -14,9 +14,10 @@ from support.waiting import PATIENCE, eventually, until
 from jupyter_logstream.backends.environment import child_environment
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.model.ids import IdSource
-from jupyter_logstream.model.protocol import WORKLOAD_VARIABLE
+from jupyter_logstream.model.protocol import WORKLOAD_VARIABLE, now_ms
 from jupyter_logstream.model.workload import Status, WorkloadSpec
 from jupyter_logstream.runner.process_tree import descendants
+from jupyter_logstream.server.precedence import merge
 from jupyter_logstream.store.disk.download import Download
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.folder import Folder
@@ -32,7 +33,7 @@ class Bench:
 
     def __init__(self, root: Path, *, keep: int = 1 << 30) -> None:
         self.store = FileStore(root, keep=keep)
-        self.backend = LocalBackend(keep=keep, grace=0.5)
+        self.backend = LocalBackend(self.store.folders, log_bytes=keep, grace_s=0.5)
         self._ids = IdSource()
         self.folders: list[Folder] = []
 
@@ -44,7 +45,7 @@ class Bench:
         spec = WorkloadSpec(command=command, name="test", env=env, **given)
         folder.create(spec, time.time() * 1000)
         self.folders.append(folder)
-        await self.backend.launch(folder)
+        await self.backend.launch(folder.id, spec)
         return Job(self, folder)
 
     async def run(self, command: str | list[str], **given: Any) -> Job:
@@ -75,16 +76,23 @@ class Job:
         return until(lambda: runners(self.folder))[0]
 
     async def end(self, patience: float = PATIENCE) -> Status:
-        """Its final status, as the backend tells it."""
+        """Its final status: the runner's record, or what the backend reports instead."""
 
         async def watch() -> Status:
-            last = None
-            async for last in self.bench.backend.watch(self.folder):  # noqa: B007 - the last one is the end
-                pass
-            assert last is not None
-            return last
+            status = self.status
+            async for sighting in self.bench.backend.watch(self.folder.id, {}):
+                status = merge(self.status, sighting, now_ms())
+            return status
 
         return await asyncio.wait_for(watch(), patience)
+
+    async def cancel(self, grace_s: float) -> None:
+        """Cancel it through the backend."""
+        await self.bench.backend.cancel(self.folder.id, {}, grace_s)
+
+    async def send(self, data: bytes, *, eof: bool = False) -> None:
+        """Send it input through the backend."""
+        await self.bench.backend.send(self.folder.id, {}, data, eof=eof)
 
     def records(self) -> list[Record]:
         """All there are."""

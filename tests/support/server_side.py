@@ -1,4 +1,4 @@
-"""What a server has of workloads, without its HTTP: for the tests of the engine."""
+"""The server's engine, registry and store without HTTP. Test support."""
 
 from __future__ import annotations
 
@@ -9,23 +9,36 @@ from typing import Any
 
 from support.waiting import eventually
 
+from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.model.spec import check_spec
 from jupyter_logstream.model.workload import Status
 from jupyter_logstream.server.engine import Engine
+from jupyter_logstream.server.registry import FolderRegistry
 from jupyter_logstream.server.retention import Limits
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.folder import Folder
+
+
+def local_backend(root: Path, **options: Any) -> LocalBackend:
+    """The local backend of a store at `root`, with a short grace time."""
+    return LocalBackend(root / "streams", **{"root": root, "grace_s": 0.5, **options})
+
 
 Start = Callable[..., Awaitable["Server"]]
 
 
 class Server:
-    """What a server has of workloads: a store and an engine. `kill`: leave everything as it is."""
+    """A file store, a folder registry and an engine with one backend, the local one by default.
 
-    def __init__(self, root: Path, backend: Any, **limits: Any) -> None:
+    Other keyword arguments are fields of `Limits`.
+    """
+
+    def __init__(self, root: Path, backend: Any = None, **limits: Any) -> None:
         self.store = FileStore(root)
-        limits = {"grace": 0.5, **limits}
-        self.engine = Engine(self.store, {"local": backend}, root, Limits(**limits), logging.getLogger("test"))
+        self.registry = FolderRegistry(self.store.folders)
+        backend = backend or local_backend(root)
+        limits = Limits(**{"grace_s": 0.5, **limits})
+        self.engine = Engine(self.store, self.registry, {backend.name: backend}, limits, logging.getLogger("test"))
 
     async def start(self, command: Any, **spec: Any) -> str:
         workload, _ = await self.engine.submit(check_spec({"command": command, **spec}))

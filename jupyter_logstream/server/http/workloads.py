@@ -86,9 +86,9 @@ class WorkloadHandler(LogStreamHandler):
 
     @authenticated
     @authorized("write", resource=RESOURCE)
-    def delete(self, workload_id: str) -> None:
+    async def delete(self, workload_id: str) -> None:
         self.parameters()
-        self.engine.forget(workload_id)
+        await self.engine.forget(workload_id)
         self.answer_nothing()
 
 

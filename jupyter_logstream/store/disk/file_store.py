@@ -58,6 +58,11 @@ class FileStore:
         self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes its time to go
         self._remover.submit(int)  # its thread begins now: later there may be room for none
 
+    @property
+    def folders(self) -> Path:
+        """The directory with one folder per stream."""
+        return self._streams
+
     def folder(self, stream: str) -> Folder:
         """Where a stream lies (or would)."""
         return Folder(self._streams / stream)

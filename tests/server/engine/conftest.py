@@ -11,8 +11,6 @@ import pytest
 from support.running import kill_runners
 from support.server_side import Server, Start
 
-from jupyter_logstream.backends.local import LocalBackend
-
 
 @pytest.fixture
 def start(tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[Start]:
@@ -22,7 +20,7 @@ def start(tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterato
     async def make(backend: Any = None, **limits: Any) -> Server:
         while servers:
             await servers.pop().stop()
-        servers.append(Server(tmp_path / "store", backend or LocalBackend(grace=0.5), **limits))
+        servers.append(Server(tmp_path / "store", backend, **limits))
         await servers[0].engine.recover()
         return servers[0]
 

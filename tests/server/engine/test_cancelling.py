@@ -12,33 +12,35 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.backends.protocol import CannotLaunch
+from jupyter_logstream.backends.protocol import CannotLaunch, Handle
 from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.spec import SpecError
+from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.server.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
 from jupyter_logstream.store.disk import folder as folder_module
-from jupyter_logstream.store.disk.folder import Folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.server_side import Start
 
 
 class Slow(LocalBackend):
-    """Launches when it is let."""
+    """Launches after its gate is opened."""
 
-    def __init__(self) -> None:
-        super().__init__(grace=0.5)
+    def __init__(self, folders: Path) -> None:
+        super().__init__(folders, grace_s=0.5)
         self.gate = asyncio.Event()
         self.launching = asyncio.Event()
 
-    async def launch(self, folder: Folder) -> None:
+    async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:
         self.launching.set()
         await self.gate.wait()
-        await super().launch(folder)
+        return await super().launch(workload_id, spec)
 
 
-async def test_what_is_cancelled_while_it_is_launched_is_cancelled(start: Start) -> None:
-    backend = Slow()
+async def test_what_is_cancelled_while_it_is_launched_is_cancelled(start: Start, tmp_path: Path) -> None:
+    backend = Slow(tmp_path / "store" / "streams")
     server = await start(backend)
     submitted = asyncio.ensure_future(server.start("sleep 600"))
     await backend.launching.wait()
@@ -51,8 +53,8 @@ async def test_what_is_cancelled_while_it_is_launched_is_cancelled(start: Start)
     assert (await server.end(workload.id)).state == "cancelled"
 
 
-async def test_what_is_cancelled_while_it_leaves_the_queue_is_cancelled(start: Start) -> None:
-    backend = Slow()
+async def test_what_is_cancelled_while_it_leaves_the_queue_is_cancelled(start: Start, tmp_path: Path) -> None:
+    backend = Slow(tmp_path / "store" / "streams")
     backend.gate.set()
     server = await start(backend, max_running=1)
     first = await server.start("read x", stdin=True)
@@ -68,12 +70,12 @@ async def test_what_is_cancelled_while_it_leaves_the_queue_is_cancelled(start: S
     assert (await server.end(second)).state == "cancelled"
 
 
-async def test_a_launch_that_fails_leaves_nothing_behind(start: Start) -> None:
+async def test_a_launch_that_fails_leaves_nothing_behind(start: Start, tmp_path: Path) -> None:
     class Failing(LocalBackend):
-        async def launch(self, folder: Folder) -> None:  # noqa: ARG002
+        async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:  # noqa: ARG002
             raise CannotLaunch(errno.EAGAIN, "no process could be started")
 
-    server = await start(Failing(), max_running=1)
+    server = await start(Failing(tmp_path / "store" / "streams"), max_running=1)
     for _ in range(3):
         with pytest.raises(NoRoom):
             await server.start("true", key="k")
@@ -156,10 +158,12 @@ async def test_what_runs_is_not_forgotten_and_what_is_unknown_says_so(start: Sta
     server = await start()
     workload_id = await server.start("sleep 600")
     with pytest.raises(StillRunning):
-        server.engine.forget(workload_id)
-    for ask in server.engine.get, server.engine.forget, server.engine.status_of:
+        await server.engine.forget(workload_id)
+    for query in server.engine.get, server.engine.status_of:
         with pytest.raises(UnknownWorkload):
-            ask("none")
+            query("none")
+    with pytest.raises(UnknownWorkload):
+        await server.engine.forget("none")
 
 
 async def test_the_queue_is_bounded(start: Start) -> None:

@@ -12,7 +12,7 @@ from support.waiting import eventually
 
 from jupyter_logstream.model.spec import check_spec
 from jupyter_logstream.model.workload import Status
-from jupyter_logstream.server import engine
+from jupyter_logstream.server import retention
 from jupyter_logstream.server.engine import UnknownWorkload
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def test_a_watcher_is_told_of_every_change_and_of_the_deletion(start: Star
     await server.end(workload_id)
     await asyncio.wait_for(told.wait(), 10)
     told.clear()
-    server.engine.forget(workload_id)
+    await server.engine.forget(workload_id)
     await asyncio.wait_for(told.wait(), 10)
     leave()
     leave()
@@ -83,7 +83,7 @@ async def test_closing_leaves_what_runs_alone(start: Start) -> None:
 
 
 async def test_a_clock_that_jumps_ages_no_workload(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_SWEEP_PAUSE", 0.02)
+    monkeypatch.setattr(retention, "SWEEP_INTERVAL_S", 0.02)
     server = await start()
     workload_id = await server.start("echo a")
     await server.end(workload_id)

@@ -17,7 +17,6 @@ from support.running import kill_runners
 from support.server_side import Server
 from support.waiting import eventually
 
-from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.records import Record
 
@@ -30,7 +29,7 @@ def lives(tmp_path: Path) -> Iterator[list[Path]]:
     """What each life has left, the last one whole."""
     try:
         env = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-        subprocess.run([sys.executable, "-m", "server.engine.mortal", str(tmp_path)], env=env, check=True)
+        subprocess.run([sys.executable, "-m", "support.mortal", str(tmp_path)], env=env, check=True)
         yield sorted(tmp_path.iterdir(), key=lambda path: int(path.name))
     finally:
         kill_runners(tmp_path)
@@ -42,7 +41,7 @@ async def test_a_server_killed_at_any_of_its_writes_leaves_no_workload_half_made
 ) -> None:
     assert len(lives) > 50
     for life in lives:
-        server = Server(life / "store", LocalBackend(grace=0.5))
+        server = Server(life / "store")
         await server.engine.recover()
         await assert_right(server, life)
         await server.stop()

@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pytest
 from support.running import alive, kill_runners, runners
-from support.server_side import Server, Start
+from support.server_side import Server, Start, local_backend
 from support.waiting import eventually
 
-from jupyter_logstream.backends.local import LocalBackend
-from jupyter_logstream.backends.protocol import CannotLaunch
 from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.workload import Status
-from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder, boot_id
 from jupyter_logstream.store.disk.writer import LogWriter
 
 
@@ -48,13 +46,13 @@ async def test_what_ended_while_the_server_was_away_has_ended_as_it_did(start: S
     gate.touch()
     store = tmp_path / "store" / "streams"
     await eventually(lambda: all((store / i / "end").exists() and not runners(Folder(store / i)) for i in ids))
-    again = Server(tmp_path / "store", LocalBackend())
+    again = Server(tmp_path / "store")
     await again.engine.recover()
     assert [(await again.end(i)).exit_code for i in ids] == [0, 3]
     assert [again.lines(i) for i in ids] == [["a"], ["a"]]
     assert again.engine.get(ids[0]).lines == 1
     await again.stop()
-    server.store, server.engine = Server(tmp_path / "other", LocalBackend()).store, again.engine
+    server.store, server.engine = Server(tmp_path / "other").store, again.engine
 
 
 async def test_a_runner_killed_while_the_server_was_away_is_lost(start: Start, tmp_path: Path) -> None:
@@ -197,11 +195,40 @@ async def test_a_command_whose_runner_was_killed_before_it_could_say_so_is_not_r
     assert server.lines(workload_id) == ["a"]
 
 
-async def test_a_second_runner_of_a_workload_leaves_the_first_one_alone(start: Start) -> None:
+async def test_launching_a_workload_twice_runs_its_command_once(start: Start, tmp_path: Path) -> None:
     server = await start()
-    workload_id = await server.start("read x; echo $x", stdin=True)
-    with pytest.raises(CannotLaunch):
-        await LocalBackend().launch(server.folder(workload_id))
+    workload_id = await server.start("echo b; read x; echo $x", stdin=True)
+    await eventually(lambda: server.lines(workload_id) == ["b"])
+    backend, spec = local_backend(tmp_path / "store"), server.registry.load(workload_id).spec
+    await asyncio.gather(*(backend.launch(workload_id, spec) for _ in range(3)))
+    assert len(runners(server.folder(workload_id))) == 1
     await server.engine.send(workload_id, b"a\n")
     assert (await server.end(workload_id)).state == "succeeded"
-    assert server.lines(workload_id) == ["a"]
+    assert server.lines(workload_id) == ["b", "a"]
+
+
+async def test_a_handle_is_stored_and_loaded_and_a_store_without_handles_opens(start: Start) -> None:
+    server = await start()
+    ids = [await server.start("read x; echo $x", stdin=True) for _ in range(2)]
+    await eventually(lambda: all(server.engine.get(i).status.state == "running" for i in ids))
+    kept, missing = ids
+    assert server.registry.load(kept).handle == {"boot": boot_id()}
+    (server.folder(missing).path / "handle.json").unlink()  # as an older version leaves it
+    status, _ = server.registry.status(missing)
+    assert server.registry.load(missing).handle == {"pid": status.pid, "boot": boot_id()}
+    server = await start()
+    for workload_id in ids:
+        await server.engine.send(workload_id, b"a\n")
+        assert (await server.end(workload_id)).state == "succeeded"
+        assert server.lines(workload_id) == ["a"]
+
+
+async def test_a_lost_workload_has_the_reason_in_its_json(start: Start) -> None:
+    server = await start()
+    workload_id = await server.start("sleep 600")
+    kill_runners(server.store.root)
+    await server.end(workload_id)
+    server = await start()
+    found = server.engine.get(workload_id).to_json()
+    assert (found["state"], found["reason"], found["node"]) == ("lost", "its runner was killed", None)
+    assert found["error"] == found["reason"]

@@ -35,7 +35,7 @@ async def test_a_reader_that_leaves_is_forgotten(site: Site) -> None:
     for stream in streams:
         stream.close()
     await no_open_streams(site)
-    assert not site.extension.engine._wakes
+    assert not site.extension.engine._catalogue._wakes
     watcher = site.extension.store._watcher
     await eventually(lambda: not sum(map(len, getattr(watcher, "_wakes", {}).values())))
 
@@ -68,7 +68,7 @@ async def test_a_reader_that_does_not_read_costs_little_holds_up_nobody_and_is_c
         assert other.data("done")
         await no_open_streams(site)  # cut, though they never left
         assert memory(os.getpid(), "VmRSS") - before < 60 * 1024 * 1024
-        assert not site.extension.engine._wakes
+        assert not site.extension.engine._catalogue._wakes
     finally:
         for client in clients:
             client.close()

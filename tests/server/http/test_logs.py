@@ -110,7 +110,7 @@ async def test_deleting_cuts_the_simple_stream_without_done_and_without_noise(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     workload_id = await site.run("seq 1 3")
-    site.extension.engine._known[workload_id] = await unfinished(site, workload_id)
+    site.extension.engine._catalogue._workloads[workload_id] = await unfinished(site, workload_id)
     stream = await site.stream(f"v1/workloads/{workload_id}/logs")
     await stream.until(lambda s: len(s.events) == 3)
     final(site, workload_id)
@@ -133,7 +133,7 @@ async def unfinished(site: Site, workload_id: str) -> Any:
 
 
 def final(site: Site, workload_id: str) -> None:
-    site.extension.engine._known[workload_id] = FINALS.pop(workload_id)
+    site.extension.engine._catalogue._workloads[workload_id] = FINALS.pop(workload_id)
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 KEYS = {
     "id", "name", "backend", "state", "command", "cwd", "created", "started", "ended", "exit_code", "signal", "error",
-    "lines", "bytes", "levels", "masked", "steps", "tags",
+    "reason", "node", "lines", "bytes", "levels", "masked", "steps", "tags",
 }  # fmt: skip
 
 

@@ -1,0 +1,126 @@
+"""The registry of workloads: their specifications, states and handles, stored durably. Server.
+
+The engine keeps nothing in memory that it could not load from here after a restart. It must not know who runs a
+workload.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..backends.protocol import Handle
+from ..model.workload import Status, WorkloadSpec
+from ..store.disk.folder import Folder, read_json, write_json
+
+
+class BadEntry(ValueError):
+    """What is stored about a workload cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is stored about a workload. `created` is Unix milliseconds.
+
+    `summary`: totals of its log by name, once it is final. `handle`: None if no launch is recorded.
+    """
+
+    spec: WorkloadSpec
+    created: float
+    status: Status
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    handle: Handle | None = None
+
+
+class Registry(Protocol):
+    """Durable storage of workloads by id. Every method can be called in the event loop: it waits only for the disk."""
+
+    def ids(self) -> list[str]:
+        """The ids of all workloads, oldest first."""
+        ...
+
+    def create(self, workload_id: str, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
+        """Store a new workload, whole or not at all. Raises OSError."""
+        ...
+
+    def load(self, workload_id: str) -> Entry:
+        """Everything about a workload. Raises BadEntry."""
+        ...
+
+    def status(self, workload_id: str) -> tuple[Status, dict[str, Any]]:
+        """The stored status, which may be the runner's own record, and the summary. `queued` if none was stored."""
+        ...
+
+    def save_status(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
+        """Replace status and summary. Only for states that no runner can write. Raises OSError."""
+        ...
+
+    def save_handle(self, workload_id: str, handle: Handle) -> None:
+        """Store where a launched workload is. Raises OSError."""
+        ...
+
+    def remove(self, workload_id: str) -> None:
+        """Delete a workload; an unknown id is ignored. Raises OSError."""
+        ...
+
+
+class FolderRegistry:
+    """A registry with one folder per workload, shared with the runner and the file store: see `Folder`.
+
+    `folders`: the directory that holds them. The handle is in `handle.json`. A store from before handles existed has
+    none: there the pid and boot id in the runner's status are the handle.
+    """
+
+    def __init__(self, folders: Path) -> None:
+        self._folders = folders
+
+    def ids(self) -> list[str]:
+        """The names of the folders, oldest first, without drafts."""
+        return sorted(entry.name for entry in os.scandir(self._folders) if not entry.name.startswith("."))
+
+    def create(self, workload_id: str, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
+        """Create the folder; it gets its name when it is complete."""
+        self._folder(workload_id).create(spec, created, status)
+
+    def load(self, workload_id: str) -> Entry:
+        """Read spec, status and handle."""
+        folder = self._folder(workload_id)
+        try:
+            spec, created = folder.read_spec()
+            status, summary = folder.read_status()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadEntry(str(error)) from error
+        return Entry(spec, created, status, summary, self._handle(folder, status))
+
+    def status(self, workload_id: str) -> tuple[Status, dict[str, Any]]:
+        """Read the status, which the runner replaces as long as it lives."""
+        return self._folder(workload_id).read_status()
+
+    def save_status(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
+        """Replace the status. The runner must be gone, or never have been started on this machine."""
+        self._folder(workload_id).write_status(status, **summary)
+
+    def save_handle(self, workload_id: str, handle: Handle) -> None:
+        """Replace the handle."""
+        write_json(self._folder(workload_id).path / "handle.json", dict(handle))
+
+    def remove(self, workload_id: str) -> None:
+        """Delete the folder, if dropping the log has not done that already."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._folder(workload_id).path)
+
+    def _folder(self, workload_id: str) -> Folder:
+        return Folder(self._folders / workload_id)
+
+    @staticmethod
+    def _handle(folder: Folder, status: Status) -> Handle | None:
+        """The stored handle. One that is missing or damaged is None before the runner's first record: launch again."""
+        try:
+            return read_json(folder.path / "handle.json")
+        except (OSError, ValueError):
+            return None if status.state == "queued" else {"pid": status.pid, "boot": status.boot}
