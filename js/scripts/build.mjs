@@ -116,6 +116,7 @@ await build({
   ...common,
   entryPoints: [local("src/shells/labextension.ts"), local("src/shells/panel.ts")],
   outdir: local("lib/"),
+  minify: true, // esbuild also shortens private names, which Jupyter's builder leaves as they are
   splitting: true,
   external: ["@lumino/*", "@jupyterlab/*"],
 });

@@ -109,8 +109,7 @@ describe("the step bar of a log view", () => {
     source.say({ kind: "state", rung: "live" });
     source.frame("status", { job: workload({ steps: STEPS }) });
     source.logs(...records(1, 9));
-    await paint();
-    await vi.advanceTimersByTimeAsync(300);
+    await vi.advanceTimersByTimeAsync(1100);
   };
   const fitSegment = () => root().querySelectorAll<HTMLElement>(".step-segment")[1] as HTMLElement;
 
@@ -128,11 +127,11 @@ describe("the step bar of a log view", () => {
     await open();
     fitSegment().click();
     find(".step-only").click();
-    await vi.advanceTimersByTimeAsync(300);
+    await vi.advanceTimersByTimeAsync(1100);
     expect(rows().map((row) => row.dataset["seq"])).toEqual(["4", "5"]);
     expect(find(".step-only").getAttribute("aria-pressed")).toBe("true");
     find(".step-only").click();
-    await vi.advanceTimersByTimeAsync(300);
+    await vi.advanceTimersByTimeAsync(1100);
     expect(rows().at(-1)?.dataset["seq"]).toBe("9");
   });
 
