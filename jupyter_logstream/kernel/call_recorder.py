@@ -1,8 +1,7 @@
-"""Calls of httpx clients as rows of the request log, though they do not go through the proxy. Runs in kernels.
+"""Recording of httpx calls that bypass the proxy as rows of the request log. Runs in kernels.
 
-The call itself goes as it did; its bodies are read for tokens as they pass, never held. What is told to the server is
-told beside the call, from another thread, and where there is no server nothing is told. This file must not import the
-server side nor any widget.
+The call itself is unchanged; its bodies are read for tokens as they pass and are not held. The server is updated from
+another thread; without a server nothing is recorded. This module imports neither the server side nor widgets.
 """
 
 from __future__ import annotations
@@ -19,66 +18,73 @@ from typing import Any, TypeVar
 from uuid import uuid4
 from weakref import WeakSet
 
-from ..wire.llm_usage import AnswerReader, AskedReader, operation_of, provider_of
+from ..wire.call_meter import CallMeter, Fields
+from ..wire.llm_usage import operation_of, provider_of
 from .connection import LogStreamError, fetch, later
 from .upstream_url import caller
 
 T = TypeVar("T")
 
-_PATIENCE = 2.0  # seconds that a Python that ends waits for what is still to be told
-_UPDATES_APART = 1.0  # seconds
-_LONGEST_ERROR = 1000  # bytes of an error's answer that are looked at
+EXIT_TIMEOUT_S = 2.0  # how long a Python that exits waits for updates that are not sent yet
 _log = logging.getLogger("jupyter_logstream")
-_recorded: WeakSet[Any] = WeakSet()  # clients
+_recorded_clients: WeakSet[Any] = WeakSet()
 
 
 def record_requests(client: T) -> T:
-    """Make every call of an httpx client (or of an SDK that holds one) a row of the request log; returns the client.
+    """Record every call of an httpx client as a row of the request log, and return the client.
 
-    For clients that do not go through the proxy. Called twice, it records once. Raises TypeError for what is no such
-    client.
+    For clients that do not use the proxy. A second call for the same client changes nothing.
+
+    Parameters
+    ----------
+    client : httpx.Client, httpx.AsyncClient, or an SDK client that holds one (`openai.OpenAI`, `anthropic.Anthropic`).
+
+    Raises
+    ------
+    TypeError
+        The object is no such client.
     """
     inner: Any = client if _library(client) else getattr(client, "_client", None)
     library = _library(inner)
     if library is None or not isinstance(inner, library.Client | library.AsyncClient):
-        raise TypeError(f"record_requests() takes an httpx client, or an SDK that holds one, not {client!r}")
-    if inner not in _recorded:
-        _recorded.add(inner)
+        raise TypeError(f"record_requests() takes an httpx client, or an SDK client that holds one, not {client!r}")
+    if inner not in _recorded_clients:
+        _recorded_clients.add(inner)
         wrap = _recording_async if isinstance(inner, library.AsyncClient) else _recording
-        inner.send = wrap(inner.send, library)  # the one door that get(), stream() and all the others go through
+        inner.send = wrap(inner.send, library)  # get(), stream() and all other methods call it
     return client
 
 
 def _library(client: object) -> Any:
-    """The module that a client is of: httpx, or the httpx2 that newer SDKs hold; None where it is of neither."""
+    """The module of a client's class: httpx, or the httpx2 of newer SDKs; None for any other object."""
     roots = {cls.__module__.partition(".")[0] for cls in type(client).__mro__}
     return next((sys.modules[root] for root in ("httpx", "httpx2") if root in roots), None)
 
 
 def _recording(original: Any, library: Any) -> Any:
-    class Tapped(library.SyncByteStream):  # type: ignore[misc]  # of the library that the client is of
-        """A response's bytes on their way to whoever reads them."""
+    class RecordedStream(library.SyncByteStream):  # type: ignore[misc]  # a class of the client's library
+        """The bytes of a response, recorded as they are read."""
 
-        def __init__(self, inner: Any, record: Record) -> None:
-            self._inner, self._record = inner, record
+        def __init__(self, inner: Any, call: RecordedCall) -> None:
+            self._inner, self._call = inner, call
 
         def __iter__(self) -> Iterator[bytes]:
-            with self._record.failures(library):
+            with self._call.failures(library):
                 for chunk in self._inner:
-                    self._record.received(chunk)
+                    self._call.received(chunk)
                     yield chunk
-                self._record.finish()
+                self._call.finish()
 
         def close(self) -> None:
-            self._record.end("cancelled")  # says nothing where it has ended otherwise
+            self._call.fail("cancelled")  # without effect if it has ended
             self._inner.close()
 
-    def send(request: Any, *, stream: bool = False, **given: Any) -> Any:
-        record = Record(request, library)
-        with record.failures(library):
-            response = original(request, stream=True, **given)
-            record.answered(response)
-            response.stream = Tapped(response.stream, record)
+    def send(request: Any, *, stream: bool = False, **options: Any) -> Any:
+        call = RecordedCall(request, library)
+        with call.failures(library):
+            response = original(request, stream=True, **options)
+            call.answered(response)
+            response.stream = RecordedStream(response.stream, call)
             if not stream:
                 response.read()
         return response
@@ -87,29 +93,29 @@ def _recording(original: Any, library: Any) -> Any:
 
 
 def _recording_async(original: Any, library: Any) -> Any:
-    class Tapped(library.AsyncByteStream):  # type: ignore[misc]  # as above
-        """A response's bytes on their way to whoever awaits them."""
+    class RecordedStream(library.AsyncByteStream):  # type: ignore[misc]  # as above
+        """The bytes of a response, recorded as they are read."""
 
-        def __init__(self, inner: Any, record: Record) -> None:
-            self._inner, self._record = inner, record
+        def __init__(self, inner: Any, call: RecordedCall) -> None:
+            self._inner, self._call = inner, call
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            with self._record.failures(library):
+            with self._call.failures(library):
                 async for chunk in self._inner:
-                    self._record.received(chunk)
+                    self._call.received(chunk)
                     yield chunk
-                self._record.finish()
+                self._call.finish()
 
         async def aclose(self) -> None:
-            self._record.end("cancelled")
+            self._call.fail("cancelled")
             await self._inner.aclose()
 
-    async def send(request: Any, *, stream: bool = False, **given: Any) -> Any:
-        record = Record(request, library)
-        with record.failures(library):
-            response = await original(request, stream=True, **given)
-            record.answered(response)
-            response.stream = Tapped(response.stream, record)
+    async def send(request: Any, *, stream: bool = False, **options: Any) -> Any:
+        call = RecordedCall(request, library)
+        with call.failures(library):
+            response = await original(request, stream=True, **options)
+            call.answered(response)
+            response.stream = RecordedStream(response.stream, call)
             if not stream:
                 await response.aread()
         return response
@@ -117,138 +123,96 @@ def _recording_async(original: Any, library: Any) -> Any:
     return send
 
 
-class Record:
-    """One call, and what the server is told of it."""
+class RecordedCall:
+    """One call of a recorded client and its row."""
 
     def __init__(self, request: Any, library: Any) -> None:
-        self._started = self._updated = time.monotonic()
-        self._first_chunk: float | None = None
-        self._received, self._status, self._ended, self._error_body = 0, 0, False, b""
-        self._reader: AnswerReader | None = None
-        self._operation = operation_of(request.method, request.url.path)
-        asked = AskedReader()
+        operation = operation_of(request.method, request.url.path)
         try:
             body = request.content
         except library.RequestNotRead:
             body = b""  # it is streamed
-        asked.feed(body if self._operation else b"")
-        self._row = Telling(
+        self._meter = CallMeter(operation)
+        self._row = RowUpdater(
             {
                 "initial_time": round(time.time() * 1000, 3),
                 "method": request.method,
                 "path": request.url.path,
-                "operation": self._operation.name if self._operation else None,
-                "provider": provider_of(request.url.host, self._operation) if self._operation else None,
-                "model": asked.model,
-                "stream": asked.stream,
+                "operation": operation.name if operation else None,
+                "provider": provider_of(request.url.host, operation) if operation else None,
                 "request_bytes": len(body),
+                **self._meter.sent(body),
                 **caller(),
             }
         )
 
     @contextmanager
     def failures(self, library: Any) -> Iterator[None]:
-        """Note how it ends where it does not end well; the error goes on."""
-        ended = "cancelled"
-        said: str | None = None
+        """Record how the call ends if the client raises; the error is raised again."""
+        done = False
         try:
             yield
-            ended = ""
+            done = True
         except library.TimeoutException as error:
-            ended, said = "timeout", str(error) or type(error).__name__
+            self.fail("timeout", str(error) or type(error).__name__)
             raise
         except library.HTTPError as error:
-            ended, said = "error", str(error) or type(error).__name__
+            self.fail("error", str(error) or type(error).__name__)
             raise
         finally:
-            if ended:
-                self.end(ended, said)
+            if not done:
+                self.fail("cancelled")  # without effect after the ends above
 
     def answered(self, response: Any) -> None:
-        """The head of the response is there."""
-        self._status = response.status_code
+        """The head of the response arrived."""
         headers = response.headers
-        if self._operation is not None:
-            self._reader = AnswerReader(headers.get("content-type", ""), headers.get("content-encoding", ""))
-        self._row.tell(status="streaming", http_status=self._status)
+        kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
+        self._row.update(self._meter.answered(response.status_code, kind, encoding))
 
     def received(self, chunk: bytes) -> None:
-        """A piece of the response has come."""
-        now = time.monotonic()
-        self._received += len(chunk)
-        if self._status >= 400 and len(self._error_body) < _LONGEST_ERROR:
-            self._error_body += chunk[:_LONGEST_ERROR]
-        if self._reader is not None:
-            self._reader.feed(chunk)
-        if self._first_chunk is None:
-            self._first_chunk = self._updated = now
-            self._row.tell(time_to_first_chunk_ms=round((now - self._started) * 1000, 3))
-        elif now - self._updated > _UPDATES_APART:
-            self._updated = now
-            self._row.tell(response_bytes=self._received)
+        """A chunk of the response's body arrived, encoded as it was sent."""
+        self._row.update(self._meter.received(chunk))
 
     def finish(self) -> None:
-        """The response was read to its end."""
-        reader = self._reader
-        if reader is not None:
-            reader.end()
-        if self._status >= 400:
-            said = reader.error if reader is not None else None
-            self.end("error", said or self._error_body.decode("utf-8", "replace").strip() or f"HTTP {self._status}")
-        elif reader is not None and reader.is_stream and reader.error is not None:
-            self.end("error", reader.error)
-        elif reader is not None and not reader.complete:
-            self.end("error", "incomplete: the stream ended without saying that it was at its end")
-        else:
-            self.end("completed")
+        """The response was read completely."""
+        self._row.update(self._meter.finish())
 
-    def end(self, status: str, error: str | None = None) -> None:
-        """It has ended; only the first end counts."""
-        if self._ended:
-            return
-        if status == "cancelled" and self._reader is not None and self._reader.ended:
-            status = "completed"  # a stream was left when it had said that it was at its end
-        self._ended = True
-        told: dict[str, Any] = {"status": status, "error": error, "response_bytes": self._received}
-        told["duration_ms"] = round((time.monotonic() - self._started) * 1000, 3)
-        if self._reader is not None:
-            tokens = self._reader.tokens
-            told |= {"response_model": self._reader.model, "cached_tokens": tokens.cached}
-            told |= {"input_tokens": tokens.input, "output_tokens": tokens.output}
-        self._row.tell(**told)
+    def fail(self, status: str, error: str | None = None) -> None:
+        """The call ended early; only the first end counts."""
+        self._row.update(self._meter.fail(status, error))
 
 
-class Telling:
-    """Tells the server of one row, in order, what changes while it is told goes with the next. Errors are told once."""
+class RowUpdater:
+    """Sends one row to the server, in order; changes during a request go with the next. The first error is logged."""
 
     _open: set[concurrent.futures.Future[None]] = set()  # noqa: RUF012 - of all rows
-    _complained = False
+    _has_warned = False
 
-    def __init__(self, fields: dict[str, Any]) -> None:
+    def __init__(self, fields: Fields) -> None:
         self._key = uuid4().hex
         self._id: str | None = None
-        self._pending: dict[str, Any] = {}
-        self._busy = False
+        self._pending: Fields = {}
+        self._is_sending = False
         self._lock = threading.Lock()
-        self.tell(**fields)
+        self.update(fields)
 
-    def tell(self, **fields: Any) -> None:
-        """Change fields; returns at once."""
+    def update(self, fields: Fields) -> None:
+        """Change fields; returns at once. Fields that are None are not sent."""
         with self._lock:
             self._pending.update({name: value for name, value in fields.items() if value is not None})
-            if self._busy:
+            if self._is_sending or not self._pending:
                 return
-            self._busy = True
-        told = later(self._send())
-        self._open.add(told)
-        told.add_done_callback(self._open.discard)
+            self._is_sending = True
+        sending = later(self._send())
+        self._open.add(sending)
+        sending.add_done_callback(self._open.discard)
 
     async def _send(self) -> None:
         while True:
             with self._lock:
                 fields, self._pending = self._pending, {}
                 if not fields:
-                    self._busy = False
+                    self._is_sending = False
                     return
             try:
                 if self._id is None:
@@ -256,16 +220,16 @@ class Telling:
                     self._id = answer.json()["id"]
                 else:
                     await fetch("PATCH", f"requests/{self._id}", body=fields)
-            except LogStreamError as error:  # the log is a help; the call is what counts
-                if not Telling._complained:
-                    _log.warning("Calls are not recorded: %s", error)
-                Telling._complained = True
+            except LogStreamError as error:  # a call never fails because it cannot be recorded
+                if not RowUpdater._has_warned:
+                    _log.warning("Calls are not recorded in the request log: %s", error)
+                RowUpdater._has_warned = True
                 return
 
     @classmethod
     def wait(cls) -> None:
-        """Give what is still to be told a moment."""
-        concurrent.futures.wait(list(cls._open), _PATIENCE)
+        """Wait up to EXIT_TIMEOUT_S for updates that are not sent yet."""
+        concurrent.futures.wait(list(cls._open), EXIT_TIMEOUT_S)
 
 
-atexit.register(Telling.wait)
+atexit.register(RowUpdater.wait)

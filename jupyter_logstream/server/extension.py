@@ -27,7 +27,6 @@ from .http.sse_response import OpenStreams
 from .proxy.upstreams import Upstream, check_upstreams
 from .publishing import Publisher
 from .registry import FolderRegistry
-from .request_log.journal import Journal
 from .request_log.log import RequestLog
 from .request_log.prices import Prices
 from .retention import Limits
@@ -145,10 +144,9 @@ class LogStream(ExtensionApp):
             from .proxy.client import UpstreamClient  # noqa: PLC0415 - as said
 
             self.upstream_client = UpstreamClient()
-        journal = Journal(self.store.root / "requests")
-        self.request_log = RequestLog(journal, self.log, max_age=self.max_age_days * 86400)
+        self.request_log = RequestLog(self.store.root / "requests", self.log, max_age_s=self.max_age_days * 86400)
         self.request_readers = 0
-        self.prices = Prices(Path(jupyter_config_dir()) / "logstream-prices.json")
+        self.prices = Prices(Path(jupyter_config_dir()) / "logstream-prices.json", self.log)
         self.open_calls: set[asyncio.Task[None]] = set()
 
     def initialize_handlers(self) -> None:

@@ -107,7 +107,7 @@ def test_the_log_is_a_list_and_a_data_frame(kernel: Kernel, server: Server) -> N
     assert kernel.json("len(request_log(provider='openai', status='completed', q='chat'))") >= 3
     assert kernel.json("request_log(q='nothing has this in it')") == []
     assert kernel.json("[str(request_log(2).df().initial_time.dtype), len(request_log(2).df())]")[1] == 2
-    with pytest.raises(AssertionError, match="status must be of"):
+    with pytest.raises(AssertionError, match="status must be one of"):
         kernel.run("request_log(status='odd')")
 
 
@@ -126,7 +126,7 @@ def recorded(kernel: Kernel, llm: str, server: Server) -> Kernel:
 
 
 def settled(kernel: Kernel, server: Server) -> dict[str, Any]:
-    kernel.run("from jupyter_logstream.kernel.call_recorder import Telling; Telling.wait()")
+    kernel.run("from jupyter_logstream.kernel.call_recorder import RowUpdater; RowUpdater.wait()")
     return rows(server)[0]
 
 

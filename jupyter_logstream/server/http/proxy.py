@@ -24,8 +24,8 @@ from ..proxy.exchange import Answer, RequestBody, UpstreamFailed, UpstreamTimedO
 from ..proxy.rules import RUNS_CODE, BadPath, Header, request_headers, response_headers, target, upgrade_headers
 from ..proxy.tunnel import open_tunnel
 from ..proxy.upstreams import Upstream
-from ..request_log.call import Asked, Call, Caller, caller_of, check_caller
-from ..request_log.redaction import MASK, Masks
+from ..request_log.call import Call, Caller, CallRequest, caller_of, check_caller
+from ..request_log.redaction import MASK, Redactor
 from .base import RESOURCE, LogStreamHandler, Refused
 from .sse_response import cut
 
@@ -166,12 +166,12 @@ class ProxyHandler(LogStreamHandler):
 
     def _note(self, upstream: Upstream, headers: list[Header], secrets: frozenset[str]) -> Call:
         extension, request = self.settings["logstream"], self.request
-        masks = Masks((*secrets, *(value.decode("utf-8", "replace") for value in extension.secret_values)))
-        masks.see(list(request.headers.get_all()), request.query)
+        redactor = Redactor((*secrets, *(value.decode("utf-8", "replace") for value in extension.secret_values)))
+        redactor.learn(list(request.headers.get_all()), request.query)
         operation = operation_of(request.method or "", self._rest())
         provider = upstream.provider or (provider_of(upstream.host, operation) if operation else None)
         shown = [(name, MASK if name in upstream.headers else value) for name, value in headers if name != "Host"]
-        asked = Asked(
+        described = CallRequest(
             upstream=upstream.name,
             method=request.method or "",
             path=self._rest(),
@@ -182,7 +182,7 @@ class ProxyHandler(LogStreamHandler):
             provider=provider,
             prices=upstream.prices,
         )
-        return Call(extension.request_log, extension.prices, asked, masks, extension.request_bodies)
+        return Call(extension.request_log, extension.prices, described, redactor, extension.request_bodies)
 
     def _caller(self) -> Caller:
         headers = self.request.headers

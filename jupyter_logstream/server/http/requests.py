@@ -1,4 +1,4 @@
-"""The request log over HTTP: its stream, its pages, its figures, and rows that kernels record. Server side."""
+"""The request log over HTTP: stream, pages, figures, and rows that kernels record. Server."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...model.ids import ID
 from ...wire.llm_usage import Tokens
 from ..params import endless_start
 from ..request_log.log import RequestLog
-from ..request_log.redaction import Masks
+from ..request_log.queries import RowFilter
+from ..request_log.redaction import Redactor
 from ..request_log.row import FINAL, STATUSES, Row, check_fields
-from ..request_log.stats import figures
 from ..subscriptions.requests import RequestsSubscription
 from .base import RESOURCE, LogStreamHandler, Refused, number, printable
 from .frame_response import FrameStreamHandler
 
-_LONGEST_KEY = 200
-_MASKED = ("path", "error", "model", "response_model")
+_MAX_KEY_CHARS = 200
+_REDACTED = ("path", "error", "model", "response_model")
 
 
 class RequestStreamHandler(FrameStreamHandler):
@@ -34,7 +34,11 @@ class RequestStreamHandler(FrameStreamHandler):
         extension = self.settings["logstream"]
         start = endless_start(given, self.request.headers.get("Last-Event-ID", ""))
         if extension.request_readers >= extension.request_listeners:
-            raise Refused(429, "too_many_listeners", f"{extension.request_listeners} read the request log already")
+            raise Refused(
+                429,
+                "too_many_listeners",
+                f"{extension.request_listeners} clients follow the request log already; close one of them",
+            )
         extension.request_readers += 1
         try:
             subscription = RequestsSubscription(extension.request_log, start, "requests", heartbeats=True)
@@ -44,7 +48,7 @@ class RequestStreamHandler(FrameStreamHandler):
 
 
 class _RequestLogHandler(LogStreamHandler):
-    """What handlers of rows share."""
+    """Access to the request log, and the validation of recorded rows."""
 
     @property
     def requests(self) -> RequestLog:
@@ -52,10 +56,10 @@ class _RequestLogHandler(LogStreamHandler):
         return log
 
     def recorded(self, body: dict[str, Any], row: Row | None) -> dict[str, Any]:
-        """Fields that a kernel gives, checked, masked, and with what follows from them."""
+        """The fields that a kernel sent, validated and redacted, with the cost and duration that follow."""
         fields = check_fields(body)
-        masks = Masks(value.decode("utf-8", "replace") for value in self.settings["logstream"].secret_values)
-        fields.update({name: masks.text(fields[name]) for name in _MASKED if name in fields})
+        redactor = Redactor(value.decode("utf-8", "replace") for value in self.settings["logstream"].secret_values)
+        fields.update({name: redactor.text(fields[name]) for name in _REDACTED if name in fields})
         known = {**(row.to_json() if row is not None else {}), **fields}
         if "cost_usd" not in fields and ("input_tokens" in fields or "output_tokens" in fields):
             tokens = Tokens(known.get("input_tokens"), known.get("output_tokens"), known.get("cached_tokens"))
@@ -73,22 +77,17 @@ class RequestsHandler(_RequestLogHandler):
     @authorized("read", resource=RESOURCE)
     def get(self) -> None:
         given = self.parameters("limit", "before", "provider", "model", "status", "q")
-        statuses = frozenset(given["status"].split(",")) if "status" in given else STATUSES
-        for status in statuses - STATUSES:
-            raise Refused(
-                400, "invalid_parameter", f"status must be of {', '.join(sorted(STATUSES))}, not {printable(status)}"
-            )
+        statuses = frozenset(given["status"].split(",")) if "status" in given else None
+        for status in (statuses or STATUSES) - STATUSES:
+            expected = ", ".join(sorted(STATUSES))
+            raise Refused(400, "invalid_parameter", f"status must be one of {expected}, not {printable(status)}")
         before, limit = given.get("before"), number(given, "limit", 100, 1, 1000)
         if before is not None and not re.fullmatch(ID, before):
-            raise Refused(400, "invalid_parameter", "before must be the id of a row")
-        found: list[Row] = []
-        for row in self.requests.newest(before):
-            if row.status in statuses and _matches(row, given):
-                if len(found) == limit:
-                    self.answer({"requests": [one.to_json() for one in found], "next": found[-1].id})
-                    return
-                found.append(row)
-        self.answer({"requests": [row.to_json() for row in found], "next": None})
+            raise Refused(400, "invalid_parameter", "before must be the id of a row: use `next` of the page before")
+        chosen = RowFilter(statuses, given.get("provider"), given.get("model"), given.get("q"))
+        found = self.requests.page(limit + 1, before, chosen)
+        following = found[limit - 1].id if len(found) > limit else None
+        self.answer({"requests": [row.to_json() for row in found[:limit]], "next": following})
 
     @authenticated
     @authorized("write", resource=RESOURCE)
@@ -96,8 +95,8 @@ class RequestsHandler(_RequestLogHandler):
         self.parameters()
         body = self.json_object()
         key = body.pop("key", None)
-        if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY):
-            raise Refused(422, "invalid_field", f"key must be a string of 1 to {_LONGEST_KEY} characters")
+        if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _MAX_KEY_CHARS):
+            raise Refused(422, "invalid_field", f"key must be a string of 1 to {_MAX_KEY_CHARS} characters")
         fields = self.recorded(body, None)
         row, is_new = self.requests.create(key=key, **fields)
         self.answer(row.to_json(), 201 if is_new else 200)
@@ -111,7 +110,7 @@ class RequestsHandler(_RequestLogHandler):
 
 
 class RowHandler(_RequestLogHandler):
-    """`GET|PATCH v1/requests/{id}`: one row with what is kept beside it; a change of a row that a kernel recorded."""
+    """`GET|PATCH v1/requests/{id}`: one row with its detail; a change of a row that a kernel recorded."""
 
     @authenticated
     @authorized("read", resource=RESOURCE)
@@ -126,7 +125,7 @@ class RowHandler(_RequestLogHandler):
         self.parameters()
         row = self.requests.get(row_id)
         if row.upstream is not None:
-            raise Refused(409, "not_recorded", "the call goes through the proxy: its row is the server's")
+            raise Refused(409, "not_recorded", "the call goes through the proxy: only the server changes its row")
         fields = self.recorded(self.json_object(), row)
         self.answer(self.requests.update(row_id, **fields).to_json())
 
@@ -139,23 +138,8 @@ class RequestStatsHandler(_RequestLogHandler):
     def get(self) -> None:
         given = self.parameters("since")
         since = number(given, "since", 0)
-        if since == 0:
-            found = self.requests.figures
-        else:
-            found = figures(row for row in self.requests.newest() if row.initial_time >= since)
+        found = self.requests.figures() if since == 0 else self.requests.figures_since(since)
         self.answer(found.to_json())
-
-
-def _matches(row: Row, given: dict[str, str]) -> bool:
-    if "provider" in given and row.provider != given["provider"]:
-        return False
-    if "model" in given and given["model"] not in (row.model, row.response_model):
-        return False
-    if "q" not in given:
-        return True
-    wanted = given["q"].casefold()
-    values = row.to_json().values()
-    return any(isinstance(text, str) and wanted in text.casefold() for text in values)
 
 
 ROUTES = [

@@ -1,1 +1,1 @@
-"""The request log: a row for every call that notebooks and workloads make to other services. Server side; no HTTP."""
+"""The request log: a row for every call that notebooks and workloads make to other services. Server; no HTTP."""

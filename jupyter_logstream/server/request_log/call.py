@@ -1,8 +1,7 @@
-"""A call as it passes: what of it goes into its row, and when. Server side; no HTTP client, no handlers.
+"""A call through the proxy and its row in the request log. Server; no HTTP client, no handlers.
 
-The proxy hands over every piece of both bodies; what is looked at is at most a few values (`usage.py`), and nothing is
-held but what the user asked to keep. A row is written when the call starts, when its answer begins, at most once a
-second while it streams, and when it ends.
+The proxy reports every chunk of both bodies. The row is written when the call starts, when its response begins, at most
+once a second while it streams, and when it ends. Bodies are held only if the user asked to retain them.
 """
 
 from __future__ import annotations
@@ -11,29 +10,28 @@ import base64
 import binascii
 import json
 import re
-import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...model.ids import ID
-from ...wire.llm_usage import AnswerReader, AskedReader, Operation
+from ...wire.call_meter import CallMeter, Fields, decode_body
+from ...wire.llm_usage import Operation
 from .log import RequestLog, RowEnded, UnknownRow
 from .prices import Prices, Table
-from .redaction import Masks
+from .redaction import Redactor
+from .row import MAX_TEXT_CHARS
 
 Header = tuple[str, str]
 
-_UPDATES_APART = 1.0  # seconds
-_LONGEST_ERROR = 2000  # bytes of an error's body that are looked at
-_LONGEST_NAME = 200
-_SPARE = 4096  # bytes held beyond those that are kept, so that a secret that lies across the cut is seen whole
+MAX_NAME_CHARS = 200
+_MARGIN_BYTES = 4096  # held beyond the retained bytes, so that a secret across the cut is recognized
+_REDACTED = ("model", "response_model", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call, as the caller says: for the table, never for a decision."""
+    """The origin of a call, as the caller reports it: for display, never for a decision."""
 
     session: str | None = None
     workload_id: str | None = None
@@ -41,7 +39,7 @@ class Caller:
 
 
 def caller_of(context: str) -> Caller:
-    """From what the kernel side appends to its key: base64url of JSON. What is malformed says nothing."""
+    """The caller from what a kernel appends to its key: base64url of JSON. Malformed text gives an unknown caller."""
     try:
         value = json.loads(base64.urlsafe_b64decode(context + "=" * (-len(context) % 4)))
     except (ValueError, binascii.Error, RecursionError):
@@ -52,14 +50,14 @@ def caller_of(context: str) -> Caller:
 
 
 def check_caller(session: Any, workload_id: Any, cell: Any) -> Caller:
-    """Only what has the form of what it should be."""
+    """A caller with the valid ones of these values."""
     is_id = isinstance(workload_id, str) and re.fullmatch(ID, workload_id)
     return Caller(_name(session), workload_id if is_id else None, _name(cell))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The head of a request: `path` is what follows the upstream's name, `headers` are those of the caller."""
+class CallRequest:
+    """The head of a request: `path` is the part after the upstream's name, `headers` are those that are shown."""
 
     upstream: str
     method: str
@@ -73,191 +71,105 @@ class Asked:
 
 
 class Call:
-    """One call through the proxy. `keep`: bytes of each body that are kept; 0: none."""
+    """One call through the proxy. `retained_bytes`: how much of each body is retained; 0: nothing."""
 
-    def __init__(self, log: RequestLog, prices: Prices, asked: Asked, masks: Masks, keep: int) -> None:
-        self._log, self._prices, self._asked, self._masks, self._keep = log, prices, asked, masks, keep
-        self._started = time.monotonic()
-        self._sent = self._received = 0
-        self._next_update = 0.0
-        self._ask_reader = AskedReader() if asked.operation else None
-        self._answer_reader: AnswerReader | None = None
-        self._first_chunk: float | None = None
-        self._status: int | None = None
-        self._ended = False
-        self._encoding = ""
-        self._sent_body, self._received_body, self._error_body = bytearray(), bytearray(), bytearray()
+    def __init__(
+        self, log: RequestLog, prices: Prices, request: CallRequest, redactor: Redactor, retained_bytes: int
+    ) -> None:
+        self._log, self._prices, self._request, self._redactor = log, prices, request, redactor
+        self._meter = CallMeter(request.operation)
+        self._sent_body = _RetainedBody(retained_bytes)
+        self._received_body = _RetainedBody(retained_bytes)
         self._detail: dict[str, Any] = {
-            "query": masks.query(asked.query),
-            "request_headers": masks.headers(asked.headers),
+            "query": redactor.query(request.query),
+            "request_headers": redactor.headers(request.headers),
         }
         row, _ = log.create(
             detail=self._detail,
-            upstream=asked.upstream,
-            method=asked.method,
-            path=masks.text(asked.path)[:_LONGEST_ERROR],
-            provider=asked.provider,
-            operation=asked.operation.name if asked.operation else None,
-            session=asked.caller.session,
-            workload_id=asked.caller.workload_id,
-            cell=asked.caller.cell,
+            upstream=request.upstream,
+            method=request.method,
+            path=redactor.text(request.path)[:MAX_TEXT_CHARS],
+            provider=request.provider,
+            operation=request.operation.name if request.operation else None,
+            session=request.caller.session,
+            workload_id=request.caller.workload_id,
+            cell=request.caller.cell,
         )
         self.id = row.id
 
     @property
     def is_llm(self) -> bool:
         """Whether its bodies are read for tokens."""
-        return self._asked.operation is not None
+        return self._request.operation is not None
 
     def sent(self, chunk: bytes) -> None:
-        """A piece of the request's body goes out."""
-        self._sent += len(chunk)
-        if self._ask_reader is not None:
-            known = self._ask_reader.model is not None
-            self._ask_reader.feed(chunk)
-            if not known and self._ask_reader.model is not None:
-                self._update(model=self._masks.text(self._ask_reader.model), stream=self._ask_reader.stream)
-        self._hold(self._sent_body, chunk)
+        """A chunk of the request's body was sent."""
+        self._sent_body.add(chunk)
+        self._update(self._meter.sent(chunk))
 
     def answered(self, status: int, headers: Sequence[Header]) -> None:
-        """The response's head has come."""
-        self._status = status
+        """The head of the response arrived."""
         names = {name.lower(): value for name, value in headers}
-        self._detail["response_headers"] = self._masks.headers(headers)
-        kind, encoding = names.get("content-type", ""), names.get("content-encoding", "").strip().lower()
-        if self._asked.operation is not None:
-            self._answer_reader = AnswerReader(kind, encoding)
-        self._encoding = encoding
-        is_stream = kind.partition(";")[0].strip().lower() == "text/event-stream"
-        asked = self._ask_reader
-        self._update(
-            status="streaming",
-            http_status=status,
-            stream=is_stream or bool(asked and asked.stream),
-            request_bytes=self._sent,
-        )
+        self._detail["response_headers"] = self._redactor.headers(headers)
+        encoding = names.get("content-encoding", "")
+        self._received_body.encoding = encoding.strip().lower()
+        self._update(self._meter.answered(status, names.get("content-type", ""), encoding))
 
     def received(self, chunk: bytes) -> None:
-        """A piece of the response's body has come."""
-        self._received += len(chunk)
-        if self._answer_reader is not None:
-            self._answer_reader.feed(chunk)
-        if len(self._error_body) < _LONGEST_ERROR and self._status is not None and self._status >= 400:
-            self._error_body += chunk[: _LONGEST_ERROR - len(self._error_body)]
-        self._hold(self._received_body, chunk)
-        now = time.monotonic()
-        if self._first_chunk is None:
-            self._first_chunk = now
-            self._next_update = now + _UPDATES_APART
-            self._update(time_to_first_chunk_ms=_ms(now - self._started), **self._told_so_far())
-        elif now >= self._next_update:
-            self._next_update = now + _UPDATES_APART
-            self._update(response_bytes=self._received, **self._told_so_far())
+        """A chunk of the response's body arrived."""
+        self._received_body.add(chunk)
+        self._update(self._meter.received(chunk))
 
     def finish(self) -> None:
-        """The response has come to its end."""
-        reader = self._answer_reader
-        if reader is not None:
-            reader.end()
-        if self._status is not None and self._status >= 400:
-            self._end("error", error=self._said())
-        elif reader is not None and reader.is_stream and reader.error is not None:
-            self._end("error", error=reader.error)
-        elif reader is not None and not reader.complete:
-            self._end("error", error="incomplete: the stream ended without saying that it was at its end")
-        else:
-            self._end("completed")
+        """The response was received completely."""
+        self._end(self._meter.finish())
 
     def fail(self, status: str, error: str | None = None, http_status: int | None = None) -> None:
-        """It ended otherwise: `status` is cancelled, timeout, error or interrupted. Only the first end counts.
-
-        A caller that leaves when a stream has said that it is at its end has missed nothing.
-        """
-        if self._answer_reader is not None:
-            if status == "cancelled" and self._answer_reader.ended:
-                self.finish()
-            self._answer_reader.end()
-        self._end(status, error=error, http_status=http_status)
+        """The call ended early: `status` is cancelled, timeout, error or interrupted. Only the first end counts."""
+        self._end(self._meter.fail(status, error, http_status))
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _end(self, status: str, *, error: str | None = None, http_status: int | None = None) -> None:
-        if self._ended:
+    def _end(self, fields: Fields) -> None:
+        if not fields:
             return
-        self._ended = True
-        if self._keep:
-            self._detail["request_body"] = self._kept(self._sent_body, self._sent)
-            self._detail["response_body"] = self._kept(self._received_body, self._received)
-        changes: dict[str, Any] = {
-            "status": status,
-            "duration_ms": _ms(time.monotonic() - self._started),
-            "error": None if error is None else self._masks.text(error)[:_LONGEST_ERROR],
-            "request_bytes": self._sent,
-            "response_bytes": self._received,
-            **self._told_so_far(),
-        }
-        if http_status is not None:
-            changes["http_status"] = http_status
-        self._update(detail=self._detail, **changes)
+        for name, body in ("request_body", self._sent_body), ("response_body", self._received_body):
+            if body.limit:
+                self._detail[name] = body.to_json(self._redactor)
+        self._update(fields, self._detail)
 
-    def _told_so_far(self) -> dict[str, Any]:
-        reader = self._answer_reader
-        if reader is None:
-            return {}
-        tokens, asked = reader.tokens, self._ask_reader.model if self._ask_reader else None
-        return {
-            "response_model": None if reader.model is None else self._masks.text(reader.model),
-            "input_tokens": tokens.input,
-            "output_tokens": tokens.output,
-            "cached_tokens": tokens.cached,
-            "cost_usd": self._prices.cost(self._asked.prices, tokens, reader.model, asked),
-        }
-
-    def _update(self, *, detail: dict[str, Any] | None = None, **changes: Any) -> None:
+    def _update(self, fields: Fields, detail: dict[str, Any] | None = None) -> None:
+        if not fields:
+            return
+        for name in _REDACTED:
+            if isinstance(text := fields.get(name), str):
+                fields[name] = self._redactor.text(text)[:MAX_TEXT_CHARS]
+        if "input_tokens" in fields:
+            fields["cost_usd"] = self._prices.cost(self._request.prices, self._meter.tokens, *self._meter.models)
         try:
-            self._log.update(self.id, detail=detail, **changes)
+            self._log.update(self.id, detail=detail, **fields)
         except (UnknownRow, RowEnded):
             return  # the log was cleared meanwhile, or the server stops
 
-    def _said(self) -> str:
-        """What an error's answer says, as far as it is text."""
-        if self._answer_reader is not None and self._answer_reader.error:
-            return self._answer_reader.error
-        text = _plain(bytes(self._error_body), self._encoding)
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if isinstance(value, dict):
-            inner = value.get("error", value.get("message", value.get("detail")))
-            inner = inner.get("message") if isinstance(inner, dict) else inner
-            text = inner if isinstance(inner, str) else text
-        return text.strip() or f"HTTP {self._status}"
 
-    def _hold(self, body: bytearray, chunk: bytes) -> None:
-        if self._keep and len(body) < self._keep + _SPARE:
-            body += chunk[: self._keep + _SPARE - len(body)]
+class _RetainedBody:
+    """The beginning of a body. Bounded: `limit` bytes and a margin are held; the rest is only counted."""
 
-    def _kept(self, body: bytearray, total: int) -> dict[str, Any]:
-        encoding = self._encoding if body is self._received_body else ""
-        text = self._masks.body(_plain(bytes(body), encoding))
-        return {"text": text[: self._keep], "bytes": total, "whole": total == len(body) and len(text) <= self._keep}
+    def __init__(self, limit: int) -> None:
+        self.limit, self.encoding = limit, ""
+        self._held, self._total_bytes = bytearray(), 0
 
+    def add(self, chunk: bytes) -> None:
+        self._total_bytes += len(chunk)
+        if self.limit and len(self._held) < self.limit + _MARGIN_BYTES:
+            self._held += chunk[: self.limit + _MARGIN_BYTES - len(self._held)]
 
-def _plain(body: bytes, encoding: str) -> str:
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        try:
-            body = zlib.decompressobj(wbits=47).decompress(body, 16 * len(body) + 4096)
-        except zlib.error:
-            return ""
-    elif encoding not in {"", "identity"}:
-        return ""
-    return body.decode("utf-8", "replace")
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    def to_json(self, redactor: Redactor) -> dict[str, Any]:
+        """The object of the protocol."""
+        text = redactor.body(decode_body(bytes(self._held), self.encoding))
+        whole = self._total_bytes == len(self._held) and len(text) <= self.limit
+        return {"text": text[: self.limit], "bytes": self._total_bytes, "whole": whole}
 
 
 def _name(value: Any) -> str | None:
-    return value[:_LONGEST_NAME] if isinstance(value, str) and value.isprintable() and value else None
+    return value[:MAX_NAME_CHARS] if isinstance(value, str) and value.isprintable() and value else None

@@ -1,159 +1,165 @@
-"""The request log: rows by id, their changes by cursor, what survives a restart. Server side; no HTTP.
+"""The request log: rows by id, changes by cursor, retention. Server; no HTTP.
 
-Every change has a number (`seq`), and a row knows at which number each of its fields changed last. So a reader at any
-cursor is told, once per row, what is new to it: nothing is queued for readers, and one that was away for an hour gets
-as little as possible. Numbers belong to an `epoch`: a new one begins with every start and whenever the log is cleared,
-and a reader with a cursor of another epoch starts again.
+Every change has a number (`seq`), and the database stores for each row at which number each of its fields changed
+last. A reader at any cursor therefore gets each row once, with what is new to it; nothing is queued for readers.
+Numbers belong to an `epoch`: a new one begins with every start and whenever the log is cleared, and a reader whose
+cursor has another epoch starts again.
 
-Bounds: the `most` newest rows in memory, older than `max_age` seconds goes; the journal has its own.
+Bounds: the newest `max_rows` rows, `max_age_s` seconds and `max_bytes` of the file; the oldest rows of ended calls are
+deleted first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import sqlite3
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from heapq import nsmallest
+from pathlib import Path
 from typing import Any
 
 from ...model.ids import IdSource
-from .journal import Journal, Place
-from .row import Row, from_json
+from .database import Database, used_bytes
+from .journal_import import delete_imported, mark_imported, read_journal
+from .queries import RowFilter, page_query
+from .row import Row
+from .schema import IS_OPEN, SELECT
 from .stats import Figures, figures
+from .stored_row import RowChange, StoredRow, insert_row, update_row
 
 Wake = Callable[[], None]
 
+FIGURES_INTERVAL_S = 1.0
+_MAX_CACHED_CHANGES = 16  # cursors
+
 
 class UnknownRow(LookupError):
-    """There is no such row."""
+    """There is no row with this id."""
 
 
 class RowEnded(RuntimeError):
-    """The row is final: it never changes again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a reader is to be told of one row: all of it (`is_new`), or the fields that changed and its id."""
-
-    seq: int
-    is_new: bool
-    fields: dict[str, Any]
-
-
-@dataclass(slots=True)
-class _Kept:
-    row: Row
-    first: Row  # as it was created
-    created: int  # seq
-    last: int  # seq
-    changed: dict[str, int] = field(default_factory=dict)  # field -> seq
-    key: str | None = None
-    place: Place | None = None
+    """The call has ended: its row is final."""
 
 
 class RequestLog:
-    """Rows of calls. `most`: rows that are kept; `max_age`: seconds a row is kept; both oldest first."""
+    """Rows of calls in `folder`.
+
+    `max_rows`, `max_age_s` (seconds) and `max_bytes` bound it; a running call is never deleted. `now`: Unix seconds.
+    """
 
     def __init__(
         self,
-        journal: Journal,
+        folder: Path,
         log: logging.Logger,
         *,
-        most: int = 10_000,
-        max_age: float = 30 * 86400,
+        max_rows: int = 10_000,
+        max_age_s: float = 30 * 86400,
+        max_bytes: int = 60 * 1024 * 1024,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._journal, self._log, self._most, self._max_age, self._now = journal, log, most, max_age, now
-        self._rows: dict[str, _Kept] = {}  # oldest first
-        self._by_change: OrderedDict[str, _Kept] = OrderedDict()  # least recently changed first
-        self._by_key: dict[str, str] = {}
+        self._folder, self._log, self._now = folder, log, now
+        self._max_rows, self._max_age_s, self._max_bytes = max_rows, max_age_s, max_bytes
         self._ids = IdSource()
         self._wakes: list[Wake] = []
-        self._figures: tuple[int, Figures] | None = None
-        self._disk_fails = False
-        self.seq = 0
+        self._figures: Figures | None = None
+        self._figures_at = 0.0
+        self._cached_changes: dict[tuple[int, int, int], list[RowChange]] = {}
+        self._closed = False
         self.epoch = ""
+        self.seq = 0
+        self._database = Database(folder, log, self._begin_epoch)
         self._begin_epoch()
-        self._recover()
+        self._import_journal()
+        self._interrupt()
+        self._database.write(self._retain)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return int(self._database.read("SELECT COUNT(*) FROM request")[0][0])
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def get(self, row_id: str) -> Row:
-        """A row by its id. UnknownRow."""
-        return self._kept(row_id).row
+        """A row by its id. Raises UnknownRow."""
+        return self._stored(row_id).row
 
     def detail(self, row_id: str) -> dict[str, Any]:
-        """What is kept of a call beside its row: headers, query, bodies if they are kept. UnknownRow, OSError."""
-        place = self._kept(row_id).place
-        return {} if place is None else self._journal.detail(place)
+        """The headers, query and bodies that are retained of a call; {} if there are none. Raises UnknownRow."""
+        found = self._database.read(
+            "SELECT value FROM detail WHERE created_seq = ?", (self._stored(row_id).created_seq,)
+        )
+        detail: dict[str, Any] = json.loads(found[0][0]) if found else {}
+        return detail
 
-    def newest(self, before: str | None = None) -> Iterator[Row]:
-        """Rows, newest first; `before`: those older than this one."""
-        for row_id in reversed(self._rows):
-            if before is None or row_id < before:
-                yield self._rows[row_id].row
+    def page(self, limit: int, before: str | None = None, chosen: RowFilter | None = None) -> list[Row]:
+        """The newest rows that pass a filter, newest first; `before`: only rows older than the one with this id."""
+        sql, parameters = page_query(limit, before, chosen or RowFilter())
+        return [StoredRow.from_sql(values).row for values in self._database.read(sql, parameters)]
 
     def create(
         self, *, key: str | None = None, detail: dict[str, Any] | None = None, **fields: Any
     ) -> tuple[Row, bool]:
-        """A new row, pending unless `fields` say otherwise; with a `key` used before: the first one, and False."""
-        if key is not None and (known := self._by_key.get(key)) in self._rows:
-            return self._rows[known].row, False
+        """Add a row and return it with True; with a `key` that was used before, return that row with False.
+
+        The status is `pending` and the time is now unless `fields` contain them.
+        """
+        if key is not None and (known := self._select("key = ?", key)):
+            return known[0].row, False
         fields = {"status": "pending", "initial_time": round(self._now() * 1000, 3), **fields}
         row = Row(id=self._ids.new(), **fields)
-        self.seq += 1
-        kept = _Kept(row, row, self.seq, self.seq, key=key)
-        self._rows[row.id] = self._by_change[row.id] = kept
-        if key is not None:
-            self._by_key[key] = row.id
-        self._write(kept, detail)
-        self._retain()
-        self._tell()
+
+        def insert(connection: sqlite3.Connection) -> int:
+            seq = self.seq + 1
+            insert_row(connection, seq, row, detail, key)
+            self._retain(connection)
+            return seq
+
+        self.seq = self._database.write(insert)
+        self._notify()
         return row, True
 
     def update(self, row_id: str, *, detail: dict[str, Any] | None = None, **fields: Any) -> Row:
-        """Change fields of a row; it is written down when it becomes final. UnknownRow, RowEnded."""
-        kept = self._kept(row_id)
-        if kept.row.final:
+        """Change fields of a row and return it; `detail` replaces the previous one. Raises UnknownRow, RowEnded."""
+        stored = self._stored(row_id)
+        if stored.row.final:
             raise RowEnded("the call has ended: its row never changes again")
-        fields = {name: value for name, value in fields.items() if getattr(kept.row, name) != value}
-        if not fields:
-            return kept.row
-        kept.row = kept.row.but(**fields)
-        self.seq += 1
-        kept.last = self.seq
-        kept.changed.update(dict.fromkeys(fields, self.seq))
-        self._by_change.move_to_end(row_id)
-        if kept.row.final:
-            self._write(kept, detail)
-        self._tell()
-        return kept.row
+        row = stored.row.but(**fields)
+        changed = [name for name in fields if getattr(row, name) != getattr(stored.row, name)]
+        if not changed:
+            return stored.row
+        first = {name: value for name, (_, value) in stored.history.items()}
+
+        def write(connection: sqlite3.Connection) -> int:
+            seq = self.seq + 1
+            new = {name: (seq, first.get(name, getattr(stored.row, name))) for name in changed}
+            update_row(connection, seq, stored.created_seq, row, {**stored.history, **new}, detail)
+            return seq
+
+        self.seq = self._database.write(write)
+        self._notify()
+        return row
 
     def clear(self) -> None:
-        """Forget all rows; calls that run go on, unseen. OSError."""
-        self._journal.clear()
-        self._rows.clear()
-        self._by_change.clear()
-        self._by_key.clear()
+        """Delete all rows; running calls continue without one. Raises OSError."""
+        self._database.clear()
+        delete_imported(self._folder)
         self._begin_epoch()
-        self._tell()
+        self._notify()
 
     def close(self) -> None:
-        """The server stops: what is open was interrupted."""
+        """Mark running calls as interrupted and close the file: the server stops. No row is found afterwards."""
+        if self._closed:
+            return
         self._interrupt()
-        self._journal.close()
+        self._closed = True
+        self._database.close()
 
     # --- readers ------------------------------------------------------------------------------------------------------
 
     def watch(self, wake: Wake) -> Wake:
-        """Call `wake` after each change; returns its end."""
+        """Call `wake` after each change; returns a function that ends that."""
         self._wakes.append(wake)
 
         def remove() -> None:
@@ -162,113 +168,97 @@ class RequestLog:
 
         return remove
 
-    def changes(self, after: int, most: int, history: int = 0) -> list[Change]:
-        """What is new to a reader that knows everything up to `after`; at most `most` rows.
+    def changes(self, after: int, limit: int, snapshot: int = 0) -> list[RowChange]:
+        """The changes that a reader at the cursor `after` lacks, of at most `limit` rows.
 
-        A row comes at the place of its first change that is new to the reader, with all that changed since: so no
-        cursor between two of them skips anything. Rows created up to `history` come as they are now; a younger one
-        comes as it was created, and with its changes right behind, however soon they came.
+        A row stands at its first change that the reader lacks, with everything that changed since: no cursor between
+        two of them skips anything. Rows created up to the number `snapshot` are returned as they are now; a younger
+        row is returned as it was created, followed by its changes.
         """
-        new: list[_Kept] = []
-        for kept in reversed(self._by_change.values()):
-            if kept.last <= after:
-                break
-            new.append(kept)
-        chosen = nsmallest(most, new, key=lambda kept: _first(kept, after))
-        return [change for kept in chosen for change in _changes(kept, after, history)]
+        key = after, limit, max(after, snapshot)
+        if key not in self._cached_changes:
+            if len(self._cached_changes) >= _MAX_CACHED_CHANGES:
+                self._cached_changes.clear()
+            self._cached_changes[key] = self._read_changes(*key)
+        return self._cached_changes[key]
 
-    def newest_changes(self, most: int) -> list[Change]:
+    def newest_changes(self, limit: int) -> list[RowChange]:
         """The newest rows as new ones, oldest first."""
-        chosen = [kept for kept, _ in zip(reversed(self._rows.values()), range(most), strict=False)]
-        return [Change(kept.created, True, kept.row.to_json()) for kept in reversed(chosen)]
+        newest = self._select(f"1 ORDER BY created_seq DESC LIMIT {limit:d}")
+        return [RowChange(stored.created_seq, True, stored.row.to_json()) for stored in reversed(newest)]
 
-    @property
-    def figures(self) -> Figures:
-        """Totals over all rows; made anew only after a change."""
-        if self._figures is None or self._figures[0] != self.seq:
-            self._figures = self.seq, figures(kept.row for kept in self._rows.values())
-        return self._figures[1]
+    def figures(self, max_age_s: float = 0.0) -> Figures:
+        """Figures over all rows, computed at most once per change; `max_age_s`: a result this old is good enough."""
+        known, now = self._figures, time.monotonic()
+        if known is None or (known.seq != self.seq and now - self._figures_at >= max_age_s):
+            known = self._figures = figures(self._database.read, self.seq)
+            self._figures_at = now
+        return known
+
+    def figures_since(self, since_ms: float) -> Figures:
+        """Figures over the rows of calls that started at `since_ms` (Unix ms) or later."""
+        return figures(self._database.read, self.seq, since_ms)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _kept(self, row_id: str) -> _Kept:
-        try:
-            return self._rows[row_id]
-        except KeyError:
-            raise UnknownRow(row_id) from None
+    def _select(self, where: str, *parameters: Any) -> list[StoredRow]:
+        return [StoredRow.from_sql(values) for values in self._database.read(f"{SELECT} WHERE {where}", parameters)]
+
+    def _stored(self, row_id: str) -> StoredRow:
+        found = [] if self._closed else self._select("id = ?", row_id)
+        if not found:
+            raise UnknownRow(row_id)
+        return found[0]
+
+    def _read_changes(self, after: int, limit: int, snapshot: int) -> list[RowChange]:
+        created = self._select("created_seq > ? ORDER BY created_seq LIMIT ?", after, limit)
+        # The plus keeps SQLite from scanning all older rows instead of using the index of changed_seq.
+        changed = self._select("changed_seq > ? AND +created_seq <= ?", after, after)
+        chosen = nsmallest(limit, [*created, *changed], key=lambda stored: stored.first_seq_after(after))
+        return [change for stored in chosen for change in stored.changes(after, snapshot)]
 
     def _begin_epoch(self) -> None:
         former = self.epoch
         self.epoch = f"{int(self._now() * 1000):x}"
         if self.epoch == former:  # cleared twice within a millisecond
             self.epoch += "a"
-        self.seq = 0
+        self.seq = self._database.read("SELECT COALESCE(MAX(changed_seq), 0) FROM request")[0][0]
         self._figures = None
+        self._cached_changes.clear()
 
-    def _recover(self) -> None:
-        for value, place in self._journal.read():
-            row = from_json(value)
-            if row is not None:
-                self.seq += 1
-                self._rows[row.id] = _Kept(row, row, self.seq, self.seq, place=place)
-        for row_id in sorted(self._rows)[: -self._most]:
-            del self._rows[row_id]
-        self._rows = {row_id: self._rows[row_id] for row_id in sorted(self._rows)}
-        self._by_change = OrderedDict(sorted(self._rows.items(), key=lambda item: item[1].last))
-        self._interrupt()
-        self._retain()
+    def _import_journal(self) -> None:
+        rows = read_journal(self._folder)
+        if rows:
+            self._database.write(lambda connection: self._insert_all(connection, rows[-self._max_rows :]))
+            self._begin_epoch()
+            self._log.info("Imported %d calls from the request log of an earlier version.", len(rows))
+        try:
+            mark_imported(self._folder)
+        except OSError as error:
+            self._log.warning("The request log of an earlier version cannot be renamed: %s", error.strerror)
+        delete_imported(self._folder, self._max_age_s)
+
+    def _insert_all(self, connection: sqlite3.Connection, rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:
+        for seq, (row, detail) in enumerate(rows, self.seq + 1):
+            insert_row(connection, seq, row, detail)
 
     def _interrupt(self) -> None:
-        for kept in list(self._rows.values()):
-            if not kept.row.final:
-                self.update(kept.row.id, status="interrupted", error="the Jupyter server stopped during the call")
+        for stored in self._select(IS_OPEN):
+            self.update(stored.row.id, status="interrupted", error="the Jupyter server stopped during the call")
 
-    def _write(self, kept: _Kept, detail: dict[str, Any] | None) -> None:
-        """Write it down. A full disk costs the row its survival, and is told once in the server's log."""
-        try:
-            if detail is None and kept.place is not None:
-                detail = self._journal.detail(kept.place)
-            kept.place = self._journal.append(kept.row.to_json(), detail or None)
-            self._disk_fails = False
-        except OSError as error:
-            if not self._disk_fails:
-                self._log.warning("The request log cannot be written: %s", error.strerror)
-            self._disk_fails = True
-
-    def _retain(self) -> None:
-        oldest_segment = self._journal.drop_oldest()
-        too_old = (self._now() - self._max_age) * 1000
-        for row_id in list(self._oldest(len(self._rows) - self._most, too_old, oldest_segment)):
-            kept = self._rows.pop(row_id)
-            del self._by_change[row_id]
-            if kept.key is not None:
-                self._by_key.pop(kept.key, None)
-
-    def _oldest(self, surplus: int, too_old: float, oldest_segment: int) -> Iterator[str]:
-        """The ids of rows that have to go, oldest first; a call that runs stays, and so what is younger."""
-        for row_id, kept in self._rows.items():
-            gone = kept.place is not None and kept.place.segment < oldest_segment
-            if surplus <= 0 and not gone and kept.row.initial_time >= too_old:
+    def _retain(self, connection: sqlite3.Connection) -> None:
+        """Delete the oldest rows of ended calls until all bounds hold."""
+        surplus = connection.execute("SELECT COUNT(*) FROM request").fetchone()[0] - self._max_rows
+        oldest_ms = (self._now() - self._max_age_s) * 1000
+        ended = f"SELECT created_seq, initial_time FROM request WHERE NOT {IS_OPEN} ORDER BY created_seq"  # noqa: S608
+        for created_seq, initial_time in connection.execute(ended):
+            if surplus <= 0 and initial_time >= oldest_ms and used_bytes(connection) <= self._max_bytes:
                 return
-            if kept.row.final:
-                surplus -= 1
-                yield row_id
+            connection.execute("DELETE FROM request WHERE created_seq = ?", (created_seq,))
+            connection.execute("DELETE FROM detail WHERE created_seq = ?", (created_seq,))
+            surplus -= 1
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
+        self._cached_changes.clear()
         for wake in list(self._wakes):
             wake()
-
-
-def _first(kept: _Kept, after: int) -> int:
-    """The number of the first change that a reader who knows everything up to `after` does not know."""
-    return kept.created if kept.created > after else min(seq for seq in kept.changed.values() if seq > after)
-
-
-def _changes(kept: _Kept, after: int, history: int) -> list[Change]:
-    if after < kept.created <= history:
-        return [Change(kept.created, True, kept.row.to_json())]
-    changed = {name: getattr(kept.row, name) for name, seq in kept.changed.items() if seq > after}
-    found = [Change(kept.created, True, kept.first.to_json())] if kept.created > after else []
-    if changed:
-        found.append(Change(_first(kept, after), False, {"id": kept.row.id, **changed}))
-    return found

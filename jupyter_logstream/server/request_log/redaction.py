@@ -1,8 +1,8 @@
-"""Hiding secrets in what the request log keeps: headers, query, texts and bodies. Server side; no I/O.
+"""Redaction of secrets in the request log: headers, query, texts and bodies. Server; no I/O.
 
-Three ways, all always: by name (a header `x-api-key`), by value (a key that this call was seen to carry, wherever it
-comes up again, such as in an upstream's error message), and by form (`sk-...`, `Bearer ...`). It is a help, not a wall:
-what is no secret by name, value or form is kept.
+Three rules apply together: by name (a header `x-api-key`), by value (a key that this call carried, wherever it occurs
+again, such as in an upstream's error message), and by form (`sk-...`, `Bearer ...`). Redaction is a help, not a
+guarantee: a secret that none of these recognizes is retained.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import quote, unquote_plus
 
 MASK = "***"
-_SHORTEST = 8  # characters; shorter values would blot out ordinary words
+_MIN_SECRET_CHARS = 8  # replacing shorter values would remove ordinary words
 _NAME = re.compile(
     r"auth|token|secret|passw|api[-_]?key|[-_]key\b|^key$|cookie|credential|signature|session|jwt", re.IGNORECASE
 )
@@ -28,27 +28,27 @@ _JSON_FIELD = re.compile(r'("(?:[^"\\]|\\.){1,64}"\s*:\s*")((?:[^"\\]|\\.)*)(")'
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what has this name (of a header, a parameter, a JSON field) is to be hidden."""
+    """Whether the value of a header, parameter or JSON field with this name is a secret."""
     return bool(_NAME.search(name)) and not _NO_SECRET.match(name)
 
 
-class Masks:
-    """Hides the secrets of one call. `values`: those known to begin with."""
+class Redactor:
+    """Replaces the secrets of one call by `***`. `values`: secrets that are known from the start."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: list[str] = []
         self.add(*values)
 
     def add(self, *values: str) -> None:
-        """Hide these from now on, too; what is too short to be told from a word is left out."""
+        """Redact these values from now on; values of fewer than 8 characters are ignored."""
         for value in values:
             for form in {value, quote(value, safe="")}:
-                if len(form) >= _SHORTEST and form not in self._values:
+                if len(form) >= _MIN_SECRET_CHARS and form not in self._values:
                     self._values.append(form)
         self._values.sort(key=len, reverse=True)  # a secret may begin with another
 
-    def see(self, headers: Iterable[tuple[str, str]], query: str) -> None:
-        """Learn the secrets that a request carries in headers and query."""
+    def learn(self, headers: Iterable[tuple[str, str]], query: str) -> None:
+        """Redact the secrets that a request carries in its headers and query."""
         for name, value in headers:
             if is_secret_name(name):
                 self.add(value, value.partition(" ")[2].strip())
@@ -58,29 +58,29 @@ class Masks:
                 self.add(value, unquote_plus(value))
 
     def text(self, text: str) -> str:
-        """A text without the secrets."""
+        """A text without secrets."""
         for value in self._values:
             text = text.replace(value, MASK)
         return _FORM.sub(MASK, text)
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Headers with their secrets hidden: whole values where the name says so."""
+        """Headers without secrets; a header with a secret name loses its whole value."""
         return [(name, MASK if is_secret_name(name) else self.text(value)) for name, value in headers]
 
     def query(self, query: str) -> str:
-        """A query with the values of secret parameters hidden."""
+        """A query without the values of secret parameters."""
         parts = []
         for part in query.split("&"):
-            name, is_given, value = part.partition("=")
-            hidden = is_given and is_secret_name(unquote_plus(name))
-            parts.append(f"{name}={MASK if hidden else self.text(value)}" if is_given else self.text(part))
+            name, has_value, value = part.partition("=")
+            is_secret = has_value and is_secret_name(unquote_plus(name))
+            parts.append(f"{name}={MASK if is_secret else self.text(value)}" if has_value else self.text(part))
         return "&".join(parts)
 
     def body(self, text: str) -> str:
-        """A body with secrets hidden, also in JSON fields with a secret's name."""
-        return self.text(_JSON_FIELD.sub(_field_masked, text))
+        """A body without secrets, also without the values of JSON fields with a secret name."""
+        return self.text(_JSON_FIELD.sub(_redacted_field, text))
 
 
-def _field_masked(found: re.Match[str]) -> str:
+def _redacted_field(found: re.Match[str]) -> str:
     name = found[1].partition(":")[0].strip().strip('"')
     return f"{found[1]}{MASK}{found[3]}" if found[2] and is_secret_name(name) else found[0]

@@ -1,14 +1,14 @@
-"""A row of the request log: one call, from its start to its end. Server side; values only.
+"""A row of the request log: one call, from its start to its end. Server; values only.
 
-Rows are folded by id: a row is created when its call starts and replaced as more is known; a final row never changes.
-This file must not know where rows are kept, nor who makes them.
+A row is created when its call starts and updated while the call runs; the row of an ended call is final. This module
+does not know where rows are stored.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -18,13 +18,13 @@ OPEN: frozenset[str] = frozenset({"pending", "streaming"})
 FINAL: frozenset[str] = frozenset({"completed", "error", "cancelled", "timeout", "interrupted"})
 STATUSES: frozenset[str] = OPEN | FINAL
 
-_LONGEST = 2000  # characters of a text in a row
+MAX_TEXT_CHARS = 2000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call. Times are Unix ms, durations ms; None: not known (yet)."""
+    """One call. Times are Unix ms, durations ms; None: unknown, or not known yet."""
 
     id: str
     status: str
@@ -57,8 +57,20 @@ class Row:
         return self.status in FINAL
 
     def to_json(self) -> dict[str, Any]:
-        """As the protocol has it."""
+        """The object of the protocol."""
         return {name: getattr(self, name) for name in FIELDS}
+
+    @classmethod
+    def from_sql(cls, values: Sequence[Any]) -> Row:
+        """A row from the columns of the database, which has no booleans."""
+        values = list(values)
+        values[_STREAM] = bool(values[_STREAM])
+        return cls(*values)
+
+    def to_sql(self) -> list[Any]:
+        """The columns of the database, which stores valid UTF-8 only: a lone surrogate becomes `?`."""
+        values = (getattr(self, name) for name in FIELDS)
+        return [value.encode("utf-8", "replace").decode() if isinstance(value, str) else value for value in values]
 
     def but(self, **changes: Any) -> Row:
         """The row with these fields changed."""
@@ -66,19 +78,20 @@ class Row:
 
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Row))
+_STREAM = FIELDS.index("stream")
 
 _TEXTS = frozenset({"method", "path", "provider", "model", "response_model", "operation", "session", "cell", "error"})
 _COUNTS = frozenset({"input_tokens", "output_tokens", "cached_tokens", "request_bytes", "response_bytes"})
 
 
 class RowError(ValueError):
-    """What somebody wants to be a row, or a change of one, is none; the message names the field."""
+    """A field of a row is invalid; the message names it."""
 
 
 def check_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a row that a kernel records, checked; None is the same as absent. Raises RowError.
+    """The fields of a row that a kernel records, validated; None is the same as absent. Raises RowError.
 
-    `upstream` is not for it to say: such a row is of a call through the proxy, and the server's.
+    A kernel cannot set `upstream`: it marks the rows of calls through the proxy, which only the server writes.
     """
     found: dict[str, Any] = {}
     for name, value in given.items():
@@ -91,11 +104,11 @@ def check_fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked(name: str, value: Any) -> Any:
     if name in _TEXTS and isinstance(value, str):
-        return value[:_LONGEST]
+        return value[:MAX_TEXT_CHARS]
     kind = "text" if name in _TEXTS else "count" if name in _COUNTS else name
-    wanted, is_so = _FORMS.get(kind, _FORMS["number"])
-    if not is_so(value):
-        raise RowError(f"{name} must be {wanted}")
+    expected, is_valid = _FORMS.get(kind, _FORMS["number"])
+    if not is_valid(value):
+        raise RowError(f"{name} must be {expected}")
     return value
 
 
@@ -107,7 +120,7 @@ def _is_number(value: Any) -> bool:
     return _is_count(value) or (isinstance(value, float) and math.isfinite(value) and 0 <= value < 2**53)
 
 
-_BY_CALLERS = STATUSES - {"interrupted"}  # that one is the server's to say
+_BY_CALLERS = STATUSES - {"interrupted"}  # only the server sets that one
 _FORMS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "text": ("a string", lambda value: isinstance(value, str)),
     "count": ("a whole number of 0 or more", _is_count),
@@ -123,11 +136,11 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: isinstance(value, str) and value in _BY_CALLERS,
     ),
 }
-"""What a field of each kind must be, in words and as a question."""
+"""Kind of a field -> what its value must be, in words and as a predicate."""
 
 
 def from_json(value: Any) -> Row | None:
-    """A row as it was written down; None where it is none of ours. Fields of a later version are left out."""
+    """A row from a JSON object; None if it is not one. Unknown fields are ignored."""
     if not isinstance(value, dict) or not isinstance(value.get("id"), str) or value.get("status") not in STATUSES:
         return None
     if not isinstance(value.get("initial_time"), int | float):

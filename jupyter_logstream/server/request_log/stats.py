@@ -1,19 +1,30 @@
-"""Figures over rows of the request log: calls, errors, tokens, cost, percentiles. Server side; pure functions."""
+"""Figures over rows of the request log: calls, errors, tokens, cost, percentiles. Server; SQL and arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .row import Row
+from .schema import IS_OPEN
 
-_FAILED = frozenset({"error", "timeout", "interrupted"})
+Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+_SUMS = f"""
+SELECT provider, model, COUNT(*), SUM(status IN ('error', 'timeout', 'interrupted')), SUM({IS_OPEN}),
+    COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0), COALESCE(SUM(cached_tokens), 0), TOTAL(cost_usd)
+FROM request WHERE initial_time >= ? GROUP BY provider, model
+"""  # noqa: S608 - only names of columns are inserted
+_TIMES = f"""
+SELECT provider, model, CASE WHEN NOT {IS_OPEN} THEN duration_ms END, time_to_first_chunk_ms
+FROM request WHERE initial_time >= ? AND COALESCE(duration_ms, time_to_first_chunk_ms) IS NOT NULL
+"""  # noqa: S608 - as above
+_SESSIONS = f"SELECT COUNT(DISTINCT session) FROM request WHERE {IS_OPEN} AND initial_time >= ?"  # noqa: S608 - as above
 
 
 @dataclass(slots=True)
-class Tally:
-    """Figures of some calls. `cost_usd` counts those whose price is known; durations are of calls that have ended."""
+class CallStats:
+    """Figures of a group of calls. `cost_usd` counts calls with a known price; durations are of ended calls."""
 
     requests: int = 0
     errors: int = 0
@@ -25,22 +36,25 @@ class Tally:
     durations: list[float] = field(default_factory=list)
     first_chunks: list[float] = field(default_factory=list)
 
-    def add(self, row: Row) -> None:
-        """Count a call."""
-        self.requests += 1
-        self.errors += row.status in _FAILED
-        self.active += not row.final
-        self.input_tokens += row.input_tokens or 0
-        self.output_tokens += row.output_tokens or 0
-        self.cached_tokens += row.cached_tokens or 0
-        self.cost_usd += row.cost_usd or 0.0
-        if row.final and row.duration_ms is not None:
-            self.durations.append(row.duration_ms)
-        if row.time_to_first_chunk_ms is not None:
-            self.first_chunks.append(row.time_to_first_chunk_ms)
+    def add(self, sums: Sequence[Any]) -> None:
+        """Add a row of `_SUMS`, without its group."""
+        self.requests += sums[0]
+        self.errors += sums[1]
+        self.active += sums[2]
+        self.input_tokens += sums[3]
+        self.output_tokens += sums[4]
+        self.cached_tokens += sums[5]
+        self.cost_usd += sums[6]
+
+    def add_times(self, duration_ms: float | None, first_chunk_ms: float | None) -> None:
+        """Add the times of one call."""
+        if duration_ms is not None:
+            self.durations.append(duration_ms)
+        if first_chunk_ms is not None:
+            self.first_chunks.append(first_chunk_ms)
 
     def to_json(self) -> dict[str, Any]:
-        """As the protocol has it."""
+        """The object of the protocol."""
         return {
             "requests": self.requests,
             "errors": self.errors,
@@ -56,15 +70,19 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Figures of all calls, by provider and by model. Calls that are of no provider count in the totals only."""
+    """Figures of all calls, by provider and by model. A call without a provider counts in the totals only.
 
+    `seq`: the number of the last change that they include.
+    """
+
+    seq: int
     totals: dict[str, Any]
     by_provider: dict[str, dict[str, Any]]
     by_model: dict[str, dict[str, Any]]
     active_sessions: int
 
     def to_json(self) -> dict[str, Any]:
-        """As the protocol has it."""
+        """The object of the protocol."""
         return {
             "totals": self.totals,
             "by_provider": self.by_provider,
@@ -73,28 +91,44 @@ class Figures:
         }
 
 
-def figures(rows: Iterable[Row]) -> Figures:
-    """Count rows. A session is active while a call of it runs."""
-    totals = Tally()
-    by_provider: dict[str, Tally] = {}
-    by_model: dict[str, Tally] = {}
-    sessions: set[str] = set()
-    for row in rows:
-        totals.add(row)
-        if row.provider is not None:
-            by_provider.setdefault(row.provider, Tally()).add(row)
-        if row.model is not None:
-            by_model.setdefault(row.model, Tally()).add(row)
-        if row.session is not None and not row.final:
-            sessions.add(row.session)
-    return Figures(totals.to_json(), _all_json(by_provider), _all_json(by_model), len(sessions))
+def figures(read: Read, seq: int, since_ms: float = 0.0) -> Figures:
+    """Figures of the calls that started at `since_ms` (Unix ms) or later; sessions with a running call are active."""
+    groups = _Groups()
+    for provider, model, *sums in read(_SUMS, (since_ms,)):
+        for group in groups.of(provider, model):
+            group.add(sums)
+    for provider, model, duration, first_chunk in read(_TIMES, (since_ms,)):
+        for group in groups.of(provider, model):
+            group.add_times(duration, first_chunk)
+    sessions = read(_SESSIONS, (since_ms,))[0][0]
+    return Figures(seq, groups.totals.to_json(), _all_json(groups.by_provider), _all_json(groups.by_model), sessions)
+
+
+class _Groups:
+    """The groups that a call counts in: all calls, those of its provider, those of its model."""
+
+    def __init__(self) -> None:
+        self.totals = CallStats()
+        self.by_provider: dict[str, CallStats] = {}
+        self.by_model: dict[str, CallStats] = {}
+        self._found: dict[tuple[str | None, str | None], list[CallStats]] = {}
+
+    def of(self, provider: str | None, model: str | None) -> list[CallStats]:
+        found = self._found.get((provider, model))
+        if found is None:
+            found = self._found[provider, model] = [self.totals]
+            if provider is not None:
+                found.append(self.by_provider.setdefault(provider, CallStats()))
+            if model is not None:
+                found.append(self.by_model.setdefault(model, CallStats()))
+        return found
 
 
 def percentiles(values: list[float]) -> dict[str, float | None]:
-    """The value that half of all, and 95 of a hundred, do not exceed; None without values."""
+    """The values that 50 % and 95 % of all do not exceed (nearest rank); None without values."""
     ordered = sorted(values)
     return {f"p{part}": ordered[-(-len(ordered) * part // 100) - 1] if ordered else None for part in (50, 95)}
 
 
-def _all_json(tallies: dict[str, Tally]) -> dict[str, dict[str, Any]]:
-    return {name: tallies[name].to_json() for name in sorted(tallies)}
+def _all_json(groups: dict[str, CallStats]) -> dict[str, dict[str, Any]]:
+    return {name: groups[name].to_json() for name in sorted(groups)}

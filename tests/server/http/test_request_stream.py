@@ -113,7 +113,7 @@ async def test_beyond_the_most_listeners_it_is_429_until_one_leaves(serve: Any) 
 
 
 async def test_a_heartbeat_comes_regardless_of_all_else(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_frames, "HEARTBEATS_APART", 0.3)
+    monkeypatch.setattr(request_frames, "HEARTBEAT_INTERVAL_S", 0.3)
     stream = await site.stream("v1/requests/stream")
     await stream.until(lambda s: len(s.data("heartbeat")) >= 3)
     assert stream.data("heartbeat")[0]["timestamp"] > 1e12

@@ -1,4 +1,4 @@
-"""What the request log hides: by name, by value, by form."""
+"""Redaction in the request log: by name, by value, by form."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ import json
 
 import pytest
 
-from jupyter_logstream.server.request_log.redaction import Masks, is_secret_name
+from jupyter_logstream.server.request_log.redaction import Redactor, is_secret_name
 
-KEY = "a-key-of-nobodys-form"
+KEY = "a-key-without-a-known-form"
 
 
 @pytest.mark.parametrize("name", ["Authorization", "x-api-key", "api-key", "X-Goog-Api-Key", "Cookie", "Set-Cookie",
     "X-Auth-Token",
                                   "password", "client_secret", "key", "X-Amz-Security-Token", "X-Amz-Signature",
                                       "apikey"])  # fmt: skip
-def test_a_secret_is_known_by_its_name(name: str) -> None:
+def test_a_secret_is_recognized_by_its_name(name: str) -> None:
     assert is_secret_name(name)
-    masks = Masks()
-    assert masks.headers([(name, "x")]) == [(name, "***")]
-    assert masks.query(f"a=1&{name}=x&b") == f"a=1&{name}=***&b"
-    assert masks.body(json.dumps({name: 'a"b', "other": "c"})) == json.dumps({name: "***", "other": "c"})
+    redactor = Redactor()
+    assert redactor.headers([(name, "x")]) == [(name, "***")]
+    assert redactor.query(f"a=1&{name}=x&b") == f"a=1&{name}=***&b"
+    assert redactor.body(json.dumps({name: 'a"b', "other": "c"})) == json.dumps({name: "***", "other": "c"})
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "User-Agent", "model", "max_tokens",
     "anthropic-ratelimit-tokens-remaining", "keyboard",
                                   "Keep-Alive", "x-request-id", "monkey", "x-ratelimit-limit-tokens"])  # fmt: skip
-def test_what_is_no_secret_is_left(name: str) -> None:
+def test_other_headers_are_unchanged(name: str) -> None:
     assert not is_secret_name(name)
-    assert Masks().headers([(name, "a value")]) == [(name, "a value")]
+    assert Redactor().headers([(name, "a value")]) == [(name, "a value")]
 
 
-def test_a_key_that_a_call_carried_is_hidden_wherever_it_comes_up() -> None:
+def test_a_key_that_a_call_carried_is_redacted_wherever_it_occurs() -> None:
     for headers, query in [
         ([("Authorization", f"Bearer {KEY}")], ""),
         ([("x-api-key", KEY)], ""),
         ([], f"a=1&key={KEY}"),
     ]:
-        masks = Masks()
-        masks.see(headers, query)
+        redactor = Redactor()
+        redactor.learn(headers, query)
         for text in f"Incorrect key {KEY}.", f'{{"x": "{KEY}"}}', f"/bot{KEY}/send", KEY * 3:
-            assert KEY not in masks.text(text)
-            assert KEY not in masks.body(text)
-        assert masks.headers([("X-Echo", f"got {KEY}")]) == [("X-Echo", "got ***")]
-    masks = Masks()
-    masks.see([], "key=a%2Fb%2Fc%2Fd%2Fe")
-    assert masks.text("a/b/c/d/e and a%2Fb%2Fc%2Fd%2Fe") == "*** and ***"
+            assert KEY not in redactor.text(text)
+            assert KEY not in redactor.body(text)
+        assert redactor.headers([("X-Echo", f"got {KEY}")]) == [("X-Echo", "got ***")]
+    redactor = Redactor()
+    redactor.learn([], "key=a%2Fb%2Fc%2Fd%2Fe")
+    assert redactor.text("a/b/c/d/e and a%2Fb%2Fc%2Fd%2Fe") == "*** and ***"
 
 
 @pytest.mark.parametrize("key", ["sk-proj-abcdefghijklmnop", "sk-ant-api03-abcdefghijkl", "ghp_abcdefghijklmnopqrst",
@@ -53,16 +53,16 @@ def test_a_key_that_a_call_carried_is_hidden_wherever_it_comes_up() -> None:
                                  "Bearer abcdefghijklmnop", "AIzaSyA1234567890abcdefghijklmnopqrst",
                                      "hf_abcdefghijklmnop",
                                  "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.abc"])  # fmt: skip
-def test_a_key_is_known_by_its_form(key: str) -> None:
-    assert key.removeprefix("Bearer ") not in Masks().text(f"the key {key} is wrong")
+def test_a_key_is_recognized_by_its_form(key: str) -> None:
+    assert key.removeprefix("Bearer ") not in Redactor().text(f"the key {key} is wrong")
 
 
-def test_short_values_and_ordinary_text_are_left() -> None:
-    masks = Masks(["abc", ""])
-    masks.see([("Authorization", "Basic x")], "key=1")
+def test_short_values_and_ordinary_text_are_unchanged() -> None:
+    redactor = Redactor(["abc", ""])
+    redactor.learn([("Authorization", "Basic x")], "key=1")
     text = "abc 1 x: a risk-free task-force, sketched sk-ort"
-    assert masks.text(text) == text
+    assert redactor.text(text) == text
 
 
-def test_a_secret_that_begins_with_another_is_hidden_whole() -> None:
-    assert Masks(["secret-one", "secret-one-and-more"]).text("secret-one-and-more") == "***"
+def test_a_secret_that_begins_with_another_is_redacted_whole() -> None:
+    assert Redactor(["secret-one", "secret-one-and-more"]).text("secret-one-and-more") == "***"
