@@ -42,12 +42,12 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module", params=[("lab", "/"), ("notebook", "/user/x/")], ids=["lab", "notebook"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    kind, base_url = request.param
-    folder = tmp_path_factory.mktemp(kind)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """JupyterLab. Notebook 7 has the same bundle and is covered by test_notebook7.py."""
+    folder = tmp_path_factory.mktemp("lab")
     quiet_news(folder)
-    with jupyter(folder, kind=kind, base_url=base_url, options=OPTIONS) as server:
+    with jupyter(folder, kind="lab", options=OPTIONS) as server:
         yield server
 
 

@@ -37,7 +37,7 @@ UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
 ENDS = 'for i in $(seq 1 300); do echo "line <b>$i</b>"; done; exit 3'
 
 BY_OURS = ".jupyter-logstream-output [data-logstream]"
-KINDS = [("lab", "/"), ("notebook", "/user/x/")]
+KINDS = [("lab", "/")]
 BY_LABEXTENSION = ("both", "labextension")
 
 

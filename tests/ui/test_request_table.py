@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 
 LLM_SERVER = NOTEBOOKS / "llm_server.py"
 KEY = "sk-a-vendors-key-of-the-tests"
-SERVERS = [("lab", "/"), ("notebook", "/user/x/")]
+SERVERS = [("lab", "/user/x/")]
 CELL = "from jupyter_logstream import RequestTable\nRequestTable({})"
 
 
@@ -42,7 +42,7 @@ def llm() -> Iterator[str]:
     process.wait(10)
 
 
-@pytest.fixture(scope="module", params=SERVERS, ids=["lab", "notebook"])
+@pytest.fixture(scope="module", params=SERVERS, ids=["lab"])
 def server(llm: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     kind, base_url = request.param
     folder = tmp_path_factory.mktemp(kind)

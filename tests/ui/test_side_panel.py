@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 SHOW = "jupyter-logstream:show-workloads"
-LAB = [("lab", "/")]
-in_lab = pytest.mark.parametrize("server", LAB, ids=["lab"], indirect=True, scope="module")
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +78,6 @@ def test_a_log_opens_in_place_over_the_same_connection_and_closes(notebook: Open
     assert log.count() == 0
 
 
-@in_lab
 @pytest.mark.parametrize("open_log", [True, False])
 def test_what_is_asked_before_deleting_is_read_whole_in_a_panel_as_narrow_as_it_begins(
     notebook: Open, server: Server, open_log: bool
@@ -119,7 +116,6 @@ def test_an_open_log_rests_with_the_panel(notebook: Open, server: Server):
     assert streams(server) == 2
 
 
-@in_lab
 def test_a_log_opens_in_a_tab_which_is_there_again_after_a_reload(notebook: Open, server: Server):
     page, table = shown(notebook)
     workload = start(server, UNENDING, name="counting")
@@ -140,7 +136,6 @@ def test_a_log_opens_in_a_tab_which_is_there_again_after_a_reload(notebook: Open
     table.wait_for()
 
 
-@in_lab
 def test_the_palette_offers_the_panel_and_the_servers_own_log(notebook: Open):
     page = notebook("1")
     page.command("apputils:activate-command-palette")
