@@ -39,7 +39,7 @@ export interface Percentiles {
 }
 
 /** Figures of some calls. */
-export interface Tally {
+export interface CallStats {
   readonly requests: number;
   readonly errors: number;
   readonly active: number;
@@ -52,9 +52,9 @@ export interface Tally {
 }
 
 export interface Figures {
-  readonly totals: Tally;
-  readonly by_provider: { readonly [provider: string]: Tally };
-  readonly by_model: { readonly [model: string]: Tally };
+  readonly totals: CallStats;
+  readonly by_provider: { readonly [provider: string]: CallStats };
+  readonly by_model: { readonly [model: string]: CallStats };
   readonly active_sessions: number;
 }
 
@@ -78,7 +78,7 @@ export interface Detail {
 }
 
 /** The newest rows, newest first, and the figures. `all`: the server has no others. */
-export interface Polled {
+export interface RequestPoll {
   readonly rows: readonly Row[];
   readonly figures: Figures;
   readonly all: boolean;
@@ -86,7 +86,7 @@ export interface Polled {
 
 export interface RequestsSource {
   subscribe(listener: (event: HubEvent) => void): Subscription;
-  poll(): Promise<Polled>;
+  poll(): Promise<RequestPoll>;
   detail(id: string): Promise<Detail>;
   /** The address under which a page may make the same call; "" for calls that did not go through the proxy. */
   addressOf(row: Row, query: string): string;

@@ -6,7 +6,7 @@ import type { HubEvent, Subscription, Workload } from "./types.js";
 export const MAX_LISTED_WORKLOADS = 10_000;
 
 /** What the stream `workloads` tells of one. */
-export interface Listed extends Workload {
+export interface ListedWorkload extends Workload {
   /** Text of its newest record. */
   readonly last_line?: string;
 }

@@ -2,7 +2,7 @@
 
 import { unavailableWorkloads, workloadsSource } from "../net/sources/source.js";
 import { kernelMismatch } from "../protocol/version-mismatch.js";
-import type { Listed } from "../protocol/workloads-source.js";
+import type { ListedWorkload } from "../protocol/workloads-source.js";
 import { statesOf } from "../tables/workloads/workload-filter.js";
 import { mountTable, type Table } from "../views/workloads/workload-table.js";
 import { logOf } from "./view.js";
@@ -16,7 +16,7 @@ export interface TableOptions {
   readonly state?: string;
   /** So many of the newest are shown; 0: all. */
   readonly limit?: number;
-  readonly openTab?: (job: Listed) => void;
+  readonly openTab?: (job: ListedWorkload) => void;
 }
 
 /** Shows all workloads in an element, until it is disposed of. */

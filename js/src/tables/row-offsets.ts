@@ -2,7 +2,7 @@
 
 import type { Range } from "../protocol/ranges.js";
 
-export class Stack {
+export class RowOffsets {
   readonly rows: number;
   readonly rowHeight: number;
   /** Height of what is open below a row, by row; in ascending order. */

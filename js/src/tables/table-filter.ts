@@ -5,7 +5,7 @@ export function wordsOf(text: string): string[] {
   return text.toLowerCase().split(/\s+/).filter(Boolean);
 }
 
-export class Picks<Value extends string> {
+export class TableFilter<Value extends string> {
   /** Empty: any. */
   values: ReadonlySet<Value>;
   /** All of them must occur, in any case, anywhere. */

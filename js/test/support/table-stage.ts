@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, vi } from "vitest";
 import type { LogSource } from "../../src/protocol/log-source.js";
 import type { Frame, HubEvent, Workload } from "../../src/protocol/types.js";
-import type { Listed } from "../../src/protocol/workloads-source.js";
+import type { ListedWorkload } from "../../src/protocol/workloads-source.js";
 import { mountTable, type Table, type TableOptions } from "../../src/views/workloads/workload-table.js";
 import { listed, workload } from "./workload.js";
 
@@ -13,7 +13,7 @@ export let host: HTMLElement;
 export let table: Table;
 export let say: ((event: HubEvent) => void) | undefined;
 /** What the server has to tell. */
-let told: Listed[] = [];
+let told: ListedWorkload[] = [];
 export const cancel = vi.fn<(id: string) => Promise<void>>();
 export const remove = vi.fn<(id: string) => Promise<void>>();
 export const again = vi.fn<(id: string) => Promise<Workload>>();
@@ -52,7 +52,7 @@ function logOf(id: string): LogSource {
   };
 }
 
-export function has(...jobs: Listed[]): void {
+export function has(...jobs: ListedWorkload[]): void {
   told = jobs;
 }
 
@@ -97,7 +97,7 @@ export const ids = () => rows().map((one) => one.dataset["id"]);
 export const text = (id: string, cell: string) => row(id).querySelector(`.c-${cell}`)?.textContent;
 export const act = (id: string, name: string) => row(id).querySelector<HTMLElement>(`.act.${name}`) as HTMLElement;
 export const frame = (data: object) => say?.({ kind: "frame", type: "workload", data: data as Frame });
-export const tell = (...jobs: Listed[]) => jobs.forEach(frame);
+export const tell = (...jobs: ListedWorkload[]) => jobs.forEach(frame);
 /** What comes is painted, and the list is told. */
 export const settled = () => vi.advanceTimersByTimeAsync(1000);
 export const painted = () => vi.advanceTimersByTimeAsync(50);

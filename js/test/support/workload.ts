@@ -2,7 +2,7 @@
 
 import type { Figures, Row } from "../../src/protocol/request-log.js";
 import type { LogRecord, Workload } from "../../src/protocol/types.js";
-import type { Listed } from "../../src/protocol/workloads-source.js";
+import type { ListedWorkload } from "../../src/protocol/workloads-source.js";
 
 export function workload(changes: Partial<Workload>): Workload {
   return {
@@ -22,7 +22,7 @@ export function workload(changes: Partial<Workload>): Workload {
 }
 
 /** The `n`-th workload of a list, W1 being the oldest; ended unless said otherwise. */
-export function listed(n: number, changes: Partial<Listed> = {}): Listed {
+export function listed(n: number, changes: Partial<ListedWorkload> = {}): ListedWorkload {
   const times = { created: 1000 * n, started: 1000 * n, ended: changes.state === "running" ? null : 1000 * n + 500 };
   return { ...workload({ id: `W${n}`, name: `job ${n}`, state: "succeeded", ...times }), ...changes };
 }

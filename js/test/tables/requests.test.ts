@@ -4,9 +4,9 @@ import { MAX_ROWS, RequestRows } from "../../src/net/replay-buffer.js";
 import { PermanentError } from "../../src/protocol/errors.js";
 import { type Figures, MAX_LISTED_REQUESTS, type RequestsSource, type Row } from "../../src/protocol/request-log.js";
 import type { HubEvent } from "../../src/protocol/types.js";
-import { RequestChoice } from "../../src/tables/requests/request-filter.js";
+import { filterOptions } from "../../src/tables/requests/filter-options.js";
+import { RequestFilter } from "../../src/tables/requests/request-filter.js";
 import { brief, callerOf, curlOf, dollars, subject, tokens } from "../../src/tables/requests/request-labels.js";
-import { sumsOf, withOpen } from "../../src/tables/requests/request-sums.js";
 import { POLL_MS, Requests } from "../../src/tables/requests/requests.js";
 import { figures, request } from "../support/workload.js";
 
@@ -157,50 +157,33 @@ describe("polling, where the user asks for it", () => {
   });
 });
 
-describe("figures", () => {
-  it("are made of rows as the server makes them", () => {
+describe("filter options", () => {
+  it("are the statuses with their counts, the services and the models of the rows", () => {
     const rows = [
-      request(1, { duration_ms: 100 }),
-      request(2, { duration_ms: 300, status: "error" }),
-      request(3, { provider: "anthropic", model: null, cost_usd: null, input_tokens: null }),
-      request(4, { provider: null, upstream: "runs", status: "streaming", duration_ms: 5, session: "nb" }),
+      request(1),
+      request(2, { status: "error" }),
+      request(3, { provider: "anthropic", model: null }),
+      request(4, { provider: null, upstream: "runs", status: "streaming" }),
     ];
-    const { figures: made, services, models, statuses } = sumsOf(rows);
-    expect(made.totals).toEqual({
-      ...{ requests: 4, errors: 1, active: 1, input_tokens: 21, output_tokens: 68, cached_tokens: 0 },
-      cost_usd: expect.closeTo(0.03) as number,
-      duration_ms: { p50: 300, p95: 500 },
-      time_to_first_chunk_ms: { p50: 100, p95: 100 },
-    });
-    expect(Object.entries(made.by_provider).map(([name, tally]) => [name, tally.requests])).toEqual([
-      ["anthropic", 1],
-      ["openai", 2],
-    ]);
-    expect([made.active_sessions, services, models]).toEqual([1, ["anthropic", "openai", "runs"], ["tiny"]]);
+    const { services, models, statuses } = filterOptions(rows);
+    expect([services, models]).toEqual([["anthropic", "openai", "runs"], ["tiny"]]);
     expect([...statuses]).toEqual([
       ["completed", 2],
       ["error", 1],
       ["streaming", 1],
     ]);
-    expect(sumsOf([]).figures.totals.duration_ms).toEqual({ p50: null, p95: null });
-  });
-
-  it("of the server's say what is open now", () => {
-    const sums = sumsOf([request(1, { status: "pending" })]);
-    const { totals, by_provider } = withOpen(figures(5000), sums);
-    expect([totals.requests, totals.active, by_provider["openai"]?.active]).toEqual([5000, 1, 1]);
   });
 });
 
 describe("a choice", () => {
   it("is by status, service, model and words, and keeps what is open", () => {
-    const choice = new RequestChoice();
+    const choice = new RequestFilter();
     created(
       request(1),
       request(2, { status: "error", error: "Overloaded: try later" }),
       request(3, { provider: "anthropic", model: "claude", response_model: "claude-1" }),
     );
-    const chosen = (change: (choice: RequestChoice) => void, kept: string[] = [], limit = 99) => {
+    const chosen = (change: (choice: RequestFilter) => void, kept: string[] = [], limit = 99) => {
       choice.clear();
       change(choice);
       choice.choose(requests, new Map(kept.map((id) => [id, 1])), limit);
@@ -216,7 +199,7 @@ describe("a choice", () => {
   });
 
   it("that gives the same rows is the same array", () => {
-    const choice = new RequestChoice();
+    const choice = new RequestFilter();
     created(request(1));
     choice.choose(requests, new Map(), 9);
     const { ids: before, rows } = choice;

@@ -1,10 +1,10 @@
 // Where rows lie when some have something open below them.
 import { describe, expect, it } from "vitest";
-import { Stack } from "../../src/tables/row-offsets.js";
+import { RowOffsets } from "../../src/tables/row-offsets.js";
 
 describe("a stack of rows", () => {
-  const plain = new Stack(10, 30);
-  const open = new Stack(
+  const plain = new RowOffsets(10, 30);
+  const open = new RowOffsets(
     10,
     30,
     new Map([
@@ -14,7 +14,7 @@ describe("a stack of rows", () => {
   );
 
   it("is as high as its rows and what is open", () => {
-    expect([plain.height, open.height, new Stack(0, 30).height]).toEqual([300, 600, 0]);
+    expect([plain.height, open.height, new RowOffsets(0, 30).height]).toEqual([300, 600, 0]);
   });
 
   it("places rows below what is open above them", () => {
@@ -44,6 +44,6 @@ describe("a stack of rows", () => {
 
   it("says which rows lie between two heights", () => {
     expect(open.between(100, 300)).toEqual({ from: 2, to: 4 });
-    expect(new Stack(0, 30).between(0, 500)).toEqual({ from: 0, to: 0 });
+    expect(new RowOffsets(0, 30).between(0, 500)).toEqual({ from: 0, to: 0 });
   });
 });

@@ -1,16 +1,16 @@
 // What a table shows of its list: by state, by words, how many; and what stays whatever is chosen.
 import { describe, expect, it } from "vitest";
 import type { Frame, HubEvent } from "../../src/protocol/types.js";
-import type { Listed } from "../../src/protocol/workloads-source.js";
+import type { ListedWorkload } from "../../src/protocol/workloads-source.js";
 import { wordsOf } from "../../src/tables/table-filter.js";
-import { isChosen, Selection, statesOf } from "../../src/tables/workloads/workload-filter.js";
+import { matches, statesOf, WorkloadFilter } from "../../src/tables/workloads/workload-filter.js";
 import { Workloads } from "../../src/tables/workloads/workloads.js";
 import { listed } from "../support/workload.js";
 
 const any = new Set<never>();
-const finds = (job: Listed, text: string) => isChosen(job, { values: any, words: wordsOf(text) });
+const finds = (job: ListedWorkload, text: string) => matches(job, { values: any, words: wordsOf(text) });
 
-function listOf(...jobs: Listed[]): Workloads {
+function listOf(...jobs: ListedWorkload[]): Workloads {
   let say: (event: HubEvent) => void = () => {};
   const refuse = () => Promise.reject(new Error("not here"));
   const source = {
@@ -67,11 +67,11 @@ describe("a selection", () => {
   const list = listOf(listed(1, { state: "failed" }), listed(2), listed(3, { state: "running" }), listed(4));
 
   it("shows all, newest first, until something is chosen", () => {
-    expect(new Selection().choose(list, new Map())).toEqual(["W4", "W3", "W2", "W1"]);
+    expect(new WorkloadFilter().choose(list, new Map())).toEqual(["W4", "W3", "W2", "W1"]);
   });
 
   it("shows any of the states that are chosen, and all again when none is", () => {
-    const chosen = new Selection();
+    const chosen = new WorkloadFilter();
     chosen.toggle("failed");
     chosen.toggle("running");
     expect(chosen.choose(list, new Map())).toEqual(["W3", "W1"]);
@@ -82,18 +82,18 @@ describe("a selection", () => {
   });
 
   it("keeps what is open although it is not chosen", () => {
-    const chosen = new Selection(new Set(["failed"] as const));
+    const chosen = new WorkloadFilter(new Set(["failed"] as const));
     expect(chosen.choose(list, new Map([["W4", true]]))).toEqual(["W4", "W1"]);
   });
 
   it("has a limit, and says how many are beyond it", () => {
-    const chosen = new Selection(new Set(), 3);
+    const chosen = new WorkloadFilter(new Set(), 3);
     expect(chosen.choose(list, new Map())).toEqual(["W4", "W3", "W2"]);
     expect(chosen.left).toBe(1);
   });
 
   it("is the same array while nothing gives others", () => {
-    const chosen = new Selection();
+    const chosen = new WorkloadFilter();
     expect(chosen.choose(list, new Map())).toBe(chosen.choose(list, new Map()));
   });
 });

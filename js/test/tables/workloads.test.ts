@@ -1,7 +1,7 @@
 // The list of workloads as the page holds it: folded from the stream, complete or not, told anew, and bounded.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Frame, HubEvent } from "../../src/protocol/types.js";
-import { type Listed, MAX_LISTED_WORKLOADS } from "../../src/protocol/workloads-source.js";
+import { type ListedWorkload, MAX_LISTED_WORKLOADS } from "../../src/protocol/workloads-source.js";
 import { errorsOf, runningStep, SETTLE_MS, Workloads } from "../../src/tables/workloads/workloads.js";
 import { listed } from "../support/workload.js";
 
@@ -35,7 +35,7 @@ afterEach(() => {
 });
 
 const frame = (type: string, data: Frame = {}) => say({ kind: "frame", type, data });
-const tell = (...jobs: Listed[]) => {
+const tell = (...jobs: ListedWorkload[]) => {
   for (const job of jobs) frame("workload", { stream: "workloads", ...job } as unknown as Frame);
 };
 const settle = () => vi.advanceTimersByTime(SETTLE_MS);

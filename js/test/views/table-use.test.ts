@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // What one does with a table: logs in place, buttons, the keyboard; and its life.
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { MOST_OPEN } from "../../src/views/workloads/inline-logs.js";
+import { MAX_OPEN_LOGS } from "../../src/views/workloads/inline-logs.js";
 import {
   act,
   again,
@@ -92,14 +92,14 @@ describe("a log in place", () => {
   });
 
   it("is one of a few: opening one more closes the first", async () => {
-    tell(...Array.from({ length: MOST_OPEN }, (_, i) => listed(10 + i)));
+    tell(...Array.from({ length: MAX_OPEN_LOGS }, (_, i) => listed(10 + i)));
     await painted();
-    for (let i = 0; i < MOST_OPEN; i++) row(`W${10 + i}`).click();
+    for (let i = 0; i < MAX_OPEN_LOGS; i++) row(`W${10 + i}`).click();
     await painted();
-    expect(following.size).toBe(MOST_OPEN);
+    expect(following.size).toBe(MAX_OPEN_LOGS);
     row("W3").click();
     await painted();
-    expect(following.size).toBe(MOST_OPEN);
+    expect(following.size).toBe(MAX_OPEN_LOGS);
     expect(following.has("W10")).toBe(false);
   });
 });

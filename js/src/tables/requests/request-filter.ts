@@ -1,11 +1,11 @@
 // Which rows of the request log are shown: by status, service, model, and words in what is known of them. No DOM.
 
 import type { RequestStatus, Row } from "../../protocol/request-log.js";
-import { Picks } from "../table-filter.js";
+import { TableFilter } from "../table-filter.js";
 import { serviceOf } from "./request-labels.js";
 import type { Requests } from "./requests.js";
 
-export class RequestChoice extends Picks<RequestStatus> {
+export class RequestFilter extends TableFilter<RequestStatus> {
   /** "": any. */
   service = "";
   model = "";
@@ -14,7 +14,7 @@ export class RequestChoice extends Picks<RequestStatus> {
   ids: readonly string[] = [];
   /** How many would be shown without a limit. */
   matching = 0;
-  #chosenBy = "";
+  #selectedFor = "";
 
   override clear(): void {
     super.clear();
@@ -30,8 +30,8 @@ export class RequestChoice extends Picks<RequestStatus> {
   choose(requests: Requests, kept: ReadonlyMap<string, unknown>, limit: number): void {
     const asked = [[...this.values], this.service, this.model, this.words, [...kept.keys()], limit];
     const by = JSON.stringify([requests.revision, asked]);
-    if (by === this.#chosenBy) return;
-    this.#chosenBy = by;
+    if (by === this.#selectedFor) return;
+    this.#selectedFor = by;
     const found = requests.newest((row) => kept.has(row.id) || this.#holds(row));
     this.matching = found.length;
     this.rows = found.slice(0, limit);
@@ -43,11 +43,11 @@ export class RequestChoice extends Picks<RequestStatus> {
     if (this.values.size > 0 && !this.values.has(row.status)) return false;
     if (this.service !== "" && serviceOf(row) !== this.service) return false;
     if (this.model !== "" && row.model !== this.model && row.response_model !== this.model) return false;
-    return this.words.length === 0 || hasAll(row, this.words);
+    return this.words.length === 0 || containsAll(row, this.words);
   }
 }
 
-function hasAll(row: Row, words: readonly string[]): boolean {
+function containsAll(row: Row, words: readonly string[]): boolean {
   const texts = Object.values(row).filter((value) => typeof value === "string");
   const text = texts.join("\n").toLowerCase();
   return words.every((word) => text.includes(word));

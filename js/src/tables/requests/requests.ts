@@ -36,10 +36,10 @@ export class Requests {
   /** The page's clock minus the server's. */
   #skew = 0;
   /** What was there when we came is no news. */
-  #fresh = false;
+  #marksChanges = false;
   #newestId = "";
   /** Rows that the server has told since we opened, until it has told all. */
-  #told: Set<string> | undefined;
+  #seenIds: Set<string> | undefined;
 
   constructor(source: RequestsSource, changed: () => void) {
     this.#source = source;
@@ -83,9 +83,9 @@ export class Requests {
 
   open(): void {
     if (this.isOpen) return;
-    this.#told = new Set();
+    this.#seenIds = new Set();
     if (this.#polling) void this.#poll();
-    else this.#subscription = this.#source.subscribe((event) => this.#hear(event));
+    else this.#subscription = this.#source.subscribe((event) => this.#onEvent(event));
   }
 
   close(): void {
@@ -118,10 +118,10 @@ export class Requests {
     try {
       const { rows, figures, all } = await this.#source.poll();
       if (this.#timer !== mine) return;
-      if (all) this.#leaveOut(new Set(rows.map(({ id }) => id)));
+      if (all) this.#retainOnly(new Set(rows.map(({ id }) => id)));
       for (const row of [...rows].reverse()) this.#put(row);
       this.figures = figures;
-      this.#fresh = true;
+      this.#marksChanges = true;
       this.status = { rung: "polling" };
     } catch (error) {
       if (this.#timer !== mine) return;
@@ -133,34 +133,34 @@ export class Requests {
     this.#changed();
   }
 
-  #hear(event: HubEvent): void {
+  #onEvent(event: HubEvent): void {
     if (event.kind === "state") this.status = event;
-    else if (event.kind === "frame") this.#take(event.type, event.data);
+    else if (event.kind === "frame") this.#onFrame(event.type, event.data);
     this.#changed();
   }
 
-  #take(type: string, frame: Frame): void {
+  #onFrame(type: string, frame: Frame): void {
     const data = frame["data"] as Partial<Row> & Partial<Figures>;
     if (type === "log:created") this.#put(data as Row);
     else if (type === "log:updated") this.#update(data);
     else if (type === "log:stats") {
       // They come when all that was there has been told: what was not, the server has forgotten while nobody listened.
-      if (this.#told !== undefined) this.#leaveOut(this.#told);
-      this.#told = undefined;
+      if (this.#seenIds !== undefined) this.#retainOnly(this.#seenIds);
+      this.#seenIds = undefined;
       this.figures = data as Figures;
-      this.#fresh = true;
-    } else if (type === "reset") this.#forget();
+      this.#marksChanges = true;
+    } else if (type === "reset") this.#clear();
     else if (type === "ping" && typeof frame.timestamp === "number") this.#skew = Date.now() - frame.timestamp;
   }
 
   #put(row: Row): void {
-    this.#told?.add(row.id);
+    this.#seenIds?.add(row.id);
     const before = this.#rows.get(row.id);
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(row)) return;
     if (before === undefined && this.#isOlder(row)) this.#insert(row);
     else this.#rows.set(row.id, row);
     if (row.id > this.#newestId) this.#newestId = row.id;
-    this.#touch(row.id);
+    this.#markChanged(row.id);
     for (const id of this.#rows.keys()) {
       if (this.#rows.size <= MAX_LISTED_REQUESTS) break;
       this.#rows.delete(id);
@@ -169,7 +169,7 @@ export class Requests {
   }
 
   /** All but these: the server has forgotten them. */
-  #leaveOut(those: ReadonlySet<string>): void {
+  #retainOnly(those: ReadonlySet<string>): void {
     for (const id of [...this.#rows.keys()]) {
       if (those.has(id)) continue;
       this.#rows.delete(id);
@@ -183,11 +183,11 @@ export class Requests {
     const row = this.#rows.get(changes.id ?? "");
     if (row === undefined) return;
     this.#rows.set(row.id, { ...row, ...changes });
-    this.#touch(row.id);
+    this.#markChanged(row.id);
   }
 
-  #touch(id: string): void {
-    if (this.#fresh) this.#changedAt.set(id, Date.now());
+  #markChanged(id: string): void {
+    if (this.#marksChanges) this.#changedAt.set(id, Date.now());
     this.revision += 1;
   }
 
@@ -202,12 +202,12 @@ export class Requests {
     for (const one of rows) this.#rows.set(one.id, one);
   }
 
-  #forget(): void {
+  #clear(): void {
     this.#rows.clear();
     this.#changedAt.clear();
     this.#newestId = "";
     this.figures = undefined;
-    this.#fresh = false;
+    this.#marksChanges = false;
     this.revision += 1;
   }
 }

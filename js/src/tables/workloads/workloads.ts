@@ -3,13 +3,13 @@
 
 import type { Frame, HubEvent, Status, Subscription, Workload, WorkloadState } from "../../protocol/types.js";
 import { isFinal } from "../../protocol/types.js";
-import { type Listed, MAX_LISTED_WORKLOADS, type WorkloadsSource } from "../../protocol/workloads-source.js";
+import { type ListedWorkload, MAX_LISTED_WORKLOADS, type WorkloadsSource } from "../../protocol/workloads-source.js";
 
 /** A list that is told anew is complete when nothing unknown has come for so long. */
 export const SETTLE_MS = 700;
 
 interface Entry {
-  job: Listed;
+  job: ListedWorkload;
   /** When it last became another one to look at: new, or in another state or step. 0: since we know of it. */
   changedAt: number;
 }
@@ -50,7 +50,7 @@ export class Workloads {
     return Date.now() - this.#skew;
   }
 
-  get(id: string): Listed | undefined {
+  get(id: string): ListedWorkload | undefined {
     return this.#entries.get(id)?.job;
   }
 
@@ -63,7 +63,7 @@ export class Workloads {
   }
 
   /** The ids of those for which `chosen` holds, newest first. */
-  newest(chosen: (job: Listed) => boolean = () => true): string[] {
+  newest(chosen: (job: ListedWorkload) => boolean = () => true): string[] {
     const found: string[] = [];
     for (let i = this.#order.length - 1; i >= 0; i--) {
       const job = this.get(this.#order[i] ?? "");
@@ -75,8 +75,8 @@ export class Workloads {
   /** Begins, or begins again: what is known stays until the server has told all anew. */
   open(): void {
     if (this.#subscription !== undefined) return;
-    this.#renew();
-    this.#subscription = this.#source.subscribe((event) => this.#hear(event));
+    this.#beginSnapshot();
+    this.#subscription = this.#source.subscribe((event) => this.#onEvent(event));
   }
 
   close(): void {
@@ -90,17 +90,17 @@ export class Workloads {
     this.#subscription?.retryNow();
   }
 
-  #hear(event: HubEvent): void {
+  #onEvent(event: HubEvent): void {
     if (event.kind === "state") {
       this.status = event;
-      if (this.#settling !== undefined) this.#rest();
-    } else if (event.kind === "frame") this.#take(event.type, event.data);
+      if (this.#settling !== undefined) this.#restartSettleTimer();
+    } else if (event.kind === "frame") this.#onFrame(event.type, event.data);
     this.#changed();
   }
 
-  #take(type: string, data: Frame): void {
+  #onFrame(type: string, data: Frame): void {
     if (type === "workload") this.#tell(data);
-    else if (type === "reset") this.#renew();
+    else if (type === "reset") this.#beginSnapshot();
     else if (type === "ping") {
       if (typeof data.timestamp === "number") this.#skew = Date.now() - data.timestamp;
       this.#settle(); // a ping comes when there is nothing else to say
@@ -110,17 +110,17 @@ export class Workloads {
   #tell(data: Frame): void {
     if (typeof data["id"] !== "string") return;
     if (data["deleted"] === true) this.#drop(data["id"]);
-    else this.#put(data as unknown as Listed);
+    else this.#put(data as unknown as ListedWorkload);
   }
 
   // --- beginning anew ---
 
-  #renew(): void {
+  #beginSnapshot(): void {
     for (const id of this.#order) this.#stale.add(id);
-    this.#rest();
+    this.#restartSettleTimer();
   }
 
-  #rest(): void {
+  #restartSettleTimer(): void {
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
   }
@@ -137,24 +137,24 @@ export class Workloads {
 
   // --- the fold ---
 
-  #put(job: Listed): void {
+  #put(job: ListedWorkload): void {
     const { id } = job;
     const before = this.#entries.get(id);
     const wasStale = this.#stale.delete(id);
-    if (this.#settling !== undefined && (before === undefined || wasStale)) this.#rest();
+    if (this.#settling !== undefined && (before === undefined || wasStale)) this.#restartSettleTimer();
     if (before === undefined) this.#insert(job);
     else this.#replace(before, job);
     this.#count(job.state, 1);
     if (this.#order.length > MAX_LISTED_WORKLOADS) this.#drop(this.#oldest());
   }
 
-  #insert(job: Listed): void {
+  #insert(job: ListedWorkload): void {
     this.#entries.set(job.id, { job, changedAt: this.#settling === undefined ? Date.now() : 0 });
-    this.#order.splice(this.#place(job), 0, job.id);
+    this.#order.splice(this.#insertionIndex(job), 0, job.id);
     this.revision += 1;
   }
 
-  #replace(entry: Entry, job: Listed): void {
+  #replace(entry: Entry, job: ListedWorkload): void {
     const before = entry.job;
     entry.job = job;
     this.#count(before.state, -1);
@@ -166,7 +166,7 @@ export class Workloads {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     this.#count(entry.job.state, -1);
-    this.#order.splice(this.#place(entry.job) - 1, 1);
+    this.#order.splice(this.#insertionIndex(entry.job) - 1, 1);
     this.#entries.delete(id);
     this.#stale.delete(id);
     this.revision += 1;
@@ -177,7 +177,7 @@ export class Workloads {
   }
 
   /** How many of those that we know come before it, or are it. */
-  #place(job: Listed): number {
+  #insertionIndex(job: ListedWorkload): number {
     let [low, high] = [0, this.#order.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -193,7 +193,7 @@ export class Workloads {
   }
 }
 
-function isAfter(a: Listed | undefined, b: Listed): boolean {
+function isAfter(a: ListedWorkload | undefined, b: ListedWorkload): boolean {
   return a !== undefined && (a.created > b.created || (a.created === b.created && a.id > b.id));
 }
 

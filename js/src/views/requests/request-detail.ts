@@ -6,8 +6,8 @@ import { brief, bytes, curlOf, dollars, took } from "../../tables/requests/reque
 import { isOpen } from "../../tables/requests/requests.js";
 import { copyText } from "../dom/clipboard.js";
 import { button, element, setText } from "../dom/dom.js";
-import type { Below } from "../table/table-body.js";
-import { rowBelow } from "../table/table-cells.js";
+import type { RowPanel } from "../table/table-body.js";
+import { panelRow } from "../table/table-cells.js";
 
 export const DETAIL_PX = 280;
 
@@ -16,10 +16,10 @@ export interface DetailSource {
   addressOf(row: Row, query: string): string;
 }
 
-export class RequestDetail implements Below {
+export class RequestDetail implements RowPanel {
   readonly #cell = element("div", "requestdetail");
   readonly height = DETAIL_PX;
-  readonly element = rowBelow(this.#cell, DETAIL_PX);
+  readonly element = panelRow(this.#cell, DETAIL_PX);
   readonly #source: DetailSource;
   readonly #waited = element("span", "waited");
   readonly #streamed = element("span", "streamed");
@@ -29,7 +29,7 @@ export class RequestDetail implements Below {
   readonly #copied = element("span", "copied");
   #row: Row;
   #detail: Detail | undefined;
-  #asked = "";
+  #requestedFor = "";
 
   constructor(source: DetailSource, row: Row) {
     this.#source = source;
@@ -54,11 +54,11 @@ export class RequestDetail implements Below {
     const before = this.#row;
     this.#row = row;
     this.#paintTimes(row, now);
-    if (before !== row || this.#asked === "") this.#paintFacts(row);
+    if (before !== row || this.#requestedFor === "") this.#paintFacts(row);
     // What is kept is written when the call starts and when it ends.
     const asked = `${row.id} ${isOpen(row)}`;
-    if (asked === this.#asked) return;
-    this.#asked = asked;
+    if (asked === this.#requestedFor) return;
+    this.#requestedFor = asked;
     void this.#ask(row.id);
   }
 

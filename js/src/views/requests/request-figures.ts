@@ -1,13 +1,13 @@
 // Figures above the request table: totals, one line per service, and a small chart of latency and cost over time. DOM only.
 
-import type { Figures, Row, Tally } from "../../protocol/request-log.js";
+import type { CallStats, Figures, Row } from "../../protocol/request-log.js";
 import { brief, dollars, tokens } from "../../tables/requests/request-labels.js";
 import { thousands } from "../../text/format.js";
 import { element, setText } from "../dom/dom.js";
 
 const COLUMNS = ["Service", "Calls", "Active", "Errors", "Tokens in / out", "Cost", "p50", "p95"] as const;
 /** Rows that the chart is drawn of. */
-const CHARTED = 300;
+const MAX_CHART_ROWS = 300;
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 64];
 
@@ -49,7 +49,7 @@ function newLine(body: HTMLElement): HTMLElement {
   return line;
 }
 
-function paintLine(line: HTMLElement, name: string, tally: Tally): void {
+function paintLine(line: HTMLElement, name: string, tally: CallStats): void {
   const texts = [
     name,
     thousands(tally.requests),
@@ -114,7 +114,7 @@ class Chart {
     if (rows === this.#painted) return;
     this.#painted = rows;
     const drawn = rows
-      .slice(0, CHARTED)
+      .slice(0, MAX_CHART_ROWS)
       .filter((row) => row.duration_ms !== null)
       .reverse();
     const from = drawn[0]?.initial_time ?? 0;

@@ -15,9 +15,9 @@ import { isOpen } from "../../tables/requests/requests.js";
 import { ago } from "../../text/format.js";
 import { setData } from "../dom/dom.js";
 import type { RowView } from "../table/table-body.js";
-import { type RowLook, TableCells } from "../table/table-cells.js";
+import { type RowAppearance, TableCells } from "../table/table-cells.js";
 
-export interface RequestModel extends RowLook {
+export interface RequestModel extends RowAppearance {
   readonly row: Row;
 }
 

@@ -1,15 +1,15 @@
 // The table of the request log: what a row is of, the figures above the rows, and what lies open below one. Wired to an
 // injected source; how a table looks and lives is tableview.ts. DOM only: no fetch, no widget.
 
-import type { Figures, RequestStatus, RequestsSource, Row } from "../../protocol/request-log.js";
-import { RequestChoice } from "../../tables/requests/request-filter.js";
+import type { RequestStatus, RequestsSource, Row } from "../../protocol/request-log.js";
+import { type FilterOptions, filterOptions } from "../../tables/requests/filter-options.js";
+import { RequestFilter } from "../../tables/requests/request-filter.js";
 import { STATUSES, statusBadge } from "../../tables/requests/request-labels.js";
-import { type Sums, sumsOf, withOpen } from "../../tables/requests/request-sums.js";
 import { Requests } from "../../tables/requests/requests.js";
 import { thousands } from "../../text/format.js";
 import type { BarKind } from "../table/table-bar.js";
-import type { RowLook } from "../table/table-cells.js";
-import type { Painted, TableOf, TableSize } from "../table/table-definition.js";
+import type { RowAppearance } from "../table/table-cells.js";
+import type { TableContent, TableDefinition, TableSize } from "../table/table-definition.js";
 import { TableView } from "../table/table-view.js";
 import { RequestBar } from "./request-bar.js";
 import { RequestDetail } from "./request-detail.js";
@@ -32,7 +32,7 @@ export function mountRequests(
   return view;
 }
 
-class RequestTable implements TableOf<RequestModel, RequestRow, RequestStatus> {
+class RequestTable implements TableDefinition<RequestModel, RequestRow, RequestStatus> {
   readonly name = "requests";
   readonly label = "Request log";
   readonly noun = "call";
@@ -44,7 +44,7 @@ class RequestTable implements TableOf<RequestModel, RequestRow, RequestStatus> {
   readonly widePx = 820;
   readonly rows = { label: "Requests", columns: COLUMNS, row: (id: string) => new RequestRow(id) };
   readonly bar: BarKind<RequestStatus>;
-  readonly picks = new RequestChoice();
+  readonly filter = new RequestFilter();
   readonly list: Requests;
   readonly above: readonly HTMLElement[];
   readonly view: TableView<RequestModel, RequestRow, RequestStatus>;
@@ -53,14 +53,13 @@ class RequestTable implements TableOf<RequestModel, RequestRow, RequestStatus> {
   readonly #bar: RequestBar;
   readonly #figures = new RequestFigures();
   readonly #details = new Map<string, RequestDetail>();
-  #sums: (Sums & { readonly of: number }) | undefined;
-  #merged: { readonly old: Figures; readonly sums: Sums; readonly figures: Figures } | undefined;
+  #options: (FilterOptions & { readonly revision: number }) | undefined;
 
   constructor(host: HTMLElement, source: RequestsSource, options: RequestOptions) {
     this.#source = source;
     this.#limit = options.limit || Number.POSITIVE_INFINITY;
     this.list = new Requests(source, () => this.view.changed());
-    const picked = (some: Partial<RequestChoice>) => this.view.chosen(() => Object.assign(this.picks, some));
+    const picked = (some: Partial<RequestFilter>) => this.view.chosen(() => Object.assign(this.filter, some));
     this.#bar = new RequestBar({
       poll: (on) => this.list.poll(on),
       service: (service) => picked({ service }),
@@ -91,24 +90,23 @@ class RequestTable implements TableOf<RequestModel, RequestRow, RequestStatus> {
     else if (row !== undefined) this.#details.set(id, new RequestDetail(this.#source, row));
   }
 
-  paint(): Painted<RequestStatus> {
-    const { list, picks } = this;
+  paint(): TableContent<RequestStatus> {
+    const { list, filter } = this;
     this.#paintDetails(list.serverNow);
-    picks.choose(list, this.#details, this.#limit);
-    const sums = this.#sum();
-    const { services, models, statuses } = sums;
-    const { service, model } = picks;
+    filter.choose(list, this.#details, this.#limit);
+    const { services, models, statuses } = this.#filterOptions();
+    const { service, model } = filter;
     const { polling, figures } = list;
     this.#bar.update({ polling, services, models, service, model });
-    this.#figures.update(this.#figuresNow(sums), picks.rows);
+    this.#figures.update(figures, filter.rows);
     return {
-      ...{ ids: picks.ids, below: this.#details, openHeight: 0, polling, trouble: "", more: this.#more() },
+      ...{ ids: filter.ids, below: this.#details, openHeight: 0, polling, trouble: "", more: this.#more() },
       count: (status) => statuses.get(status) ?? 0,
       complete: figures !== undefined,
     };
   }
 
-  model(id: string, look: RowLook): RequestModel {
+  model(id: string, look: RowAppearance): RequestModel {
     return { ...look, row: this.list.get(id) as Row };
   }
 
@@ -120,25 +118,15 @@ class RequestTable implements TableOf<RequestModel, RequestRow, RequestStatus> {
     }
   }
 
-  /** Made anew only when rows have changed. */
-  #sum(): Sums {
+  /** Computed again only after rows have changed. */
+  #filterOptions(): FilterOptions {
     const { revision } = this.list;
-    if (this.#sums?.of !== revision) this.#sums = { of: revision, ...sumsOf(this.list.rows()) };
-    return this.#sums;
-  }
-
-  /** Of all rows of the server: made here where all of them are here, so that they are never older than the rows. */
-  #figuresNow(sums: Sums): Figures | undefined {
-    const { figures, size } = this.list;
-    if (figures === undefined || size >= figures.totals.requests) return figures && sums.figures;
-    if (this.#merged?.old !== figures || this.#merged.sums !== sums) {
-      this.#merged = { old: figures, sums, figures: withOpen(figures, sums) };
-    }
-    return this.#merged.figures;
+    if (this.#options?.revision !== revision) this.#options = { revision, ...filterOptions(this.list.rows()) };
+    return this.#options;
   }
 
   #more(): string {
-    const { ids, matching, isAll } = this.picks;
+    const { ids, matching, isAll } = this.filter;
     // Of rows that the page lacks nobody here knows whether they would be chosen.
     const all = Math.max(matching, isAll ? (this.list.figures?.totals.requests ?? 0) : 0);
     return all <= ids.length ? "" : `The newest ${thousands(ids.length)} of ${thousands(all)} calls are shown`;

@@ -2,16 +2,16 @@
 // the keyboard, and what keeps them where they are when others come. DOM only; what a row shows and does is told from
 // outside.
 
-import { Stack } from "../../tables/row-offsets.js";
+import { RowOffsets } from "../../tables/row-offsets.js";
 import { element } from "../dom/dom.js";
-import { type Columns, headsOf } from "./table-cells.js";
-import { type Asked, meaning } from "./table-keys.js";
+import { type Columns, columnHeads } from "./table-cells.js";
+import { type DeletePrompt, keyAction } from "./table-keys.js";
 
 /** Rows drawn beyond either edge, in px. */
 const OVERSCAN = 200;
 
 export interface BodyActions {
-  act(id: string, act: Asked): void;
+  act(id: string, act: DeletePrompt): void;
   toggle(id: string): void;
   search(): void;
   /** Something that is painted has changed. */
@@ -19,7 +19,7 @@ export interface BodyActions {
 }
 
 /** What lies open below a row. */
-export interface Below {
+export interface RowPanel {
   readonly element: HTMLElement;
   readonly height: number;
 }
@@ -45,7 +45,7 @@ export interface BodyModel<Model> {
   /** An open row is so much higher: there its buttons stand in a line of their own. */
   readonly openHeight: number;
   /** By id. */
-  readonly below: ReadonlyMap<string, Below>;
+  readonly below: ReadonlyMap<string, RowPanel>;
   /** `current`: the keyboard is on it. */
   row(id: string, current: boolean): Model;
 }
@@ -59,13 +59,13 @@ export class TableBody<Model, View extends RowView<Model>> {
   readonly #rows = new Map<string, View>();
   #ids: readonly string[] = [];
   #index = new Map<string, number>();
-  #stack = new Stack(0, 1);
-  #below: ReadonlyMap<string, Below> = new Map();
+  #offsets = new RowOffsets(0, 1);
+  #below: ReadonlyMap<string, RowPanel> = new Map();
   /** The row that the keyboard is on; it is in the DOM wherever it lies. */
   #current: string | undefined;
   /** The newest one when the top was looked at. */
   #seen: string | undefined;
-  #toFocus = false;
+  #focusPending = false;
   #hovered = false;
   #height = 0;
   readonly #observer: ResizeObserver;
@@ -73,7 +73,7 @@ export class TableBody<Model, View extends RowView<Model>> {
   constructor(actions: BodyActions, kind: RowKind<Model, View>) {
     this.#actions = actions;
     this.#kind = kind;
-    this.#heads = headsOf(kind.columns);
+    this.#heads = columnHeads(kind.columns);
     this.element.append(this.#heads, this.#content);
     this.element.setAttribute("role", "treegrid");
     this.element.setAttribute("aria-label", kind.label);
@@ -92,7 +92,7 @@ export class TableBody<Model, View extends RowView<Model>> {
   /** Rows that came above what is looked at. */
   get news(): number {
     const seen = this.#seen === undefined ? undefined : this.#index.get(this.#seen);
-    return seen === undefined ? 0 : Math.min(seen, this.#stack.at(this.element.scrollTop));
+    return seen === undefined ? 0 : Math.min(seen, this.#offsets.at(this.element.scrollTop));
   }
 
   dispose(): void {
@@ -119,19 +119,19 @@ export class TableBody<Model, View extends RowView<Model>> {
     const anchor = this.#anchor();
     // The heads stand above the rows, also while these scroll.
     this.#height = this.element.clientHeight - this.#heads.offsetHeight;
-    this.#take(model);
+    this.#onFrame(model);
     this.element.ariaRowCount = String(this.#ids.length + 1);
-    this.#content.style.height = `${this.#stack.height}px`;
+    this.#content.style.height = `${this.#offsets.height}px`;
     this.#hold(anchor);
     const top = this.element.scrollTop;
-    const { from, to } = this.#stack.between(top - OVERSCAN, top + this.#height + OVERSCAN);
+    const { from, to } = this.#offsets.between(top - OVERSCAN, top + this.#height + OVERSCAN);
     if (top < model.rowHeight / 2) this.#seen = this.#ids[0];
-    this.#sync(this.#wanted(from, to), model);
+    this.#sync(this.#visibleRows(from, to), model);
   }
 
   // --- places ---
 
-  #take(model: BodyModel<Model>): void {
+  #onFrame(model: BodyModel<Model>): void {
     if (model.ids !== this.#ids) {
       const before = this.#index.get(this.#current ?? "") ?? 0;
       this.#ids = model.ids;
@@ -145,7 +145,7 @@ export class TableBody<Model, View extends RowView<Model>> {
       const at = this.#index.get(id);
       if (at !== undefined) below.set(at, height + model.openHeight);
     }
-    this.#stack = new Stack(this.#ids.length, model.rowHeight, below);
+    this.#offsets = new RowOffsets(this.#ids.length, model.rowHeight, below);
   }
 
   /** The first row in sight and how far it is from the top, if what is looked at must stay where it is. */
@@ -153,15 +153,15 @@ export class TableBody<Model, View extends RowView<Model>> {
     const { scrollTop } = this.element;
     const isRead = this.#below.size > 0 || this.#hovered || this.#hasFocus(this.element);
     if (scrollTop <= 0 && !isRead) return undefined;
-    const at = this.#stack.at(scrollTop);
+    const at = this.#offsets.at(scrollTop);
     const id = this.#ids[at];
-    return id === undefined ? undefined : { id, offset: scrollTop - this.#stack.top(at) };
+    return id === undefined ? undefined : { id, offset: scrollTop - this.#offsets.top(at) };
   }
 
   #hold(anchor: { readonly id: string; readonly offset: number } | undefined): void {
     const at = this.#index.get(anchor?.id ?? "");
     if (anchor === undefined || at === undefined) return;
-    const top = this.#stack.top(at) + anchor.offset;
+    const top = this.#offsets.top(at) + anchor.offset;
     if (Math.abs(top - this.element.scrollTop) >= 1) this.element.scrollTop = top;
   }
 
@@ -176,7 +176,7 @@ export class TableBody<Model, View extends RowView<Model>> {
 
   // --- rows ---
 
-  #wanted(from: number, to: number): number[] {
+  #visibleRows(from: number, to: number): number[] {
     const wanted = new Set<number>();
     for (let at = from; at < to; at++) wanted.add(at);
     for (const id of [...this.#below.keys(), this.#current ?? ""]) {
@@ -206,7 +206,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     for (const at of wanted) {
       const id = this.#ids[at];
       if (id === undefined) continue;
-      const top = this.#stack.top(at);
+      const top = this.#offsets.top(at);
       place(this.#paintRow(id, at, model), top);
       const below = this.#below.get(id);
       if (below !== undefined) place(below.element, top + model.rowHeight + model.openHeight);
@@ -216,8 +216,8 @@ export class TableBody<Model, View extends RowView<Model>> {
       next = next.nextElementSibling;
       rest.remove(); // what was open below a row that is closed or gone
     }
-    if (hadFocus || this.#toFocus) this.#rows.get(this.#current ?? "")?.element.focus({ preventScroll: true });
-    this.#toFocus = false;
+    if (hadFocus || this.#focusPending) this.#rows.get(this.#current ?? "")?.element.focus({ preventScroll: true });
+    this.#focusPending = false;
   }
 
   #paintRow(id: string, at: number, model: BodyModel<Model>): HTMLElement {
@@ -238,14 +238,14 @@ export class TableBody<Model, View extends RowView<Model>> {
   }
 
   #onFocus(event: FocusEvent): void {
-    const id = this.#rowOf(event.target)?.dataset["id"] ?? this.#openOne(event.target);
+    const id = this.#rowOf(event.target)?.dataset["id"] ?? this.#panelOwner(event.target);
     if (id === undefined || id === this.#current) return;
     this.#current = id;
     this.#actions.changed();
   }
 
   /** The row under which something lies open. */
-  #openOne(target: EventTarget | null): string | undefined {
+  #panelOwner(target: EventTarget | null): string | undefined {
     for (const [id, { element }] of this.#below) if (target instanceof Node && element.contains(target)) return id;
     return undefined;
   }
@@ -271,15 +271,15 @@ export class TableBody<Model, View extends RowView<Model>> {
 
   /** Out of a log, back to its row. */
   #onKeyBelow(event: KeyboardEvent): boolean {
-    const id = this.#openOne(event.target);
+    const id = this.#panelOwner(event.target);
     if (event.key !== "Escape" || id === undefined) return false;
     this.focusRow(id);
     return true;
   }
 
   #onKeyInRow(event: KeyboardEvent, id: string, isRow: boolean): boolean {
-    const page = Math.floor(this.#height / this.#stack.rowHeight) - 1;
-    const meant = meaning(event.key, { isRow, isOpen: this.#below.has(id), page });
+    const page = Math.floor(this.#height / this.#offsets.rowHeight) - 1;
+    const meant = keyAction(event.key, { isRow, isOpen: this.#below.has(id), page });
     if (meant === undefined) return false;
     if (typeof meant === "number") this.#go((this.#index.get(id) ?? 0) + meant);
     else if (meant === "toggle") this.#actions.toggle(id);
@@ -295,13 +295,13 @@ export class TableBody<Model, View extends RowView<Model>> {
     this.#reveal(at);
     const row = this.#rows.get(this.#current);
     row?.element.focus({ preventScroll: true });
-    this.#toFocus = row === undefined; // as soon as it is drawn
+    this.#focusPending = row === undefined; // as soon as it is drawn
     this.#actions.changed();
   }
 
   #reveal(at: number): void {
     const { scrollTop } = this.element;
-    const [top, height] = [this.#stack.top(at), this.#stack.rowHeight];
+    const [top, height] = [this.#offsets.top(at), this.#offsets.rowHeight];
     if (top < scrollTop) this.element.scrollTop = top;
     else if (top + height > scrollTop + this.#height) this.element.scrollTop = top + height - this.#height;
   }

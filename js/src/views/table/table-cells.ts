@@ -8,7 +8,7 @@ import { element, icon, setData, setIcon, setText, setTitle } from "../dom/dom.j
 export type Columns<Column extends string> = readonly (readonly [Column | "open" | "state", string])[];
 
 /** How a row is to look, whatever it is of. */
-export interface RowLook {
+export interface RowAppearance {
   /** Now in the server's time. */
   readonly now: number;
   /** New, or changed a moment ago. */
@@ -62,7 +62,7 @@ export class TableCells<Column extends string> {
     setTitle(cell, title);
   }
 
-  paint({ state, tone, sign, label, exit, title }: RowState, { fresh, open, current }: RowLook): void {
+  paint({ state, tone, sign, label, exit, title }: RowState, { fresh, open, current }: RowAppearance): void {
     const row = this.element;
     setData(row, "state", state);
     setData(row, "tone", tone);
@@ -78,7 +78,7 @@ export class TableCells<Column extends string> {
 }
 
 /** The heads of the columns, as a row of the table. */
-export function headsOf(columns: Columns<string>): HTMLElement {
+export function columnHeads(columns: Columns<string>): HTMLElement {
   const cells = columns.map(([column, label]) => {
     const made = element("div", `head c-${column}`, element("span", "label", label));
     made.setAttribute("role", "columnheader");
@@ -93,7 +93,7 @@ export function headsOf(columns: Columns<string>): HTMLElement {
 }
 
 /** What lies open below a row, as a row of its own; of a height that is known, so that nothing moves. */
-export function rowBelow(cell: HTMLElement, height: number): HTMLElement {
+export function panelRow(cell: HTMLElement, height: number): HTMLElement {
   cell.setAttribute("role", "gridcell");
   const row = element("div", "below", cell);
   row.setAttribute("role", "row");

@@ -2,11 +2,11 @@
 // what is to be seen of it now. Types only.
 
 import type { Status } from "../../protocol/types.js";
-import type { Picks } from "../../tables/table-filter.js";
+import type { TableFilter } from "../../tables/table-filter.js";
 import type { BarKind } from "./table-bar.js";
-import type { Below, RowKind, RowView } from "./table-body.js";
-import type { RowLook } from "./table-cells.js";
-import type { Asked } from "./table-keys.js";
+import type { RowKind, RowPanel, RowView } from "./table-body.js";
+import type { RowAppearance } from "./table-cells.js";
+import type { DeletePrompt } from "./table-keys.js";
 
 /** Columns, or two lines a row. */
 export type Layout = "wide" | "narrow";
@@ -19,7 +19,7 @@ export interface TableSize {
 }
 
 /** Where the rows come from. */
-export interface Listing {
+export interface RowList {
   readonly status: Status;
   /** Of all rows, chosen or not. */
   readonly size: number;
@@ -31,11 +31,11 @@ export interface Listing {
 }
 
 /** What is to be seen of it now. */
-export interface Painted<Value extends string> {
+export interface TableContent<Value extends string> {
   /** Ids, newest first. The same array as before: the same rows. */
   readonly ids: readonly string[];
   /** What lies open below rows, by id. */
-  readonly below: ReadonlyMap<string, Below>;
+  readonly below: ReadonlyMap<string, RowPanel>;
   /** An open row is so much higher, in px. */
   readonly openHeight: number;
   /** How many rows there are of a value that may be chosen. */
@@ -49,7 +49,7 @@ export interface Painted<Value extends string> {
   readonly more: string;
 }
 
-export interface TableOf<Model, View extends RowView<Model>, Value extends string> {
+export interface TableDefinition<Model, View extends RowView<Model>, Value extends string> {
   /** `data-logstream` of the host, and a class of the view. */
   readonly name: string;
   /** The view, to those who can't see it. */
@@ -65,8 +65,8 @@ export interface TableOf<Model, View extends RowView<Model>, Value extends strin
   readonly rows: RowKind<Model, View>;
   /** What may be chosen, and what has been. */
   readonly bar: BarKind<Value>;
-  readonly picks: Picks<Value>;
-  readonly list: Listing;
+  readonly filter: TableFilter<Value>;
+  readonly list: RowList;
   /** What stands between bar and rows, and below them. */
   readonly above?: readonly HTMLElement[];
   readonly after?: readonly HTMLElement[];
@@ -76,9 +76,9 @@ export interface TableOf<Model, View extends RowView<Model>, Value extends strin
   /** Opens what lies below a row, or closes it. */
   toggle(id: string): void;
   /** Where a row can be deleted. */
-  ask?(id: string, what: Asked): void;
+  ask?(id: string, what: DeletePrompt): void;
   /** Paints what is its own, and says what the view is to paint. */
-  paint(layout: Layout): Painted<Value>;
+  paint(layout: Layout): TableContent<Value>;
   /** What a row of `ids` is to show. */
-  model(id: string, look: RowLook): Model;
+  model(id: string, look: RowAppearance): Model;
 }

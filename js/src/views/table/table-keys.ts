@@ -1,6 +1,6 @@
 // What a key means in the rows of the table. Pure; no DOM.
 
-export interface Place {
+export interface KeyContext {
   /** The row itself has the keyboard, not a button in it. */
   readonly isRow: boolean;
   readonly isOpen: boolean;
@@ -9,11 +9,11 @@ export interface Place {
 }
 
 /** Asks whether what the row is of is to be deleted, or keeps it. */
-export type Asked = "ask" | "keep";
+export type DeletePrompt = "ask" | "keep";
 /** So many rows down, or what is to be done; undefined: nothing of ours. */
-export type Meaning = number | "toggle" | "search" | Asked | undefined;
+export type KeyAction = number | "toggle" | "search" | DeletePrompt | undefined;
 
-export function meaning(key: string, { isRow, isOpen, page }: Place): Meaning {
+export function keyAction(key: string, { isRow, isOpen, page }: KeyContext): KeyAction {
   switch (key) {
     case "ArrowUp":
       return -1;
@@ -37,7 +37,7 @@ export function meaning(key: string, { isRow, isOpen, page }: Place): Meaning {
 }
 
 /** Keys that mean something else to a button. */
-function onRow(key: string, isOpen: boolean): Meaning {
+function onRow(key: string, isOpen: boolean): KeyAction {
   if (key === "Enter" || key === " " || key === (isOpen ? "ArrowLeft" : "ArrowRight")) return "toggle";
   return key === "Delete" ? "ask" : undefined;
 }

@@ -13,8 +13,8 @@ import rowCss from "../workloads/workload-row.css?inline";
 import css from "./table.css?inline";
 import { TableBar } from "./table-bar.js";
 import { type RowView, TableBody } from "./table-body.js";
-import type { Layout, Painted, TableOf, TableSize } from "./table-definition.js";
-import type { Asked } from "./table-keys.js";
+import type { Layout, TableContent, TableDefinition, TableSize } from "./table-definition.js";
+import type { DeletePrompt } from "./table-keys.js";
 import narrowCss from "./table-narrow.css?inline";
 
 const TICK_MS = 1000;
@@ -25,7 +25,7 @@ const ROW_PX: { readonly [layout in Layout]: number } = { wide: 30, narrow: 48 }
 export class TableView<Model, View extends RowView<Model>, Value extends string> {
   readonly body: TableBody<Model, View>;
   readonly #host: HTMLElement;
-  readonly #table: TableOf<Model, View, Value>;
+  readonly #table: TableDefinition<Model, View, Value>;
   readonly #bar: TableBar<Value>;
   readonly #section: HTMLElement;
   readonly #notice = element("div", "notice");
@@ -41,7 +41,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
   #suspended = false;
 
   /** Puts it into its host; it lives from `start` on. */
-  constructor(host: HTMLElement, table: TableOf<Model, View, Value>, size: TableSize) {
+  constructor(host: HTMLElement, table: TableDefinition<Model, View, Value>, size: TableSize) {
     this.#host = host;
     this.#table = table;
     this.#section = element("section", `view table ${table.name}`);
@@ -53,19 +53,19 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     this.#presence = new Presence(
       host,
       () => this.#appeared(),
-      () => this.#letGo(),
+      () => this.#stopListening(),
     );
   }
 
   start(): void {
-    this.#goOn();
+    this.#startListening();
     this.paint();
   }
 
   /** Lets go of the stream while nobody looks; what is known stays. */
   suspend(): void {
     this.#suspended = true;
-    this.#letGo();
+    this.#stopListening();
   }
 
   resume(): void {
@@ -77,7 +77,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     if (this.#disposed) return;
     this.#disposed = true;
     this.#repaint.stop();
-    this.#letGo();
+    this.#stopListening();
     this.#presence.dispose();
     this.body.dispose();
     this.#stopTheme();
@@ -86,18 +86,18 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
   // --- its parts ---
 
   #makeBar(): TableBar<Value> {
-    const { bar, picks, list } = this.#table;
+    const { bar, filter, list } = this.#table;
     return new TableBar(bar, {
       retry: () => list.retry(),
-      choose: (value) => this.chosen(() => picks.toggle(value)),
-      search: (text) => this.chosen(() => picks.search(text)),
+      choose: (value) => this.chosen(() => filter.toggle(value)),
+      search: (text) => this.chosen(() => filter.search(text)),
       left: () => this.body.focusRow(),
     });
   }
 
   #makeBody(): TableBody<Model, View> {
     const actions = {
-      act: (id: string, what: Asked) => this.#table.ask?.(id, what),
+      act: (id: string, what: DeletePrompt) => this.#table.ask?.(id, what),
       toggle: (id: string) => {
         this.#table.toggle(id);
         this.changed();
@@ -119,13 +119,13 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
 
   // --- is anybody there? ---
 
-  #goOn(): void {
+  #startListening(): void {
     this.#table.open();
     this.#tick = setInterval(() => this.changed(), TICK_MS);
     this.#presence.watch();
   }
 
-  #letGo(): void {
+  #stopListening(): void {
     clearInterval(this.#tick);
     this.#presence.unwatch();
     this.#table.close();
@@ -133,7 +133,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
 
   #appeared(): void {
     if (this.#disposed || this.#suspended) return;
-    if (!this.#table.list.isOpen) this.#goOn();
+    if (!this.#table.list.isOpen) this.#startListening();
     this.changed();
   }
 
@@ -156,11 +156,11 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     if (width > 0) this.#layout = width >= this.#table.widePx ? "wide" : "narrow";
     setData(this.#section, "layout", this.#layout);
     const painted = this.#table.paint(this.#layout);
-    const { list, picks } = this.#table;
+    const { list, filter } = this.#table;
     const { status, size, serverNow: now } = list;
     setData(this.#host, "state", status.rung);
     setData(this.#section, "empty", String(size === 0));
-    this.#bar.update({ ...painted, status, total: size, chosen: picks.values });
+    this.#bar.update({ ...painted, status, total: size, chosen: filter.values });
     const row = (id: string, current: boolean) => {
       const fresh = Date.now() - list.changedAt(id) < FRESH_MS;
       return this.#table.model(id, { now, current, fresh, open: painted.below.has(id) });
@@ -169,7 +169,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     this.#paintTexts(painted);
   }
 
-  #paintTexts({ ids, complete, trouble, more }: Painted<Value>): void {
+  #paintTexts({ ids, complete, trouble, more }: TableContent<Value>): void {
     const { status, size } = this.#table.list;
     const failed = status.rung === "error";
     const notice = failed ? (status.message ?? "") : trouble;
@@ -198,7 +198,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
   }
 
   #showAll(): void {
-    this.#table.picks.clear();
+    this.#table.filter.clear();
     this.#bar.clear();
     this.changed();
     this.body.focusRow();

@@ -5,20 +5,20 @@ import type { LogSource } from "../../protocol/log-source.js";
 import { isFinal, type Workload } from "../../protocol/types.js";
 import { element } from "../dom/dom.js";
 import { mountLogView } from "../log/log-view.js";
-import type { Below } from "../table/table-body.js";
-import { rowBelow } from "../table/table-cells.js";
+import type { RowPanel } from "../table/table-body.js";
+import { panelRow } from "../table/table-cells.js";
 
 /** Header, borders and a scrollbar below the lines; lines are as high as code is, about. */
 const AROUND_PX = 50;
 const LINE_PX = 20;
-const LEAST_LINES = 3;
-const MOST_LINES = 14;
+const MIN_LOG_LINES = 3;
+const MAX_LOG_LINES = 14;
 /** What is left free above and below it. */
 const GAP_PX = 10;
 /** Logs open at once; opening one more closes the one that was opened first. */
-export const MOST_OPEN = 12;
+export const MAX_OPEN_LOGS = 12;
 
-class Opened implements Below {
+class InlineLog implements RowPanel {
   readonly element: HTMLElement;
   readonly height: number;
   readonly #cell = element("div", "log");
@@ -29,9 +29,9 @@ class Opened implements Below {
   constructor(job: Workload, logOf: (id: string) => LogSource) {
     this.#id = job.id;
     this.#logOf = logOf;
-    const lines = isFinal(job.state) ? Math.min(Math.max(job.lines, LEAST_LINES), MOST_LINES) : MOST_LINES;
+    const lines = isFinal(job.state) ? Math.min(Math.max(job.lines, MIN_LOG_LINES), MAX_LOG_LINES) : MAX_LOG_LINES;
     this.height = AROUND_PX + lines * LINE_PX + GAP_PX;
-    this.element = rowBelow(this.#cell, this.height);
+    this.element = panelRow(this.#cell, this.height);
   }
 
   /** Shows the log, and follows it. */
@@ -48,10 +48,10 @@ class Opened implements Below {
   }
 }
 
-export class OpenLogs {
+export class InlineLogs {
   /** By workload, in the order of opening. */
-  readonly all: ReadonlyMap<string, Below>;
-  readonly #logs = new Map<string, Opened>();
+  readonly all: ReadonlyMap<string, RowPanel>;
+  readonly #logs = new Map<string, InlineLog>();
   readonly #logOf: (id: string) => LogSource;
 
   constructor(logOf: (id: string) => LogSource) {
@@ -69,19 +69,19 @@ export class OpenLogs {
     for (const id of [...this.#logs.keys()]) if (!has(id)) this.#close(id);
   }
 
-  goOn(): void {
+  resumeViews(): void {
     for (const log of this.#logs.values()) log.open();
   }
 
   /** They stay open, but follow nothing. */
-  letGo(): void {
+  suspendViews(): void {
     for (const log of this.#logs.values()) log.close();
   }
 
   #open(job: Workload): void {
     const [first] = this.#logs.keys();
-    if (this.#logs.size >= MOST_OPEN && first !== undefined) this.#close(first);
-    const log = new Opened(job, this.#logOf);
+    if (this.#logs.size >= MAX_OPEN_LOGS && first !== undefined) this.#close(first);
+    const log = new InlineLog(job, this.#logOf);
     this.#logs.set(job.id, log);
     log.open();
   }

@@ -2,19 +2,19 @@
 // for the clipboard; the server is an injected source.
 
 import { isFinal } from "../../protocol/types.js";
-import type { Listed, WorkloadsSource } from "../../protocol/workloads-source.js";
+import type { ListedWorkload, WorkloadsSource } from "../../protocol/workloads-source.js";
 import { commandOf } from "../../text/format.js";
 import { copyText } from "../dom/clipboard.js";
-import type { Act } from "./workload-row.js";
+import type { WorkloadAction } from "./workload-row.js";
 
-export interface ActsHost {
-  readonly openTab: ((job: Listed) => void) | undefined;
+export interface ActionsHost {
+  readonly openTab: ((job: ListedWorkload) => void) | undefined;
   changed(): void;
   /** Gives the keyboard to a row, or to a button in it. */
   focus(id: string, act?: "remove"): void;
 }
 
-export class Acts {
+export class WorkloadActions {
   /** What went wrong last, in a sentence. */
   trouble = "";
   /** What was done last, for those who can't see it. */
@@ -22,21 +22,21 @@ export class Acts {
   /** The workload whose deletion is asked for. */
   asking: string | undefined;
   readonly #source: WorkloadsSource;
-  readonly #host: ActsHost;
+  readonly #host: ActionsHost;
   readonly #cancelling = new Set<string>();
 
-  constructor(source: WorkloadsSource, host: ActsHost) {
+  constructor(source: WorkloadsSource, host: ActionsHost) {
     this.#source = source;
     this.#host = host;
   }
 
   /** From the click to its end. */
-  isCancelling(job: Listed): boolean {
+  isCancelling(job: ListedWorkload): boolean {
     if (isFinal(job.state)) this.#cancelling.delete(job.id);
     return this.#cancelling.has(job.id);
   }
 
-  act(act: Act, job: Listed | undefined): void {
+  act(act: WorkloadAction, job: ListedWorkload | undefined): void {
     if (job === undefined) return;
     this.trouble = "";
     this.said = "";
@@ -51,29 +51,29 @@ export class Acts {
     this.#host.changed();
   }
 
-  #ask({ id, state }: Listed): void {
+  #ask({ id, state }: ListedWorkload): void {
     if (!isFinal(state)) return;
     this.asking = id;
     this.#host.focus(id, "remove");
   }
 
-  #keep({ id }: Listed): void {
+  #keep({ id }: ListedWorkload): void {
     if (this.asking === undefined) return;
     this.asking = undefined;
     this.#host.focus(id);
   }
 
-  async #cancel(job: Listed): Promise<void> {
+  async #cancel(job: ListedWorkload): Promise<void> {
     this.#cancelling.add(job.id);
     const isDone = await this.#try(this.#source.cancel(job.id), "cancel", job, "Cancelling");
     if (!isDone) this.#cancelling.delete(job.id);
   }
 
-  async #again(job: Listed): Promise<void> {
+  async #again(job: ListedWorkload): Promise<void> {
     await this.#try(this.#source.again(job.id), "run again", job, "Started again");
   }
 
-  async #remove(job: Listed): Promise<void> {
+  async #remove(job: ListedWorkload): Promise<void> {
     this.#keep(job);
     await this.#try(this.#source.remove(job.id), "delete", job, "Deleted");
   }
@@ -84,7 +84,7 @@ export class Acts {
     this.#host.changed();
   }
 
-  async #try(asked: Promise<unknown>, what: string, job: Listed, done: string): Promise<boolean> {
+  async #try(asked: Promise<unknown>, what: string, job: ListedWorkload, done: string): Promise<boolean> {
     const name = job.name || commandOf(job) || job.id;
     try {
       await asked;

@@ -2,17 +2,17 @@
 // reports clicks. Text of workloads enters as textContent.
 
 import { isFinal } from "../../protocol/types.js";
-import type { Listed } from "../../protocol/workloads-source.js";
+import type { ListedWorkload } from "../../protocol/workloads-source.js";
 import { errorsOf, runningStep } from "../../tables/workloads/workloads.js";
 import { ago, commandOf, elapsed, ending, stateBadge, stateSummary, thousands } from "../../text/format.js";
 import { button, element, icon, setData, setText, setTitle } from "../dom/dom.js";
 import type { RowView } from "../table/table-body.js";
-import { type RowLook, TableCells } from "../table/table-cells.js";
+import { type RowAppearance, TableCells } from "../table/table-cells.js";
 
-export type Act = "cancel" | "again" | "command" | "id" | "tab" | "ask" | "remove" | "keep";
+export type WorkloadAction = "cancel" | "again" | "command" | "id" | "tab" | "ask" | "remove" | "keep";
 
-export interface RowModel extends RowLook {
-  readonly job: Listed;
+export interface RowModel extends RowAppearance {
+  readonly job: ListedWorkload;
   /** Is it to be deleted? That is asked in its place. */
   readonly asking: boolean;
   readonly cancelling: boolean;
@@ -36,17 +36,17 @@ export const COLUMNS = [
 
 type Column = (typeof COLUMNS)[number][0];
 
-export class TableRow implements RowView<RowModel> {
+export class WorkloadRow implements RowView<RowModel> {
   readonly element: HTMLElement;
   readonly #cells: TableCells<Column>;
   readonly #errors = element("span", "number");
-  readonly #acts = element("div", "acts");
+  readonly #actions = element("div", "acts");
   /** Stands in for them: is it to be deleted? */
   readonly #sure = element("div", "sure", element("span", "question", "Delete with its log?"));
-  readonly #buttons: { readonly [act in Act]: HTMLButtonElement };
+  readonly #buttons: { readonly [act in WorkloadAction]: HTMLButtonElement };
 
-  constructor(id: string, act: (act: Act) => void) {
-    const make = (name: Act, title: string, sign: Parameters<typeof icon>[0], label = "") =>
+  constructor(id: string, act: (act: WorkloadAction) => void) {
+    const make = (name: WorkloadAction, title: string, sign: Parameters<typeof icon>[0], label = "") =>
       button(`act ${name}`, label, title, () => act(name), sign);
     this.#buttons = {
       cancel: make("cancel", "Cancel", "stop"),
@@ -59,12 +59,12 @@ export class TableRow implements RowView<RowModel> {
       keep: make("keep", "Keep it", "slash", "Keep"),
     };
     const { remove, keep, ...acts } = this.#buttons;
-    this.#acts.append(...Object.values(acts));
+    this.#actions.append(...Object.values(acts));
     this.#sure.append(remove, keep);
     for (const one of Object.values(this.#buttons)) one.dataset["lmSuppressShortcuts"] = "true";
     this.#cells = new TableCells<Column>(id, COLUMNS, "name");
     this.#cells.of("errors").append(icon("cross", "mark"), this.#errors);
-    this.#cells.of("acts").append(this.#acts, this.#sure);
+    this.#cells.of("acts").append(this.#actions, this.#sure);
     this.element = this.#cells.element;
   }
 
@@ -86,7 +86,7 @@ export class TableRow implements RowView<RowModel> {
     this.#paintButtons(model);
   }
 
-  focusOn(act: Act): void {
+  focusOn(act: WorkloadAction): void {
     this.#buttons[act].focus();
   }
 
@@ -116,7 +116,7 @@ export class TableRow implements RowView<RowModel> {
     again.hidden = command.hidden = commandOf(job) === "";
     tab.hidden = !tabs;
     for (const one of Object.values(this.#buttons)) one.tabIndex = current ? 0 : -1;
-    this.#acts.hidden = asking;
+    this.#actions.hidden = asking;
     this.#sure.hidden = !asking;
   }
 }

@@ -3,18 +3,18 @@
 
 import type { LogSource } from "../../protocol/log-source.js";
 import type { WorkloadState } from "../../protocol/types.js";
-import type { Listed, WorkloadsSource } from "../../protocol/workloads-source.js";
-import { Selection, STATES } from "../../tables/workloads/workload-filter.js";
+import type { ListedWorkload, WorkloadsSource } from "../../protocol/workloads-source.js";
+import { STATES, WorkloadFilter } from "../../tables/workloads/workload-filter.js";
 import { Workloads } from "../../tables/workloads/workloads.js";
 import { stateBadge } from "../../text/format.js";
 import { element, setText } from "../dom/dom.js";
 import type { RowKind } from "../table/table-body.js";
-import type { RowLook } from "../table/table-cells.js";
-import type { Layout, Painted, TableOf, TableSize } from "../table/table-definition.js";
+import type { RowAppearance } from "../table/table-cells.js";
+import type { Layout, TableContent, TableDefinition, TableSize } from "../table/table-definition.js";
 import { TableView } from "../table/table-view.js";
-import { OpenLogs } from "./inline-logs.js";
-import { Acts } from "./workload-actions.js";
-import { type Act, COLUMNS, type RowModel, TableRow } from "./workload-row.js";
+import { InlineLogs } from "./inline-logs.js";
+import { WorkloadActions } from "./workload-actions.js";
+import { COLUMNS, type RowModel, type WorkloadAction, WorkloadRow } from "./workload-row.js";
 import css from "./workloads.css?inline";
 
 /** What an open row is higher: where there are no columns its buttons are in a third line. */
@@ -26,7 +26,7 @@ export interface TableOptions extends TableSize {
   /** So many of the newest are shown; 0: all. */
   readonly limit?: number;
   /** Opens a log in a place of its own, where there is one. */
-  readonly openTab?: ((job: Listed) => void) | undefined;
+  readonly openTab?: ((job: ListedWorkload) => void) | undefined;
 }
 
 export interface Table {
@@ -47,7 +47,7 @@ export function mountTable(
   return view;
 }
 
-class WorkloadTable implements TableOf<RowModel, TableRow, WorkloadState> {
+class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadState> {
   readonly name = "workloads";
   readonly label = "Workloads";
   readonly noun = "workload";
@@ -60,43 +60,43 @@ class WorkloadTable implements TableOf<RowModel, TableRow, WorkloadState> {
     badgeOf: stateBadge,
     searches: "name, command, id, tag or last line",
   };
-  readonly rows: RowKind<RowModel, TableRow>;
+  readonly rows: RowKind<RowModel, WorkloadRow>;
   readonly list: Workloads;
-  readonly picks: Selection;
+  readonly filter: WorkloadFilter;
   readonly after: readonly HTMLElement[];
-  readonly view: TableView<RowModel, TableRow, WorkloadState>;
+  readonly view: TableView<RowModel, WorkloadRow, WorkloadState>;
   /** What has been done, for those who can't see it. */
-  readonly #said = element("div", "said");
-  readonly #logs: OpenLogs;
-  readonly #acts: Acts;
+  readonly #status = element("div", "said");
+  readonly #logs: InlineLogs;
+  readonly #actions: WorkloadActions;
   readonly #tabs: boolean;
 
   constructor(host: HTMLElement, source: WorkloadsSource, logOf: (id: string) => LogSource, options: TableOptions) {
     const { states, limit, openTab } = options;
     const changed = () => this.view.changed();
     this.list = new Workloads(source, changed);
-    this.picks = new Selection(states, limit);
+    this.filter = new WorkloadFilter(states, limit);
     this.rows = {
       label: "Workloads",
       columns: COLUMNS,
-      row: (id) => new TableRow(id, (act) => this.ask(id, act)),
+      row: (id) => new WorkloadRow(id, (act) => this.ask(id, act)),
     };
-    this.#logs = new OpenLogs(logOf);
-    this.#acts = new Acts(source, { openTab, changed, focus: (id, act) => this.#focus(id, act) });
+    this.#logs = new InlineLogs(logOf);
+    this.#actions = new WorkloadActions(source, { openTab, changed, focus: (id, act) => this.#focus(id, act) });
     this.#tabs = openTab !== undefined;
-    this.#said.setAttribute("role", "status");
-    this.after = [this.#said];
+    this.#status.setAttribute("role", "status");
+    this.after = [this.#status];
     this.view = new TableView(host, this, options);
   }
 
   open(): void {
     this.list.open();
-    this.#logs.goOn();
+    this.#logs.resumeViews();
   }
 
   close(): void {
     this.list.close();
-    this.#logs.letGo();
+    this.#logs.suspendViews();
   }
 
   toggle(id: string): void {
@@ -104,27 +104,27 @@ class WorkloadTable implements TableOf<RowModel, TableRow, WorkloadState> {
     if (job !== undefined) this.#logs.toggle(job);
   }
 
-  ask(id: string, act: Act): void {
-    this.#acts.act(act, this.list.get(id));
+  ask(id: string, act: WorkloadAction): void {
+    this.#actions.act(act, this.list.get(id));
   }
 
-  paint(layout: Layout): Painted<WorkloadState> {
-    const { list, picks } = this;
+  paint(layout: Layout): TableContent<WorkloadState> {
+    const { list, filter } = this;
     this.#logs.keep((id) => list.get(id) !== undefined);
     const below = this.#logs.all;
-    const ids = picks.choose(list, below);
-    setText(this.#said, this.#acts.said);
+    const ids = filter.choose(list, below);
+    setText(this.#status, this.#actions.said);
     return {
-      ...{ ids, below, openHeight: OPEN_PX[layout], complete: list.complete, trouble: this.#acts.trouble },
+      ...{ ids, below, openHeight: OPEN_PX[layout], complete: list.complete, trouble: this.#actions.trouble },
       count: (state) => list.count(state),
-      more: picks.left > 0 ? `The newest ${ids.length}; ${picks.left} older ones are not shown` : "",
+      more: filter.left > 0 ? `The newest ${ids.length}; ${filter.left} older ones are not shown` : "",
     };
   }
 
-  model(id: string, look: RowLook): RowModel {
-    const job = this.list.get(id) as Listed;
-    const { asking } = this.#acts;
-    return { ...look, job, asking: asking === id, cancelling: this.#acts.isCancelling(job), tabs: this.#tabs };
+  model(id: string, look: RowAppearance): RowModel {
+    const job = this.list.get(id) as ListedWorkload;
+    const { asking } = this.#actions;
+    return { ...look, job, asking: asking === id, cancelling: this.#actions.isCancelling(job), tabs: this.#tabs };
   }
 
   /** The buttons of a row change with what is asked: they are there after a paint. */
