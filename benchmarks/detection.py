@@ -50,8 +50,8 @@ def _python(rng: random.Random, i: int) -> str:
 
 def _json(rng: random.Random, i: int) -> str:
     level = rng.choices(["INFO", "WARNING"], [9, 1])[0]
-    said = {"asctime": f"2026-11-20 10:00:{i % 60:02},{i % 1000:03}", "levelname": level}
-    return json.dumps({**said, "message": " ".join(rng.choices(WORDS, k=9))})
+    record = {"asctime": f"2026-11-20 10:00:{i % 60:02},{i % 1000:03}", "levelname": level}
+    return json.dumps({**record, "message": " ".join(rng.choices(WORDS, k=9))})
 
 
 def _prose(rng: random.Random, _: int) -> str:

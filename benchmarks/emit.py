@@ -1,4 +1,4 @@
-"""The child of the throughput runs: N lines of 100 bytes as fast as it can. Its first line says when it began.
+"""The child of the throughput runs: N lines of 100 bytes as fast as it can. Its first line has the start time.
 
 python emit.py N
 

@@ -1,6 +1,6 @@
 """Twenty workloads of 200 lines a second each over one connection: is every line there, and how old is it on arrival?
 
-Lines say when they were written. The reader parses every frame as it comes, as the page does.
+Each line holds the time at which it was written. The reader parses every frame as it comes, as the page does.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def connect(port: int, path: str) -> socket.socket:
-    """A reader that has asked, and got its first bytes."""
+    """A reader that has sent its request and received its first bytes."""
     client = socket.create_connection(("127.0.0.1", port))
     client.sendall(
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {TOKEN}\r\n"

@@ -41,10 +41,10 @@ UNTIL_FOUND = """([wanted, limit]) => new Promise((resolve) => {
   };
   look();
 })"""
-UNTIL_SAID = """([wanted, limit]) => new Promise((resolve) => {
+UNTIL_SHOWN = """([wanted, limit]) => new Promise((resolve) => {
   const look = () => {
-    const said = document.querySelector("[data-logstream]").shadowRoot.querySelector(".matches").textContent;
-    if (said.includes(wanted)) resolve(performance.now() - window.since);
+    const shown = document.querySelector("[data-logstream]").shadowRoot.querySelector(".matches").textContent;
+    if (shown.includes(wanted)) resolve(performance.now() - window.since);
     else if (performance.now() - window.since > limit) resolve(null);
     else requestAnimationFrame(look);
   };
@@ -54,14 +54,14 @@ SLOW = "/^(.|..)+[?!]$/"  # ways to read a line grow exponentially with its leng
 
 
 def found(browser: Browser, server: Server, workload: str) -> dict[str, float]:
-    """Find texts that nobody has asked for; answers others meanwhile."""
+    """Find texts for the first time, and measure other requests meanwhile."""
     firsts: list[float] = []
     totals: list[float] = []
     waits: list[float] = []
     with bare(browser, server) as page, asking(server, waits):
         page.show(workload)
         page.row(MILLION).wait_for()
-        page.page.wait_for_timeout(2000)  # what the view asks by itself is not what is measured
+        page.page.wait_for_timeout(2000)  # requests of the opening view are not measured
         page.view.get_by_role("log").press("/")
         waits.clear()
         for text in ("step 345 loss=0.7", "loss=0.123 and", "00314159", "step 976", "0007777"):
@@ -75,7 +75,7 @@ def found(browser: Browser, server: Server, workload: str) -> dict[str, float]:
         page.view.get_by_role("textbox").fill(SLOW)
         page.page.evaluate("window.since = performance.now()")
         page.page.keyboard.press("Enter")
-        refused = page.page.evaluate(UNTIL_SAID, ["takes too long", 60_000])
+        refused = page.page.evaluate(UNTIL_SHOWN, ["takes too long", 60_000])
     return {
         "first hit painted, ms (median)": median(firsts),
         "first hit painted, ms (worst)": max(firsts),
@@ -89,16 +89,16 @@ def found(browser: Browser, server: Server, workload: str) -> dict[str, float]:
 
 @contextmanager
 def asking(server: Server, waits: list[float]) -> Iterator[None]:
-    """Somebody else asks the server for something small, again and again; ms that each answer takes."""
+    """Latency (ms) of small requests by another client, sent one after the other."""
     ended = threading.Event()
 
-    def ask() -> None:
+    def poll() -> None:
         while not ended.wait(0.005):
             before = time.perf_counter()
             server.get("info")
             waits.append((time.perf_counter() - before) * 1000)
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=poll)
     thread.start()
     try:
         yield
@@ -108,7 +108,7 @@ def asking(server: Server, waits: list[float]) -> Iterator[None]:
 
 
 def main() -> dict[str, float]:
-    """Run all; names say what and in which unit."""
+    """Run all. Returns name -> value; the name holds the unit."""
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find(), args=[*ARGS])
         with jupyter(Path(folder), kind="server") as server:

@@ -36,7 +36,7 @@ def emitted(server: Server, lines: int) -> str:
     return job
 
 
-def asked(server: Server, path: str) -> float:
+def answer_ms(server: Server, path: str) -> float:
     """Milliseconds that an answer takes (the median)."""
     times = []
     for _ in range(ROUNDS):
@@ -46,7 +46,7 @@ def asked(server: Server, path: str) -> float:
     return median(times)
 
 
-def told(server: Server, job: str) -> float:
+def stream_end_ms(server: Server, job: str) -> float:
     """Milliseconds until a stream's last line has come, opened at the end of the log (the median)."""
     times = []
     for _ in range(ROUNDS):
@@ -64,10 +64,10 @@ def of_lines() -> dict[str, float]:
         for lines in LINES:
             job = emitted(server, lines)
             name = f"a log of {lines:,} lines"
-            results[f"{name}: its end by the stream, ms"] = told(server, job)
+            results[f"{name}: its end by the stream, ms"] = stream_end_ms(server, job)
             path = f"workloads/{job}"
-            results[f"{name}: a page from the middle, ms"] = asked(server, f"{path}/records?offset={lines // 2}")
-            results[f"{name}: summary, ms"] = asked(server, f"{path}/summary")
+            results[f"{name}: a page from the middle, ms"] = answer_ms(server, f"{path}/records?offset={lines // 2}")
+            results[f"{name}: summary, ms"] = answer_ms(server, f"{path}/summary")
         before = resident(server)
         with connect(server.port, f"/logstream/v1/events?stream=workload/{job}") as client:
             tail = b""
@@ -88,7 +88,7 @@ def of_workloads() -> dict[str, float]:
             _copy(store / "streams", pattern, count)
             started = _started(store)
             with jupyter(f"--LogStream.store_dir={store}") as server:
-                page = asked(server, "workloads")
+                page = answer_ms(server, "workloads")
             name = f"{count:,} workloads"
             results[f"{name}: start of the server takes more, s"] = started - took
             results[f"{name}: a page of the list, ms"] = page
@@ -112,7 +112,7 @@ def _copy(streams: Path, pattern: str, upto: int) -> None:
 
 
 def quiet() -> dict[str, float]:
-    """How often a second anything wakes for a workload that is silent and watched by nobody."""
+    """Wake-ups per second for a silent workload without readers."""
     with jupyter() as server:
         job = server.call("POST", "logstream/v1/workloads", {"command": "echo begun; exec sleep 600", "tty": False})
         time.sleep(8)
@@ -154,9 +154,9 @@ def taking_in(lines: int = 1_000_000) -> dict[str, float]:
                 subprocess.run(["cat"], stdin=child.stdout, stdout=subprocess.DEVNULL, check=True)
             theirs.append(time.perf_counter() - begin)
             job = emitted(server, lines)
-            told = server.call("GET", f"logstream/v1/workloads/{job}")
+            workload = server.call("GET", f"logstream/v1/workloads/{job}")
             server.call("DELETE", f"logstream/v1/workloads/{job}")  # its pages are used again: no fresh memory is timed
-            mine.append((told["ended"] - told["started"]) / 1000)
+            mine.append((workload["ended"] - workload["started"]) / 1000)
             ratios.append(mine[-1] / theirs[-1])
     return {
         f"taking in {lines:,} lines: ours, s": median(mine),

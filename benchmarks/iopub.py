@@ -129,7 +129,7 @@ def in_the_page() -> dict[str, float]:
 
 
 def _shown(page: Page, server: LabServer, cell: str, last: str | None) -> tuple[float, float]:
-    from support.notebook_page import NotebookPage  # noqa: PLC0415 - `page` has said where it lies
+    from support.notebook_page import NotebookPage  # noqa: PLC0415 - `page` has added its folder to sys.path
 
     notebook = NotebookPage(page, server, cell, "pass")
     notebook.run(1)  # the kernel is ready

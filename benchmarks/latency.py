@@ -55,14 +55,14 @@ def of_one_reader() -> dict[str, float]:
         }
         for name, path in ways.items():
             job = start(server, RATE, SECONDS)
-            results.update(_told(name, waits(connect(server.port, path.format(job=job)), RATE * SECONDS)))
+            results.update(_quantiles(name, waits(connect(server.port, path.format(job=job)), RATE * SECONDS)))
         peer = f"/?rate={RATE}&seconds={SECONDS}"
-        results.update(_told("naive Tornado", waits(connect(naive, peer), RATE * SECONDS)))
-        results.update(_told("sse-starlette", waits(connect(starlette, peer), RATE * SECONDS)))
+        results.update(_quantiles("naive Tornado", waits(connect(naive, peer), RATE * SECONDS)))
+        results.update(_quantiles("sse-starlette", waits(connect(starlette, peer), RATE * SECONDS)))
     return results
 
 
-def _told(name: str, found: list[float]) -> dict[str, float]:
+def _quantiles(name: str, found: list[float]) -> dict[str, float]:
     found = found[RATE:]  # the first second is the start of a process
     return {
         f"latency, {RATE:,} lines/s, {name}: p50, ms": median(found),

@@ -46,7 +46,7 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port that is free at the moment."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -59,7 +59,7 @@ def plain_environment() -> dict[str, str]:
 
 
 def wait_for(port: int, limit: float = 30) -> None:
-    """Until somebody listens on the port."""
+    """Wait until the port accepts connections."""
     end = time.monotonic() + limit
     while True:
         try:

@@ -1,6 +1,6 @@
 """nginx as a peer: static files, and nchan's publish and subscribe. From the system's packages: see PACKAGES.
 
-Without them the rows of these peers are left out, and it is said.
+Without them the rows of these peers are left out, and a line reports it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ location = /sub { nchan_subscriber eventsource; nchan_channel_id run; nchan_subs
 
 
 def missing(*, channels: bool = False) -> bool:
-    """Whether this peer is not here; says so."""
+    """Whether this peer is missing; prints what to install."""
     if shutil.which("nginx") and (NCHAN.exists() or not channels):
         return False
     print(f"(no rows of {'nchan' if channels else 'nginx'}: install {PACKAGES})")

@@ -1,6 +1,6 @@
 """A real browser in a real JupyterLab: how long a line takes to the screen, and how a log of a million lines opens.
 
-Lines say when they were written; the page notes, after each of its frames was painted, the newest row that it shows.
+Each line holds its write time; the page records, after each painted frame, the newest row that it shows.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def reloading(page: Page, server: Server) -> list[float]:
 
 
 def main() -> dict[str, float]:
-    """Run all; names say what and in which unit."""
+    """Run all. Returns name -> value; the name holds the unit."""
     with lab() as (page, server):
         slow, fast = latency(page, server, 1, 30), latency(page, server, 1000, 10_000)
         opened = opening(page, server)

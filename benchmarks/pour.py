@@ -17,7 +17,7 @@ PIECE = 1 << 30
 
 
 def answer(sock: socket.socket, blob: int) -> None:
-    with contextlib.suppress(ConnectionError):  # whoever has enough leaves
+    with contextlib.suppress(ConnectionError):  # a client that has read enough disconnects
         serve(sock, blob)
 
 

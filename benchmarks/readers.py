@@ -16,8 +16,8 @@ from .start import memory
 STREAMS, UNREAD = 1000, 10
 
 
-def ask(server: Server, streams: list[str], room: int = 0) -> socket.socket:
-    """A connection on which `v1/events` was asked for. `room`: of its receive buffer (0: the usual)."""
+def open_events(server: Server, streams: list[str], room: int = 0) -> socket.socket:
+    """A connection that has requested `v1/events`. `room`: bytes of its receive buffer (0: the default)."""
     body = json.dumps({"streams": [{"stream": f"workload/{stream}"} for stream in streams]})
     client = socket.socket()
     if room:
@@ -50,17 +50,17 @@ def idle(connections: int) -> float:
     """Kilobytes per stream of a thousand, over so many connections."""
     each = STREAMS // connections
     with jupyter("--LogStream.max_running=1") as server, ExitStack() as opened:
-        told = start(server, "seq 1 1000; sleep 600")
-        names = [told, *(start(server, "sleep 600") for _ in range(max(each, 100)))]
-        ask(server, names).close()
+        job = start(server, "seq 1 1000; sleep 600")
+        names = [job, *(start(server, "sleep 600") for _ in range(max(each, 100)))]
+        open_events(server, names).close()
         wait_until(server, 0, 0)
         before = resident(server)
         for at in range(connections):
-            opened.enter_context(ask(server, [names[(at + i) % len(names)] for i in range(each)]))
+            opened.enter_context(open_events(server, [names[(at + i) % len(names)] for i in range(each)]))
         wait_until(server, connections, STREAMS)
-        time.sleep(7)  # until each was told that nothing happens
+        time.sleep(7)  # until each reader has had a ping
         cost = (resident(server) - before) / STREAMS
-        server.call("POST", f"logstream/v1/workloads/{told}/cancel")
+        server.call("POST", f"logstream/v1/workloads/{job}/cancel")
     return cost
 
 
@@ -70,13 +70,13 @@ def unread() -> tuple[float, float]:
         job = start(server, "yes 'a line of about fifty bytes, again and again' | head -c 50000000")
         while server.call("GET", f"logstream/v1/workloads/{job}")["state"] == "running":
             time.sleep(0.1)
-        with ask(server, [job]) as reader:
+        with open_events(server, [job]) as reader:
             while reader.recv(1 << 18):
                 pass
         wait_until(server, 0, 0)
         before, begin, most = resident(server), time.monotonic(), 0.0
         for _ in range(UNREAD):
-            opened.enter_context(ask(server, [job], room=4096))
+            opened.enter_context(open_events(server, [job], room=4096))
         while server.call("GET", "logstream/v1/info")["connections"]:
             most = max(most, resident(server))
             time.sleep(0.1)

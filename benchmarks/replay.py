@@ -81,8 +81,8 @@ def main() -> dict[str, float]:
                 "cat": cat(files / "log.txt"),
                 **({"nginx": download(static[0], "/files/log.txt")} if static else {}),
             }
-            for name, taken in measured.items():
-                times.setdefault(name, []).append(taken)
+            for name, duration_s in measured.items():
+                times.setdefault(name, []).append(duration_s)
     took = {name: median(values) for name, values in times.items()}
     results = {
         "replay: records by v1/events, a second": LINES / took["records"],

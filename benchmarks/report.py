@@ -105,17 +105,17 @@ BELOW = "<!-- What follows is written by `make bench`. -->\n"
 
 
 def keep(results: Results) -> None:
-    """Write the table below what the document says of it."""
-    said, _, _ = DOCUMENT.read_text().partition(BELOW)
-    DOCUMENT.write_text(f"{said}{BELOW}\n{table(results)}")
+    """Write the table below the document's introduction."""
+    introduction, _, _ = DOCUMENT.read_text().partition(BELOW)
+    DOCUMENT.write_text(f"{introduction}{BELOW}\n{table(results)}")
 
 
 def table(results: Results) -> str:
     """Markdown: the rows that these results fill, then the other figures."""
     rows = [row for row in ROWS if row.ours in results and (not row.theirs or row.theirs in results)]
-    told = {row.ours for row in rows} | {row.theirs for row in rows}
+    in_rows = {row.ours for row in rows} | {row.theirs for row in rows}
     lines = [("measured", "ours", "beside", "its", "ours / its", "bar"), *[_cells(row, results) for row in rows]]
-    others = {name: value for name, value in results.items() if name not in told}
+    others = {name: value for name, value in results.items() if name not in in_rows}
     lines += [(name, _figure(value), "", "", "", "") for name, value in others.items()]
     return "\n".join(_aligned([tuple(cell.replace("|", "\\|") for cell in line) for line in lines])) + "\n"
 

@@ -34,9 +34,9 @@ def measure(server: Server) -> dict[str, float]:
         job = run([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"])
         returned.append((time.perf_counter() - begin) * 1000)
         first = job.wait_for(r"\d+", timeout=30)
-        while (told := server.call("GET", f"logstream/v1/workloads/{job.id}"))["started"] is None:
+        while (workload := server.call("GET", f"logstream/v1/workloads/{job.id}"))["started"] is None:
             time.sleep(0.01)  # on a busy machine the first line may be read before the server has heard of the start
-        started.append(told["started"] - told["created"])
+        started.append(workload["started"] - workload["created"])
         resident.append(memory(runner_of(int(first.message))))
         job.cancel()
         job.wait(30)

@@ -1,7 +1,7 @@
 """Child to client: lines a second of 300,000 lines of 100 bytes, ours beside a naive Tornado handler, and what the
 server's other requests notice of it.
 
-Timed from the first line written (the child says when) to the last byte received.
+Timed from the first line written (the child prints the time) to the last byte received.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def naive(port: int) -> float:
 
 
 def into_cat() -> float:
-    """The same child with nobody behind it but cat: what the machine can do."""
+    """The same child piped into cat: the limit of the machine."""
     command = [sys.executable, str(HERE / "emit.py"), str(LINES)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=plain_environment()) as child:
         assert child.stdout is not None

@@ -239,7 +239,7 @@ NEWEST = """() => {
 
 
 def main() -> dict[str, float]:
-    """Run all; names say what and in which unit."""
+    """Run all. Returns name -> value; the name holds the unit."""
     found: dict[str, float] = {}
 
     def keep(title: str, figures: dict[str, Any]) -> None:
