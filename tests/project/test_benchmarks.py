@@ -1,4 +1,4 @@
-"""The table of benchmarks: what it says of figures, and that docs/benchmarks.md tells those of results.json."""
+"""The table of benchmarks: its format, and that docs/benchmarks.md has the figures of results.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_figure_stands_beside_its_peers_with_their_ratio_and_whether_the_bar_i
     assert other[:2] == ["| something else", "3"]
 
 
-def test_every_figure_that_a_row_names_was_measured_and_the_document_tells_them() -> None:
+def test_every_figure_of_a_row_was_measured_and_is_in_the_document() -> None:
     figures = json.loads((HERE / "results.json").read_text())
     assert {name for row in ROWS for name in (row.ours, row.theirs) if name} <= set(figures)
     assert report.DOCUMENT.read_text().endswith(f"{report.BELOW}\n{table(figures)}")

@@ -49,7 +49,7 @@ def test_training_shows_its_numbers_as_a_frame(server):
         assert kernel.json("float(best['acc']) > 0.8")
 
 
-def test_a_failing_etl_says_where_and_why(server):
+def test_a_failing_etl_names_place_and_cause(server):
     with server.kernel() as kernel:
         run(kernel, server, "etl")
         assert kernel.json("[job.state, job.exit_code, fixed.state]") == ["failed", 1, "succeeded"]
@@ -100,7 +100,7 @@ def test_calls_to_llms_are_rows_with_tokens_cost_and_cell(tmp_path):
 
 @pytest.fixture
 def index(tmp_path) -> Iterator[str]:
-    """A package index with one wheel: three megabytes that nobody has to fetch from anywhere."""
+    """A package index with one wheel: three megabytes, without network access."""
     folder = tmp_path / "simple" / "numpy"
     folder.mkdir(parents=True)
     wheel = "numpy-99.0-py3-none-any.whl"

@@ -19,9 +19,9 @@ SHORT_RUN = "import sys; print('epoch 3'); print('WARNING last'); sys.exit(0)\n"
 def test_being_installed_is_being_enabled():
     command = [sys.executable, "-m", "jupyter", "server", "extension", "list"]
     listing = subprocess.run(command, capture_output=True, text=True, check=True)
-    said = re.sub(r"\x1b\[\d*m", "", listing.stdout + listing.stderr)
-    assert re.search(r"jupyter_logstream enabled", said)
-    assert re.search(r"jupyter_logstream \S+ OK", said)
+    output = re.sub(r"\x1b\[\d*m", "", listing.stdout + listing.stderr)
+    assert re.search(r"jupyter_logstream enabled", output)
+    assert re.search(r"jupyter_logstream \S+ OK", output)
 
 
 def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
@@ -46,8 +46,8 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
 def test_jupyterlab_finds_the_labextension_enabled():
     command = [sys.executable, "-m", "jupyter", "labextension", "list"]
     listing = subprocess.run(command, capture_output=True, text=True, check=True)
-    said = re.sub(r"\x1b\[\d*m", "", listing.stdout + listing.stderr)
-    assert re.search(r"jupyter-logstream v\S+ +enabled +OK \(python, jupyter_logstream\)", said)
+    output = re.sub(r"\x1b\[\d*m", "", listing.stdout + listing.stderr)
+    assert re.search(r"jupyter-logstream v\S+ +enabled +OK \(python, jupyter_logstream\)", output)
 
 
 @pytest.mark.parametrize("missing", ["static", "labextension"])

@@ -1,4 +1,4 @@
-"""The proxy that other tests put between client and server does what they tell it: each fault, and nothing else."""
+"""The fault-injecting TCP proxy of other tests injects each fault, and nothing else."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_it_slows_down(how: dict[str, float], proxy: TcpProxy) -> None:
         assert time.monotonic() - before > 0.25
 
 
-def test_it_lets_nobody_have_a_stream(proxy: TcpProxy) -> None:
+def test_it_disconnects_every_stream(proxy: TcpProxy) -> None:
     proxy.behave(no_streams=True)
     with connect(proxy) as plain, connect(proxy) as stream:
         stream.sendall(STREAM)

@@ -94,7 +94,7 @@ class BarePage:
         return str(answer.json()["id"])
 
     def finish(self, workload: str, timeout: float = 120) -> dict[str, Any]:
-        """Wait until a workload has ended; what the server says of it."""
+        """Wait until a workload has ended; return its JSON."""
         for _ in range(int(timeout * 10)):
             job: dict[str, Any] = self.server.get(f"workloads/{workload}")
             if job["ended"]:
@@ -125,11 +125,11 @@ class BarePage:
         return set(self.view.locator(".row").evaluate_all("its => its.map(it => it.getBoundingClientRect().height)"))
 
     def painted(self) -> None:
-        """Wait until what was asked for before is drawn."""
+        """Wait until everything requested before is painted."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def has_lines(self, number: int) -> None:
-        """Wait until the view says that there are so many, seen or not: rows of a log that grows come and go."""
+        """Wait until the view reports so many lines, visible or not: rows of a growing log come and go."""
         self.page.wait_for_function(
             "(number) => Number(document.querySelector('[data-logstream]')?.dataset.lines) >= number", arg=number
         )

@@ -21,7 +21,7 @@ ARGS = [
 
 OPTIONS = (
     "--expose-app-in-browser",
-    # Else JupyterLab's page asks, whenever it is opened, for a check that starts node.
+    # Without this, JupyterLab's page requests a build check, which starts node, each time it is opened.
     "--ServerApp.tornado_settings={'page_config_data': {'buildCheck': False}}",
 )
 

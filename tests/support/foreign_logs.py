@@ -1,4 +1,4 @@
-"""A log server of somebody else's, for tests of remote logs: the simple form, and nothing else of our protocol."""
+"""A third-party log server for tests of remote logs: it serves the simple form and nothing else of our protocol."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Foreign(BaseHTTPRequestHandler):
-    """A log server of somebody else's. `steady` has no ids; `cut` breaks off twice; `quiet` goes on in silence, `slow`
+    """A third-party log server. `steady` has no ids; `cut` breaks off twice; `quiet` goes on in silence, `slow`
     ends after a while."""
 
     tries = 0

@@ -1,7 +1,7 @@
 """Tabs of a browser that many tests use one after the other: a renderer compiles JupyterLab once, not for every test.
 
-Between two tests a tab is emptied of what it was told and of what its pages kept. What cannot be taken back (a script
-that runs in every page, a clock, emulated media) is not for these tabs: such a test asks for `page`, or a context.
+Between two tests a tab is reset and the storage of its pages is cleared. What can't be undone (a script that runs in
+every page, a clock, emulated media) is not for these tabs: such a test uses `page`, or a context of its own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class KeptTabs:
             return
         try:
             self._clear(self._context, keep)
-        except Error:  # what a test left of it (a tab that crashed) cannot be mended: others begin anew
+        except Error:  # a crashed tab can't be reset: the next test gets a new context
             self.close()
 
     def _clear(self, context: BrowserContext, keep: int) -> None:
@@ -71,7 +71,7 @@ class KeptTabs:
         self._taken = []
 
     def close(self) -> None:
-        """Let go of all."""
+        """Close the context."""
         if self._context is not None:
             self._context.close()
         self._context, self._free, self._taken = None, [], []

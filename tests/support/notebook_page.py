@@ -20,14 +20,14 @@ WALK = """async (host) => {
   const press = (key) => log.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
   const painted = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   const all = () => [...host.shadowRoot.querySelectorAll("[data-seq]")];
-  const told = (row) => [Number(row.dataset.seq), row.textContent.trim()];
+  const entry = (row) => [Number(row.dataset.seq), row.textContent.trim()];
   const found = [];
   press("Home");
   for (let last = 0; last < Number(host.dataset.lines); press("PageDown")) {
     let rows = [];
     for (let tries = 0; tries < 500; tries++) {
       await painted();
-      rows = all().map(told);
+      rows = all().map(entry);
       const moved = rows.length > 0 && (last === 0 ? rows[0][0] === 1 : rows.at(-1)[0] > last);
       if (moved && rows.every(([, text]) => text !== "")) break;
     }
@@ -39,7 +39,7 @@ WALK = """async (host) => {
   return JSON.stringify(found);
 }"""
 
-TOLD = "(hosts, n) => hosts[n] && [hosts[n].dataset.state, hosts[n].dataset.lines]"
+STATE_AND_LINES = "(hosts, n) => hosts[n] && [hosts[n].dataset.state, hosts[n].dataset.lines]"
 
 
 def walk(view: Locator) -> list[list[Any]]:
@@ -91,7 +91,7 @@ class NotebookPage:
         self.eventually(lambda: self.kernel_status() == "busy", "busy")
 
     def kernel_status(self) -> str:
-        """What the page says of its kernel: idle, busy, unknown ..."""
+        """The kernel's status as the page shows it: idle, busy, unknown ..."""
         status = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status ?? 'none'"
         return str(self.page.evaluate(status))
 
@@ -137,7 +137,7 @@ class NotebookPage:
 
     @contextmanager
     def kernel(self) -> Iterator[Kernel]:
-        """The kernel behind the page, to ask it things."""
+        """The page's kernel, to run code in."""
         sessions = self.server.http.get(f"{self.server.url}api/sessions").json()
         (kernel_id,) = [session["kernel"]["id"] for session in sessions if session["path"] == self.file]
         kernel = Kernel(self.server.folder / "runtime" / f"kernel-{kernel_id}.json")
@@ -161,20 +161,20 @@ class NotebookPage:
         return walk(self.views.nth(view))
 
     def wait_for(self, state: str | None = None, lines: int | None = None, view: int = 0, timeout: float = 40) -> None:
-        """Wait until a view is in a state and says that it has (at least) so many lines."""
+        """Wait until a view is in a state and reports at least so many lines."""
 
         def is_so() -> bool:
-            told = self.views.evaluate_all(TOLD, view)  # both at once: asking again and again costs the page time
+            found = self.views.evaluate_all(STATE_AND_LINES, view)  # one call: each one costs the page time
             return (
-                told is not None
-                and (state is None or told[0] == state)
-                and (lines is None or int(told[1] or 0) >= lines)
+                found is not None
+                and (state is None or found[0] == state)
+                and (lines is None or int(found[1] or 0) >= lines)
             )
 
         self.eventually(is_so, f"{state=} {lines=}", timeout)
 
     def eventually(self, true: Callable[[], bool], what: str, timeout: float = 40) -> None:
-        """Wait until something holds; say what the page shows when it does not come to that."""
+        """Wait until a condition holds; on a timeout fail with what the page shows."""
         deadline = time.monotonic() + timeout
         while not true():
             if time.monotonic() > deadline:

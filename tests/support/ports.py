@@ -7,7 +7,7 @@ import socket
 
 
 def free_port() -> int:
-    """One below those that systems hand out unasked: nobody else gets it before, or between, the starts of a server."""
+    """A port below the ephemeral range, so no other process gets it before or between the starts of a server."""
     chosen = random.SystemRandom()
     while True:
         port = chosen.randrange(15_000, 32_000)

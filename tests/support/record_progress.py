@@ -72,19 +72,19 @@ def main() -> None:
     parser.add_argument("command", nargs="+")
     parser.add_argument("--serve", type=Path)
     parser.add_argument("--rate", type=int, default=1_000_000)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     env = {"TQDM_MININTERVAL": "0.1"}
-    if asked.serve:
-        Slowly.rate = asked.rate
-        slow = ThreadingHTTPServer(("127.0.0.1", 0), partial(Slowly, directory=str(asked.serve)))
+    if arguments.serve:
+        Slowly.rate = arguments.rate
+        slow = ThreadingHTTPServer(("127.0.0.1", 0), partial(Slowly, directory=str(arguments.serve)))
         threading.Thread(target=slow.serve_forever, daemon=True).start()
         env["SLOW_URL"] = f"http://127.0.0.1:{slow.server_port}"
     with tempfile.TemporaryDirectory() as folder, jupyter(Path(folder)) as server:
-        body = {"command": " ".join(asked.command), "cwd": folder, "env": env}
+        body = {"command": " ".join(arguments.command), "cwd": folder, "env": env}
         workload = server.http.post(f"{server.url}logstream/v1/workloads", json=body).json()["id"]
         kept = frames(server, workload)
     text = "".join(json.dumps(frame, ensure_ascii=False) + "\n" for frame in thinned(kept))
-    (FIXTURES / f"{asked.name}.ndjson").write_text(text, encoding="utf-8")
+    (FIXTURES / f"{arguments.name}.ndjson").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A TCP proxy between client and server that misbehaves as it is told. For tests of every kind: its loop has a thread.
+"""A TCP proxy between client and server that injects faults on command. Its event loop runs in a thread.
 
-It knows no HTTP but one thing: a connection on which `STREAM` was asked for carries an event stream, and can be treated
+It knows one thing of HTTP: a connection that requested `STREAM` carries an event stream and can be treated
 apart from all others. It holds at most `hold` bytes of a connection, and a few reads of 64 KiB.
 """
 
@@ -32,7 +32,7 @@ class Behaviour:
     """What happens to bytes on their way to the client. The default: nothing."""
 
     block: bool = False  # lets nothing through (until it no longer blocks: nothing is lost by that)
-    no_streams: bool = False  # cuts whoever asks for a stream
+    no_streams: bool = False  # disconnects every client that requests a stream
     delay: float = 0.0  # seconds that each piece takes longer
     rate: float = inf  # bytes a second, per connection
     hold: int = 0  # bytes of a stream that are collected before any is passed on, as a buffering proxy does
@@ -72,7 +72,7 @@ class TcpProxy:
         self.listen()
 
     def behave(self, **how: Any) -> None:
-        """From now on as `Behaviour` says; without arguments as a wire."""
+        """Set the behaviour from now on; without arguments: forward everything."""
         self._behaviour = replace(Behaviour(), **how)
         self._loop.call_soon_threadsafe(self._open.clear if self._behaviour.block else self._open.set)
 

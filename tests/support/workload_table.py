@@ -27,7 +27,7 @@ class Table:
         return self.host.locator(f'.row[data-id="{workload}"]')
 
     def cell(self, workload: str, column: str) -> str:
-        """What a cell says."""
+        """The text of a cell."""
         return self.row(workload).locator(f".c-{column}").inner_text().strip()
 
     @property
