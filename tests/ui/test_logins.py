@@ -52,7 +52,7 @@ def test_a_login_that_ends_under_an_open_log_is_told_once_and_not_asked_again_an
         page.context.clear_cookies()
         proxy.cut()
         notebook.wait_for("error")
-        assert notebook.views.first.get_by_text("Jupyter refuses this log (403)").count() == 1
+        assert notebook.views.first.get_by_text("Jupyter does not allow access to this log (403)").count() == 1
         asked = len(re.findall(r"403 POST \S*/v1/events", server.log))
         page.wait_for_timeout(8000)  # three rungs of the ladder, if it were still climbing
         assert len(re.findall(r"403 POST \S*/v1/events", server.log)) == asked in {1, 2}

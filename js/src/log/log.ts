@@ -30,7 +30,7 @@ export class Log {
   /** What went wrong with something the user did, in a sentence. */
   actionError = "";
   cancelling = false;
-  /** LevelCounts how often the stream began again from nothing. */
+  /** Number of restarts of the stream from its beginning. */
   epoch = 0;
   readonly #source: LogSource;
   readonly #changed: () => void;

@@ -1,4 +1,4 @@
-// Which build of the page's core this is: pages and workers of one build understand each other. Set by scripts/build.mjs.
+// The build id: a page and a shared worker exchange messages only if theirs are equal. Set by scripts/build.mjs.
 
 declare const __BUILD__: string | undefined;
 

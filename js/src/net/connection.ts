@@ -1,45 +1,50 @@
-// One fetch stream and its ladder: connected -> retry after 1, 2, 4, 8, 16 s -> poll, while the stream is still tried.
-// Knows bytes, time and rungs; what is asked for, what a frame means and who listens is the link's business (the hub).
+// One SSE connection over fetch, with reconnect backoff and polling as the last resort. Page and shared worker.
+// Connected -> reconnect after 1, 2, 4, 8, 16 s -> also poll, while reconnecting goes on. Knows bytes, time and the connection
+// state; what is requested and what a frame means is the business of its handler.
 
 import { Decoder, type Event } from "../protocol/sse.js";
 import type { Status } from "../protocol/types.js";
+import { timings } from "./timings.js";
 
-export interface Link {
-  /** Once connected, so many ms of silence are no cut; absent: STALL_MS, as our own servers ping. */
-  readonly patienceMs?: number;
-  /** Is there anything left to follow? Asked before each attempt; `false` ends the connection. */
-  wanted(): boolean;
-  /** Has the server told everything that it was last asked for? Then its end is no cut. */
-  complete(): boolean;
-  /** Sends the request, with the cursors of now. */
+/** What becomes of a connection after an attempt: `again` at once, `cut` after a delay, `end` not any more. */
+export type Ending = "again" | "cut" | "end";
+
+/** What a connection needs to know, and whom it reports to. */
+export interface ConnectionHandler {
+  /** Milliseconds without a byte after which an open stream counts as broken; absent: STALL_MS, as our server pings. */
+  readonly idleTimeoutMs?: number;
+  /** Is there anything to follow? Checked before each attempt; `false` ends the connection. */
+  isNeeded(): boolean;
+  /** Has every requested stream ended? Then the end of the response is no failure. */
+  isComplete(): boolean;
+  /** Sends the request, with the current cursors. */
   open(signal: AbortSignal): Promise<Response>;
-  event(event: Event): void;
-  /** Waits until those who are told have room for more. */
-  room(): Promise<void>;
-  /** One round of polling; throws if the server can't be reached. */
+  onEvent(event: Event): void;
+  /** Waits until the receivers have capacity for more (back-pressure). */
+  drained(): Promise<void>;
+  /** One round of polling; throws if the server is unreachable. */
   poll(signal: AbortSignal): Promise<void>;
-  /** A status other than 200 and 204: `again` at once, on the next rung, or `end` for good (the link told why). */
-  refused(response: Response): Promise<"again" | "cut" | "end">;
-  status(status: Status): void;
+  /** A status other than 200 and 204; the handler reports the reason if the result is `end`. */
+  onRejected(response: Response): Promise<Ending>;
+  onStatus(status: Status): void;
 }
 
-export const BACKOFF_MS = [1000, 2000, 4000, 8000, 16000] as const;
-export const STALL_MS = 15_000;
-export const POLL_MS = 3000;
-/** Longest stretch of work on one stream before the page gets a turn to paint and to take input. */
-const SLICE_MS = 12;
+/** Longest time for work on one stream before the page can paint and take input. */
+const MAX_SLICE_MS = 12;
+/** Each delay varies by up to this share, so that a thousand pages do not reconnect at once. */
+const JITTER = 0.2;
 
-type Ending = "again" | "cut" | "end";
-
+/** Milliseconds before the next attempt after this many failures (1 or more). */
 export function backoffDelay(failures: number, random: () => number = Math.random): number {
-  const step = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1] ?? BACKOFF_MS[0];
-  return Math.round(step * (0.8 + 0.4 * random()));
+  const delays = timings().BACKOFF_MS;
+  const delay = delays[Math.min(failures, delays.length) - 1] ?? 0;
+  return Math.round(delay * (1 - JITTER + 2 * JITTER * random()));
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 export class Connection {
-  readonly #link: Link;
+  readonly #handler: ConnectionHandler;
   #running = false;
   #live = false;
   #failures = 0;
@@ -48,25 +53,25 @@ export class Connection {
   #wake: (() => void) | undefined;
   #reopening = false;
 
-  constructor(link: Link) {
-    this.#link = link;
+  constructor(handler: ConnectionHandler) {
+    this.#handler = handler;
   }
 
   get running(): boolean {
     return this.#running;
   }
 
-  /** Begins if it isn't running; a connection that waits for its next rung goes on waiting. */
+  /** Starts unless it runs; a connection that waits for its next attempt keeps waiting. */
   start(): void {
     if (this.#running) return;
     this.#running = true;
     this.#failures = 0;
     this.#live = false;
-    this.#link.status({ rung: "connecting" });
+    this.#handler.onStatus({ rung: "connecting" });
     void this.#run();
   }
 
-  /** The set of streams has changed: the same connection with another request, no rung lost. */
+  /** The set of streams has changed: requests again, without a delay and without counting a failure. */
   reopen(): void {
     if (!this.#running) {
       this.start();
@@ -76,11 +81,11 @@ export class Connection {
     this.#attempt?.abort();
   }
 
-  /** The user doesn't want to wait for the next rung. */
+  /** The user does not want to wait for the next attempt. */
   retryNow(): void {
     if (!this.#running) this.start();
     else if (this.#wake !== undefined) this.#wake();
-    // In the middle of an attempt that hangs: another one.
+    // An attempt that hangs is replaced by another one.
     else if (!this.#live) this.reopen();
   }
 
@@ -93,17 +98,17 @@ export class Connection {
   }
 
   async #run(): Promise<void> {
-    while (this.#running && this.#link.wanted()) {
-      const mine = new AbortController();
-      this.#attempt = mine;
-      const ending = await this.#stream(mine);
-      // Closed, or closed and started anew, while we were reading: this loop is not the one that counts.
-      if (this.#attempt !== mine) return;
+    while (this.#running && this.#handler.isNeeded()) {
+      const attempt = new AbortController();
+      this.#attempt = attempt;
+      const ending = await this.#stream(attempt);
+      // Closed, or closed and started again, while reading: another loop is in charge.
+      if (this.#attempt !== attempt) return;
       if (ending === "end") break;
       if (ending !== "cut") continue;
-      await this.#climb();
-      if (this.#attempt !== mine) return;
-      if (this.#poller === undefined) this.#link.status({ rung: "reconnecting" });
+      await this.#backOff();
+      if (this.#attempt !== attempt) return;
+      if (this.#poller === undefined) this.#handler.onStatus({ rung: "reconnecting" });
     }
     this.#running = false;
     this.#stopPolling();
@@ -111,25 +116,26 @@ export class Connection {
 
   async #stream(attempt: AbortController): Promise<Ending> {
     this.#reopening = false;
+    const { STALL_MS } = timings();
     let stall = setTimeout(() => attempt.abort(), STALL_MS);
-    const patience = this.#link.patienceMs ?? STALL_MS;
+    const idleTimeout = this.#handler.idleTimeoutMs ?? STALL_MS;
     try {
-      const response = await this.#link.open(attempt.signal);
+      const response = await this.#handler.open(attempt.signal);
       if (response.status === 204) return "end";
-      if (!response.ok) return await this.#link.refused(response);
+      if (!response.ok) return await this.#handler.onRejected(response);
       const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
       if (!isStream || response.body === null) {
         await response.body?.cancel();
         return "cut";
       }
-      const rest = () => {
+      const onBytes = () => {
         clearTimeout(stall);
-        stall = setTimeout(() => attempt.abort(), patience);
+        stall = setTimeout(() => attempt.abort(), idleTimeout);
       };
-      rest();
-      await this.#read(response.body.getReader(), attempt.signal, rest);
-      if (!this.#link.wanted()) return "end";
-      return this.#link.complete() ? "again" : "cut";
+      onBytes();
+      await this.#read(response.body.getReader(), attempt.signal, onBytes);
+      if (!this.#handler.isNeeded()) return "end";
+      return this.#handler.isComplete() ? "again" : "cut";
     } catch {
       return this.#reopening ? "again" : "cut";
     } finally {
@@ -138,28 +144,32 @@ export class Connection {
     }
   }
 
-  async #read(reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal, alive: () => void): Promise<void> {
+  async #read(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+    signal: AbortSignal,
+    onBytes: () => void,
+  ): Promise<void> {
     const decoder = new Decoder();
-    // The fetch has the signal, too; but who has collected its request as garbage may have forgotten that (undici does).
+    // fetch has the signal, too, but undici forgets it once the request is garbage-collected.
     signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
-    let slice = performance.now();
+    let sliceStart = performance.now();
     for (;;) {
       const { done, value } = await reader.read();
       if (signal.aborted) throw new Error("aborted");
       if (done) return;
-      alive();
+      onBytes();
       this.#connected();
       for (const event of decoder.feed(value)) {
         if (signal.aborted) throw new Error("aborted");
-        // Only a frame leads back to the foot of the ladder: some proxies answer 200 and then cut.
+        // Only a frame resets the backoff: some proxies answer 200 and then disconnect.
         if (this.#failures > 0) this.#recovered();
-        this.#link.event(event);
+        this.#handler.onEvent(event);
       }
-      // Chunks that are already here resolve as microtasks, and would keep the page from painting in a flood.
-      if (performance.now() - slice > SLICE_MS) {
+      // Chunks that are already here resolve as microtasks and would keep the page from painting.
+      if (performance.now() - sliceStart > MAX_SLICE_MS) {
         await sleep(0);
-        await this.#link.room();
-        slice = performance.now();
+        await this.#handler.drained();
+        sliceStart = performance.now();
       }
     }
   }
@@ -167,23 +177,23 @@ export class Connection {
   #connected(): void {
     if (this.#live) return;
     this.#live = true;
-    this.#link.status({ rung: "live" });
+    this.#handler.onStatus({ rung: "live" });
   }
 
   #recovered(): void {
     this.#failures = 0;
     this.#stopPolling();
-    this.#link.status({ rung: "live" });
+    this.#handler.onStatus({ rung: "live" });
   }
 
-  /** Waits for the next rung; from the one after the last on, polling goes on meanwhile. */
-  async #climb(): Promise<void> {
+  /** Waits for the next attempt; after the last delay of the backoff, polling runs meanwhile. */
+  async #backOff(): Promise<void> {
     this.#live = false;
     this.#failures += 1;
     const delay = backoffDelay(this.#failures);
     const retryAt = Date.now() + delay;
-    if (this.#failures > BACKOFF_MS.length) this.#startPolling();
-    if (this.#poller === undefined) this.#link.status({ rung: "reconnecting", retryAt });
+    if (this.#failures > timings().BACKOFF_MS.length) this.#startPolling();
+    if (this.#poller === undefined) this.#handler.onStatus({ rung: "reconnecting", retryAt });
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -207,14 +217,14 @@ export class Connection {
 
   async #poll(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const timeout = AbortSignal.any([signal, AbortSignal.timeout(STALL_MS)]);
-      const rung = await this.#link.poll(timeout).then(
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(timings().STALL_MS)]);
+      const rung = await this.#handler.poll(timeout).then(
         () => "polling" as const,
         () => "reconnecting" as const,
       );
       if (signal.aborted) return;
-      this.#link.status({ rung });
-      await sleep(POLL_MS);
+      this.#handler.onStatus({ rung });
+      await sleep(timings().POLL_MS);
     }
   }
 }

@@ -1,154 +1,151 @@
-// Carries a hub's streams by ONE `POST v1/events` of its own, with the ladder of connection.ts. Runs in the worker that
-// pages share, or in a page that has none. Knows what to ask and what the frames mean; nothing of who listens.
+// A transport over one `POST v1/events` of its own, with backoff. Page without a shared worker, and shared worker.
+// Knows the request and the frames; knows no listener.
 
 import type { Event } from "../protocol/sse.js";
 import type { Cursor, Frame, Status } from "../protocol/types.js";
 import { serverMismatch } from "../protocol/version-mismatch.js";
-import { Connection, type Link } from "./connection.js";
+import { Connection, type ConnectionHandler, type Ending } from "./connection.js";
 import type { FollowedStream } from "./followed-stream.js";
+import { parseFrame } from "./frame.js";
 import type { Page } from "./page.js";
 import { poll } from "./poll.js";
-import { askFor, judge, parse } from "./stream-errors.js";
-import type { Streams, Transport } from "./transport.js";
+import { handleRejection, requestStreams } from "./stream-errors.js";
+import { timings } from "./timings.js";
+import type { StreamSet, Transport } from "./transport.js";
 
-/** Changes of the set within this time make one new request. */
-export const COLLECT_MS = 50;
-/** A page nobody looks at gives its connection back: browsers have six per host, for all tabs together. */
-export const HIDDEN_MS = 10_000;
-/** What a server takes in one request; views beyond are told so. */
-export const MAX_STREAMS = 500;
+/** Streams that the server accepts in one request; those beyond end with an error. */
+const MAX_STREAMS = 500;
 
-export class FetchTransport implements Transport, Link {
+export class FetchTransport implements Transport, ConnectionHandler {
   readonly #page: Page;
-  readonly #streams: Streams;
+  readonly #streams: StreamSet;
   readonly #connection = new Connection(this);
-  /** The streams of the request that is open, and which of their turns it carries. */
+  /** The streams of the open request, and the generation of each that it carries. */
   #open = new Map<FollowedStream, number>();
   #collecting: ReturnType<typeof setTimeout> | undefined;
   #hiding: ReturnType<typeof setTimeout> | undefined;
   #paused = false;
-  /** Has this server been asked which protocol it speaks? */
-  #compared = false;
+  /** Has the protocol version of this server been checked? */
+  #versionChecked = false;
 
-  constructor(page: Page, streams: Streams) {
+  constructor(page: Page, streams: StreamSet) {
     this.#page = page;
     this.#streams = streams;
-    page.onVisibility(() => this.#visibility());
-    this.#visibility();
+    page.onVisibility(() => this.#onVisibility());
+    this.#onVisibility();
   }
 
-  changed(): void {
+  streamsChanged(): void {
     this.#collecting ??= setTimeout(() => {
       this.#collecting = undefined;
       this.#apply();
-    }, COLLECT_MS);
+    }, timings().COLLECT_MS);
   }
 
   retryNow(): void {
     if (this.#connection.running) this.#connection.retryNow();
-    this.changed();
+    this.streamsChanged();
   }
 
-  // --- what the connection asks and tells (Link) ---
+  // --- ConnectionHandler ---
 
-  wanted(): boolean {
-    return this.#wanted().length > 0;
+  isNeeded(): boolean {
+    return this.#active().length > 0;
   }
 
-  complete(): boolean {
-    return [...this.#open.keys()].every((topic) => topic.ended);
+  isComplete(): boolean {
+    return [...this.#open.keys()].every((stream) => stream.ended);
   }
 
   open(signal: AbortSignal): Promise<Response> {
-    if (!this.#compared) void this.#compare(); // beside the stream, so it costs no time
-    const topics = this.#wanted();
-    this.#open = new Map(topics.map((topic) => [topic, topic.turn]));
-    return askFor(this.#page, topics, signal);
+    if (!this.#versionChecked) void this.#checkVersion(); // beside the stream, so it costs no time
+    const streams = this.#active();
+    this.#open = new Map(streams.map((stream) => [stream, stream.generation]));
+    return requestStreams(this.#page, streams, signal);
   }
 
-  event(event: Event): void {
-    const data = parse(event.data);
+  onEvent(event: Event): void {
+    const data = parseFrame(event.data);
     if (data === undefined) return;
-    if (event.type === "ping") this.#ping(data);
-    const topic = this.#streams.named(data.stream ?? "");
-    if (topic === undefined || this.#open.get(topic) !== topic.turn) return;
-    topic.alive();
-    topic.frame(event.type, data);
+    if (event.type === "ping") this.#applyPing(data);
+    const stream = this.#streams.byName(data.stream ?? "");
+    if (stream === undefined || this.#open.get(stream) !== stream.generation) return;
+    stream.markLive();
+    stream.applyFrame(event.type, data);
   }
 
-  async room(): Promise<void> {
-    await this.#page.room?.();
+  async drained(): Promise<void> {
+    await this.#page.drained?.();
   }
 
-  status(status: Status): void {
-    if (status.rung === "reconnecting") this.#compared = false; // the server that comes back may be another
-    for (const topic of this.#wanted()) topic.tell(status);
+  onStatus(status: Status): void {
+    if (status.rung === "reconnecting") this.#versionChecked = false; // the server can be another one after it restarts
+    for (const stream of this.#active()) stream.setStatus(status);
   }
 
-  async refused(response: Response): Promise<"again" | "cut" | "end"> {
-    if (response.status === 404 && (await this.#compare())) return "end";
-    return await judge(this.#page, this.#wanted(), response);
+  async onRejected(response: Response): Promise<Ending> {
+    if (response.status === 404 && (await this.#checkVersion())) return "end";
+    return await handleRejection(this.#page, this.#active(), response);
   }
 
   async poll(signal: AbortSignal): Promise<void> {
-    for (const topic of this.#wanted()) await poll(this.#page, topic, signal);
+    for (const stream of this.#active()) await poll(this.#page, stream, signal);
   }
 
-  /** Ends everything with a sentence where the server speaks another protocol, or none. */
-  async #compare(): Promise<boolean> {
-    this.#compared = true;
-    const mismatch = await serverMismatch((path) => this.#page.request(path)).catch(() => undefined); // unreachable: the ladder's business
+  /** Ends all streams with a message if the server speaks another protocol, or lacks the extension. */
+  async #checkVersion(): Promise<boolean> {
+    this.#versionChecked = true;
+    // A server that is unreachable is left to the backoff.
+    const mismatch = await serverMismatch((path) => this.#page.request(path)).catch(() => undefined);
     if (mismatch === undefined) return false;
-    this.#compared = false;
-    for (const topic of this.#wanted()) topic.fail(mismatch);
+    this.#versionChecked = false;
+    for (const stream of this.#active()) stream.fail(mismatch);
     this.#connection.close();
     return true;
   }
 
-  #wanted(): FollowedStream[] {
-    return this.#streams.wanted();
+  #active(): FollowedStream[] {
+    return this.#streams.active();
   }
 
   #apply(): void {
     if (this.#paused) return;
-    for (const topic of this.#wanted().slice(MAX_STREAMS)) {
-      topic.fail(`More than ${MAX_STREAMS} logs are shown at once: close some, then retry.`);
+    for (const stream of this.#active().slice(MAX_STREAMS)) {
+      stream.fail(`More than ${MAX_STREAMS} logs are open: close some of them, then retry.`);
     }
-    const wanted = this.#wanted();
-    if (wanted.length === 0) this.#connection.close();
+    const active = this.#active();
+    if (active.length === 0) this.#connection.close();
     else if (!this.#connection.running) this.#connection.start();
-    else if (!this.#covers(wanted)) this.#connection.reopen();
+    else if (!this.#covers(active)) this.#connection.reopen();
   }
 
-  /** Does the open request carry just what is wanted? Streams that are done cost nothing and may stay in it. */
-  #covers(wanted: readonly FollowedStream[]): boolean {
+  /** Does the open request carry exactly these streams? It may also carry ended ones, which cost nothing. */
+  #covers(active: readonly FollowedStream[]): boolean {
     const rest = new Map(this.#open);
-    for (const topic of wanted) {
-      if (rest.get(topic) !== topic.turn) return false;
-      rest.delete(topic);
+    for (const stream of active) {
+      if (rest.get(stream) !== stream.generation) return false;
+      rest.delete(stream);
     }
-    return [...rest.keys()].every((topic) => topic.ended);
+    return [...rest.keys()].every((stream) => stream.ended);
   }
 
-  // --- the page goes out of sight ---
-
-  #visibility(): void {
+  #onVisibility(): void {
     clearTimeout(this.#hiding);
     if (this.#page.hidden()) {
       this.#hiding = setTimeout(() => {
         this.#paused = true;
         this.#connection.close();
-      }, HIDDEN_MS);
+      }, timings().HIDDEN_MS);
     } else if (this.#paused) {
       this.#paused = false;
       this.#apply();
     }
   }
 
-  #ping(data: Frame): void {
+  #applyPing(data: Frame): void {
     const cursors = (data["cursors"] ?? {}) as { [stream: string]: Cursor };
-    for (const [topic, turn] of this.#open) {
-      if (!topic.ended && topic.turn === turn) topic.ping(data.timestamp, cursors[topic.name]);
+    for (const [stream, generation] of this.#open) {
+      if (!stream.ended && stream.generation === generation) stream.applyPing(data.timestamp, cursors[stream.name]);
     }
   }
 }

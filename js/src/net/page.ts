@@ -1,13 +1,16 @@
+// The environment of a connection: the server's root URL, requests with credentials, and visibility. Page; the shared worker
+// makes its own (worker-host.ts). Knows where JupyterLab and Notebook 7 put their configuration.
+
 import type { Credentials } from "./worker/worker-messages.js";
 
 export interface Page {
-  /** `.../logstream/`, always of the page's own origin. */
+  /** `.../logstream/`, always on the origin of the page. */
   readonly root: URL;
-  /** fetch of a path below `root`, with the credentials of the page. */
+  /** Fetches a path below `root` with the credentials of the page. */
   request(path: string, init?: RequestInit): Promise<Response>;
   hidden(): boolean;
-  /** Waits for those who are told; absent where they are told by a call. */
-  room?(): Promise<void>;
+  /** Waits until all receivers have capacity (back-pressure); absent if they are called directly. */
+  drained?(): Promise<void>;
   onVisibility(listener: () => void): void;
 }
 
@@ -16,8 +19,8 @@ interface Config {
   readonly token: string;
 }
 
-/** The pages of a Jupyter server, as they follow its base URL. Only for hosts that embed no configuration. */
-const PAGES = /\/(?:lab|doc|tree|notebooks|consoles|edit|terminals|files|voila)(?:\/.*)?$/;
+/** Paths of Jupyter's pages below its base URL: only for hosts that embed no configuration. */
+const PAGE_PATHS = /\/(?:lab|doc|tree|notebooks|consoles|edit|terminals|files|voila)(?:\/.*)?$/;
 
 export function readConfig(doc: Document, location: Location): Config {
   try {
@@ -25,18 +28,18 @@ export function readConfig(doc: Document, location: Location): Config {
     const { baseUrl, token } = found as Partial<Config>;
     if (typeof baseUrl === "string") return { baseUrl, token: typeof token === "string" ? token : "" };
   } catch {
-    // No or foreign configuration: the address says enough.
+    // No configuration, or a foreign one: derive the base URL from the address.
   }
-  const path = location.pathname.replace(PAGES, "/");
+  const path = location.pathname.replace(PAGE_PATHS, "/");
   return { baseUrl: path.endsWith("/") ? path : `${path.slice(0, path.lastIndexOf("/"))}/`, token: "" };
 }
 
-/** Read anew for each request: cookies are shared between the ports of a host and change under us. */
+/** The XSRF cookie. Read for each request: the ports of a host share cookies, so another server can change it. */
 export function xsrf(doc: Document): string | undefined {
   return /(?:^|;\s*)_xsrf=([^;]*)/.exec(doc.cookie)?.[1];
 }
 
-/** Requests below `root`, and never to another origin than that. */
+/** A `Page.request` for paths below `root`; rejects any other origin. */
 export function requester(root: URL, credentials: () => Credentials | Promise<Credentials>): Page["request"] {
   return async (path, init = {}) => {
     const url = new URL(path, root);
@@ -45,7 +48,7 @@ export function requester(root: URL, credentials: () => Credentials | Promise<Cr
     const headers = new Headers(init.headers);
     if (cookie !== undefined) headers.set("X-XSRFToken", cookie);
     if (token !== "") headers.set("Authorization", `token ${token}`);
-    // redirect: a login page is an answer to people, not to us, and may lie on another origin.
+    // redirect: a login page is no answer to a request, and can lie on another origin.
     return fetch(url, { ...init, headers, credentials: "same-origin", cache: "no-store", redirect: "error" });
   };
 }

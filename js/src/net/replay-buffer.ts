@@ -1,25 +1,26 @@
-// What is kept of an endless stream, so that who joins late gets all of it: the server tells its history once per
-// connection, and has no ranges of it. Values only; who listens is the topic's business.
+// Replay buffers of endless streams, for listeners that join late. Page and shared worker.
+// The server sends the history of an endless stream once per connection and has no ranges of it. Values only, no I/O.
 
 import type { Frame, LogRecord, Workload } from "../protocol/types.js";
 
 /** A frame with its type. */
-export interface Told {
+export interface BufferedFrame {
   readonly type: string;
   readonly data: Frame;
 }
 
 export interface ReplayBuffer {
-  take(type: string, data: Frame): void;
-  /** All there is, as frames; undefined where something of it was not kept: then only the server can tell it. */
-  replay(): readonly Told[] | undefined;
+  /** Adds a frame of the stream; a `reset` empties the buffer and makes it complete. */
+  add(type: string, data: Frame): void;
+  /** The whole content as frames; undefined if it is incomplete: then the stream must be requested again. */
+  frames(): readonly BufferedFrame[] | undefined;
 }
 
-/** Beyond so many workloads (some 10 MB) none is kept: who joins then makes the stream begin again for all. */
+/** At most this many workloads (about 10 MB); beyond, the buffer is emptied and a late listener restarts the stream for all. */
 export const MAX_WORKLOADS = 10_000;
-/** The newest records that are kept of the server's log ... */
+/** The newest records of the server log that are buffered ... */
 export const MAX_RECORDS = 5000;
-/** ... as long as their text isn't longer than this. */
+/** ... and their total length; beyond either bound the oldest are dropped. */
 export const MAX_RECORD_CHARS = 4_000_000;
 
 /** The stream `workloads`, folded by id. */
@@ -27,7 +28,7 @@ export class WorkloadList implements ReplayBuffer {
   readonly #rows = new Map<string, Frame>();
   #complete: boolean;
 
-  /** `complete`: the stream is followed from its beginning. */
+  /** `complete`: the stream is followed from its beginning, so the buffer holds all of it. */
   constructor(complete: boolean) {
     this.#complete = complete;
   }
@@ -36,7 +37,7 @@ export class WorkloadList implements ReplayBuffer {
     return this.#rows.size;
   }
 
-  take(type: string, data: Frame): void {
+  add(type: string, data: Frame): void {
     if (type === "reset") {
       this.#rows.clear();
       this.#complete = true;
@@ -50,21 +51,21 @@ export class WorkloadList implements ReplayBuffer {
     this.#rows.clear();
   }
 
-  replay(): readonly Told[] | undefined {
+  frames(): readonly BufferedFrame[] | undefined {
     return this.#complete ? [...this.#rows.values()].map((data) => ({ type: "workload", data })) : undefined;
   }
 
-  /** What a polled list, newest first, has that is new; `all`: what it lacks was deleted. */
-  news(stream: string, polled: readonly Workload[], all: boolean): Frame[] {
-    const told = polled.filter((workload) => !this.#knows(workload)).reverse();
-    const news: Frame[] = told.map((workload) => {
-      // Only the stream tells the last line: the one that is known is better than none.
+  /** The differences of a polled list, newest first, as frames; `all`: workloads missing in it were deleted. */
+  changes(stream: string, polled: readonly Workload[], all: boolean): Frame[] {
+    const changed = polled.filter((workload) => !this.#knows(workload)).reverse();
+    const updates: Frame[] = changed.map((workload) => {
+      // Only the stream carries the last line: keep the known one.
       const line = this.#rows.get(workload.id)?.["last_line"] ?? "";
       return { stream, ...workload, last_line: line };
     });
     const there = new Set(polled.map(({ id }) => id));
     const gone = all ? [...this.#rows.keys()].filter((id) => !there.has(id)) : [];
-    return [...news, ...gone.map((id) => ({ stream, id, deleted: true }))];
+    return [...updates, ...gone.map((id) => ({ stream, id, deleted: true }))];
   }
 
   #knows(workload: Workload): boolean {
@@ -74,10 +75,10 @@ export class WorkloadList implements ReplayBuffer {
   }
 }
 
-/** Beyond so many the oldest rows of the request log are let go. */
+/** At most this many rows of the request log; beyond, the oldest are dropped. */
 export const MAX_ROWS = 2000;
 
-/** The request log: its newest rows, folded by id, and the figures that came last. */
+/** The stream `requests`: its newest rows, folded by id, and the latest figures. */
 export class RequestRows implements ReplayBuffer {
   readonly #rows = new Map<string, object>();
   #figures: Frame | undefined;
@@ -87,7 +88,7 @@ export class RequestRows implements ReplayBuffer {
     this.#complete = complete;
   }
 
-  take(type: string, data: Frame): void {
+  add(type: string, data: Frame): void {
     if (type === "reset") {
       this.#rows.clear();
       this.#figures = undefined;
@@ -103,24 +104,24 @@ export class RequestRows implements ReplayBuffer {
     }
   }
 
-  replay(): readonly Told[] | undefined {
+  frames(): readonly BufferedFrame[] | undefined {
     if (!this.#complete) return undefined;
-    const rows = [...this.#rows.values()].map((data) => told("log:created", data));
+    const rows = [...this.#rows.values()].map((data) => buffered("log:created", data));
     return this.#figures === undefined ? rows : [...rows, { type: "log:stats", data: this.#figures }];
   }
 
-  /** What polled rows, newest first, have that is new. */
-  news(polled: readonly { readonly id: string }[]): Told[] {
+  /** The differences of polled rows, newest first, as frames. */
+  changes(polled: readonly { readonly id: string }[]): BufferedFrame[] {
     const changed = polled.filter((row) => JSON.stringify(this.#rows.get(row.id)) !== JSON.stringify(row));
-    return [...changed].reverse().map((row) => told("log:created", row));
+    return [...changed].reverse().map((row) => buffered("log:created", row));
   }
 }
 
-function told(type: string, data: object): Told {
+function buffered(type: string, data: object): BufferedFrame {
   return { type, data: { type, data } };
 }
 
-/** The server's own log: its newest records. */
+/** The stream `service` (the server log): its newest records. */
 export class RecentRecords implements ReplayBuffer {
   readonly #stream: string;
   #records: LogRecord[] = [];
@@ -133,7 +134,7 @@ export class RecentRecords implements ReplayBuffer {
     this.#complete = complete;
   }
 
-  take(type: string, data: Frame): void {
+  add(type: string, data: Frame): void {
     if (type === "reset") {
       this.#records = [];
       this.#chars = 0;
@@ -148,7 +149,7 @@ export class RecentRecords implements ReplayBuffer {
     this.#trim();
   }
 
-  replay(): readonly Told[] | undefined {
+  frames(): readonly BufferedFrame[] | undefined {
     if (!this.#complete) return undefined;
     if (this.#records.length === 0) return [];
     const { cursor } = this.#last ?? {};
@@ -161,7 +162,7 @@ export class RecentRecords implements ReplayBuffer {
     return [{ type: "logs", data }];
   }
 
-  /** In steps, so that a full memory doesn't move 5,000 entries for each record. */
+  /** In steps, so that a full buffer does not move 5,000 entries for each record. */
   #trim(): void {
     let from = this.#records.length > MAX_RECORDS * 1.2 ? this.#records.length - MAX_RECORDS : 0;
     for (const record of this.#records.slice(0, from)) this.#chars -= record.message.length;

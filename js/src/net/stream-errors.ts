@@ -1,101 +1,99 @@
-// What a refused request means: one stream that is unknown, malformed or not allowed refuses all that were asked for with
-// it, so the culprit is found, told why, and the others go on. Knows status codes and the server's words.
+// Rejected requests of several streams: finds the stream at fault, reports the reason to it, lets the others go on.
+// Page and shared worker. One stream that is unknown, malformed or forbidden makes the server reject the whole request.
 
 import { workloadOf } from "../protocol/stream.js";
-import type { Frame } from "../protocol/types.js";
+import type { Ending } from "./connection.js";
 import type { FollowedStream } from "./followed-stream.js";
+import { parseFrame } from "./frame.js";
 import type { Page } from "./page.js";
 
-export const GONE = "This log was deleted from the server, or belongs to another one";
+export const NOT_FOUND = "This log was deleted from the server, or belongs to another server";
 
+/** Statuses for which repeating the request is of no use, and what they mean for the user. */
 const EXPLAINED: { readonly [status: number]: string } = {
-  400: "The server does not understand what was asked of this log",
-  403: "Jupyter refuses this log",
-  404: GONE,
-  422: "The server cannot do what was asked of this log",
+  400: "The server does not understand the request for this log",
+  403: "Jupyter does not allow access to this log",
+  404: NOT_FOUND,
+  422: "The server cannot process the request for this log",
 };
 
-/** `again` at once, without those that were told an error; on the next rung; or not any more. */
-export type Verdict = "again" | "cut" | "end";
-
-/** Asks for these streams over one connection. */
-export function askFor(page: Page, topics: readonly FollowedStream[], signal?: AbortSignal): Promise<Response> {
-  const body = JSON.stringify({ streams: topics.map((topic) => topic.request()) });
+/** Requests these streams over one connection. */
+export function requestStreams(
+  page: Page,
+  streams: readonly FollowedStream[],
+  signal?: AbortSignal,
+): Promise<Response> {
+  const body = JSON.stringify({ streams: streams.map((stream) => stream.query()) });
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
   return page.request("v1/events", { method: "POST", body, headers, ...(signal === undefined ? {} : { signal }) });
 }
 
-/** Tells the streams that are to blame for this answer why, and says what becomes of the others. */
-export async function judge(page: Page, topics: readonly FollowedStream[], response: Response): Promise<Verdict> {
+/** Ends the streams that caused this rejection with its reason, and returns what becomes of the connection. */
+export async function handleRejection(
+  page: Page,
+  streams: readonly FollowedStream[],
+  response: Response,
+): Promise<Ending> {
   const { status } = response;
   if (EXPLAINED[status] === undefined) {
     await response.body?.cancel();
-    return "cut"; // the server's trouble, not the request's
+    return "cut"; // a failure of the server, not of the request
   }
-  const message = `(${status}): ${await sentence(response)}`;
+  const reason = `(${status}): ${await reasonOf(response)}`;
   if (status === 404) {
-    const missing = await Promise.all(topics.map((topic) => isMissing(page, topic)));
+    const missing = await Promise.all(streams.map((stream) => failIfMissing(page, stream)));
     return missing.includes(true) ? "again" : "cut";
   }
-  const suspects = topics.length === 1 ? topics : topics.filter((topic) => isNamed(topic, message));
-  if (suspects.length === 1) fail(suspects, status, message);
-  // A login that has ended refuses them all alike: no use in asking for each.
-  else if (status === 403 && topics.every(({ stream }) => stream !== "service")) fail(topics, status, message);
-  else if (!(await askEach(page, topics))) fail(topics, status, message);
-  return topics.every(({ ended }) => ended) ? "end" : "again";
+  const suspects = streams.length === 1 ? streams : streams.filter((stream) => isNamed(stream, reason));
+  if (suspects.length === 1) fail(suspects, status, reason);
+  // An expired login rejects all of them: no use in requesting each.
+  else if (status === 403 && streams.every(({ stream }) => stream !== "service")) fail(streams, status, reason);
+  else if (!(await requestEach(page, streams))) fail(streams, status, reason);
+  return streams.every(({ ended }) => ended) ? "end" : "again";
 }
 
-/** Tells a stream that can't be had why, where asking again is of no use. */
-export async function refuse(topic: FollowedStream, response: Response): Promise<boolean> {
+/** Ends the stream with the reason if repeating the request is of no use. True if it did. */
+export async function failIfRejected(stream: FollowedStream, response: Response): Promise<boolean> {
   if (EXPLAINED[response.status] === undefined) return false;
-  fail([topic], response.status, `(${response.status}): ${await sentence(response)}`);
+  fail([stream], response.status, `(${response.status}): ${await reasonOf(response)}`);
   return true;
 }
 
-export function parse(text: string): Frame | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Frame) : undefined;
-  } catch {
-    return undefined;
+function fail(streams: readonly FollowedStream[], status: number, reason: string): void {
+  for (const stream of streams) {
+    const what = stream.stream === "workloads" ? "list" : "log"; // the request log is a log, too
+    stream.fail(`${EXPLAINED[status]?.replace("log", what)} ${reason}`);
   }
 }
 
-function fail(topics: readonly FollowedStream[], status: number, message: string): void {
-  for (const topic of topics) {
-    const what = topic.stream === "workloads" ? "list" : "log"; // the request log is one, too
-    topic.fail(`${EXPLAINED[status]?.replace("log", what)} ${message}`);
-  }
-}
-
-/** Does the server speak of this stream? The names of endless ones are words, so they must be called streams. */
-function isNamed({ stream, name }: FollowedStream, message: string): boolean {
+/** Does the server's reason name this stream? Names of endless streams are plain words: they must follow "stream". */
+function isNamed({ stream, name }: FollowedStream, reason: string): boolean {
   const plain = workloadOf(stream) === undefined || name !== stream ? `stream ["'\`]?${name}` : `(?<![\\w/-])${name}`;
-  return new RegExp(`${plain}(?![\\w-])`).test(message);
+  return new RegExp(`${plain}(?![\\w-])`).test(reason);
 }
 
-/** One after the other; was one of them refused? */
-async function askEach(page: Page, topics: readonly FollowedStream[]): Promise<boolean> {
+/** Requests one stream after the other. True if one of them was rejected. */
+async function requestEach(page: Page, streams: readonly FollowedStream[]): Promise<boolean> {
   let found = false;
-  for (const topic of topics) {
-    const response = await askFor(page, [topic]);
-    if (await refuse(topic, response)) found = true;
+  for (const stream of streams) {
+    const response = await requestStreams(page, [stream]);
+    if (await failIfRejected(stream, response)) found = true;
     else await response.body?.cancel();
   }
   return found;
 }
 
-async function isMissing(page: Page, topic: FollowedStream): Promise<boolean> {
-  const id = workloadOf(topic.stream);
+async function failIfMissing(page: Page, stream: FollowedStream): Promise<boolean> {
+  const id = workloadOf(stream.stream);
   if (id === undefined) return false;
   const response = await page.request(`v1/workloads/${id}`);
-  if (response.status === 404) return await refuse(topic, response);
+  if (response.status === 404) return await failIfRejected(stream, response);
   await response.body?.cancel();
   return false;
 }
 
-/** The server's own words, where it sent any. */
-async function sentence(response: Response): Promise<string> {
-  const body = parse(await response.text().catch(() => ""));
+/** The message of the server, if it sent one. */
+async function reasonOf(response: Response): Promise<string> {
+  const body = parseFrame(await response.text().catch(() => ""));
   return typeof body?.message === "string" ? body.message : response.statusText || "no reason given";
 }

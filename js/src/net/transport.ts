@@ -1,20 +1,21 @@
-// The contract between a hub and what brings its streams: a connection of its own (direct.ts), or the worker that all
-// pages of the browser share (shared.ts).
+// The contract between a hub and what brings its frames. Types only.
+// Implementations: FetchTransport (one fetch of the page itself) and WorkerTransport (the shared worker of all pages).
+// A transport over another channel, such as a kernel comm, implements the same two methods.
 
 import type { FollowedStream } from "./followed-stream.js";
 
-/** What a carrier sees of its hub. */
-export interface Streams {
-  /** What is to be followed now: streams that have not ended. */
-  wanted(): FollowedStream[];
-  /** By the name that its frames carry. */
-  named(name: string): FollowedStream | undefined;
+/** The streams of a hub, as its transport sees them. */
+export interface StreamSet {
+  /** The streams to follow: all that have not ended. */
+  active(): FollowedStream[];
+  /** The stream whose frames carry this name. */
+  byName(name: string): FollowedStream | undefined;
 }
 
-/** Tells the topics their frames and where they stand. */
+/** Brings the frames and the connection state of the active streams, by `applyFrame`, `applyRemote` and `setStatus`. */
 export interface Transport {
-  /** The set of streams may have changed. */
-  changed(): void;
-  /** Somebody doesn't want to wait for this one. */
-  retryNow(topic: FollowedStream): void;
+  /** The set of active streams may have changed. */
+  streamsChanged(): void;
+  /** Reconnects this stream now instead of after the current delay. */
+  retryNow(stream: FollowedStream): void;
 }

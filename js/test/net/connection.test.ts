@@ -1,9 +1,11 @@
 // The ladder, by the clock: when it is tried again, when it is polled, what ends it.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { BACKOFF_MS, backoffDelay, Connection, type Link, POLL_MS, STALL_MS } from "../../src/net/connection.js";
+import { backoffDelay, Connection, type ConnectionHandler } from "../../src/net/connection.js";
+import { DEFAULT_TIMINGS } from "../../src/net/timings.js";
 import type { Event } from "../../src/protocol/sse.js";
 import type { ConnectionState, Status } from "../../src/protocol/types.js";
 
+const { BACKOFF_MS, POLL_MS, STALL_MS } = DEFAULT_TIMINGS;
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** One open stream, written to by the test; errors when it is aborted, as fetch does. */
@@ -39,24 +41,24 @@ class Stream {
 
 const PING = "event: ping\ndata: {}\n\n";
 
-class FakeLink implements Link {
+class FakeHandler implements ConnectionHandler {
   /** What the next attempts get; when there is nothing left the server is down. */
   answers: ("stream" | Response)[] = [];
-  isWanted = true;
-  isComplete = false;
+  needed = true;
+  complete = false;
   verdict: "again" | "cut" | "end" = "cut";
   pollFails = true;
   polls = 0;
   readonly opened: number[] = [];
   readonly streams: Stream[] = [];
   readonly events: Event[] = [];
-  readonly told: Status[] = [];
+  readonly statuses: Status[] = [];
 
-  wanted(): boolean {
-    return this.isWanted;
+  isNeeded(): boolean {
+    return this.needed;
   }
-  complete(): boolean {
-    return this.isComplete;
+  isComplete(): boolean {
+    return this.complete;
   }
   async open(signal: AbortSignal): Promise<Response> {
     this.opened.push(Date.now());
@@ -67,34 +69,34 @@ class FakeLink implements Link {
     this.streams.push(stream);
     return stream.response;
   }
-  async room(): Promise<void> {}
-  event(event: Event): void {
+  async drained(): Promise<void> {}
+  onEvent(event: Event): void {
     this.events.push(event);
   }
   async poll(): Promise<void> {
     this.polls += 1;
     if (this.pollFails) throw new Error("down");
   }
-  async refused(): Promise<"again" | "cut" | "end"> {
+  async onRejected(): Promise<"again" | "cut" | "end"> {
     return this.verdict;
   }
-  status(status: Status): void {
-    this.told.push(status);
+  onStatus(status: Status): void {
+    this.statuses.push(status);
   }
   get rungs(): ConnectionState[] {
-    return this.told.map(({ rung }) => rung).filter((rung, i, all) => rung !== all[i - 1]);
+    return this.statuses.map(({ rung }) => rung).filter((rung, i, all) => rung !== all[i - 1]);
   }
 }
 
-let link: FakeLink;
+let handler: FakeHandler;
 let connection: Connection;
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 beforeEach(() => {
   vi.useFakeTimers();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
-  link = new FakeLink();
-  connection = new Connection(link);
+  handler = new FakeHandler();
+  connection = new Connection(handler);
 });
 afterEach(() => {
   connection.close();
@@ -102,10 +104,10 @@ afterEach(() => {
 });
 
 async function live(): Promise<Stream> {
-  link.answers.push("stream");
+  handler.answers.push("stream");
   connection.start();
   await pass(0);
-  const stream = link.streams.at(-1) as Stream;
+  const stream = handler.streams.at(-1) as Stream;
   stream.write(PING);
   await pass(0);
   return stream;
@@ -114,15 +116,15 @@ async function live(): Promise<Stream> {
 describe("the ladder", () => {
   it("is connecting, then live with the first bytes", async () => {
     await live();
-    expect(link.rungs).toEqual(["connecting", "live"]);
-    expect(link.events).toHaveLength(1);
+    expect(handler.rungs).toEqual(["connecting", "live"]);
+    expect(handler.events).toHaveLength(1);
   });
 
   it("tries again 1, 2, 4, 8 and 16 s after a cut, and goes on every 16 s", async () => {
     const stream = await live();
     stream.cut();
     await pass(63_000);
-    const gaps = link.opened.slice(1).map((at, i) => at - (link.opened[i] ?? 0));
+    const gaps = handler.opened.slice(1).map((at, i) => at - (handler.opened[i] ?? 0));
     expect(gaps).toEqual([...BACKOFF_MS, 16_000, 16_000]);
   });
 
@@ -139,7 +141,7 @@ describe("the ladder", () => {
     vi.spyOn(Math, "random").mockReturnValue(chance);
     (await live()).cut();
     await pass(80_000);
-    const gaps = link.opened.slice(1, 7).map((at, i) => at - (link.opened[i] ?? 0));
+    const gaps = handler.opened.slice(1, 7).map((at, i) => at - (handler.opened[i] ?? 0));
     expect(gaps).toEqual([...BACKOFF_MS, 16_000].map((ms) => ms * factor));
   });
 
@@ -147,58 +149,58 @@ describe("the ladder", () => {
     const stream = await live();
     stream.cut();
     await pass(0);
-    expect(link.told.at(-1)).toEqual({ rung: "reconnecting", retryAt: Date.now() + 1000 });
+    expect(handler.statuses.at(-1)).toEqual({ rung: "reconnecting", retryAt: Date.now() + 1000 });
   });
 
   it("polls after five failures, goes on trying the stream, and returns to it", async () => {
-    link.pollFails = false;
+    handler.pollFails = false;
     const stream = await live();
     stream.cut();
     await pass(30_900);
-    expect(link.polls).toBe(0);
+    expect(handler.polls).toBe(0);
     await pass(200);
-    expect(link.rungs.at(-1)).toBe("polling");
+    expect(handler.rungs.at(-1)).toBe("polling");
     await pass(3 * POLL_MS);
-    expect(link.polls).toBe(4);
-    link.answers.push("stream");
+    expect(handler.polls).toBe(4);
+    handler.answers.push("stream");
     await pass(16_000);
-    link.streams.at(-1)?.write(PING);
+    handler.streams.at(-1)?.write(PING);
     await pass(0);
-    expect(link.rungs.at(-1)).toBe("live");
-    const polls = link.polls;
+    expect(handler.rungs.at(-1)).toBe("live");
+    const polls = handler.polls;
     await pass(POLL_MS * 2);
-    expect(link.polls).toBe(polls);
+    expect(handler.polls).toBe(polls);
   });
 
   it("is reconnecting, not polling, while polls fail as well", async () => {
     (await live()).cut();
     await pass(40_000);
-    expect(link.polls).toBeGreaterThan(0);
-    expect(link.rungs).not.toContain("polling");
+    expect(handler.polls).toBeGreaterThan(0);
+    expect(handler.rungs).not.toContain("polling");
   });
 
   it("begins at its foot again after a frame", async () => {
     (await live()).cut();
     await pass(3000);
-    link.answers.push("stream");
+    handler.answers.push("stream");
     await pass(4000);
-    link.streams.at(-1)?.write(PING);
+    handler.streams.at(-1)?.write(PING);
     await pass(0);
-    link.streams.at(-1)?.cut();
+    handler.streams.at(-1)?.cut();
     await pass(0);
-    expect(link.told.at(-1)?.retryAt).toBe(Date.now() + 1000);
+    expect(handler.statuses.at(-1)?.retryAt).toBe(Date.now() + 1000);
   });
 
   it("climbs on when a server answers but never sends a frame", async () => {
     for (let i = 0; i < 3; i++) {
-      link.answers.push("stream");
+      handler.answers.push("stream");
       connection.start();
       await pass(i === 0 ? 0 : (BACKOFF_MS[i - 1] ?? 0));
-      link.streams.at(-1)?.write(": hello\n\n");
-      link.streams.at(-1)?.cut();
+      handler.streams.at(-1)?.write(": hello\n\n");
+      handler.streams.at(-1)?.cut();
       await pass(0);
     }
-    expect(link.told.at(-1)?.retryAt).toBe(Date.now() + 4000);
+    expect(handler.statuses.at(-1)?.retryAt).toBe(Date.now() + 4000);
   });
 });
 
@@ -206,7 +208,7 @@ describe("a cut", () => {
   it("is an end without done while something is still wanted", async () => {
     (await live()).end();
     await pass(0);
-    expect(link.rungs.at(-1)).toBe("reconnecting");
+    expect(handler.rungs.at(-1)).toBe("reconnecting");
   });
 
   it("is 15 s without a byte", async () => {
@@ -217,52 +219,52 @@ describe("a cut", () => {
     expect(stream.signal.aborted).toBe(false);
     await pass(1);
     expect(stream.signal.aborted).toBe(true);
-    expect(link.rungs.at(-1)).toBe("reconnecting");
+    expect(handler.rungs.at(-1)).toBe("reconnecting");
   });
 
   it("is an answer that isn't a stream", async () => {
-    link.answers.push(new Response("<html>please log in</html>", { headers: { "content-type": "text/html" } }));
+    handler.answers.push(new Response("<html>please log in</html>", { headers: { "content-type": "text/html" } }));
     connection.start();
     await pass(0);
-    expect(link.rungs).toEqual(["connecting", "reconnecting"]);
+    expect(handler.rungs).toEqual(["connecting", "reconnecting"]);
   });
 });
 
 describe("an end without done", () => {
   it("is no cut where all that was asked for has been told: what else is wanted is asked for at once", async () => {
     const stream = await live();
-    link.isComplete = true;
-    link.answers.push("stream");
+    handler.complete = true;
+    handler.answers.push("stream");
     stream.end();
     await pass(0);
-    expect(link.opened).toHaveLength(2);
-    expect(link.rungs).toEqual(["connecting", "live"]);
+    expect(handler.opened).toHaveLength(2);
+    expect(handler.rungs).toEqual(["connecting", "live"]);
   });
 });
 
 describe("the end", () => {
   it("comes when nothing is wanted any more", async () => {
     const stream = await live();
-    link.isWanted = false;
+    handler.needed = false;
     stream.end();
     await pass(60_000);
-    expect(link.opened).toHaveLength(1);
+    expect(handler.opened).toHaveLength(1);
     expect(connection.running).toBe(false);
   });
 
   it("comes with 204", async () => {
-    link.answers.push(new Response(null, { status: 204 }));
+    handler.answers.push(new Response(null, { status: 204 }));
     connection.start();
     await pass(60_000);
-    expect(link.opened).toHaveLength(1);
+    expect(handler.opened).toHaveLength(1);
   });
 
-  it("comes when the link takes a refusal for final", async () => {
-    link.verdict = "end";
-    link.answers.push(new Response("{}", { status: 403 }));
+  it("comes when the handler takes a refusal for final", async () => {
+    handler.verdict = "end";
+    handler.answers.push(new Response("{}", { status: 403 }));
     connection.start();
     await pass(60_000);
-    expect(link.opened).toHaveLength(1);
+    expect(handler.opened).toHaveLength(1);
     expect(connection.running).toBe(false);
   });
 
@@ -270,55 +272,55 @@ describe("the end", () => {
     (await live()).cut();
     await pass(500);
     connection.close();
-    const told = link.told.length;
+    const told = handler.statuses.length;
     await pass(60_000);
-    expect(link.opened).toHaveLength(1);
-    expect(link.told).toHaveLength(told);
+    expect(handler.opened).toHaveLength(1);
+    expect(handler.statuses).toHaveLength(told);
   });
 });
 
 describe("what the owner may ask for", () => {
   it("another set of streams, without a wait and without a word to the views", async () => {
     const first = await live();
-    link.answers.push("stream");
+    handler.answers.push("stream");
     connection.reopen();
     await pass(0);
-    link.streams.at(-1)?.write(PING);
+    handler.streams.at(-1)?.write(PING);
     await pass(0);
     expect(first.signal.aborted).toBe(true);
-    expect(link.opened).toHaveLength(2);
-    expect(link.rungs).toEqual(["connecting", "live"]);
+    expect(handler.opened).toHaveLength(2);
+    expect(handler.rungs).toEqual(["connecting", "live"]);
   });
 
   it("an attempt now", async () => {
     (await live()).cut();
     await pass(0);
-    link.answers.push("stream");
+    handler.answers.push("stream");
     connection.retryNow();
     await pass(0);
-    expect(link.opened).toHaveLength(2);
+    expect(handler.opened).toHaveLength(2);
   });
 
   it.each([1, 2, 3, 4, 5, 6, 8])("an attempt now, from rung %i, and back to the foot when it works", async (rung) => {
-    link.pollFails = false;
+    handler.pollFails = false;
     (await live()).cut();
     await pass(0);
     for (let i = 1; i < rung; i++) await pass(BACKOFF_MS[Math.min(i, 5) - 1] ?? 0);
-    const tried = link.opened.length;
-    expect(link.rungs.at(-1)).toBe(rung > 5 ? "polling" : "reconnecting");
-    link.answers.push("stream");
+    const tried = handler.opened.length;
+    expect(handler.rungs.at(-1)).toBe(rung > 5 ? "polling" : "reconnecting");
+    handler.answers.push("stream");
     connection.retryNow();
     await pass(0);
-    expect(link.opened).toHaveLength(tried + 1);
-    link.streams.at(-1)?.write(PING);
+    expect(handler.opened).toHaveLength(tried + 1);
+    handler.streams.at(-1)?.write(PING);
     await pass(0);
-    expect(link.rungs.at(-1)).toBe("live");
-    const { polls } = link;
-    link.streams.at(-1)?.cut();
+    expect(handler.rungs.at(-1)).toBe("live");
+    const { polls } = handler;
+    handler.streams.at(-1)?.cut();
     await pass(0);
-    expect(link.told.at(-1)).toEqual({ rung: "reconnecting", retryAt: Date.now() + 1000 });
+    expect(handler.statuses.at(-1)).toEqual({ rung: "reconnecting", retryAt: Date.now() + 1000 });
     await pass(999);
-    expect(link.polls).toBe(polls);
+    expect(handler.polls).toBe(polls);
   });
 
   it("nothing of a stream that is live: it goes on", async () => {
@@ -326,26 +328,26 @@ describe("what the owner may ask for", () => {
     connection.retryNow();
     await pass(0);
     expect(stream.signal.aborted).toBe(false);
-    expect(link.opened).toHaveLength(1);
+    expect(handler.opened).toHaveLength(1);
   });
 
   it("another attempt where one hangs", async () => {
-    link.answers.push("stream", "stream");
+    handler.answers.push("stream", "stream");
     connection.start();
     await pass(0);
     connection.retryNow();
     await pass(0);
-    expect(link.streams.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    expect(handler.streams.map(({ signal }) => signal.aborted)).toEqual([true, false]);
   });
 
   it("a new start right after a close, with one loop running", async () => {
     (await live()).cut();
     await pass(0);
     connection.close();
-    link.answers.push("stream");
+    handler.answers.push("stream");
     connection.start();
     await pass(10_000);
-    expect(link.opened).toHaveLength(2);
-    expect(link.rungs.at(-1)).not.toBe("reconnecting");
+    expect(handler.opened).toHaveLength(2);
+    expect(handler.rungs.at(-1)).not.toBe("reconnecting");
   });
 });

@@ -1,14 +1,15 @@
-// Streams without an end: who joins late has all of it, whatever happened before, and a new epoch begins from nothing.
+// StreamSet without an end: who joins late has all of it, whatever happened before, and a new epoch begins from nothing.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import { MAX_WORKLOADS } from "../../src/net/replay-buffer.js";
 import type { StreamRequest } from "../../src/protocol/types.js";
-import { quiet, soon, upTo, View } from "../support/listening.js";
+import { quiet, shortTimings, soon, upTo, View } from "../support/listening.js";
 import { LogServer } from "../support/server.js";
 import { record, workload } from "../support/workload.js";
 
+shortTimings();
 let server: LogServer;
 let page: Page;
 let hub: Hub;
@@ -262,7 +263,7 @@ describe("the server's own log", () => {
     await soon(() => expect(a.rung).toBe("live"));
     await soon(() => expect(service.rung).toBe("live"));
     const direct = new FetchTransport(page, hub);
-    direct.status({ rung: "polling" });
+    direct.onStatus({ rung: "polling" });
     await direct.poll(new AbortController().signal);
     expect(a.rung).toBe("polling");
     expect(service.rung).toBe("reconnecting");

@@ -5,9 +5,10 @@ import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import { keyOf } from "../../src/protocol/stream.js";
 import type { StreamRequest } from "../../src/protocol/types.js";
-import { quiet, soon, upTo, View } from "../support/listening.js";
+import { quiet, shortTimings, soon, upTo, View } from "../support/listening.js";
 import { LogServer } from "../support/server.js";
 
+shortTimings();
 let server: LogServer;
 let page: Page;
 let hub: Hub;

@@ -1,13 +1,14 @@
 // The hub against a real HTTP server: one connection for all views, nothing lost or doubled, nothing left open.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FetchTransport } from "../../src/net/fetch-transport.js";
-import { Hub, LINGER_MS, pageHub } from "../../src/net/hub.js";
+import { Hub, pageHub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
+import { overrideTimings, timings } from "../../src/net/timings.js";
 import type { StreamRequest } from "../../src/protocol/types.js";
-import { sometimesSlow } from "../support/busy.js";
-import { quiet, soon, upTo, View } from "../support/listening.js";
+import { quiet, shortTimings, soon, upTo, View } from "../support/listening.js";
 import { LogServer } from "../support/server.js";
 
+shortTimings();
 let server: LogServer;
 let page: Page;
 let hub: Hub;
@@ -90,7 +91,7 @@ describe("letting go", () => {
     first.subscription.close();
     const second = view("A");
     await soon(() => expect(second.snapshot).toMatchObject({ cursor: 3 }));
-    await quiet(LINGER_MS + 300);
+    await quiet(timings().LINGER_MS + 300);
     expect(server.requests).toHaveLength(1);
     expect(server.readers.size).toBe(1);
   });
@@ -101,7 +102,7 @@ describe("letting go", () => {
     await soon(() => expect(first.seqs).toHaveLength(3));
     first.subscription.close();
     first.subscription.close();
-    await quiet(LINGER_MS / 2);
+    await quiet(timings().LINGER_MS / 2);
     expect(server.readers.size).toBe(1);
     await soon(() => expect(server.readers.size).toBe(0));
   });
@@ -156,7 +157,7 @@ describe("done", () => {
     const a = view("A");
     await soon(() => expect(a.rung).toBe("done"));
     expect(a.seqs).toEqual([1, 2, 3]);
-    await quiet(1500);
+    await quiet(700);
     expect(server.requests).toHaveLength(1);
     expect(server.readers.size).toBe(0);
   });
@@ -174,16 +175,16 @@ describe("trouble", () => {
     await soon(() => expect(a.seqs).toEqual(upTo(150)));
   });
 
-  it("retry now doesn't wait for the next rung", sometimesSlow, async () => {
+  it("retryNow reconnects without waiting for the backoff", async () => {
+    overrideTimings({ BACKOFF_MS: [60_000] });
     server.add("A", 1);
     const a = view("A");
     await soon(() => expect(a.seqs).toHaveLength(1));
     server.cut();
     await soon(() => expect(a.rung).toBe("reconnecting"));
-    const start = Date.now();
     a.subscription.retryNow();
     await soon(() => expect(a.rung).toBe("live"));
-    expect(Date.now() - start).toBeLessThan(500);
+    shortTimings();
   });
 
   it("a workload that is gone ends its own view only", async () => {
@@ -255,7 +256,7 @@ describe("polling", () => {
     server.end("A");
     const a = view("A", { tail: 2200 });
     const direct = new FetchTransport(page, hub);
-    direct.status({ rung: "polling" });
+    direct.onStatus({ rung: "polling" });
     await direct.poll(new AbortController().signal);
     expect(a.seqs).toEqual(upTo(2500, 301));
     expect(a.rung).toBe("done");

@@ -1,9 +1,9 @@
 // Logs of other servers: what each speaks is found out, the simple form becomes frames of ours through cuts and silence, and
 // what the other server refuses is said as such.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { STALL_MS } from "../../src/net/connection.js";
 import type { Page } from "../../src/net/page.js";
 import { remoteSource } from "../../src/net/sources/remote.js";
+import { DEFAULT_TIMINGS } from "../../src/net/timings.js";
 import type { HubEvent, Subscription } from "../../src/protocol/types.js";
 
 type Answer = (path: string, init: RequestInit) => Response | Promise<Response>;
@@ -111,7 +111,7 @@ describe("a log in the simple form", () => {
   it("may be silent for long: other servers have no pings", async () => {
     answer = simple(() => body("data: one\n\n", silence()));
     await follow();
-    await vi.advanceTimersByTimeAsync(STALL_MS * 10);
+    await vi.advanceTimersByTimeAsync(DEFAULT_TIMINGS.STALL_MS * 10);
     expect([rungs().at(-1), resumed.length]).toEqual(["live", 1]);
   });
 

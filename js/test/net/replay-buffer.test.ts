@@ -3,23 +3,23 @@ import { describe, expect, it } from "vitest";
 import { MAX_RECORD_CHARS, MAX_RECORDS, RecentRecords, WorkloadList } from "../../src/net/replay-buffer.js";
 import { record, workload } from "../support/workload.js";
 
-const kept = (memory: RecentRecords) => memory.replay()?.[0]?.data.logs ?? [];
+const kept = (memory: RecentRecords) => memory.frames()?.[0]?.data.logs ?? [];
 
 describe("the records of the server's log", () => {
   it("are the newest 5,000, in order", () => {
     const memory = new RecentRecords("service", true);
-    for (let seq = 1; seq <= 20_000; seq++) memory.take("logs", { logs: [record(seq)], cursor: `1.${seq}` });
+    for (let seq = 1; seq <= 20_000; seq++) memory.add("logs", { logs: [record(seq)], cursor: `1.${seq}` });
     const seqs = kept(memory).map(({ seq }) => seq);
     expect(seqs.length).toBeGreaterThanOrEqual(MAX_RECORDS);
     expect(seqs.length).toBeLessThanOrEqual(MAX_RECORDS * 1.2);
     expect(seqs).toEqual(seqs.map((_, i) => 20_000 - seqs.length + 1 + i));
-    expect(memory.replay()?.[0]?.data.cursor).toBe("1.20000");
+    expect(memory.frames()?.[0]?.data.cursor).toBe("1.20000");
   });
 
   it("are fewer where they are long", () => {
     const memory = new RecentRecords("service", true);
     const message = "x".repeat(60_000);
-    for (let seq = 1; seq <= 200; seq++) memory.take("logs", { logs: [record(seq, { message })] });
+    for (let seq = 1; seq <= 200; seq++) memory.add("logs", { logs: [record(seq, { message })] });
     const chars = kept(memory).reduce((sum, { message: { length } }) => sum + length, 0);
     expect(chars).toBeLessThanOrEqual(MAX_RECORD_CHARS);
     expect(chars).toBeGreaterThan(MAX_RECORD_CHARS / 2);
@@ -28,19 +28,19 @@ describe("the records of the server's log", () => {
 
   it("are none after a reset", () => {
     const memory = new RecentRecords("service", true);
-    memory.take("logs", { logs: [record(1)] });
-    memory.take("reset", {});
-    expect(memory.replay()).toEqual([]);
+    memory.add("logs", { logs: [record(1)] });
+    memory.add("reset", {});
+    expect(memory.frames()).toEqual([]);
   });
 });
 
 describe("a list that was followed from its middle", () => {
   it("can't be told to others, until it begins anew", () => {
     const list = new WorkloadList(false);
-    list.take("workload", { ...workload({ id: "A" }) });
-    expect(list.replay()).toBeUndefined();
-    list.take("reset", {});
-    list.take("workload", { ...workload({ id: "B" }) });
-    expect(list.replay()?.map(({ data }) => data["id"])).toEqual(["B"]);
+    list.add("workload", { ...workload({ id: "A" }) });
+    expect(list.frames()).toBeUndefined();
+    list.add("reset", {});
+    list.add("workload", { ...workload({ id: "B" }) });
+    expect(list.frames()?.map(({ data }) => data["id"])).toEqual(["B"]);
   });
 });

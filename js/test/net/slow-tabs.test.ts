@@ -1,10 +1,11 @@
 // Tabs that take nothing of what they are told, or little: they cost a bound, keep nobody waiting for long, and lose nothing.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { MAX_OWED } from "../../src/net/worker/worker-client.js";
-import { quiet, soon, upTo } from "../support/listening.js";
+import { MAX_UNACKED_CHARS } from "../../src/net/worker/worker-client.js";
+import { quiet, shortTimings, soon, upTo } from "../support/listening.js";
 import { LogServer } from "../support/server.js";
 import { BrowserOfTabs } from "../support/tabs.js";
 
+shortTimings();
 let server: LogServer;
 let browser: BrowserOfTabs;
 
@@ -31,7 +32,7 @@ describe("a tab that takes nothing", () => {
     tab.show(visible);
     await quiet(50);
     tab.line?.freeze();
-    const records = Math.ceil(MAX_OWED / long.message.length);
+    const records = Math.ceil(MAX_UNACKED_CHARS / long.message.length);
     for (const _ of upTo(records)) server.print("A", 1, long);
 
     await soon(() => expect(server.readers.size).toBe(0), 8000);
@@ -47,7 +48,7 @@ describe("a tab that takes nothing", () => {
     await soon(() => expect(b.rung).toBe("live"));
     const before = b.snapshot === undefined ? 0 : 3;
     frozen.line?.freeze();
-    const records = Math.ceil(MAX_OWED / long.message.length) + 50;
+    const records = Math.ceil(MAX_UNACKED_CHARS / long.message.length) + 50;
     for (const _ of upTo(records)) server.print("A", 1, long);
     await soon(() => expect(b.seqs).toEqual(upTo(3 + records, before + 1)), 8000);
     const held = frozen.line?.waiting ?? 0;
@@ -63,7 +64,7 @@ describe("a tab that takes nothing", () => {
 describe("a tab that is slow", () => {
   it("is waited for: it is told every record, however many they are", async () => {
     server.add("LONG");
-    const records = (3 * MAX_OWED) / 50_000;
+    const records = (3 * MAX_UNACKED_CHARS) / 50_000;
     for (const _ of upTo(records)) server.print("LONG", 1, { message: "x".repeat(50_000) });
     const tab = browser.tab();
     const a = tab.view("workload/A");

@@ -1,9 +1,10 @@
 // A request that is refused for the sake of one stream: that one is told why, the others go on, and none asks for ever.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Hub } from "../../src/net/hub.js";
-import { quiet, soon, View } from "../support/listening.js";
+import { quiet, shortTimings, soon, View } from "../support/listening.js";
 import { LogServer } from "../support/server.js";
 
+shortTimings();
 let server: LogServer;
 let hub: Hub;
 let views: View[];
@@ -39,7 +40,7 @@ describe.each([400, 422, 403])("a request that is refused with %i", (status) => 
     server.refused.set("workload/B", { status, message: "no" });
     const b = view("workload/B");
     await soon(() => expect(b.rung).toBe("error"));
-    await quiet(1500);
+    await quiet(700);
     expect(server.requests).toHaveLength(1);
     server.refused.clear();
     b.subscription.retryNow();
@@ -61,7 +62,7 @@ describe("where the server does not say which stream it means", () => {
     const all = [view("workload/A"), view("workload/B")];
     server.most = 1;
     await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["error", "error"]));
-    await quiet(1500);
+    await quiet(700);
     expect(server.requests).toHaveLength(3);
   });
 
@@ -76,7 +77,7 @@ describe("where the server does not say which stream it means", () => {
     server.refused.set("service", { status: 403, message: "Forbidden" });
     const [a, service] = [view("workload/A"), view("service")];
     await soon(() => expect([a.rung, service.rung]).toEqual(["live", "error"]));
-    expect(service.message).toContain("Jupyter refuses this log (403)");
+    expect(service.message).toContain("Jupyter does not allow access to this log (403)");
   });
 });
 

@@ -1,13 +1,14 @@
-// What the tests of the hub listen with: a view, as far as the hub sees one, and the patience for what must come or not.
+// Support for tests of the hub: a listener that records its events, waiting for a condition, shorter time constants.
 import { vi } from "vitest";
 import type { Hub } from "../../src/net/hub.js";
+import { overrideTimings } from "../../src/net/timings.js";
 import type { Frame, HubEvent, StreamRequest, Subscription, Workload } from "../../src/protocol/types.js";
 
-/** A view, as far as the hub sees one. */
+/** A listener of one stream that records what it receives. */
 export class View {
   readonly seqs: number[] = [];
   readonly events: HubEvent[] = [];
-  /** The stream `workloads`, folded by id as its table does. */
+  /** The stream `workloads`, folded by id as the table does. */
   readonly rows = new Map<string, Frame>();
   resets = 0;
   readonly subscription: Subscription;
@@ -16,10 +17,10 @@ export class View {
   job: Workload | undefined;
 
   constructor(hub: Hub, stream: string, from: Omit<StreamRequest, "stream"> = {}) {
-    this.subscription = hub.subscribe({ stream, ...from }, (event) => this.#hear(event));
+    this.subscription = hub.subscribe({ stream, ...from }, (event) => this.#onEvent(event));
   }
 
-  #hear(event: HubEvent): void {
+  #onEvent(event: HubEvent): void {
     this.events.push(event);
     if (event.kind === "state") {
       this.rung = event.rung;
@@ -27,11 +28,11 @@ export class View {
     } else if (event.kind === "snapshot") this.job = event.job;
     else {
       this.job = event.data.job ?? this.job;
-      this.#fold(event.type, event.data);
+      this.#applyFrame(event.type, event.data);
     }
   }
 
-  #fold(type: string, data: Frame): void {
+  #applyFrame(type: string, data: Frame): void {
     if (type === "logs") this.seqs.push(...(data.logs ?? []).map(({ seq }) => seq));
     if (type === "reset") {
       this.resets += 1;
@@ -43,7 +44,7 @@ export class View {
     else this.rows.set(id, data);
   }
 
-  /** Of a list of workloads: their ids, in order. */
+  /** The ids of the workloads received, sorted. */
   get ids(): string[] {
     return [...this.rows.keys()].sort();
   }
@@ -56,3 +57,8 @@ export class View {
 export const upTo = (last: number, from = 1) => Array.from({ length: last - from + 1 }, (_, i) => from + i);
 export const soon = (check: () => void, timeout = 10_000) => vi.waitFor(check, { timeout, interval: 10 });
 export const quiet = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Shortens the delays of the connection for the tests of this file, which use a real clock. */
+export function shortTimings(): void {
+  overrideTimings({ COLLECT_MS: 20, LINGER_MS: 300, GREETING_MS: 300, BACKOFF_MS: [300, 600, 1200, 2400, 4800] });
+}

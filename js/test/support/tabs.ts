@@ -116,7 +116,7 @@ export class BrowserOfTabs {
     const { port1, port2 } = new MessageChannel();
     const worker: Worker = { port: port1 as unknown as MessagePort, onerror: null };
     const far = port2 as unknown as MessagePort;
-    if (this.worker === "there") this.#guests.welcome(far);
+    if (this.worker === "there") this.#guests.connect(far);
     if (this.worker === "not found") queueMicrotask(() => worker.onerror?.({} as ErrorEvent));
     if (this.worker === "other build") far.onmessage = () => far.postMessage({ type: "hello", build: "another" });
     return worker;
@@ -159,7 +159,7 @@ export class Tab {
     };
     this.hub = new Hub(own, (streams) => {
       return new WorkerTransport(this.#door(own), streams, () => {
-        if (this.#ended) return { changed: () => {}, retryNow: () => {} }; // nothing runs in a page that is gone
+        if (this.#ended) return { streamsChanged: () => {}, retryNow: () => {} }; // nothing runs in a page that is gone
         this.alone += 1;
         return new FetchTransport(own, streams);
       });

@@ -213,24 +213,24 @@ describe("a choice", () => {
 describe("what is kept for who joins late", () => {
   it("is every row as it is now, then the figures", () => {
     const memory = new RequestRows(true);
-    const take = (type: string, data: object) => memory.take(type, { type, data });
+    const take = (type: string, data: object) => memory.add(type, { type, data });
     take("log:created", request(1));
     take("log:stats", figures());
     take("log:updated", { id: "R1", status: "error" });
     take("log:updated", { id: "R9", status: "error" });
-    const [row, stats, ...rest] = memory.replay() ?? [];
+    const [row, stats, ...rest] = memory.frames() ?? [];
     expect(row?.data["data"]).toMatchObject({ id: "R1", status: "error", model: "tiny" });
     expect([stats?.type, rest]).toEqual(["log:stats", []]);
-    memory.take("reset", {});
-    expect(memory.replay()).toEqual([]);
+    memory.add("reset", {});
+    expect(memory.frames()).toEqual([]);
     for (let n = 0; n < MAX_ROWS + 3; n++) take("log:created", request(n));
-    expect(memory.replay()).toHaveLength(MAX_ROWS);
+    expect(memory.frames()).toHaveLength(MAX_ROWS);
   });
 
   it("tells of polled rows only what is new", () => {
     const memory = new RequestRows(true);
-    memory.take("log:created", { data: request(1) });
-    const told = memory.news([request(3), request(2), request(1)]);
+    memory.add("log:created", { data: request(1) });
+    const told = memory.changes([request(3), request(2), request(1)]);
     expect(told.map(({ data }) => (data["data"] as Row).id)).toEqual(["R2", "R3"]);
   });
 });

@@ -57,7 +57,11 @@ describe("the hooks of the host", () => {
   it("name the view, and how it is connected", async () => {
     expect({ ...host.dataset }).toMatchObject({ logstream: "requests", state: "live", lmSuppressShortcuts: "true" });
     expect(find(".badge").textContent).toBe("Live");
-    say?.({ kind: "state", rung: "error", message: "Jupyter refuses this log (403): session expired" });
+    say?.({
+      kind: "state",
+      rung: "error",
+      message: "Jupyter does not allow access to this log (403): session expired",
+    });
     await painted();
     expect(host.dataset["state"]).toBe("error");
     expect(find(".notice").textContent).toContain("session expired");

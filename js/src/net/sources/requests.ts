@@ -1,5 +1,5 @@
-// The request log as its view sees it: live events from the hub, pages and details over HTTP. Knows the routes of protocol v1;
-// no DOM, no view.
+// Source of the request log: live events from the hub, pages and details over HTTP. Page.
+// Knows the routes of protocol v1; no DOM, no view.
 
 import { PermanentError } from "../../protocol/errors.js";
 import {
@@ -11,20 +11,20 @@ import {
 } from "../../protocol/request-log.js";
 import { type Hub, pageHub } from "../hub.js";
 import { currentPage, type Page } from "../page.js";
-import { checked, refusing } from "./source.js";
+import { checked, failingSubscription } from "./source.js";
 
-/** The newest calls that are asked for at once. */
-const POLLED_ROWS = 500;
+/** Rows of one polled page, the newest. */
+const MAX_POLLED_ROWS = 500;
 
-/** The request log, and what is kept of a call. */
+/** The request log, and the details of a call. */
 export function requestsSource(page: Page = currentPage(), hub: Hub = pageHub()): RequestsSource {
   const get = async <T>(path: string) => (await (await checked(page.request(path))).json()) as T;
   return {
-    // Always the same question, so that all tables of a page are one stream.
+    // Always the same request, so that all tables of a page share one stream.
     subscribe: (listener) => hub.subscribe({ stream: "requests", tail: MAX_LISTED_REQUESTS }, listener),
     async poll() {
-      const asked = get<{ requests: readonly Row[]; next: string | null }>(`v1/requests?limit=${POLLED_ROWS}`);
-      const [{ requests, next }, figures] = await Promise.all([asked, get<Figures>("v1/requests/stats")]);
+      const rows = get<{ requests: readonly Row[]; next: string | null }>(`v1/requests?limit=${MAX_POLLED_ROWS}`);
+      const [{ requests, next }, figures] = await Promise.all([rows, get<Figures>("v1/requests/stats")]);
       return { rows: requests, figures, all: next === null };
     },
     detail: async (id) => (await get<{ readonly detail: Detail }>(`v1/requests/${encodeURIComponent(id)}`)).detail,
@@ -35,8 +35,13 @@ export function requestsSource(page: Page = currentPage(), hub: Hub = pageHub())
   };
 }
 
-/** A request log that has nothing but the reason why. */
+/** A request log that fails with this message. */
 export function unavailableRequests(message: string): RequestsSource {
-  const refuse = () => Promise.reject(new PermanentError(message));
-  return { subscribe: (listener) => refusing(message, listener), poll: refuse, detail: refuse, addressOf: () => "" };
+  const reject = () => Promise.reject(new PermanentError(message));
+  return {
+    subscribe: (listener) => failingSubscription(message, listener),
+    poll: reject,
+    detail: reject,
+    addressOf: () => "",
+  };
 }

@@ -1,5 +1,5 @@
-// The worker that all pages of one server share in a browser (SharedWorker): it holds their one connection. The server
-// serves it below its own address, which is how it knows where to ask. Knows nothing of what it carries.
+// Entry point of the shared worker (SharedWorker): it holds the one connection of all pages of a server in this browser.
+// The server serves it below its own address, which tells the worker where to send requests.
 
 import { WorkerHost } from "./worker-host.js";
 
@@ -8,8 +8,8 @@ const worker = globalThis as unknown as {
   onconnect: ((event: MessageEvent) => void) | null;
 };
 // .../static/jupyter_logstream/hub-worker.js
-const guests = new WorkerHost(new URL("../../logstream/", worker.location.href), globalThis.navigator.locks);
+const host = new WorkerHost(new URL("../../logstream/", worker.location.href), globalThis.navigator.locks);
 
 worker.onconnect = (event) => {
-  for (const port of event.ports) guests.welcome(port);
+  for (const port of event.ports) host.connect(port);
 };

@@ -1,216 +1,218 @@
-// One page as the worker sees it: what it wants, and what it has been told and not yet taken. Runs in the worker.
-// A frame goes to a visible page at once, to others after those. A page that is looked at and takes what it is told, but
-// slowly, is waited for. One that takes nothing (frozen, gone), or is out of sight and far behind, is told nothing more;
-// when it has caught up it is asked to say again what it wants, and goes on by cursor.
+// One page as the shared worker sees it: its streams, and flow control towards it. Shared worker.
+// A visible page receives a frame at once, hidden ones after it. A visible page that acknowledges slowly is waited for. A
+// page that acknowledges nothing (frozen, gone), or is hidden and far behind, is detached: it receives nothing more; once
+// it has caught up it sends its streams again and resumes by cursor.
 
 import type { HubEvent, StreamRequest, Subscription } from "../../protocol/types.js";
 import { BUILD } from "../build.js";
-import type { Credentials, FromPage, FromWorker, Wanted } from "./worker-messages.js";
+import { overrideTimings } from "../timings.js";
+import type { Credentials, FromPage, FromWorker, PageStream } from "./worker-messages.js";
 
-/** Characters, about, that a page may owe us: twice the longest list of workloads, since that comes at once. */
-export const MAX_OWED = 16_000_000;
-/** A page that owes half of that and takes nothing for so long isn't waited for. */
-const PATIENCE_MS = 1000;
-/** What a record or a frame weighs besides its text. */
-const OVERHEAD = 200;
+/** Characters (about) sent and not acknowledged; beyond, the page is detached. Twice the longest list of workloads. */
+export const MAX_UNACKED_CHARS = 16_000_000;
+/** A page with half of that unacknowledged that acknowledges nothing for so long is detached. */
+const ACK_TIMEOUT_MS = 1000;
+/** Weight of a record or a frame besides its text, in characters. */
+const OVERHEAD_CHARS = 200;
 
-/** Who takes pages in. */
+/** What a client needs of the worker. */
 export interface ClientHost {
   subscribe(request: StreamRequest, listener: (event: HubEvent) => void): Subscription;
-  /** This guest has said something, and thereby its credentials. */
-  heard(guest: WorkerClient): void;
-  /** Whether it is there, looks, or wants anything may have changed. */
-  changed(guest: WorkerClient): void;
-  /** It holds this lock for life. */
-  watch(guest: WorkerClient, lock: string): void;
-  /** A lock that the house holds for life. */
+  /** The client has sent a message, and with it its credentials. */
+  onMessage(client: WorkerClient): void;
+  /** The client was attached or detached, shown or hidden, or follows other streams. */
+  onChange(client: WorkerClient): void;
+  /** Ends the client when this lock is released. */
+  endOnRelease(client: WorkerClient, lock: string): void;
+  /** Name of a lock that the worker holds for its lifetime. */
   readonly lock: Promise<string | undefined>;
 }
 
 interface Followed extends Subscription {
-  readonly turn: number;
+  readonly generation: number;
 }
 
-type Told = readonly [name: string, event: HubEvent];
+type NamedEvent = readonly [name: string, event: HubEvent];
 
 export class WorkerClient {
   credentials: Credentials = { xsrf: undefined, token: "" };
   visible = false;
-  /** Is it told anything? Not while it owes too much, nor after it has said good-bye or fallen silent. */
-  present = false;
-  /** When it last said something. */
-  heard = Date.now();
+  /** Does it receive events? Not while too much is unacknowledged, nor after `bye` or a long silence. */
+  attached = false;
+  /** Time of its last message (Unix ms). */
+  lastMessageAt = Date.now();
   hasLock = false;
   readonly #port: MessagePort;
-  readonly #house: ClientHost;
+  readonly #host: ClientHost;
   readonly #followed = new Map<string, Followed>();
-  /** The weights of messages not yet taken, in order; all of them together. */
-  #owed: number[] = [];
-  #owing = 0;
-  #taken = 0;
-  /** Ends a wait for it to take something. */
-  #took: (() => void) | undefined;
-  /** For a page that nobody looks at: told after the others. */
-  #later: Told[] = [];
+  /** The weights of the messages not yet acknowledged, in order, and their sum. */
+  #unacked: number[] = [];
+  #unackedChars = 0;
+  #acked = 0;
+  /** Ends the wait for an acknowledgement. */
+  #onAck: (() => void) | undefined;
+  /** Events for a hidden page, sent after those of the visible ones. */
+  #deferred: NamedEvent[] = [];
   #flushing: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(port: MessagePort, house: ClientHost) {
+  constructor(port: MessagePort, host: ClientHost) {
     this.#port = port;
-    this.#house = house;
-    port.onmessage = ({ data }: MessageEvent<FromPage>) => this.#hear(data);
+    this.#host = host;
+    port.onmessage = ({ data }: MessageEvent<FromPage>) => this.#onMessage(data);
   }
 
-  get wants(): boolean {
+  get followsStreams(): boolean {
     return this.#followed.size > 0;
   }
 
-  /** Its streams are let go of; it comes back by itself if it is still there. */
-  leave(): void {
-    this.present = false;
+  /** Closes its streams; it is attached again with its next message if it is still there. */
+  detach(): void {
+    this.attached = false;
     clearTimeout(this.#flushing);
     this.#flushing = undefined;
-    this.#later = [];
+    this.#deferred = [];
     for (const { close } of this.#followed.values()) close();
     this.#followed.clear();
-    this.#house.changed(this);
+    this.#host.onChange(this);
   }
 
-  /** The page is no more. */
+  /** The page is gone. */
   end(): void {
     this.#port.onmessage = null;
     this.#port.close();
-    this.leave();
+    this.detach();
   }
 
-  /** Waits while it is far behind, but comes nearer. */
-  async catchUp(): Promise<void> {
-    while (this.present && this.visible && this.#owing > MAX_OWED / 2) {
-      const taken = this.#taken;
+  /** Waits while a visible page is far behind but acknowledges (back-pressure); detaches it if it stops to. */
+  async drained(): Promise<void> {
+    while (this.attached && this.visible && this.#unackedChars > MAX_UNACKED_CHARS / 2) {
+      const acked = this.#acked;
       await new Promise<void>((resolve) => {
-        const patience = setTimeout(resolve, PATIENCE_MS);
-        this.#took = () => {
-          clearTimeout(patience);
+        const timeout = setTimeout(resolve, ACK_TIMEOUT_MS);
+        this.#onAck = () => {
+          clearTimeout(timeout);
           resolve();
         };
       });
-      if (this.#taken === taken) this.leave();
+      if (this.#acked === acked) this.detach();
     }
   }
 
-  askCredentials(): void {
-    this.#say({ type: "credentials" });
+  requestCredentials(): void {
+    this.#post({ type: "credentials" });
   }
 
-  #hear(message: FromPage): void {
-    this.heard = Date.now();
+  #onMessage(message: FromPage): void {
+    this.lastMessageAt = Date.now();
     this.credentials = message.credentials;
-    this.#house.heard(this);
+    this.#host.onMessage(this);
     if (message.type === "bye") {
-      this.leave();
+      this.detach();
       return;
     }
-    if (message.type === "hello") this.#enter(message.visible, message.lock);
-    else this.#obey(message);
-    // A page that goes says at last that it is hidden.
-    const goes = message.type === "visible" && !message.visible;
-    if (!this.present && !goes && this.#owing === 0) this.#return();
-    this.#house.changed(this);
+    if (message.type === "hello") this.#onHello(message);
+    else this.#handle(message);
+    // The last message of a page that is being left says that it is hidden.
+    const isLeaving = message.type === "visible" && !message.visible;
+    if (!this.attached && !isLeaving && this.#unackedChars === 0) this.#reattach();
+    this.#host.onChange(this);
   }
 
-  #obey(message: FromPage): void {
+  #handle(message: FromPage): void {
     switch (message.type) {
-      case "taken":
-        this.#take(message.count);
+      case "ack":
+        this.#acknowledge(message.count);
         break;
       case "visible":
         this.visible = message.visible;
         if (this.visible) this.#flush();
         break;
-      case "beat":
-        this.#say({ type: "beat" });
+      case "heartbeat":
+        this.#post({ type: "heartbeat" });
         break;
-      case "want":
-        if (this.present) this.#follow(message.streams, message.retry);
+      case "follow":
+        if (this.attached) this.#follow(message.streams, message.retry);
     }
   }
 
-  #enter(visible: boolean, lock: string | undefined): void {
-    this.present = true;
+  #onHello({ visible, lock, timings }: FromPage & { type: "hello" }): void {
+    overrideTimings(timings);
+    this.attached = true;
     this.visible = visible;
     this.hasLock = lock !== undefined;
-    if (lock !== undefined) this.#house.watch(this, lock);
-    void this.#house.lock.then((ours) => {
-      this.#say({ type: "hello", build: BUILD, ...(ours === undefined ? {} : { lock: ours }) });
+    if (lock !== undefined) this.#host.endOnRelease(this, lock);
+    void this.#host.lock.then((ours) => {
+      this.#post({ type: "hello", build: BUILD, ...(ours === undefined ? {} : { lock: ours }) });
     });
   }
 
-  #return(): void {
-    this.present = true;
-    this.#say({ type: "again" });
+  #reattach(): void {
+    this.attached = true;
+    this.#post({ type: "resume" });
   }
 
-  #follow(streams: readonly Wanted[], retry: string | undefined): void {
+  #follow(streams: readonly PageStream[], retry: string | undefined): void {
     const wanted = new Map(streams.map((stream) => [stream.name, stream]));
     for (const [name, followed] of this.#followed) {
-      if (wanted.get(name)?.turn === followed.turn) continue;
+      if (wanted.get(name)?.generation === followed.generation) continue;
       followed.close();
       this.#followed.delete(name);
     }
-    for (const { name, turn, request } of streams) {
-      const followed = this.#followed.get(name);
-      if (followed === undefined) this.#subscribe(name, turn, request);
-      else if (name === retry) followed.retryNow();
+    for (const stream of streams) {
+      const followed = this.#followed.get(stream.name);
+      if (followed === undefined) this.#subscribe(stream);
+      else if (stream.name === retry) followed.retryNow();
     }
   }
 
-  #subscribe(name: string, turn: number, { id: _, ...request }: Wanted["request"]): void {
-    const subscription = this.#house.subscribe(request, (event) => this.#tell([name, event]));
-    this.#followed.set(name, { turn, ...subscription });
+  #subscribe({ name, generation, request: { id: _, ...request } }: PageStream): void {
+    const subscription = this.#host.subscribe(request, (event) => this.#deliver([name, event]));
+    this.#followed.set(name, { generation, ...subscription });
   }
 
-  // --- what it is told, and what it has taken of it ---
+  // --- events and acknowledgements ---
 
-  #tell(told: Told): void {
-    if (!this.present) return;
+  #deliver(event: NamedEvent): void {
+    if (!this.attached) return;
     if (this.visible) {
-      this.#send([told]);
+      this.#send([event]);
       return;
     }
-    this.#later.push(told);
+    this.#deferred.push(event);
     this.#flushing ??= setTimeout(() => this.#flush(), 0);
   }
 
   #flush(): void {
     clearTimeout(this.#flushing);
     this.#flushing = undefined;
-    const later = this.#later;
-    this.#later = [];
-    if (later.length > 0 && this.present) this.#send(later);
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    if (deferred.length > 0 && this.attached) this.#send(deferred);
   }
 
-  #send(events: readonly Told[]): void {
-    const weight = events.reduce((sum, [, event]) => sum + weigh(event), 0);
-    this.#owed.push(weight);
-    this.#owing += weight;
-    this.#say({ type: "events", events });
-    if (this.#owing > MAX_OWED) this.leave();
+  #send(events: readonly NamedEvent[]): void {
+    const weight = events.reduce((sum, [, event]) => sum + weightOf(event), 0);
+    this.#unacked.push(weight);
+    this.#unackedChars += weight;
+    this.#post({ type: "events", events });
+    if (this.#unackedChars > MAX_UNACKED_CHARS) this.detach();
   }
 
-  #take(count: number): void {
-    const taken = this.#owed.splice(0, count - this.#taken);
-    this.#taken = count;
-    for (const weight of taken) this.#owing -= weight;
-    this.#took?.();
+  #acknowledge(count: number): void {
+    const weights = this.#unacked.splice(0, count - this.#acked);
+    this.#acked = count;
+    for (const weight of weights) this.#unackedChars -= weight;
+    this.#onAck?.();
   }
 
-  #say(message: FromWorker): void {
+  #post(message: FromWorker): void {
     this.#port.postMessage(message);
   }
 }
 
-function weigh(event: HubEvent): number {
-  if (event.kind !== "frame") return OVERHEAD;
+function weightOf(event: HubEvent): number {
+  if (event.kind !== "frame") return OVERHEAD_CHARS;
   const logs = event.data.logs ?? [];
-  if (logs.length > 0) return logs.reduce((sum, { message }) => sum + message.length + OVERHEAD, 0);
-  return event.type === "workload" ? 4 * OVERHEAD : OVERHEAD + (event.data.message?.length ?? 0);
+  if (logs.length > 0) return logs.reduce((sum, { message }) => sum + message.length + OVERHEAD_CHARS, 0);
+  return event.type === "workload" ? 4 * OVERHEAD_CHARS : OVERHEAD_CHARS + (event.data.message?.length ?? 0);
 }

@@ -1,103 +1,104 @@
-// All pages of the browser that are views of one server: they share one hub, thus one connection. Runs in the worker.
-// The hub lets go when no page with a view is looked at; a page that is gone takes its views with it: its lock becomes
-// free, or where there are no locks it falls silent.
+// The clients of the shared worker: all pages of the browser that show views of one server share one hub. Shared worker.
+// The hub closes its connection when no client with a view is visible. A page that is gone takes its streams along: its
+// lock is released, or without Web Locks its heartbeats stop.
 
 import type { HubEvent, StreamRequest, Subscription } from "../../protocol/types.js";
 import { Hub } from "../hub.js";
 import { type Page, requester } from "../page.js";
-import { hold, watch } from "./liveness.js";
+import { timings } from "../timings.js";
+import { holdLock, onRelease } from "./liveness.js";
 import { type ClientHost, WorkerClient } from "./worker-client.js";
 import type { Credentials } from "./worker-messages.js";
-import { BEAT_MS } from "./worker-transport.js";
 
-/** What a page has said of its credentials lately needs no question. */
+/** Credentials received within this time are used without requesting them again. */
 const FRESH_MS = 2000;
-/** A page that doesn't answer the question by then (frozen) leaves us with what was last known. */
-const ANSWER_MS = 500;
-/** A page without a lock that is silent for so long is gone; timers of one that is out of sight run once a minute. */
-export const SILENT_MS = 4 * BEAT_MS;
-export const SILENT_HIDDEN_MS = 150_000;
+/** A page that does not answer the request by then (frozen) leaves the last known credentials in use. */
+const CREDENTIALS_TIMEOUT_MS = 500;
+/** Heartbeats missed until a visible page without a lock counts as gone. */
+export const MAX_MISSED_HEARTBEATS = 4;
+/** Silence until a hidden page without a lock counts as gone: browsers run its timers once a minute. */
+export const HIDDEN_SILENCE_MS = 150_000;
 
 export class WorkerHost implements ClientHost {
   readonly lock: Promise<string | undefined>;
   readonly #root: URL;
   readonly #locks: LockManager | undefined;
-  readonly #guests = new Set<WorkerClient>();
+  readonly #clients = new Set<WorkerClient>();
   readonly #hub: Hub;
-  readonly #visibility: (() => void)[] = [];
+  readonly #visibilityListeners: (() => void)[] = [];
   #hidden = true;
-  /** Of the page that was heard last. */
+  /** Of the client that sent the last message. */
   #credentials: Credentials = { xsrf: undefined, token: "" };
-  #heard = 0;
-  #answered: (() => void)[] = [];
+  #credentialsAt = 0;
+  #awaitingCredentials: (() => void)[] = [];
 
   /** `root`: `.../logstream/`. */
   constructor(root: URL, locks: LockManager | undefined) {
     this.#root = root;
     this.#locks = locks;
-    this.lock = hold(locks, "worker");
+    this.lock = holdLock(locks, "worker");
     this.#hub = new Hub(this.#page());
-    setInterval(() => this.#missTheSilent(), BEAT_MS);
+    setInterval(() => this.#detachSilent(), timings().HEARTBEAT_MS);
   }
 
-  welcome(port: MessagePort): void {
+  connect(port: MessagePort): void {
     new WorkerClient(port, this);
   }
 
-  // --- what a guest asks (ClientHost) ---
+  // --- ClientHost ---
 
   subscribe(request: StreamRequest, listener: (event: HubEvent) => void): Subscription {
     return this.#hub.subscribe(request, listener);
   }
 
-  heard(guest: WorkerClient): void {
-    this.#credentials = guest.credentials;
-    this.#heard = guest.heard;
-    for (const answered of this.#answered.splice(0)) answered();
+  onMessage(client: WorkerClient): void {
+    this.#credentials = client.credentials;
+    this.#credentialsAt = client.lastMessageAt;
+    for (const resolve of this.#awaitingCredentials.splice(0)) resolve();
   }
 
-  changed(guest: WorkerClient): void {
-    if (guest.present) this.#guests.add(guest);
-    else this.#guests.delete(guest);
-    const hidden = ![...this.#guests].some((other) => other.visible && other.wants);
+  onChange(client: WorkerClient): void {
+    if (client.attached) this.#clients.add(client);
+    else this.#clients.delete(client);
+    const hidden = ![...this.#clients].some((other) => other.visible && other.followsStreams);
     if (hidden === this.#hidden) return;
     this.#hidden = hidden;
-    for (const listener of this.#visibility) listener();
+    for (const listener of this.#visibilityListeners) listener();
   }
 
-  watch(guest: WorkerClient, lock: string): void {
-    watch(this.#locks, lock, () => guest.end());
+  endOnRelease(client: WorkerClient, lock: string): void {
+    onRelease(this.#locks, lock, () => client.end());
   }
 
-  // --- what our hub takes for its page ---
-
+  /** The environment of the worker's own hub: visible while a client is, with the credentials of the clients. */
   #page(): Page {
     return {
       root: this.#root,
       request: requester(this.#root, () => this.#freshCredentials()),
       hidden: () => this.#hidden,
-      room: async () => {
-        for (const guest of this.#guests) await guest.catchUp();
+      drained: async () => {
+        for (const client of this.#clients) await client.drained();
       },
-      onVisibility: (listener) => this.#visibility.push(listener),
+      onVisibility: (listener) => this.#visibilityListeners.push(listener),
     };
   }
 
   async #freshCredentials(): Promise<Credentials> {
-    if (Date.now() - this.#heard > FRESH_MS && this.#guests.size > 0) {
+    if (Date.now() - this.#credentialsAt > FRESH_MS && this.#clients.size > 0) {
       await new Promise<void>((resolve) => {
-        this.#answered.push(resolve);
-        setTimeout(resolve, ANSWER_MS);
-        for (const guest of this.#guests) guest.askCredentials();
+        this.#awaitingCredentials.push(resolve);
+        setTimeout(resolve, CREDENTIALS_TIMEOUT_MS);
+        for (const client of this.#clients) client.requestCredentials();
       });
     }
     return this.#credentials;
   }
 
-  #missTheSilent(): void {
-    for (const guest of this.#guests) {
-      const silence = Date.now() - guest.heard;
-      if (!guest.hasLock && silence > (guest.visible ? SILENT_MS : SILENT_HIDDEN_MS)) guest.leave();
+  #detachSilent(): void {
+    const visibleSilence = MAX_MISSED_HEARTBEATS * timings().HEARTBEAT_MS;
+    for (const client of this.#clients) {
+      const silence = Date.now() - client.lastMessageAt;
+      if (!client.hasLock && silence > (client.visible ? visibleSilence : HIDDEN_SILENCE_MS)) client.detach();
     }
   }
 }

@@ -1,32 +1,34 @@
-// What a page and the worker that pages share say to each other over a MessagePort. Types only. Both sides are of the same
-// build (the greeting sees to that), so neither validates what the other says.
+// The messages between a page and the shared worker, over a MessagePort. Types only.
+// Both sides are of the same build (the hello messages check that), so neither validates the other's messages.
 
 import type { HubEvent, StreamRequest } from "../../protocol/types.js";
+import type { Timings } from "../timings.js";
 
-/** A stream that a page wants: `name` is what the page calls it, `turn` counts how often it is to begin anew. */
-export interface Wanted {
+/** A stream that a page follows: the page's name for it, and its generation (see FollowedStream). */
+export interface PageStream {
   readonly name: string;
-  readonly turn: number;
+  readonly generation: number;
   readonly request: StreamQuery;
 }
 
-/** Every message of a page bears its credentials, so that the worker's are as fresh as can be. */
+/** Every message of a page carries its credentials, so that the worker has the latest. */
 export type FromPage = { readonly credentials: Credentials } & (
   | {
       readonly type: "hello";
       readonly build: string;
       readonly visible: boolean;
-      /** Name of a lock that the sender holds as long as it is there; absent where there are no locks. */
+      /** Name of a lock that the page holds for its lifetime; absent without Web Locks. */
       readonly lock?: string;
+      /** Time constants that a test has replaced; absent in production. */
+      readonly timings?: Partial<Timings>;
     }
-  /** All that the page wants from now on. `retry`: one of them that shall not wait. */
-  | { readonly type: "want"; readonly streams: readonly Wanted[]; readonly retry?: string }
+  /** All streams that the page follows from now on. `retry`: the name of one to reconnect now. */
+  | { readonly type: "follow"; readonly streams: readonly PageStream[]; readonly retry?: string }
   | { readonly type: "visible"; readonly visible: boolean }
-  /** So many messages with events have been taken, in all. */
-  | { readonly type: "taken"; readonly count: number }
-  /** Still there? */
-  | { readonly type: "beat" }
-  /** Only its credentials. */
+  /** Number of `events` messages processed so far. */
+  | { readonly type: "ack"; readonly count: number }
+  | { readonly type: "heartbeat" }
+  /** Carries nothing but the credentials. */
   | { readonly type: "credentials" }
   | { readonly type: "bye" }
 );
@@ -34,40 +36,40 @@ export type FromPage = { readonly credentials: Credentials } & (
 export type FromWorker =
   | { readonly type: "hello"; readonly build: string; readonly lock?: string }
   | { readonly type: "events"; readonly events: readonly (readonly [name: string, event: HubEvent])[] }
-  /** The page was told nothing for a while: it is to say again what it wants, with its cursors of now. */
-  | { readonly type: "again" }
-  | { readonly type: "beat" }
-  /** The page's credentials of now, please. */
+  /** The page received nothing for a while: it is to send `follow` again, with its current cursors. */
+  | { readonly type: "resume" }
+  | { readonly type: "heartbeat" }
+  /** Requests the current credentials. */
   | { readonly type: "credentials" };
 
-/** What the page has of a SharedWorker. */
+/** The part of SharedWorker that a page uses. */
 export interface Worker {
   readonly port: MessagePort;
   onerror: ((event: ErrorEvent) => unknown) | null;
 }
 
-/** Where the worker is, and what the page can tell it of itself. */
+/** How a page opens the worker, and what the page reports to it. */
 export interface WorkerAccess {
-  /** Throws where this browser has no such workers, or allows none here. */
+  /** Throws if this browser has no shared workers or the page's policy forbids them. */
   open(): Worker;
   /** Absent on plain http from another machine. */
   readonly locks: LockManager | undefined;
   credentials(): Credentials;
   hidden(): boolean;
   onVisibility(listener: () => void): void;
-  /** The page is left. */
+  /** The user leaves the page. */
   onEnd(listener: () => void): void;
 }
 
 /** What a request must carry besides the login cookie; the worker has no document to read it from. */
 export interface Credentials {
-  /** Of the cookie: it is to be sent back, with everything but GET. */
+  /** Value of the XSRF cookie, sent back as a header. */
   readonly xsrf: string | undefined;
-  /** "" where Jupyter gave the page none. */
+  /** "" if Jupyter gave the page none. */
   readonly token: string;
 }
 
-/** A stream as it is asked for: `id` where its name isn't the name that its frames are to carry. */
+/** A stream as it is requested: `id` is the name for its frames where it differs from the stream's. */
 export interface StreamQuery extends StreamRequest {
   readonly id?: string;
 }

@@ -1,165 +1,165 @@
-// Carries a page's streams by the worker that all pages of the browser share: one connection, whatever their number.
-// Runs in the page. It asks and is told over a port; where nobody answers there - no such worker in this browser,
-// forbidden by the page's policy, crashed - the page's own connection takes over, and nobody notices.
+// A transport over the shared worker: one connection for all pages of the browser. Page.
+// It exchanges messages with the worker over a port. Without an answer (no shared workers in this browser, forbidden by the
+// page's policy, crashed) the page's own transport takes over, without a visible difference.
 
 import { BUILD } from "../build.js";
 import type { FollowedStream } from "../followed-stream.js";
-import type { Streams, Transport } from "../transport.js";
-import { hold, watch } from "./liveness.js";
+import { timingOverrides, timings } from "../timings.js";
+import type { StreamSet, Transport } from "../transport.js";
+import { holdLock, onRelease } from "./liveness.js";
 import type { FromPage, FromWorker, Worker, WorkerAccess } from "./worker-messages.js";
 
-/** A worker that has not answered by then is taken for none. */
-export const GREETING_MS = 2000;
-/** How often both sides make sure of each other where no lock tells; a worker that misses three has died. */
-export const BEAT_MS = 5000;
-const MISSED = 3;
+/** Heartbeats that the worker can miss; with the next one it counts as dead. */
+const MAX_MISSED_HEARTBEATS = 3;
 
 type Message = FromPage extends infer M ? (M extends unknown ? Omit<M, "credentials"> : never) : never;
 
 export class WorkerTransport implements Transport {
-  readonly #door: WorkerAccess;
-  readonly #streams: Streams;
-  readonly #alone: () => Transport;
-  /** What carries the streams where no worker does. */
-  #instead: Transport | undefined;
+  readonly #access: WorkerAccess;
+  readonly #streams: StreamSet;
+  readonly #createFallback: () => Transport;
+  /** The transport used if there is no worker. */
+  #fallback: Transport | undefined;
   #worker: Worker | undefined;
-  /** Has it answered? */
-  #greeted = false;
-  #greeting: ReturnType<typeof setTimeout> | undefined;
-  #beating: ReturnType<typeof setInterval> | undefined;
-  #missed = 0;
-  #taken = 0;
+  /** Has the worker answered? */
+  #ready = false;
+  #greetingTimer: ReturnType<typeof setTimeout> | undefined;
+  #heartbeatTimer: ReturnType<typeof setInterval> | undefined;
+  #missedHeartbeats = 0;
+  #acked = 0;
   #lock: Promise<string | undefined> | undefined;
-  /** Ends the wait for the worker's end. */
-  #parting = new AbortController();
+  /** Aborts the wait for the death of the current worker. */
+  #watching = new AbortController();
   #collecting = false;
 
-  constructor(door: WorkerAccess, streams: Streams, alone: () => Transport) {
-    this.#door = door;
+  constructor(access: WorkerAccess, streams: StreamSet, createFallback: () => Transport) {
+    this.#access = access;
     this.#streams = streams;
-    this.#alone = alone;
-    door.onVisibility(() => this.#say({ type: "visible", visible: !door.hidden() }));
-    door.onEnd(() => this.#say({ type: "bye" }));
+    this.#createFallback = createFallback;
+    access.onVisibility(() => this.#post({ type: "visible", visible: !access.hidden() }));
+    access.onEnd(() => this.#post({ type: "bye" }));
   }
 
-  changed(): void {
-    if (this.#instead !== undefined) this.#instead.changed();
-    else if (this.#worker === undefined) this.#greet();
-    else if (this.#greeted && !this.#collecting) {
+  streamsChanged(): void {
+    if (this.#fallback !== undefined) this.#fallback.streamsChanged();
+    else if (this.#worker === undefined) this.#open();
+    else if (this.#ready && !this.#collecting) {
       this.#collecting = true;
-      // Views that appear together ask together; the worker waits for other pages', we don't.
+      // Views that appear together send one message; the worker collects those of other pages.
       queueMicrotask(() => {
         this.#collecting = false;
-        this.#want();
+        this.#follow();
       });
     }
   }
 
-  retryNow(topic: FollowedStream): void {
-    if (this.#instead !== undefined) this.#instead.retryNow(topic);
-    else this.#want(topic.name);
+  retryNow(stream: FollowedStream): void {
+    if (this.#fallback !== undefined) this.#fallback.retryNow(stream);
+    else this.#follow(stream.name);
   }
 
-  // --- the worker: is it there? ---
+  // --- lifetime of the worker ---
 
-  #greet(): void {
-    this.#greeted = false;
-    this.#missed = 0;
-    this.#taken = 0;
+  #open(): void {
+    this.#ready = false;
+    this.#missedHeartbeats = 0;
+    this.#acked = 0;
     try {
-      const worker = this.#door.open();
+      const worker = this.#access.open();
       this.#worker = worker;
-      // It could not be loaded; what goes wrong in it later is told to all pages, and no reason to leave.
+      // It could not be loaded. A later error in it is reported to all pages, and no reason to leave it.
       worker.onerror = () => {
-        if (!this.#greeted) this.#fallBack(worker);
+        if (!this.#ready) this.#fallBack(worker);
       };
-      this.#greeting = setTimeout(() => this.#fallBack(worker), GREETING_MS);
-      worker.port.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(worker, data);
-      void this.#introduce();
+      this.#greetingTimer = setTimeout(() => this.#fallBack(worker), timings().GREETING_MS);
+      worker.port.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#onMessage(worker, data);
+      void this.#sendHello();
     } catch {
-      this.#fallBack(this.#worker); // whatever it is that this browser or this page's policy has against it
+      this.#fallBack(this.#worker); // this browser has no shared workers, or the page's policy forbids them
     }
   }
 
-  async #introduce(): Promise<void> {
-    this.#lock ??= hold(this.#door.locks, "page");
+  async #sendHello(): Promise<void> {
+    this.#lock ??= holdLock(this.#access.locks, "page");
     const lock = await this.#lock;
-    this.#say({
+    const overrides = timingOverrides();
+    this.#post({
       type: "hello",
       build: BUILD,
-      visible: !this.#door.hidden(),
+      visible: !this.#access.hidden(),
       ...(lock === undefined ? {} : { lock }),
+      ...(overrides === undefined ? {} : { timings: overrides }),
     });
   }
 
   #fallBack(worker: Worker | undefined): void {
-    if (worker !== this.#worker || this.#instead !== undefined) return;
+    if (worker !== this.#worker || this.#fallback !== undefined) return;
     this.#leave();
-    this.#instead = this.#alone();
-    this.#instead.changed();
+    this.#fallback = this.#createFallback();
+    this.#fallback.streamsChanged();
   }
 
   #leave(): void {
-    clearTimeout(this.#greeting);
-    clearInterval(this.#beating);
-    this.#parting.abort();
-    this.#say({ type: "bye" });
+    clearTimeout(this.#greetingTimer);
+    clearInterval(this.#heartbeatTimer);
+    this.#watching.abort();
+    this.#post({ type: "bye" });
     this.#worker?.port.close();
     this.#worker = undefined;
   }
 
-  #beat(): void {
-    if (++this.#missed > MISSED) this.#replace();
-    else this.#say({ type: "beat" });
+  #sendHeartbeat(): void {
+    if (++this.#missedHeartbeats > MAX_MISSED_HEARTBEATS) this.#replace();
+    else this.#post({ type: "heartbeat" });
   }
 
-  /** A worker that has died takes its pages' streams with it: another one goes on from their cursors. */
+  /** A dead worker took the streams of its pages along: another one resumes from their cursors. */
   #replace(): void {
     this.#leave();
-    for (const topic of this.#streams.wanted()) topic.tell({ rung: "reconnecting" });
-    this.#greet();
+    for (const stream of this.#streams.active()) stream.setStatus({ rung: "reconnecting" });
+    this.#open();
   }
 
-  // --- what is said ---
+  // --- messages ---
 
-  #say(message: Message): void {
-    this.#worker?.port.postMessage({ ...message, credentials: this.#door.credentials() });
+  #post(message: Message): void {
+    this.#worker?.port.postMessage({ ...message, credentials: this.#access.credentials() });
   }
 
-  #want(retry?: string): void {
-    if (!this.#greeted) return;
-    const streams = this.#streams.wanted().map((topic) => {
-      return { name: topic.name, turn: topic.turn, request: topic.request() };
+  #follow(retry?: string): void {
+    if (!this.#ready) return;
+    const streams = this.#streams.active().map((stream) => {
+      return { name: stream.name, generation: stream.generation, request: stream.query() };
     });
-    this.#say({ type: "want", streams, ...(retry === undefined ? {} : { retry }) });
+    this.#post({ type: "follow", streams, ...(retry === undefined ? {} : { retry }) });
   }
 
-  #hear(worker: Worker, message: FromWorker): void {
+  #onMessage(worker: Worker, message: FromWorker): void {
     if (worker !== this.#worker) return;
-    this.#missed = 0;
+    this.#missedHeartbeats = 0;
     switch (message.type) {
       case "hello":
-        if (message.build === BUILD) this.#welcome(message.lock);
+        if (message.build === BUILD) this.#onHello(message.lock);
         else this.#fallBack(worker); // the server has another version than this page
         break;
       case "events":
-        for (const [name, event] of message.events) this.#streams.named(name)?.hear(event);
-        this.#say({ type: "taken", count: ++this.#taken });
+        for (const [name, event] of message.events) this.#streams.byName(name)?.applyRemote(event);
+        this.#post({ type: "ack", count: ++this.#acked });
         break;
-      case "again":
-        this.#want();
+      case "resume":
+        this.#follow();
         break;
       case "credentials":
-        this.#say({ type: "credentials" });
+        this.#post({ type: "credentials" });
     }
   }
 
-  #welcome(lock: string | undefined): void {
-    clearTimeout(this.#greeting);
-    this.#greeted = true;
-    this.#parting = new AbortController();
-    if (lock !== undefined) watch(this.#door.locks, lock, () => this.#replace(), this.#parting.signal);
-    this.#beating = setInterval(() => this.#beat(), BEAT_MS);
-    this.#want();
+  #onHello(lock: string | undefined): void {
+    clearTimeout(this.#greetingTimer);
+    this.#ready = true;
+    this.#watching = new AbortController();
+    if (lock !== undefined) onRelease(this.#access.locks, lock, () => this.#replace(), this.#watching.signal);
+    this.#heartbeatTimer = setInterval(() => this.#sendHeartbeat(), timings().HEARTBEAT_MS);
+    this.#follow();
   }
 }
