@@ -20,7 +20,9 @@ from weakref import WeakSet
 
 from ..wire.call_meter import CallMeter, Fields
 from ..wire.llm_usage import operation_of, provider_of
-from .connection import LogStreamError, fetch, later
+from .connection import fetch
+from .errors import LogStreamError
+from .event_loop import run_in_background
 from .upstream_url import caller
 
 T = TypeVar("T")
@@ -203,7 +205,7 @@ class RowUpdater:
             if self._is_sending or not self._pending:
                 return
             self._is_sending = True
-        sending = later(self._send())
+        sending = run_in_background(self._send())
         self._open.add(sending)
         sending.add_done_callback(self._open.discard)
 

@@ -17,11 +17,11 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from ..model.protocol import FINAL
-from .connection import LogStreamError, NoServer, ServerFailed
+from .errors import LogStreamError, NoServer, ServerFailed
 from .widgets import LogView, on_rerun
 
 if TYPE_CHECKING:
-    from .client import Workload
+    from .handle import WorkloadHandle
 
 EVERY = 2.0
 """Seconds between two looks at workloads that are shown: one question each, at most ten a second in all."""
@@ -34,7 +34,7 @@ GRACE = 5.0
 class _Output:
     """One display of a workload that may still be running."""
 
-    workload: Workload
+    workload: WorkloadHandle
     view: LogView
     id: str
     dropped: bool = False
@@ -62,7 +62,7 @@ class _Output:
         return True
 
 
-def show(workload: Workload) -> None:
+def show(workload: WorkloadHandle) -> None:
     """Display a workload as the output of the cell that runs, and see to its end."""
     view = LogView(workload)
     view.observe(_close_if_unused, "page")

@@ -18,7 +18,8 @@ from IPython.display import display
 from ..model.records import LEVELS
 from ..text.terminal import plain_text
 from ..text.wording import state_summary
-from .client import LogStreamError, Workload, attach, run, workloads
+from .client import Workload, attach, run, workloads
+from .errors import LogStreamError
 from .snapshot import list_as_text
 from .widgets import STATES, WorkloadTable
 

@@ -1,7 +1,7 @@
-"""Reads a workload's stream to its end, through cuts and restarts of the server. Runs in kernels, in user code.
+"""Resumable reader of a workload's stream: cursor, reconnect with backoff, gaps. Runs in kernels, in user code.
 
-The one idea: a cursor. Whatever happens, reading goes on after the last record that was taken, so nothing is lost or
-doubled. This file must not know how the server is reached (connection.py does), nor what the records are used for.
+After every disconnect the reader continues after the last record it received, so no record is lost or repeated. This
+file must not know how the server is reached (connection.py does), nor what callers do with the records.
 """
 
 from __future__ import annotations
@@ -11,91 +11,124 @@ import json
 import random
 import time
 import warnings
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..model.records import Record
-from .connection import NoServer, ServerFailed, across, block, open_events
+from ..wire.sse import Event
+from .connection import open_events
+from .errors import NoServer, ServerFailed
+from .event_loop import run_async, run_sync
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Delays before successive reconnects, each with up to 25 % of jitter; the last one repeats."""
 
-DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each further attempt to reconnect, give or take a quarter; the last one repeats."""
+RECONNECT_TIMEOUT_S = 600.0
+"""A reader without contact for this long gives up with NoServer."""
 
-PATIENCE = 600.0
-"""Seconds without contact after which a reader gives up with NoServer."""
+Frame = tuple[str, dict[str, Any]]
+"""Event type (`logs`, `progress`, `status`, `gap`, `done` ...) and its JSON data, as docs/protocol.md defines them."""
+
+FrameStream = Callable[..., AsyncGenerator[Frame, None]]
+"""Called as `stream(workload_id, after=..., ...)`; yields frames up to and including `done`."""
+
+
+def backoff_s(failures: int) -> float:
+    """Seconds to wait before the next attempt after `failures` failures in a row (1, 2 ...)."""
+    return BACKOFF_S[min(failures, len(BACKOFF_S)) - 1] * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+
+
+async def reconnect(
+    open_stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[Event]]],
+) -> AsyncGenerator[Event, None]:
+    """Yield the events of a stream, opened again with backoff whenever it ends; the caller closes it at `done`.
+
+    `open_stream` is called for each attempt and starts at the caller's current position. Raises NoServer or
+    ServerFailed after RECONNECT_TIMEOUT_S without contact; other errors are final and pass through at once.
+    """
+    failures, last_contact = 0, time.monotonic()
+    while True:
+        try:
+            async with open_stream() as events:
+                last_contact = time.monotonic()
+                async for event in events:
+                    failures, last_contact = 0, time.monotonic()
+                    yield event
+        except (NoServer, ServerFailed):
+            if time.monotonic() - last_contact > RECONNECT_TIMEOUT_S:
+                raise
+        failures += 1
+        await asyncio.sleep(backoff_s(failures))
+
+
+async def read_frames(workload: str, root: str = "v1", **start: Any) -> AsyncGenerator[Frame, None]:
+    """Yield the frames of a workload's stream up to and including `done`; runs on the background loop.
+
+    `root`: the API root below `logstream/`. `start`: the stream parameters of `v1/events` (`after`, `tail`, `level`,
+    `source` ...).
+    """
+    name = f"workload/{workload}"
+    async with aclosing(reconnect(lambda: open_events([{"stream": name, **start}], root))) as events:
+        async for event in events:
+            data = json.loads(event.data)
+            cursor = data.get("cursors", {}).get(name) if event.type == "ping" else data.get("cursor")
+            if cursor is not None:
+                start = {**start, "after": cursor}
+                start.pop("tail", None)
+            if event.type == "gap":
+                _warn_of_gap(workload, data)
+            yield event.type, data
+            if event.type == "done":
+                return
+
+
+def _warn_of_gap(workload: str, gap: dict[str, Any]) -> None:
+    text = f"workload {workload}: records {gap['from']} to {gap['to']} are gone ({gap['reason']})"
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The records of one workload after a cursor: `for` it or `async for` it. Ends when the workload has ended.
+    """The records of one workload in order, as they are written: `for record in reader` or `async for`.
 
-    Each iteration reads on its own, from `after`. Raises NoServer after ten minutes without contact, NotFound when the
-    workload is deleted. Leaving or interrupting the loop lets go of the stream and never touches the workload.
+    Made by `Workload.follow()`. Iteration starts after the cursor `after` (exclusive), waits for new records and ends
+    when the workload has ended. Each iteration reads independently from `after`. It reconnects by itself, also to a
+    restarted server; records that retention has deleted meanwhile raise a RuntimeWarning and are skipped.
+
+    Raises NoServer after ten minutes without contact and NotFound when the workload is deleted. Leaving or interrupting
+    the loop closes the connection and never affects the workload.
     """
 
     workload: str
     after: int = 0
-    root: str = "v1"
+    frames: FrameStream = read_frames
 
     def __iter__(self) -> Iterator[Record]:
         batches = self._batches()
-        while batch := block(_next(batches)):  # what fails or is interrupted in there closes the stream itself
+        while batch := run_sync(_next(batches)):  # an error or interrupt in there closes the stream itself
             try:
                 yield from batch
             except GeneratorExit:  # the caller left the loop
-                block(batches.aclose())
+                run_sync(batches.aclose())
                 raise
 
     async def __aiter__(self) -> AsyncIterator[Record]:
         batches = self._batches()
-        while batch := await across(_next(batches)):
+        while batch := await run_async(_next(batches)):
             try:
                 for record in batch:
                     yield record
             except GeneratorExit:  # as above
-                await across(batches.aclose())
+                await run_async(batches.aclose())
                 raise
 
     async def _batches(self) -> AsyncGenerator[list[Record], None]:
-        async for kind, data in frames(self.workload, self.root, after=self.after):
-            if kind == "logs" and data["logs"]:
-                yield [Record.from_json(record) for record in data["logs"]]
-
-
-async def frames(workload: str, root: str = "v1", **start: Any) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
-    """The frames of a workload's stream as (event, data) up to and with `done`, on the loop of connection.py.
-
-    `root`: whose workload it is (see `connection.call`). `start`: where to begin and what to leave out, as `v1/events`
-    names it (`after`, `tail`, `level`, `source` ...).
-    """
-    name, failures, contact = f"workload/{workload}", 0, time.monotonic()
-    while True:
-        try:
-            async with open_events([{"stream": name, **start}], root) as events:
-                async for event in events:
-                    failures, contact = 0, time.monotonic()
-                    data = json.loads(event.data)
-                    cursor = data.get("cursors", {}).get(name) if event.type == "ping" else data.get("cursor")
-                    if cursor is not None:
-                        start = {**start, "after": cursor}
-                        start.pop("tail", None)
-                    if event.type == "gap":
-                        _tell_loss(workload, data)
-                    yield event.type, data
-                    if event.type == "done":
-                        return
-        except (NoServer, ServerFailed):
-            if time.monotonic() - contact > PATIENCE:
-                raise
-        await asyncio.sleep(DELAYS[min(failures, len(DELAYS) - 1)] * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
-        failures += 1
-
-
-def _tell_loss(workload: str, gap: dict[str, Any]) -> None:
-    text = f"workload {workload}: records {gap['from']} to {gap['to']} are gone ({gap['reason']})"
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
+        async with aclosing(self.frames(self.workload, after=self.after)) as frames:
+            async for kind, data in frames:
+                if kind == "logs" and data["logs"]:
+                    yield [Record.from_json(record) for record in data["logs"]]
 
 
 async def _next(batches: AsyncIterator[list[Record]]) -> list[Record] | None:

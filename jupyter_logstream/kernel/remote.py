@@ -1,142 +1,138 @@
 """Workloads of other log servers, read through the proxy. Runs in kernels, in user code.
 
-A server that speaks our own protocol is spoken to as ours is, under another root. Of any other we know the simple form
-only: server-sent events, a line of the log as `data`, `event: done` at the end. What cannot be asked for in it (such as
-a cancel) raises Rejected. This file must not import the server side nor any widget.
+An upstream that speaks our protocol is an `OwnServer` under another root. Any other is read in the simple form:
+server-sent events with one line of the log as `data`, and `event: done` at the end. Everything that form cannot express
+(cancel, filters, input) raises Rejected. This file must not import the server side nor a widget.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any, NoReturn
 from urllib.parse import quote
 
-from ..model.protocol import FINAL
+from ..model.protocol import FINAL, now_ms
 from ..model.records import Record
 from ..wire.sse import Event
-from .client import Workload
-from .connection import LogStreamError, NoServer, NotFound, Rejected, ServerFailed, block, call, open_simple
-from .reader import DELAYS, PATIENCE, Reader
+from .connection import open_simple
+from .errors import LogStreamError, NotFound, Rejected, ServerFailed
+from .event_loop import run_sync
+from .reader import Frame, reconnect
+from .source import LogSource, OwnServer, last
 
-_QUIET = 1.0  # seconds without a line after which what was read counts as all there is
+IDLE_TIMEOUT_S = 1.0
+"""The simple form has no "records so far": reading what is there stops after this long without a line."""
 
 
-def attach_remote(upstream: str, id: str) -> Workload:  # noqa: A002 - the protocol's own name
-    """The workload `id` of the upstream; raises NotFound, ServerFailed, as the upstream answers."""
+def find_source(upstream: str, workload_id: str) -> LogSource:
+    """The source for the workload at the upstream: `OwnServer` where that speaks our protocol, else `SimpleForm`.
+
+    Raises NotFound, ServerFailed, NoServer, as the upstream answers.
+    """
+    own = OwnServer(upstream)
     try:
-        info = call("GET", f"workloads/{quote(id, safe='')}", root=f"proxy/{upstream}/v1").json()
-        if isinstance(info, dict) and info.get("id") == id and "state" in info:
-            return Workload(id, upstream=upstream)
+        info = own.info(workload_id)
+        if isinstance(info, dict) and info.get("id") == workload_id and "state" in info:
+            return own
     except (LogStreamError, ValueError):
-        pass  # it does not speak our protocol; or the simple form will say what is wrong
-    workload = SimpleWorkload(id, upstream=upstream)
+        pass  # it does not speak our protocol, or the simple form reports what is wrong
+    simple = SimpleForm(upstream)
     try:
-        block(workload.look())
+        run_sync(simple.check(workload_id))
     except NotFound as error:
-        raise NotFound(f"There is no workload {id!r} at the upstream {upstream!r}: {error}") from None
+        raise NotFound(f"There is no workload {workload_id!r} at the upstream {upstream!r}: {error}") from None
     except ServerFailed as error:
-        raise ServerFailed(f"The upstream {upstream!r} fails: {error}") from None
-    return workload
+        raise ServerFailed(f"The upstream {upstream!r} failed: {error}") from None
+    return simple
 
 
-class SimpleWorkload(Workload):
-    """A workload of a server that speaks the simple form only. Its times are when its lines came here."""
+class SimpleForm:
+    """An upstream that speaks the simple form only. A record's time is the time of its arrival here."""
 
-    __slots__ = ()
+    __slots__ = ("upstream",)
 
-    @property
-    def info(self) -> dict[str, Any]:
-        """What can be known: the number of lines, and its state once it is done ("succeeded" unless it says else)."""
-        if self._final is None:
-            lines = len(self.logs())
-            if self._final is None:
-                return {**_UNKNOWN, "id": self.id, "name": self.id, "state": "running", "lines": lines}
-        return dict(self._final)
+    def __init__(self, upstream: str) -> None:
+        self.upstream = upstream
 
-    async def look(self) -> None:
-        """Ask whether there is such a log. NotFound, Rejected, ServerFailed, NoServer."""
-        async with open_simple(self._stream) as events:
-            del events  # that it opened is the answer
+    async def check(self, workload_id: str) -> None:
+        """Open the log once; raises NotFound, Rejected, ServerFailed or NoServer where that fails."""
+        async with open_simple(self._path(workload_id)):
+            pass
 
-    def logs(
-        self, after: int | None = None, tail: int | None = None, level: str | None = None, **filters: Any
+    def info(self, workload_id: str) -> dict[str, Any]:
+        """See LogSource; the number of lines, and the state that `done` names, else "succeeded"."""
+        records, final = run_sync(self._read_available(workload_id))
+        running = {**_UNKNOWN, "id": workload_id, "name": workload_id, "state": "running", "lines": len(records)}
+        return final or running
+
+    def records(
+        self, workload_id: str, after: int | None, tail: int | None, filters: Mapping[str, str]
     ) -> list[Record]:
-        """Records so far: up to its end, or until nothing more comes for a second. Filters raise Rejected."""
-        if asked := [name for name, value in {"level": level, **filters}.items() if value is not None]:
-            raise Rejected(f"{self!r} is read by the simple form, which has no {asked[0]}.", "simple_form")
-        found = [record for record in block(self._now()) if record.seq > (after or 0)]
-        return found if tail is None else found[len(found) - min(tail, len(found)) :]
+        """See LogSource; up to the end, or until no line arrives for IDLE_TIMEOUT_S. Filters raise Rejected."""
+        if filters:
+            self._refuse(workload_id, f"filter by {next(iter(filters))}")
+        records, _ = run_sync(self._read_available(workload_id))
+        found = [record for record in records if record.seq > (after or 0)]
+        return found if tail is None else last(found, tail)
 
-    def follow(self, after: int = 0) -> Reader:
-        """Its records as they come, up to its end: `for record in ...` or `async for`."""
-        return _SimpleReader(self.id, after, self._stream)
+    def text(self, workload_id: str) -> str:
+        """See LogSource."""
+        return "".join(f"{record.message}\n" for record in self.records(workload_id, None, None, {}))
 
-    def text(self) -> str:
-        """All lines so far."""
-        return "".join(f"{record.message}\n" for record in self.logs())
+    def frames(self, workload_id: str, *, after: int = 0, **_: Any) -> AsyncGenerator[Frame, None]:
+        """See LogSource; `logs` frames with one record each, then `done`."""
+        return _read_frames(self._path(workload_id), workload_id, after)
 
-    async def _now(self) -> list[Record]:
-        found: list[Record] = []
-        told = self._frames(after=0)
-        try:
+    def request(self, method: str, workload_id: str, path: str = "", **_: Any) -> NoReturn:
+        """Raises Rejected: the simple form has no other request."""
+        self._refuse(workload_id, f"answer {method} {path}".rstrip())
+
+    def _refuse(self, workload_id: str, what: str) -> NoReturn:
+        upstream = f"The upstream {self.upstream!r} of workload {workload_id!r}"
+        raise Rejected(f"{upstream} speaks the simple form only: it cannot {what}.", "simple_form")
+
+    def _path(self, workload_id: str) -> str:
+        return f"proxy/{self.upstream}/v1/workloads/{quote(workload_id, safe='')}/logs"
+
+    async def _read_available(self, workload_id: str) -> tuple[list[Record], dict[str, Any] | None]:
+        """The records that are there, and the final info where the log has ended."""
+        records: list[Record] = []
+        async with aclosing(self.frames(workload_id)) as frames:
             while True:
-                kind, data = await asyncio.wait_for(anext(told), _QUIET)
+                try:
+                    kind, data = await asyncio.wait_for(anext(frames), IDLE_TIMEOUT_S)
+                except asyncio.TimeoutError:  # not the builtin one before Python 3.11
+                    return records, None
                 if kind == "done":
-                    self._final = data
-                    return found
-                found += [Record.from_json(record) for record in data["logs"]]
-        except asyncio.TimeoutError:
-            return found
-        finally:
-            await told.aclose()
-
-    @property
-    def _stream(self) -> str:
-        return f"{self._root}/workloads/{quote(self.id, safe='')}/logs"
-
-    def _call(self, method: str, rest: str = "", **_: Any) -> Any:
-        raise Rejected(f"{self!r} is read by the simple form, which has no {method} {rest}.", "simple_form")
-
-    def _frames(self, **start: Any) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
-        return simple_frames(self._stream, self.id, start.get("after", 0))
+                    return records, data
+                records += [Record.from_json(record) for record in data["logs"]]
 
 
-class _SimpleReader(Reader):
-    """A reader whose root is the stream itself."""
+async def _read_frames(path: str, workload_id: str, after: int) -> AsyncGenerator[Frame, None]:
+    """Translate a stream of the simple form into frames of our protocol; resumes by event id or by counting."""
+    seen, skip, last_id = 0, 0, ""
 
-    async def _batches(self) -> AsyncGenerator[list[Record], None]:
-        async for kind, data in simple_frames(self.root, self.workload, self.after):
-            if kind == "logs":
-                yield [Record.from_json(record) for record in data["logs"]]
+    def open_at_position() -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        nonlocal skip
+        skip = 0 if last_id else seen  # a server without event ids starts again from the first line
+        return open_simple(path, last_id)
 
-
-async def simple_frames(path: str, workload: str, after: int) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
-    """A stream of the simple form as frames of ours: `logs` with one record each, then `done`; through cuts."""
-    seen, last_id, failures, contact = 0, "", 0, time.monotonic()
-    while True:
-        try:
-            async with open_simple(path, last_id) as events:
-                contact = time.monotonic()
-                skip = 0 if last_id else seen  # a server without ids begins again
-                async for event in events:
-                    failures, contact = 0, time.monotonic()
-                    if event.type == "done":
-                        yield "done", _ended(event, workload, seen)
-                        return
-                    if event.type != "message" or skip:
-                        skip -= event.type == "message"
-                        continue
-                    seen, last_id = seen + 1, event.id or last_id
-                    if seen > after:
-                        yield "logs", {"logs": [_record(event, seen)]}
-        except (NoServer, ServerFailed):
-            if time.monotonic() - contact > PATIENCE:
-                raise
-        await asyncio.sleep(DELAYS[min(failures, len(DELAYS) - 1)])
-        failures += 1
+    async with aclosing(reconnect(open_at_position)) as events:
+        async for event in events:
+            if event.type == "done":
+                yield "done", _final_info(event, workload_id, seen)
+                return
+            if event.type != "message":
+                continue
+            if skip:
+                skip -= 1
+                continue
+            seen, last_id = seen + 1, event.id or last_id
+            if seen > after:
+                yield "logs", {"logs": [_record(event, seen)]}
 
 
 _UNKNOWN: dict[str, Any] = dict.fromkeys(
@@ -145,15 +141,15 @@ _UNKNOWN: dict[str, Any] = dict.fromkeys(
 
 
 def _record(event: Event, seq: int) -> dict[str, Any]:
-    return {"seq": seq, "ts": time.time() * 1000, "level": "unknown", "message": event.data, "source": "stdout"}
+    return {"seq": seq, "ts": now_ms(), "level": "unknown", "message": event.data, "source": "stdout"}
 
 
-def _ended(event: Event, workload: str, lines: int) -> dict[str, Any]:
-    """What a `done` says, as far as it is JSON with a state of ours in it."""
+def _final_info(event: Event, workload_id: str, lines: int) -> dict[str, Any]:
+    """The fields that the data of `done` has, where it is a JSON object; its state only if it is one of ours."""
     try:
-        told = json.loads(event.data)
+        given = json.loads(event.data)
     except ValueError:
-        told = {}
-    told = told if isinstance(told, dict) else {}
-    state = told.get("state") if told.get("state") in FINAL else "succeeded"
-    return {**_UNKNOWN, "name": workload, **told, "id": workload, "state": state, "lines": lines}
+        given = {}
+    given = given if isinstance(given, dict) else {}
+    state = given.get("state") if given.get("state") in FINAL else "succeeded"
+    return {**_UNKNOWN, "name": workload_id, **given, "id": workload_id, "state": state, "lines": lines}

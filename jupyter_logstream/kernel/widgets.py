@@ -14,9 +14,10 @@ import anywidget
 import traitlets
 
 from ..model.protocol import FINAL, PROTOCOL
-from .client import MIME, Workload, workloads
-from .connection import LogStreamError
+from .errors import LogStreamError
+from .handle import MIME, WorkloadHandle, list_workloads
 from .snapshot import list_as_html, list_as_text, requests_as_html, requests_as_text
+from .source import OwnServer
 from .upstream_url import request_log
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class LogView(_View):
         sync=True
     )
 
-    def __init__(self, workload: Workload | str = "", **traits: Any) -> None:
+    def __init__(self, workload: WorkloadHandle | str = "", **traits: Any) -> None:
         shown = workload if isinstance(workload, str) else workload.id
-        if isinstance(workload, Workload) and workload.upstream is not None:
+        if isinstance(workload, WorkloadHandle) and workload.upstream is not None:
             traits.setdefault("upstream", workload.upstream)
         if bool(shown) == (traits.get("scope") == "service"):
             raise ValueError('LogView shows a workload, LogView(id), or the server\'s log, LogView(scope="service")')
@@ -100,7 +101,7 @@ class LogView(_View):
     def _static(self) -> dict[str, Any]:
         if self.scope == "service":
             return {"text/plain": "The Jupyter server's log.", "text/html": "<pre>The Jupyter server's log.</pre>"}
-        static = Workload(self.workload, upstream=self.upstream or None).snapshot()
+        static = WorkloadHandle(self.workload, OwnServer(self.upstream or None)).snapshot()
         del static[MIME]  # this is to be the widget, also where the labextension could show it
         return static
 
@@ -117,7 +118,7 @@ class WorkloadTable(_View):
 
     def _static(self) -> dict[str, Any]:
         try:
-            infos = [workload.info for workload in workloads(self.state, min(self.limit, _LISTED))]
+            infos = list_workloads(self.state, min(self.limit, _LISTED))
         except LogStreamError as error:  # a table can always be shown
             return {"text/plain": str(error)}
         return {"text/plain": list_as_text(infos), "text/html": list_as_html(infos)}

@@ -19,7 +19,7 @@ import pytest
 from support.serving import Server, jupyter
 
 from jupyter_logstream import attach, run, workloads
-from jupyter_logstream.kernel.connection import LogStreamError, NotFound, Rejected
+from jupyter_logstream.kernel.errors import LogStreamError, NotFound, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +135,7 @@ def test_wait_for_finds_what_was_written_before_and_what_comes(here):
     job = run([sys.executable, "-c", EVERY_100_MS.format(n=8)])
     assert job.wait_for(r"line (5)", timeout=20).seq == 6
     assert job.wait_for(re.compile("LINE 2", re.IGNORECASE), timeout=20).seq == 3
-    with pytest.raises(LogStreamError, match="without a line like"):
+    with pytest.raises(LogStreamError, match="without a line that matches"):
         job.wait_for("never")
 
 

@@ -15,15 +15,9 @@ from support.scripted import answer, drop, events, serving
 
 import jupyter_logstream
 from jupyter_logstream.kernel.client import Workload, attach, run, workloads
-from jupyter_logstream.kernel.connection import (
-    LogStreamError,
-    NoServer,
-    NotFound,
-    Rejected,
-    ServerFailed,
-    _start_loop,
-    find_server,
-)
+from jupyter_logstream.kernel.connection import find_server
+from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
+from jupyter_logstream.kernel.event_loop import _start_loop
 
 STARTED = answer(201, {"id": "w1", "state": "running"})
 
@@ -147,8 +141,8 @@ def test_a_proxy_of_the_environment_never_sees_the_secret(place, monkeypatch):
         (403, {"message": "Forbidden", "reason": "forbidden"}, Rejected, "Forbidden"),
         (404, {"message": "No workload w.", "reason": "unknown_workload"}, NotFound, "No workload w"),
         (503, {"message": "disk full", "reason": "no_space"}, ServerFailed, "The server failed: disk full"),
-        (500, b"<html>", ServerFailed, r"workloads/w answers 500"),
-        (400, b"[]", Rejected, r"workloads/w answers 400"),
+        (500, b"<html>", ServerFailed, r"workloads/w answered with status 500"),
+        (400, b"[]", Rejected, r"workloads/w answered with status 400"),
     ],
 )
 def test_an_error_of_the_server_becomes_the_exception_it_stands_for(status, body, error, text, place):
@@ -176,7 +170,7 @@ def test_an_id_of_any_form_stays_one_part_of_the_path(place):
 
 def test_threads_that_start_at_once_share_one_loop(place, monkeypatch):
     start_anew = lru_cache(maxsize=1)(_start_loop.__wrapped__)
-    monkeypatch.setattr("jupyter_logstream.kernel.connection._start_loop", start_anew)
+    monkeypatch.setattr("jupyter_logstream.kernel.event_loop._start_loop", start_anew)
     with serving(*[STARTED] * 16) as server:
         place(server)
         with ThreadPoolExecutor(16) as threads:

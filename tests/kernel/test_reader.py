@@ -13,7 +13,7 @@ from support.scripted import answer, drop, events, serving
 
 from jupyter_logstream.kernel import reader
 from jupyter_logstream.kernel.client import Workload
-from jupyter_logstream.kernel.connection import LogStreamError, NoServer, NotFound
+from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound
 from jupyter_logstream.kernel.reader import Reader
 
 FINAL = {"id": "w", "state": "succeeded", "exit_code": 0, "command": "x"}
@@ -30,7 +30,7 @@ def done(last: int) -> tuple[str, dict]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "DELAYS", (0.01,))
+    monkeypatch.setattr(reader, "BACKOFF_S", (0.01,))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_server_that_fails_for_a_while_is_waited_for(place):
 
 
 def test_a_silent_stream_counts_as_cut(place, monkeypatch):
-    monkeypatch.setattr("jupyter_logstream.kernel.connection.SILENCE", 0.3)
+    monkeypatch.setattr("jupyter_logstream.kernel.connection.READ_TIMEOUT_S", 0.3)
     hold = threading.Event()
     with serving(events(logs(1), hold=hold), events(logs(2), done(2))) as server:
         place(server)
@@ -127,7 +127,7 @@ def test_a_deleted_workload_ends_the_reading_with_not_found(place):
 
 
 def test_without_contact_for_long_it_gives_up(place, monkeypatch):
-    monkeypatch.setattr(reader, "PATIENCE", 0.1)
+    monkeypatch.setattr(reader, "RECONNECT_TIMEOUT_S", 0.1)
     with serving() as server:
         place(server)
     with pytest.raises(NoServer, match="does not answer"):
@@ -230,5 +230,5 @@ def test_wait_for_sees_a_prompt_that_has_no_line_end(place):
 def test_wait_for_says_so_when_the_workload_ends_without_the_line(place):
     with serving(events(logs(1), done(1)), answer(200, FINAL)) as server:
         place(server)
-        with pytest.raises(LogStreamError, match=r"has ended \(succeeded\) without a line like 'nope'"):
+        with pytest.raises(LogStreamError, match=r"has ended \(succeeded\) without a line that matches 'nope'"):
             Workload("w").wait_for("nope")

@@ -10,7 +10,7 @@ from support.foreign_logs import Foreign, foreign_logs
 from support.serving import TOKEN, Server, jupyter
 
 from jupyter_logstream import attach
-from jupyter_logstream.kernel.connection import LogStreamError, NotFound, Rejected, ServerFailed
+from jupyter_logstream.kernel.errors import LogStreamError, NotFound, Rejected, ServerFailed
 
 
 @pytest.fixture(scope="module")

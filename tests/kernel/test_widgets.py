@@ -141,7 +141,7 @@ def test_a_table_tells_the_page_what_it_is_and_its_cell_lets_go_of_it(kernel):
             "from jupyter_logstream import WorkloadTable\nview = WorkloadTable('failed', 5, height=99)\nview", "a"
         )
     assert set(kernel.shown) == {WIDGET, "text/plain"}
-    assert "There is no server to talk to" in kernel.shown["text/plain"]
+    assert "No log server found" in kernel.shown["text/plain"]
     told = {"view": "workloads", "state": "failed", "limit": 5, "height": 99, "protocol": 1}
     assert traits(kernel, *told) == told
     assert models_and_layouts(kernel).endswith(" 1]")

@@ -76,9 +76,7 @@ MAX_FILE_LINES = 400
 
 # Violations from before the folders existed, each to be untied; the list may only shrink.
 TO_UNTIE: set[str] = set()
-CYCLES_TO_UNTIE = [
-    ["kernel.client", "kernel.display", "kernel.remote", "kernel.widgets"],
-]
+CYCLES_TO_UNTIE: list[list[str]] = []
 
 
 def folder_of(module: str) -> str:

@@ -6,7 +6,6 @@ be repeated, by this process or by the one that takes the spool in after it. Thi
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 import warnings
@@ -15,16 +14,16 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..connection import NoServer, NotFound, Rejected, ServerFailed, block, fetch
+from ..connection import fetch
+from ..errors import NoServer, NotFound, Rejected, ServerFailed
+from ..event_loop import run_sync
+from ..reader import backoff_s
 from .spool import Batch, Spool, take_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-
-DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds until the next attempt after one that failed, give or take a quarter; the last one repeats."""
 
 _NDJSON = "application/x-ndjson"
 _OVER = frozenset({"ended", "not_external"})  # reasons for which the workload will take nothing ever again
@@ -52,7 +51,7 @@ class Delivery:
         """The id of the workload, which is made if need be. Raises LogStreamError, TimeoutError."""
         if (known := self.spool.sent_to) is not None:
             return known
-        made: str = block(fetch("POST", "workloads", body=self.spool.purpose), timeout).json()["id"]
+        made: str = run_sync(fetch("POST", "workloads", body=self.spool.purpose), timeout).json()["id"]
         self.spool.note(made)
         return made
 
@@ -76,7 +75,7 @@ class Delivery:
 
     def _send(self, path: str, batch: Batch, timeout: float | None) -> httpx.Response:
         params = {"after": self.spool.last}
-        return block(fetch("POST", f"{path}/logs", params=params, raw=batch.data, kind=_NDJSON), timeout)
+        return run_sync(fetch("POST", f"{path}/logs", params=params, raw=batch.data, kind=_NDJSON), timeout)
 
     def _refused(self, error: Rejected, batch: Batch, timeout: float | None) -> Outcome:
         if error.reason in _OVER:
@@ -97,7 +96,7 @@ class Delivery:
     def _find_end(self, timeout: float | None) -> Outcome:
         """The server has lost records that it had acknowledged; what is unsent still goes behind those it has."""
         try:
-            info: dict[str, Any] = block(fetch("GET", f"workloads/{self.spool.sent_to}"), timeout).json()
+            info: dict[str, Any] = run_sync(fetch("GET", f"workloads/{self.spool.sent_to}"), timeout).json()
         except (NoServer, ServerFailed, TimeoutError, NotFound, Rejected):
             return Outcome.AWAY
         self._say(f"of {self.spool.last} records that the server had, it has {info['lines']}")
@@ -117,11 +116,6 @@ class Delivery:
             # Filters may make an error of it, which here would end the thread that sends.
             with suppress(RuntimeWarning):
                 warnings.warn(f"log records published as {name!r}: {text}", RuntimeWarning, stacklevel=2)
-
-
-def delay(failures: int) -> float:
-    """Seconds to wait after this many failures in a row (1, 2 ...)."""
-    return DELAYS[min(failures, len(DELAYS)) - 1] * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
 # --- what processes have left behind that are gone -------------------------------------------------------------------
@@ -148,5 +142,5 @@ def _deliver(spool: Spool) -> None:
     while (outcome := delivery.attempt()) not in {Outcome.EMPTY, Outcome.OVER}:
         failures = failures + 1 if outcome is Outcome.AWAY else 0
         if failures:
-            time.sleep(delay(failures))
+            time.sleep(backoff_s(failures))
     spool.remove()

@@ -19,8 +19,11 @@ from uuid import uuid4
 
 from ...model.unprintable import UNPRINTABLE_IN_NAME
 from ...text.masking import Masker, secret_values
-from ..connection import LogStreamError, block, find_server
-from .delivery import Delivery, Outcome, delay, deliver_left
+from ..connection import find_server
+from ..errors import LogStreamError
+from ..event_loop import run_sync
+from ..reader import backoff_s
+from .delivery import Delivery, Outcome, deliver_left
 from .spool import Spool
 
 if TYPE_CHECKING:
@@ -68,7 +71,7 @@ class Outbox:
         self._owner = os.getpid()
         self._masker = Masker([])
         self._looked = float("-inf")
-        block(_nothing())  # starts the loop now: when the interpreter ends, no thread can be started any more
+        run_sync(_nothing())  # starts the loop now: when the interpreter ends, no thread can be started any more
         threading.Thread(target=self._run, name=f"{THREADS}-outbox", daemon=True).start()
         deliver_left(folder)
 
@@ -176,7 +179,7 @@ class Outbox:
                 return
             if outcome is Outcome.AWAY:
                 failures += 1
-                time.sleep(delay(failures))
+                time.sleep(backoff_s(failures))
                 self._wake.set()
             elif outcome is Outcome.SENT:
                 failures = 0

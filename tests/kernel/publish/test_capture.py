@@ -17,7 +17,7 @@ from support.published import PLACE, completed, messages, named, place_of, spool
 from support.serving import Server, jupyter
 
 from jupyter_logstream import capture, step
-from jupyter_logstream.kernel.connection import NoServer
+from jupyter_logstream.kernel.errors import NoServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

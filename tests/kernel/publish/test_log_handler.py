@@ -15,7 +15,7 @@ from support.published import PLACE, messages, named, place_of, spools, until
 from support.serving import Server, jupyter
 
 from jupyter_logstream import LogHandler, step
-from jupyter_logstream.kernel.connection import NoServer
+from jupyter_logstream.kernel.errors import NoServer
 from jupyter_logstream.kernel.publish import spool as spool_module
 from jupyter_logstream.kernel.publish.outbox import PACE
 
