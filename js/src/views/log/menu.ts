@@ -65,7 +65,7 @@ export class Menu {
     ]);
     this.#fullWindow = item("Fill the window", "o", actions.fullWindow);
     this.#download = item("Download matching lines", "", actions.download);
-    const complete = element("a", "item", element("span", "label", "Download complete log (log.txt)"));
+    const complete = element("a", "item", element("span", "label", "Download complete log"));
     complete.href = downloadUrl;
     complete.download = "";
     complete.hidden = downloadUrl === "";

@@ -2,13 +2,13 @@
 // a row shows and does, what may be chosen, where it comes from) is told by who makes one. DOM only: no fetch, no widget.
 // Painted at most once per animation frame, whatever arrives.
 
+import viewCss from "../dom/base.css?inline";
 import { button, element, setData, setText } from "../dom/dom.js";
 import { FrameScheduler } from "../dom/frame-scheduler.js";
 import { attach } from "../dom/host.js";
 import { NewRowsButton } from "../dom/new-rows-button.js";
 import { Presence } from "../dom/presence.js";
 import { followTheme } from "../dom/theme.js";
-import viewCss from "../log/log-view.css?inline";
 import rowCss from "../workloads/workload-row.css?inline";
 import css from "./table.css?inline";
 import { TableBar } from "./table-bar.js";

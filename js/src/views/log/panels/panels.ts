@@ -12,12 +12,13 @@ import errorCss from "./error-card.css?inline";
 import { mountErrorCard } from "./error-card.js";
 import histogramCss from "./histogram.css?inline";
 import { mountHistogram, type TimeRange } from "./histogram.js";
+import panelCss from "./panels.css?inline";
 import progressCss from "./progress.css?inline";
 import { mountProgress } from "./progress.js";
 import stepCss from "./step-bar.css?inline";
 import { StepBar } from "./step-bar.js";
 
-export const panelsCss = stepCss + errorCss + progressCss + curvesCss + chartCss + histogramCss;
+export const panelsCss = panelCss + stepCss + errorCss + progressCss + curvesCss + chartCss + histogramCss;
 
 /** The minimum interval between two updates. */
 const UPDATE_INTERVAL_MS = 200;
