@@ -116,7 +116,7 @@ class LocalBackend:
                 continue
             await _wait_for_change(connection, folder, status)
 
-    async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:  # noqa: ARG002 - the folder says all
+    async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:  # noqa: ARG002 - the folder is enough
         """Ask the runner to terminate the process tree. Raises CannotReach if it does not answer within 5 s."""
         folder = self._folder(workload_id)
         for _ in range(_MAX_CANCEL_ATTEMPTS):

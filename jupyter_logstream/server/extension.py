@@ -31,7 +31,7 @@ from .request_log.log import RequestLog
 from .request_log.prices import Prices
 from .retention import Limits
 from .service_log import ServiceLog
-from .workload_feed import WorkloadList
+from .workload_feed import WorkloadFeed
 
 if TYPE_CHECKING:
     from .proxy.client import UpstreamClient
@@ -93,7 +93,7 @@ class LogStream(ExtensionApp):
     request_log: RequestLog
     prices: Prices
     streams: OpenStreams
-    workload_list: WorkloadList
+    workload_list: WorkloadFeed
     publisher: Publisher
     service_log: ServiceLog
     secret: str
@@ -115,7 +115,7 @@ class LogStream(ExtensionApp):
             max_age_s=self.max_age_days * 86400,
         )
         self.engine = Engine(self.store, registry, self._configured_backends(), limits, self.log)
-        self.workload_list = WorkloadList(self.engine, self.store)
+        self.workload_list = WorkloadFeed(self.engine, self.store)
         values = self.secret_values = self._secret_values()
         self.publisher = Publisher(self.engine, self.store, Masker(values))
         self.service_log = ServiceLog(values)

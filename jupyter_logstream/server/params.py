@@ -1,6 +1,6 @@
-"""What a request asks of streams: names, cursors, filters; or the parameter that is wrong. Server side.
+"""Parsing of stream names, cursors and filters, from query parameters or JSON. Server; no HTTP, no I/O.
 
-Parsing only: this file must not know what the streams hold, nor how they are told.
+HTTP, and any other front end, translates BadParameter, UnknownParameter and BadBody.
 """
 
 from __future__ import annotations
@@ -13,35 +13,73 @@ from typing import Any
 from ..model.ids import ID
 from ..model.records import LEVELS, SOURCES
 from ..store.queries.filters import Filter
-from .http.base import Refused, number, printable
 from .subscriptions.protocol import Start
 
 FILTERS = ("step", "level", "levels", "source", "q", "not")
+"""The parameters of a filter."""
+
 ENDLESS = frozenset({"workloads", "service", "requests"})
 """Streams that never end; their cursors are `<epoch>.<seq>`."""
 
 _WORKLOAD = re.compile(rf"workload/({ID})")
 _NAME = re.compile(r"[A-Za-z0-9_./:=-]{1,64}")
 _SEQ = re.compile(r"[0-9]{1,18}")
-_OPTIONS = {"stream", "id", "after", "tail", *FILTERS}
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_UNBOUNDED = 10**18
+_MAX_ECHOED_CHARS = 60
+_CURSORS = frozenset({"after", "tail"})
+_STREAM_OPTIONS = frozenset({"stream", "id", *_CURSORS, *FILTERS})
+
+
+class BadParameter(ValueError):
+    """A parameter has an invalid value: `name` is the parameter, `problem` continues the sentence."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name = name
+        self.problem = problem
+
+
+class UnknownParameter(BadParameter):
+    """A parameter does not exist here."""
+
+
+class BadBody(ValueError):
+    """The request body has the wrong structure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One stream of a request. `stream`: an endless one's name, else "" and `workload_id` says which log.
+class StreamQuery:
+    """A request for one stream. `name`: what its frames call it; `start`: where reading begins.
 
-    `name`: what its frames shall call it.
+    `stream`: the name of an endless stream, or "" for the log of the workload `workload_id`.
     """
 
     name: str
     stream: str
     workload_id: str
     start: Start
-    chosen: Filter = field(default_factory=Filter)
+    filter: Filter = field(default_factory=Filter)
 
 
-def chosen_filter(given: Mapping[str, str]) -> Filter:
-    """The filter that parameters ask for; a value that is none is refused."""
+def number(given: Mapping[str, str], name: str, default: int, least: int = 0, most: int = _UNBOUNDED) -> int:
+    """A parameter as a whole number from `least` to `most`; never clamped. Raises BadParameter."""
+    if name not in given:
+        return default
+    text = given[name]
+    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+        bounds = f" from {least} to {most}" if most < _UNBOUNDED else f" of {least} or more"
+        raise BadParameter(name, f"must be a whole number{bounds}")
+    return int(text)
+
+
+def printable(text: str) -> str:
+    """A caller's text for use in an error message: truncated, ASCII without control characters."""
+    return re.sub(r"[^ -~]", "\N{REPLACEMENT CHARACTER}", text[:_MAX_ECHOED_CHARS])
+
+
+def parse_filter(given: Mapping[str, str]) -> Filter:
+    """The filter in these parameters. Raises BadParameter, BadPattern."""
     levels = frozenset(given["levels"].split(",")) if "levels" in given else None
     for name, values, allowed in (
         ("level", {given["level"]} if "level" in given else set(), LEVELS[1:]),
@@ -49,16 +87,19 @@ def chosen_filter(given: Mapping[str, str]) -> Filter:
         ("source", {given["source"]} if "source" in given else set(), SOURCES),
     ):
         for value in values - set(allowed):
-            raise Refused(400, "invalid_parameter", f"{name} must be of {', '.join(allowed)}, not {printable(value)}")
-    chosen = Filter(
+            raise BadParameter(name, f"must be of {', '.join(allowed)}, not {printable(value)}")
+    parsed = Filter(
         given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"), given.get("not")
     )
-    chosen.compile()  # a malformed expression is refused before anything is sent
-    return chosen
+    parsed.compile()  # so that a malformed expression is an error before the response begins
+    return parsed
 
 
 def single_start(given: Mapping[str, str], last_id: str, limit: int, *, endless: bool) -> Start:
-    """Where a single stream begins; by precedence: Last-Event-ID, after, tail or limit."""
+    """Where a single stream begins. Precedence: `last_id` (Last-Event-ID), after, tail, the last `limit` records.
+
+    A `last_id` that is no cursor of the stream makes the start stale. Raises BadParameter.
+    """
     if last_id:
         if endless:
             return Start.at(last_id) or Start(stale=True)
@@ -67,61 +108,67 @@ def single_start(given: Mapping[str, str], last_id: str, limit: int, *, endless:
 
 
 def endless_start(given: Mapping[str, str], last_id: str) -> Start:
-    """Where the single stream of an endless one begins; without a cursor: at its beginning."""
+    """Where a single endless stream begins; without a cursor at its oldest record. Raises BadParameter."""
     if last_id:
         return Start.at(last_id) or Start(stale=True)
     return _start(given, endless=True) or Start()
 
 
-def asked_by_name(text: str) -> Asked:
-    """A stream of the query: `workload/ID`, `workload/ID@17`, `service@epoch.17`."""
+def parse_stream_name(text: str) -> StreamQuery:
+    """A stream with an optional cursor: `workload/ID`, `workload/ID@17`, `service@epoch.17`. Raises BadParameter."""
     stream, at, cursor = text.partition("@")
-    return asked_by_object({"stream": stream, "after": cursor} if at else {"stream": stream})
+    return parse_stream({"stream": stream, "after": cursor} if at else {"stream": stream})
 
 
-def asked_by_object(value: Any) -> Asked:
-    """A stream of a body: its name and options."""
+def parse_stream(value: Any) -> StreamQuery:
+    """A stream as a JSON object with its name and options. Raises BadParameter, UnknownParameter, BadBody."""
     given = _options(value)
     stream = given.get("stream", "")
     workload = _WORKLOAD.fullmatch(stream)
     if not workload and stream not in ENDLESS:
-        raise Refused(400, "invalid_parameter", f"{printable(stream)} is not the name of a stream")
+        raise BadParameter(printable(stream), "is not the name of a stream")
     name = given.get("id", stream)
     if not _NAME.fullmatch(name):
-        raise Refused(400, "invalid_parameter", "id must have 1 to 64 letters, digits or ._/:=-")
+        raise BadParameter("id", "must have 1 to 64 letters, digits or ._/:=-")
     for option in FILTERS if stream in {"workloads", "requests"} else ():
         if option in given:
-            raise Refused(400, "unknown_parameter", f"{option} is not an option of the stream {stream}")
+            raise UnknownParameter(option, f"is not an option of the stream {stream}")
     start = _start(given, endless=not workload) or Start()
-    return Asked(name, "" if workload else stream, workload[1] if workload else "", start, chosen_filter(given))
+    return StreamQuery(name, "" if workload else stream, workload[1] if workload else "", start, parse_filter(given))
 
 
 def _start(given: Mapping[str, str], *, endless: bool) -> Start | None:
     if "after" in given and endless:
         if given["after"] == "0":
-            return Start()  # of any epoch
+            return Start()  # in any epoch
         if found := Start.at(given["after"]):
             return found
-        raise Refused(400, "invalid_parameter", "after must be a cursor of the stream: <epoch>.<seq>")
+        raise BadParameter("after", "must be a cursor of the stream: <epoch>.<seq>")
     if "after" in given:
         return Start(after=number(given, "after", 0))
     return Start(tail=number(given, "tail", 0)) if "tail" in given else None
 
 
 def _options(value: Any) -> dict[str, str]:
-    """A stream's options with numbers and lists of levels as parameters have them."""
+    """The options of a stream as query parameters have them: numbers and lists of levels become strings."""
     if not isinstance(value, dict):
-        raise Refused(400, "invalid_body", "a stream must be an object")
+        raise BadBody("a stream must be an object")
     found: dict[str, str] = {}
     for name, option in value.items():
-        if name not in _OPTIONS:
-            raise Refused(400, "unknown_parameter", f"{printable(name)} is not an option of a stream")
-        if option is None:
-            continue
-        if name in {"after", "tail"} and (not isinstance(option, int | str) or isinstance(option, bool)):
-            raise Refused(400, "invalid_parameter", f"{name} must be a whole number or a cursor")
-        is_list = name == "levels" and isinstance(option, list)
-        if name not in {"after", "tail"} and not isinstance(option, str) and not is_list:
-            raise Refused(400, "invalid_parameter", f"{name} must be a string")
-        found[name] = ",".join(map(str, option)) if is_list else str(option)
+        if name not in _STREAM_OPTIONS:
+            raise UnknownParameter(printable(name), "is not an option of a stream")
+        if option is not None:
+            found[name] = _option_text(name, option)
     return found
+
+
+def _option_text(name: str, option: Any) -> str:
+    if name in _CURSORS:
+        if not isinstance(option, int | str) or isinstance(option, bool):
+            raise BadParameter(name, "must be a whole number or a cursor")
+        return str(option)
+    if name == "levels" and isinstance(option, list):
+        return ",".join(map(str, option))
+    if not isinstance(option, str):
+        raise BadParameter(name, "must be a string")
+    return option

@@ -1,7 +1,7 @@
-"""Publishing: records that somebody else writes into an external workload. Server side; no HTTP.
+"""Publishing into external workloads: validation, masking and idempotent append of batches. Server; no HTTP.
 
-A batch is taken whole or not at all, and once: who names the seq that the log ended at when the batch was made may send
-it again. This file must not know where batches come from.
+A batch is appended whole or not at all. A client that sends `after`, the last seq before the batch, can repeat it
+safely: records that are already in the log are skipped.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from ..model.protocol import EXTERNAL, State, now_ms
 from ..model.records import LEVELS, Record, level_code
 from ..model.spec import SpecError
+from ..model.steps import MAX_STEP_NAME_CHARS
 from ..store.errors import StreamEnded
 from ..store.protocol import Store
 from ..text.levels import guess_level
@@ -22,13 +23,12 @@ from ..text.lines import LONGEST_TEXT
 from ..text.masking import Masker
 from .engine import Engine
 
-_ENDS: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
+_END_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 _FIELDS = frozenset({"message", "level", "ts", "step", "fields"})
-_LONGEST_STEP = 200
-_LAST_MS = 253402300800000  # the year 10000
+_MAX_TS_MS = 253402300800000  # the year 10000
 
 Published = tuple[list[Record], State | None]
-"""Records, whose `seq` is given when they are stored, and the state that ends the workload, if it ends."""
+"""Records (numbered when they are stored), and the final state of the workload, or None if it goes on."""
 
 
 class NotExternal(ValueError):
@@ -36,11 +36,14 @@ class NotExternal(ValueError):
 
 
 class AheadOfEnd(ValueError):
-    """The batch was made behind an end that the log has not."""
+    """The batch's `after` is larger than the log's last seq."""
 
 
 def check_items(items: Sequence[Any], now: float) -> Published:
-    """Make records of a caller's items; `now`: Unix ms, for those without `ts`. SpecError names item and field."""
+    """Validate the items of a batch. `now`: Unix milliseconds, for items without `ts`.
+
+    Raises SpecError, which names item and field.
+    """
     records: list[Record] = []
     for i, item in enumerate(items):
         if not isinstance(item, dict):
@@ -53,8 +56,8 @@ def check_items(items: Sequence[Any], now: float) -> Published:
 
 def _check_end(i: int, item: Mapping[str, Any], *, last: bool) -> State:
     state: State = item["state"]
-    if not isinstance(state, str) or state not in _ENDS:
-        raise SpecError(f"[{i}].state", f"must be one of {', '.join(sorted(_ENDS))}")
+    if not isinstance(state, str) or state not in _END_STATES:
+        raise SpecError(f"[{i}].state", f"must be one of {', '.join(sorted(_END_STATES))}")
     if len(item) > 1 or not last:
         raise SpecError(f"[{i}].state", "must stand alone, in the last item")
     return state
@@ -69,8 +72,8 @@ def _check_item(i: int, item: Mapping[str, Any], now: float) -> Record:
     if not isinstance(message, str):
         raise SpecError(f"[{i}].message", "must be a string" if "message" in given else "is missing")
     step, fields = given.get("step"), given.get("fields")
-    if step is not None and (not isinstance(step, str) or not 0 < len(step) <= _LONGEST_STEP):
-        raise SpecError(f"[{i}].step", f"must have 1 to {_LONGEST_STEP} characters")
+    if step is not None and (not isinstance(step, str) or not 0 < len(step) <= MAX_STEP_NAME_CHARS):
+        raise SpecError(f"[{i}].step", f"must have 1 to {MAX_STEP_NAME_CHARS} characters")
     if fields is not None and not isinstance(fields, dict):
         raise SpecError(f"[{i}].fields", "must be an object")
     level = _check_level(i, given["level"]) if "level" in given else LEVELS[guess_level(message.encode())]
@@ -85,13 +88,13 @@ def _check_level(i: int, level: Any) -> str:
 
 
 def _check_ts(i: int, ts: Any) -> float:
-    if isinstance(ts, bool) or not isinstance(ts, int | float) or not (math.isfinite(ts) and 0 <= ts < _LAST_MS):
+    if isinstance(ts, bool) or not isinstance(ts, int | float) or not (math.isfinite(ts) and 0 <= ts < _MAX_TS_MS):
         raise SpecError(f"[{i}].ts", "must be a time in Unix milliseconds")
     return float(ts)
 
 
 def _parts(record: Record) -> list[Record]:
-    """An over-long message as several records; the last one has the fields."""
+    """Split a record whose message is too long; the last part has the fields."""
     if len(record.message) <= LONGEST_TEXT // 4 or len(record.message.encode()) <= LONGEST_TEXT:
         return [record]
     found: list[Record] = []
@@ -109,23 +112,23 @@ def _parts(record: Record) -> list[Record]:
 
 
 class Publisher:
-    """Takes batches for external workloads. `masker` knows the server's secrets; a kernel masks its own."""
+    """Appends batches to logs of external workloads. `masker` knows the server's secrets; a kernel masks its own."""
 
     def __init__(self, engine: Engine, store: Store, masker: Masker) -> None:
         self._engine, self._store, self._masker = engine, store, masker
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish(self, workload_id: str, items: Sequence[Any], after: int | None = None) -> int:
-        """Append a batch and return the log's last seq. `after`: what of the batch is there already is skipped.
+        """Append a batch and return the log's last seq. `after`: the last seq before the batch, or None.
 
         Raises UnknownWorkload, NotExternal, SpecError, AheadOfEnd, StreamEnded, OSError.
         """
         if self._engine.status_of(workload_id).spec.backend != EXTERNAL:
             raise NotExternal(f"the log of workload {workload_id} is written by its runner")
         records, state = check_items(items, now_ms())
-        # One batch at a time: an end takes a moment, and nothing may follow it.
-        turn = self._turns.setdefault(workload_id, asyncio.Lock())
-        async with turn:
+        # One batch at a time: recording the end takes several steps, and nothing must be appended behind it.
+        lock = self._locks.setdefault(workload_id, asyncio.Lock())
+        async with lock:
             parts = [part for record in records for part in _parts(self._masked(record))]
             return await self._append(workload_id, parts, state, after)
 
@@ -137,7 +140,7 @@ class Publisher:
         new = records if after is None else records[end - after :]
         if status.final:
             if after is not None and not new and state in (None, status.state):
-                return end  # the batch that ended it, once more
+                return end  # a repetition of the batch that ended it
             raise StreamEnded(f"the workload {workload_id} has ended")
         last = self._store.append(workload_id, new) if new else end
         if state is not None:
@@ -153,7 +156,7 @@ class Publisher:
 
 
 def mask_fields(masker: Masker, value: Any) -> Any:
-    """The same JSON value with the secrets in its strings replaced."""
+    """A copy of a JSON value with the secrets in its strings masked."""
     if isinstance(value, str):
         return masker.mask(value)
     if isinstance(value, list):

@@ -62,9 +62,9 @@ def test_a_type_can_be_a_class_or_an_import_string_and_gets_its_settings() -> No
 def test_an_invalid_entry_is_left_out_with_a_sentence_that_names_it(name: Any, entry: Any, problem: str) -> None:
     backends, problems = make_backends({name: entry, "good": "local"}, CONTEXT)
     assert list(backends) == ["good"]
-    (said,) = problems
-    assert said.startswith(f"c.LogStream.backends[{name!r}]: ")
-    assert problem in said
+    (sentence,) = problems
+    assert sentence.startswith(f"c.LogStream.backends[{name!r}]: ")
+    assert problem in sentence
 
 
 def test_a_configuration_that_is_no_dict_is_reported() -> None:

@@ -1,9 +1,10 @@
-"""A server side that lives through everything once, again and again, and is killed one call later in each life.
+"""An engine that runs a fixed scenario repeatedly and is killed one system call later in each run. Test support.
 
-    python -m support.mortal ROOT        # ROOT/1, ROOT/2 ...: what each life has left; the last one survived
+    python -m support.mortal ROOT        # ROOT/1, ROOT/2 ...: the store that each run left; the last run survived
 
 In a process of its own, which has no threads, so that it can fork. A life dies by SIGKILL, before its nth call that
-changes something on disk (behind an `open` that empties a file). What it was told to be done stands in ROOT/n/said.
+changes something on disk (or behind an `open` that truncates a file). The operations that its caller saw completed are
+in ROOT/n/journal.
 """
 
 from __future__ import annotations
@@ -29,66 +30,66 @@ from jupyter_logstream.store.disk.writer import LogWriter
 
 CHANGES = ("write", "pwrite", "ftruncate", "truncate", "fsync", "replace", "rename", "unlink", "rmdir", "mkdir")
 OLD = "00000000000000000000000000"
-"""A workload that retention takes at once."""
+"""The id of a workload that retention deletes at once."""
 
 
 class Life:
-    """One life: `left` calls, and what it has been told (in a file that it may always write to)."""
+    """One run, killed after `calls` calls. Its journal of completed operations is exempt."""
 
     def __init__(self, root: Path, calls: int) -> None:
-        self.root, self._left = root, calls
-        self._said = os.open(root / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.root, self._calls_left = root, calls
+        self._journal = os.open(root / "journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._write, self._open = os.write, io.open
         for name in CHANGES:
-            setattr(os, name, self._costly(getattr(os, name)))
-        builtins.open = io.open = self._open_costly  # type: ignore[assignment]
+            setattr(os, name, self._counted(getattr(os, name)))
+        builtins.open = io.open = self._open_counted  # type: ignore[assignment]
 
-    def _costly(self, real: Any) -> Any:
+    def _counted(self, real: Any) -> Any:
         def call(*given: Any, **known: Any) -> Any:
-            self._spend()
+            self._count()
             return real(*given, **known)
 
         return call
 
-    def _open_costly(self, file: Any, mode: str = "r", *given: Any, **known: Any) -> Any:
+    def _open_counted(self, file: Any, mode: str = "r", *given: Any, **known: Any) -> Any:
         opened = self._open(file, mode, *given, **known)
         if "w" in mode:
-            self._spend()
+            self._count()
         return opened
 
-    def _spend(self) -> None:
-        self._left -= 1
-        if self._left <= 0:
+    def _count(self) -> None:
+        self._calls_left -= 1
+        if self._calls_left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def says(self, what: str, workload: str) -> None:
-        """What has been done, as its caller knows."""
-        self._write(self._said, json.dumps([what, workload]).encode() + b"\n")
+    def record(self, what: str, workload: str) -> None:
+        """Record an operation as completed, from its caller's view."""
+        self._write(self._journal, json.dumps([what, workload]).encode() + b"\n")
 
     async def live(self) -> None:
-        """Retention, publishing, a run, the queue, a cancel, ends, a deletion."""
+        """Retention, publishing, a run, the queue, a cancel, final states, a deletion."""
         server = Server(self.root / "store", max_running=1)
         await server.engine.recover()
         external = await server.start("elsewhere", backend="external")
-        self.says("made", external)
+        self.record("created", external)
         server.store.append(
             external, [Record(0, 1e12 + i, "info", f"m{i}", step="fit", source="log") for i in range(3)]
         )
-        self.says("published", external)
+        self.record("published", external)
         run = await server.start("read x; echo a", stdin=True)
-        self.says("made", run)
+        self.record("created", run)
         waits = await server.start("echo b")
-        self.says("made", waits)
+        self.record("created", waits)
         await server.engine.cancel(waits)
-        self.says("cancelled", waits)
+        self.record("cancelled", waits)
         await server.engine.send(run, b"", eof=True)
         await server.end(run)
-        self.says("succeeded", run)
+        self.record("succeeded", run)
         await server.engine.end(external, "succeeded")
-        self.says("succeeded", external)
-        self.says("asked to go", run)
+        self.record("succeeded", external)
+        self.record("deleting", run)
         await server.engine.forget(run)
-        self.says("gone", run)
+        self.record("deleted", run)
         await server.stop()
 
 
@@ -104,7 +105,7 @@ def prepare(root: Path) -> None:
 
 
 def main(root: Path) -> None:
-    """Live until a life is long enough."""
+    """Run with one more call each time, until a run completes."""
     for number in count(1):
         prepare(root / str(number))
         if (pid := os.fork()) == 0:

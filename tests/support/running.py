@@ -1,4 +1,4 @@
-"""Real workloads through the local backend and a file store, without a server."""
+"""Real workloads with the local backend and a file store, without a server. Test support."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Bench:
     async def start(self, command: str | list[str], **given: Any) -> Job:
         """Launch it and return at once."""
         folder = self.store.folder(self._ids.new())
-        asked = {**given.pop("env", {}), WORKLOAD_VARIABLE: folder.id}
-        env = child_environment(os.environ, asked, tty=given.get("tty", True))
+        variables = {**given.pop("env", {}), WORKLOAD_VARIABLE: folder.id}
+        env = child_environment(os.environ, variables, tty=given.get("tty", True))
         spec = WorkloadSpec(command=command, name="test", env=env, **given)
         folder.create(spec, time.time() * 1000)
         self.folders.append(folder)
@@ -55,7 +55,7 @@ class Bench:
         return job
 
     def close(self) -> None:
-        """Nothing of a test lives on."""
+        """Kill what still runs and close the store."""
         kill_runners(self.store.root)
         self.store.close()
 
@@ -95,7 +95,7 @@ class Job:
         await self.bench.backend.send(self.folder.id, {}, data, eof=eof)
 
     def records(self) -> list[Record]:
-        """All there are."""
+        """All records."""
         found: list[Record] = []
         while len(batch := self.bench.store.read(self.folder.id, found[-1].seq if found else 0, 2000)):
             found += batch.records()
@@ -111,7 +111,7 @@ class Job:
             return b"".join(download.chunks(0, download.size))
 
     async def says(self, text: str) -> None:
-        """Wait until it has said so in a line."""
+        """Wait until a line of its log contains the text."""
         await eventually(lambda: any(text in line for line in self.lines()))
 
 
@@ -133,7 +133,7 @@ def all_runners() -> list[tuple[int, str]]:
 
 
 def kill_runners(below: Path) -> None:
-    """End what runs in stores below a folder, and only that: runners first, so that none can write its child's end."""
+    """Kill the process trees of all stores below a folder: runners first, so that none records its child's exit."""
     for pid, path in all_runners():
         if path.startswith(f"{below}/"):
             for one in [pid, *descendants(pid)]:
@@ -151,7 +151,7 @@ def alive(pid: int) -> bool:
 
 
 def memory(pid: int, what: str = "VmHWM") -> int:
-    """Bytes of memory of a process: at most so far, or VmRSS now."""
+    """Memory of a process in bytes: its peak, or (VmRSS) the current value."""
     with open(f"/proc/{pid}/status") as file:
         for line in file:
             if line.startswith(what + ":"):

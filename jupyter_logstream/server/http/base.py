@@ -21,11 +21,12 @@ from ...store.disk.file_store import FileStore
 from ...store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
 from ...store.queries.filters import BadPattern, SlowPattern
 from ..engine import CannotReach, CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
+from ..params import BadBody, BadParameter, UnknownParameter, printable
 from ..publishing import AheadOfEnd, NotExternal, Publisher
 from ..request_log.log import RowEnded, UnknownRow
 from ..request_log.row import RowError
 from ..service_log import ServiceLog
-from ..workload_feed import WorkloadList
+from ..workload_feed import WorkloadFeed
 from .body import BadJson, parse_json
 
 LARGEST_BODY = 10 * 1024 * 1024
@@ -33,7 +34,6 @@ RESOURCE = "logstream"
 _EVERYWHERE = {"token", "_xsrf", "no_track_activity"}  # Jupyter's own parameters
 _NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class Refused(HTTPError):
@@ -53,6 +53,9 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     UnknownRow: (404, "unknown_request"),
     SpecError: (422, "invalid_field"),
     RowError: (422, "invalid_field"),
+    UnknownParameter: (400, "unknown_parameter"),  # before its base class
+    BadParameter: (400, "invalid_parameter"),
+    BadBody: (400, "invalid_body"),
     BadPattern: (400, "invalid_parameter"),
     SlowPattern: (422, "pattern_too_slow"),
     StillRunning: (409, "still_running"),
@@ -99,8 +102,8 @@ class LogStreamHandler(APIHandler):
         return publisher
 
     @property
-    def workload_list(self) -> WorkloadList:
-        listed: WorkloadList = self.settings["logstream"].workload_list
+    def workload_list(self) -> WorkloadFeed:
+        listed: WorkloadFeed = self.settings["logstream"].workload_list
         return listed
 
     @property
@@ -259,22 +262,6 @@ def refusal(error: BaseException) -> Refused | None:
             said = _NO_INPUT.get(error.reason) if isinstance(error, CannotSend) else _SAID.get(kind)
             return Refused(status, reason, said or str(error))
     return None
-
-
-def number(given: Mapping[str, str], name: str, default: int, least: int = 0, most: int = 10**18) -> int:
-    """A parameter as a whole number in a range; refused otherwise, never clamped."""
-    if name not in given:
-        return default
-    text = given[name]
-    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
-        bounds = f" from {least} to {most}" if most < 10**18 else f" of {least} or more"
-        raise Refused(400, "invalid_parameter", f"{name} must be a whole number{bounds}")
-    return int(text)
-
-
-def printable(text: str) -> str:
-    """A caller's text as it may stand in an error."""
-    return re.sub(r"[^ -~]", "\N{REPLACEMENT CHARACTER}", text[:60])
 
 
 def _parsed(data: bytes, what: str = "the body") -> Any:

@@ -12,12 +12,12 @@ from tornado.web import authenticated
 
 from ...model.ids import ID
 from ..engine import UnknownWorkload
-from ..params import FILTERS, Asked, asked_by_name, asked_by_object, chosen_filter, single_start
+from ..params import FILTERS, StreamQuery, number, parse_filter, parse_stream, parse_stream_name, single_start
 from ..subscriptions.log import LogSubscription, NextTurn, WorkloadSubscription
 from ..subscriptions.protocol import Subscription
 from ..subscriptions.requests import RequestsSubscription
 from ..subscriptions.workloads import WorkloadsSubscription
-from .base import RESOURCE, Refused, number
+from .base import RESOURCE, Refused
 from .frame_response import FrameStreamHandler
 from .sse_response import has_all
 
@@ -50,7 +50,7 @@ class SingleStreamHandler(FrameStreamHandler):
             self.answer_nothing()
             return
         start = single_start(given, last_id, limit, endless=False)
-        asked = Asked(f"workload/{workload_id}", "", workload_id, start, chosen_filter(given))
+        asked = StreamQuery(f"workload/{workload_id}", "", workload_id, start, parse_filter(given))
         await self.tell([await self.subscribe(asked, _SINGLE_PACE)], named=False)
 
     @authorized("read", resource=SERVICE_RESOURCE)
@@ -60,19 +60,19 @@ class SingleStreamHandler(FrameStreamHandler):
         limit = number(given, "limit", 100, 1, 500)
         number(given, "tail", 0, 0, 500)
         start = single_start(given, self.request.headers.get("Last-Event-ID", ""), limit, endless=True)
-        asked = Asked("service", "service", "", start, chosen_filter(given))
+        asked = StreamQuery("service", "service", "", start, parse_filter(given))
         await self.tell([await self.subscribe(asked, _SINGLE_PACE)], named=False)
 
-    async def subscribe(self, asked: Asked, apart: float) -> Subscription:
+    async def subscribe(self, asked: StreamQuery, apart: float) -> Subscription:
         """The subscription that is asked for; its `logs` frames come `apart` seconds from each other.
 
         Raises UnknownWorkload, BadPattern, SlowPattern.
         """
         begin = partial(self._subscribe, asked, partial(self.open_streams.pace.told, least=apart))
         # With a filter it may have to read all of the log.
-        return begin() if asked.chosen.empty else await asyncio.to_thread(begin)
+        return begin() if asked.filter.empty else await asyncio.to_thread(begin)
 
-    def _subscribe(self, asked: Asked, next_turn: NextTurn) -> Subscription:
+    def _subscribe(self, asked: StreamQuery, next_turn: NextTurn) -> Subscription:
         if asked.stream == "workloads":
             return WorkloadsSubscription(self.workload_list, asked.start, asked.name)
         if asked.stream == "requests":
@@ -80,10 +80,10 @@ class SingleStreamHandler(FrameStreamHandler):
         if asked.stream == "service":
             log = self.service_log
             return LogSubscription(
-                log.store, log.stream, asked.start, asked.chosen, next_turn, name=asked.name, epoch=log.epoch
+                log.store, log.stream, asked.start, asked.filter, next_turn, name=asked.name, epoch=log.epoch
             )
         return WorkloadSubscription(
-            self.engine, self.store, asked.workload_id, asked.start, asked.chosen, next_turn, asked.name
+            self.engine, self.store, asked.workload_id, asked.start, asked.filter, next_turn, asked.name
         )
 
 
@@ -95,7 +95,7 @@ class EventsHandler(SingleStreamHandler):
     async def get(self) -> None:
         self.parameters(many="stream")
         names = [name.decode("utf-8", "replace") for name in self.request.query_arguments.get("stream", [])]
-        await self._serve([asked_by_name(name) for name in names])
+        await self._serve([parse_stream_name(name) for name in names])
 
     @authenticated
     @authorized("read", resource=RESOURCE)
@@ -105,9 +105,9 @@ class EventsHandler(SingleStreamHandler):
         streams: Any = body.get("streams")
         if set(body) != {"streams"} or not isinstance(streams, list):
             raise Refused(400, "invalid_body", 'the body must be {"streams": [...]}')
-        await self._serve([asked_by_object(stream) for stream in streams])
+        await self._serve([parse_stream(stream) for stream in streams])
 
-    async def _serve(self, asked: list[Asked]) -> None:
+    async def _serve(self, asked: list[StreamQuery]) -> None:
         if not 0 < len(asked) <= MOST_STREAMS:
             raise Refused(400, "invalid_parameter", f"stream must be given 1 to {MOST_STREAMS} times")
         if any(one.stream == "service" for one in asked):
@@ -119,7 +119,7 @@ class EventsHandler(SingleStreamHandler):
     def _may_read_service(self) -> None:
         """Nothing but the question."""
 
-    def _check(self, asked: list[Asked]) -> None:
+    def _check(self, asked: list[StreamQuery]) -> None:
         names = [one.name for one in asked]
         for one in asked:
             if names.count(one.name) > 1:

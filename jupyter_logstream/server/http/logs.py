@@ -17,9 +17,9 @@ from ...store.protocol import Batch
 from ...store.queries.filters import page
 from ...wire.sse import encode, encode_json
 from ..engine import UnknownWorkload
-from ..params import FILTERS, chosen_filter
+from ..params import FILTERS, number, parse_filter
 from ..subscriptions.protocol import dump
-from .base import RESOURCE, LogStreamHandler, Refused, number
+from .base import RESOURCE, LogStreamHandler, Refused
 from .sse_response import EventStreamHandler, cut, has_all
 
 _BATCH = 2000
@@ -97,7 +97,7 @@ class RecordsHandler(LogStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
         given = self.parameters("after", "offset", "limit", *FILTERS)
-        chosen = chosen_filter(given)
+        chosen = parse_filter(given)
         asked = {
             "after": number(given, "after", 0),
             "offset": number(given, "offset", 0),

@@ -11,13 +11,13 @@ from tornado.web import authenticated
 
 from ...model.ids import ID
 from ...wire.llm_usage import Tokens
-from ..params import endless_start
+from ..params import endless_start, number, printable
 from ..request_log.log import RequestLog
 from ..request_log.queries import RowFilter
 from ..request_log.redaction import Redactor
 from ..request_log.row import FINAL, STATUSES, Row, check_fields
 from ..subscriptions.requests import RequestsSubscription
-from .base import RESOURCE, LogStreamHandler, Refused, number, printable
+from .base import RESOURCE, LogStreamHandler, Refused
 from .frame_response import FrameStreamHandler
 
 _MAX_KEY_CHARS = 200

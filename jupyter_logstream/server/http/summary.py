@@ -11,8 +11,8 @@ from ...model.ids import ID
 from ...model.records import Record
 from ...store.queries.filters import Filter
 from ...store.queries.summary import places, spread, summarize
-from ..params import FILTERS, chosen_filter
-from .base import RESOURCE, LogStreamHandler, number
+from ..params import FILTERS, number, parse_filter
+from .base import RESOURCE, LogStreamHandler
 
 MOST_BUCKETS = 1000
 
@@ -24,7 +24,7 @@ class SummaryHandler(LogStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
         given = self.parameters("buckets", "from", "to", *FILTERS)
-        chosen, buckets = chosen_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
+        chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
         start, end = (float(number(given, name, 0)) if name in given else None for name in ("from", "to"))
         workload = self.engine.get(workload_id)  # before the look: a final one has all its lines
         made = await asyncio.to_thread(summarize, self.store, workload_id, chosen, buckets, start, end)
@@ -61,7 +61,7 @@ class MarksHandler(LogStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
         given = self.parameters("buckets", *FILTERS)
-        chosen, buckets = chosen_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
+        chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
         self.engine.status_of(workload_id)
         marks = await asyncio.to_thread(spread, self.store, workload_id, chosen, buckets)
         found = {"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts}
@@ -75,7 +75,7 @@ class MatchesHandler(LogStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
         given = self.parameters("after", "limit", *FILTERS)
-        chosen: Filter = chosen_filter(given)
+        chosen: Filter = parse_filter(given)
         after, limit = number(given, "after", 0), number(given, "limit", 1000, 1, 5000)
         self.engine.status_of(workload_id)
         seqs, following = await asyncio.to_thread(places, self.store, workload_id, chosen, after, limit)

@@ -13,7 +13,8 @@ from ..._version import __version__
 from ...model.ids import ID
 from ...model.protocol import PROTOCOL, STATES
 from ...model.spec import SpecError, check_spec
-from .base import RESOURCE, LogStreamHandler, Refused, number, printable
+from ..params import number, printable
+from .base import RESOURCE, LogStreamHandler, Refused
 
 
 class InfoHandler(LogStreamHandler):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ..engine import UnknownWorkload
-from ..workload_feed import Change, WorkloadList
+from ..workload_feed import Change, WorkloadFeed
 from .protocol import Cursor, Frame, Start, dump
 
 MOST_AT_ONCE = 25
@@ -20,7 +20,7 @@ class WorkloadsSubscription:
     searches = False
     done = False
 
-    def __init__(self, listed: WorkloadList, start: Start, name: str) -> None:
+    def __init__(self, listed: WorkloadFeed, start: Start, name: str) -> None:
         self.name = name
         self.due: float | None = None
         self._list = listed
@@ -70,7 +70,7 @@ class WorkloadsSubscription:
         self._at = change.number
         if not change.gone:
             try:
-                workload, last_line = self._list.told(change.id)
+                workload, last_line = self._list.snapshot(change.id)
                 return Frame("workload", dump({**workload.to_json(), "last_line": last_line}), self.cursor)
             except UnknownWorkload:  # deleted since
                 pass

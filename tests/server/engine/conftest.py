@@ -1,4 +1,4 @@
-"""A server side that is started, and started again."""
+"""Fixture: an engine that can be restarted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.server_side import Server, Start
 
 @pytest.fixture
 def start(tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[Start]:
-    """Start a server (again), after the last one has stopped."""
+    """Start a server, after stopping the previous one."""
     servers: list[Server] = []
 
     async def make(backend: Any = None, **limits: Any) -> Server:

@@ -1,4 +1,4 @@
-"""Cancelling at any moment, and what cannot be started."""
+"""Cancelling at any moment, and starts that are refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Slow(LocalBackend):
         return await super().launch(workload_id, spec)
 
 
-async def test_what_is_cancelled_while_it_is_launched_is_cancelled(start: Start, tmp_path: Path) -> None:
+async def test_cancel_during_a_launch_takes_effect(start: Start, tmp_path: Path) -> None:
     backend = Slow(tmp_path / "store" / "streams")
     server = await start(backend)
     submitted = asyncio.ensure_future(server.start("sleep 600"))
@@ -53,7 +53,7 @@ async def test_what_is_cancelled_while_it_is_launched_is_cancelled(start: Start,
     assert (await server.end(workload.id)).state == "cancelled"
 
 
-async def test_what_is_cancelled_while_it_leaves_the_queue_is_cancelled(start: Start, tmp_path: Path) -> None:
+async def test_cancel_while_leaving_the_queue_takes_effect(start: Start, tmp_path: Path) -> None:
     backend = Slow(tmp_path / "store" / "streams")
     backend.gate.set()
     server = await start(backend, max_running=1)
@@ -84,7 +84,7 @@ async def test_a_launch_that_fails_leaves_nothing_behind(start: Start, tmp_path:
     assert server.store.streams() == []
 
 
-async def test_without_files_a_start_is_refused_whole_or_made_whole(start: Start) -> None:
+async def test_a_start_without_free_descriptors_succeeds_or_leaves_nothing(start: Start) -> None:
     server = await start()
     await server.end(await server.start("true"))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -123,7 +123,7 @@ async def test_a_start_and_a_refusal_need_no_thread(start: Start, monkeypatch: p
     assert len(server.store.streams()) == 1
 
 
-async def test_on_a_full_disk_a_start_is_refused_whole(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_on_a_full_disk_leaves_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     server = await start()
     monkeypatch.setattr(folder_module, "os", FullDisk())
     with pytest.raises(NoRoom):
@@ -145,7 +145,7 @@ class FullDisk:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-async def test_a_wrong_place_or_backend_makes_nothing(start: Start) -> None:
+async def test_an_invalid_directory_or_backend_creates_nothing(start: Start) -> None:
     server = await start()
     for field, value in ("cwd", "none"), ("cwd", "x" * 5000), ("cwd", "x/" * 2500), ("backend", "moon"):
         with pytest.raises(SpecError) as error:
@@ -154,7 +154,7 @@ async def test_a_wrong_place_or_backend_makes_nothing(start: Start) -> None:
     assert server.store.streams() == []
 
 
-async def test_what_runs_is_not_forgotten_and_what_is_unknown_says_so(start: Start) -> None:
+async def test_a_running_workload_cannot_be_deleted_and_an_unknown_one_is_an_error(start: Start) -> None:
     server = await start()
     workload_id = await server.start("sleep 600")
     with pytest.raises(StillRunning):

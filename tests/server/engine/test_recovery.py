@@ -1,4 +1,4 @@
-"""Recovery from whatever a crash has left."""
+"""Recovery after a crash of server or runner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jupyter_logstream.store.disk.folder import Folder, boot_id
 from jupyter_logstream.store.disk.writer import LogWriter
 
 
-async def test_after_a_restart_what_ran_runs_on_and_what_waited_waits_its_turn(start: Start) -> None:
+async def test_running_and_queued_workloads_survive_a_restart(start: Start) -> None:
     server = await start(max_running=1)
     running = await server.start("echo a; read x; echo $x", stdin=True, key="first")
     waiting = [await server.start("echo b") for _ in range(3)]
@@ -38,7 +38,7 @@ async def test_after_a_restart_what_ran_runs_on_and_what_waited_waits_its_turn(s
     assert server.lines(running) == ["a", "c"]
 
 
-async def test_what_ended_while_the_server_was_away_has_ended_as_it_did(start: Start, tmp_path: Path) -> None:
+async def test_a_workload_that_ended_while_the_server_was_down_has_its_own_end(start: Start, tmp_path: Path) -> None:
     server = await start()
     gate = tmp_path / "gate"
     ids = [await server.start(f"while [ ! -e {gate} ]; do sleep 0.02; done; echo a; exit {code}") for code in (0, 3)]
@@ -55,7 +55,7 @@ async def test_what_ended_while_the_server_was_away_has_ended_as_it_did(start: S
     server.store, server.engine = Server(tmp_path / "other").store, again.engine
 
 
-async def test_a_runner_killed_while_the_server_was_away_is_lost(start: Start, tmp_path: Path) -> None:
+async def test_a_runner_killed_while_the_server_was_down_makes_its_workload_lost(start: Start, tmp_path: Path) -> None:
     server = await start()
     workload_id = await server.start("echo a; printf b; sleep 600")
     await eventually(lambda: server.lines(workload_id) == ["a"])
@@ -75,7 +75,7 @@ async def test_a_runner_killed_while_the_server_was_away_is_lost(start: Start, t
     assert server.engine.get(workload_id).status.state == "lost"  # a final state never changes
 
 
-async def test_a_runner_killed_between_the_logs_end_and_its_status_is_lost(start: Start) -> None:
+async def test_a_runner_killed_between_log_end_and_status_makes_its_workload_lost(start: Start) -> None:
     server = await start()
     workload_id = await server.start("echo a")
     await server.end(workload_id)
@@ -88,7 +88,7 @@ async def test_a_runner_killed_between_the_logs_end_and_its_status_is_lost(start
     assert server.lines(workload_id) == ["a"]
 
 
-async def test_mending_a_long_log_holds_up_nobody(start: Start) -> None:
+async def test_repair_of_a_long_log_does_not_block_the_event_loop(start: Start) -> None:
     server = await start()
     workload_id = await server.start("read x", stdin=True)
     await eventually(lambda: server.engine.get(workload_id).status.state == "running")
@@ -105,7 +105,7 @@ async def test_mending_a_long_log_holds_up_nobody(start: Start) -> None:
         await asyncio.sleep(0.001)
         turns += 1
     assert server.engine.get(workload_id).lines == 400_000
-    assert turns > 30  # a mending that holds the loop leaves it some five, before and after
+    assert turns > 30  # a repair that blocked the loop would leave about five turns, before and after
 
 
 async def test_a_workload_of_another_boot_is_lost_and_no_process_is_harmed(start: Start) -> None:
@@ -134,7 +134,7 @@ GARBAGE = [b"", b"{", b"[]", b"5", b"null", b"{}", b"\xff\0", b'{"state": "danci
 
 
 @pytest.mark.parametrize("name", ["spec.json", "status.json"])
-async def test_what_cannot_be_read_hinders_no_other_workload(start: Start, name: str) -> None:
+async def test_an_unreadable_entry_affects_no_other_workload(start: Start, name: str) -> None:
     server = await start()
     damaged = [await server.start("true") for _ in GARBAGE]
     good, running = await server.start("echo a"), await server.start("read x", stdin=True)
@@ -155,7 +155,7 @@ async def test_what_cannot_be_read_hinders_no_other_workload(start: Start, name:
     await server.end(running)
 
 
-async def test_a_folder_that_is_gone_hinders_no_other_workload(start: Start) -> None:
+async def test_a_deleted_folder_affects_no_other_workload(start: Start) -> None:
     server = await start()
     gone, stays = await server.start("read x", stdin=True), await server.start("read x", stdin=True)
     await eventually(lambda: all(server.engine.get(i).status.state == "running" for i in (gone, stays)))
@@ -166,7 +166,7 @@ async def test_a_folder_that_is_gone_hinders_no_other_workload(start: Start) -> 
     assert server.engine.stored_bytes >= 0
 
 
-async def test_a_damaged_index_of_one_that_runs_hinders_no_other(start: Start) -> None:
+async def test_a_damaged_index_of_a_running_workload_affects_no_other(start: Start) -> None:
     server = await start()
     damaged, good = await server.start("seq 1 50; read x", stdin=True), await server.start("echo a; read x", stdin=True)
     await eventually(lambda: len(server.lines(damaged)) == 50 and server.lines(good) == ["a"])
@@ -181,7 +181,7 @@ async def test_a_damaged_index_of_one_that_runs_hinders_no_other(start: Start) -
     assert server.lines(good) == ["a"]
 
 
-async def test_a_command_whose_runner_was_killed_before_it_could_say_so_is_not_run_again(start: Start) -> None:
+async def test_a_command_whose_runner_died_before_its_first_status_is_not_run_again(start: Start) -> None:
     server = await start()
     workload_id = await server.start("echo a; sleep 600")
     await eventually(lambda: server.lines(workload_id) == ["a"])
@@ -189,7 +189,7 @@ async def test_a_command_whose_runner_was_killed_before_it_could_say_so_is_not_r
     await server.engine.close()
     kill_runners(server.store.root)
     await eventually(lambda: not folder.is_locked())
-    (folder.path / "status.json").unlink()  # as on a full disk, where it is told later that it runs
+    (folder.path / "status.json").unlink()  # as on a full disk, where the status is written later
     server = await start()
     assert (await server.end(workload_id)).state == "lost"
     assert server.lines(workload_id) == ["a"]

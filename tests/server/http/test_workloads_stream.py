@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_logstream.server import workload_feed as workload_list
+from jupyter_logstream.server import workload_feed
 
 if TYPE_CHECKING:
     from support.web import Site, Stream
@@ -82,7 +82,7 @@ async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> 
         await site.request("POST", f"v1/workloads/{workload_id}/input", b"5\n")
         await stream.until(lambda s, total=total: fold(s).get(workload_id, {}).get("lines") == total)
     listed = site.extension.workload_list
-    assert set(listed._looking) == {workload_id}
+    assert set(listed._unwatch) == {workload_id}
     stream.close()
     other = await open_list(site)  # the first has been let go of meanwhile
     await other.until(fold)
@@ -91,8 +91,8 @@ async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> 
     from support.event_readers import no_open_streams  # noqa: PLC0415 - here only
 
     await no_open_streams(site)
-    assert not listed._looking
-    assert not listed._later
+    assert not listed._unwatch
+    assert not listed._growth_timers
 
 
 async def test_a_foreign_cursor_begins_anew(site: Site) -> None:
@@ -105,7 +105,7 @@ async def test_a_foreign_cursor_begins_anew(site: Site) -> None:
 
 
 async def test_who_missed_more_deletions_than_are_remembered_begins_anew(site: Site, monkeypatch: Any) -> None:
-    monkeypatch.setattr(workload_list, "MOST_GONE", 2)
+    monkeypatch.setattr(workload_feed, "MAX_DELETIONS", 2)
     ids = [await site.run("true") for _ in range(5)]
     stream = await open_list(site)
     await stream.until(lambda s: len(fold(s)) == 5)

@@ -1,4 +1,4 @@
-"""Keys, watchers, retention."""
+"""Keys, listeners, retention."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from support.server_side import Server, Start
 
 
-async def test_starts_with_one_key_at_once_are_one_workload(start: Start) -> None:
+async def test_concurrent_starts_with_one_key_create_one_workload(start: Start) -> None:
     server = await start()
     got = await asyncio.gather(*(server.engine.submit(check_spec({"command": "true", "key": "k"})) for _ in range(20)))
     assert len({workload.id for workload, _ in got}) == 1
     assert [new for _, new in got].count(True) == 1
 
 
-async def test_a_watcher_is_told_of_every_change_and_of_the_deletion(start: Start) -> None:
+async def test_a_listener_is_called_for_every_change_and_for_the_deletion(start: Start) -> None:
     server = await start()
     workload_id = await server.start("read x", stdin=True)
-    told = asyncio.Event()
-    leave = server.engine.watch(workload_id, told.set)
+    changed = asyncio.Event()
+    unwatch = server.engine.watch(workload_id, changed.set)
     await server.engine.send(workload_id, b"", eof=True)
     await server.end(workload_id)
-    await asyncio.wait_for(told.wait(), 10)
-    told.clear()
+    await asyncio.wait_for(changed.wait(), 10)
+    changed.clear()
     await server.engine.forget(workload_id)
-    await asyncio.wait_for(told.wait(), 10)
-    leave()
-    leave()
+    await asyncio.wait_for(changed.wait(), 10)
+    unwatch()
+    unwatch()
 
 
 async def age(server: Server, workload_id: str, days: float) -> None:
@@ -48,7 +48,7 @@ async def age(server: Server, workload_id: str, days: float) -> None:
                                   "ended": time.time() * 1000 - days * 86_400_000}), **summary)  # fmt: skip
 
 
-async def test_old_ended_workloads_go_and_no_others(start: Start) -> None:
+async def test_retention_deletes_old_ended_workloads_only(start: Start) -> None:
     server = await start()
     old, new, running = [await server.start(c, stdin=True) for c in ("true", "true", "read x")]
     for workload_id in old, new:
@@ -61,7 +61,7 @@ async def test_old_ended_workloads_go_and_no_others(start: Start) -> None:
     assert server.store.streams() == [new, running]
 
 
-async def test_when_all_logs_take_too_much_the_oldest_ended_ones_go_first(start: Start) -> None:
+async def test_retention_deletes_the_oldest_ended_workloads_while_logs_are_too_large(start: Start) -> None:
     server = await start()
     ids = []
     for _ in range(4):
@@ -73,7 +73,7 @@ async def test_when_all_logs_take_too_much_the_oldest_ended_ones_go_first(start:
     assert server.store.streams() == ids[2:]
 
 
-async def test_closing_leaves_what_runs_alone(start: Start) -> None:
+async def test_closing_the_engine_leaves_runners_alone(start: Start) -> None:
     server = await start()
     workload_id = await server.start("echo a; read x", stdin=True)
     await eventually(lambda: server.lines(workload_id) == ["a"])
@@ -82,7 +82,7 @@ async def test_closing_leaves_what_runs_alone(start: Start) -> None:
     assert alive(runner)
 
 
-async def test_a_clock_that_jumps_ages_no_workload(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_jump_expires_no_workload(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "SWEEP_INTERVAL_S", 0.02)
     server = await start()
     workload_id = await server.start("echo a")
