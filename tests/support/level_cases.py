@@ -1,8 +1,8 @@
-"""Lines as programs write them, and what each says of its level. The table that docs/levels.md tells of."""
+"""Lines as programs write them, by the level that each states; docs/levels.md describes the forms. Test support."""
 
 from __future__ import annotations
 
-SAID = {
+STATED = {
     "trace": [
         "TRACE enter",
         "2026-11-20T10:00:05.123456Z TRACE hyper::proto: reading",
@@ -123,6 +123,7 @@ SAID = {
         "wandb: WARNING Saving files without folders",
         "W: Some index files failed to download.",
         "::warning file=app.js,line=1::Missing semicolon",
+        "::warning file=App.js,title=No Semicolon::missing",
         "26/11/20 10:00:05 WARN NativeCodeLoader: Unable to load native-hadoop library",
         '{"level":"warn","msg":"x"}',
         '{"level":"WARNING","message":"x"}',
@@ -189,6 +190,10 @@ SAID = {
         "Error: Cannot find module 'x'",
         "\u2502 Error: Invalid reference",
         "thread 'main' panicked at src/main.rs:2:5:",
+        "thread 'main' (4711) panicked at src/main.rs:2:5:",
+        "Unhandled exception. System.InvalidOperationException: no",
+        "app.rb:3:in 'Integer#/': divided by 0 (ZeroDivisionError)",
+        "/srv/app.rb:3:in `load': no such table (RuntimeError)",
         "fail: Microsoft.AspNetCore[13]",
         "FAILED: x.o",
         'ERROR:  relation "x" does not exist',
@@ -291,6 +296,8 @@ SAID = {
         "raise ValueError('x')",
         "except ValueError:",
         "import warnings",
+        "Using 3 files: a, b",
+        "app.rb:3:in the morning",
         "print('error: x')",
         "-rw-r--r-- 1 root root 12 Nov 20 10:00 error.log",
         "Successfully installed x-1.0",
@@ -304,4 +311,4 @@ SAID = {
     ],
 }  # fmt: skip
 
-LINES = [(line, level) for level, lines in SAID.items() for line in lines]
+LINES = [(line, level) for level, lines in STATED.items() for line in lines]

@@ -1,4 +1,4 @@
-"""What lines say of their level: the table, and that looking at many lines quickly finds what the rules find."""
+"""Levels of lines: the table of cases, and the fast search over many lines, which must agree with the rules."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ import sys
 
 import pytest
 from support.cpu_time import ratio
-from support.level_cases import LINES, SAID
+from support.level_cases import LINES, STATED
 from support.paths import ROOT
 
 from jupyter_logstream.model.records import LEVELS
 from jupyter_logstream.text.levels import Guesser, guess_level, plain
-from jupyter_logstream.text.levels.claims import MARKER, NUMBER, claim
+from jupyter_logstream.text.levels.claims import claim
+from jupyter_logstream.text.levels.prefilter import shaped, spelled
+from jupyter_logstream.text.levels.rules import MARKER, NUMBER, RULES
 from jupyter_logstream.text.levels.tracebacks import Tracebacks
 
-DIGITS_ALIKE = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
+DIGITS_EQUAL = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
 
 
 @pytest.mark.parametrize(("line", "level"), LINES)
-def test_a_line_has_the_level_it_says_and_unknown_when_it_does_not(line: str, level: str) -> None:
+def test_line_has_the_level_that_it_states(line: str, level: str) -> None:
     assert LEVELS[guess_level(line.encode())] == level
 
 
-@pytest.mark.parametrize("level", SAID)
-def test_colours_hide_no_level(level: str) -> None:
-    for line in SAID[level]:
+@pytest.mark.parametrize("level", STATED)
+def test_colours_do_not_hide_a_level(level: str) -> None:
+    for line in STATED[level]:
         assert LEVELS[guess_level(re.sub(r"(\w+)", "\x1b[1;31m\\1\x1b[0m", line).encode())] == level, line
 
 
-def test_the_table_is_of_many_lines_and_tells_nothing_twice() -> None:
+def test_table_has_many_lines_and_none_twice() -> None:
     assert len(LINES) > 250
     assert len({line for line, _ in LINES}) == len(LINES)
 
 
-def test_a_beginning_that_holds_a_claim_says_what_the_line_says() -> None:
-    """What makes looking at beginnings exact: nothing behind the bytes that a claim needed changes it."""
+def test_claim_within_a_beginning_is_the_claim_of_the_line() -> None:
+    """The cache of beginnings is exact because nothing behind the bytes that a claim needs changes it."""
     for line, _ in LINES:
         text = line.encode()
         code, _needed = claim(text)
@@ -46,9 +48,22 @@ def test_a_beginning_that_holds_a_claim_says_what_the_line_says() -> None:
             assert not early or needed > length or early == code, (line, length)
 
 
-def test_digits_are_alike_except_where_they_are_the_level() -> None:
+@pytest.mark.parametrize(("line", "level"), LINES)
+def test_every_line_with_a_level_passes_the_prefilter(line: str, level: str) -> None:
+    """Guards the hints of the rules: a rule whose hints miss one of its lines makes the fast search miss it."""
+    text = line.encode()
+    if level != "unknown" and b"\n" not in text:
+        block = b"\n" + text + b"\n"
+        assert shaped(block) or spelled(block, [text])
+
+
+def test_every_rule_has_hints() -> None:
+    assert all(rule.hints for rule in RULES)
+
+
+def test_digits_are_interchangeable_unless_they_are_the_level() -> None:
     for line, _ in LINES:
-        code, _ = claim(line.encode().translate(DIGITS_ALIKE))
+        code, _ = claim(line.encode().translate(DIGITS_EQUAL))
         assert code in {claim(line.encode())[0], NUMBER}, line
 
 
@@ -72,20 +87,20 @@ def odd_line(rng: random.Random, pieces: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("by_beginnings", [True, False])
-def test_the_levels_of_many_lines_are_those_of_each_whatever_came_before(seed: int, by_beginnings: bool) -> None:
+def test_levels_of_many_lines_are_those_of_each_line(seed: int, by_beginnings: bool) -> None:
     rng = random.Random(seed)
     pieces = [p for line, _ in LINES for p in re.split(rb'(\s+|(?<=[\]:=|"]))', line.encode()) if p and b"\n" not in p]
     guesser = Guesser()
     for _ in range(120):
         if not by_beginnings:
-            guesser._rest = 1
+            guesser._pause = 1
         texts = [odd_line(rng, pieces) for _ in range(rng.choice([1, 5, 40, 200]))]
-        if rng.random() < 0.5:  # a log whose lines begin alike, so that beginnings pay
+        if rng.random() < 0.5:  # lines that begin alike: beginnings decide
             texts = [b"2026-11-20 10:00:%02d,123 INFO app: %s" % (i % 60, text) for i, text in enumerate(texts)]
         assert (guesser.guess(texts) or bytes(len(texts))) == expected(texts)
 
 
-def test_a_log_whose_levels_stand_at_changing_places_is_read_right() -> None:
+def test_levels_at_changing_positions_are_found() -> None:
     rng = random.Random(5)
     guesser = Guesser()
     for _ in range(30):
@@ -95,15 +110,15 @@ def test_a_log_whose_levels_stand_at_changing_places_is_read_right() -> None:
         lines = zip(names, levels, words, strict=True)
         texts = [f"2026-11-20 10:00:05,123 - {name} - {level} - {word}".encode() for name, level, word in lines]
         assert (guesser.guess(texts) or bytes(len(texts))) == expected(texts)
-    assert len(guesser._weighed) <= 4096
+    assert len(guesser._cache) <= 4096
 
 
-def test_lines_that_say_nothing_come_back_as_nothing() -> None:
+def test_lines_without_a_level_give_none() -> None:
     assert Guesser().guess([b"epoch %d loss=0.5" % i for i in range(3000)]) is None
     assert Guesser().guess([]) is None
 
 
-def test_step_markers_are_told_from_levels() -> None:
+def test_step_markers_have_their_own_code() -> None:
     assert list(Guesser().guess([b"::step:: load", b"x", b"::endstep::", b"::error file=a::no"]) or b"") == [
         MARKER,
         0,
@@ -116,7 +131,7 @@ def test_step_markers_are_told_from_levels() -> None:
 @pytest.mark.parametrize(
     "unit", [b"err ", b"level ", b"error", b"E", b"warn=", b"info-", b"a.", b"[", b": ", b'{"', b"10:00:00"]
 )
-def test_guessing_takes_a_time_that_grows_with_the_text_and_not_with_its_square(unit: bytes) -> None:
+def test_guessing_takes_linear_time(unit: bytes) -> None:
     assert ratio(lambda size: Guesser().guess([unit * 100] * size), 300, 8) < 40
     assert ratio(lambda size: Guesser().guess([unit * size]), 2_000, 8) < 40
 
@@ -125,7 +140,7 @@ def test_guessing_takes_a_time_that_grows_with_the_text_and_not_with_its_square(
 
 
 def levels(text: bytes, *, at_once: int = 10_000) -> list[str]:
-    """The level of each line, the lines coming so many at once."""
+    """The level of each line; `at_once` lines form a chunk."""
     tracebacks, guesser = Tracebacks(), Guesser()
     found: list[str] = []
     lines = text.split(b"\n")
@@ -150,13 +165,13 @@ load()
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
-def test_all_lines_of_a_real_traceback_are_errors_wherever_chunks_are_cut(at_once: int) -> None:
-    said = subprocess.run([sys.executable, "-c", CHAINED], capture_output=True, check=False).stderr.rstrip(b"\n")
-    found = levels(b"before\n" + said + b"\nafter\n  indented", at_once=at_once)
-    blanks = [i for i, line in enumerate(said.split(b"\n"), 1) if not line]
+def test_all_lines_of_a_real_traceback_are_errors_in_any_chunks(at_once: int) -> None:
+    trace = subprocess.run([sys.executable, "-c", CHAINED], capture_output=True, check=False).stderr.rstrip(b"\n")
+    found = levels(b"before\n" + trace + b"\nafter\n  indented", at_once=at_once)
+    blanks = [i for i, line in enumerate(trace.split(b"\n"), 1) if not line]
     assert len(blanks) == 4
     assert [level for i, level in enumerate(found) if i not in blanks] == (
-        ["unknown", *["error"] * (said.count(b"\n") + 1 - len(blanks)), "unknown", "unknown"]
+        ["unknown", *["error"] * (trace.count(b"\n") + 1 - len(blanks)), "unknown", "unknown"]
     )
 
 
@@ -181,12 +196,12 @@ def test_all_lines_of_a_real_traceback_are_errors_wherever_chunks_are_cut(at_onc
         (b"INFO x\n    at home\nx", "iuu"),
     ],
 )  # fmt: skip
-def test_what_belongs_to_an_error_is_one(text: bytes, expected: str, at_once: int) -> None:
+def test_lines_that_belong_to_an_error_are_errors(text: bytes, expected: str, at_once: int) -> None:
     assert "".join(level[0] for level in levels(text, at_once=at_once)) == expected
 
 
-def test_the_documented_table_holds() -> None:
-    """Every example in docs/levels.md has the level that its row says."""
+def test_documented_table_holds() -> None:
+    """Every example in docs/levels.md has the level of its row."""
     page = (ROOT / "docs" / "levels.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\w+) \| `` (.+?) `` \|", page, re.MULTILINE)
     assert len(rows) > 30

@@ -1,10 +1,9 @@
-"""Claims: what one line of plain output says of its own level, as rules. Runs in the runner; stdlib, no I/O.
+"""Level claims: judges what one line states as its level, by the rules' table. Runner; stdlib, no I/O.
 
-The first claim on a line decides; a line of JSON says it by its level key only; what claims nothing is unknown. Rules
-look backwards as far as they like, but only a few bytes ahead, and tell how far: so a claim that lies wholly in a
-line's beginning can be read off the beginning alone, which is what makes guessing quick (`levels`). Digits are all
-alike to them, except where a number is the level. The table for users is docs/levels.md. This file must not know
-files, readers, other lines, nor colours: it is given text without them.
+The first claim on a line decides; a line that begins as a JSON object is judged by its level key only; a line without a
+claim is unknown. A claim reports how many bytes of the line it needs: one that lies within a line's beginning can be
+cached by that beginning, which makes guessing fast (`guesser`). This file must not know files, readers, other lines or
+colours: its input is text without them.
 """
 
 from __future__ import annotations
@@ -13,144 +12,99 @@ import re
 from collections.abc import Iterable
 
 from ...model.records import ALIASES
+from .rules import (
+    BEFORE_COLON,
+    BEGINNINGS,
+    BEHIND_CLOCK,
+    CANDIDATES,
+    CLOCK,
+    DEBUG,
+    ERROR,
+    FATAL,
+    INFO,
+    JSON,
+    LETTERS,
+    NUMBER,
+    QUOTED,
+    UNKNOWN,
+    WARN,
+    WORDS,
+)
 
-HEAD = 160
-"""Bytes of a line that are looked at."""
-JSON_HEAD = 1024
+MAX_BYTES = 160
+"""Bytes of a line that are judged."""
+MAX_JSON_BYTES = 1024
 """The same for a line that begins as a JSON object."""
 
-UNKNOWN, DEBUG, INFO, WARN, ERROR, FATAL = 0, 2, 3, 4, 5, 6
-MARKER = 7
-"""In place of a level: the line is a step marker."""
-NUMBER = 8
-"""In place of a level: the line says it by a number that was asked about with its digits hidden."""
+Claim = tuple[int, int]
+"""A level code, and the number of bytes from the line's start that it needs."""
+NO_CLAIM: Claim = (UNKNOWN, 0)
 
-WORDS = {
-    b"erro": ERROR, b"exception": ERROR, b"fail": ERROR, b"debu": DEBUG, b"dbug": DEBUG, b"trac": 1, b"trce": 1,
-    b"trc": 1, b"fata": FATAL, b"ftl": FATAL, b"pani": FATAL, b"pnc": FATAL, b"log": INFO, b"note": INFO,
-    b"failed": ERROR,
-    **{name.encode(): code for name, code in ALIASES.items() if len(name) > 1},
-}  # fmt: skip
-_BEFORE_COLON = frozenset(
-    b"err error warn warning info debug fatal crit critical trace panic severe notice alert emerg emergency exception "
-    b"fail dbug trce".split()
-)
+_WORDS_BEFORE_COLON = frozenset(BEFORE_COLON)
 _SPACE = frozenset([b" ", b"\t", b""])
 _BEHIND_WORD = _SPACE | {b":", b"|", b"]", b")", b">"}
-_LETTERS = {b"T": 1, b"D": DEBUG, b"I": INFO, b"N": INFO, b"W": WARN, b"E": ERROR, b"F": FATAL, b"C": FATAL}
-
-# Words that are levels written in capitals; before a colon; in brackets or right behind the time.
-_CAPITALS = (
-    rb"ERR(?:OR|O|!)?|WARN(?:ING)?|INFO|DEBUG?|FATAL?|CRIT(?:ICAL)?|TRACE?|PANIC?|SEVERE|NOTICE|ALERT|EMERG(?:ENCY)?"
-    rb"|VERBOSE|SUCCESS"
-)
-_BRIEF = rb"INF|WRN|DBG|TRC|FTL|PNC"  # too short to mean a level wherever they stand: INF is a number, too
-SPOKEN = (
-    rb"err(?:or)?|warn(?:ing)?|info|debug|fatal|crit(?:ical)?|trace|panic|severe|notice|alert|emerg(?:ency)?|exception"
-)
-BRACKETED = SPOKEN + rb"|erro|debu|fata|inf|wrn|dbg|trc|ftl|pnc|note|success|verbose"
-
-CLOCK = rb"\d\d:\d\d:\d\d|\d:\d\d[AP]M"
-_CLOCK = re.compile(CLOCK)
-_CLOCK_JUST_BEFORE = re.compile(
-    rb"(?:" + CLOCK + rb")(?:[.,:]\d+)?(?:Z| ?[+-]\d\d:?\d\d| UTC| [AP]M)?[\])]?[\s|:\[(<-]{1,8}\Z"
-)
-# What may end before a claim: bytes, those of characters that are not ASCII among them (arrows, boxes).
+# Bytes that can end before a claim; those of characters beyond ASCII are arrows and boxes.
 _SEPARATORS = frozenset(b":|])>*#") | frozenset(range(0x80, 0x100))
 _BEFORE_CAPITALS = _SEPARATORS | frozenset(b"0123456789<([{}-")
 _BEFORE_SPOKEN = _SEPARATORS | frozenset(b"[")
 
-_BEGINNINGS = re.compile(
-    rb"::(?P<marker>step|endstep|group|endgroup)::"
-    rb"|::(?P<command>error|warning|notice|debug)(?: [^:]{0,120})?::"
-    rb"|(?P<klog>[IWEF])\d{4}(?:\d{4})? \d\d:\d\d:\d"
-    rb"|\[(?P<bracket>[TDINWEFC])(?: \d\d:\d\d:\d\d| \d{4}-\d\d-\d\d|\])"
-    rb"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d+ (?P<ray>[DIWECF]) \d"
-    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?: (?P<tensorflow>[IWEF]) \w"
-    rb"|(?P<ruby>[DIWEF]), \[\d{4}-"
-    rb"|(?P<apt>[EWN]): [A-Z][a-z]{1,14} [a-z']"
-    rb"|CMake (?P<cmake>Error|Warning)\b"
-    rb"|npm (?P<npm>ERR!|WARN)"
-    rb"|(?P<error>Exception in thread Thread-\d{1,9}(?: \(\w{1,60}\))?:$"
-    rb"|Exception in thread \"[^\"]{0,60}\" [\w.$]{0,60}(?:Exception|Error)(?=:\s|:?$)"
-    rb"|Exception ignored in: |Caused by: |make(?:\[\d{1,4}\])?: \*\*\* "
-    rb"|thread '[^']{1,60}' panicked at |During handling of the above exception, another exception occurred:"
-    rb"|The above exception was the direct cause of the following exception:)"
-    rb"|(?:PHP |! ?)?(?:LaTeX |Package \w{1,40} )?"
-    rb"(?P<prefixed>Fatal error|Parse error|Error|Warning|Deprecated|Notice):(?=  ?\D)"
-)
-_BEGINNING_CODES = {
-    "error": ERROR, "warning": WARN, "notice": INFO, "debug": DEBUG, "err!": ERROR, "warn": WARN,
-    "fatal error": FATAL, "parse error": ERROR, "deprecated": WARN,
-}  # fmt: skip
-
-# Where a claim may begin. What comes before it and behind it is weighed then.
+_BEGINNING = re.compile(b"|".join(b"(?P<r%d>" % i + rule.pattern + b")" for i, rule in enumerate(BEGINNINGS)))
+_BEGINNING_RULES = {_BEGINNING.groupindex[f"r{i}"]: rule for i, rule in enumerate(BEGINNINGS)}
 _CANDIDATE = re.compile(
     rb"(?<![\w'-])(?:"
-    rb"(?P<traceback>Traceback \(most recent call last\)(?=:|$))"
-    rb"|(?:level|lvl|severity|levelname)=[\"']?(?P<value>[A-Za-z]{1,12})(?![A-Za-z])"
-    rb"|(?P<raised>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning))(?![\w.'=-])"
-    rb"|(?P<capitals>" + _CAPITALS + rb"|LOG(?=:  )|FAIL(?:ED)?(?=: ))(?![\w'=])(?![.-]\w)(?!/(?![A-Z]))"
-    rb"|(?P<brief>" + _BRIEF + rb")(?![\w'=.-])"
-    rb"|(?P<spoken>(?i:" + BRACKETED + rb")|fail|dbug|trce)(?![\w'=])"
-    rb")|(?<=[{,\s])[\"'](?:level|levelname|severity)[\"']: ?[\"'](?P<said>[A-Za-z]{1,12})[\"']"
-)
+    + b"|".join(b"(?P<" + name.encode() + b">" + rule.pattern + b")" for name, rule in CANDIDATES.items())
+    + rb")|(?P<quoted>" + QUOTED.pattern + rb")"
+)  # fmt: skip
+_JSON_KEY = re.compile(JSON.pattern, re.IGNORECASE)
+_CLOCK = re.compile(CLOCK)
+_CLOCK_JUST_BEFORE = re.compile(rb"(?:" + CLOCK + rb")" + BEHIND_CLOCK + rb"\Z")
 _INITIALS = re.compile(rb"[ACDEFILNPSTVW][A-Z](?<![\w'-]..)")
 _FIGURE = re.compile(rb":(?::|\S|\s{1,2}(?:[-+.]?\d|(?i:true|false|none|null|nan|inf|yes|no|on|off),?$))")
 _CODED = re.compile(rb" [A-Z]{1,5}\d{2,5}:(?=\s|$)|\[\w{1,12}\]:")  # error TS2322: error[E0433]:
 
-_JSON_KEY = re.compile(
-    rb"[{,]\s*[\"'](?:"
-    rb"(?:@?level|@l|lvl|levelname|level_name|log[._]?level|severity|severity_?text)[\"']\s*:\s*[\"'](?P<name>\w{1,12})[\"']"
-    rb"|level[\"']:(?P<pino>\d\d)(?=,[\"']time[\"']:)|pid[\"']:\d{1,9},[\"']level[\"']:(?P<bunyan>\d\d)\b"
-    rb"|levelno[\"']\s*:\s*(?P<python>\d\d)\b|severity_?number[\"']\s*:\s*(?P<otel>\d\d?)\b"
-    rb"|s[\"']:\s*[\"'](?P<mongo>[DIWEF])\d?[\"'],\s*[\"']c[\"']:)",
-    re.IGNORECASE,
-)
 
-Claim = tuple[int, int]  # the code, and how many bytes of the line say so
-NOTHING: Claim = (UNKNOWN, 0)
+def claim(line: bytes, *, only_capitals: bool = False) -> Claim:
+    """The claim of one line; NO_CLAIM if it states no level.
 
-
-def claim(line: bytes, *, shapeless: bool = False) -> Claim:
-    """What a line says of its level, and how many of its bytes it takes to know that; (0, 0) when it says nothing.
-
-    `line` is without colours and line end. `shapeless`: it has none of SHAPES, so that only capitals can be a claim.
+    `line`: without colours and line end. `only_capitals`: the prefilter found no shape, only capitals can be a claim.
     """
     if line[:1] == b"{":
-        return _claim_of_json(line[:JSON_HEAD])
-    head = line[:HEAD]
-    if beginning := _BEGINNINGS.match(head):
-        return _code_of_beginning(beginning), beginning.end() + 3
+        return _json_claim(line[:MAX_JSON_BYTES])
+    head = line[:MAX_BYTES]
+    if beginning := _BEGINNING.match(head):
+        return _beginning_code(beginning), beginning.end() + 3
     candidates: Iterable[re.Match[bytes] | None]
-    if shapeless and not head.endswith((b"Error", b"Exception")):
+    if only_capitals and not head.endswith((b"Error", b"Exception")):
         candidates = (_CANDIDATE.match(head, found.start()) for found in _INITIALS.finditer(head))
     else:
         candidates = _CANDIDATE.finditer(head)
     for found in candidates:
-        if found and (said := _weigh(head, found)):
-            return said
-    return NOTHING
+        if found and (stated := _judge(head, found)):
+            return stated
+    return NO_CLAIM
 
 
-def _code_of_beginning(found: re.Match[bytes]) -> int:
-    kind, said = found.lastgroup or "", found[found.lastgroup or 0]
-    if kind in {"marker", "error"}:
-        return MARKER if kind == "marker" else ERROR
-    return _LETTERS[said] if len(said) == 1 else _BEGINNING_CODES[said.decode().lower()]
+def _beginning_code(found: re.Match[bytes]) -> int:
+    group = found.lastindex or 0
+    rule = _BEGINNING_RULES[group]
+    if rule.level is not None:
+        return rule.level
+    word = found[group + 1]
+    return LETTERS[word] if len(word) == 1 else WORDS[word.lower()]
 
 
-def _weigh(head: bytes, found: re.Match[bytes]) -> Claim | None:
-    """Whether a candidate is a claim where it stands."""
+def _judge(head: bytes, found: re.Match[bytes]) -> Claim | None:
+    """The claim of a candidate, by what surrounds it; None if it is none there."""
     kind, start, end = found.lastgroup or "", found.start(), found.end()
+    word = found[kind]
     if kind == "traceback":
         return ERROR, end + 1
-    if kind in {"value", "said"}:
-        code = ALIASES.get(found[kind].decode().lower(), UNKNOWN)
+    if kind in {"value", "quoted"}:
+        code = ALIASES.get(found[(found.lastindex or 0) + 1].decode().lower(), UNKNOWN)
         return (code, end + 1) if code else None
     if kind == "raised":
-        return _weigh_raised(head, found[kind], start, end)
-    code = WORDS[found[kind].lower().rstrip(b"!")]
+        return _judge_raised(head, word, start, end)
+    code = WORDS[word.lower()]
     if _is_bracketed(head, start, end):
         return code, end + 4
     if kind == "capitals":
@@ -159,7 +113,7 @@ def _weigh(head: bytes, found: re.Match[bytes]) -> Claim | None:
         return code, end + 1
     if kind == "brief":
         return (code, end + 1) if not head[:start].strip() and head[end : end + 1] == b" " else None
-    return _weigh_spoken(head, found[kind].lower(), start, end)
+    return _judge_spoken(head, word.lower(), start, end)
 
 
 def _is_bracketed(head: bytes, start: int, end: int) -> bool:
@@ -177,7 +131,7 @@ def _is_bracketed(head: bytes, start: int, end: int) -> bool:
 
 
 def _stands_out(head: bytes, start: int, end: int) -> bool:
-    """Whether a word in capitals is not one of a sentence: it begins the line, or something ends before it."""
+    """Whether a word in capitals is no part of a sentence: it begins the line, or stands behind a separator."""
     before = head[:start].rstrip(b" \t")
     gap = start - len(before)
     if gap == 0 and head[start - 1 : start] in {b'"', b"'", b"/", b"."}:
@@ -188,7 +142,7 @@ def _stands_out(head: bytes, start: int, end: int) -> bool:
     return gap > 0 and (before.endswith(b" NCCL") or _CLOCK.search(before) is not None)
 
 
-def _weigh_raised(head: bytes, name: bytes, start: int, end: int) -> Claim | None:
+def _judge_raised(head: bytes, name: bytes, start: int, end: int) -> Claim | None:
     before = head[:start].rstrip(b" \t")
     if before and not (
         (start - len(before) == 1 and before[-1] in _SEPARATORS) or before == b"E" or before.endswith(b"Uncaught")
@@ -197,14 +151,14 @@ def _weigh_raised(head: bytes, name: bytes, start: int, end: int) -> Claim | Non
     if head[end : end + 1] == b":" and head[end + 1 : end + 2] in _SPACE:
         return WARN if name.endswith(b"Warning") else ERROR, end + 2
     if end == len(head) and not name.endswith(b"Warning") and before in {b"", b"E"}:
-        return ERROR, end + 1  # only a line that ends here says so
+        return ERROR, end + 1  # valid only at the end of the line
     return None
 
 
-def _weigh_spoken(head: bytes, word: bytes, start: int, end: int) -> Claim | None:
-    """A word before a colon, where that begins something: not `error: 0.2`, which is a figure, nor `debug: true`."""
+def _judge_spoken(head: bytes, word: bytes, start: int, end: int) -> Claim | None:
+    """A word before a colon that begins a message: not `error: 0.2`, which is a figure, nor `debug: true`."""
     before = head[:start].rstrip(b" \t")
-    if word not in _BEFORE_COLON or (before and (start - len(before) > 1 or before[-1] not in _BEFORE_SPOKEN)):
+    if word not in _WORDS_BEFORE_COLON or (before and (start - len(before) > 1 or before[-1] not in _BEFORE_SPOKEN)):
         return None
     if word in {b"error", b"warning"} and (coded := _CODED.match(head, end)):
         return WORDS[word], coded.end() + 1
@@ -212,21 +166,21 @@ def _weigh_spoken(head: bytes, word: bytes, start: int, end: int) -> Claim | Non
         end += 6
     if head[end : end + 1] != b":" or _FIGURE.match(head, end):
         return None
-    return WORDS[word], end + 9  # as far as _FIGURE looks
+    return WORDS[word], end + 9  # _FIGURE looks that far ahead
 
 
-def _claim_of_json(head: bytes) -> Claim:
+def _json_claim(head: bytes) -> Claim:
     for found in _JSON_KEY.finditer(head):
         kind = found.lastgroup or ""
-        said = found[kind].decode().lower()
-        code = ALIASES.get(said, UNKNOWN) if kind in {"name", "mongo"} else _code_of_number(kind, said)
+        stated = found[kind].decode().lower()
+        code = ALIASES.get(stated, UNKNOWN) if kind in {"name", "mongo"} else _number_code(kind, stated)
         if code:
             return code, found.end() + (8 if kind == "pino" else 1)
-    return NOTHING
+    return NO_CLAIM
 
 
-def _code_of_number(kind: str, digits: str) -> int:
-    """A level said by a number: by pino, bunyan and Python in tens, by OpenTelemetry in fours."""
+def _number_code(kind: str, digits: str) -> int:
+    """A level stated by a number: by pino, bunyan and Python in tens, by OpenTelemetry in fours."""
     if not digits.strip("0"):
         return NUMBER
     number = int(digits)

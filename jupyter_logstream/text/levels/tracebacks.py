@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from ..tracebacks import BLANK, State, begin, follow
-from .claims import ERROR, FATAL, MARKER
 from .guesser import places, plain
+from .rules import ERROR, FATAL, MARKER
 
 # Fast rejection of errors that no traceback follows: the bytes with which a line after an error can continue it, and
 # the errors after which any line can.
