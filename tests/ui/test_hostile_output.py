@@ -1,4 +1,4 @@
-"""Output that would like to be more than text, in the live view. Numbers as in the list of reliability cases."""
+"""Hostile output in the live view stays text. Numbers as in the list of reliability cases."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ACTING = ["\x1b]52;c;aGk=\x07a", "\x1b]0;title\x07b", "\x1bP1;2q\x1b\\c", "\x1b_
 
 
 def elements(page: BarePage) -> set[str]:
-    """What kinds of elements the lines have become."""
+    """The tag names of all elements in the lines."""
     return set(page.view.locator(".row *").evaluate_all("its => its.map(it => it.tagName.toLowerCase())"))
 
 

@@ -1,4 +1,4 @@
-"""What one can do in a log view, on a real server in a real browser: find, filter, wrap, take away, resize."""
+"""Log view in a real browser: search, filters, wrapping, links, downloads, resizing, folding, keyboard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ for i in range(1, 5001):
 """
 
 
-def test_lines_are_found_filtered_left_out_and_shown_with_their_neighbours(bare: Open):
+def test_matches_are_highlighted_shown_alone_excluded_and_shown_with_context(bare: Open):
     page = bare()
     workload = page.python(LOG)
     page.finish(workload)
@@ -50,7 +50,7 @@ def test_lines_are_found_filtered_left_out_and_shown_with_their_neighbours(bare:
     page.row(5000).wait_for()
 
 
-def test_levels_are_chosen_by_chips_and_the_filter_is_python_that_runs(bare: Open):
+def test_chips_filter_by_level_and_the_python_filter_runs(bare: Open):
     page = bare()
     workload = page.python(LOG)
     page.finish(workload)
@@ -64,7 +64,7 @@ def test_levels_are_chosen_by_chips_and_the_filter_is_python_that_runs(bare: Ope
     assert code == 'job.logs(levels=["error", "warn"])'
 
 
-def test_a_filter_goes_on_live(bare: Open):
+def test_filter_shows_new_matching_lines(bare: Open):
     page = bare()
     workload = page.python(
         "import time\nfor i in range(100000): print('even' if i % 2 == 0 else 'odd', i); time.sleep(.02)"
@@ -82,7 +82,7 @@ def test_a_filter_goes_on_live(bare: Open):
     assert shown == list(range(shown[0], shown[-1] + 2, 2)), "none is lost, none twice"
 
 
-def test_wrapped_lines_show_all_of_their_text_and_the_last_line_is_at_the_end(bare: Open):
+def test_wrapped_lines_show_their_complete_text_and_the_list_ends_at_the_last_line(bare: Open):
     page = bare(width=500)
     lines = [f"{i} " + "word " * (i % 40) for i in range(400)] + ["x" * 5000, "the end"]
     page.show(page.wrote("\n".join(lines).encode()))
@@ -108,7 +108,7 @@ def test_wrapped_lines_show_all_of_their_text_and_the_last_line_is_at_the_end(ba
 
 
 @pytest.mark.parametrize("wrap", [False, True], ids=["plain", "wrapped"])
-def test_the_wheel_goes_through_a_log_without_a_jump(wrap, bare: Open):
+def test_wheel_scrolls_without_jumps(wrap, bare: Open):
     page = bare(width=500)
     page.show(page.wrote(b"".join(b"%d %s\n" % (i, b"word " * (i % 30)) for i in range(1, 3001))))
     page.row(3000).wait_for()
@@ -135,7 +135,7 @@ def test_the_wheel_goes_through_a_log_without_a_jump(wrap, bare: Open):
         page.press("w")
 
 
-def test_a_link_to_a_line_leads_there_when_the_page_is_opened(bare: Open):
+def test_link_to_a_line_shows_that_line_when_the_page_opens(bare: Open):
     page = bare()
     workload = page.python(LOG)
     page.finish(workload)
@@ -154,7 +154,7 @@ def test_a_link_to_a_line_leads_there_when_the_page_is_opened(bare: Open):
     expect(other.row(1234)).to_be_in_viewport()
 
 
-def test_what_is_filtered_is_downloaded(bare: Open):
+def test_download_contains_the_matching_lines(bare: Open):
     page = bare()
     workload = page.python(LOG)
     page.finish(workload)
@@ -167,7 +167,7 @@ def test_what_is_filtered_is_downloaded(bare: Open):
     assert download.value.path().read_text().split("\n") == [f"ERROR no {i}000" for i in range(1, 6)] + [""]
 
 
-def test_large_fills_the_window_and_escape_brings_it_back(bare: Open):
+def test_full_window_mode_ends_by_escape(bare: Open):
     page = bare()
     workload = page.python(LOG)
     page.finish(workload)
@@ -183,7 +183,7 @@ def test_large_fills_the_window_and_escape_brings_it_back(bare: Open):
     assert page.view.locator(".view").bounding_box() == small
 
 
-def test_its_height_is_dragged_and_remembered(bare: Open):
+def test_dragged_height_is_stored(bare: Open):
     page = bare()
     workload = page.python(LOG)
     page.finish(workload)
@@ -207,7 +207,7 @@ def test_its_height_is_dragged_and_remembered(bare: Open):
     assert page.view.locator(".view").bounding_box() != again
 
 
-def test_cleared_lines_are_gone_from_the_view_only(bare: Open):
+def test_clear_removes_lines_from_the_view_only(bare: Open):
     page = bare()
     gate = page.server.folder / f"gate-{uuid4().hex}"
     workload = page.python(
@@ -234,7 +234,7 @@ except KeyError as error: raise SystemExit(__import__('traceback').format_exc().
 """
 
 
-def test_a_traceback_is_one_row_and_opens_where_something_in_it_is_found(bare: Open):
+def test_traceback_is_one_row_and_unfolds_for_a_match_in_it(bare: Open):
     page = bare()
     workload = page.python(TRACED, tty=False)
     page.finish(workload)
@@ -250,7 +250,7 @@ def test_a_traceback_is_one_row_and_opens_where_something_in_it_is_found(bare: O
     page.page.keyboard.press("Escape")
 
 
-def test_the_card_of_the_first_error_leads_to_its_traceback_and_opens_it(bare: Open):
+def test_first_error_card_shows_and_unfolds_its_traceback(bare: Open):
     page = bare()
     workload = page.python(TRACED, tty=False)
     page.finish(workload)
@@ -261,7 +261,7 @@ def test_the_card_of_the_first_error_leads_to_its_traceback_and_opens_it(bare: O
     expect(page.view.locator(".row", has_text="KeyError: 'total'")).to_be_in_viewport()
 
 
-def test_lines_are_marked_opened_chosen_and_copied_without_a_mouse(bare: Open):
+def test_keyboard_moves_unfolds_selects_and_copies_lines(bare: Open):
     page = bare()
     workload = page.python(TRACED, tty=False)
     page.finish(workload)
@@ -278,7 +278,7 @@ def test_lines_are_marked_opened_chosen_and_copied_without_a_mouse(bare: Open):
     expect(page.view.locator("[data-hit]")).to_be_in_viewport()
 
 
-def test_a_published_record_of_several_lines_opens_to_all_of_them(bare: Open):
+def test_published_multiline_record_unfolds_to_all_lines(bare: Open):
     page = bare()
     server = page.server
     body = {"backend": "external", "name": "shop"}

@@ -1,4 +1,4 @@
-"""What a user sees of a workload in JupyterLab and in Notebook 7, through everything that happens to a page."""
+"""Log view of a workload in JupyterLab and Notebook 7: live lines, reloads, restarts, search, keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODELS_AND_LAYOUTS = "[sum(isinstance(w, k) for w in _instances.values()) for k 
 
 
 def printing(lines: int, every: float) -> str:
-    """A cell that starts a program which prints so many lines, unflushed, and shows its log."""
+    """A cell that runs a program with a number of unflushed lines and shows its log."""
     program = f"import time\nfor i in range({lines}): print('line', i); time.sleep({every})"
     return f"from jupyter_logstream import run\nrun([{sys.executable!r}, '-c', {program!r}])"
 
@@ -74,7 +74,7 @@ def gate(server: Server) -> Path:
 
 
 def written(page: NotebookPage) -> int:
-    """How many lines the server has."""
+    """The number of lines on the server."""
     return int(page.server.get(f"workloads/{page.views.first.get_attribute('data-workload')}")["lines"])
 
 
@@ -93,7 +93,7 @@ def test_lines_appear_one_by_one_while_they_are_written(notebook: Open, gate: Pa
     assert [row.strip() for row in page.rows().all_inner_texts()] == [f"line {i}" for i in range(8)]
 
 
-def test_the_view_says_live_then_done_and_the_stream_is_closed_for_good(notebook: Open, server: Server, gate: Path):
+def test_view_is_live_then_done_and_closes_its_stream(notebook: Open, server: Server, gate: Path):
     page = notebook(showing(UNTIL_TOLD, gate))
     page.run()
     page.wait_for("live", lines=4)
@@ -135,7 +135,7 @@ def test_a_kernel_restart_in_mid_run_stops_neither_workload_nor_view(notebook: O
     page.rows().get_by_text(f"line {lines - 1}").wait_for()
 
 
-def test_a_closed_page_lets_go_of_its_stream(notebook: Open, server: Server):
+def test_closed_page_closes_its_stream(notebook: Open, server: Server):
     page = notebook(printing(1000, 0.5))
     page.run()
     page.wait_for("live", lines=1)
@@ -191,7 +191,7 @@ def test_colours_are_shown_and_their_codes_are_not(notebook: Open):
     assert red != plain
 
 
-def test_a_progress_bar_moves_in_place_and_is_one_line(notebook: Open, gate: Path):
+def test_progress_bar_is_updated_in_place_as_one_line(notebook: Open, gate: Path):
     page = notebook(showing(PROGRESS, gate))
     page.run()
     bar = page.views.first.get_by_text(re.compile(r"^\s*\d+%\s*$")).first
@@ -218,7 +218,7 @@ def test_a_long_log_opens_at_its_end_and_scrolls_to_its_beginning_with_few_rows(
     page.views.first.locator('[data-seq="300000"]').wait_for()
 
 
-def test_scrolling_up_lets_go_of_the_end_and_the_bottom_catches_on_again(notebook: Open):
+def test_scrolling_up_pauses_following_and_the_bottom_resumes_it(notebook: Open):
     page = notebook(printing(10_000, 0.02))
     page.run()
     page.wait_for("live", lines=100)
@@ -232,7 +232,7 @@ def test_scrolling_up_lets_go_of_the_end_and_the_bottom_catches_on_again(noteboo
     page.eventually(lambda: int(page.rows().last.get_attribute("data-seq") or 0) > before, "the newest")
 
 
-def test_a_match_is_found_anywhere_in_a_long_log(notebook: Open):
+def test_search_finds_a_match_anywhere_in_a_long_log(notebook: Open):
     page = notebook("from jupyter_logstream import run\njob = run('seq 1 300000', tty=False).wait(60)", "job")
     page.run(0)
     page.run(1)

@@ -1,4 +1,4 @@
-"""A log view is open to all: axe finds nothing, whatever is open, and nobody is shown motion unasked."""
+"""Accessibility of a log view: axe finds no violation, and reduced motion is respected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
-def test_axe_finds_nothing_whatever_is_open(theme, bare: Open):
+def test_axe_finds_no_violation_with_any_popup_open(theme, bare: Open):
     page = bare(theme=theme)
     program = (
         "print('::step:: load')\n"
@@ -69,7 +69,7 @@ sys.stderr.write('\\n')
 
 @pytest.mark.usefixtures("page")  # a script of its own
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
-def test_axe_finds_nothing_in_any_state(theme, bare: Open):
+def test_axe_finds_no_violation_in_any_state(theme, bare: Open):
     page = bare(theme=theme)
 
     def check(what: str) -> None:
@@ -124,7 +124,7 @@ def test_axe_finds_nothing_in_any_state(theme, bare: Open):
 
 
 @pytest.mark.usefixtures("page")  # emulated media
-def test_who_wants_no_motion_gets_none(bare: Open):
+def test_reduced_motion_disables_animations(bare: Open):
     page = bare()
     page.page.emulate_media(reduced_motion="reduce")
     page.show(page.python("import time; print('a'); time.sleep(600)"))

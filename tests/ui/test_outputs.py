@@ -1,4 +1,4 @@
-"""A workload's output in JupyterLab and Notebook 7, by either shell alone and by both: what outlives what."""
+"""Outputs of a workload in JupyterLab and Notebook 7, with each shell and both: reloads, restarts, saved forms."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook
 
 
 @of(*BY_LABEXTENSION)
-def test_where_the_log_was_deleted_the_notebook_shows_what_it_kept_and_why(notebook: Open, server: Server):
+def test_deleted_log_shows_the_saved_lines_and_the_reason(notebook: Open, server: Server):
     page = ended(notebook)
     delete_all(server)
     page.reload()
@@ -238,7 +238,7 @@ def test_where_the_log_was_deleted_the_notebook_shows_what_it_kept_and_why(noteb
 
 
 @of("anywidget")
-def test_where_the_log_was_deleted_a_widget_says_so(notebook: Open, server: Server):
+def test_deleted_log_shows_the_reason_in_a_widget(notebook: Open, server: Server):
     page = notebook(showing(ENDS))
     page.run()
     page.wait_for("done", lines=300)
@@ -300,7 +300,7 @@ def test_hostile_lines_are_text_in_the_static_picture_of_an_untrusted_notebook(n
 
 @of("both")
 @pytest.mark.parametrize("exporter", [nbconvert.HTMLExporter, nbconvert.MarkdownExporter])
-def test_what_nbconvert_makes_of_it_holds_the_final_picture(exporter, notebook: Open, server: Server):
+def test_nbconvert_output_has_the_final_picture(exporter, notebook: Open, server: Server):
     page = ended(notebook)
     text, _ = exporter().from_notebook_node(nbformat.read(server.root / page.file, 4))
     assert "exit code 3" in text
@@ -340,7 +340,7 @@ def test_twenty_runs_a_move_and_an_undone_delete_leave_one_view_and_at_most_one_
 
 @of(*BY_LABEXTENSION)
 @pytest.mark.parametrize("command", ["notebook:clear-cell-output", "notebook:delete-cell"])
-def test_what_is_cleared_or_deleted_lets_go_of_its_stream(command, notebook: Open, server: Server):
+def test_cleared_or_deleted_output_closes_its_stream(command, notebook: Open, server: Server):
     page = notebook(showing(UNENDING), "1")
     page.run()
     page.wait_for("live", lines=1)
@@ -351,7 +351,7 @@ def test_what_is_cleared_or_deleted_lets_go_of_its_stream(command, notebook: Ope
 
 
 @of(*BY_LABEXTENSION, kinds=KINDS[:1])
-def test_a_tab_of_the_lab_that_is_closed_lets_go_of_its_stream(notebook: Open, server: Server):
+def test_closed_lab_tab_closes_its_stream(notebook: Open, server: Server):
     page = notebook(showing(UNENDING))
     page.run()
     page.wait_for("live", lines=1)
@@ -377,7 +377,7 @@ def test_a_widget_and_an_output_in_one_page_share_one_connection(notebook: Open,
 
 
 @of("both")
-def test_a_server_without_the_extension_is_named_beside_what_was_kept(notebook: Open, page: Page):
+def test_server_without_the_extension_is_named_with_the_saved_lines(notebook: Open, page: Page):
     here = ended(notebook)
     page.add_init_script(WITHOUT_SHARED_WORKERS)  # such a server has none for us, and only pages can be lied to
     page.route("**/logstream/v1/**", lambda route: route.fulfill(status=404, json={"message": "Not Found"}))

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// Curves in the DOM: small ones with their newest number, one large with a crosshair.
+// Sparklines of metrics with their newest value, and the chart with a crosshair.
 import { beforeEach, expect, it, vi } from "vitest";
 import { Metrics } from "../../src/log/overview/metrics.js";
 import { type Curves, mountCurves } from "../../src/views/log/panels/curves.js";
@@ -27,14 +27,14 @@ const buttons = () => [...host.querySelectorAll<HTMLButtonElement>(".curve")];
 const plot = () => host.querySelector(".plot") as SVGElement;
 const press = (key: string) => plot().dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 
-it("the first six are shown with their newest number, the others are a click away", () => {
+it("the first six are shown with their newest value, the others by a button", () => {
   expect(buttons().map((it) => it.textContent)).toEqual(["loss 0.05", "acc 19", "a 19", "b 19", "c 19", "d 19"]);
   expect(buttons()[0]?.getAttribute("aria-label")).toBe("loss 0.05, between 0.05 and 1");
   host.querySelector<HTMLElement>(".curve-more")?.click();
   expect(buttons()).toHaveLength(7);
 });
 
-it("one that comes later stands where it belongs", () => {
+it("a later metric is inserted in order", () => {
   const later = new Metrics();
   const say = (from: number, text: string) =>
     later.take(
@@ -47,7 +47,7 @@ it("one that comes later stands where it belongs", () => {
   expect(buttons().map((it) => it.querySelector(".name")?.textContent)).toEqual(["loss", "it/s"]);
 });
 
-it("a click opens one, another closes it", () => {
+it("a click opens a chart, a second one closes it", () => {
   buttons()[0]?.click();
   expect(buttons()[0]?.getAttribute("aria-expanded")).toBe("true");
   expect((host.querySelector(".chart") as HTMLElement).hidden).toBe(false);
@@ -56,18 +56,18 @@ it("a click opens one, another closes it", () => {
   expect((host.querySelector(".chart") as HTMLElement).hidden).toBe(true);
 });
 
-it("the crosshair follows the keys, Enter shows the line, Escape closes and gives the focus back", () => {
+it("keys move the crosshair, Enter shows the line, Escape closes and restores the focus", () => {
   buttons()[0]?.click();
   press("Home");
   press("ArrowRight");
-  expect(host.querySelector(".said")?.textContent).toBe("0.5 · line 2");
+  expect(host.querySelector(".readout")?.textContent).toBe("0.5 · line 2");
   press("Enter");
   expect(jump).toHaveBeenCalledWith(2);
   press("Escape");
   expect(document.activeElement).toBe(buttons()[0]);
 });
 
-it("keys of the crosshair are not the notebook's", () => {
+it("keys of the crosshair do not reach the notebook", () => {
   buttons()[0]?.click();
   const heard = vi.fn();
   document.body.addEventListener("keydown", heard);
@@ -76,7 +76,7 @@ it("keys of the crosshair are not the notebook's", () => {
   expect(plot().getAttribute("data-lm-suppress-shortcuts")).toBe("true");
 });
 
-it("nothing is shown where there are no numbers", () => {
+it("it is hidden without metrics", () => {
   curves.update([]);
   expect((host.firstElementChild as HTMLElement).hidden).toBe(true);
 });

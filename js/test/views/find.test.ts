@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// Finding in a whole log, also in what is not in the page.
+// Searching a complete log, also lines that are not loaded.
 import { describe, expect, it, vi } from "vitest";
 import { find, paint, source, viewport } from "../support/stage.js";
 import { records } from "../support/workload.js";
@@ -18,7 +18,7 @@ const press = async (key: string, shiftKey = false) => {
 };
 
 describe("finding", () => {
-  it("is opened by its button and by a slash, and closed by Escape", async () => {
+  it("opens by its button and by a slash, and closes by Escape", async () => {
     expect(find(".filterbar").hidden).toBe(true);
     find(".find-open").click();
     expect(find(".filterbar").hidden).toBe(false);
@@ -28,7 +28,7 @@ describe("finding", () => {
     expect(find(".filterbar").hidden).toBe(false);
   });
 
-  it("asks once typing rests, shows the newest match, and says which of how many it is", async () => {
+  it("searches when typing pauses, and shows the newest match with its number", async () => {
     source.logs(...records(1, 500));
     await paint();
     source.matching = [7, 41, 42];
@@ -39,7 +39,7 @@ describe("finding", () => {
     expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
   });
 
-  it("steps through the matches and round", async () => {
+  it("steps through the matches and wraps around", async () => {
     source.logs(...records(1, 500));
     source.matching = [7, 41, 42];
     await search("a");
@@ -52,7 +52,7 @@ describe("finding", () => {
     expect(source.filters, "the log was searched once").toEqual([{ q: "a" }]);
   });
 
-  it("shows what is near before it has counted all, where the log is long", async () => {
+  it("shows a near match of a long log before the count is complete", async () => {
     source.say({ kind: "snapshot", cursor: 60_000 });
     await paint();
     let counted = () => {};
@@ -71,7 +71,7 @@ describe("finding", () => {
     counted();
   });
 
-  it("looks among other lines when these are chosen", async () => {
+  it("repeats the search when the level filter changes", async () => {
     source.logs(...records(1, 500));
     source.matching = [7, 41, 42];
     await search("a");
@@ -83,7 +83,7 @@ describe("finding", () => {
     expect(source.filters).toContainEqual({ levels: ["error"], q: "a" });
   });
 
-  it("says that nothing matches, or what is wrong with the question, in words", async () => {
+  it("reports no matches, or an invalid expression", async () => {
     await search("nothing");
     expect(find(".matches").textContent).toBe("No matches");
     source.refuse = new Error("q is not a regular expression");
@@ -91,7 +91,7 @@ describe("finding", () => {
     expect(find(".matches").textContent).toBe("q is not a regular expression");
   });
 
-  it("forgets the match when it is closed", async () => {
+  it("clears the current match when it closes", async () => {
     source.logs(...records(1, 500));
     source.matching = [499];
     await search("a");

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// A line's text in the DOM: unbroken whatever is marked, linked or made visible in it, and nothing but spans and links of ours.
+// Rendering of a line's text: complete with marks, links and placeholders, and only as spans and links.
 import { describe, expect, it } from "vitest";
 import { highlighter } from "../../src/protocol/query.js";
 import { writeText } from "../../src/views/log/line-text.js";
@@ -20,18 +20,18 @@ describe("a line", () => {
     ["🚀".repeat(3000), "🚀"],
     ["a\nb\r\nc", "b"],
     ["<b>&amp;</b>", "&"],
-  ])("%j is all there, also with %j marked", (text, q) => {
+  ])("%j is complete, also with %j marked", (text, q) => {
     expect(written(text, q).textContent).toBe(text);
     expect([...written(text, q).querySelectorAll("*")].every((it) => ["SPAN", "A"].includes(it.tagName))).toBe(true);
   });
 
-  it("has what was looked for marked, across its colours", () => {
+  it("marks search hits across colours", () => {
     const line = written("lo\x1b[31mss=1\x1b[0m loss", "loss");
     expect(marked(line)).toEqual(["lo", "ss", "loss"]);
     expect(line.textContent).toBe("loss=1 loss");
   });
 
-  it("has links that neither tell where they come from nor hand over the page", () => {
+  it("has links without referrer and opener", () => {
     const link = written("see https://example.org/a.").querySelector("a") as HTMLAnchorElement;
     expect([link.textContent, link.href, link.rel, link.target]).toEqual([
       "https://example.org/a",
@@ -41,25 +41,25 @@ describe("a line", () => {
     ]);
   });
 
-  it("of a link that was looked for has both", () => {
+  it("marks a hit within a link", () => {
     const line = written("see https://example.org/loss now", "loss");
     expect(marked(line)).toEqual(["loss"]);
     expect(line.querySelectorAll("a").length).toBeGreaterThan(0);
     expect(line.textContent).toBe("see https://example.org/loss now");
   });
 
-  it("shows a stand-in for what would act, and keeps it for who copies", () => {
+  it("shows placeholders for control characters and keeps the characters to copy", () => {
     const control = written("a\u202e\u0007b").querySelector<HTMLElement>(".control");
     expect([control?.textContent, control?.dataset["shown"]]).toEqual(["\u202e\u0007", "\\u202e␇"]);
   });
 
-  it("that is full of them has no element for each", () => {
+  it("has no element per control character when there are many", () => {
     const line = written("\u0001a".repeat(30_000));
     expect(line.querySelectorAll("*").length).toBeLessThan(1000);
     expect(line.textContent).toContain("␁a");
   });
 
-  it("has the colours of a mark where it is marked, and its own elsewhere", () => {
+  it("has the colours of a mark on hits, and its own elsewhere", () => {
     const [own, mark] = [...written("\x1b[31mred loss", "loss").children] as HTMLElement[];
     expect([own?.style.color, mark?.style.color, mark?.className]).toEqual(["var(--ansi-1)", "", "mark"]);
   });

@@ -1,12 +1,12 @@
 // @vitest-environment happy-dom
-// The bar above the log, and the life of the whole.
+// The header of a log view, and the view's lifetime.
 import { describe, expect, it, vi } from "vitest";
 import { PermanentError } from "../../src/protocol/errors.js";
 import { find, host, paint, rows, source, view } from "../support/stage.js";
 import { workload } from "../support/workload.js";
 
-describe("the bar", () => {
-  it("counts down to the next attempt and offers to try now", async () => {
+describe("the header", () => {
+  it("counts down to the next attempt and offers a retry", async () => {
     source.say({ kind: "state", rung: "reconnecting", retryAt: Date.now() + 4000 });
     await paint();
     expect(find(".badge").textContent).toBe("Reconnectingin 4 s");
@@ -19,7 +19,7 @@ describe("the bar", () => {
     expect(find(".retry").hidden).toBe(true);
   });
 
-  it("ticks in the server's time while it runs, and stops with it", async () => {
+  it("shows the duration in server time, until the workload ends", async () => {
     source.frame("ping", { timestamp: Date.now() - 3_600_000 });
     source.say({ kind: "state", rung: "live" });
     source.frame("status", { job: workload({ started: Date.now() - 3_600_000 - 5000 }) });
@@ -34,7 +34,7 @@ describe("the bar", () => {
     expect(find(".duration").textContent).toBe("30 s");
   });
 
-  it("cancels without asking, says so, and has no such button at the end", async () => {
+  it("cancels without confirmation, shows that, and hides the button at the end", async () => {
     source.frame("status", { job: workload({}) });
     await paint();
     const button = find(".cancel") as HTMLButtonElement;
@@ -48,7 +48,7 @@ describe("the bar", () => {
     expect(button.hidden).toBe(true);
   });
 
-  it("says why a cancel did not work, and lets one try again", async () => {
+  it("shows why a cancel failed, and allows another", async () => {
     source.cancel.mockRejectedValueOnce(new Error("The server answered 403: not yours"));
     source.frame("status", { job: workload({}) });
     await paint();
@@ -58,7 +58,7 @@ describe("the bar", () => {
     expect((find(".cancel") as HTMLButtonElement).disabled).toBe(false);
   });
 
-  it("shows the name, and the command on hover; without a name the command", async () => {
+  it("shows the name with the command as tooltip; without a name the command", async () => {
     source.frame("status", { job: workload({ command: ["python", "t.py"] }) });
     await paint();
     expect(find(".name").textContent).toBe("train");
@@ -68,25 +68,25 @@ describe("the bar", () => {
     expect(find(".name").textContent).toBe("python t.py");
   });
 
-  it("links to the whole log", () => {
+  it("links to the complete log", () => {
     expect(find(".download").getAttribute("href")).toBe(source.downloadUrl);
   });
 
-  it("tells an error in a sentence", async () => {
+  it("shows an error message", async () => {
     source.say({ kind: "state", rung: "error", message: "This log does not exist any more (404)" });
     await paint();
     expect(host.dataset["state"]).toBe("error");
     expect(find(".notice").textContent).toBe("This log does not exist any more (404)");
   });
 
-  it("tells why a command could not be started", async () => {
+  it("shows why a command could not start", async () => {
     source.frame("done", { job: workload({ state: "failed", started: null, error: "no-such-binary: not found" }) });
     source.say({ kind: "state", rung: "done" });
     await paint();
     expect(find(".notice").textContent).toBe("no-such-binary: not found");
   });
 
-  it("turns to error when a range is refused: the log was deleted while one looked at it", async () => {
+  it("shows an error when a range request fails because the log was deleted", async () => {
     source.refuse = new PermanentError("The server answered 404: gone");
     source.say({ kind: "snapshot", cursor: 5000, job: workload({ state: "succeeded" }) });
     await paint();
@@ -101,12 +101,12 @@ describe("the bar", () => {
   });
 });
 
-describe("its life", () => {
-  it("begins with the tail", () => {
+describe("the lifetime", () => {
+  it("begins with the last lines", () => {
     expect(source.subscribed).toEqual([{ tail: 200 }]);
   });
 
-  it("ends with dispose, as often as it is called", async () => {
+  it("ends with dispose, which is idempotent", async () => {
     view.dispose();
     view.dispose();
     expect(source.closed).toBe(1);
@@ -116,7 +116,7 @@ describe("its life", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("lets the stream go when it is wiped from the page without a call", async () => {
+  it("closes the stream when the view is removed without dispose", async () => {
     host.remove();
     await vi.advanceTimersByTimeAsync(2500);
     expect(source.closed).toBe(0);
@@ -125,7 +125,7 @@ describe("its life", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("keeps it when it is only moved", async () => {
+  it("keeps the stream when the view is moved", async () => {
     host.remove();
     await vi.advanceTimersByTimeAsync(3000);
     document.body.append(host);
@@ -133,7 +133,7 @@ describe("its life", () => {
     expect(source.closed).toBe(0);
   });
 
-  it("follows Jupyter's theme for what has no variable", async () => {
+  it("follows Jupyter's light or dark theme", async () => {
     document.body.dataset["jpThemeLight"] = "false";
     await paint();
     expect(host.style.colorScheme).toBe("dark");

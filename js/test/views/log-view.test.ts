@@ -1,11 +1,11 @@
 // @vitest-environment happy-dom
-// The view in a DOM: what it promises to tests, stylesheets and people, and that log text never becomes anything else.
+// The log view in a DOM: its data attributes, rows, following, keys, and log text that stays text.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { find, host, paint, root, rows, scrollTo, source, viewport } from "../support/stage.js";
 import { record, records, workload } from "../support/workload.js";
 
-describe("the hooks of the host", () => {
-  it("are there before anything is known", () => {
+describe("the data attributes of the host", () => {
+  it("exist before the first frame", () => {
     expect({ ...host.dataset }).toMatchObject({ logstream: "log", workload: "W1", state: "connecting", lines: "0" });
     expect(find(".empty").textContent).toBe("Connecting…");
   });
@@ -32,7 +32,7 @@ describe("the hooks of the host", () => {
     expect(rows().at(-1)?.dataset["seq"]).toBe("1000000");
   });
 
-  it("keep Jupyter's keys away from whoever reads", () => {
+  it("suppress Jupyter's shortcuts", () => {
     expect(viewport().dataset["lmSuppressShortcuts"]).toBe("true");
     expect(host.dataset["lmSuppressShortcuts"]).toBe("true");
   });
@@ -46,7 +46,7 @@ describe("the hooks of the host", () => {
 });
 
 describe("a row", () => {
-  it("bears seq and level, and its text is the message", async () => {
+  it("has seq and level as data, and the message as text", async () => {
     source.logs(record(1, { level: "error", message: "it \x1b[31mbroke\x1b[0m  twice" }), record(2));
     await paint();
     expect({ ...rows()[0]?.dataset }).toMatchObject({ seq: "1", level: "error", source: "stdout" });
@@ -60,7 +60,7 @@ describe("a row", () => {
     "</span></div><style>*{display:none}</style>",
     "&lt;b&gt; &#60;",
     "\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07",
-  ])("of %j makes no element but spans of ours", async (message) => {
+  ])("of %j has no elements but spans", async (message) => {
     source.logs(record(1, { message }));
     await paint();
     const inside = [...(rows()[0] as HTMLElement).querySelectorAll("*")];
@@ -82,7 +82,7 @@ describe("a row", () => {
     for (const write of writes) expect(write).not.toHaveBeenCalled();
   });
 
-  it("holds a message of 64 KiB unbroken, also where a character lies on a seam", async () => {
+  it("has a complete message of 64 KiB, also with a character on a piece boundary", async () => {
     const message = `${"x".repeat(1023)}🚀${"y z".repeat(21_000)}`;
     source.logs(record(1, { message }));
     await paint();
@@ -109,15 +109,15 @@ describe("a row", () => {
   });
 });
 
-describe("what is drawn", () => {
-  it("is fetched by range where it isn't there, and filled in place", async () => {
+describe("the lines", () => {
+  it("are fetched by range when missing, and filled in place", async () => {
     source.say({ kind: "snapshot", cursor: 5000, job: workload({}) });
     await paint();
     expect(source.asked).toEqual([4750]);
     expect(rows().at(-1)?.textContent).toBe("line 5000");
   });
 
-  it("is painted once a frame, however much arrives", async () => {
+  it("are painted once per frame, however many arrive", async () => {
     source.logs(...records(1, 100));
     await paint();
     const before = viewport().scrollTop;
@@ -128,7 +128,7 @@ describe("what is drawn", () => {
     expect(rows().length).toBeLessThan(40);
   });
 
-  it("says which lines retention has taken", async () => {
+  it("name the range that retention removed", async () => {
     source.frame("gap", { from: 1, to: 3000, reason: "retention" });
     source.logs(...records(3001, 3005));
     await paint();
@@ -138,7 +138,7 @@ describe("what is drawn", () => {
     ]);
   });
 
-  it("keeps the lines before those that could not be read", async () => {
+  it("include the lines before an unreadable range", async () => {
     source.logs(...records(1, 5));
     source.frame("gap", { from: 6, to: 7, reason: "unreadable", cursor: 7 });
     source.logs(...records(8, 10));
@@ -149,7 +149,7 @@ describe("what is drawn", () => {
     expect(rows()[0]?.textContent).toBe("line 1");
   });
 
-  it("shows the line being written last, one per source, until it is a record", async () => {
+  it("end with the unfinished line of each source until it is a record", async () => {
     source.logs(record(1));
     source.frame("progress", { source: "stderr", message: "10%" });
     source.frame("progress", { source: "stderr", message: "20%" });
@@ -165,13 +165,13 @@ describe("what is drawn", () => {
     expect(rows()).toHaveLength(2);
   });
 
-  it("begins again on a reset", async () => {
+  it("start again on a reset", async () => {
     source.logs(...records(1, 50));
     await paint();
     source.frame("reset", { reason: "epoch" });
-    source.logs(record(1, { message: "anew" }));
+    source.logs(record(1, { message: "again" }));
     await paint();
-    expect(rows().map((row) => row.textContent)).toEqual(["anew"]);
+    expect(rows().map((row) => row.textContent)).toEqual(["again"]);
     expect(host.dataset["lines"]).toBe("1");
   });
 
@@ -179,7 +179,7 @@ describe("what is drawn", () => {
     ["running", {}, "No lines yet"],
     ["queued", { state: "queued" }, "Waiting in the queue"],
     ["over", { state: "succeeded" }, "No output"],
-  ])("tells why there is nothing: %s", async (_name, job, text) => {
+  ])("explain why there are none: %s", async (_name, job, text) => {
     source.say({ kind: "state", rung: "live" });
     source.frame("status", { job: workload(job) });
     await paint();
@@ -189,7 +189,7 @@ describe("what is drawn", () => {
 });
 
 describe("following", () => {
-  it("holds still while text is selected, and goes on after a mere click", async () => {
+  it("pauses while text is selected, and resumes after a click", async () => {
     source.logs(...records(1, 100));
     await paint();
     viewport().dispatchEvent(new MouseEvent("pointerdown", { button: 0, bubbles: true }));
@@ -205,13 +205,13 @@ describe("following", () => {
     await paint();
   });
 
-  it("stays at the end as lines come", async () => {
+  it("stays at the end as lines arrive", async () => {
     source.logs(...records(501, 600));
     await paint();
     expect(rows().at(-1)?.dataset["seq"]).toBe("600");
   });
 
-  it("lets go when one scrolls up, counts what is new, and catches on at the bottom", async () => {
+  it("pauses on scrolling up, counts new lines, and resumes at the bottom", async () => {
     scrollTo(2000);
     await paint();
     const first = rows()[0]?.dataset["seq"];
@@ -230,7 +230,7 @@ describe("following", () => {
     expect(rows().at(-1)?.dataset["seq"]).toBe("700");
   });
 
-  it("goes to the end by the button that counts", async () => {
+  it("resumes by the button with the number of new lines", async () => {
     scrollTo(2000);
     source.logs(...records(501, 510));
     await paint();
@@ -239,7 +239,7 @@ describe("following", () => {
     expect(rows().at(-1)?.dataset["seq"]).toBe("510");
   });
 
-  it("lets go at the first turn of the wheel", async () => {
+  it("pauses at the first turn of the wheel", async () => {
     viewport().dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
     await paint();
     expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
@@ -251,7 +251,7 @@ describe("following", () => {
     ["ArrowUp", null],
     [" ", "500"],
     ["End", "500"],
-  ])("obeys the key %j and keeps it from the notebook", async (key, seq) => {
+  ])("handles the key %j and stops its propagation", async (key, seq) => {
     const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
     const heard = vi.fn();
     document.body.addEventListener("keydown", heard);
@@ -264,7 +264,7 @@ describe("following", () => {
     expect(find(".follow").getAttribute("aria-pressed")).toBe(String(seq === "500"));
   });
 
-  it("leaves other keys alone", () => {
+  it("ignores other keys", () => {
     const event = new KeyboardEvent("keydown", { key: "c", ctrlKey: true, cancelable: true });
     viewport().dispatchEvent(event);
     expect(event.defaultPrevented).toBe(false);

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// Bars in the DOM: what they say to people, and to assistive tools.
+// Progress bars in the DOM: their texts, and their ARIA attributes.
 import { beforeEach, expect, it } from "vitest";
 import { ProgressBars } from "../../src/log/overview/moving-bars.js";
 import { mountProgress, type Progress } from "../../src/views/log/panels/progress.js";
@@ -13,11 +13,11 @@ beforeEach(() => {
 });
 const bar = () => host.querySelector<HTMLElement>('[role="progressbar"]');
 
-it("nothing is shown where there is nothing to watch", () => {
+it("it is hidden without bars", () => {
   expect((host.firstElementChild as HTMLElement).hidden).toBe(true);
 });
 
-it("a bar says its name, how far it is, how fast, and how long it will take", () => {
+it("a bar shows name, progress, rate and remaining time", () => {
   const bars = new ProgressBars();
   play(bars, recorded("tqdm").slice(0, 3));
   progress.update(bars.shown(300));
@@ -34,7 +34,7 @@ it("a bar says its name, how far it is, how fast, and how long it will take", ()
   expect(bar()?.getAttribute("aria-valuetext")).toBe("7 %, 10 of 150, 49.62img/s, 2 s left");
 });
 
-it("an update keeps the element, and one that is gone goes", () => {
+it("an update reuses elements and removes finished bars", () => {
   const bars = new ProgressBars();
   bars.rewrite("stdout", "a: 10%", 0);
   progress.update(bars.shown(0));
@@ -47,7 +47,7 @@ it("an update keeps the element, and one that is gone goes", () => {
   expect((host.firstElementChild as HTMLElement).hidden).toBe(true);
 });
 
-it("a bar that does not know its end has no value", () => {
+it("an indeterminate bar has no value", () => {
   const bars = new ProgressBars();
   play(bars, recorded("tqdm-unknown").slice(0, 4));
   progress.update(bars.shown(400));
@@ -55,7 +55,7 @@ it("a bar that does not know its end has no value", () => {
   expect(bar()?.getAttribute("aria-valuetext")).toContain("it/s");
 });
 
-it("a name is text, whatever it says", () => {
+it("a name is never markup", () => {
   const bars = new ProgressBars();
   bars.rewrite("stdout", "<img src=x onerror=alert(1)>: 10%", 0);
   progress.update(bars.shown(0));

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The server's own log in a log view: live without a workload, nothing to cancel or to download, levels as ever.
+// The server's own log in a log view: live without a workload, without cancel and download, with levels.
 import { beforeEach, describe, expect, it } from "vitest";
 import { mountLogView } from "../../src/views/log/log-view.js";
 import { find, host, paint, rows, Told, view } from "../support/stage.js";
@@ -27,7 +27,7 @@ describe("the server's own log", () => {
     expect(host.dataset["state"]).toBe("live");
   });
 
-  it("offers to follow and to find, not to cancel or to download", async () => {
+  it("offers follow and find, but not cancel and download", async () => {
     service.say({ kind: "state", rung: "live" });
     service.logs(record(1));
     await paint();
@@ -39,7 +39,7 @@ describe("the server's own log", () => {
     ]);
   });
 
-  it("shows levels, and says that older lines are not there", async () => {
+  it("shows levels, and that older lines are gone", async () => {
     service.say({ kind: "state", rung: "live" });
     service.frame("gap", { from: 1, to: 40, reason: "not_kept" });
     service.logs(record(41, { level: "warn" }), record(42, { level: "error" }));

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// How one looks at a log: keys, menu, times, wrapping, going to a line, choosing lines; and that it is remembered.
+// Keys, menu, preferences, line selection, filters and folding of a log view.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { lineIn } from "../../src/views/log/permalink.js";
 import { find, host, paint, root, rows, source, viewport } from "../support/stage.js";
@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 
 describe("keys", () => {
-  it("go to a line by its number, also one written with separators", async () => {
+  it("go to a line number, also with separators", async () => {
     await press("g");
     const input = find(".goto input") as HTMLInputElement;
     expect(find(".goto").hidden).toBe(false);
@@ -35,7 +35,7 @@ describe("keys", () => {
     expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
   });
 
-  it("of a line there isn't go to the nearest, and say so", async () => {
+  it("go to the nearest line when the number does not exist", async () => {
     await press("g");
     const input = find(".goto input") as HTMLInputElement;
     input.value = "9999";
@@ -45,14 +45,14 @@ describe("keys", () => {
     expect(find(".toast").textContent).toBe("No line 9,999: this log has lines 1 to 500");
   });
 
-  it("follow, let go, and go to the end", async () => {
+  it("follow, pause, and go to the end", async () => {
     await press("f");
     expect(find(".follow").getAttribute("aria-pressed")).toBe("false");
     await press("G", { shiftKey: true });
     expect(find(".follow").getAttribute("aria-pressed")).toBe("true");
   });
 
-  it("step through the errors: the first one first", async () => {
+  it("step through the errors, from the first", async () => {
     source.matching = [17, 42];
     await press("e");
     expect(find("[data-hit]").dataset["seq"]).toBe("17");
@@ -63,7 +63,7 @@ describe("keys", () => {
     expect(find("[data-hit]").dataset["seq"]).toBe("17");
   });
 
-  it("that are the browser's stay its own", async () => {
+  it("of the browser are not handled", async () => {
     for (const init of [{ ctrlKey: true }, { altKey: true }, { metaKey: true }]) {
       expect((await press("f", init)).defaultPrevented).toBe(false);
     }
@@ -78,7 +78,7 @@ describe("keys", () => {
     expect(heard).not.toHaveBeenCalled();
   });
 
-  it("are listed, each with what it does", async () => {
+  it("are listed with their descriptions", async () => {
     await press("?");
     expect(find(".help").hidden).toBe(false);
     expect(find(".keylist").querySelectorAll("dt").length).toBe(find(".keylist").querySelectorAll("dd").length);
@@ -90,7 +90,7 @@ describe("keys", () => {
 describe("the menu", () => {
   const open = () => find(".more").click();
 
-  it("opens and closes, and the keyboard goes through it", () => {
+  it("opens, is navigated by keys, and closes", () => {
     open();
     expect(find(".menu").hidden).toBe(false);
     find(".menu").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
@@ -99,7 +99,7 @@ describe("the menu", () => {
     expect(find(".menu").hidden).toBe(true);
   });
 
-  it("wraps long lines and remembers it for the next log", async () => {
+  it("wraps long lines and stores that for the next log", async () => {
     open();
     item("Wrap").click();
     await paint();
@@ -111,7 +111,7 @@ describe("the menu", () => {
     expect(view().classList.contains("wrap")).toBe(false);
   });
 
-  it("shows times as one wants them", async () => {
+  it("switches between timestamp formats", async () => {
     open();
     item("Time since start").click();
     await paint();
@@ -125,7 +125,7 @@ describe("the menu", () => {
     expect(rows().at(-1)?.textContent).toBe("line 500");
   });
 
-  it("clears what is shown, from the view only", async () => {
+  it("clears the view but not the log", async () => {
     open();
     item("Clear").click();
     await paint();
@@ -137,7 +137,7 @@ describe("the menu", () => {
   });
 });
 
-describe("choosing lines", () => {
+describe("selecting lines", () => {
   const click = async (seq: number, init: MouseEventInit = {}) => {
     const row = rows().find((one) => one.dataset["seq"] === String(seq)) as HTMLElement;
     // happy-dom lays nothing out: the text begins at 50 px, the number before that.
@@ -152,7 +152,7 @@ describe("choosing lines", () => {
       .filter((row) => row.dataset["chosen"] !== undefined)
       .map((row) => row.dataset["seq"]);
 
-  it("begins with a click on a number, goes on with Shift, and ends with Escape", async () => {
+  it("starts by a click on a number, extends by Shift, and ends by Escape", async () => {
     await click(498);
     expect(chosen()).toEqual(["498"]);
     expect(find(".choice").textContent).toContain("Line 498");
@@ -163,7 +163,7 @@ describe("choosing lines", () => {
     expect(find(".choice").hidden).toBe(true);
   });
 
-  it("leaves the text alone, and holds the log still", async () => {
+  it("ignores clicks on text, and pauses following", async () => {
     await click(498, { clientX: 80 });
     expect(chosen()).toEqual([]);
     await click(498);
@@ -172,7 +172,7 @@ describe("choosing lines", () => {
     expect(chosen()).toEqual(["498"]);
   });
 
-  it("copies them as they were written", async () => {
+  it("copies the lines as they were written", async () => {
     const copied = vi.fn(async () => undefined);
     vi.stubGlobal("navigator", { clipboard: { writeText: copied } });
     source.page = async () => ({
@@ -191,7 +191,7 @@ describe("choosing lines", () => {
 });
 
 describe("a filter", () => {
-  it("by level is one click on a count, and goes with a second one", async () => {
+  it("by level toggles by a click on a count", async () => {
     source.matching = [17, 42];
     expect(find('.level[data-level="error"]').textContent).toBe("2");
     find('.level[data-level="error"]').click();
@@ -204,7 +204,7 @@ describe("a filter", () => {
     expect(rows().at(-1)?.dataset["seq"]).toBe("500");
   });
 
-  it("says while it is searched, and that nothing matches", async () => {
+  it("reports that no line matches", async () => {
     find('.level[data-level="error"]').click();
     await vi.advanceTimersByTimeAsync(0);
     await paint();
@@ -212,14 +212,14 @@ describe("a filter", () => {
     expect(find(".empty").textContent).toBe("No matching lines");
   });
 
-  it("counts levels that come after what the server has counted", async () => {
+  it("counts levels of lines after the server's count", async () => {
     source.logs(record(501, { level: "error" }), record(502, { level: "fatal" }));
     await paint();
     expect(find('.level[data-level="error"]').textContent).toBe("4");
   });
 });
 
-describe("lines that belong together", () => {
+describe("groups of lines", () => {
   const TRACE = [
     "Traceback (most recent call last):",
     '  File "x.py", line 1, in <module>',
@@ -237,7 +237,7 @@ describe("lines that belong together", () => {
       .map((row) => row.dataset["seq"]);
   const text = (row: HTMLElement | undefined) => row?.querySelector<HTMLElement>(".text");
 
-  it("are one row that says what they are, open, and fold again", async () => {
+  it("are one row with a title, unfold, and fold again", async () => {
     expect(last(2)).toEqual(["501", "505"]);
     expect(text(rows().at(-2))?.textContent).toBe(TRACE[0]);
     expect(text(rows().at(-2))?.dataset["title"]).toBe("ZeroDivisionError: x");
@@ -250,7 +250,7 @@ describe("lines that belong together", () => {
     expect(last(2)).toEqual(["501", "505"]);
   });
 
-  it("stay as they are for who doesn't want it, and repeated lines fold for who does", async () => {
+  it("fold according to the preferences", async () => {
     source.logs(...records(506, 540).map((one) => ({ ...one, message: "again" })));
     find(".more").click();
     item("Fold repeated").click();
@@ -268,7 +268,7 @@ describe("lines that belong together", () => {
     expect(rows().at(-1)?.dataset["seq"]).toBe("540");
   });
 
-  it("open for a line within that is looked for, and stay open", async () => {
+  it("unfold for a line within that is revealed, and stay unfolded", async () => {
     await press("g");
     const input = find(".goto input") as HTMLInputElement;
     input.value = "503";
@@ -279,7 +279,7 @@ describe("lines that belong together", () => {
     expect(last(5)).toEqual(["501", "502", "503", "504", "505"]);
   });
 
-  it("are gone over from error to error: what stands for them is marked", async () => {
+  it("are one step from error to error, and stay folded", async () => {
     source.matching = [17, 501, 502, 503, 504];
     await press("e");
     await press("e");
@@ -289,7 +289,7 @@ describe("lines that belong together", () => {
     expect(find("[data-hit]").dataset["seq"]).toBe("17");
   });
 
-  it("are opened and folded by the keyboard, which also chooses lines", async () => {
+  it("unfold, fold and are selected by keys", async () => {
     await press("k");
     await press("k");
     expect(find("[data-hit]").dataset["seq"]).toBe("501");
@@ -307,7 +307,7 @@ describe("lines that belong together", () => {
     expect(find(".choice").textContent).toContain("3 lines");
   });
 
-  it("are not folded while others are left out", async () => {
+  it("are not folded while a filter is on", async () => {
     source.matching = [501, 502, 503, 504];
     find('.level[data-level="error"]').click();
     await paint();
@@ -316,7 +316,7 @@ describe("lines that belong together", () => {
   });
 });
 
-describe("a record of several lines", () => {
+describe("a multi-line record", () => {
   const message = 'it went wrong\nTraceback (most recent call last):\n  File "x.py", line 1\n    1/0\nValueError: no';
   const text = () => find(".row.record:last-child .text");
   beforeEach(async () => {
@@ -324,7 +324,7 @@ describe("a record of several lines", () => {
     await paint();
   });
 
-  it("is one row that tells its exception, and opens to all of them", async () => {
+  it("is one row with its exception, and unfolds to all lines", async () => {
     expect(text().dataset["badge"]).toBe("ValueError: no · 5 lines");
     expect(find(".row.opened")).toBeNull();
     find(".fold").click();
@@ -336,7 +336,7 @@ describe("a record of several lines", () => {
     expect(find(".row.opened")).toBeNull();
   });
 
-  it("opens where it is looked for", async () => {
+  it("unfolds when it is revealed", async () => {
     await press("g");
     const input = find(".goto input") as HTMLInputElement;
     input.value = "501";
@@ -348,7 +348,7 @@ describe("a record of several lines", () => {
 });
 
 describe("data in a line", () => {
-  it("open below it as a tree, in elements of ours", async () => {
+  it("opens below the line as a tree, as text", async () => {
     source.logs(record(501, { message: '{"a": {"b": "<img src=x>"}, "n": 1}' }));
     await paint();
     find(".fold").click();
@@ -372,22 +372,22 @@ describe("a link to a line", () => {
   ])("%j", (hash, line) => expect(lineIn(hash, "W1")).toBe(line));
 });
 
-describe("who cannot see it", () => {
-  it("is told how it stands, and of new lines now and then", async () => {
-    const said = () => find(".unseen").textContent;
-    expect(said()).toContain("Live");
+describe("screen readers", () => {
+  it("are told the state, and the number of new lines at intervals", async () => {
+    const announced = () => find(".unseen").textContent;
+    expect(announced()).toContain("Live");
     source.logs(...records(501, 520));
     await vi.advanceTimersByTimeAsync(2000);
-    expect(said()).not.toContain("20 new");
+    expect(announced()).not.toContain("20 new");
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(said()).toBe("20 new lines");
+    expect(announced()).toBe("20 new lines");
     source.frame("done", { job: workload({ state: "failed", exit_code: 3, lines: 520 }) });
     source.say({ kind: "state", rung: "done" });
     await paint();
-    expect(said()).toBe("Failed, exit code 3, 520 lines");
+    expect(announced()).toBe("Failed, exit code 3, 520 lines");
   });
 
-  it("knows which of how many each line is", () => {
+  it("get the position of each line", () => {
     expect(find(".rows").getAttribute("role")).toBe("list");
     expect(rows().at(-1)?.getAttribute("aria-posinset")).toBe("500");
     expect(rows().at(-1)?.getAttribute("aria-setsize")).toBe("-1");

@@ -85,11 +85,11 @@ export class Chips {
   async #copyCode(): Promise<void> {
     const isCopied = await copyText(this.#code.textContent ?? "");
     this.#copy.title = isCopied ? "Copied" : COPY_BLOCKED;
-    this.#copy.dataset["said"] = this.#copy.title;
+    this.#copy.dataset["confirmed"] = this.#copy.title;
     clearTimeout(this.#confirmation);
     this.#confirmation = setTimeout(() => {
       this.#copy.title = COPY_TITLE;
-      delete this.#copy.dataset["said"];
+      delete this.#copy.dataset["confirmed"];
     }, CONFIRMATION_MS);
   }
 }

@@ -48,7 +48,7 @@ class LargeChart {
   readonly #cross = svg("path", "cross");
   readonly #plot = svg("svg", "plot", this.#grid, this.#band, this.#line, this.#cross);
   readonly #title = element("span", "title");
-  readonly #readout = element("span", "said");
+  readonly #readout = element("span", "readout");
   readonly #log = element("button", "log-scale", "log");
   readonly #observer = new ResizeObserver(() => this.#draw());
   #series: Series | undefined;

@@ -44,7 +44,7 @@ class HistogramPlot {
   readonly #cursor = svg("path", "cursor");
   readonly #plot = svg("svg", "columns", this.#selection, ...this.#paths.values(), this.#cursor);
   readonly #start = element("span", "start");
-  readonly #readout = element("span", "said");
+  readonly #readout = element("span", "readout");
   readonly #end = element("span", "end");
   readonly #clear = element("button", "clear-range", icon("cross"), element("span", "label", "All"));
   readonly #observer = new ResizeObserver(() => this.#draw());
