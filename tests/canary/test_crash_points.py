@@ -37,18 +37,21 @@ if TYPE_CHECKING:
 
 TRACED = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace, which kills a process at its nth call")
 POINTS = {"write": 40, "fsync": 5, "rename": 5, "unlink": 5, "ftruncate": 3}
-"""So many calls of a kind a run has at least: where it has fewer, the test does not test what it says."""
+"""Minimum number of calls of each kind in a run; with fewer the test would not cover them."""
+STRIDES = [7, pytest.param(1, marks=pytest.mark.soak)]
+"""Every 7th call is tested; `make soak` tests each."""
 
 
 @TRACED
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("call", POINTS)
+@pytest.mark.parametrize("stride", STRIDES)
 def test_a_runner_killed_at_any_of_its_writes_leaves_a_log_that_opens_by_itself_and_is_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, stride: int
 ) -> None:
     shrink(monkeypatch, SEGMENT, INDEX_SEGMENT)
-    killed, survived = crash_at_each(tmp_path, call)
-    assert len(killed) >= POINTS[call]
+    killed, survived = crash_at_each(tmp_path, call, stride)
+    assert len(killed) >= POINTS[call] // stride
     for folder in killed:
         assert_goes_on(folder, tmp_path / "again")
     asyncio.run(assert_recovered(tmp_path / "store", killed, survived))
@@ -77,7 +80,7 @@ def test_a_runner_whose_fsync_errs_goes_on_or_is_lost_with_the_cause_and_never_i
 
 
 async def recovered(root: Path) -> list[Status]:
-    """What a server finds."""
+    """The states that a server finds."""
     server = Server(root)
     try:
         await server.engine.recover()
@@ -86,14 +89,14 @@ async def recovered(root: Path) -> list[Status]:
         await server.stop()
 
 
-def crash_at_each(root: Path, call: str) -> tuple[list[Folder], Folder]:
-    """Runs of one program, of which the nth was killed at the nth call; and the one that had no more of them.
+def crash_at_each(root: Path, call: str, stride: int) -> tuple[list[Folder], Folder]:
+    """Runs of one program, each killed `stride` calls later than the one before; and the first run that survived.
 
-    Without what was killed before it could begin: that waits as it did, and the next server starts it.
+    A run that was killed before its child started is left out: the next server starts it.
     """
     streams, ids, killed = root / "store" / "streams", IdSource(), []
     streams.mkdir(parents=True)
-    for number in count(1):
+    for number in count(1, stride):
         folder = Folder(streams / ids.new())
         program = [sys.executable, "-S", str(HERE / "piecemeal.py"), str(folder.path)]
         if not run_killed(folder, program, call, number):
@@ -107,7 +110,7 @@ def crash_at_each(root: Path, call: str) -> tuple[list[Folder], Folder]:
 
 
 async def assert_recovered(root: Path, killed: list[Folder], survived: Folder) -> None:
-    """A server finds them all: each is lost (or had ended), with all its lines; none is run again."""
+    """A server recovers all of them: each is lost (or had ended) with all its lines; none runs again."""
     server = Server(root)
     try:
         await server.engine.recover()
@@ -124,9 +127,9 @@ async def assert_recovered(root: Path, killed: list[Folder], survived: Folder) -
 
 
 def assert_goes_on(folder: Folder, root: Path) -> None:
-    """A copy of it, opened by the next writer as it is, takes more lines and ends.
+    """The next writer opens a copy, appends lines and ends it.
 
-    Not behind a half line of a program that has ended: it may be a record already.
+    It appends nothing behind an unfinished line of a program that has ended: that can be a record already.
     """
     copy = Folder(root / "streams" / folder.id)
     shutil.copytree(folder.path, copy.path, ignore=shutil.ignore_patterns("control"))

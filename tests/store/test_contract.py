@@ -28,7 +28,7 @@ def store(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield MemoryStore()
         return
     if request.param == "file, polled":  # as where there is no inotify
-        monkeypatch.setattr(file, "watcher", Poller)
+        monkeypatch.setattr(file, "watcher", lambda _: Poller())
     made = FileStore(tmp_path / "store")
     yield made
     made.close()

@@ -1,7 +1,7 @@
-"""A log's bytes as they were written, for a download: one source's, or the lines of both in order of arrival.
+"""Download of a log: its exact bytes, of one source or of both merged in order of arrival. Server.
 
-Server side. Everything is opened at the start, so that a deletion or retention meanwhile takes nothing from it; what is
-written later is not in it. This file must not know HTTP.
+All files are opened at the start, so deletion and retention do not affect a running download; bytes written later are
+not part of it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..errors import BadIndex
 from .folder import OPEN
 from .layout import ENTRY, INDEX_SEGMENT, OUTPUT, SEGMENT, file_of, segment_path, segments, unpack
 
-_ENTRIES_AT_ONCE = 1 << 16
+_BLOCK_ENTRIES = 1 << 16
 Span = tuple[str, int, int]  # source, from, to
 
 
 class Download:
-    """The bytes of `source` (None: of both). `size` is how many. Close it.
+    """The bytes of `source` (None: of both); `size`: their number. The caller closes it.
 
-    Raises FileNotFoundError where there is no such log.
+    Raises FileNotFoundError if the log does not exist.
     """
 
     def __init__(self, folder: Path, source: str | None) -> None:
@@ -40,14 +40,14 @@ class Download:
         self.size = sum(end - start for name, (start, end) in self._extents.items() if name in self._chosen())
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for opened in self._files.values():
             for fd in opened.values():
                 os.close(fd)
         self._files.clear()
 
     def chunks(self, start: int, end: int, at_once: int = 1 << 22) -> Iterator[bytes]:
-        """The bytes from `start` to `end` (of the download) in pieces of about `at_once`."""
+        """The bytes from `start` to `end` (of the download) in chunks of about `at_once` bytes. OSError."""
         gathered: list[bytes] = []
         size = 0
         for name, begin, stop in self._clipped(start, end):
@@ -55,7 +55,7 @@ class Download:
             while at < stop:
                 piece = self._read(name, at, min(stop, at + at_once - size))
                 if not piece:
-                    raise OSError(f"{name} is shorter than it was")
+                    raise OSError(f"{name} was truncated during the download")
                 gathered.append(piece)
                 at, size = at + len(piece), size + len(piece)
                 if size >= at_once:
@@ -80,7 +80,7 @@ class Download:
         return os.pread(self._files[name][number], min(end - start, SEGMENT - at), at)
 
     def _clipped(self, start: int, end: int) -> Iterator[Span]:
-        """The spans of the files that make up a range of the download."""
+        """The file spans of a range of the download."""
         at = 0
         for name, begin, stop in self._spans():
             length = stop - begin
@@ -97,21 +97,21 @@ class Download:
         reached = {name: self._extents[name][0] for name in OUTPUT}
         for words in self._entries():
             yield from self._merged(words, reached)
-        for name in OUTPUT:  # the lines still being written
+        for name in OUTPUT:  # unfinished lines
             if reached[name] < self._extents[name][1]:
                 yield name, reached[name], self._extents[name][1]
 
     def _merged(self, words: array[int], reached: dict[str, int]) -> Iterator[Span]:
-        """Neighbouring lines of one source as one span; only what was there at the start, and all of that."""
+        """Adjacent lines of one source as one span, up to the extents at the start of the download."""
         current: Span | None = None
         for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
             try:
                 name = file_of(mark)
-            except BadIndex:  # what a damaged entry leaves out is told with the next
+            except BadIndex:  # the next entry of the source includes these bytes
                 continue
             if name not in reached:
                 continue
-            # From where this source was left, not from `offset`: what has lost its index entry is told all the same.
+            # Continue where this source stopped, not at `offset`: bytes without an index entry belong to the download.
             begin, stop = reached[name], min(offset + (sizes & 0xFFFFFFFF), self._extents[name][1])
             if stop <= begin:
                 continue
@@ -128,6 +128,6 @@ class Download:
     def _entries(self) -> Iterator[array[int]]:
         for fd in self._files["index"].values():
             at = ENTRY
-            while words := unpack(os.pread(fd, _ENTRIES_AT_ONCE * ENTRY, at)):
+            while words := unpack(os.pread(fd, _BLOCK_ENTRIES * ENTRY, at)):
                 yield words
                 at += len(words) // 4 * ENTRY

@@ -1,7 +1,7 @@
-"""The file store: a folder per stream below one root. Server side; the runner writes into the same folders.
+"""File store: a folder per stream below one root. Server; the runner writes into the same folders.
 
-A stream has one writer: the runner while it holds the folder's lock, else this store. A store has one server: a second
-one is refused. This file must not know what a workload is, beyond the folder that holds its lock.
+A stream has one writer: the runner while it holds the folder's lock, otherwise this store. A store has one server: a
+second one is refused.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from pathlib import Path
 from ...model.records import Record
 from ..errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
 from .batch import DiskBatch
-from .batch_cache import Recent
+from .batch_cache import BatchCache
 from .folder import Folder, open_lock, replace_file, try_lock
 from .layout import LAYOUT
 from .reader import BATCH_BYTES, LogReader
 from .watch import Inotify, Poller, watcher
 from .writer import LogWriter
 
-_TRIES = 5
-_READERS = 512  # readers remembered; another one is made when it is needed
-_WRITERS = 64  # writers kept open, at three files each; as above
+_MAX_ATTEMPTS = 5
+_MAX_READERS = 512  # beyond it the least recently used one is dropped, and created again when needed
+_MAX_WRITERS = 64  # as above; each has up to four open files
 _SCAN_BYTES = 16 << 20
-_EAGER = 5001  # pages up to here are checked against the bytes at once; larger reads are scans
+_MAX_EAGER_RECORDS = 5001  # batches up to this size load their texts at once; larger reads are scans
 
 
 class StoreInUse(RuntimeError):
-    """Another server has the store."""
+    """Another server uses the store."""
 
 
 class WrongLayout(RuntimeError):
@@ -40,7 +40,10 @@ class WrongLayout(RuntimeError):
 
 
 class FileStore:
-    """Streams below `root/streams`. `keep`: bytes that one log may take on disk before its oldest segment goes."""
+    """Streams below `root/streams`. `keep`: bytes of one log on disk before its oldest segment is removed.
+
+    Raises StoreInUse, WrongLayout, OSError.
+    """
 
     def __init__(self, root: Path, *, keep: int = 1 << 30) -> None:
         self.root = root
@@ -49,14 +52,14 @@ class FileStore:
         self._streams.mkdir(mode=0o700, parents=True, exist_ok=True)
         if root.stat().st_mode & 0o077:
             root.chmod(0o700)
-        self._lock = self._take()
+        self._lock = self._acquire()
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
-        self._recent = Recent()
-        self._writers: OrderedDict[str, tuple[int, LogWriter]] = OrderedDict()  # with the lock that makes us its writer
+        self._cache = BatchCache()
+        self._writers: OrderedDict[str, tuple[int, LogWriter]] = OrderedDict()  # with the lock of its folder
         self._watcher: Inotify | Poller | None = None
         self._poller = Poller()
-        self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes its time to go
-        self._remover.submit(int)  # its thread begins now: later there may be room for none
+        self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes long to remove
+        self._remover.submit(int)  # start the thread now: later the system can be out of threads
 
     @property
     def folders(self) -> Path:
@@ -64,7 +67,7 @@ class FileStore:
         return self._streams
 
     def folder(self, stream: str) -> Folder:
-        """Where a stream lies (or would)."""
+        """The folder of a stream, which need not exist."""
         return Folder(self._streams / stream)
 
     def streams(self) -> list[str]:
@@ -79,40 +82,40 @@ class FileStore:
         return last
 
     def read(self, stream: str, after: int, limit: int) -> DiskBatch:
-        for attempt in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             try:
                 return self._read(stream, after, limit)
             except BadIndex as error:
-                self._recent.forget(stream)
-                if attempt >= _TRIES - 1 or isinstance(error, Unreadable):  # no index could mend that
+                self._cache.forget(stream)
+                if attempt >= _MAX_ATTEMPTS - 1 or isinstance(error, Unreadable):  # no repair helps
                     raise
-                self.mend(stream)
+                self.repair(stream)
             except FileNotFoundError:
                 self._readers.pop(stream, None)
                 if not (self._streams / stream).is_dir():
                     break
-                if attempt >= _TRIES - 2:  # before, retention may have come in between
-                    self.mend(stream)
+                if attempt >= _MAX_ATTEMPTS - 2:  # an earlier attempt can fail by retention
+                    self.repair(stream)
             except OSError as error:
                 raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
         raise UnknownStream(stream)
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
         if self._watcher is None:
-            self._watcher = watcher()
+            self._watcher = watcher(self._streams)
         folder = self.folder(stream).path
         try:
             return self._watcher.add(folder, wake)
         except FileNotFoundError:
             raise UnknownStream(stream) from None
-        except OSError:  # the user's inotify watches are used up
+        except OSError:  # the user's inotify watches are exhausted
             return self._poller.add(folder, wake)
 
     def drop(self, stream: str) -> None:
         self._release(stream)
         self._readers.pop(stream, None)
-        self._recent.forget(stream)
-        gone = self._streams / f".{stream}.gone"  # renamed first: a crash in between leaves no half of a log
+        self._cache.forget(stream)
+        gone = self._streams / f".{stream}.gone"  # renamed first, so a crash leaves no half-removed log
         try:
             (self._streams / stream).rename(gone)
         except FileNotFoundError:
@@ -120,30 +123,30 @@ class FileStore:
         self._remover.submit(shutil.rmtree, gone, ignore_errors=True)
 
     def finish(self, stream: str) -> None:
-        """End a stream whose writer is gone or is us: mend it, close its last lines, let nothing follow."""
+        """Repair and end a stream that no other process writes. Raises NotWriter, StreamEnded, OSError."""
         self._writer(stream).close()
         self._release(stream)
 
-    def mend(self, stream: str) -> None:
-        """Make the index fit the bytes again, unless its writer lives (then it is being written)."""
+    def repair(self, stream: str) -> None:
+        """Repair a log whose index does not match. Raises BadIndex if its writer is alive, Unreadable."""
         folder = self.folder(stream)
         try:
             lock = folder.lock()
         except OSError as error:
-            raise Unreadable(f"the log of {stream} cannot be mended: {error.strerror}") from error
+            raise Unreadable(f"the log of {stream} cannot be repaired: {error.strerror}") from error
         if lock is None:
-            raise BadIndex(f"the log of {stream} is damaged while it is written")
+            raise BadIndex(f"the log of {stream} is damaged, and its writer is running")
         try:
             LogWriter(folder.path, keep=self.keep).release()
         except OSError as error:
-            raise Unreadable(f"the log of {stream} cannot be mended: {error.strerror}") from error
+            raise Unreadable(f"the log of {stream} cannot be repaired: {error.strerror}") from error
         finally:
             os.close(lock)
         self._readers.pop(stream, None)
-        self._recent.forget(stream)
+        self._cache.forget(stream)
 
     def size(self, stream: str) -> int:
-        """Bytes on disk."""
+        """Bytes of a stream on disk."""
         try:
             return sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(self._streams / stream))
         except FileNotFoundError:
@@ -151,11 +154,11 @@ class FileStore:
 
     @property
     def free_bytes(self) -> int:
-        """What the disk has left."""
+        """Free bytes of the disk."""
         return shutil.disk_usage(self.root).free
 
     def close(self) -> None:
-        """Let go of everything; streams stay as they are."""
+        """Close all files, watches and the lock; streams stay as they are."""
         for stream in list(self._writers):
             self._release(stream)
         if self._watcher is not None:
@@ -165,19 +168,19 @@ class FileStore:
         self._remover.shutdown()
         os.close(self._lock)
 
-    def _take(self) -> int:
+    def _acquire(self) -> int:
         lock = open_lock(self.root / "lock")
         if not try_lock(lock):
             os.close(lock)
             raise StoreInUse(f"another server uses the log store {self.root}")
         version = self.root / "layout"
         found = version.read_text().strip() if version.exists() else ""
-        if found not in {"", str(LAYOUT)}:  # empty: a crash came in between
+        if found not in {"", str(LAYOUT)}:  # empty: a crash interrupted its creation
             os.close(lock)
             raise WrongLayout(f"the log store {self.root} has layout {found[:20]}, this version reads {LAYOUT}")
         if not found:
             replace_file(version, f"{LAYOUT}\n".encode())
-        for entry in os.scandir(self._streams):  # what a crash left half made or half dropped
+        for entry in os.scandir(self._streams):  # drafts and half-removed logs of a crash
             if entry.name.startswith("."):
                 shutil.rmtree(entry.path, ignore_errors=True)
         return lock
@@ -188,18 +191,18 @@ class FileStore:
             path = self._streams / stream
             if not path.is_dir():
                 raise UnknownStream(stream)
-            reader = LogReader(path, self._recent)
+            reader = LogReader(path, self._cache)
             if (path / "end").exists() and not reader.covers():
                 raise BadIndex(f"the index of {stream} is shorter than its log")
             if (path / "losses").exists():
-                raise BadIndex(f"the log of {stream} was mended by one who was killed before the end of it")
+                raise BadIndex(f"the log of {stream} has losses that are not reported yet")
             self._readers[stream] = reader
-            if len(self._readers) > _READERS:
+            if len(self._readers) > _MAX_READERS:
                 self._readers.popitem(last=False)
-        with contextlib.suppress(KeyError):  # a scan in another thread may have let go of it
+        with contextlib.suppress(KeyError):  # a scan in another thread can have dropped it
             self._readers.move_to_end(stream)
-        batch = reader.read(after, limit, BATCH_BYTES if limit <= _EAGER else _SCAN_BYTES)
-        if limit <= _EAGER and len(batch):
+        batch = reader.read(after, limit, BATCH_BYTES if limit <= _MAX_EAGER_RECORDS else _SCAN_BYTES)
+        if limit <= _MAX_EAGER_RECORDS and len(batch):
             _ = batch.messages
         return batch
 
@@ -213,14 +216,14 @@ class FileStore:
             raise StreamEnded(f"the stream {stream} was ended")
         lock = folder.lock()
         if lock is None:
-            raise NotWriter(f"somebody else writes the stream {stream}")
+            raise NotWriter(f"another process writes the stream {stream}")
         writer = LogWriter(folder.path, keep=self.keep)
         self._writers[stream] = lock, writer
-        if len(self._writers) > _WRITERS:
+        if len(self._writers) > _MAX_WRITERS:
             self._release(next(iter(self._writers)))
         return writer
 
     def _release(self, stream: str) -> None:
-        if held := self._writers.pop(stream, None):
-            held[1].release()
-            os.close(held[0])
+        if entry := self._writers.pop(stream, None):
+            entry[1].release()
+            os.close(entry[0])

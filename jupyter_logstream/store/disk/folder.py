@@ -1,7 +1,6 @@
-"""A workload's folder: the names in it, and how spec and status are written so that a crash leaves the old or the new.
+"""Folder of a workload: its file names, and atomic writes of spec and status. Any process; stdlib.
 
-Any process on the machine; stdlib. Whoever has the folder has the workload: nothing about it is kept only in memory.
-This file must not know what is in the log (that is `store/`) nor who runs the child.
+All persistent state of a workload is in its folder.
 """
 
 from __future__ import annotations
@@ -55,11 +54,11 @@ class Folder:
 
     @property
     def runner_log(self) -> Path:
-        """What the runner itself says: empty unless it has a fault."""
+        """Standard error of the runner: empty unless the runner failed."""
         return self.path / "runner.log"
 
     def create(self, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
-        """Make the folder with its spec (and status): whole or not at all. `created`: Unix ms."""
+        """Create the folder with its spec (and status) atomically. `created`: Unix ms. OSError."""
         draft = self.path.with_name(f".{self.id}")
         draft.mkdir(mode=0o700)
         try:
@@ -87,26 +86,26 @@ class Folder:
         return replace(RunParameters(), **known)
 
     def read_spec(self) -> tuple[WorkloadSpec, float]:
-        """The spec and when it was created (Unix ms)."""
+        """The spec and its creation time (Unix ms)."""
         value = read_json(self.path / "spec.json")
         created = value.pop("created")
         known = WorkloadSpec.__dataclass_fields__
         return WorkloadSpec(**{k: v for k, v in value.items() if k in known}), created
 
     def write_status(self, status: Status, **summary: Any) -> None:
-        """Replace the status. `summary`: what the log came to (names of SUMMARY), with a final one."""
+        """Replace the status. `summary`: totals of the log (names of SUMMARY), with a final status. OSError."""
         if "steps" in summary:
             summary["steps"] = [step.to_json() for step in summary["steps"]]
         write_json(self.path / "status.json", {**asdict(status), **summary})
 
     def read_status(self) -> tuple[Status, dict[str, Any]]:
-        """The status and the log's summary; `queued` where nothing was written yet."""
+        """The status and the summary of the log; `queued` if no status was written yet. ValueError."""
         try:
             value = read_json(self.path / "status.json")
         except FileNotFoundError:
             return Status(), {}
         if str(value.get("state")) not in STATES:
-            raise ValueError(f"status.json tells of no state: {value.get('state')!r}")
+            raise ValueError(f"status.json has an unknown state: {value.get('state')!r}")
         known = Status.__dataclass_fields__
         status = Status(**{name: content for name, content in value.items() if name in known})
         summary = {name: value[name] for name in SUMMARY if name in value}
@@ -115,7 +114,7 @@ class Folder:
         return status, summary
 
     def is_locked(self) -> bool:
-        """Whether a runner lives: the lock goes with its process, however that ends (a pid could be a zombie's)."""
+        """Whether a runner is alive: the lock ends with its process (unlike a pid, which a zombie keeps)."""
         try:
             fd = open_lock(self.path / "lock", create=False)
         except FileNotFoundError:
@@ -126,7 +125,7 @@ class Folder:
             os.close(fd)
 
     def lock(self) -> int | None:
-        """Take the lock for this process's life; None if somebody else has it."""
+        """Acquire the lock until the returned descriptor is closed; None if another process has it."""
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if try_lock(fd):
             return fd
@@ -135,7 +134,7 @@ class Folder:
 
 
 def open_lock(path: Path, *, create: bool = True) -> int:
-    """Open a file that is locked; on a disk that has become read-only it can be locked all the same."""
+    """Open a lock file; on a read-only file system it can still be locked."""
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
     except OSError as error:
@@ -145,7 +144,7 @@ def open_lock(path: Path, *, create: bool = True) -> int:
 
 
 def try_lock(fd: int) -> bool:
-    """Take the exclusive lock of an open file without waiting."""
+    """Try to acquire the exclusive lock of an open file without blocking."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -154,12 +153,12 @@ def try_lock(fd: int) -> bool:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a small file by an object."""
+    """Replace a small file atomically by a JSON object. OSError."""
     replace_file(path, json.dumps(value).encode())
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace a small file: readers and crashes see the old or the new one. Mode 0600."""
+    """Replace a small file atomically: readers and a crash see the old or the new one. Mode 0600. OSError."""
     new = path.with_name(path.name + ".new")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -172,34 +171,34 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""How files of the store are opened: a link or a pipe in their place is neither followed nor waited for."""
+"""Flags for opening files of the store: never follow a link, never block on a pipe in their place."""
 
 
 def read_file(path: Path) -> bytes:
-    """A small file of ours. FileNotFoundError; ValueError for what is no file."""
+    """The content of a small file. FileNotFoundError; ValueError if it is not a regular file."""
     try:
         fd = os.open(path, os.O_RDONLY | OPEN)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.ENXIO}:
-            raise ValueError(f"{path.name} is no file") from None
+            raise ValueError(f"{path.name} is not a regular file") from None
         raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise ValueError(f"{path.name} is no file")
+        raise ValueError(f"{path.name} is not a regular file")
     with open(fd, "rb") as file:
         return file.read()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A small file that `write_json` wrote. FileNotFoundError, ValueError."""
+    """The object that `write_json` wrote. FileNotFoundError, ValueError."""
     value = json.loads(read_file(path))
     if not isinstance(value, dict):
-        raise ValueError(f"{path.name} holds no object")  # noqa: TRY004 - its content is wrong, not its type
+        raise ValueError(f"{path.name} is not a JSON object")  # noqa: TRY004 - its content is wrong, not its type
     return value
 
 
 def boot_id() -> str:
-    """Names this boot of the machine; "" where the system does not say."""
+    """Identifier of the current boot; "" if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -1,7 +1,7 @@
-"""The index of a log: entries by seq, over segments. stdlib; runner and server.
+"""Index of a log: entries by seq, over segments. Runner and server; stdlib.
 
-"Line 8,000,000" is one read at a computed place. A reader may run beside the one writer: an entry counts once all its
-bytes are there. This file must not know what stands in the log.
+"Line 8,000,000" is one read at a computed offset. A reader can run beside the writer: an entry counts once all of its
+bytes are written.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 from array import array
 from pathlib import Path
 
-from .folder import OPEN
+from .folder import OPEN, replace_file
 from .layout import ENTRY, INDEX_SEGMENT, Damaged, check_header, header, pack, segment_path, segments, unpack
-from .segments import OpenSegment
+from .segments import OpenSegment, quarantine
 
 
 class Index:
@@ -36,7 +36,7 @@ class Index:
             except FileNotFoundError:
                 if not self._folder.exists():
                     raise
-                self._last = -1  # mended or dropped underneath us
+                self._last = -1  # repaired or dropped meanwhile
                 return self.count()
             entries = max(size // ENTRY - 1, 0)  # the header is as long as an entry
             if entries < INDEX_SEGMENT or not segment_path(self._folder, "index", self._last + 1).exists():
@@ -44,9 +44,9 @@ class Index:
             self._last += 1
 
     def read(self, after: int, limit: int) -> array[int]:
-        """The words of at most `limit` entries after a seq. FileNotFoundError: retention took them. BadIndex."""
+        """The words of at most `limit` entries after a seq. FileNotFoundError (removed by retention), BadIndex."""
         words = array("Q")
-        limit = min(limit, self.count() - after)  # behind a full segment there may be none yet
+        limit = min(limit, self.count() - after)  # behind a full segment there can be none yet
         while limit > 0:
             number, slot = divmod(after, INDEX_SEGMENT)
             found = self._read_segment(number, slot, min(limit, INDEX_SEGMENT - slot))
@@ -69,15 +69,16 @@ class Index:
 
 
 class IndexWriter(Index):
-    """Appends entries. `lines` is the last seq."""
+    """Appends entries. `lines` is the last seq; `complete` is False after entries were lost."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._open = OpenSegment(folder, "index")
         self.lines = self.count()
+        self.complete = True
 
     def append(self, words: array[int]) -> None:
-        """Write entries; on OSError the index is as it was."""
+        """Append entries. OSError: the index is unchanged."""
         data, before = memoryview(pack(words)), self.lines
         self._open.check(self._size)
         try:
@@ -95,7 +96,7 @@ class IndexWriter(Index):
             raise
 
     def truncate(self, lines: int) -> None:
-        """Cut the index back to a seq (and to the edge of an entry)."""
+        """Truncate the index to a seq (and to a whole entry)."""
         last, slot = divmod(lines, INDEX_SEGMENT)
         for number in segments(self._folder, "index"):
             if number > last:
@@ -106,25 +107,35 @@ class IndexWriter(Index):
         if size > (slot + 1) * ENTRY:
             os.truncate(path, (slot + 1) * ENTRY)
         self._last, self.lines = -1, lines
-        if slot and size < (slot + 1) * ENTRY:  # what is missing lies before what retention has left
+        if slot and size < (slot + 1) * ENTRY:  # the missing entries lie before the retained range
             os.ftruncate(self._segment(last), (slot + 1) * ENTRY)
 
     def check(self) -> None:
-        """Raise Damaged if it is not as we left it."""
+        """Raise Damaged if another process changed the open segment."""
         self._open.check(self._size, now=True)
 
-    def restore(self) -> bool:
-        """Give it its name again, if it was removed or replaced; whether all its entries are there."""
+    def recover(self) -> bool:
+        """Write a removed or replaced segment again from its descriptor; returns whether all entries are there.
+
+        If not, `complete` is False and the index has to be rebuilt. OSError: call it again.
+        """
         try:
             self.check()
         except Damaged:
-            left = self._open.left(self._size)
-            self._open.restore(left)
-            return left == self._size
-        return True
+            number, size = self._open.number, self._size
+            data = self._open.salvage(size)
+            if self._open.is_in_place():
+                self._open.replace(len(data))
+            else:
+                path = segment_path(self._folder, "index", number)
+                quarantine(path)
+                replace_file(path, data)
+                self._open.close()
+            self.complete = self.complete and len(data) == size
+        return self.complete
 
     def replace(self, after: int, words: array[int]) -> None:
-        """Put entries in the place of those behind a seq."""
+        """Overwrite the entries behind a seq."""
         data = pack(words)
         while data:
             number, slot = divmod(after, INDEX_SEGMENT)
@@ -138,7 +149,7 @@ class IndexWriter(Index):
 
     @property
     def _size(self) -> int:
-        """Bytes that the open segment must have."""
+        """Expected bytes of the open segment."""
         return (self.lines - self._open.number * INDEX_SEGMENT + 1) * ENTRY
 
     def drop_before(self, seq: int) -> None:
@@ -148,7 +159,7 @@ class IndexWriter(Index):
                 segment_path(self._folder, "index", number).unlink()
 
     def restart(self, lines: int) -> None:
-        """Remove the whole index: it will be made anew behind a seq, before which nothing is ever read."""
+        """Remove the whole index, to be rebuilt behind a seq; nothing before it is ever read."""
         self.close()
         for number in segments(self._folder, "index"):
             segment_path(self._folder, "index", number).unlink()
@@ -158,20 +169,20 @@ class IndexWriter(Index):
             os.ftruncate(self._segment(number), (slot + 1) * ENTRY)
 
     def close(self) -> None:
-        """Let go of the open segment."""
+        """Close the open segment."""
         self._open.close()
 
     def _segment(self, number: int) -> int:
-        """The descriptor of a segment, begun with its header."""
+        """The descriptor of a segment that has its header."""
         fd = self._open.fd(number)
         if os.fstat(fd).st_size < ENTRY:
             self._begin(fd, number)
         return fd
 
     def _begin(self, fd: int, number: int) -> None:
-        """Write a segment's header whole or not at all: an OSError leaves an empty file, which is begun again."""
+        """Write a segment's header. OSError: the file is empty, and the next call writes the header again."""
         os.ftruncate(fd, 0)
         head = header(self._folder.name, number * INDEX_SEGMENT + 1)
-        if os.write(fd, head) < len(head):  # the last bytes that the disk had
+        if os.write(fd, head) < len(head):  # the disk is full
             os.ftruncate(fd, 0)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

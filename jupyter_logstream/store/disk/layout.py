@@ -1,19 +1,22 @@
-"""The layout of a log on disk: names, segments, the index's entries. stdlib; runner and server.
+"""On-disk layout of a log: file names, segments, index entries. Runner and server; stdlib.
 
-    stdout.000 stderr.000 ...  exact bytes, in segments of SEGMENT; offsets are global, so a download concatenates
+    stdout.000 stderr.000 ...  exact bytes in segments of SEGMENT bytes; offsets are global, so a download concatenates
     notes.000                  JSON lines: published and system records
     index.000 ...              a header, then one entry of 32 bytes per record; INDEX_SEGMENT entries a file
     steps                      JSON lines: the names of steps, in order
-    masked                     how many secrets were replaced in it, in digits (absent: none)
-    kept                       {"first": seq, "ends": {file: offset}}: what retention took away lies before `first`,
-                               and in each file before its offset (absent: nothing)
-    losses                     what mending was about to lose, until the log tells it (absent: nothing)
-    end                        empty; its being there says that nothing will follow
-    *.aside                    what another hand put in the place of one of these: never read, never deleted alone
+    masked                     number of secrets replaced, in digits (absent: none)
+    kept                       {"first": seq, "ends": {file: offset}}: the retained range (absent: everything)
+    losses                     write-ahead journal of data loss, until the log reports it (absent: nothing)
+    end                        empty; if it exists, nothing follows
+    *.aside                    quarantined: found in the place of one of these files; never read, removed with the log
 
-An entry is four little-endian 64-bit words: offset; time in microseconds; length | tail << 32; mark. The
-tail is how many of the line's bytes, at its end, hold its text and line end. Where bytes of a record were lost, zeros
-stand in their place, and its mark says LOST. This file must not know who reads or writes.
+An entry is four little-endian 64-bit words: offset; time in microseconds; length | tail << 32; metadata. The tail is
+the number of bytes at the end of the line that hold its text and line end. Lost bytes are a hole of zeros, and the
+metadata of the record has the flag LOST.
+
+Migration: a new layout increments LAYOUT, and `FileStore` gets a function per older version, `{1: migrate_1_to_2}`,
+that it calls on the locked store before it writes the new number to `layout`. A newer layout is refused. Until then
+every version reads and writes layout 1, and unknown files in a log's folder are ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from ...text.lines import CR, OPEN, PART
 from ..errors import BadIndex
 
 LAYOUT = 1
-"""The layout's version, in every index header and beside the store; a store of another version is refused."""
+"""Version of the layout, in every index header and in the file `layout` of the store; others are refused."""
 
 SEGMENT = 64 * 1024 * 1024
 INDEX_SEGMENT = 1 << 20
@@ -41,16 +44,16 @@ FILES = (*OUTPUT, "notes")
 STEP_BITS = 0xFFFF
 SOURCE_SHIFT, LEVEL_SHIFT, FLAG_SHIFT = 16, 24, 32
 ESTIMATED = 8
-"""Flag, beside those of a line (PART, CR, OPEN): the entry was made after a crash, so its time is when it was found."""
+"""Flag, beside those of a line (PART, CR, OPEN): the entry was made by a repair, so its time is that of the repair."""
 NOTE = 16
-"""Flag: it is a line of `notes`, whatever its source."""
+"""Flag: the record is a line of `notes`, whatever its source."""
 STEP_BEGIN, STEP_END, STEP_FAILED = 32, 64, 128
-"""Flags: the line begins its step (which ends the one before); it ends the open one; which has failed."""
+"""Flags: the line begins its step (ending the one before); it ends the open step; that step failed."""
 LEVEL_BYTE, STEP_FLAG_BYTE = 27, 28
-"""Where in an entry's bytes the level and the flags of steps stand."""
+"""Position of the level and of the step flags in the 32 bytes of an entry."""
 
 LOST = 256
-"""Flag: its bytes are gone. Its source is then `system`; the file they were in stands in the bits behind the flags."""
+"""Flag: the bytes are lost. The source is then `system`, and the bits above the flags name the file."""
 _FILE_SHIFT = 9
 _SYSTEM = SOURCES.index("system")
 
@@ -59,51 +62,51 @@ _MAGIC = b"JLSINDEX"
 
 
 class Damaged(OSError):
-    """A file is not as its one writer left it: removed, cut or replaced from outside. `name`: which."""
+    """Another process removed, truncated or replaced a file that is being written. `name`: which."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(errno.ESTALE, f"{name} is not as its writer left it")
+        super().__init__(errno.ESTALE, f"{name} was changed by another process while it was written")
         self.name = name
 
 
-def mark_of(*, source: int, level: int = 0, flags: int = 0, step: int = 0) -> int:
-    """Pack a mark."""
+def pack_meta(*, source: int, level: int = 0, flags: int = 0, step: int = 0) -> int:
+    """Pack the metadata word of an entry."""
     return step | source << SOURCE_SHIFT | level << LEVEL_SHIFT | flags << FLAG_SHIFT
 
 
-def source_of(mark: int) -> int:
-    """The code of the source in a mark."""
-    return mark >> SOURCE_SHIFT & 0xFF
+def source_of(meta: int) -> int:
+    """Source code of an entry's metadata."""
+    return meta >> SOURCE_SHIFT & 0xFF
 
 
-def level_of(mark: int) -> int:
-    """The code of the level in a mark."""
-    return mark >> LEVEL_SHIFT & 0xFF
+def level_of(meta: int) -> int:
+    """Level code of an entry's metadata."""
+    return meta >> LEVEL_SHIFT & 0xFF
 
 
-def flags_of(mark: int) -> int:
-    """The flags in a mark."""
-    return mark >> FLAG_SHIFT
+def flags_of(meta: int) -> int:
+    """Flags of an entry's metadata."""
+    return meta >> FLAG_SHIFT
 
 
-def lost(mark: int) -> int:
-    """The mark of a record whose bytes are gone: of the same level and step. BadIndex for a mark that is none."""
-    if mark >> FLAG_SHIFT & LOST:
-        return mark
-    flags = flags_of(mark) & ~(PART | CR | OPEN | NOTE) | LOST | FILES.index(file_of(mark)) << _FILE_SHIFT
-    return mark_of(source=_SYSTEM, level=level_of(mark), flags=flags, step=mark & STEP_BITS)
+def lost_meta(meta: int) -> int:
+    """Metadata of the same record with lost bytes: level and step stay. BadIndex if the metadata is invalid."""
+    if meta >> FLAG_SHIFT & LOST:
+        return meta
+    flags = flags_of(meta) & ~(PART | CR | OPEN | NOTE) | LOST | FILES.index(file_of(meta)) << _FILE_SHIFT
+    return pack_meta(source=_SYSTEM, level=level_of(meta), flags=flags, step=meta & STEP_BITS)
 
 
-def file_of(mark: int) -> str:
-    """The file that a record's bytes lie in. BadIndex for a mark that is none."""
-    flags = mark >> FLAG_SHIFT
-    if flags & LOST and flags >> _FILE_SHIFT < len(FILES) and source_of(mark) == _SYSTEM:
+def file_of(meta: int) -> str:
+    """Name of the file that holds a record's bytes. BadIndex if the metadata is invalid."""
+    flags = meta >> FLAG_SHIFT
+    if flags & LOST and flags >> _FILE_SHIFT < len(FILES) and source_of(meta) == _SYSTEM:
         return FILES[flags >> _FILE_SHIFT]
     if flags & NOTE:
         return "notes"
-    if source_of(mark) >= len(FILES) - 1:
-        raise BadIndex(f"an index names the source {source_of(mark)}")
-    return FILES[source_of(mark)]
+    if source_of(meta) >= len(FILES) - 1:
+        raise BadIndex(f"an index names the source {source_of(meta)}")
+    return FILES[source_of(meta)]
 
 
 def segment_path(folder: Path, name: str, number: int) -> Path:
@@ -112,15 +115,15 @@ def segment_path(folder: Path, name: str, number: int) -> Path:
 
 
 def segments(folder: Path, name: str) -> list[int]:
-    """The numbers of a file's segments that are there, in order."""
+    """Numbers of the existing segments of a file, ascending."""
     prefix = name + "."
     found = [entry.name.removeprefix(prefix) for entry in os.scandir(folder) if entry.name.startswith(prefix)]
-    # Only names that we give: "000" and "1000", not "0001", which would be looked for in vain.
+    # Only canonical names ("000", "1000"): a segment is opened by its number, so "0001" would not be found.
     return sorted(int(n) for n in found if n.isascii() and n.isdigit() and f"{int(n):03d}" == n)
 
 
 def extent(folder: Path, name: str) -> tuple[int, int]:
-    """Where a file's bytes begin and end, in global offsets."""
+    """Global offsets of the beginning and the end of a file."""
     numbers = segments(folder, name)
     if not numbers:
         return 0, 0
@@ -130,31 +133,31 @@ def extent(folder: Path, name: str) -> tuple[int, int]:
 
 
 def header(log_id: str, first_seq: int) -> bytes:
-    """The header of an index segment: whose it is and where it begins, so that a foreign or older one is seen."""
+    """Header of an index segment: log and first seq, so that a foreign or older index is detected."""
     return _HEADER.pack(_MAGIC, LAYOUT, ENTRY, 0, log_id.encode()[-8:].rjust(8), first_seq)
 
 
 def check_header(data: bytes, log_id: str, first_seq: int) -> None:
-    """BadIndex if an index segment is not this log's."""
+    """Raise BadIndex if an index segment does not belong to this log."""
     if data != header(log_id, first_seq):
         raise BadIndex(f"the index of {log_id} is of another log or layout")
 
 
-def mark_column(mark: int, count: int) -> bytearray:
-    """So many marks in bytes, to be changed in columns: of each 8, two hold the step, then source, level, flags."""
-    return bytearray(mark.to_bytes(8, "little") * count)
+def meta_column(meta: int, count: int) -> bytearray:
+    """`count` equal metadata words as bytes, to be changed by column: 2 bytes step, then source, level, flags."""
+    return bytearray(meta.to_bytes(8, "little") * count)
 
 
-def marks_in(column: bytearray) -> array[int]:
-    """The marks of a column."""
-    marks = array("Q", bytes(column))
+def metas_in(column: bytearray) -> array[int]:
+    """The metadata words of a column."""
+    metas = array("Q", bytes(column))
     if sys.byteorder == "big":
-        marks.byteswap()
-    return marks
+        metas.byteswap()
+    return metas
 
 
 def fill_sizes(words: array[int], lengths: list[int], tails: list[int]) -> None:
-    """Give entries their sizes: lengths and tails are the halves of each third word, written in columns."""
+    """Set lengths and tails, the halves of the third word of each entry, by column."""
     halves = memoryview(words).cast("B").cast("I")
     low, high = (4, 5) if sys.byteorder == "little" else (5, 4)
     halves[low::8] = column = array("I", lengths)
@@ -162,13 +165,13 @@ def fill_sizes(words: array[int], lengths: list[int], tails: list[int]) -> None:
 
 
 def tails_in(words: array[int]) -> list[int]:
-    """The tails of entries."""
+    """Tails of entries."""
     halves = memoryview(words).cast("B").cast("I")
     return halves[5 if sys.byteorder == "little" else 4 :: 8].tolist()
 
 
 def pack(words: array[int]) -> bytes:
-    """Entries as they lie on disk."""
+    """Entries as bytes on disk."""
     if sys.byteorder == "big":
         words = words[:]
         words.byteswap()
@@ -176,7 +179,7 @@ def pack(words: array[int]) -> bytes:
 
 
 def unpack(data: bytes) -> array[int]:
-    """Entries from disk, four words each; an unfinished one at the end is left out."""
+    """Entries from bytes on disk, four words each, without an incomplete one at the end."""
     words = array("Q", data[: len(data) - len(data) % ENTRY])
     if sys.byteorder == "big":
         words.byteswap()

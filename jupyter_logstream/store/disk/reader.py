@@ -1,8 +1,7 @@
-"""Reads a log: pages of records from index and bytes. Server side, beside a runner that goes on writing.
+"""Reader of a log: pages of records from index and bytes, beside a runner that goes on writing. Server.
 
-Open files are not kept: opening costs microseconds, and nothing has to be told when retention or deletion takes a
-segment. A wrong offset is never served: what the index says is checked against the bytes it points at. This file must
-not know workloads, HTTP or who waits for news.
+Files are opened for each read (microseconds), so retention and deletion need not notify readers. A wrong offset is
+never served: index entries are checked against the bytes they point at.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ...text.lines import CR, LONGEST_TEXT, OPEN, PART, clean, final_text
 from ..errors import BadIndex, Unreadable
 from ..protocol import Messages, Partial, Tally
 from .batch import DiskBatch, distinct, uniform
-from .batch_cache import Recent
+from .batch_cache import BatchCache
 from .byte_search import holding
 from .index import Index
 from .layout import (
@@ -35,51 +34,51 @@ from .layout import (
     extent,
     file_of,
     level_of,
-    lost,
+    lost_meta,
     source_of,
     tails_in,
 )
-from .running_totals import Count
-from .segments import read_range, unreadable
-from .sidecars import Kept, Steps, read_masked
+from .running_totals import RunningTotals
+from .segments import read_range
+from .sidecars import RetainedRange, Steps, read_masked
 
 BATCH_BYTES = 256 * 1024
-"""About how many bytes a batch holds at most, as JSON (one record may be longer)."""
+"""Approximate maximum of a batch as JSON; one record can be longer."""
 
-_RECORD_BYTES = 90  # what a record's JSON takes beside its message
+_RECORD_BYTES = 90  # JSON of a record besides its message
 
-_SHARED = 100  # batches of so many records or more are worth sharing
-_MEETING = 10_000  # seqs at whose multiples such a batch ends: there readers meet that began elsewhere
+_MIN_CACHED_RECORDS = 100
+_ALIGN_SEQS = 10_000  # cached batches end at multiples of it, so readers that began elsewhere share the next one
 
 LOST_FIELDS: Mapping[str, Any] = {"lost": True}
 UNREADABLE_FIELDS: Mapping[str, Any] = {"unreadable": True}
 
-_LOOK_BACK = 4096  # entries
-_AT_ONCE = 32 * 1024 * 1024  # bytes between a batch's first and last line that are read in one go
+_BLOCK_ENTRIES = 4096
+_MAX_READ_BYTES = 32 * 1024 * 1024  # a batch that spans more is read line by line
 
 
 class LogReader:
-    """The log in `folder`, read by one process. Cheap to make; remembers how far it has counted."""
+    """Reads the log in `folder`. Cheap to create; keeps running totals."""
 
-    def __init__(self, folder: Path, recent: Recent) -> None:
+    def __init__(self, folder: Path, cache: BatchCache) -> None:
         self._folder = folder
-        self._recent = recent
+        self._cache = cache
         self._index = Index(folder)
         self._counting = Lock()
         self._counted = 0
-        self._count = Count()
+        self._totals = RunningTotals()
 
     def read(self, after: int, limit: int, budget: int = BATCH_BYTES) -> DiskBatch:
-        """At most `limit` records after `after`, of about `budget` bytes. FileNotFoundError: the log is gone."""
-        closed = (self._folder / "end").exists()  # before the count: nothing comes between
+        """At most `limit` records after `after`, of about `budget` bytes. Raises FileNotFoundError, BadIndex."""
+        closed = (self._folder / "end").exists()  # before the count, so that no record is missed
         end = self._index.count()
-        first = Kept.read(self._folder).first if end else 1
+        first = RetainedRange.read(self._folder).first if end else 1
         after = max(after, first - 1)
-        shared = budget <= BATCH_BYTES and limit >= _SHARED
-        if shared:
-            limit = min(limit, _MEETING - after % _MEETING)
-            if known := self._recent.get(self._folder.name, after, limit, end):
-                return known.seen_at(first, end, closed=closed)
+        cacheable = budget <= BATCH_BYTES and limit >= _MIN_CACHED_RECORDS
+        if cacheable:
+            limit = min(limit, _ALIGN_SEQS - after % _ALIGN_SEQS)
+            if cached := self._cache.get(self._folder.name, after, limit, end):
+                return cached.seen_at(first, end, closed=closed)
         words = self._index.read(after, min(limit, end - after)) if after < end and limit > 0 else array("Q")
         fit = _within(words, budget)
         batch = DiskBatch(
@@ -87,7 +86,7 @@ class LogReader:
             times=words[1 : 4 * fit : 4],
             metas=words[3 : 4 * fit : 4],
             load=self._load,
-            steps=Steps(self._folder).names if self._have_steps(words[3::4]) else (),
+            steps=Steps(self._folder).names if self._has_steps(words[3::4]) else (),
             first=first,
             end=end,
             closed=closed,
@@ -97,25 +96,25 @@ class LogReader:
             sizes=words[2 : 4 * fit : 4],
             search=lambda batch, text, fold: holding(self._folder, batch, text, fold=fold),
         )
-        if shared and fit:
-            self._recent.add(self._folder.name, after, limit, batch)
+        if cacheable and fit:
+            self._cache.add(self._folder.name, after, limit, batch)
         return batch
 
-    def _have_steps(self, marks: array[int]) -> bool:
-        """Whether any mark names a step. BadIndex where one names a level or source that there is not."""
-        kinds = distinct(marks)
-        if any(level_of(mark) >= len(LEVELS) or source_of(mark) >= len(SOURCES) for mark in kinds):
-            raise BadIndex(f"the index of {self._folder.name} names a level or source that there is not")
-        return any(mark & STEP_BITS for mark in kinds)
+    def _has_steps(self, metas: array[int]) -> bool:
+        """Whether any entry has a step. Raises BadIndex for an unknown level or source."""
+        kinds = distinct(metas)
+        if any(level_of(meta) >= len(LEVELS) or source_of(meta) >= len(SOURCES) for meta in kinds):
+            raise BadIndex(f"the index of {self._folder.name} has an unknown level or source")
+        return any(meta & STEP_BITS for meta in kinds)
 
     # --- texts --------------------------------------------------------------------------------------------------------
 
     def _load(self, batch: DiskBatch) -> Messages:
-        """The texts of a batch: source by source, since the lines of one source adjoin each other."""
+        """The texts of a batch, source by source: lines of one source are adjacent in its file."""
         fields: dict[int, Mapping[str, Any]] = {}
         if batch.metas and uniform(batch.metas):
             return self._texts(file_of(batch.metas[0]), batch, range(len(batch)), fields), fields
-        names = [file_of(mark) for mark in batch.metas]
+        names = [file_of(meta) for meta in batch.metas]
         messages = [""] * len(batch)
         for name in set(names):
             positions = [i for i, other in enumerate(names) if other == name]
@@ -126,46 +125,43 @@ class LogReader:
     def _texts(
         self, name: str, batch: DiskBatch, positions: Sequence[int], fields: dict[int, Mapping[str, Any]]
     ) -> list[str]:
-        every = len(positions) == len(batch)
+        whole = len(positions) == len(batch)
         lines = _Lines(
-            batch.offsets if every else [batch.offsets[i] for i in positions],
-            batch.sizes if every else [batch.sizes[i] for i in positions],
-            batch.metas if every else [batch.metas[i] for i in positions],
+            batch.offsets if whole else [batch.offsets[i] for i in positions],
+            batch.sizes if whole else [batch.sizes[i] for i in positions],
+            batch.metas if whole else [batch.metas[i] for i in positions],
         )
         try:
             return self._texts_of(name, batch, positions, lines, fields)
         except Unreadable as error:
             if error.is_temporary:
                 raise
-        lines = self._without_unreadable(name, batch, positions, lines)
+        lines = self._with_unreadable_marked(name, batch, positions, lines)
         texts = self._texts_of(name, batch, positions, lines, fields)
         for i in lines.unreadable or ():
             texts[i], fields[positions[i]] = texts[i].replace("lost", "unreadable", 1), UNREADABLE_FIELDS
         return texts
 
-    def _without_unreadable(self, name: str, batch: DiskBatch, positions: Sequence[int], lines: _Lines) -> _Lines:
-        """The lines, of which those that the disk does not give back are the system's, in the batch as well."""
-        blocks = unreadable(self._folder, name, lines.start, lines.end)
-        bad = [
-            i
-            for i, (offset, size) in enumerate(zip(lines.offsets, lines.sizes, strict=True))
-            if any(start < offset + (size & 0xFFFFFFFF) and offset < end for start, end in blocks)
-        ]
-        marks, told = array("Q", lines.marks), array("Q", batch.metas)
+    def _with_unreadable_marked(self, name: str, batch: DiskBatch, positions: Sequence[int], lines: _Lines) -> _Lines:
+        """The lines with those in unreadable blocks marked as lost, in the batch too."""
+        from ..repair.bad_blocks import unreadable_lines  # noqa: PLC0415 - only after an I/O error
+
+        bad = unreadable_lines(self._folder, name, lines.offsets, lines.sizes)
+        metas, of_batch = array("Q", lines.metas), array("Q", batch.metas)
         for i in bad:
-            marks[i] = told[positions[i]] = lost(marks[i])
-        batch.metas = told
-        self._recent.forget(self._folder.name)  # the next time the disk may be better
-        return replace(lines, marks=marks, unreadable=bad)
+            metas[i] = of_batch[positions[i]] = lost_meta(metas[i])
+        batch.metas = of_batch
+        self._cache.forget(self._folder.name)  # a later read can succeed
+        return replace(lines, metas=metas, unreadable=bad)
 
     def _texts_of(
         self, name: str, batch: DiskBatch, positions: Sequence[int], lines: _Lines, fields: dict[int, Mapping[str, Any]]
     ) -> list[str]:
-        neighbours = isinstance(batch.seqs, range)
+        consecutive = isinstance(batch.seqs, range)
         if name != "notes" and lines.plain() and lines.unreadable is None:
             return self._plain_texts(name, lines, batch.seqs[positions[0]])
-        if neighbours and not lines.adjoin():
-            raise self._unfit(name)
+        if consecutive and not lines.are_adjacent():
+            raise self._mismatch(name)
         bodies = self._bodies(name, lines)
         if name != "notes":
             texts = [clean(final_text(body).decode("utf-8", "replace")) for body in bodies]
@@ -178,91 +174,91 @@ class LogReader:
         return texts
 
     def _plain_texts(self, name: str, lines: _Lines, seq: int) -> list[str]:
-        """The common case, in C: whole lines without a CR that adjoin each other."""
+        """The common case, in C: adjacent whole lines without a CR."""
         start = lines.start
-        before = 1 if start % SEGMENT else 0  # the byte before must end a line
+        before = 1 if start % SEGMENT else 0  # the byte before it must be a line end
         data = read_range(self._folder, name, start - before, lines.end)
         if before and data[:1] != b"\n" and not self._follows_part(name, seq):
-            raise self._unfit(name)
+            raise self._mismatch(name)
         texts = data[before:].decode("utf-8", "replace").split("\n")
         if len(texts) != len(lines.sizes) + 1 or texts.pop():
-            raise self._unfit(name)
+            raise self._mismatch(name)
         return [clean(text) for text in texts] if b"\x1b" in data else texts
 
     def _follows_part(self, name: str, seq: int) -> bool:
-        """Whether the record before `seq` in its file is a part (one out of sight may be)."""
-        after = min(max(seq - 1 - _LOOK_BACK, Kept.read(self._folder).first - 1), seq - 1)
+        """Whether the record before `seq` in its file is a part; True if none is within reach."""
+        after = min(max(seq - 1 - _BLOCK_ENTRIES, RetainedRange.read(self._folder).first - 1), seq - 1)
         words = self._index.read(after, seq - 1 - after)
-        for mark in reversed(words[3::4]):
-            if file_of(mark) == name:
-                return bool(mark >> FLAG_SHIFT & (PART | LOST))
+        for meta in reversed(words[3::4]):
+            if file_of(meta) == name:
+                return bool(meta >> FLAG_SHIFT & (PART | LOST))
         return True
 
     def _bodies(self, name: str, lines: _Lines) -> list[bytes]:
         start, end = lines.start, lines.end
-        at_once = end - start <= _AT_ONCE and lines.unreadable is None
+        at_once = end - start <= _MAX_READ_BYTES and lines.unreadable is None
         data = read_range(self._folder, name, start, end) if at_once else b""
         bodies: list[bytes] = []
-        for offset, size, mark in zip(lines.offsets, lines.sizes, lines.marks, strict=True):
-            if mark >> FLAG_SHIFT & LOST:
+        for offset, size, meta in zip(lines.offsets, lines.sizes, lines.metas, strict=True):
+            if meta >> FLAG_SHIFT & LOST:
                 bodies.append(b"")
                 continue
             length, tail = size & 0xFFFFFFFF, size >> 32
             begin = offset + length - tail
             stop = (
                 begin + min(tail, LONGEST_TEXT + 2) if name != "notes" else begin + tail
-            )  # there may be a million CRs
+            )  # a million CRs can follow the text
             body = data[begin - start : stop - start] if at_once else read_range(self._folder, name, begin, stop)
-            ended = stop < begin + tail or mark >> FLAG_SHIFT & (PART | OPEN) or body[-1:] == b"\n"
+            ended = stop < begin + tail or meta >> FLAG_SHIFT & (PART | OPEN) or body[-1:] == b"\n"
             if len(body) != stop - begin or tail > length or not ended:
-                raise self._unfit(name)
+                raise self._mismatch(name)
             bodies.append(body)
         return bodies
 
-    def _unfit(self, name: str) -> BadIndex:
-        return BadIndex(f"the index of {self._folder.name} does not fit its {name}")
+    def _mismatch(self, name: str) -> BadIndex:
+        return BadIndex(f"the index of {self._folder.name} does not match its {name}")
 
-    # --- the whole ----------------------------------------------------------------------------------------------------
+    # --- totals -------------------------------------------------------------------------------------------------------
 
     def tally(self) -> Tally:
-        """What the log comes to; counts on from where it last stopped."""
+        """Totals of the log; counts only entries that are new."""
         with self._counting:  # scans run in threads
-            self._count_on()
-            levels, timeline, lines = self._count.by_level(), self._count.timeline, self._counted
+            self._update_totals()
+            levels, timeline, lines = self._totals.by_level(), self._totals.timeline, self._counted
             steps = timeline.steps(dict(enumerate(Steps(self._folder).names, 1))) if timeline else ()
         output = sum(extent(self._folder, name)[1] for name in OUTPUT)
         return Tally(lines, output, levels, read_masked(self._folder), steps)
 
     def partials(self) -> list[Partial]:
-        """The lines being written: what lies behind the last indexed byte of each source."""
+        """Unfinished lines: the bytes behind the last indexed line of each source."""
         try:
-            return list(self._unended(self._last_ends()))
-        except FileNotFoundError:  # deletion was quicker: the next reading says so
+            return list(self._unfinished_lines(self._last_ends()))
+        except FileNotFoundError:  # deleted meanwhile: the next read raises
             return []
 
-    def _unended(self, ends: Mapping[str, int]) -> Iterator[Partial]:
+    def _unfinished_lines(self, ends: Mapping[str, int]) -> Iterator[Partial]:
         for name in OUTPUT:
             size, start = extent(self._folder, name)[1], ends[name]
             if size > start:
                 body = read_range(self._folder, name, max(start, size - LONGEST_TEXT - 2), size)
-                # A line ended meanwhile will be a record in a moment: what follows it is what is being written.
+                # A line that ended meanwhile becomes a record; the unfinished line is behind it.
                 body = body[body.rfind(b"\n") + 1 :]
                 if body:
                     yield Partial(name, clean(final_text(body).decode("utf-8", "replace")), b"\r" in body)
 
     def covers(self) -> bool:
-        """Whether the index goes to the end of the bytes, as that of an ended log must."""
+        """Whether the index covers all bytes, as that of an ended log must."""
         ends = self._last_ends()
         return all(extent(self._folder, name)[1] == ends[name] for name in FILES)
 
     def _last_ends(self) -> dict[str, int]:
-        """Where the last indexed line of each file ends; looked up from the back."""
-        kept = Kept.read(self._folder)
+        """Where the last indexed line of each file ends; searched backwards."""
+        retained = RetainedRange.read(self._folder)
         ends: dict[str, int] = {}
         before = self._index.count()
         wanted = [name for name in FILES if extent(self._folder, name)[1]]
-        while before >= kept.first and len(ends) < len(wanted):
-            after = max(before - _LOOK_BACK, kept.first - 1)
+        while before >= retained.first and len(ends) < len(wanted):
+            after = max(before - _BLOCK_ENTRIES, retained.first - 1)
             words = self._index.read(after, before - after)
             for i in range(len(words) - 4, -1, -4):
                 name = file_of(words[i + 3])
@@ -271,30 +267,30 @@ class LogReader:
                     if len(ends) == len(wanted):
                         break
             before = after
-        return {name: ends.get(name, kept.ends.get(name, 0)) for name in FILES}
+        return {name: ends.get(name, retained.ends.get(name, 0)) for name in FILES}
 
-    def _count_on(self) -> None:
-        first = Kept.read(self._folder).first
+    def _update_totals(self) -> None:
+        first = RetainedRange.read(self._folder).first
         if self._counted < first - 1:
-            self._count.skip(first - 1 - self._counted)
+            self._totals.skip(first - 1 - self._counted)
             self._counted = first - 1
         end = self._index.count()
         while self._counted < end:
             words = self._index.read(self._counted, min(end - self._counted, 1 << 16))
             if not words:
                 return
-            self._count.add(words)
+            self._totals.add(words)
             self._counted += len(words) // 4
 
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Lines of one file in a batch: where they lie."""
+    """Positions of a batch's lines in one file."""
 
     offsets: Sequence[int]
     sizes: Sequence[int]  # length | tail << 32
-    marks: Sequence[int]
-    unreadable: Sequence[int] | None = None  # their positions; None: nobody had to ask
+    metas: Sequence[int]
+    unreadable: Sequence[int] | None = None  # positions; None: no I/O error
 
     @property
     def start(self) -> int:
@@ -305,22 +301,22 @@ class _Lines:
         return self.offsets[-1] + (self.sizes[-1] & 0xFFFFFFFF)
 
     def plain(self) -> bool:
-        """Whether they are whole lines without a CR (so length == tail) that adjoin each other."""
+        """Whether they are adjacent whole lines without a CR (so length == tail)."""
         if sum(self.sizes) != (self.end - self.start) * (1 << 32 | 1):
             return False
-        return not any(mark >> FLAG_SHIFT & (PART | CR | OPEN | LOST) for mark in distinct(self.marks))
+        return not any(meta >> FLAG_SHIFT & (PART | CR | OPEN | LOST) for meta in distinct(self.metas))
 
     def lost(self, name: str) -> Iterator[tuple[int, str]]:
-        """Which of them have no bytes any more, and what is said in their place."""
-        if max(self.marks) < LOST << FLAG_SHIFT:
+        """Positions of lines whose bytes are lost, and the text in their place."""
+        if max(self.metas) < LOST << FLAG_SHIFT:
             return
         kind = "a record" if name == "notes" else f"a line of {name}"
-        for i, mark in enumerate(self.marks):
-            if mark >> FLAG_SHIFT & LOST:
+        for i, meta in enumerate(self.metas):
+            if meta >> FLAG_SHIFT & LOST:
                 yield i, f"lost: {kind} ({self.sizes[i] & 0xFFFFFFFF} bytes)"
 
-    def adjoin(self) -> bool:
-        """Whether each begins where the one before it ends."""
+    def are_adjacent(self) -> bool:
+        """Whether each line begins where the one before it ends."""
         ends = [offset + (size & 0xFFFFFFFF) for offset, size in zip(self.offsets, self.sizes, strict=True)]
         return ends[:-1] == list(self.offsets[1:])
 
@@ -334,7 +330,7 @@ def _read_note(body: bytes) -> dict[str, Any]:
 
 
 def _within(words: array[int], budget: int) -> int:
-    """How many of the entries' lines fit the budget; one always does."""
+    """How many of the entries' lines fit the budget; at least one."""
     tails = tails_in(words)
     if sum(tails) + len(tails) * _RECORD_BYTES <= budget:
         return len(tails)

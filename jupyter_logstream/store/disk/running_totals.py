@@ -1,7 +1,6 @@
-"""What the entries of an index come to: lines by level, and steps. stdlib; runner and server.
+"""Running totals of an index: lines by level, and steps. Runner and server; stdlib.
 
-Counted on from where one stopped, so that asking costs what is new. This file must not know files, nor the names of
-steps.
+Incremental: adding entries costs only what is new.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from .layout import ENTRY, LEVEL_BYTE, STEP_BEGIN, STEP_BITS, STEP_END, STEP_FAI
 _NO_STEP_FLAG = bytes(i for i in range(256) if not i & (STEP_BEGIN | STEP_END))
 
 
-class Count:
+class RunningTotals:
     """Lines by level code, and steps by number."""
 
     def __init__(self) -> None:
@@ -24,12 +23,12 @@ class Count:
         self._skipped = False
 
     def skip(self, lines: int) -> None:
-        """Lines that retention took before they were counted: levels went with them, and where steps began."""
+        """Count lines that retention removed: their levels and steps are unknown."""
         self.levels[0] += lines
         self._skipped = True
 
     def add(self, words: array[int]) -> None:
-        """Count entries, which go on where the last ones ended."""
+        """Add the entries that follow the last ones added."""
         data = pack(words)
         self.add_levels(data[LEVEL_BYTE::ENTRY])
         if self._skipped and words:
@@ -38,26 +37,26 @@ class Count:
         if flags.translate(None, _NO_STEP_FLAG):
             for i, flag in enumerate(flags):
                 if flag & (STEP_BEGIN | STEP_END):
-                    self._turn(words[4 * i + 1] / 1000, words[4 * i + 3])
+                    self._change_step(words[4 * i + 1] / 1000, words[4 * i + 3])
 
     def add_levels(self, codes: bytes | bytearray) -> None:
-        """Count lines that open and close no step."""
+        """Add lines that begin and end no step."""
         for code in range(len(LEVELS)):
             self.levels[code] += codes.count(code)
 
     def by_level(self) -> dict[str, int]:
-        """Lines by level name, only those that occur."""
+        """Lines by level name; levels that do not occur are left out."""
         return {name: n for name, n in zip(LEVELS, self.levels, strict=True) if n}
 
-    def _turn(self, time: float, mark: int) -> None:
-        flags = flags_of(mark)
-        if flags & STEP_BEGIN and mark & STEP_BITS:
-            self.timeline.begin(mark & STEP_BITS, time)
+    def _change_step(self, time: float, meta: int) -> None:
+        flags = flags_of(meta)
+        if flags & STEP_BEGIN and meta & STEP_BITS:
+            self.timeline.begin(meta & STEP_BITS, time)
         else:
             self.timeline.end(time, failed=bool(flags & STEP_FAILED))
 
     def _resume(self, step: int, time: float) -> None:
-        """The first entry after some that were skipped says which step is open."""
+        """Take the open step from the first entry after skipped ones."""
         self._skipped = False
         if step and step != self.timeline.open:
             self.timeline.begin(step, time)

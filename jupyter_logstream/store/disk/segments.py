@@ -1,7 +1,4 @@
-"""A file in segments: append-only bytes with global offsets. stdlib; runner and server.
-
-This file must not know what the bytes mean.
-"""
+"""Segmented append-only file: bytes at global offsets. Runner and server; stdlib."""
 
 from __future__ import annotations
 
@@ -17,88 +14,83 @@ from ..errors import Unreadable
 from .folder import OPEN
 from .layout import SEGMENT, Damaged, extent, segment_path, segments
 
-_LOOK_APART = 0.5  # seconds between two looks whether a path still leads to the file that is being written
-_COPIED_AT_ONCE = 1 << 20
-_BLOCK, _MOST_BLOCKS = 4096, 16  # bytes; how many that cannot be read are found out one by one
+_PATH_CHECK_S = 0.5  # between checks whether a path still leads to the open file
 
 
 class OpenSegment:
-    """The one segment of a file that is open for appending; `number` is -1 while none is.
-
-    While it is open its bytes can be had, though somebody else removes it or puts something in its place.
-    """
+    """The segment of a file that is open for appending; `number` is -1 if none is. Detects foreign changes."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
         self._fd, self.number = -1, -1
-        self._looked = float("-inf")
+        self._checked = float("-inf")
 
     def fd(self, number: int, *, fresh: bool = False) -> int:
-        """The descriptor of a segment, which is opened (and made) if it is another one. `fresh`: it must be empty."""
+        """The descriptor of a segment, opened (and created) if another one was open. `fresh`: it must be empty."""
         if number != self.number:
             self.close()
-            self._fd = _open_own(segment_path(self._folder, self._name, number), fresh=fresh)
+            self._fd = _open_own(self._path(number), fresh=fresh)
             self.number = number
         return self._fd
 
     def check(self, size: int, *, now: bool = False) -> None:
-        """Raise Damaged unless it is so long, and what its path leads to: that is looked at now and then."""
+        """Raise Damaged unless the segment has `size` bytes and its path leads to it (every 0.5 s, or `now`)."""
         if self.number < 0:
             return
-        if os.lseek(self._fd, 0, os.SEEK_END) == size:  # quicker than fstat, and it is done for each write
+        found = os.fstat(self._fd)
+        if found.st_size == size and found.st_nlink:
             clock = time.monotonic()
-            if clock - self._looked < _LOOK_APART and not now:
+            if clock - self._checked < _PATH_CHECK_S and not now:
                 return
-            if self._is_in_place():
-                self._looked = clock
+            if self.is_in_place():
+                self._checked = clock
                 return
-        self._looked = float("-inf")  # seen at every look, until it is restored
+        self._checked = float("-inf")  # every check raises until the segment is replaced
         raise Damaged(self._name)
 
-    def left(self, size: int) -> int:
-        """How many of the `size` bytes that it must have are there."""
-        return min(os.fstat(self._fd).st_size, size)
+    def intact(self, size: int) -> int:
+        """How many of the expected `size` bytes are still in the file at the path."""
+        return min(os.fstat(self._fd).st_size, size) if self.is_in_place() else 0
 
-    def restore(self, size: int) -> None:
-        """Make it what its path leads to, and so long: with zeros behind what is left, and the rest set aside.
+    def replace(self, size: int) -> None:
+        """Continue in a file of `size` bytes at the path, with a hole in place of lost bytes. OSError: try again.
 
-        OSError: it can be tried again.
+        Bytes that another process appended are dropped; a file in the place of a removed one is quarantined.
         """
-        path = segment_path(self._folder, self._name, self.number)
-        if self._is_in_place() and os.fstat(self._fd).st_size <= size:
+        if self.is_in_place():
             os.ftruncate(self._fd, size)
             return
-        new = path.with_name(path.name + ".new")
-        new.unlink(missing_ok=True)
-        copy = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
-        try:
-            _copy(self._fd, copy, self.left(size))
-            os.ftruncate(copy, size)
-            set_aside(path)
-            new.rename(path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(copy)
-        self.close()
+        path = self._path(self.number)
+        quarantine(path)
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
+        os.close(self._fd)
+        self._fd = fd
+        os.ftruncate(fd, size)
+
+    def salvage(self, size: int) -> bytes:
+        """The bytes of a removed or replaced segment, which its descriptor still reaches; at most `size`."""
+        return os.pread(self._fd, size, 0)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the segment."""
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = self.number = -1
 
-    def _is_in_place(self) -> bool:
+    def _path(self, number: int) -> Path:
+        return segment_path(self._folder, self._name, number)
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to the open file."""
         try:
-            found = os.stat(segment_path(self._folder, self._name, self.number), follow_symlinks=False)
+            found = os.stat(self._path(self.number), follow_symlinks=False)
         except FileNotFoundError:
             return False
         return os.path.samestat(found, os.fstat(self._fd))
 
 
 def _open_own(path: Path, *, fresh: bool) -> int:
-    """Open a segment for appending. What is there and cannot be ours (no file; not `fresh`) is set aside."""
+    """Open a segment for appending. Anything else at the path (no regular file; not `fresh`) is quarantined."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN
     try:
         fd = os.open(path, flags, 0o600)
@@ -110,29 +102,17 @@ def _open_own(path: Path, *, fresh: bool) -> int:
         if stat.S_ISREG(found.st_mode) and not (fresh and found.st_size):
             return fd
         os.close(fd)
-    set_aside(path)
+    quarantine(path)
     return os.open(path, flags | os.O_EXCL, 0o600)
 
 
-def set_aside(path: Path) -> None:
-    """Give what another hand put there a name that nobody reads: it may be all that is left of something."""
+def quarantine(path: Path) -> None:
+    """Rename a foreign file to `NAME.aside`, which is never read: it can be the only copy of something."""
     number = 0
-    while os.path.lexists(aside := path.with_name(f"{path.name}.aside{number or ''}")):
+    while os.path.lexists(target := path.with_name(f"{path.name}.aside{number or ''}")):
         number += 1
     with contextlib.suppress(FileNotFoundError):
-        path.rename(aside)
-
-
-def _copy(source: int, target: int, size: int) -> None:
-    at = 0
-    while at < size:
-        piece = os.pread(source, min(size - at, _COPIED_AT_ONCE), at)
-        if not piece:  # cut meanwhile: the next check sees it
-            return
-        done = 0
-        while done < len(piece):
-            done += os.write(target, piece[done:])
-        at += done
+        path.rename(target)
 
 
 class SegmentedFile:
@@ -144,7 +124,7 @@ class SegmentedFile:
         self._open = OpenSegment(folder, name)
 
     def append(self, data: bytes) -> None:
-        """Write all of it; on OSError the file is as it was. Damaged: somebody else had a hand in it."""
+        """Append all bytes. OSError: the file is unchanged. Damaged: another process changed it."""
         before = self.size
         view = memoryview(data)
         self.check()
@@ -162,21 +142,21 @@ class SegmentedFile:
             raise
 
     def check(self, *, now: bool = False) -> None:
-        """See OpenSegment."""
+        """Raise Damaged if another process changed the open segment; see OpenSegment."""
         self._open.check(self.size - self._open.number * SEGMENT, now=now)
 
     @property
-    def left(self) -> int:
-        """Where the bytes end that are there, should the open segment have been cut: else `size`."""
+    def intact_end(self) -> int:
+        """Global offset at which the bytes end that are still there; `size` unless the file is damaged."""
         begin = self._open.number * SEGMENT
-        return begin + self._open.left(self.size - begin) if begin >= 0 else self.size
+        return begin + self._open.intact(self.size - begin) if begin >= 0 else self.size
 
-    def restore(self) -> None:
-        """See OpenSegment."""
-        self._open.restore(self.size - self._open.number * SEGMENT)
+    def replace_open(self) -> None:
+        """Continue a damaged open segment in a new file; see OpenSegment."""
+        self._open.replace(self.size - self._open.number * SEGMENT)
 
     def holes(self) -> list[tuple[int, int]]:
-        """From where to where bytes are missing, since a segment before the last is not as long as it must be."""
+        """Missing byte ranges: segments before the last one that are absent or too short."""
         numbers, found = segments(self._folder, self._name), []
         for number in range(numbers[0], numbers[-1]) if numbers else ():
             path = segment_path(self._folder, self._name, number)
@@ -186,7 +166,7 @@ class SegmentedFile:
         return found
 
     def fill(self, holes: Iterable[tuple[int, int]]) -> None:
-        """Put NULs in the place of what is missing."""
+        """Make missing ranges holes in their files: zeros that take no disk space."""
         for _, end in holes:
             path = segment_path(self._folder, self._name, end // SEGMENT - 1)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
@@ -196,7 +176,7 @@ class SegmentedFile:
                 os.close(fd)
 
     def truncate(self, size: int) -> None:
-        """Cut the file back to a global offset. What somebody else has cut further stays so, to be seen."""
+        """Truncate the file to a global offset. A file that is shorter already stays so and is detected as damaged."""
         last = size // SEGMENT
         for number in segments(self._folder, self._name):
             if number > last:
@@ -210,41 +190,20 @@ class SegmentedFile:
         self.size = size
 
     def drop_before(self, offset: int) -> None:
-        """Remove the segments that lie wholly before an offset."""
+        """Remove the segments that lie entirely before an offset."""
         while (self.first // SEGMENT + 1) * SEGMENT <= min(offset, self.size - 1):
             segment_path(self._folder, self._name, self.first // SEGMENT).unlink(missing_ok=True)
             self.first = (self.first // SEGMENT + 1) * SEGMENT
 
     def close(self) -> None:
-        """Let go of the open segment."""
+        """Close the open segment."""
         self._open.close()
 
 
-def unreadable(folder: Path, name: str, start: int, end: int) -> list[tuple[int, int]]:
-    """What of the bytes between two global offsets the disk does not give back, block by block.
-
-    After so many blocks the rest is taken to be unreadable, too: a dying disk is slow. Raises as `read_range` does, but
-    Unreadable only for what passes.
-    """
-    found: list[tuple[int, int]] = []
-    while start < end:
-        if len(found) == _MOST_BLOCKS:
-            return [*found, (start, end)]
-        stop = min((start // _BLOCK + 1) * _BLOCK, end)
-        try:
-            read_range(folder, name, start, stop)
-        except Unreadable as error:
-            if error.is_temporary:
-                raise
-            found.append((start, stop))
-        start = stop
-    return found
-
-
 def read_range(folder: Path, name: str, start: int, end: int) -> bytes:
-    """The bytes from one global offset to another (short where the file is).
+    """The bytes between two global offsets; fewer if the file ends before.
 
-    Raises FileNotFoundError where retention took them, Unreadable where the disk does not give them back.
+    Raises FileNotFoundError (the segment was removed), Unreadable (I/O error).
     """
     pieces: list[bytes] = []
     while start < end:

@@ -1,6 +1,6 @@
-"""What stands beside a log's bytes and index: what retention has left, steps' names, how much was masked. stdlib.
+"""Sidecar files of a log: the retained range, the step names, the number of masked secrets. Runner and server; stdlib.
 
-Small files, replaced as a whole. This file must not know what is in the log.
+Small files, replaced atomically.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from ..errors import BadIndex
 from .folder import OPEN, read_file, read_json, replace_file, write_json
 
 
-class BadKept(BadIndex):
-    """What is said of retention cannot be read, so nobody knows which record is the first: the log is made anew."""
+class BadRetention(BadIndex):
+    """The file `kept` is damaged, so the first retained record is unknown."""
 
     def __str__(self) -> str:
-        return f"what retention left of {self.args[0]} cannot be read"
+        return f"the retained range of {self.args[0]} cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What retention has left: records from `first` on; `ends`: where, in each file, what went before them ended."""
+class RetainedRange:
+    """Retained records: from seq `first` on. `ends`: where the removed records ended in each file."""
 
     first: int = 1
     ends: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path) -> Kept:
-        """As the folder says it."""
+    def read(cls, folder: Path) -> RetainedRange:
+        """Read it from a log's folder; absent: everything is retained. Raises BadRetention."""
         try:
             value = read_json(folder / "kept")
-            kept = cls(value["first"], value["ends"])
+            retained = cls(value["first"], value["ends"])
         except FileNotFoundError:
             return cls()
         except (ValueError, KeyError) as error:
-            raise BadKept(folder.name) from error
-        sound = isinstance(kept.first, int) and kept.first >= 1 and isinstance(kept.ends, dict)
-        if not sound or not all(isinstance(end, int) and end >= 0 for end in kept.ends.values()):
-            raise BadKept(folder.name)
-        return kept
+            raise BadRetention(folder.name) from error
+        sound = isinstance(retained.first, int) and retained.first >= 1 and isinstance(retained.ends, dict)
+        if not sound or not all(isinstance(end, int) and end >= 0 for end in retained.ends.values()):
+            raise BadRetention(folder.name)
+        return retained
 
     def write(self, folder: Path) -> None:
-        """Into the folder."""
+        """Store it in a log's folder. OSError."""
         write_json(folder / "kept", {"first": self.first, "ends": dict(self.ends)})
 
 
 class Steps:
-    """The names of a log's steps; an index entry holds a number that counts from 1."""
+    """Names of a log's steps; index entries refer to them by number, from 1."""
 
     def __init__(self, folder: Path) -> None:
         self.names: list[str] = []
@@ -61,8 +61,8 @@ class Steps:
             self.names = [_name_in(line) for line in lines if line]
         self._numbers = {name: number for number, name in reversed(list(enumerate(self.names, 1)))}
 
-    def index(self, folder: Path, name: str) -> int:
-        """The number of a step, new or not; 0 when there are as many as there may be."""
+    def number(self, folder: Path, name: str) -> int:
+        """The number of a step, which is stored if it is new; 0 beyond the maximum number of steps. OSError."""
         if name not in self._numbers:
             if len(self.names) >= MAX_STEPS:
                 return 0
@@ -74,7 +74,7 @@ class Steps:
 
 
 def _read(path: Path) -> bytes:
-    """What is no file (a folder, a link) says nothing."""
+    """The content of a file; empty if the path is a directory or a link."""
     try:
         return read_file(path)
     except ValueError:
@@ -82,7 +82,7 @@ def _read(path: Path) -> bytes:
 
 
 def _name_in(line: str) -> str:
-    """A damaged name keeps its place, so that the others keep their numbers."""
+    """A name; a damaged one keeps its place, so that the others keep their numbers."""
     try:
         return str(json.loads(line))
     except ValueError:
@@ -90,16 +90,16 @@ def _name_in(line: str) -> str:
 
 
 def read_masked(folder: Path) -> int:
-    """How many secrets were replaced in the log so far."""
+    """Number of secrets replaced in the log so far."""
     try:
-        said = _read(folder / "masked")
+        digits = _read(folder / "masked")
     except FileNotFoundError:
         return 0
-    return int(said) if said.strip().isdigit() else 0  # empty: the disk was full when it was made
+    return int(digits) if digits.strip().isdigit() else 0  # empty: the disk was full when it was created
 
 
 def write_masked(folder: Path, count: int) -> None:
-    """Say how many. Always the same number of digits, written in place: a reader sees the old or the new."""
+    """Store the number in place, always with 20 digits, so that a reader sees the old or the new one. OSError."""
     fd = os.open(folder / "masked", os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
     try:
         os.pwrite(fd, b"%020d" % count, 0)

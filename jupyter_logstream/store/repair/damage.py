@@ -1,7 +1,6 @@
-"""What can still be said of a log that was damaged: which records are lost, how many there were, which is the first.
+"""Damage assessment: mark records that lost bytes, find the known end and the retained range. Runner and server.
 
-For its one writer, in the runner or the server; stdlib. Damage stays local: a record is lost if bytes of it are gone,
-and no other; it keeps its number, time, level and step. This file must not know what damaged the log, nor mend it.
+stdlib. A record is lost only if bytes of it are gone; it keeps its number, time, level and step.
 """
 
 from __future__ import annotations
@@ -11,30 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..disk.index import Index, IndexWriter
-from ..disk.layout import FILES, INDEX_SEGMENT, file_of, lost, segments
+from ..disk.layout import FILES, INDEX_SEGMENT, file_of, lost_meta, segments
 from ..disk.segments import SegmentedFile
-from ..disk.sidecars import Kept
+from ..disk.sidecars import RetainedRange
 from ..errors import BadIndex
 
-_AT_ONCE = 1 << 14  # entries
+_BLOCK_ENTRIES = 1 << 14
 
 
 def mark_lost(index: IndexWriter, first: int, name: str, start: int, end: int) -> int:
-    """Mark the records (from seq `first` on) as lost that have bytes between two offsets of a file; how many those are.
+    """Mark records (from seq `first` on) with bytes between two offsets of a file as lost; returns their number.
 
-    Twice is as once. Raises BadIndex, FileNotFoundError.
+    Idempotent. Raises BadIndex, FileNotFoundError.
     """
     found, upto, passed = 0, index.lines, False
     while upto >= first and not passed:
-        after = max(upto - _AT_ONCE, first - 1)
+        after = max(upto - _BLOCK_ENTRIES, first - 1)
         words, hit = index.read(after, upto - after), 0
         for i in range(0, len(words), 4):
             if file_of(words[i + 3]) != name:
                 continue
             if words[i] + (words[i + 2] & 0xFFFFFFFF) <= start:
-                passed = True  # and what lies before it is not looked at
+                passed = True  # entries before it lie before the range
             elif words[i] < end:
-                words[i + 3] = lost(words[i + 3])
+                words[i + 3] = lost_meta(words[i + 3])
                 hit += 1
         if hit:
             index.replace(after, words)
@@ -42,15 +41,15 @@ def mark_lost(index: IndexWriter, first: int, name: str, start: int, end: int) -
     return found
 
 
-def known_lines(index: Index, first: int) -> int:
-    """The last seq that the index tells of; entries of nothing but zeros are what a power cut leaves."""
+def known_end(index: Index, first: int) -> int:
+    """The last seq that the index has; trailing zero entries, which a power cut leaves, do not count."""
     known = index.count()
     with contextlib.suppress(BadIndex, FileNotFoundError):
         while known >= first:
             after = max(known - 4096, first - 1)
             words = index.read(after, known - after)
             if len(words) // 4 < known - after:
-                return 0  # a hole in the index: it tells nothing of the end
+                return 0  # a hole in the index: its end is unknown
             for size in reversed(words[2::4]):
                 if size:
                     return known
@@ -58,8 +57,8 @@ def known_lines(index: Index, first: int) -> int:
     return 0
 
 
-def kept_by_files(folder: Path, index: Index, files: Mapping[str, SegmentedFile]) -> Kept:
-    """What retention must have left, where nobody says it: the records behind the last one before a file's bytes."""
+def retained_by_files(folder: Path, index: Index, files: Mapping[str, SegmentedFile]) -> RetainedRange:
+    """The retained range derived from index and files, for a damaged `kept` file."""
     first, ends = 1, {name: file.first for name, file in files.items()}
     passed = dict.fromkeys(FILES, 0)
     numbers = segments(folder, "index")
@@ -72,5 +71,5 @@ def kept_by_files(folder: Path, index: Index, files: Mapping[str, SegmentedFile]
                 if words[i] < files[name].first:
                     first, ends = at + 1, dict(passed)
     except (BadIndex, FileNotFoundError):
-        return Kept(1, {name: file.first for name, file in files.items()})
-    return Kept(first, {name: max(end, files[name].first) for name, end in ends.items()})
+        return RetainedRange(1, {name: file.first for name, file in files.items()})
+    return RetainedRange(first, {name: max(end, files[name].first) for name, end in ends.items()})

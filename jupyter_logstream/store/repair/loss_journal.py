@@ -1,93 +1,100 @@
-"""What mending a log is about to lose, said on disk until the log itself tells it. stdlib; runner and server.
+"""Write-ahead journal of data loss. Runner and server; stdlib.
 
-Mending takes away what it has seen the loss by: it cuts the index, it fills holes. Whoever is killed in between leaves
-the next one no trace. So the file `losses` is written before anything changes, and goes when the loss is a record of
-the log. This file must not know how a log is mended.
+Repair destroys the evidence of a loss (it truncates the index and fills holes). So the loss is written to the file
+`losses` before the repair changes anything, and the file is removed once the log reports the loss in a record.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...model.records import Record
 from ..disk.folder import read_json, write_json
 
 NAME = "losses"
 
 
-class Losses:
-    """The losses of the log in `folder`: also those that an earlier mending, which was killed, knew of.
+class LossJournal:
+    """Losses of the log in `folder`, including those that an earlier, killed repair recorded.
 
-    `known`: the last seq that the index told of; `holes`: where bytes are missing in the middle of each file.
+    `known`: the last seq that the index has; `holes`: the missing byte ranges in the middle of each file.
     """
 
     def __init__(self, folder: Path, known: int, holes: Mapping[str, Iterable[tuple[int, int]]]) -> None:
         self._path = folder / NAME
-        said = self._read()
-        self._written = bool(said)
-        self._known = max(known, said.get("known", 0))
-        found = {(name, start, end) for name, those in holes.items() for start, end in those}
-        self.holes = sorted(found | {(name, start, end) for name, start, end in said.get("holes", ())})
-        self._costs: Counter[str] = Counter()
-        self._texts: list[str] = list(said.get("texts", ()))
-        self._at: int = said.get("at", 0)
+        earlier = self._read()
+        self._written = bool(earlier)
+        self._known = max(known, earlier.get("known", 0))
+        found = {(name, start, end) for name, ranges in holes.items() for start, end in ranges}
+        self.holes = sorted(found | {(name, start, end) for name, start, end in earlier.get("holes", ())})
+        self._records: Counter[str] = Counter()
+        self._texts: list[str] = list(earlier.get("texts", ()))
+        self._notes_size: int = earlier.get("at", 0)
         if found:
-            self.keep()
+            self.record()
 
-    def costs(self, name: str, records: int) -> None:
-        """So many records had bytes in a hole of a file."""
-        self._costs[name] += records
+    def add_records(self, name: str, count: int) -> None:
+        """Count records of a file that had bytes in a hole."""
+        self._records[name] += count
 
-    def keep(self) -> None:
-        """Before anything goes: say what there was. OSError: nothing has changed yet."""
+    def record(self) -> None:
+        """Write the journal before the repair changes anything. OSError: nothing has changed yet."""
         if not self._written:
             self._write()
 
-    def keep_behind(self, seq: int) -> None:
-        """Before the index is cut to a seq: say what there was, if it told of more."""
+    def record_if_behind(self, seq: int) -> None:
+        """Write the journal before the index is truncated to `seq`, if the index has more entries."""
         if self._known > seq:
-            self.keep()
+            self.record()
 
-    def mended(self, lines: int, notes: int) -> None:
-        """The log is whole again, up to the seq `lines`: what there is to tell. `notes`: how many bytes of them."""
-        if notes > self._at:  # the first one was told, and then somebody was killed
+    def complete(self, lines: int, notes_size: int) -> None:
+        """The repair is done: the log has `lines` records and `notes_size` bytes of notes. Prepares the reports."""
+        if notes_size > self._notes_size:  # the first report was published before the process was killed
             del self._texts[:1]
         for name in dict.fromkeys(name for name, _, _ in self.holes):
             size = sum(end - start for file, start, end in self.holes if file == name)
-            told = f"{size} bytes of {name} were lost, of {self._costs[name]} records; zeros stand in their place"
-            self._texts.append(told)
+            count = self._records[name]
+            self._texts.append(f"{size} bytes of {name} were lost, of {count} records; zeros stand in their place")
         if self._known > lines:
             self._texts.append(f"{self._known - lines} records were lost: their bytes are not there any more")
         self._known, self.holes = 0, []
 
-    def tell(self, notes: Callable[[], int], publish: Callable[[str], object]) -> None:
-        """Publish each loss, once. OSError: the rest is told by who calls this again, or who mends next."""
+    def publish(self, notes_size: Callable[[], int], publish: Callable[[Record], object]) -> None:
+        """Publish each report once and remove the journal. OSError: a later call, or the next repair, does the rest."""
         while self._texts:
-            self._at = notes()
+            self._notes_size = notes_size()
             self._write()
-            publish(self._texts[0])
+            publish(system_record(self._texts[0]))
             del self._texts[0]
         if self._written:
             self._path.unlink()
 
     def _read(self) -> dict[str, Any]:
-        """As it was written; {} where nothing was, or nothing that can be read."""
+        """The stored journal; {} if there is none or it is damaged."""
         try:
-            said = read_json(self._path)
+            value = read_json(self._path)
         except (FileNotFoundError, ValueError):
             return {}
-        return said if _is_sound(said) else {}
+        return value if _is_valid(value) else {}
 
     def _write(self) -> None:
-        write_json(self._path, {"known": self._known, "holes": self.holes, "texts": self._texts, "at": self._at})
+        value = {"known": self._known, "holes": self.holes, "texts": self._texts, "at": self._notes_size}
+        write_json(self._path, value)
         self._written = True
 
 
-def _is_sound(said: Mapping[str, Any]) -> bool:
+def system_record(text: str, level: str = "error") -> Record:
+    """A record of the source `system` with the current time."""
+    return Record(0, time.time_ns() // 1000 / 1000, level, text, source="system")
+
+
+def _is_valid(value: Mapping[str, Any]) -> bool:
     kinds = {"known": int, "at": int, "holes": list, "texts": list}
-    if not all(isinstance(said.get(name), kind) for name, kind in kinds.items()):
+    if not all(isinstance(value.get(name), kind) for name, kind in kinds.items()):
         return False
-    holes = all(isinstance(hole, list) and list(map(type, hole)) == [str, int, int] for hole in said["holes"])
-    return holes and all(isinstance(text, str) for text in said["texts"])
+    holes = all(isinstance(hole, list) and list(map(type, hole)) == [str, int, int] for hole in value["holes"])
+    return holes and all(isinstance(text, str) for text in value["texts"])

@@ -146,7 +146,7 @@ async def test_an_index_that_cannot_be_read_and_downloads_are_refused_and_the_li
         assert (await site.request("GET", f"v1/workloads/{broken}/{path}")).status == 503
     bad(broken, name="index")
     site.extension.store._readers.clear()
-    site.extension.store._recent.forget(broken)
+    site.extension.store._cache.forget(broken)
     for path in "records", "records?q=b", "marks?q=b&buckets=3", "matches?q=b":
         answer = await site.request("GET", f"v1/workloads/{broken}/{path}")
         assert (answer.status, answer.json["reason"]) == (503, "log_unreadable"), path
@@ -185,7 +185,7 @@ async def test_a_log_cut_underneath_its_readers_tells_each_line_that_is_lost_and
     await asyncio.sleep(0.6)  # the runner looks twice a second
     await site.request("POST", f"v1/workloads/{workload_id}/input", b"\n")
     await stream.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
-    site.extension.store._recent.forget(workload_id)  # else what was read lately is still had
+    site.extension.store._cache.forget(workload_id)  # else what was read lately is still had
     late = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await late.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
     await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"\n")
@@ -201,4 +201,4 @@ async def test_a_log_cut_underneath_its_readers_tells_each_line_that_is_lost_and
     assert {r["source"] for r in lost} == {"system"}
     assert late.records()[300:] == stream.records()[300:]
     told = late.records()[300]["message"]
-    assert told.endswith(" bytes are lost, of 300 records")
+    assert told.endswith(" bytes of 300 records are lost")

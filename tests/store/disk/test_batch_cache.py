@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_logstream.model.records import Record
-from jupyter_logstream.store.disk.batch_cache import MOST
+from jupyter_logstream.store.disk.batch_cache import MAX_BATCHES
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.layout import ENTRY, segment_path
 from jupyter_logstream.store.errors import BadIndex
@@ -65,10 +65,10 @@ def test_a_stream_that_was_dropped_and_made_again_tells_its_own_records(tmp_path
 
 def test_it_keeps_few(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
-    for i in range(3 * MOST):
+    for i in range(3 * MAX_BATCHES):
         store.append(f"s{i}", [record("x")])
         store.read(f"s{i}", 0, 2000)
-    assert len(store._recent._batches) == MOST
+    assert len(store._cache._batches) == MAX_BATCHES
     store.close()
 
 

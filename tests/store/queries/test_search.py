@@ -56,7 +56,7 @@ def test_a_search_of_bytes_finds_what_a_look_at_each_line_finds(
 def test_texts_are_not_loaded_for_a_count_of_plain_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = write(tmp_path / "store", PLAIN, 1)
     expected = count(store, STREAM, Filter(q="alpha"))
-    monkeypatch.setattr("jupyter_logstream.store.disk.file_store._EAGER", -1)
+    monkeypatch.setattr("jupyter_logstream.store.disk.file_store._MAX_EAGER_RECORDS", -1)
     monkeypatch.setattr(batch_module.DiskBatch, "loaded", lambda _: pytest.fail("a text was loaded"))
     assert expected > 0
     assert count(store, STREAM, Filter(q="alpha")) == expected

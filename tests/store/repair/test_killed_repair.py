@@ -1,4 +1,4 @@
-"""Mending that is itself killed, at each of its calls to the system: the next opening does all of it, and tells all."""
+"""A repair that is killed at any system call: the next one completes it and reports every loss."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from jupyter_logstream.store.disk.writer import LogWriter
 
 
 class Killed(BaseException):
-    """No `except` of ours knows it, as none knows a kill."""
+    """Like a kill, no `except` of the package catches it."""
 
 
 class Mortal:
-    """An `os` that dies at the nth call that changes something, before it is done."""
+    """An `os` that raises Killed before its nth call that changes something."""
 
     CHANGES = ("write", "pwrite", "ftruncate", "truncate", "fsync", "replace", "rename", "unlink")
 
@@ -116,8 +116,8 @@ def fill(folder: Path, keep: int = 1 << 30) -> None:
     log.release()
 
 
-def mended(root: Path, folder: Path) -> tuple[list[tuple[str, str, str | None]], bytes]:
-    """What everybody sees of a log that the next writer has opened, written to and ended."""
+def repaired(root: Path, folder: Path) -> tuple[list[tuple[str, str, str | None]], bytes]:
+    """Records and bytes of a log that the next writer opened, wrote to and ended."""
     log = LogWriter(folder)
     log.write("stdout", b"afterwards\n")
     log.publish([Record(0, 1e12, "info", "afterwards", source="log")])
@@ -131,15 +131,17 @@ def copy(folder: Path, root: Path) -> Path:
     return Path(shutil.copytree(folder, folder_of(root), dirs_exist_ok=True))
 
 
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__.replace("_", " "))
-@pytest.mark.parametrize(("keep", "ended"), [(1 << 30, False), (3000, True)], ids=["whole", "kept in part, ended"])
-def test_mending_that_was_killed_anywhere_is_done_and_told_by_the_next_opening(
+@pytest.mark.parametrize(("keep", "ended"), [(1 << 30, False), (3000, True)], ids=["whole", "retained in part, ended"])
+def test_a_repair_killed_at_any_call_is_completed_and_reported_by_the_next_opening(
     tmp_path: Path,
     small_segments: Any,
     monkeypatch: pytest.MonkeyPatch,
     damage: Callable[[Path], None],
     keep: int,
     ended: bool,
+    stride: int,
 ) -> None:
     small_segments(256, 8)
     damaged = folder_of(tmp_path / "damaged")
@@ -147,8 +149,8 @@ def test_mending_that_was_killed_anywhere_is_done_and_told_by_the_next_opening(
     if ended:
         (damaged / "end").touch()
     damage(damaged)
-    expected = mended(tmp_path / "unharmed", copy(damaged, tmp_path / "unharmed"))
-    for number in count(1):
+    expected = repaired(tmp_path / "unharmed", copy(damaged, tmp_path / "unharmed"))
+    for number in count(1, stride):
         root = tmp_path / str(number)
         folder = copy(damaged, root)
         with dying_at(monkeypatch, number):
@@ -158,13 +160,13 @@ def test_mending_that_was_killed_anywhere_is_done_and_told_by_the_next_opening(
                 pass
             else:
                 break
-        assert mended(root, folder) == expected, number
+        assert repaired(root, folder) == expected, number
         shutil.rmtree(root)
-    assert number > 1
+    assert number > stride
 
 
 @pytest.mark.parametrize("damage", [a_short_segment, cut("stdout", 300)])
-def test_a_loss_that_mending_was_killed_before_telling_is_told_to_who_only_reads(
+def test_a_loss_is_reported_to_readers_if_the_repair_was_killed_before_reporting_it(
     root: Path, small_segments: Any, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
 ) -> None:
     small_segments(256, 8)
@@ -173,7 +175,7 @@ def test_a_loss_that_mending_was_killed_before_telling_is_told_to_who_only_reads
     LogWriter(folder).close()
     damage(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(LogWriter, "_tell", lambda *_: Mortal(1).spend())
+        patch.setattr(LogWriter, "_publish_losses", lambda *_: Mortal(1).spend())
         with pytest.raises(Killed):
             LogWriter(folder)
     assert any("lost" in record.message for record in served(root) if record.source == "system")

@@ -20,7 +20,7 @@ from jupyter_logstream.model.protocol import WORKLOAD_VARIABLE
 from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.store.disk.folder import Folder, RunParameters
 from jupyter_logstream.store.disk.layout import extent
-from jupyter_logstream.store.disk.sidecars import Kept
+from jupyter_logstream.store.disk.sidecars import RetainedRange
 from jupyter_logstream.text.lines import LONGEST_TEXT, final_text
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def assert_right(folder: Folder, records: Sequence[Record]) -> None:
 
     No record reports a loss.
     """
-    first = Kept.read(folder.path).first
+    first = RetainedRange.read(folder.path).first
     assert [r.seq for r in records] == list(range(first, first + len(records)))
     assert {r.source for r in records} <= set(OUTPUT)
     for source in OUTPUT:

@@ -53,7 +53,6 @@ class Stream(threading.Thread):
         self.arrivals: list[int] = []
         self.seqs: list[int] = []
         self.events: list[str] = []
-        self.connections = 0
         self.refused: list[int] = []
         self.done: dict[str, Any] | None = None
         self.left = False
@@ -73,7 +72,6 @@ class Stream(threading.Thread):
                 self.refused.append(answer.status_code)
                 time.sleep(0.2)
                 return
-            self.connections += 1
             decoder = Decoder()
             for piece in answer.iter_raw():
                 now = time.monotonic_ns()
