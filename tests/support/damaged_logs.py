@@ -7,6 +7,8 @@ from pathlib import Path
 
 from support.on_disk import served
 
+from jupyter_logstream.store.disk.writer import LogWriter
+
 SEGMENT, ENTRIES, WIDE = 1000, 32, 26
 
 
@@ -20,3 +22,9 @@ def numbered(found: list[str]) -> list[int]:
 
 def system(root: Path) -> list[str]:
     return [r.message for r in served(root) if r.source == "system"]
+
+
+def check_paths_again(log: LogWriter) -> None:
+    """As half a second later."""
+    for file in *log._files.values(), log._indexer.index:
+        file._open._checked = float("-inf")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.damaged_logs import ENTRIES, SEGMENT, WIDE, lines, numbered, system
-from support.on_disk import ID, downloaded, folder_of, opened, served, texts
+from support.damaged_logs import ENTRIES, SEGMENT, WIDE, check_paths_again, lines, numbered, system
+from support.on_disk import ID, folder_of, opened, served, texts
 
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.store.disk.folder import Folder
@@ -49,12 +49,6 @@ CHANGES = [remove, empty, shorten, rotate]
 def reports(root: Path) -> list[str]:
     """What the log reports of damage while it was written."""
     return [text for text in system(root) if "while it was written" in text]
-
-
-def check_paths_again(log: LogWriter) -> None:
-    """As half a second later."""
-    for file in *log._files.values(), log._indexer.index:
-        file._open._checked = float("-inf")
 
 
 def write_in_turn(log: LogWriter) -> None:
@@ -132,10 +126,6 @@ def test_output_after_a_deletion_is_detected_with_the_next_write(root: Path) -> 
     assert numbered(texts(root, "stdout")) == list(range(2, 11))
 
 
-def asides(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if ".aside" in path.name)
-
-
 @pytest.mark.parametrize("first", [1, 100])
 def test_truncating_the_newest_segment_loses_no_line_of_older_segments_or_other_sources(root: Path, first: int) -> None:
     folder = folder_of(root)
@@ -168,57 +158,6 @@ def test_truncating_the_newest_segment_loses_no_line_of_older_segments_or_other_
     assert sum(tally.levels.values()) == tally.lines == after[-1].seq
 
 
-def a_pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def a_link(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path.with_name("elsewhere"))
-    path.with_name("elsewhere").write_bytes(b"not ours\n")
-
-
-def a_directory(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-    (path / "inside").write_bytes(b"not ours\n")
-
-
-def another_file(path: Path) -> None:
-    path.unlink()
-    path.write_bytes(b"not ours\n")
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("plant", [a_pipe, a_link, a_directory, another_file])
-@pytest.mark.parametrize("name", ["stdout", "notes", "index"])
-def test_what_replaces_an_open_file_is_quarantined(root: Path, plant: Callable[[Path], None], name: str) -> None:
-    folder = folder_of(root)
-    log = LogWriter(folder)
-    for round_ in range(2):
-        for i in range(10 * round_ + 1, 10 * round_ + 11):
-            log.write("stdout", lines(i, i + 1)[0])
-        log.publish([Record(0, 1e12, "info", f"note {round_}", source="log")])
-        plant(folder / f"{name}.000")
-        check_paths_again(log)
-    log.write("stdout", lines(21, 22)[0])
-    log.close()
-    assert numbered(texts(root)) == ([21] if name == "stdout" else list(range(1, 22)))
-    assert texts(root, "log") == ([] if name == "notes" else ["note 0", "note 1"])
-    if name != "stdout":
-        assert downloaded(folder) == b"".join(lines(1, 22))
-    assert [path.name for path in asides(folder)] == [f"{name}.000.aside", f"{name}.000.aside1"]
-    for path in asides(folder):
-        if plant is not a_pipe:
-            content = (path / "inside" if path.is_dir() else path).read_bytes()
-            assert content.endswith(b"not ours\n")
-    with opened(root) as store:
-        store.drop(ID)
-    assert not folder.exists()
-    assert not any(root.joinpath("streams").iterdir())
-
-
 @pytest.mark.parametrize("name", ["stdout", "notes", "index"])
 def test_bytes_that_another_process_appends_are_dropped(root: Path, name: str) -> None:
     folder = folder_of(root)
@@ -234,19 +173,6 @@ def test_bytes_that_another_process_appends_are_dropped(root: Path, name: str) -
     assert [(r.source, r.message) for r in after[: len(before)]] == [(r.source, r.message) for r in before]
     assert [r.message for r in after[len(before) :]][-1] == "note 11"
     assert numbered(texts(root, "stdout")) == list(range(1, 12))
-
-
-@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.write_bytes(b"not ours\n"), Path.mkdir])
-def test_what_lies_in_the_place_of_the_next_segment_is_quarantined(root: Path, plant: Callable[[Path], None]) -> None:
-    folder = folder_of(root)
-    log = LogWriter(folder)
-    log.write("stdout", lines(1, 2)[0])
-    plant(folder / "stdout.001")
-    for i in range(2, 101):
-        log.write("stdout", lines(i, i + 1)[0])
-    log.close()
-    assert numbered(texts(root)) == list(range(1, 101))
-    assert [path.name for path in asides(folder)] == ["stdout.001.aside"]
 
 
 @pytest.mark.parametrize("change", [remove, rotate])
