@@ -73,7 +73,7 @@ class LogStream(ExtensionApp):
     backends = Dict(
         default_value=dict(DEFAULT_BACKENDS),
         help='Where workloads can run: {"name": {"type": "local"}}; type is "local" or an import string '
-        '"package.module:factory", further keys are settings of the type. See docs/protocol.md.',
+        '"package.module:factory", further keys are settings of the type. It replaces the default, which has "local".',
     ).tag(config=True)
     upstreams = Union(
         [Dict(), Unicode()],  # what is no literal is for us to refuse, in words

@@ -94,7 +94,8 @@ class FolderRegistry:
             spec, created = folder.read_spec()
             status, summary = folder.read_status()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadEntry(str(error)) from error
+            problem = error.strerror if isinstance(error, OSError) else None  # without the path: callers see it
+            raise BadEntry(problem or str(error)) from error
         return Entry(spec, created, status, summary, self._handle(folder, status))
 
     def status(self, workload_id: str) -> tuple[Status, dict[str, Any]]:

@@ -172,3 +172,15 @@ async def test_the_queue_is_bounded(start: Start) -> None:
     with pytest.raises(QueueFull):
         await server.start("true")
     assert server.store.streams() == ids
+
+
+async def test_cancel_right_after_leaving_the_queue_takes_effect(start: Start) -> None:
+    server = await start(max_running=1)
+    first = await server.start("true")
+    second = await server.start("sleep 600")
+    left = asyncio.Event()
+    server.engine.watch(first, lambda: left.set() if server.engine.status_of(first).status.final else None)
+    if not server.engine.status_of(first).status.final:
+        await left.wait()
+    await server.engine.cancel(second)
+    assert (await server.end(second)).state == "cancelled"

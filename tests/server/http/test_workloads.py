@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from support.bad_requests import BAD_BODIES, NO_IDS
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from support.web import Site
 
 KEYS = {
@@ -371,3 +374,22 @@ async def test_many_starts_at_once_are_each_made_or_refused_whole(serve: Any) ->
     assert (await site.get("v1/info"))["workloads"] == len(made)
     for workload_id in made:
         assert (await site.state(workload_id))["state"] == "succeeded"
+
+
+async def test_an_option_that_the_backend_does_not_support_is_422_by_name(site: Site) -> None:
+    answer = await site.request("POST", "v1/workloads", json={"command": "true", "options": {"gpus": 2}})
+    assert (answer.status, answer.json["reason"]) == (422, "invalid_field")
+    assert answer.json["message"] == "options.gpus: is not supported by the backend 'local': it has no options"
+    assert (await site.get("v1/workloads"))["workloads"] == []
+
+
+async def test_configured_backends_are_listed_and_run_and_an_invalid_one_is_reported(
+    serve: Callable[..., Awaitable[Site]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[str] = []
+    monkeypatch.setattr("logging.Logger.error", lambda _, text, *values, **__: errors.append(text % values))
+    site = await serve(backends={"local": "local", "second": {"type": "local"}, "bad": {"type": "slurp"}})
+    assert (await site.get("v1/info"))["backends"] == ["external", "local", "second"]
+    assert any("c.LogStream.backends['bad']: unknown type 'slurp'" in error for error in errors)
+    workload = await site.workload(await site.run("echo a", backend="second"))
+    assert (workload["backend"], workload["state"]) == ("second", "succeeded")
