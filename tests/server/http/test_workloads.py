@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from support.bad_requests import BAD_BODIES, NO_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    import pytest
     from support.web import Site
 
 KEYS = {
