@@ -19,7 +19,7 @@ from ..model.steps import MAX_STEP_NAME_CHARS
 from ..store.errors import StreamEnded
 from ..store.protocol import Store
 from ..text.levels import guess_level
-from ..text.lines import LONGEST_TEXT
+from ..text.lines import MAX_TEXT_BYTES
 from ..text.masking import Masker
 from .engine import Engine
 
@@ -95,12 +95,12 @@ def _check_ts(i: int, ts: Any) -> float:
 
 def _parts(record: Record) -> list[Record]:
     """Split a record whose message is too long; the last part has the fields."""
-    if len(record.message) <= LONGEST_TEXT // 4 or len(record.message.encode()) <= LONGEST_TEXT:
+    if len(record.message) <= MAX_TEXT_BYTES // 4 or len(record.message.encode()) <= MAX_TEXT_BYTES:
         return [record]
     found: list[Record] = []
     data = record.message.encode()
     while data:
-        cut = min(len(data), LONGEST_TEXT)
+        cut = min(len(data), MAX_TEXT_BYTES)
         while cut < len(data) and data[cut] & 0xC0 == 0x80:  # never inside a character
             cut -= 1
         last = cut == len(data)

@@ -1,7 +1,8 @@
-"""Lines: the bytes of a source cut where they end, whatever the chunks. Runs in the runner (and where a log is mended).
+"""Incremental line splitter: the bytes of one output source to lines and texts. Runner and repair; stdlib, no I/O.
 
-A *line* is what a program wrote up to an LF, whatever carriage returns overwrote in it; its *text* is what was left to
-see. Bytes in, values out; stdlib, no I/O. This file must not know where bytes are kept, nor levels.
+A *line* is the bytes up to an LF, overwritten ones included; its *text* is what a terminal shows of it in the end: the
+bytes after the last carriage return. The result does not depend on how the bytes are cut into chunks. This file must
+not know where bytes are stored, nor levels.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-LONGEST_TEXT = 64 * 1024
+MAX_TEXT_BYTES = 64 * 1024
 """Bytes of text in one record; a longer line becomes several records, all but the last flagged `part`."""
 
-_LONGEST_OVERWRITTEN = 1 << 30  # a line's length is 32 bits in the index; this many overwritten bytes end an entry
+_MAX_OVERWRITTEN_BYTES = 1 << 30  # a line's length is 32 bits in the index: at this many the entry ends
 
 # --- text -----------------------------------------------------------------------------------------------------------
 
-# Everything a terminal acts on except SGR (colours): CSI, OSC/DCS/APC/PM/SOS strings (also unterminated), two-byte ESC.
+# Every escape sequence except SGR (colours): CSI, OSC/DCS/APC/PM/SOS strings (or unterminated), two-byte ESC (ECMA-48).
 _CONTROL = re.compile(
     r"\x1b\[(?![0-9;:]*m)[0-?]*[ -/]*[@-~]?"  # CSI, finished or not, but not ESC [ ... m
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)?"
@@ -25,29 +26,32 @@ _CONTROL = re.compile(
 
 
 def final_text(line: bytes) -> bytes:
-    """What is left to see of a line: after its last CR that something follows, without its line end."""
+    """The text of a line: the bytes after its last CR that is not at its end, without the line end."""
     body = line.removesuffix(b"\n").rstrip(b"\r")
     return body[body.rfind(b"\r") + 1 :]
 
 
 def clean(text: str) -> str:
-    """Drop the control sequences that are not colours: a record is text, not a terminal's program."""
+    """`text` without escape sequences other than SGR (colours)."""
     return _CONTROL.sub("", text) if "\x1b" in text else text
 
+
+SGR = re.compile(r"\x1b\[([0-9;:]*)m")
+"""An SGR sequence (colours), with its parameters: the only control sequence that a record keeps."""
 
 _CR_RUNS = re.compile(rb"(\r+)")
 
 # --- lines ----------------------------------------------------------------------------------------------------------
 
 PART, CR, OPEN = 1, 2, 4
-"""Flags of a line: the next record goes on with it; its text is shorter than its bytes; it has no line end."""
+"""Flags of a line: the next record continues it; its text is shorter than its bytes; it has no line end."""
 
 
 class Lines(NamedTuple):
-    """Lines of one source in columns, adjoining each other from byte `start` on.
+    """Consecutive lines of one source in columns, from byte `start` on.
 
-    `lengths`: bytes of each line, its end included. `tails`: how many of them, at its end, hold its text and line end.
-    `texts`: the text of each as bytes. `flags`: PART, CR, OPEN; None when all are 0.
+    `lengths`: bytes of each line with its end. `tails`: the last bytes of a line that hold its text and line end.
+    `texts`: the text of each line. `flags`: PART, CR, OPEN; None if all are 0.
     """
 
     start: int
@@ -58,10 +62,10 @@ class Lines(NamedTuple):
 
 
 class Splitter:
-    """Cut the bytes of one source into lines, whatever the chunks. Keeps at most LONGEST_TEXT bytes.
+    """Splits the bytes of one source into lines. Buffers at most MAX_TEXT_BYTES: longer texts are emitted in parts.
 
-    Plan: whole chunks without a CR are split in C; everything else goes line by line. `state` is all it remembers: a
-    writer whose disk is full puts it back and feeds the same chunk again.
+    Chunks without a CR are split by one C call, all others line by line. `state` is the whole state: after a failed
+    write, a writer restores it and feeds the same chunk again.
     """
 
     __slots__ = ("state",)
@@ -71,13 +75,13 @@ class Splitter:
         self.state: tuple[int, int, bytes, int] = (start, 0, b"", 0)
 
     def feed(self, chunk: bytes) -> Lines:
-        """Take the next bytes; return the lines they complete."""
+        """The lines that the next bytes complete."""
         start, overwritten, text, crs = self.state
         if not crs and b"\r" not in chunk:
             texts = (text + chunk if text else chunk).split(b"\n")
             rest = texts.pop()
             lengths = [len(t) + 1 for t in texts]
-            if len(rest) <= LONGEST_TEXT and (not lengths or max(lengths) <= LONGEST_TEXT + 1):
+            if len(rest) <= MAX_TEXT_BYTES and (not lengths or max(lengths) <= MAX_TEXT_BYTES + 1):
                 self.state = (start + overwritten + len(text) + len(chunk) - len(rest), 0, rest, 0)
                 return self._plain(start, overwritten, lengths, texts, rest)
         return self._slow(chunk)
@@ -88,7 +92,7 @@ class Splitter:
             return Lines(start, [], [], [], None)
         flags = None
         tails = lengths
-        if overwritten:  # a progress bar was rewritten in an earlier chunk and ends now
+        if overwritten:  # an earlier chunk holds the overwritten bytes of this line
             tails = list(lengths)
             lengths[0] += overwritten
             flags = [CR] + [0] * (len(lengths) - 1)
@@ -99,8 +103,8 @@ class Splitter:
         out = Lines(start, [], [], [], [])
         bodies = chunk.split(b"\n")
         for i, body in enumerate(bodies):
-            # Where parts may come of it, segment by segment: they must not depend on how the bytes were cut.
-            for piece in _CR_RUNS.split(body) if len(text) + len(body) > LONGEST_TEXT else (body,):
+            # If the line can become parts, go CR by CR: parts must not depend on how the bytes were cut into chunks.
+            for piece in _CR_RUNS.split(body) if len(text) + len(body) > MAX_TEXT_BYTES else (body,):
                 if seen := piece.rstrip(b"\r"):
                     cut = seen.rfind(b"\r") + 1
                     if cut or crs:
@@ -118,7 +122,7 @@ class Splitter:
         return out
 
     def finish(self) -> Lines:
-        """The output has ended: what has no line end is a line too."""
+        """The last line at the end of the output, if it has no line end."""
         start, overwritten, text, crs = self.state
         out = Lines(start, [], [], [], [])
         if overwritten or text or crs:
@@ -138,17 +142,17 @@ def _emit(out: Lines, overwritten: int, text: bytes, crs: int, line_end: int, fl
 
 
 def _emit_parts(out: Lines, overwritten: int, text: bytes) -> tuple[int, bytes]:
-    """Turn what is over-long into parts; return what is left of the line."""
+    """Emit the parts of an over-long text; return the rest of the line."""
     at = 0
-    while len(text) - at > LONGEST_TEXT:
-        end = at + LONGEST_TEXT
-        for back in range(min(4, LONGEST_TEXT)):  # never inside a UTF-8 character
+    while len(text) - at > MAX_TEXT_BYTES:
+        end = at + MAX_TEXT_BYTES
+        for back in range(min(4, MAX_TEXT_BYTES)):  # never inside a UTF-8 character
             if text[end - back] & 0xC0 != 0x80:
                 end -= back
                 break
         _emit(out, overwritten, text[at:end], 0, 0, PART)
         overwritten, at = 0, end
-    if overwritten > _LONGEST_OVERWRITTEN:
+    if overwritten > _MAX_OVERWRITTEN_BYTES:
         _emit(out, overwritten, b"", 0, 0, PART)
         overwritten = 0
     return overwritten, text[at:] if at else text

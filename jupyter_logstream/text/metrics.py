@@ -1,7 +1,7 @@
-"""Numbers that lines of output name: `loss=0.21`, `acc: 0.93`, `12.3it/s`. Runs in kernels; stdlib, values only.
+"""Metrics in output lines: named numbers such as `loss=0.21`, `acc: 0.93`, `12.3it/s`. Kernels; stdlib, values only.
 
-Text in, names and numbers out; the page does the same (js/src/text/numbers.ts), and one table of cases tests both
-(tests/vectors/metrics.json). In doubt a number has no name. This file must not know where lines come from.
+A number whose name is ambiguous is left out. The page has the same rules (js/src/text/numbers.ts);
+tests/vectors/metrics.json tests both. This file must not know where lines come from.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from .lines import SGR
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..model.records import Record
 
-LONGEST = 4000
-"""Characters of a line that are looked at."""
+MAX_LINE_CHARS = 4000
+"""Characters of a line that are searched."""
 
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
-# Not inside of a date, an address, a version or a fraction; and no progress bar's percentage.
+# Excludes parts of dates, addresses, versions and fractions, and percentages of progress bars.
 _END = r"(?!\w|[.:/-]\d|%\s?[|(\[])"
 _UNIT = r"(?P<unit>(?:[kKMGT]i?)?B|[kMG]|ns|us|µs|ms|s|sec|min)?"
 _NAME = r"[A-Za-z_](?:[\w.@/-]*\w)?"
@@ -47,7 +49,6 @@ _RATE = re.compile(
     re.ASCII,
 )
 _PACE = re.compile(rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>ns|us|µs|ms|s|min)/{_THING}\b", re.ASCII)
-_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 
 _NOT_MEASURED = frozenset({
     "port", "pid", "ppid", "tid", "line", "id", "rank", "local_rank", "world_size", "seed", "year", "version", "v",
@@ -57,29 +58,29 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.
 
 
 def numbers(line: str) -> dict[str, float]:
-    """The numbers that a line names, by name, in its order; of one named twice the last. `nan` is kept.
+    """The named numbers of a line by name, in their order; a repeated name has its last number. NaN is included.
 
-    Times are in seconds, sizes in bytes, paces (`1.25s/it`) are rates (`it/s`); a percentage stays as it is written.
+    Times are in seconds, sizes in bytes; `1.25s/it` becomes the rate `it/s`; a percentage keeps its number.
     """
-    text = _COLOURS.sub("", line[:LONGEST])
+    text = SGR.sub("", line[:MAX_LINE_CHARS])
     found: list[tuple[int, str, float]] = []
-    taken: list[tuple[int, int]] = []
+    claimed: list[tuple[int, int]] = []
     for pattern, read in ((_PACE, _pace), (_RATE, _rate), (_PAIR, _pair), (_WORD, _plain), (_COUNTER, _counter)):
         for match in pattern.finditer(text):
             start, end = match.span()
-            if any(start < b and a < end for a, b in taken):
+            if any(start < b and a < end for a, b in claimed):
                 continue
             named = read(match)
             if named is not None:
-                taken.append((start, end))
+                claimed.append((start, end))
                 found.append((start, *named))
     return {name: number for _, name, number in sorted(found, key=lambda one: one[0])}
 
 
 def columns(records: Iterable[Record], names: tuple[str, ...] = ()) -> dict[str, list[Any]]:
-    """A table of all numbers that records name: `seq`, `ts`, `step`, and a column per name; None where a line has none.
+    """A table of the named numbers of records: the columns `seq`, `ts` (Unix ms), `step`, and one per name.
 
-    One row per record that names any. `names`: only these, in this order.
+    One row for each record with a number; None in columns whose name it lacks. `names`: only these, in this order.
     """
     rows = []
     for record in records:
@@ -92,7 +93,7 @@ def columns(records: Iterable[Record], names: tuple[str, ...] = ()) -> dict[str,
         "ts": [record.ts for record, _ in rows],
         "step": [record.step for record, _ in rows],
     }
-    for name in wanted:  # a number called as a column of ours keeps its name, with a sign
+    for name in wanted:  # a number named like one of the first columns gets a trailing underscore
         table[name if name not in table else f"{name}_"] = [named.get(name) for _, named in rows]
     return table
 
@@ -102,14 +103,14 @@ def _value(text: str) -> float:
 
 
 def _scale(unit: str) -> float:
-    """1500 for `1.5k`: what a prefix multiplies by."""
+    """The factor of a unit prefix: 1000 for `k`, 1024 for `Ki`."""
     power = "kMGT".find(unit[:1].replace("K", "k")) + 1 if unit else 0
     return float((1024 if unit[1:2] == "i" else 1000) ** power)
 
 
 def _pair(match: re.Match[str]) -> tuple[str, float] | None:
     name, number, unit = match["name"], match["number"], match["unit"] or ""
-    # localhost:8080, app.py:12: a colon alone does not make a number a measure.
+    # localhost:8080 and app.py:12 are no metrics.
     if match["sep"] == ":" and not match["gap"] and not match["q"] and not re.search(r"[.eE%]", number + _after(match)):
         return None
     if name.lower().rpartition("/")[2] in _NOT_MEASURED:

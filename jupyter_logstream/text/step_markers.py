@@ -6,16 +6,15 @@ import re
 from typing import NamedTuple
 
 from ..model.steps import step_name
-from .lines import clean
+from .lines import SGR, clean
 
-# Compiled when the first marker comes: most workloads have none.
+# Compiled at the first use: most workloads have no markers.
 _MARKER = r"(?s)::(?:(?P<begin>step|group)|end(?:step|group))::(?P<rest>.*)"
-_SGR = r"\x1b\[[\d;:]*m"
 _FAILURES = frozenset({"failed", "failure", "fail", "error"})
 
 
 class Marker(NamedTuple):
-    """A marker line: it begins the step `name`, or ends the one that is open (None), which has failed or not."""
+    """A marker line: it begins the step `name`, or ends the open step (None), which has failed or not."""
 
     name: str | None
     failed: bool = False
@@ -24,9 +23,10 @@ class Marker(NamedTuple):
 def marker_in(text: bytes) -> Marker | None:
     """The marker that a line is: `::step:: NAME`, `::group::NAME`, `::endstep::`, `::endstep:: failed`, `::endgroup::`.
 
-    None for every other line, also for a beginning without a name.
+    None for every other line, and for a step without a name. The page has the same rule (js/src/log/steps.ts);
+    tests/vectors/step_markers.json tests both.
     """
-    found = re.match(_MARKER, re.sub(_SGR, "", clean(text.decode("utf-8", "replace"))))
+    found = re.match(_MARKER, SGR.sub("", clean(text.decode("utf-8", "replace"))))
     if found is None:
         return None
     rest = found["rest"].strip()

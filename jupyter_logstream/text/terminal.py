@@ -1,7 +1,7 @@
-"""Terminal text as HTML that is safe anywhere: escaped, its colours from a fixed palette, everything else inert.
+"""Terminal text as safe HTML or plain text: escaped, colours from a fixed palette. Kernels; stdlib, no I/O.
 
-Text in, text out; stdlib. Runs in kernels. Besides escaped text it writes `<b>`, `<i>`, `<u>` and `<span>` with a
-colour, and nothing that text could choose: no ids, no classes, no links. Without styles only the colours are missing.
+The HTML has `<b>`, `<i>`, `<u>` and `<span>` with a colour, and nothing that text can choose: no ids, classes or links.
+A viewer that removes styles loses the colours only. Sources: ECMA-48, xterm's ctlseqs.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, replace
 
 from ..model.unprintable import printable
-from .lines import clean
+from .lines import SGR, clean
 
-# Of middle brightness: to be read on white as on black, since nobody knows where the notebook will be shown.
+# Medium brightness, readable on white and on black: a saved notebook does not know its viewer's theme.
 _PALETTE = (
     "#7c7c7c", "#ce534e", "#308d40", "#98770a", "#367dd2", "#a95bc4", "#148897", "#7c7c7c",
     "#7c7c7c", "#d74c43", "#2e8d44", "#9b7600", "#357cd8", "#ac58c9", "#0f8899", "#7c7c7c",
@@ -24,7 +24,6 @@ _RGB = (
     (255, 255, 255),
 )  # fmt: skip
 
-_SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 _C1 = str.maketrans(
     {
         "\x9b": "\x1b[",
@@ -36,7 +35,7 @@ _C1 = str.maketrans(
         "\x9c": "\x1b\\",
     }
 )
-_MOST_PARAMETERS = 64
+_MAX_PARAMETERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +54,24 @@ _CLEARS = {22: "bold", 23: "italic", 24: "underline", 27: "inverse"}
 
 
 def plain_text(message: str) -> str:
-    """A message as it is to be read: without colours, and with signs for what would act instead of being shown."""
+    """A message as plain text: without escape sequences, with stand-ins for unprintable characters."""
     if message.isascii() and message.isprintable():
         return message  # nearly always
-    return printable(_SGR.sub("", clean(message.translate(_C1))))
+    return printable(SGR.sub("", clean(message.translate(_C1))))
 
 
 def as_html(message: str) -> str:
-    """The same as escaped HTML, in colour."""
+    """A message as escaped HTML with its colours."""
     style, made, at = _PLAIN, [], 0
     text = clean(message.translate(_C1))
-    for match in _SGR.finditer(text):
-        made.append(_written(text[at : match.start()], style))
-        style, at = _applied(style, match[1]), match.end()
-    made.append(_written(text[at:], style))
+    for match in SGR.finditer(text):
+        made.append(_span(text[at : match.start()], style))
+        style, at = _apply(style, match[1]), match.end()
+    made.append(_span(text[at:], style))
     return "".join(made)
 
 
-def _written(text: str, style: _Style) -> str:
+def _span(text: str, style: _Style) -> str:
     if not text:
         return ""
     made = html.escape(printable(text), quote=False)
@@ -85,10 +84,8 @@ def _written(text: str, style: _Style) -> str:
     return made if fg is None else f'<span style="color:{_PALETTE[fg]}">{made}</span>'
 
 
-def _applied(style: _Style, parameters: str) -> _Style:
-    codes = [
-        int(code or 0) for code in re.split("[;:]", parameters[:512], maxsplit=_MOST_PARAMETERS)[:_MOST_PARAMETERS]
-    ]
+def _apply(style: _Style, parameters: str) -> _Style:
+    codes = [int(code or 0) for code in re.split("[;:]", parameters[:512], maxsplit=_MAX_PARAMETERS)[:_MAX_PARAMETERS]]
     at = 0
     while at < len(codes):
         code = codes[at]
@@ -98,11 +95,11 @@ def _applied(style: _Style, parameters: str) -> _Style:
             at += used
             style = replace(style, fg=colour) if code == 38 else replace(style, bg=colour)
         else:
-            style = _one(style, code)
+            style = _apply_one(style, code)
     return style
 
 
-def _one(style: _Style, code: int) -> _Style:
+def _apply_one(style: _Style, code: int) -> _Style:
     if code == 0:
         return _PLAIN
     if code in _FLAGS:
@@ -117,7 +114,7 @@ def _one(style: _Style, code: int) -> _Style:
 
 
 def _extended(codes: list[int], *, colons: bool) -> tuple[int | None, int]:
-    """The colour of the palette next to `5;n` or `2;r;g;b`, and how many codes it took."""
+    """The palette colour nearest to `5;n` or `2;r;g;b`, and the number of codes consumed."""
     if len(codes) >= 2 and codes[0] == 5:
         return _nearest(_indexed(min(255, codes[1]))), 2
     if codes and codes[0] == 2:

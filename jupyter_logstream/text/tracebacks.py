@@ -71,7 +71,7 @@ _Moved = tuple[str, str] | tuple[str, str, bytes] | None  # the next rule set, t
 def begin(line: bytes, *, is_error: bool = False) -> TracebackLine | None:
     """The reading of a line that can open a traceback; None for every other line.
 
-    `is_error`: the line has the level error, so that frames may follow it whatever it says.
+    `is_error`: the line has the level error, so that frames can follow it whatever its text.
     """
     found = _PREFIX.match(line)
     prefix = found[0] if found else b""

@@ -24,7 +24,7 @@ from jupyter_logstream.server.http.body import BadJson, parse_json
 from jupyter_logstream.server.publishing import check_items
 from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.errors import BadIndex, UnknownStream
-from jupyter_logstream.text.lines import LONGEST_TEXT, Splitter, clean
+from jupyter_logstream.text.lines import MAX_TEXT_BYTES, Splitter, clean
 from jupyter_logstream.text.terminal import as_html, plain_text
 from jupyter_logstream.wire.sse import Decoder, encode
 
@@ -87,7 +87,7 @@ def test_lines_are_the_bytes_and_the_same_however_they_are_cut(data: bytes, seed
     lengths, texts = split([data])
     assert (lengths, texts) == split(cut(data, seed))
     assert sum(lengths) == len(data)
-    assert all(len(text) <= LONGEST_TEXT and b"\n" not in text for text in texts)
+    assert all(len(text) <= MAX_TEXT_BYTES and b"\n" not in text for text in texts)
 
 
 @fuzz

@@ -1,4 +1,4 @@
-"""Text that must not act on a page or a terminal, and a reader of the HTML made of it. Test support."""
+"""Hostile text that must not act on a page or a terminal, and a parser of the HTML made of it. Test support."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 
 class Read(HTMLParser):
-    """What a viewer takes from HTML: its text, and its elements with what they bear."""
+    """The text and the elements, with attributes, that a viewer reads from HTML."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""The first error of a log: an exception where there is one, else the line; and how often it came."""
+"""First error of a log: the exception if there is one, else the line; and its repeats."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ def records(text: str, source: str = "stderr") -> list[Record]:
 def found(text: str, seq: int = 1) -> FirstError | None:
     lines = records(text)
 
-    def ask(path: str, **params: Any) -> dict[str, Any]:
+    def request(path: str, **params: Any) -> dict[str, Any]:
         if path == "/summary":
             return {"first_error": lines[seq - 1].to_json()}
-        kept = lines[params.get("after", 0) :]
-        kept = [line for line in kept if params.get("q", "") in line.message]
-        return {"records": [line.to_json() for line in kept[: params["limit"]]], "total": len(kept)}
+        matching = lines[params.get("after", 0) :]
+        matching = [line for line in matching if params.get("q", "") in line.message]
+        return {"records": [line.to_json() for line in matching[: params["limit"]]], "total": len(matching)}
 
-    return first_error(FAILED, ask)
-
-
-def test_without_errors_nothing_is_asked():
-    def ask(*_, **__):
-        raise AssertionError("asked")
-
-    assert first_error({"levels": {"info": 3}}, ask) is None
-    assert first_error({}, ask) is None
+    return first_error(FAILED, request)
 
 
-def test_of_a_traceback_it_is_the_exception_with_its_repeats():
+def test_no_request_without_errors():
+    def request(*_, **__):
+        raise AssertionError("requested")
+
+    assert first_error({"levels": {"info": 3}}, request) is None
+    assert first_error({}, request) is None
+
+
+def test_traceback_gives_its_exception_and_repeats():
     text = "\n".join([TRACE.format("KeyError: 'a'"), "again", TRACE.format("KeyError: 'a'")])
     assert found(text) == FirstError(1, "KeyError: 'a'", 2)
 
 
-def test_of_a_logged_exception_it_is_the_exception():
+def test_logged_exception_gives_the_exception():
     assert found("ERROR:root:cannot load\n" + TRACE.format("OSError")) == FirstError(1, "OSError", 1)
 
 
-def test_of_a_line_it_is_the_line_without_its_time():
+def test_line_gives_the_line_without_its_time():
     assert found("x\n2026-11-20 10:00:01,123 ERROR no such table", 2) == FirstError(2, "ERROR no such table", 1)
     assert found("ERROR no such table") == FirstError(1, "ERROR no such table", 1)
 
 
-def test_a_long_one_is_cut():
+def test_long_title_is_truncated():
     error = found("ERROR " + "x" * 5000)
     assert error is not None
     assert len(error.title) == MAX_TITLE_CHARS
@@ -62,16 +62,16 @@ def test_a_long_one_is_cut():
 
 @pytest.mark.parametrize("why", ["During handling of the above exception, another exception occurred:",
                                  "The above exception was the direct cause of the following exception:"])  # fmt: skip
-def test_of_a_chain_it_is_the_last(why):
+def test_chain_gives_its_last_exception(why):
     text = "\n".join([TRACE.format("KeyError: 'a'"), "", why, "", TRACE.format("app.LoadFailed: orders"), "next"])
     assert exception(records(text)) == "app.LoadFailed: orders"
 
 
-def test_lines_of_another_source_between_do_not_matter():
+def test_lines_of_other_sources_are_skipped():
     lines = records(TRACE.format("KeyError: 'a'"))
     assert exception([lines[0], Record(9, 0.0, "info", "between"), *lines[1:]]) == "KeyError: 'a'"
 
 
 @pytest.mark.parametrize("text", ["ERROR x\nnext", TRACE.format("not raised here"), TRACE.format("")])
-def test_no_exception_is_seen_where_there_is_none(text):
+def test_other_lines_give_no_exception(text):
     assert exception(records(text)) is None

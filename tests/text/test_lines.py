@@ -12,7 +12,7 @@ from support.cpu_time import ratio
 from support.paths import ROOT
 
 from jupyter_logstream.model.records import LEVELS, Record, level_code
-from jupyter_logstream.text.lines import CR, LONGEST_TEXT, OPEN, PART, Lines, Splitter, clean, final_text
+from jupyter_logstream.text.lines import CR, MAX_TEXT_BYTES, OPEN, PART, Lines, Splitter, clean, final_text
 
 Line = tuple[int, int, bytes, int]  # length, tail, text, flags
 
@@ -48,13 +48,13 @@ def random_output(rng: random.Random, pieces: int, words: list[bytes]) -> bytes:
 
 
 def assert_adds_up(lines: list[Line], data: bytes) -> None:
-    """Lengths cover the bytes; a text stands in the tail of its line; every line but the last open one has its end."""
+    """Lengths cover the bytes, a text is in the tail of its line, every line but an open last one has a line end."""
     at = 0
     for i, (length, tail, text, flags) in enumerate(lines):
         body = data[at : at + length]
         assert len(body) == length
         assert 0 <= tail <= length
-        assert len(text) <= LONGEST_TEXT
+        assert len(text) <= MAX_TEXT_BYTES
         assert body[length - tail :].startswith(text)
         if flags & PART:
             assert not body.endswith(b"\n")
@@ -72,7 +72,7 @@ SHORT = [b"\n", b"\n", b"\r\n", b"\r", b"\r\r", b"a", b"line", "höß €".encod
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_lines_do_not_depend_on_the_chunks(seed: int) -> None:
+def test_lines_do_not_depend_on_chunk_borders(seed: int) -> None:
     rng = random.Random(seed)
     data = random_output(rng, rng.randint(0, 60), SHORT)
     whole = split([data])
@@ -82,11 +82,11 @@ def test_lines_do_not_depend_on_the_chunks(seed: int) -> None:
         assert split(chunks_of(data, rng, longest)) == whole
 
 
-LONG = [b"x" * LONGEST_TEXT, "ä€\U0001f600".encode() * 20_000, b"y" * 70_000, b"\n", b"\n", b"z", b"\xbf" * 66_000]
+LONG = [b"x" * MAX_TEXT_BYTES, "ä€\U0001f600".encode() * 20_000, b"y" * 70_000, b"\n", b"\n", b"z", b"\xbf" * 66_000]
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_over_long_lines_become_the_same_parts_in_every_cut(seed: int) -> None:
+def test_parts_of_an_over_long_line_do_not_depend_on_chunk_borders(seed: int) -> None:
     rng = random.Random(seed)
     data = random_output(rng, rng.randint(1, 6), LONG)
     whole = split([data])
@@ -96,7 +96,7 @@ def test_over_long_lines_become_the_same_parts_in_every_cut(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_over_long_text_that_is_rewritten_becomes_the_same_parts_in_every_cut(seed: int) -> None:
+def test_parts_of_an_over_long_rewritten_line_do_not_depend_on_chunk_borders(seed: int) -> None:
     rng = random.Random(seed)
     data = random_output(rng, rng.randint(2, 8), [*LONG, b"\r", b"\r", b"done"])
     whole = split([data])
@@ -105,7 +105,7 @@ def test_over_long_text_that_is_rewritten_becomes_the_same_parts_in_every_cut(se
         assert split(chunks_of(data, rng, longest)) == whole
 
 
-def test_a_part_never_ends_inside_a_character() -> None:
+def test_part_does_not_split_a_character() -> None:
     for shift in range(4):
         text = "a" * shift + "\U0001f600" * 40_000
         lines = split([text.encode() + b"\n"])
@@ -114,9 +114,9 @@ def test_a_part_never_ends_inside_a_character() -> None:
         assert [bool(line[3] & PART) for line in lines] == [True] * (len(lines) - 1) + [False]
 
 
-def test_a_line_of_exactly_the_longest_text_is_one_record() -> None:
-    assert [line[3] for line in split([b"x" * LONGEST_TEXT + b"\n"])] == [0]
-    assert [line[3] for line in split([b"x" * (LONGEST_TEXT + 1) + b"\n"])] == [PART, 0]
+def test_line_of_the_maximum_length_is_one_record() -> None:
+    assert [line[3] for line in split([b"x" * MAX_TEXT_BYTES + b"\n"])] == [0]
+    assert [line[3] for line in split([b"x" * (MAX_TEXT_BYTES + 1) + b"\n"])] == [PART, 0]
 
 
 @pytest.mark.parametrize(
@@ -134,18 +134,18 @@ def test_a_line_of_exactly_the_longest_text_is_one_record() -> None:
         (b"", []),
     ],
 )
-def test_the_final_text_of_a_line_becomes_the_record(written: bytes, texts: list[bytes]) -> None:
+def test_record_has_the_final_text_of_a_line(written: bytes, texts: list[bytes]) -> None:
     assert [line[2] for line in split([written])] == texts
     assert [line[2] for line in split(pieces_of_one(written))] == texts
 
 
-def test_a_million_rewrites_are_one_line() -> None:
+def test_million_rewrites_are_one_line() -> None:
     data = b"".join(b"\r%d%%" % i for i in range(1_000_000))
     lines = split(data[at : at + 4096] for at in range(0, len(data), 4096))
     assert lines == [(len(data), 7, b"999999%", CR | OPEN)]
 
 
-def test_a_chunk_that_could_not_be_kept_can_be_fed_again() -> None:
+def test_chunk_can_be_fed_again_after_restoring_the_state() -> None:
     splitter = Splitter()
     splitter.feed(b"a\nhalf")
     before = splitter.state
@@ -165,7 +165,7 @@ def test_a_chunk_that_could_not_be_kept_can_be_fed_again() -> None:
     ],
     ids=["no line end", "CR only", "rewritten", "empty lines", "CRLF"],
 )
-def test_splitting_takes_a_time_that_grows_with_the_bytes_and_not_with_their_square(
+def test_splitting_takes_linear_time(
     made: Callable[[int], bytes],
 ) -> None:
     def work(size: int) -> None:
@@ -197,12 +197,12 @@ SGR = re.compile(r"\x1b\[[\d;:]*m")
         ("plain é \u2028", "plain é \u2028"),
     ],
 )
-def test_cleaning_keeps_colours_and_drops_all_other_control_sequences(text: str, left: str) -> None:
+def test_clean_keeps_colours_and_drops_other_sequences(text: str, left: str) -> None:
     assert clean(text) == left
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_escape_but_a_colour_survives_cleaning(seed: int) -> None:
+def test_clean_leaves_no_escape_but_colours(seed: int) -> None:
     rng = random.Random(seed)
     parts = [
         "\x1b",
@@ -231,11 +231,11 @@ def test_no_escape_but_a_colour_survives_cleaning(seed: int) -> None:
 
 @pytest.mark.parametrize("unit", ["\x1b[", "\x1b]", "\x1b[1;", "\x1b[ ", "\x1b", "\x1bP\x1b", "\x1b[1;1"])
 @pytest.mark.parametrize("head", ["", "\x1b[", "\x1b]0;"])
-def test_cleaning_takes_a_time_that_grows_with_the_text_and_not_with_its_square(unit: str, head: str) -> None:
+def test_clean_takes_linear_time(unit: str, head: str) -> None:
     assert ratio(lambda size: clean(head + unit * (size // len(unit)) + "é"), 20_000, 8) < 40
 
 
-def test_cleaning_a_half_sequence_takes_linear_time() -> None:
+def test_clean_of_unfinished_sequences_takes_linear_time() -> None:
     for filling in ";1", "1", " ", "?":
         assert ratio(lambda size, f=filling: clean("\x1b[" + f * (size // len(f)) + "é"), 50_000, 8) < 40
 
@@ -243,8 +243,8 @@ def test_cleaning_a_half_sequence_takes_linear_time() -> None:
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
-def test_python_names_and_syslog_names_are_levels() -> None:
-    said = {
+def test_level_names_of_python_and_syslog_are_known() -> None:
+    found = {
         "WARNING": "warn",
         "CRITICAL": "fatal",
         "Error": "error",
@@ -252,17 +252,17 @@ def test_python_names_and_syslog_names_are_levels() -> None:
         " info ": "info",
         "odd": "unknown",
     }
-    assert {name: LEVELS[level_code(name)] for name in said} == said
+    assert {name: LEVELS[level_code(name)] for name in found} == found
 
 
-def test_the_page_knows_the_same_levels() -> None:
+def test_page_has_the_same_levels() -> None:
     types = ROOT / "js" / "src" / "protocol" / "types.ts"
-    said = re.search(r"export type Level = ([^;]+);", types.read_text(encoding="utf-8"))
-    assert said
-    assert set(re.findall(r'"(\w+)"', said[1])) == set(LEVELS)
+    found = re.search(r"export type Level = ([^;]+);", types.read_text(encoding="utf-8"))
+    assert found
+    assert set(re.findall(r'"(\w+)"', found[1])) == set(LEVELS)
 
 
-def test_a_record_is_read_as_it_was_told() -> None:
+def test_record_survives_json() -> None:
     records = [
         Record(1, 1.5, "info", "a"),
         Record(2, 2.25, "warn", "b\nc", step="fit", source="log", part=True, fields={"k": [1, None]}),

@@ -16,7 +16,7 @@ PEM = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----EN
 
 
 def masked(values: list[bytes], data: bytes) -> tuple[bytes, int]:
-    """What shall come of it, made in the simplest way: every byte of every secret is hidden, each run is one mask."""
+    """The expected result, by the simplest algorithm: mark every byte of every secret, replace each run by one mask."""
     joins, hidden = [False] * (len(data) + 1), [False] * len(data)  # joins[i]: one secret holds the bytes i-1 and i
     for value in values:
         for at in range(len(data)):
@@ -54,7 +54,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("values", "data"), CASES)
-def test_secrets_are_replaced_wherever_chunks_are_cut(values: list[bytes], data: bytes) -> None:
+def test_secrets_are_masked_across_chunk_borders(values: list[bytes], data: bytes) -> None:
     expected = masked(values, data)
     assert fed(values, [data]) == expected
     assert fed(values, list(pieces_of_one(data))) == expected
@@ -65,7 +65,7 @@ def test_secrets_are_replaced_wherever_chunks_are_cut(values: list[bytes], data:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_random_secrets_in_random_text_are_replaced_wherever_chunks_are_cut(seed: int) -> None:
+def test_random_secrets_are_masked_across_chunk_borders(seed: int) -> None:
     rng = random.Random(seed)
     values = [bytes(rng.choices(b"ab\n", k=rng.randint(8, 12))) for _ in range(rng.randint(1, 4))]
     for _ in range(40):
@@ -77,7 +77,7 @@ def test_random_secrets_in_random_text_are_replaced_wherever_chunks_are_cut(seed
         assert fed(values, chunks) == expected, (values, chunks)
 
 
-def test_a_chunk_without_secrets_comes_back_at_once_and_as_it_is() -> None:
+def test_chunk_without_secrets_passes_unchanged_at_once() -> None:
     masker = Masker([KEY, PEM])
     for chunk in (b"INFO a line\n", b"", b"no line end", b"\xff\x00\n"):
         assert masker.feed(chunk) is chunk
@@ -85,18 +85,18 @@ def test_a_chunk_without_secrets_comes_back_at_once_and_as_it_is() -> None:
     assert Masker([]).feed(b"s") == b"s"
 
 
-def test_only_what_may_become_a_secret_is_held_back_and_no_longer_than_that() -> None:
+def test_only_the_start_of_a_secret_is_held_back() -> None:
     masker = Masker([KEY])
     assert masker.feed(b"wait: sk-li") == b"wait: "
     assert masker.feed(b"ve-01") == b""
     assert masker.feed(b"x") == b"sk-live-01x"
-    assert masker.feed(b"sk-live-0123456789abcdef") == b"***"  # a whole one is told at once
+    assert masker.feed(b"sk-live-0123456789abcdef") == b"***"  # a complete secret is replaced at once
     assert masker.feed(b"sk-") == b""
     assert masker.finish() == b"sk-"
     assert masker.finish() == b""
 
 
-def test_what_is_held_back_stays_bounded() -> None:
+def test_held_bytes_are_bounded() -> None:
     masker = Masker([b"a" * 100, b"a" * 50 + b"b"])
     for _ in range(1000):
         masker.feed(b"a" * 37)
@@ -105,7 +105,7 @@ def test_what_is_held_back_stays_bounded() -> None:
 
 
 @pytest.mark.parametrize(("values", "data"), CASES)
-def test_a_text_is_masked_as_its_bytes_are(values: list[bytes], data: bytes) -> None:
+def test_text_is_masked_like_its_bytes(values: list[bytes], data: bytes) -> None:
     masker = Masker(values)
     if data.isascii():
         expected, count = masked(values, data)
@@ -113,7 +113,7 @@ def test_a_text_is_masked_as_its_bytes_are(values: list[bytes], data: bytes) -> 
     assert masker.feed(b"untouched") + masker.finish() == b"untouched"
 
 
-def test_a_text_keeps_what_no_encoding_has() -> None:
+def test_lone_surrogates_in_text_are_unchanged() -> None:
     text = "\udc80 ü \ud800 " + KEY.decode() + " \U0001f600"
     assert Masker([KEY]).mask(text) == "\udc80 ü \ud800 *** \U0001f600"
     assert Masker(["geheimnüß".encode()]).mask("das geheimnüß.") == "das ***."
@@ -127,16 +127,16 @@ def test_a_text_keeps_what_no_encoding_has() -> None:
         "SSH_PASSPHRASE", "JUPYTER_LOGSTREAM_SECRET", "DATABASE_URL",
     ],
 )  # fmt: skip
-def test_names_that_look_secret_are(name: str) -> None:
+def test_secret_names_match(name: str) -> None:
     assert secret_values({name: "a-long-value"}, SECRET_NAMES) == [b"a-long-value"]
 
 
 @pytest.mark.parametrize("name", ["PATH", "LIBRARY_PATH", "PWD", "KEYBOARD", "HOME", "MONKEY", "PATTERN", "SHELL"])
-def test_names_that_do_not_look_secret_are_not(name: str) -> None:
+def test_other_names_do_not_match(name: str) -> None:
     assert secret_values({name: "a-long-value"}, SECRET_NAMES) == []
 
 
-def test_values_are_told_once_longest_first_and_without_the_short_ones() -> None:
+def test_values_are_unique_long_enough_and_longest_first() -> None:
     env = {
         "A_TOKEN": "12345678",
         "B_TOKEN": "1234567",
@@ -149,14 +149,14 @@ def test_values_are_told_once_longest_first_and_without_the_short_ones() -> None
     assert secret_values({"X_TOKEN": os.fsdecode(b"\xff\xfe" * 5)}, ["*TOKEN"]) == [b"\xff\xfe" * 5]
 
 
-def test_which_names_are_secret_can_be_chosen_but_our_own_secret_always_is() -> None:
+def test_names_are_configurable_but_the_own_secret_is_always_masked() -> None:
     env = {"MINE": "a-long-value", "HF_TOKEN": "hf_012345678", "JUPYTER_LOGSTREAM_SECRET": "s" * 43}
     assert secret_values(env, ["mine"]) == [b"s" * 43, b"a-long-value"]
     assert secret_values(env, []) == [b"s" * 43]
 
 
 @pytest.mark.parametrize("data", [b"a", b"aaaaaaab", b"-----BEGIN PRIVATE KEY-----\nMII"])
-def test_masking_takes_a_time_that_grows_with_the_bytes_and_not_with_their_square(data: bytes) -> None:
+def test_masking_takes_linear_time(data: bytes) -> None:
     def work(size: int) -> None:
         text = data * (size // len(data))
         masker = Masker([b"a" * 8, b"a" * 400 + b"b", PEM])

@@ -1,27 +1,26 @@
-"""Numbers that lines name: the table that the page is tested with, too, and what becomes a column."""
+"""Metrics in lines: the table that the page passes too (tests/vectors/metrics.json), and the columns of a table."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
 
 import pytest
-from support.paths import VECTORS
+from support.vectors import vectors
 
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.text.metrics import columns, numbers
 
-CASES = json.loads((VECTORS / "metrics.json").read_text(encoding="utf-8"))
+CASES = vectors("metrics")
 
 
 @pytest.mark.parametrize(("line", "named"), CASES["lines"])
-def test_the_numbers_that_a_line_names(line, named):
+def test_line_has_the_named_numbers_of_the_table(line, named):
     expected = {name: math.nan if number is None else number for name, number in named.items()}
     assert numbers(line) == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
-def test_a_row_per_line_that_names_any_and_a_column_per_name():
+def test_table_has_a_row_per_line_with_numbers_and_a_column_per_name():
     lines = ["start", "epoch 1/2 loss=0.5", "x" * 10, "epoch 2/2 loss=0.25 acc=0.9"]
     records = [Record(seq, seq * 1000.0, "info", line, step="fit") for seq, line in enumerate(lines, start=1)]
     assert columns(records) == {
@@ -36,11 +35,11 @@ def test_a_row_per_line_that_names_any_and_a_column_per_name():
     assert columns(records, ("acc",))["acc"] == [0.9]
 
 
-def test_a_number_called_like_a_column_of_ours_keeps_its_name_with_a_sign():
+def test_number_named_like_a_fixed_column_gets_an_underscore():
     assert columns([Record(1, 0.0, "info", "step 7 loss=1")])["step_"] == [7]
 
 
-def test_long_lines_take_no_longer_than_their_beginning():
+def test_long_lines_cost_no_more_than_their_beginning():
     for unit in ("a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-"):
         before = time.thread_time()
         numbers(unit * (10_000_000 // len(unit)))

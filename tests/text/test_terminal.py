@@ -1,4 +1,4 @@
-"""Terminal text as HTML that is safe anywhere: its colours, and what hostile text cannot do (reliability B94-B103)."""
+"""Terminal text as safe HTML: its colours, and hostile text, which must stay text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_colours_become_spans_of_a_fixed_palette(message, page):
     assert plain_text(message) == Read(page).text
 
 
-def test_every_colour_is_to_be_read_on_white_and_on_black():
+def test_every_colour_has_contrast_on_white_and_on_black():
     def brightness(colour: str) -> float:
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
@@ -68,7 +68,7 @@ def test_hostile_text_stays_text(message):
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]", read)
 
 
-def test_text_is_kept_where_control_sequences_go():
+def test_control_sequences_are_dropped_and_text_stays():
     assert plain_text("\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07") == "link"
     assert plain_text(HOSTILE["B94 elements"]) == HOSTILE["B94 elements"]
     assert plain_text("\u202egnp\x00") == "\\u202egnp\u2400"
@@ -77,7 +77,7 @@ def test_text_is_kept_where_control_sequences_go():
 
 
 @pytest.mark.parametrize("unit", ["\x1b[", "\x1b]", "\x1b]0;t\x1b\\", ";1", "\x1b[1mx", "\x00", "\x9b", "\u0301", "<"])
-def test_time_is_linear(unit):
+def test_conversion_takes_linear_time(unit):
     def took(length: int) -> float:
         text = "\x1b[" + unit * (length // len(unit))
         before = time.thread_time()

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from ...model.protocol import WORKLOAD_VARIABLE
+from ...model.steps import MAX_STEP_NAME_CHARS
 from ...text.lines import clean
 from ...text.terminal import plain_text
 from .stdio_tap import Tap, tap
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     Function = TypeVar("Function", bound=Callable[..., Any])
-
-LONGEST = 200
-"""Characters of a step's name; the rest is cut off."""
 
 _steps: ContextVar[tuple[str, ...]] = ContextVar("jupyter_logstream_steps", default=())
 
@@ -44,7 +42,7 @@ class Step:
     """One part of the work; see `step`."""
 
     def __init__(self, name: str) -> None:
-        self.name = " ".join(clean(plain_text(name)).split())[:LONGEST].strip()
+        self.name = " ".join(clean(plain_text(name)).split())[:MAX_STEP_NAME_CHARS].strip()
         if not self.name:
             raise ValueError(f"a step needs a name, not {name!r}")
         self._outer: list[tuple[str, ...]] = []

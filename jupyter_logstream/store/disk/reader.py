@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any
 
 from ...model.records import LEVELS, SOURCES
-from ...text.lines import CR, LONGEST_TEXT, OPEN, PART, clean, final_text
+from ...text.lines import CR, MAX_TEXT_BYTES, OPEN, PART, clean, final_text
 from ..errors import BadIndex, Unreadable
 from ..protocol import Messages, Partial, Tally
 from .batch import DiskBatch, distinct, uniform
@@ -206,7 +206,7 @@ class LogReader:
             length, tail = size & 0xFFFFFFFF, size >> 32
             begin = offset + length - tail
             stop = (
-                begin + min(tail, LONGEST_TEXT + 2) if name != "notes" else begin + tail
+                begin + min(tail, MAX_TEXT_BYTES + 2) if name != "notes" else begin + tail
             )  # a million CRs can follow the text
             body = data[begin - start : stop - start] if at_once else read_range(self._folder, name, begin, stop)
             ended = stop < begin + tail or meta >> FLAG_SHIFT & (PART | OPEN) or body[-1:] == b"\n"
@@ -240,7 +240,7 @@ class LogReader:
         for name in OUTPUT:
             size, start = extent(self._folder, name)[1], ends[name]
             if size > start:
-                body = read_range(self._folder, name, max(start, size - LONGEST_TEXT - 2), size)
+                body = read_range(self._folder, name, max(start, size - MAX_TEXT_BYTES - 2), size)
                 # A line that ended meanwhile becomes a record; the unfinished line is behind it.
                 body = body[body.rfind(b"\n") + 1 :]
                 if body:

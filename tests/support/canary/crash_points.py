@@ -21,7 +21,7 @@ from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.store.disk.folder import Folder, RunParameters
 from jupyter_logstream.store.disk.layout import extent
 from jupyter_logstream.store.disk.sidecars import RetainedRange
-from jupyter_logstream.text.lines import LONGEST_TEXT, final_text
+from jupyter_logstream.text.lines import MAX_TEXT_BYTES, final_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,5 +91,5 @@ def lines(sent: bytes) -> list[str]:
     found = []
     for line in sent.removesuffix(b"\n").split(b"\n") if sent else ():
         text = final_text(line).decode()
-        found += [text[at : at + LONGEST_TEXT] for at in range(0, len(text), LONGEST_TEXT)]
+        found += [text[at : at + MAX_TEXT_BYTES] for at in range(0, len(text), MAX_TEXT_BYTES)]
     return found
