@@ -1,15 +1,16 @@
-// Matches with their neighbours: the whole log with everything folded away that is far from a match. Needs the seq of every
-// match, so their number is bounded; beyond MOST it says so and shows none. No DOM.
+// Matches with context lines: the whole log, folded except around the matches. Page.
+// Needs the seq of every match: beyond MAX_MATCHES it shows an error instead. No DOM.
 
 import type { LogSource } from "../protocol/log-source.js";
 import type { StreamFilter } from "../protocol/types.js";
 import { thousands } from "../text/format.js";
 import type { Fold, Folds } from "./folds.js";
 
-const PAGE = 5000;
-export const MOST = 50_000;
-/** While the log grows, new matches are asked for once in this time. */
-const PACE_MS = 1000;
+/** Matches of one request. */
+const PAGE_MATCHES = 5000;
+export const MAX_MATCHES = 50_000;
+/** While the log grows, new matches are requested at most this often. */
+const THROTTLE_MS = 1000;
 
 export class Context {
   total: number | undefined;
@@ -21,8 +22,8 @@ export class Context {
   readonly #ended = new AbortController();
   #seqs: number[] = [];
   /** Every match up to this seq is in `#seqs`. */
-  #upto = 0;
-  #asking = false;
+  #loadedTo = 0;
+  #loading = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #folded = "";
 
@@ -38,9 +39,10 @@ export class Context {
     this.#ended.abort();
   }
 
-  /** Folds all but the matches and their neighbours; the log holds `first` to `last`. Asks for matches it doesn't know. */
+  /** Folds all rows but the matches and their context in a log of `first` to `last`; loads the matches that are missing. */
   fold(folds: Folds, first: number, last: number): void {
-    if (last > this.#upto && !this.#asking && this.#timer === undefined && this.error === "") void this.#ask(last);
+    if (last > this.#loadedTo && !this.#loading && this.#timer === undefined && this.error === "")
+      void this.#load(last);
     const state = `${first} ${last} ${this.#seqs.length}`;
     if (state === this.#folded || this.total === undefined) return;
     this.#folded = state;
@@ -51,7 +53,7 @@ export class Context {
     const gaps: Fold[] = [];
     let from = first;
     const add = (to: number) => {
-      // The first line of a gap stands for it; a gap of one line is the line itself.
+      // The first line of a gap represents it; a gap of one line is not folded.
       if (to > from) gaps.push({ from: from + 1, to });
     };
     for (const seq of this.#seqs) {
@@ -62,31 +64,31 @@ export class Context {
     return gaps;
   }
 
-  async #ask(last: number): Promise<void> {
-    this.#asking = true;
+  async #load(last: number): Promise<void> {
+    this.#loading = true;
     try {
-      for (let after = this.#upto; ; ) {
-        const found = await this.#source.seqs(this.#filter, after, PAGE, this.#ended.signal);
+      for (let after = this.#loadedTo; ; ) {
+        const found = await this.#source.seqs(this.#filter, after, PAGE_MATCHES, this.#ended.signal);
         this.#seqs.push(...found);
         after = found.at(-1) ?? after;
-        if (this.#seqs.length > MOST) {
-          this.error = `More than ${thousands(MOST)} lines match: too many to show each with its neighbours`;
+        if (this.#seqs.length > MAX_MATCHES) {
+          this.error = `More than ${thousands(MAX_MATCHES)} lines match: too many to show each with its context; narrow the search`;
           this.#seqs = [];
           break;
         }
-        if (found.length < PAGE) break;
+        if (found.length < PAGE_MATCHES) break;
       }
-      this.#upto = last;
+      this.#loadedTo = last;
       this.total = this.#seqs.length;
     } catch (error) {
       if (this.#ended.signal.aborted) return;
       this.error = error instanceof Error ? error.message : String(error);
     }
-    this.#asking = false;
+    this.#loading = false;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#changed();
-    }, PACE_MS);
+    }, THROTTLE_MS);
     this.#changed();
   }
 }

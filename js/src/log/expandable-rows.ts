@@ -1,5 +1,5 @@
-// Lines that stand for more than they show: the first line of a traceback, of a bar's ticks, of repeats or of a step, a record
-// of several lines, data. Which of these are open, what each says while it is not, and what opening it does. No DOM.
+// Expandable rows: the first line of a traceback, of progress ticks, of repeats or of a step; multi-line records; data. Page.
+// Which of them are open, the label of a closed one, and what toggling does. No DOM.
 
 import type { LogSource } from "../protocol/log-source.js";
 import type { LogRecord } from "../protocol/types.js";
@@ -12,33 +12,34 @@ import { StepFolds } from "./step-folds.js";
 
 export interface Expander {
   readonly fold: "open" | "closed";
-  /** Said in place of the line's text: the exception of a traceback. */
+  /** Replaces the line's text: the exception of a traceback. */
   readonly title?: string | undefined;
-  /** Behind the text: how often it is repeated, what is folded. */
+  /** After the text: the number of repeats, or of folded lines. */
   readonly badge?: string | undefined;
-  /** The data in it, to be shown below. */
+  /** Its data as a tree, shown below the line. */
   readonly tree?: Tree | undefined;
 }
 
-/** What is open of a record itself: its lines, its data, or both. */
-interface Opened {
+/** An open record: all its lines, and its data as a tree. */
+interface OpenRecord {
   readonly tree: Tree | undefined;
 }
 
-const MOST_OPENED = 200;
+/** Open records; beyond, the one opened first is closed. */
+const MAX_OPEN = 200;
 
-/** A record of several lines, as it is told in one: read once, since a flood of them is drawn again and again. */
-const several = new WeakMap<LogRecord, string>();
+/** Labels of multi-line records, computed once per record: rows are drawn many times. */
+const labels = new WeakMap<LogRecord, string>();
 
 export class ExpandableRows {
   readonly #rowModel: RowModel;
   readonly #grouping: Grouping;
   readonly #steps: StepFolds;
   #folding: Folding = { groups: false, repeats: false };
-  /** By seq; at the bound the one opened first is closed. */
-  readonly #opened = new Map<number, Opened>();
-  /** A record that is looked for, and so to be open as soon as it is here. */
-  #wanted: number | undefined;
+  /** By seq, in order of opening. */
+  readonly #opened = new Map<number, OpenRecord>();
+  /** Seq of the record to open as soon as it is fetched: a search result. */
+  #pendingOpen: number | undefined;
 
   constructor(rowModel: RowModel, source: LogSource) {
     this.#rowModel = rowModel;
@@ -52,39 +53,39 @@ export class ExpandableRows {
     this.#grouping.folding = this.#folding;
   }
 
-  /** Are there rows higher than a line? */
-  get tall(): boolean {
+  /** Are there rows higher than one line? */
+  get hasTallRows(): boolean {
     return this.#opened.size > 0;
   }
 
   at(key: number, record: LogRecord): Expander | undefined {
-    const group = this.#standing(key, record);
+    const group = this.#groupAt(key, record);
     if (group?.folded) return { fold: "closed", title: group.title, badge: group.words };
     if (group !== undefined) return { fold: "open" };
     const opened = this.#opened.get(record.seq);
     if (opened !== undefined) return { fold: "open", tree: opened.tree };
-    if (isSeveral(record)) return { fold: "closed", badge: wordsOf(record) };
+    if (isMultiLine(record)) return { fold: "closed", badge: labelOf(record) };
     return record.fields !== undefined || looksLikeData(record.message) ? { fold: "closed" } : undefined;
   }
 
-  #standing(key: number, record: LogRecord): Grouped | undefined {
+  #groupAt(key: number, record: LogRecord): Grouped | undefined {
     return this.#rowModel.canFold ? (this.#grouping.at(key) ?? this.#steps.at(record)) : undefined;
   }
 
-  /** The lines that a line belongs to, if it is in sight. */
+  /** The group that a visible line belongs to. */
   around(key: number): Group | undefined {
     return this.#rowModel.canFold ? this.#grouping.around(key) : undefined;
   }
 
-  /** Folds what is in sight and is to be folded, opens what is looked for. True if rows have changed. */
+  /** Folds new groups among the visible keys, opens a pending search result. True if rows have changed. */
   update(from: number, to: number): boolean {
     const { lines, canFold } = this.#rowModel;
     const [first, last] = [Math.max(from, lines.first), Math.min(to, lines.last)];
-    const opened = this.#openWanted(first, last);
+    const opened = this.#openPending(first, last);
     return (canFold && this.#grouping.look((seq) => lines.get(seq), first, last)) || opened;
   }
 
-  /** Folds or opens what a line stands for, or belongs to. Throws where it must be asked for and can't be. */
+  /** Folds or opens the group, step or record of a row. Throws if the range must be fetched and cannot be. */
   async toggle(key: number): Promise<void> {
     const record = this.#rowModel.lines.get(key);
     const { canFold } = this.#rowModel;
@@ -97,14 +98,14 @@ export class ExpandableRows {
     }
   }
 
-  /** A record is to be seen, whatever is folded. */
+  /** Makes a record visible: opens the group it is folded in. */
   uncover(seq: number): void {
-    this.#wanted = seq;
+    this.#pendingOpen = seq;
     if (this.#rowModel.canFold) this.#grouping.uncover(seq);
   }
 
   clear(): void {
-    this.#wanted = undefined;
+    this.#pendingOpen = undefined;
     this.#grouping.clear();
   }
 
@@ -112,36 +113,36 @@ export class ExpandableRows {
     this.#steps.dispose();
   }
 
-  #openWanted(from: number, to: number): boolean {
-    if (this.#wanted === undefined) return false;
+  #openPending(from: number, to: number): boolean {
+    if (this.#pendingOpen === undefined) return false;
     for (let key = from; key <= to; key++) {
       const record = this.#rowModel.lines.get(key);
-      if (record?.seq !== this.#wanted) continue;
-      this.#wanted = undefined;
-      return isSeveral(record) && !this.#opened.has(record.seq) && this.#open(record);
+      if (record?.seq !== this.#pendingOpen) continue;
+      this.#pendingOpen = undefined;
+      return isMultiLine(record) && !this.#opened.has(record.seq) && this.#open(record);
     }
     return false;
   }
 
   #open(record: LogRecord): boolean {
     const tree = readTree(record.message, record.fields);
-    if (tree === undefined && !isSeveral(record)) return false;
+    if (tree === undefined && !isMultiLine(record)) return false;
     this.#opened.set(record.seq, { tree });
-    if (this.#opened.size > MOST_OPENED) this.#opened.delete(this.#opened.keys().next().value as number);
+    if (this.#opened.size > MAX_OPEN) this.#opened.delete(this.#opened.keys().next().value as number);
     return true;
   }
 }
 
-function isSeveral({ message }: LogRecord): boolean {
+function isMultiLine({ message }: LogRecord): boolean {
   return message.includes("\n");
 }
 
-/** The exception of a traceback in it, and how many lines it has. */
-function wordsOf(record: LogRecord): string {
-  const known = several.get(record);
+/** The label of a closed multi-line record: the exception in it, and its number of lines. */
+function labelOf(record: LogRecord): string {
+  const known = labels.get(record);
   if (known !== undefined) return known;
   const lines = record.message.split("\n").length;
-  const words = [exceptionIn(record), `${thousands(lines)} lines`].filter(Boolean).join(" · ");
-  several.set(record, words);
-  return words;
+  const label = [exceptionIn(record), `${thousands(lines)} lines`].filter(Boolean).join(" · ");
+  labels.set(record, label);
+  return label;
 }

@@ -1,21 +1,22 @@
-// Taking lines away: their text as it was written, page by page, within a bound. Knows the source, no DOM.
+// Export of lines as text, fetched page by page and bounded. Page. No DOM.
 
 import type { LogSource } from "../protocol/log-source.js";
 import type { StreamFilter } from "../protocol/types.js";
 import { withoutSequences } from "../text/ansi.js";
 
-const PAGE = 5000;
-/** Characters at most: what a clipboard and a page can hold. */
+/** Records of one request. */
+const PAGE_RECORDS = 5000;
+/** Exported characters; beyond, the text is truncated. Fits a clipboard. */
 export const MAX_EXPORT_CHARS = 50_000_000;
 
 export interface ExportedLines {
   readonly text: string;
   readonly lines: number;
-  /** Were there more than fit? */
+  /** Did the lines exceed MAX_EXPORT_CHARS? */
   readonly truncated: boolean;
 }
 
-/** The matching lines from seq `from` to seq `to`, a line end behind each; colours are left out, all else is as it was. */
+/** The matching lines from seq `from` to seq `to`, each with a line end, as written but without colour sequences. */
 export async function exportLines(
   source: LogSource,
   filter: StreamFilter,
@@ -26,7 +27,10 @@ export async function exportLines(
   const pieces: string[] = [];
   let [chars, lines] = [0, 0];
   for (let after = from - 1; after < to; ) {
-    const { records, next } = await source.page({ ...filter, after, limit: Math.min(PAGE, to - after) }, signal);
+    const { records, next } = await source.page(
+      { ...filter, after, limit: Math.min(PAGE_RECORDS, to - after) },
+      signal,
+    );
     for (const record of records) {
       if (record.seq > to) return { text: pieces.join(""), lines, truncated: false };
       const text = `${withoutSequences(record.message)}${record.part ? "" : "\n"}`;

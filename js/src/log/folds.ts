@@ -1,5 +1,5 @@
-// Rows that are folded away: ranges of keys without overlap, and what that does to positions. A range has a head, the key
-// before it, which stays and stands for it. Bounded by who adds them; looking one up takes steps, not a scan. No DOM.
+// Folded rows: ranges of keys without overlap, and the mapping between keys and rows. Page.
+// The key before a range stays visible and represents it. Lookups are binary searches. The callers bound the number. No DOM.
 
 export interface Fold {
   /** First and last key that are hidden. */
@@ -9,14 +9,14 @@ export interface Fold {
 
 export class Folds {
   #folds: Fold[] = [];
-  /** So many keys are hidden before the range of the same index. */
+  /** Number of hidden keys before the range of the same index. */
   #before: number[] = [];
 
   get size(): number {
     return this.#folds.length;
   }
 
-  /** Takes the place of all that were folded; sorted, without overlap. */
+  /** Replaces all ranges; they must be sorted and without overlap. */
   set(folds: readonly Fold[]): void {
     this.#folds = [...folds];
     this.#count(0);
@@ -26,7 +26,7 @@ export class Folds {
     this.set([]);
   }
 
-  /** Hides the keys `from` to `to`; what was folded within goes into it. */
+  /** Hides the keys `from` to `to`; ranges that overlap are merged. */
   hide(from: number, to: number): void {
     if (to < from) return;
     const first = this.#indexOf(from);
@@ -54,7 +54,7 @@ export class Folds {
     return fold !== undefined && fold.from <= key ? fold : undefined;
   }
 
-  /** So many keys below `key` are hidden. */
+  /** Number of hidden keys below `key`. */
   hiddenBelow(key: number): number {
     const at = this.#indexOf(key);
     const fold = this.#folds[at];
@@ -62,10 +62,10 @@ export class Folds {
     return this.#hiddenBefore(at) + inside;
   }
 
-  /** The key that stands in `row`, where the keys begin with `base` in row 0 and nothing is hidden before that. */
+  /** The key in `row`, where row 0 has the key `base` and nothing before it is hidden. */
   keyAt(row: number, base: number): number {
     let [low, high] = [0, this.#folds.length];
-    // The first range that begins after the key: all before it have pushed that on.
+    // The first range after the key: all ranges before it shift the key.
     while (low < high) {
       const middle = (low + high) >> 1;
       const start = (this.#folds[middle] as Fold).from;

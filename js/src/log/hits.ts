@@ -1,6 +1,6 @@
-// The hits of a question in a whole log, one by one: how many, which of them, the next, the one before. The server goes through
-// the log once, to tell where they lie; which one lies where is then asked of a small part. One question at a time: what was
-// asked before is called off. Knows records' numbers, nothing of the screen; no DOM.
+// Stepping through the hits of a search in the whole log: their number, the current, next and previous one. Page.
+// The server scans the log once for the density of the hits; the position of one is then found in a small part. One lookup
+// at a time: a new one aborts the one before. No DOM.
 
 import type { LogSource, MatchDensity } from "../protocol/log-source.js";
 import type { StreamFilter } from "../protocol/types.js";
@@ -16,8 +16,8 @@ export interface Hit {
 export class Hits {
   readonly filter: StreamFilter;
   readonly #source: LogSource;
-  #asked: AbortController | undefined;
-  #marks: MatchDensity | undefined;
+  #lookup: AbortController | undefined;
+  #density: MatchDensity | undefined;
   #nth = -1;
 
   constructor(source: LogSource, filter: StreamFilter) {
@@ -26,70 +26,70 @@ export class Hits {
   }
 
   get total(): number {
-    return this.#marks?.total ?? 0;
+    return this.#density?.total ?? 0;
   }
 
-  /** Where in the log they lie, as far as that was asked. */
-  get marks(): MatchDensity | undefined {
-    return this.#marks;
+  /** The distribution of the hits over the log; undefined until the first lookup. */
+  get density(): MatchDensity | undefined {
+    return this.#density;
   }
 
-  /** The one that was asked for last, from 0; -1: none yet. */
+  /** Number of the current hit, from 0; -1: none yet. */
   get nth(): number {
     return this.#nth;
   }
 
-  /** Undefined from this and the other questions: another one was asked meanwhile. */
+  /** The last hit. This and the other lookups return undefined if a newer lookup aborted them. */
   newest(): Promise<Hit | undefined> {
-    return this.#ask(async ({ total }) => Math.max(0, total - 1));
+    return this.#run(async ({ total }) => Math.max(0, total - 1));
   }
 
   first(): Promise<Hit | undefined> {
-    return this.#ask(async () => 0);
+    return this.#run(async () => 0);
   }
 
-  /** The first at or after `seq`; the last, where none comes after. */
+  /** The first hit at or after `seq`, else the last one. */
   near(seq: number): Promise<Hit | undefined> {
-    return this.#ask(async (marks, signal) => {
-      const before = await matchesBefore(this.#source, this.filter, seq, signal, marks);
-      return Math.max(0, Math.min(before, marks.total - 1));
+    return this.#run(async (density, signal) => {
+      const before = await matchesBefore(this.#source, this.filter, seq, signal, density);
+      return Math.max(0, Math.min(before, density.total - 1));
     });
   }
 
-  /** The next one behind a stretch of lines, or the one before it (`by` < 0); and round. */
+  /** The next hit after a range of lines, or the previous one before it (`by` < 0); wraps around. */
   beyond({ from, to }: { readonly from: number; readonly to: number }, by: number): Promise<Hit | undefined> {
-    return this.#ask(async (marks, signal) => {
-      const before = await matchesBefore(this.#source, this.filter, by > 0 ? to + 1 : from, signal, marks);
-      const total = Math.max(1, marks.total);
+    return this.#run(async (density, signal) => {
+      const before = await matchesBefore(this.#source, this.filter, by > 0 ? to + 1 : from, signal, density);
+      const total = Math.max(1, density.total);
       return by > 0 ? before % total : (before - 1 + total) % total;
     });
   }
 
-  /** So many further, and round. */
+  /** The hit `by` further than the current one; wraps around. */
   step(by: number): Promise<Hit | undefined> {
-    return this.#ask(async (marks) => {
-      const total = Math.max(1, marks.total);
+    return this.#run(async (density) => {
+      const total = Math.max(1, density.total);
       return (((this.#nth + by) % total) + total) % total;
     });
   }
 
-  /** Lines have come: how many hits are there now? Undefined where another question was asked meanwhile. */
+  /** Counts the hits again after lines were appended. Undefined if a newer lookup aborted it. */
   async recount(): Promise<number | undefined> {
-    const signal = this.#asked?.signal ?? new AbortController().signal;
-    const marks = await this.#source.matchDensity(this.filter, DENSITY_PARTS, signal);
+    const signal = this.#lookup?.signal ?? new AbortController().signal;
+    const density = await this.#source.matchDensity(this.filter, DENSITY_PARTS, signal);
     if (signal.aborted) return undefined;
-    this.#marks = marks;
-    return marks.total;
+    this.#density = density;
+    return density.total;
   }
 
   stop(): void {
-    this.#asked?.abort();
+    this.#lookup?.abort();
   }
 
-  async #ask(which: (marks: MatchDensity, signal: AbortSignal) => Promise<number>): Promise<Hit | undefined> {
+  async #run(which: (density: MatchDensity, signal: AbortSignal) => Promise<number>): Promise<Hit | undefined> {
     this.stop();
-    this.#asked = new AbortController();
-    const { signal } = this.#asked;
+    this.#lookup = new AbortController();
+    const { signal } = this.#lookup;
     try {
       const hit = (await this.#find(which, signal)) ?? (await this.#find(which, signal));
       if (signal.aborted || hit === undefined) return undefined;
@@ -101,20 +101,20 @@ export class Hits {
     }
   }
 
-  /** Undefined where retention has taken what was counted: then it is to be counted anew. */
+  /** Undefined if retention removed counted hits: then they must be counted again. */
   async #find(
-    which: (marks: MatchDensity, signal: AbortSignal) => Promise<number>,
+    which: (density: MatchDensity, signal: AbortSignal) => Promise<number>,
     signal: AbortSignal,
   ): Promise<Hit | undefined> {
-    const marks = this.#marks?.total
-      ? this.#marks
+    const density = this.#density?.total
+      ? this.#density
       : await this.#source.matchDensity(this.filter, DENSITY_PARTS, signal);
     if (signal.aborted) return undefined;
-    this.#marks = marks;
-    if (marks.total === 0) return { nth: 0, total: 0, seq: undefined };
-    const nth = await which(marks, signal);
-    const seq = await matchAt(this.#source, this.filter, nth, marks, signal);
-    if (seq === undefined && !signal.aborted) this.#marks = undefined;
-    return seq === undefined ? undefined : { nth, total: marks.total, seq };
+    this.#density = density;
+    if (density.total === 0) return { nth: 0, total: 0, seq: undefined };
+    const nth = await which(density, signal);
+    const seq = await matchAt(this.#source, this.filter, nth, density, signal);
+    if (seq === undefined && !signal.aborted) this.#density = undefined;
+    return seq === undefined ? undefined : { nth, total: density.total, seq };
   }
 }

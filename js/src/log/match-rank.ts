@@ -1,19 +1,20 @@
-// Which of the lines that match lies at a seq, in a log of any length and in few questions: whole parts of the log are
-// counted by the server, within one part the matches are asked for. No DOM.
+// Conversion between the rank of a match and its seq, with few requests in a log of any length. Page.
+// The server counts the matches of whole parts of the log; within one part the matches are fetched. No DOM.
 
 import type { LogSource, MatchDensity } from "../protocol/log-source.js";
 import type { StreamFilter } from "../protocol/types.js";
 
-/** The log is cut into so many parts: for marks beside a scrollbar, and for this. */
+/** Parts of the log whose matches are counted, here and for the marks beside the scrollbar. */
 export const DENSITY_PARTS = 200;
-const MOST = 5000;
+/** Matches of one request. */
+const PAGE_MATCHES = 5000;
 
-/** Where a part of the log begins: the seq before its first. */
-function before({ marks, first, last }: MatchDensity, part: number): number {
+/** The seq before the first one of a part. */
+function seqBefore({ marks, first, last }: MatchDensity, part: number): number {
   return first + Math.ceil((part * Math.max(1, last - first + 1)) / marks.length) - 1;
 }
 
-/** How many matches lie before `seq`. `known`: where they lie, if that was asked already. */
+/** Number of matches before `seq`. `known`: the density, if it was fetched already. */
 export async function matchesBefore(
   source: LogSource,
   filter: StreamFilter,
@@ -26,16 +27,16 @@ export async function matchesBefore(
   const length = Math.max(1, last - first + 1);
   const part = Math.max(0, Math.min(marks.length - 1, Math.floor(((seq - first) * marks.length) / length)));
   let sum = marks.slice(0, part).reduce((all, n) => all + n, 0);
-  for (let after = before(counted, part); ; ) {
-    const seqs = await source.seqs(filter, after, MOST, signal);
+  for (let after = seqBefore(counted, part); ; ) {
+    const seqs = await source.seqs(filter, after, PAGE_MATCHES, signal);
     const inside = seqs.findIndex((one) => one >= seq);
     sum += inside === -1 ? seqs.length : inside;
-    if (inside !== -1 || seqs.length < MOST) return sum;
+    if (inside !== -1 || seqs.length < PAGE_MATCHES) return sum;
     after = seqs.at(-1) ?? after;
   }
 }
 
-/** The seq of the n-th match, from 0; undefined where there are no longer so many. */
+/** The seq of match number `nth`, from 0; undefined if retention has left fewer. */
 export async function matchAt(
   source: LogSource,
   filter: StreamFilter,
@@ -45,9 +46,9 @@ export async function matchAt(
 ): Promise<number | undefined> {
   let [part, left] = [0, nth];
   for (; left >= (counted.marks[part] ?? Number.POSITIVE_INFINITY); part++) left -= counted.marks[part] ?? 0;
-  for (let after = before(counted, part); ; left -= MOST) {
-    const seqs = await source.seqs(filter, after, Math.min(MOST, left + 1), signal);
-    if (left < MOST || seqs.length < MOST) return seqs[left];
+  for (let after = seqBefore(counted, part); ; left -= PAGE_MATCHES) {
+    const seqs = await source.seqs(filter, after, Math.min(PAGE_MATCHES, left + 1), signal);
+    if (left < PAGE_MATCHES || seqs.length < PAGE_MATCHES) return seqs[left];
     after = seqs.at(-1) ?? after;
   }
 }

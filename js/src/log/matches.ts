@@ -1,6 +1,6 @@
-// The records of a log that match a filter, by rank: 1 is the oldest match. Ranges are asked of the server, new matches come
-// by a stream of their own with the same filter, and the seam between the two is a seq, so none is lost or counted twice.
-// No DOM; bounded as any window over a log is.
+// The matching records of a log, by rank: 1 is the oldest match. Page.
+// Ranges are fetched, new matches arrive by a stream with the same filter; both meet at a seq, so no match is lost or counted
+// twice. Bounded by its record window. No DOM.
 
 import { PermanentError } from "../protocol/errors.js";
 import type { LogSource } from "../protocol/log-source.js";
@@ -8,25 +8,26 @@ import { type Frame, type HubEvent, isFinal, type StreamFilter, type Subscriptio
 import { matchesBefore } from "./match-rank.js";
 import { RecordWindow } from "./record-window.js";
 
-/** Matches asked for at first: fills any viewport. */
-const TAIL = 250;
-const MOST = 5000;
+/** Matches requested at first: fill any viewport. */
+const TAIL_MATCHES = 250;
+/** Matches of the second request, which reaches the end of the log. */
+const PAGE_MATCHES = 5000;
 const RETRY_MS = 2000;
 
 export class Matches {
   readonly lines: RecordWindow;
   readonly filter: StreamFilter;
-  /** Are there any numbers yet? */
+  /** Is the number of matches known? */
   counted = false;
-  /** Why nothing can be found, in a sentence: a malformed expression, one that takes too long. */
+  /** Why the search failed (a malformed expression, one that takes too long); "" if it did not. */
   error = "";
   readonly #source: LogSource;
   readonly #changed: () => void;
   #subscription: Subscription | undefined;
-  #asked: AbortController | undefined;
+  #counting: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Every match up to this seq is counted. */
-  #upto = 0;
+  #countedTo = 0;
 
   constructor(source: LogSource, filter: StreamFilter, changed: () => void) {
     this.filter = filter;
@@ -41,18 +42,18 @@ export class Matches {
     return this.lines.last;
   }
 
-  /** Begins, or begins again: retention has taken lines, and with them the ranks of all others. `known`: newest seq there is. */
+  /** Starts or restarts: after retention all ranks change. `known`: the newest seq of the log. */
   async open(known: number): Promise<void> {
     this.close();
-    const asked = new AbortController();
-    this.#asked = asked;
+    const counting = new AbortController();
+    this.#counting = counting;
     try {
-      const final = await this.#count(known, asked.signal);
-      if (!asked.signal.aborted && !final) this.#follow();
+      const final = await this.#count(known, counting.signal);
+      if (!counting.signal.aborted && !final) this.#follow();
     } catch (error) {
-      if (asked.signal.aborted) return;
+      if (counting.signal.aborted) return;
       this.error = error instanceof Error ? error.message : String(error);
-      // What the server refuses it will refuse again; what was cut may go now.
+      // A permanent error stays; after a connection failure the request is repeated.
       if (!(error instanceof PermanentError)) this.#timer = setTimeout(() => void this.open(known), RETRY_MS);
     }
     this.#changed();
@@ -60,7 +61,7 @@ export class Matches {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#asked?.abort();
+    this.#counting?.abort();
     this.#subscription?.close();
     this.#subscription = undefined;
   }
@@ -70,49 +71,51 @@ export class Matches {
     this.lines.dispose();
   }
 
-  /** Where a record stands, or would stand: its rank, or that of the first match behind it. */
+  /** The rank of a record, or of the first match after it. */
   async rankOf(seq: number, signal: AbortSignal): Promise<number> {
     const before = await matchesBefore(this.#source, this.filter, seq, signal);
     return Math.max(1, Math.min(before + 1, this.lines.last));
   }
 
-  /** True if the log has ended: then these are all matches there will be. */
+  /** Counts the matches and fetches the tail. True if the log has ended, so that no more can come. */
   async #count(known: number, signal: AbortSignal): Promise<boolean> {
-    let page = await this.#source.page({ ...this.filter, offset: 0, limit: TAIL }, signal);
+    let page = await this.#source.page({ ...this.filter, offset: 0, limit: TAIL_MATCHES }, signal);
     let offset = 0;
     if (page.total > page.records.length) {
-      offset = Math.max(0, page.total - TAIL);
-      page = await this.#source.page({ ...this.filter, offset, limit: MOST }, signal);
+      offset = Math.max(0, page.total - TAIL_MATCHES);
+      page = await this.#source.page({ ...this.filter, offset, limit: PAGE_MATCHES }, signal);
     }
     if (signal.aborted) return true;
     this.lines.reset();
     this.lines.extend(offset);
     this.lines.append(page.records);
     this.lines.extend(page.total);
-    this.#upto = Math.max(known, page.records.at(-1)?.seq ?? 0);
+    this.#countedTo = Math.max(known, page.records.at(-1)?.seq ?? 0);
     this.counted = true;
     this.error = "";
     return isFinal(page.state) && offset + page.records.length >= page.total;
   }
 
   #follow(): void {
-    this.#subscription = this.#source.subscribe({ ...this.filter, after: this.#upto }, (event) => this.#hear(event));
+    this.#subscription = this.#source.subscribe({ ...this.filter, after: this.#countedTo }, (event) =>
+      this.#onEvent(event),
+    );
   }
 
-  #hear(event: HubEvent): void {
-    // Another view follows the same matches already: those up to its cursor won't be told again.
+  #onEvent(event: HubEvent): void {
+    // Another view follows the same matches already: those up to its cursor are not delivered again.
     if (event.kind === "snapshot") {
-      if (typeof event.cursor === "number" && event.cursor > this.#upto) void this.open(this.#upto);
-    } else if (event.kind === "frame") this.#take(event.type, event.data);
+      if (typeof event.cursor === "number" && event.cursor > this.#countedTo) void this.open(this.#countedTo);
+    } else if (event.kind === "frame") this.#applyFrame(event.type, event.data);
   }
 
-  #take(type: string, data: Frame): void {
+  #applyFrame(type: string, data: Frame): void {
     if (type === "logs") {
-      const fresh = (data.logs ?? []).filter((record) => record.seq > this.#upto);
-      this.#upto = fresh.at(-1)?.seq ?? this.#upto;
+      const fresh = (data.logs ?? []).filter((record) => record.seq > this.#countedTo);
+      this.#countedTo = fresh.at(-1)?.seq ?? this.#countedTo;
       this.lines.append(fresh);
     }
-    if (typeof data.cursor === "number") this.#upto = Math.max(this.#upto, data.cursor);
+    if (typeof data.cursor === "number") this.#countedTo = Math.max(this.#countedTo, data.cursor);
     if (type === "reset" || type === "gap") void this.open(0);
   }
 }

@@ -1,25 +1,25 @@
-// A window over a remote log of millions of records: pages by range, least recently used ones go, live ones come. What
-// names a record here is its seq, or its rank among those that match: 1, 2, 3 ... without holes, either way.
-// Knows no DOM and no transport: ranges come from an injected function, live records are pushed in by the owner.
-// Bounded twice (records and characters), whatever arrives: what is dropped can always be fetched again.
+// A bounded window over a log of millions of records: an LRU cache of pages, fetched by range or appended live. Page.
+// The key of a record is its seq, or its rank among the matches: 1, 2, 3 ... without holes. The fetch function is injected,
+// the owner appends live records. Bounded in pages and characters; dropped pages are fetched again. No DOM.
 
 import { PermanentError } from "../protocol/errors.js";
 import type { LogRecord } from "../protocol/types.js";
 
+/** Records of a page. */
 export const PAGE = 250;
 export const MAX_PAGES = 64;
 export const MAX_CHARS = 8_000_000;
-/** At most one new request in this time: dragging a scrollbar passes a million rows nobody stops at. */
-export const PACE_MS = 40;
+/** Minimum interval of requests: dragging the scrollbar passes a million rows without stopping. */
+export const THROTTLE_MS = 40;
 export const RETRY_MS = 1000;
 const MAX_IN_FLIGHT = 2;
 
-export type FetchRange = (after: number, limit: number, signal: AbortSignal) => Promise<readonly LogRecord[]>;
+type FetchRange = (after: number, limit: number, signal: AbortSignal) => Promise<readonly LogRecord[]>;
 
-/** First and last row, both included. */
+/** First and last key, inclusive. */
 export type KeyRange = readonly [from: number, to: number];
 
-/** Rows in order as stretches without a hole. */
+/** Sorted keys as ranges without holes. */
 export function contiguousRanges(keys: readonly number[]): readonly KeyRange[] {
   const found: [number, number][] = [];
   for (const key of keys) {
@@ -43,9 +43,9 @@ interface Request {
 const pageOf = (seq: number) => Math.floor((seq - 1) / PAGE);
 
 export class RecordWindow {
-  /** The oldest record that retention has left. */
+  /** Key of the oldest retained record. */
   first = 1;
-  /** The newest record there is, held here or not. 0: none yet. */
+  /** Key of the newest record, cached or not. 0: none yet. */
   last = 0;
   readonly #ranked: boolean;
   readonly #fetch: FetchRange;
@@ -54,20 +54,20 @@ export class RecordWindow {
   readonly #pages = new Map<number, LinePage>();
   readonly #requests = new Map<number, Request>();
   #chars = 0;
-  #wanted: readonly KeyRange[] = [];
+  #visible: readonly KeyRange[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nextAt = 0;
-  #refused = false;
+  #failed = false;
   #disposed = false;
 
-  /** `ranked`: records are named by their rank among all that `fetch` gives, not by their seq. */
+  /** `ranked`: the key of a record is its rank in the results of `fetch`, not its seq. */
   constructor(fetch: FetchRange, changed: () => void, ranked = false) {
     this.#fetch = fetch;
     this.#changed = changed;
     this.#ranked = ranked;
   }
 
-  /** Pages and characters held, for those who watch the bound. */
+  /** Cached pages and characters, open requests: for tests of the bounds. */
   get held(): { pages: number; chars: number; requests: number } {
     return { pages: this.#pages.size, chars: this.#chars, requests: this.#requests.size };
   }
@@ -76,29 +76,29 @@ export class RecordWindow {
     return this.#pages.get(pageOf(key))?.slots[(key - 1) % PAGE];
   }
 
-  /** These rows are looked at: fetch what is missing of them, keep what is there, give up what was wanted before. */
+  /** These keys are visible: fetches the missing ones, keeps the others cached, aborts requests for keys no longer visible. */
   ensure(...stretches: readonly KeyRange[]): void {
-    this.#wanted = stretches.map(([from, to]) => [Math.max(from, this.first), Math.min(to, this.last)]);
-    for (const [from, to] of this.#wanted) for (let page = pageOf(from); page <= pageOf(to); page++) this.#touch(page);
-    for (const request of this.#requests.values()) if (!this.#isWanted(request.page)) this.#cancel(request);
+    this.#visible = stretches.map(([from, to]) => [Math.max(from, this.first), Math.min(to, this.last)]);
+    for (const [from, to] of this.#visible) for (let page = pageOf(from); page <= pageOf(to); page++) this.#touch(page);
+    for (const request of this.#requests.values()) if (!this.#isVisible(request.page)) this.#cancel(request);
     this.#pump();
   }
 
-  /** Records as they come, in order. They are stored without a fetch, so following never asks for a range. */
+  /** Appends live records, in order. Following a log therefore needs no range requests. */
   append(records: readonly LogRecord[]): void {
     for (const record of records) this.#put(this.#ranked ? this.last + 1 : record.seq, record);
     this.#evict();
     if (records.length > 0) this.#changed();
   }
 
-  /** There are records up to `last`, which haven't been sent to us. */
+  /** There are records up to `last`, not fetched yet. */
   extend(last: number): void {
     if (last <= this.last) return;
     this.last = last;
     this.#changed();
   }
 
-  /** Retention has removed everything before `first`. */
+  /** Retention removed everything before `first`. */
   removed(first: number): void {
     if (first <= this.first) return;
     this.first = first;
@@ -106,9 +106,9 @@ export class RecordWindow {
     this.#changed();
   }
 
-  /** The user wants to try again what was refused. */
+  /** The user retries after a permanent error. */
   retry(): void {
-    this.#refused = false;
+    this.#failed = false;
     this.#pump();
   }
 
@@ -150,22 +150,22 @@ export class RecordWindow {
     this.#pages.set(key, page);
   }
 
-  #isWanted(page: number): boolean {
-    return this.#wanted.some(([from, to]) => page >= pageOf(from) && page <= pageOf(to));
+  #isVisible(page: number): boolean {
+    return this.#visible.some(([from, to]) => page >= pageOf(from) && page <= pageOf(to));
   }
 
-  /** What is looked at stays, also while a flood passes by. */
+  /** Drops the least recently used pages beyond the bounds; visible pages stay. */
   #evict(): void {
     for (const [key, page] of this.#pages) {
       if (this.#pages.size <= MAX_PAGES && this.#chars <= MAX_CHARS) return;
-      if (this.#isWanted(key)) continue;
+      if (this.#isVisible(key)) continue;
       this.#pages.delete(key);
       this.#chars -= page.chars;
     }
   }
 
   #missing(): number | undefined {
-    for (const [from, to] of this.#wanted) {
+    for (const [from, to] of this.#visible) {
       for (let key = from; key <= to; key++) {
         if (this.get(key) === undefined && !this.#requests.has(pageOf(key))) return pageOf(key);
       }
@@ -174,7 +174,7 @@ export class RecordWindow {
   }
 
   #pump(): void {
-    if (this.#disposed || this.#refused || this.#timer !== undefined || this.#requests.size >= MAX_IN_FLIGHT) return;
+    if (this.#disposed || this.#failed || this.#timer !== undefined || this.#requests.size >= MAX_IN_FLIGHT) return;
     const page = this.#missing();
     if (page === undefined) return;
     const wait = this.#nextAt - Date.now();
@@ -182,7 +182,7 @@ export class RecordWindow {
       this.#later(wait);
       return;
     }
-    this.#nextAt = Date.now() + PACE_MS;
+    this.#nextAt = Date.now() + THROTTLE_MS;
     void this.#request(page);
     this.#pump();
   }
@@ -208,13 +208,13 @@ export class RecordWindow {
     } catch (error) {
       if (abort.signal.aborted) return;
       this.#requests.delete(page);
-      if (error instanceof PermanentError) this.#refused = true;
+      if (error instanceof PermanentError) this.#failed = true;
       else this.#later(RETRY_MS);
     }
   }
 
   #arrived(after: number, limit: number, records: readonly LogRecord[]): void {
-    // The server starts later than asked: what lies before has been removed, also if no gap frame told us.
+    // The answer starts after the requested key: retention removed what is before it.
     const start = this.#ranked ? undefined : records[0]?.seq;
     if (start !== undefined && start > after + 1) this.removed(start);
     records.forEach((record, i) => {
@@ -222,7 +222,7 @@ export class RecordWindow {
     });
     this.#evict();
     this.#changed();
-    // An answer that doesn't hold what we want (all removed, or not there yet) is asked for again, but not in a loop.
+    // An incomplete answer (removed, or not there yet) is requested again, after a delay.
     if (records.length < Math.min(limit, this.last - after)) this.#later(RETRY_MS);
     else this.#pump();
   }

@@ -1,13 +1,15 @@
-// Where in a log of any length the viewport stands: pure functions between native scroll positions and rows.
-// An element tops out near 16.8 million px, so a longer log is scaled: a small native move is a move by as many pixels,
-// a big one (a drag of the scrollbar) a jump to that share of the log. Near both ends pixels are pixels, so that a wheel
-// which turns there never meets the end of the scrollbar before the end of the log. No DOM here.
+// Virtual scrolling: the mapping between native scroll positions and rows in a log of any length. Page. Pure functions.
+// Browsers limit an element to about 16.8 million px, so a longer log is scaled: a small native move scrolls by as many
+// pixels, a large one (a drag of the scrollbar) jumps to that share of the log. Near both ends nothing is scaled, so that a
+// wheel reaches the end of the log and of the scrollbar together.
 
 import type { Range } from "../protocol/ranges.js";
-export const MAX_SPACER_PX = 8_000_000;
-/** So far from either end the native scrollbar is not scaled. */
+
+/** Height of the scrolled element at most. */
+const MAX_SPACER_PX = 8_000_000;
+/** Distance from either end within which nothing is scaled. */
 const EDGE_PX = 40_000;
-/** A native move beyond so many viewports is a drag of the scrollbar, not a wheel or a finger. */
+/** A native move beyond this many viewports is a drag of the scrollbar. */
 const JUMP_VIEWPORTS = 6;
 
 export interface Extent {
@@ -20,8 +22,8 @@ export interface Extent {
   readonly screen?: number;
 }
 
-/** `top`: px from the top of the whole log to the top of the viewport. `scrollTop`: where the native scrollbar stands. */
-export interface Position {
+/** `top`: px from the top of the whole log to the top of the viewport. `scrollTop`: the native scroll position. */
+interface Position {
   readonly top: number;
   readonly scrollTop: number;
 }
@@ -60,32 +62,25 @@ function toScrollTop(extent: Extent, top: number): number {
   return EDGE_PX + ((top - EDGE_PX) / (high - 2 * EDGE_PX)) * (low - 2 * EDGE_PX);
 }
 
-/** Go to a place in the log: both ends are reached exactly, also natively. */
+/** The position at `top`, clamped; both ends are reached exactly, also natively. */
 export function moveTo(extent: Extent, top: number): Position {
   const to = clamp(top, 0, maxTop(extent));
   return { top: to, scrollTop: toScrollTop(extent, to) };
 }
 
-/** Is a native move so far a drag of the scrollbar, and not a wheel, a finger or a key? */
+/** Is a native move of `delta` px a drag of the scrollbar, not a wheel, a finger or a key? */
 export function isDrag(extent: Extent, delta: number): boolean {
   return Math.abs(delta) > JUMP_VIEWPORTS * extent.viewport;
 }
 
-/** The native scrollbar has moved to `scrollTop`: where does the log stand now? */
+/** The position after the native scrollbar moved to `scrollTop`. */
 export function scrolled(extent: Extent, before: Position, scrollTop: number): Position {
   const delta = scrollTop - before.scrollTop;
   const isJump = !isScaled(extent) || isDrag(extent, delta);
   return { top: clamp(isJump ? toTop(extent, scrollTop) : before.top + delta, 0, maxTop(extent)), scrollTop };
 }
 
-/**
- * Small moves let the native position drift from its share of the log. This says where the scrollbar belongs; apply
- * it when scrolling rests, or at once when the scrollbar has hit an end and the log has not.
- */
-export function settled(extent: Extent, position: Position): Position {
-  return moveTo(extent, position.top);
-}
-
+/** Has the scrollbar reached an end before the log (or the reverse), so that its position must be set at once? */
 export function isStuck(extent: Extent, position: Position): boolean {
   const atNativeEnd = position.scrollTop <= 1 || position.scrollTop >= maxScrollTop(extent) - 1;
   const atEnd = position.top <= 1 || position.top >= maxTop(extent) - 1;
@@ -103,7 +98,7 @@ export function isAtBottom(extent: Extent, top: number): boolean {
   return top >= maxTop(extent) - extent.rowHeight / 2;
 }
 
-/** Following lets go when the user moves up, and catches on when a move down ends at the bottom. */
+/** Following stops when the user scrolls up, and resumes when scrolling down reaches the bottom. */
 export function follows(extent: Extent, following: boolean, before: number, after: number): boolean {
   if (after < before - 0.5) return false;
   return following || (after > before && isAtBottom(extent, after));

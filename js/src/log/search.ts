@@ -1,13 +1,13 @@
-// What the user has typed and chosen above a log, and what that asks of it. Values and pure functions; no DOM.
+// The search and filter settings above a log, and the filters they result in. Page. Pure functions.
 
 import type { Level, LogRecord, StreamFilter } from "../protocol/types.js";
 
-/** What becomes of the lines that hold the text: marked among all others, shown alone, left out, shown with neighbours. */
+/** Effect on matching lines: `find` highlights them, `only` hides the others, `around` adds context lines, `not` hides them. */
 export const MODES = ["find", "only", "around", "not"] as const;
 export type Mode = (typeof MODES)[number];
 
-/** Neighbours of a match on either side. */
-export const CONTEXT_LINES = 3;
+/** Context lines on either side of a match. */
+const CONTEXT_LINES = 3;
 
 export interface Search {
   readonly text: string;
@@ -20,19 +20,19 @@ export interface Search {
 
 export const EMPTY_SEARCH: Search = { text: "", mode: "find", levels: [] };
 
-/** The lines to show. */
+/** The filter of the rows to show. */
 export function rowsFilter(search: Search): StreamFilter {
   const { text, mode } = search;
   if (text === "" || mode === "find") return baseFilter(search);
   return { ...baseFilter(search), ...(mode === "not" ? { not: text } : { q: text }) };
 }
 
-/** The lines that are hits among those; undefined: there is nothing to step through. */
+/** The filter of the hits among them; undefined: there are none to step through. */
 export function hitsFilter(search: Search): StreamFilter | undefined {
   return search.text === "" || search.mode === "not" ? undefined : { ...baseFilter(search), q: search.text };
 }
 
-/** The same lines for a program. */
+/** The filter for "Copy as Python". */
 export function codeFilter(search: Search): StreamFilter {
   return hitsFilter(search) ?? rowsFilter(search);
 }

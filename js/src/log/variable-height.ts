@@ -1,15 +1,15 @@
-// Rows of different heights (wrapped lines, opened trees) in a log of any length: pure functions of what has been measured.
-// A place is a row and so many pixels of it, never a distance from the top: of rows nobody has seen no height is known.
-// Walking over more rows than MAX_STEPS is a jump. No DOM here.
+// Virtual scrolling over rows of different heights (wrapped lines, open trees) in a log of any length. Page.
+// A position is a row and an offset in it, never a distance from the top: the height of rows not yet drawn is unknown. Pure
+// functions of measured heights. No DOM.
 
 import type { Range } from "../protocol/ranges.js";
 
-/** RowHeights remembered; at the bound all are forgotten, and measured again when they are seen again. */
+/** Measured heights; at the bound all are dropped, and measured again when drawn again. */
 const MAX_MEASURED = 20_000;
-/** A moveBy goes over so many rows at most. */
+/** Rows that one `moveBy` passes at most. */
 const MAX_STEPS = 2000;
 
-/** The row at the upper edge, and how many px of it lie above that. */
+/** The row at the upper edge, and the px of it above that edge. */
 export interface RowPosition {
   readonly row: number;
   readonly offset: number;
@@ -21,12 +21,12 @@ export class RowHeights {
   #sum = 0;
   readonly #usual: number;
 
-  /** `usual`: px of a row of one line. */
+  /** `usual`: height of a row of one line (px). */
   constructor(usual: number) {
     this.#usual = usual;
   }
 
-  /** What a row that nobody has measured may be expected to take. */
+  /** The expected height of a row not yet measured (px). */
   get mean(): number {
     return this.#known.size === 0 ? this.#usual : this.#sum / this.#known.size;
   }
@@ -41,19 +41,19 @@ export class RowHeights {
     this.#known.set(key, px);
   }
 
-  /** The width has changed, or the font. */
+  /** Call it when the width or the font has changed. */
   clear(): void {
     this.#known.clear();
     this.#sum = 0;
   }
 }
 
-export type HeightOf = (row: number) => number;
+type HeightOf = (row: number) => number;
 
-/** `px` further down (negative: up), not beyond the first or last row. */
-export function moveBy(place: RowPosition, px: number, rows: number, heightOf: HeightOf): RowPosition {
-  let { row } = place;
-  let offset = place.offset + px;
+/** The position `px` further down (negative: up), clamped to the first and last row. */
+export function moveBy(position: RowPosition, px: number, rows: number, heightOf: HeightOf): RowPosition {
+  let { row } = position;
+  let offset = position.offset + px;
   for (let steps = 0; steps < MAX_STEPS; steps++) {
     if (offset < 0 && row > 0) {
       row -= 1;
@@ -66,7 +66,7 @@ export function moveBy(place: RowPosition, px: number, rows: number, heightOf: H
   return { row, offset: Math.max(0, offset) };
 }
 
-/** Where the last row ends at the lower edge; the first row, where all of them fit. */
+/** The position with the last row at the lower edge; the first row if all rows fit. */
 export function lastPosition(rows: number, viewport: number, heightOf: HeightOf): RowPosition {
   let left = viewport;
   for (let row = rows - 1; row >= 0; row--) {
@@ -76,31 +76,31 @@ export function lastPosition(rows: number, viewport: number, heightOf: HeightOf)
   return { row: 0, offset: 0 };
 }
 
-/** Not below the place where the last row ends at the lower edge. */
-export function clampPosition(place: RowPosition, end: RowPosition): RowPosition {
-  return place.row > end.row || (place.row === end.row && place.offset > end.offset) ? end : place;
+/** The position, but not below `end`, see lastPosition. */
+export function clampPosition(position: RowPosition, end: RowPosition): RowPosition {
+  return position.row > end.row || (position.row === end.row && position.offset > end.offset) ? end : position;
 }
 
 /** Rows to draw, `to` exclusive: those that fill the viewport, and on either side up to `overscan` more, or half of it. */
 export function rowsInView(
-  place: RowPosition,
+  position: RowPosition,
   rows: number,
   viewport: number,
   overscan: number,
   heightOf: HeightOf,
 ): Range {
-  let to = place.row;
-  for (let left = viewport + place.offset; left > 0 && to < rows; to++) left -= heightOf(to);
-  let from = place.row;
+  let to = position.row;
+  for (let left = viewport + position.offset; left > 0 && to < rows; to++) left -= heightOf(to);
+  let from = position.row;
   const [top, bottom] = [Math.max(0, from - overscan), Math.min(rows, to + overscan)];
   for (let left = viewport / 2; left > 0 && from > top; from--) left -= heightOf(from - 1);
   for (let left = viewport / 2; left > 0 && to < bottom; to++) left -= heightOf(to);
   return { from, to };
 }
 
-/** Height of the rows from a place on, at most `viewport`. */
-export function heightOfRows(place: RowPosition, rows: number, viewport: number, heightOf: HeightOf): number {
-  let sum = -place.offset;
-  for (let row = place.row; row < rows && sum < viewport; row++) sum += heightOf(row);
+/** Height of the rows from a position on, at most `viewport`. */
+export function heightOfRows(position: RowPosition, rows: number, viewport: number, heightOf: HeightOf): number {
+  let sum = -position.offset;
+  for (let row = position.row; row < rows && sum < viewport; row++) sum += heightOf(row);
   return Math.min(sum, viewport);
 }

@@ -1,4 +1,4 @@
-// Errors that every layer of the page understands.
+// Errors shared by all layers of the page. Page and shared worker.
 
-/** Thrown by a fetch that is of no use to repeat: not allowed, or gone. */
+/** A request failed and repeating it is of no use: forbidden, not found, or malformed. */
 export class PermanentError extends Error {}

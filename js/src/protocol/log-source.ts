@@ -1,42 +1,42 @@
-// The contract of a log as the views see it: live events, ranges, matches and the summary. Types only.
+// The source of a log, as views use it: live events, ranges, matches and the summary. Types only.
 
 import type { HubEvent, Level, LogRecord, RecordPage, StreamFilter, StreamRequest, Subscription } from "./types.js";
 
 export type LevelCounts = Readonly<Partial<Record<Level, number>>>;
 
-/** What `GET v1/workloads/{id}/summary` says of lines over time; it says more. */
+/** Lines over time by level: part of the answer of `GET v1/workloads/{id}/summary`. */
 export interface Timeline {
-  /** The first bucket's begin, the last one's end, and how long each is. */
+  /** Start of the first bucket, end of the last one, length of each (ms). */
   readonly from: number;
   readonly to: number;
   readonly bucket: number;
   readonly buckets: readonly { readonly ts: number; readonly seq: number | null; readonly counts: LevelCounts }[];
-  /** The newest line that was counted or left out. */
+  /** Seq of the newest line considered. */
   readonly last: number;
 }
 
-/** What the server's summary says beside its timeline, as far as it is needed here. */
+/** The timeline with the totals it was made from. */
 export interface Summary extends Omit<Timeline, "last"> {
-  /** Lines that match, lines in all, and the first line that is kept. */
+  /** Matching lines, all lines, and the seq of the oldest retained line. */
   readonly total: number;
   readonly lines: number;
   readonly first: number;
 }
 
-/** What `GET .../summary` says, as far as it is shown. */
+/** The answer of `GET .../summary`, as far as it is shown. */
 export interface LogSummary extends Summary {
   readonly first_error: LogRecord | null;
   readonly errors: number;
 }
 
-/** Which records, in which form they are asked for: after a seq, or from the k-th match on. */
+/** A range of records: up to `limit` after the seq `after`, or from the match number `offset` on. */
 export interface RecordQuery extends StreamFilter {
   readonly after?: number;
   readonly offset?: number;
   readonly limit: number;
 }
 
-/** How many records match, and how many of them lie in each part of the log, all parts being of the same length. */
+/** The number of matching records, in all and in each of the equally long parts of the log. */
 export interface MatchDensity {
   readonly total: number;
   /** Seq of the oldest and of the newest record, matching or not. */
@@ -47,15 +47,15 @@ export interface MatchDensity {
 
 export interface LogSource {
   readonly workload: string;
-  /** Of a log that is no workload's: it has no end, is kept nowhere, and there is nothing to cancel or to download. */
+  /** Present for a log without a workload: it has no end, and can be neither cancelled nor downloaded. */
   readonly title?: string;
   readonly downloadUrl: string;
   subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;
-  /** Records that match, of the whole log; throws `PermanentError` where asking again is of no use. */
-  page(asked: RecordQuery, signal: AbortSignal): Promise<RecordPage>;
-  /** Where in the log the matches lie. */
+  /** A range of the matching records; throws `PermanentError` if repeating the request is of no use. */
+  page(query: RecordQuery, signal: AbortSignal): Promise<RecordPage>;
+  /** The distribution of the matches over `buckets` parts of the log. */
   matchDensity(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<MatchDensity>;
-  /** What the log comes to; absent where nobody counts. */
+  /** The summary of the log; absent for logs that the server does not count. */
   summary?(filter: StreamFilter, buckets: number, signal: AbortSignal): Promise<LogSummary>;
   /** The seqs of up to `limit` matches after `after`. */
   seqs(filter: StreamFilter, after: number, limit: number, signal: AbortSignal): Promise<readonly number[]>;

@@ -1,5 +1,5 @@
-// What one asks of a log - levels, step, source, text in it, text not in it - in its three forms: sent to the server, run
-// over records that are here, and written as the Python that gives the same lines. Pure functions; no DOM, no network.
+// Filters of a log (levels, step, source, text, excluded text): applied to records here, and written as Python. Page and
+// shared worker. Pure functions; stream.ts writes filters as requests.
 
 import type { Level, LogRecord, StreamFilter } from "./types.js";
 
@@ -14,7 +14,7 @@ export function expressionOf(q: string): string | undefined {
   return q.length > 1 && q.startsWith("/") && q.endsWith("/") ? q.slice(1, -1) : undefined;
 }
 
-/** As the server searches: small letters match both, a capital itself. Throws on a malformed expression. */
+/** Smart case, as on the server: lower-case text ignores case, text with a capital does not. Throws on a malformed expression. */
 export function contains(q: string): (text: string) => boolean {
   const expression = expressionOf(q);
   if (expression !== undefined) {
@@ -25,7 +25,7 @@ export function contains(q: string): (text: string) => boolean {
   return (text) => text.toLowerCase().includes(q);
 }
 
-/** Does a record match? For logs that no server searches. */
+/** A predicate for records. For logs that the server does not search. */
 export function accepts(filter: StreamFilter): (record: LogRecord) => boolean {
   const { level, levels, step, source, q, not } = filter;
   const least = level === undefined ? 0 : LEVELS.indexOf(level);
@@ -40,43 +40,43 @@ export function accepts(filter: StreamFilter): (record: LogRecord) => boolean {
     (lacks === undefined || !lacks(record.message));
 }
 
-/** The Python that reads the same lines: `job.logs(levels=["error"], q="loss")`. */
+/** The Python call that returns the same lines: `job.logs(levels=["error"], q="loss")`. */
 export function asPython({ level, levels, step, source, q, not }: StreamFilter): string {
   const given = { level, levels, step, source, q, exclude: not };
   const options = Object.entries(given).filter(([, value]) => value !== undefined);
   return `job.logs(${options.map(([name, value]) => `${name}=${literal(value)}`).join(", ")})`;
 }
 
-/** JSON's strings and lists are Python's, but for characters beyond the first plane and lone halves of them. */
+/** JSON strings and lists are Python literals, except for characters outside the BMP and lone surrogates. */
 function literal(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(literal).join(", ")}]` : JSON.stringify(value);
 }
 
-/** Longest text that is searched in the page, by how many unbounded repeats an expression has: cubes of it stay small. */
-const LONGEST = [65_536, 4000, 300] as const;
+/** Longest text searched in the page, by the number of unbounded repeats in the expression: bounds its cubic cost. */
+const MAX_SEARCHED_CHARS = [65_536, 4000, 300] as const;
 
 /**
- * Finds what to highlight, or undefined where the page had better not try: the server bounds what an expression may cost,
- * a browser doesn't. Repeated groups can take for ever, so they aren't highlighted; their lines are still found.
+ * A function that returns the ranges to highlight, or undefined if the expression is too expensive here: the server bounds
+ * the time of a search, a browser cannot. Repeated groups are not highlighted; the server still finds their lines.
  */
 export function highlighter(
   q: string,
 ): ((text: string) => readonly (readonly [from: number, to: number])[]) | undefined {
   if (q === "") return undefined;
   const expression = expressionOf(q);
-  const bound = expression === undefined ? LONGEST[0] : boundOf(expression);
-  const pattern = expression === undefined ? plain(q) : attempt(expression);
+  const bound = expression === undefined ? MAX_SEARCHED_CHARS[0] : boundOf(expression);
+  const pattern = expression === undefined ? plain(q) : compiled(expression);
   if (pattern === undefined || bound === undefined) return undefined;
   return (text) => (text.length > bound ? [] : rangesIn(text, pattern));
 }
 
-const MOST_RANGES = 200;
+const MAX_RANGES = 200;
 
 function rangesIn(text: string, pattern: RegExp): (readonly [number, number])[] {
   const found: (readonly [number, number])[] = [];
   for (const match of text.matchAll(pattern)) {
     if (match[0] !== "") found.push([match.index, match.index + match[0].length]);
-    if (found.length >= MOST_RANGES) break;
+    if (found.length >= MAX_RANGES) break;
   }
   return found;
 }
@@ -85,15 +85,15 @@ function plain(q: string): RegExp {
   return new RegExp(q.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), q === q.toLowerCase() ? "gi" : "g");
 }
 
-function attempt(expression: string): RegExp | undefined {
+function compiled(expression: string): RegExp | undefined {
   try {
     return translated(expression, "g");
   } catch {
-    return undefined; // Python's expressions know more than a browser's
+    return undefined; // valid in Python only
   }
 }
 
-/** The little in which Python's common expressions differ: inline flags in front, `(?P<name>`, `\A`, `\Z`. */
+/** Translates Python's syntax where it differs: leading inline flags, `(?P<name>`, `\A`, `\Z`. */
 function translated(expression: string, flags: string): RegExp {
   const inline = /^\(\?([ims]+)\)/.exec(expression);
   const body = expression
@@ -107,5 +107,5 @@ function translated(expression: string, flags: string): RegExp {
 function boundOf(expression: string): number | undefined {
   const bare = expression.replace(/\\./g, "x").replace(/\[[^\]]*\]/g, "x");
   if (/\)[*+{]/.test(bare) || /\\[1-9k]/.test(expression)) return undefined;
-  return LONGEST[bare.match(/[*+]|\{\d*,/g)?.length ?? 0];
+  return MAX_SEARCHED_CHARS[bare.match(/[*+]|\{\d*,/g)?.length ?? 0];
 }

@@ -1,5 +1,5 @@
-// What a notebook holds of a workload: the value of our MIME type, read with care, since notebooks come from anywhere.
-// And which shell shows it: the labextension claims these outputs, the anywidget asks. No DOM.
+// The output saved in a notebook for a workload: the value of our MIME type, validated, since notebooks are untrusted. Page.
+// Also the flag by which the labextension claims these outputs from the anywidget. No DOM.
 
 import type { SavedLog, Workload } from "./types.js";
 
@@ -8,7 +8,7 @@ const CLAIM = Symbol.for("jupyter-logstream.outputs");
 
 export interface Bundle {
   readonly workload: string;
-  /** The other server that has it, as the configuration calls it; empty: this one. */
+  /** Name of the upstream that has the workload; empty: this server. */
   readonly upstream: string;
   readonly protocol: number;
   readonly saved: SavedLog | undefined;
@@ -18,26 +18,26 @@ type Fields = { readonly [name: string]: unknown };
 
 export function readBundle(value: unknown): Bundle {
   const { workload, upstream, protocol, final } = fields(value);
-  const whose = { workload: text(workload) ?? "", upstream: text(upstream) ?? "" };
-  return { ...whose, protocol: Number(protocol), saved: readSaved(final) };
+  const ids = { workload: text(workload) ?? "", upstream: text(upstream) ?? "" };
+  return { ...ids, protocol: Number(protocol), saved: readSaved(final) };
 }
 
 function readSaved(value: unknown): SavedLog | undefined {
   const { job, lines, first_error: error } = fields(value);
-  const said = fields(job);
-  if (typeof said["state"] !== "string" || !Array.isArray(lines)) return undefined;
+  const raw = fields(job);
+  if (typeof raw["state"] !== "string" || !Array.isArray(lines)) return undefined;
   const saved: Workload = {
-    id: text(said["id"]) ?? "",
-    name: text(said["name"]),
-    command: text(said["command"]),
-    state: said["state"] as Workload["state"],
-    created: number(said["created"]) ?? 0,
-    started: number(said["started"]),
-    ended: number(said["ended"]),
-    exit_code: number(said["exit_code"]),
-    signal: text(said["signal"]) ?? number(said["signal"]),
-    error: text(said["error"]),
-    lines: number(said["lines"]) ?? 0,
+    id: text(raw["id"]) ?? "",
+    name: text(raw["name"]),
+    command: text(raw["command"]),
+    state: raw["state"] as Workload["state"],
+    created: number(raw["created"]) ?? 0,
+    started: number(raw["started"]),
+    ended: number(raw["ended"]),
+    exit_code: number(raw["exit_code"]),
+    signal: text(raw["signal"]) ?? number(raw["signal"]),
+    error: text(raw["error"]),
+    lines: number(raw["lines"]) ?? 0,
   };
   return { job: saved, lines: lines.filter((line) => typeof line === "string"), error: readError(error) };
 }
@@ -55,9 +55,9 @@ function fields(value: unknown): Fields {
 const text = (value: unknown) => (typeof value === "string" ? value : null);
 const number = (value: unknown) => (typeof value === "number" ? value : null);
 
-// --- which shell shows it ---
+// --- the shell that shows it ---
 
-/** From now on outputs that carry our MIME type are shown by the caller, not by their widget. */
+/** From now on the caller shows outputs of our MIME type, not their widget. */
 export function claimOutputs(): void {
   (globalThis as { [CLAIM]?: boolean })[CLAIM] = true;
 }

@@ -1,6 +1,6 @@
-// Server-sent events: bytes in, events out (WHATWG HTML, "Interpreting an event stream"). No I/O, no timers, no DOM.
-// Plan: a chunk is decoded whole and searched with indexOf, never walked by character; an unfinished line is kept as
-// flat fragments and joined once, so that neither one-byte chunks nor a line of 10 MB cost more than linear time.
+// Decoder of server-sent events: bytes in, events out (WHATWG HTML, "Interpreting an event stream"). Page and shared worker.
+// A chunk is decoded whole and searched with indexOf, never by character; an unfinished line is held as flat fragments and
+// joined once: linear time for one-byte chunks and for lines of 10 MB. No I/O, no timers.
 
 export interface Event {
   readonly type: string;
@@ -9,7 +9,7 @@ export interface Event {
   readonly id: string;
 }
 
-/** Fragments of one line. Small ones are joined in runs: neither a rope nor an array entry per byte is kept. */
+/** Fragments of one line. Small ones are joined in runs, so that there is neither a rope nor an array entry per byte. */
 class Fragments {
   #small: string[] = [];
   #large: string[] = [];
@@ -41,12 +41,12 @@ function indexOrEnd(text: string, what: string, from: number): number {
 }
 
 export class Decoder {
-  /** What a reconnect would send as Last-Event-ID. */
+  /** The value of Last-Event-ID for a reconnect. */
   lastEventId = "";
-  /** The reconnection time in ms that the server asked for. */
+  /** The reconnection time in ms that the server sent. */
   retry: number | undefined = undefined;
 
-  // Keeps a character cut by a chunk border, and drops exactly one leading BOM.
+  // Holds back a character split by a chunk border; drops one leading BOM.
   #utf8 = new TextDecoder("utf-8");
   #line = new Fragments();
   #sawCR = false;
@@ -66,7 +66,7 @@ export class Decoder {
       this.#endLine(this.#line.take(text.slice(from, end)), events);
       from = end + 1;
       if (end === cr) {
-        // The event goes out on the CR; an LF that belongs to it is swallowed now or with the next chunk.
+        // The CR ends the line; an LF after it is skipped, now or in the next chunk.
         this.#sawCR = from === text.length;
         if (lf === from) from += 1;
         cr = indexOrEnd(text, "\r", from);

@@ -1,10 +1,10 @@
-// The name of a stream and what may be asked of it: pure functions of a request. Knows no connection and no listener.
+// Names of streams, and filters as requests. Page and shared worker. Pure functions.
 
 import type { Level, StreamFilter, StreamRequest } from "./types.js";
 
 const STREAM = /^(?:workload\/[A-Za-z0-9_-]{1,64}|workloads|requests|service)$/;
 
-/** A filter as it is sent, in an order that doesn't depend on who asks. */
+/** A filter as it is sent: only the options given, in a fixed order. */
 export type Filter = { readonly [option: string]: string | readonly Level[] };
 
 export function isStream(name: string): boolean {
@@ -16,12 +16,12 @@ export function workloadOf(stream: string): string | undefined {
   return stream.startsWith("workload/") ? stream.slice("workload/".length) : undefined;
 }
 
-/** Has it neither an end nor ranges? */
+/** Is it a stream without an end and without ranges (all but workload logs)? */
 export function isEndless(stream: string): boolean {
   return workloadOf(stream) === undefined;
 }
 
-/** Is there a way to follow it without a stream? */
+/** Can it be polled? */
 export function isPolled(stream: string): boolean {
   return stream === "workloads" || stream === "requests" || !isEndless(stream);
 }
@@ -33,8 +33,8 @@ export function filterOf({ level, levels, step, source, q, not }: StreamFilter):
 }
 
 /**
- * Requests of one key can share a stream. Where a workload's begins doesn't matter, since its history can be had by
- * range; of an endless one there is nothing but what was asked for.
+ * Requests with the same key share a stream. The start of a workload log is no part of the key, since its history is
+ * available by range; the tail of an endless stream is.
  */
 export function keyOf(request: StreamRequest): string {
   const filter: { [option: string]: unknown } = { ...filterOf(request) };
@@ -42,7 +42,7 @@ export function keyOf(request: StreamRequest): string {
   return Object.keys(filter).length === 0 ? request.stream : `${request.stream} ${JSON.stringify(filter)}`;
 }
 
-/** A filter as part of a query, with a leading "&" where there is one. */
+/** A filter as query parameters, each with a leading "&". */
 export function queryOf(filter: Filter): string {
   return Object.entries(filter)
     .map(([name, value]) => `&${name}=${encodeURIComponent(String(value))}`)

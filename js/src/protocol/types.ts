@@ -1,5 +1,4 @@
-// The values of protocol v1 as the page sees them, and the small contracts between hub, lines and views.
-// Knows no I/O and no DOM, so every file may import it.
+// Values of protocol v1, and the events between hub, sources and views. Page and shared worker. Types, no I/O.
 
 /** The version of the protocol that this page speaks. */
 export const PROTOCOL = 1;
@@ -20,7 +19,7 @@ export interface LogRecord {
 
 export type WorkloadState = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
 
-/** A part of a workload that its output names. Times in Unix ms. */
+/** A step of a workload, named by a marker in its output. Times in Unix ms. */
 export interface Step {
   readonly name: string;
   readonly state: WorkloadState;
@@ -47,14 +46,14 @@ export interface Workload {
   readonly backend?: string;
 }
 
-/** What a notebook keeps of a workload that has ended: for the day when its log is gone. */
+/** The part of an ended workload that is saved in the notebook, shown when its log is gone. */
 export interface SavedLog {
   readonly job: Workload;
   readonly lines: readonly string[];
   readonly error?: { readonly seq: number; readonly title: string; readonly repeats: number } | undefined;
 }
 
-/** What `GET v1/workloads/{id}/records` answers. */
+/** The answer of `GET v1/workloads/{id}/records`. */
 export interface RecordPage {
   readonly records: readonly LogRecord[];
   readonly total: number;
@@ -62,21 +61,21 @@ export interface RecordPage {
   readonly state: WorkloadState;
 }
 
-/** A seq of a workload, or `<epoch>.<seq>` of an endless stream: opaque except to the dedup of records. */
+/** The seq of a workload log, or `<epoch>.<seq>` of an endless stream; opaque except for deduplication. */
 export type Cursor = number | string;
 
-/** Which rung of the ladder a stream is on. `done` and `error` end it. */
+/** The connection state of a stream (field `rung`): the steps of degradation from live to polling. `done`, `error` end it. */
 export type ConnectionState = "connecting" | "live" | "reconnecting" | "polling" | "done" | "error";
 
 export interface Status {
   readonly rung: ConnectionState;
   /** When the next attempt is due (ms), while reconnecting. */
   readonly retryAt?: number;
-  /** A sentence for people, for `error`. */
+  /** A message for the user, with `error`. */
   readonly message?: string;
 }
 
-/** The data of any frame; which names are present depends on its type. `cursor`: where the stream stands after it. */
+/** The data of any frame; the type determines the fields. `cursor`: the position of the stream after it. */
 export interface Frame {
   readonly stream?: string;
   readonly cursor?: Cursor;
@@ -91,17 +90,16 @@ export interface Frame {
 }
 
 /**
- * What a hub tells its subscribers. `snapshot` comes first to who joins a workload's stream that is already followed:
- * everything up to `cursor` is history (fetch it by range), everything after it will come as frames. It may come again,
- * after a time in which the page took nothing. The endless streams have no ranges: there a `reset` comes first, then
- * frames with all there is.
+ * An event for a subscriber of a hub. `snapshot` is the first event for a subscriber of a workload log that is followed
+ * already: records up to `cursor` are history (fetch them by range), later ones arrive as frames. It is repeated after a
+ * time in which the page was detached. Endless streams have no ranges: a `reset`, then frames with the whole content.
  */
 export type HubEvent =
   | { readonly kind: "snapshot"; readonly job?: Workload; readonly cursor?: Cursor }
   | { readonly kind: "frame"; readonly type: string; readonly data: Frame }
   | ({ readonly kind: "state" } & Status);
 
-/** Which records of a stream; nothing given: all of them. */
+/** A filter of records; no option: all records. */
 export interface StreamFilter {
   /** This level and above. */
   readonly level?: Level | undefined;
@@ -111,11 +109,11 @@ export interface StreamFilter {
   readonly source?: LogRecord["source"] | undefined;
   /** Text, or a regular expression between slashes. */
   readonly q?: string | undefined;
-  /** Text, or a regular expression between slashes: what holds it is left out. */
+  /** Text, or a regular expression between slashes: matching records are excluded. */
   readonly not?: string | undefined;
 }
 
-/** Views that ask for the same stream with the same filter share it; with another filter it is another stream. */
+/** Subscribers with the same stream and filter share one followed stream. */
 export interface StreamRequest extends StreamFilter {
   readonly stream: string;
   readonly after?: Cursor | undefined;

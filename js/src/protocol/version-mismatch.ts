@@ -1,31 +1,31 @@
-// Kernel, server and page may be installed apart: where they speak different protocols, a sentence that says what to
-// upgrade. Knows the versions only; who shows the sentence is not its business.
-
-/** The request function of a page: a path below the server's `logstream/`. */
-export type PageRequest = (path: string, init?: RequestInit) => Promise<Response>;
+// Version mismatch of kernel, server and page, which can be installed separately: the message that says what to upgrade.
+// Page and shared worker. Knows versions only.
 
 import { PROTOCOL } from "./types.js";
 
-const RELOAD = "reload the page; if that does not help, upgrade jupyter-logstream where JupyterLab is installed";
-const UPGRADE_SERVER = "upgrade jupyter-logstream where the Jupyter server runs, and restart that";
+/** The request function of a page: a path below the server's `logstream/`. */
+type PageRequest = (path: string, init?: RequestInit) => Promise<Response>;
 
-/** What is wrong with an output of a kernel that speaks `protocol`; older ones are understood. */
+const RELOAD = "reload the page; if that does not help, upgrade jupyter-logstream where JupyterLab is installed";
+const UPGRADE_SERVER = "upgrade jupyter-logstream where the Jupyter server runs, and restart it";
+
+/** The message for an output of a kernel with this protocol version, or undefined if this page supports it. */
 export function kernelMismatch(protocol: number): string | undefined {
   if (protocol >= 1 && protocol <= PROTOCOL) return undefined;
-  const said = Number.isFinite(protocol) ? `protocol ${protocol}` : "an unknown protocol";
+  const version = Number.isFinite(protocol) ? `protocol ${protocol}` : "an unknown protocol";
   return (
-    `The kernel's jupyter-logstream speaks ${said}, this page's protocol ${PROTOCOL}: ` +
+    `The kernel's jupyter-logstream speaks ${version}, this page's protocol ${PROTOCOL}: ` +
     "upgrade jupyter-logstream where the Jupyter server runs, and reload the page."
   );
 }
 
-/** What is wrong with the server of the page, or undefined, also where it does not say. */
+/** The message for this server, or undefined if it is compatible or its version is unknown. Throws if it is unreachable. */
 export async function serverMismatch(request: PageRequest): Promise<string | undefined> {
   const response = await request("v1/info");
   if (response.status === 404) {
     return (
       "This Jupyter server does not run jupyter-logstream: " +
-      "install it where the server runs (`pip install jupyter-logstream`), and restart that."
+      "install it where the server runs (`pip install jupyter-logstream`), and restart it."
     );
   }
   const info = (await response.json()) as { protocol?: unknown };

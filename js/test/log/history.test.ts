@@ -1,6 +1,6 @@
 // Numbers from before the page looked: by name, evenly, bounded.
 import { expect, it } from "vitest";
-import { history, LIMIT, PAGES } from "../../src/log/history.js";
+import { history, MAX_PAGES, PAGE_RECORDS } from "../../src/log/history.js";
 import { record } from "../support/workload.js";
 
 /** A log where every `every`-th of `lines` lines holds the name. */
@@ -26,8 +26,8 @@ it("a short log is taken whole", async () => {
 it("a long one is sampled from its beginning to its end", async () => {
   const { fetch, asked } = log(1_000_000, 10);
   const found = await history(["loss"], fetch, signal);
-  expect(asked).toHaveLength(PAGES);
-  expect(found).toHaveLength(PAGES * LIMIT);
+  expect(asked).toHaveLength(MAX_PAGES);
+  expect(found).toHaveLength(MAX_PAGES * PAGE_RECORDS);
   expect([found[0]?.seq, found.at(-1)?.seq]).toEqual([10, 1_000_000]);
 });
 

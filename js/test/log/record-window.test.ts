@@ -1,6 +1,6 @@
 // The window over a remote log: what it fetches, what it keeps, and that nothing makes it grow.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { MAX_CHARS, MAX_PAGES, PACE_MS, PAGE, RETRY_MS, RecordWindow } from "../../src/log/record-window.js";
+import { MAX_CHARS, MAX_PAGES, PAGE, RETRY_MS, RecordWindow, THROTTLE_MS } from "../../src/log/record-window.js";
 import { PermanentError } from "../../src/protocol/errors.js";
 import type { LogRecord } from "../../src/protocol/types.js";
 import { record, records } from "../support/workload.js";
@@ -44,7 +44,7 @@ describe("fetching", () => {
     const { asked, lines } = remote(1000, false);
     lines.extend(1000);
     for (let i = 0; i < 20; i++) lines.ensure([1, 30]);
-    await vi.advanceTimersByTimeAsync(PACE_MS * 3);
+    await vi.advanceTimersByTimeAsync(THROTTLE_MS * 3);
     expect(asked).toHaveLength(1);
   });
 
@@ -53,7 +53,7 @@ describe("fetching", () => {
     lines.extend(1_000_000);
     lines.ensure([1, 30]);
     lines.ensure([900_001, 900_030]);
-    await vi.advanceTimersByTimeAsync(PACE_MS);
+    await vi.advanceTimersByTimeAsync(THROTTLE_MS);
     expect(asked[0]?.signal.aborted).toBe(true);
     expect(asked[1]?.signal.aborted).toBe(false);
     asked[0]?.answer(records(1, PAGE));
@@ -68,8 +68,8 @@ describe("fetching", () => {
       lines.ensure([frame * 15_000 + 1, frame * 15_000 + 30]);
       await vi.advanceTimersByTimeAsync(16);
     }
-    await vi.advanceTimersByTimeAsync(PACE_MS);
-    expect(asked.length).toBeLessThanOrEqual(Math.ceil((60 * 16) / PACE_MS) + 2);
+    await vi.advanceTimersByTimeAsync(THROTTLE_MS);
+    expect(asked.length).toBeLessThanOrEqual(Math.ceil((60 * 16) / THROTTLE_MS) + 2);
     expect(lines.get(59 * 15_000 + 30)).toBeDefined();
   });
 
@@ -164,7 +164,7 @@ describe("the bound", () => {
     lines.extend(1_000_000);
     const look = async (page: number) => {
       lines.ensure([page * PAGE + 1, page * PAGE + 20]);
-      await vi.advanceTimersByTimeAsync(PACE_MS);
+      await vi.advanceTimersByTimeAsync(THROTTLE_MS);
     };
     for (let page = 0; page < MAX_PAGES; page++) await look(page);
     await look(0);

@@ -142,7 +142,7 @@ export class FilterBar {
       if (hits !== this.#hits) return undefined;
     }
     const hit = await (seq === undefined ? hits.newest() : hits.near(seq));
-    if (hit !== undefined && hits === this.#hits) this.#delegate.showDensity(hits.marks);
+    if (hit !== undefined && hits === this.#hits) this.#delegate.showDensity(hits.density);
     return hit;
   }
 
@@ -199,7 +199,7 @@ export class FilterBar {
       (total) => {
         if (total === undefined || hits !== this.#hits || total <= known) return;
         this.#find.showCount(`${thousands(hits.nth + 1)} of ${thousands(total)}`);
-        this.#delegate.showDensity(hits.marks);
+        this.#delegate.showDensity(hits.density);
       },
       () => undefined, // the previous count stays
     );

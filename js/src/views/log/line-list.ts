@@ -253,7 +253,7 @@ export class LineList implements RowSource {
   }
 
   #updateLayout(): void {
-    this.viewport.setVariableHeights(this.#wrap || this.#expandable.tall);
+    this.viewport.setVariableHeights(this.#wrap || this.#expandable.hasTallRows);
   }
 
   #toggle(key: number): void {
