@@ -1,4 +1,4 @@
-"""The server extension: options, wiring, start and stop. Server side; it knows everything and does nothing itself."""
+"""Jupyter server extension: options, building of the services, start and stop. Server; no logic of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from ..store.disk.folder import read_json, write_json
 from ..text.masking import SECRET_NAMES, Masker, secret_values
 from .engine import Engine
 from .http import routes
-from .http.sse_response import OpenStreams
+from .open_streams import ReaderLimit
 from .proxy.upstreams import Upstream, check_upstreams
 from .publishing import Publisher
 from .registry import FolderRegistry
@@ -31,40 +32,45 @@ from .request_log.log import RequestLog
 from .request_log.prices import Prices
 from .retention import Limits
 from .service_log import ServiceLog
+from .services import Services
 from .workload_feed import WorkloadFeed
 
 if TYPE_CHECKING:
     from .proxy.client import UpstreamClient
 
-_STORES = 64  # servers of one user that may run side by side
-_ACTIVITY_PAUSE = 30_000  # ms
+_MAX_STORES = 64  # servers of one user that can run side by side
+_ACTIVITY_INTERVAL_MS = 30_000
+_ADDRESS_FILE = "server.json"
+_DAY_S = 86400
 
 
 class LogStream(ExtensionApp):
     """Runs workloads that outlive kernel, page and server, and serves their logs."""
 
     name = "jupyter_logstream"
-    static_paths = [str(Path(__file__).parents[1] / "static")]  # noqa: RUF012 - ExtensionApp's own; the page's views
+    static_paths = [str(Path(__file__).parents[1] / "static")]  # noqa: RUF012 - ExtensionApp's own; the views' bundles
 
     store_dir = Unicode(
         "", help="Folder of the logs; empty: logstream/1 in Jupyter's data folder (2 for a second server ...)."
     ).tag(config=True)
-    max_running = Int(None, allow_none=True, help="How many workloads may run at once; others are queued.").tag(
+    max_running = Int(None, allow_none=True, help="Maximum number of running workloads; others are queued.").tag(
         config=True
     )
-    max_queued = Int(1000, help="How many workloads may be queued.").tag(config=True)
+    max_queued = Int(1000, help="Maximum of queued workloads; further ones are refused with 429.").tag(config=True)
     cancel_grace = Float(10.0, help="Seconds between TERM and KILL when a workload is cancelled or times out.").tag(
         config=True
     )
-    log_bytes = Int(1 << 30, help="Bytes that one log may take on disk; then its oldest lines go.").tag(config=True)
-    total_bytes = Int(10 << 30, help="Bytes that all logs may take; then the oldest ended workloads go.").tag(
+    log_bytes = Int(1 << 30, help="Maximum size of one log on disk; beyond it, its oldest lines are deleted.").tag(
         config=True
     )
-    max_age_days = Float(30.0, help="Days after which an ended workload and its log go.").tag(config=True)
+    total_bytes = Int(
+        10 << 30, help="Maximum size of all logs; beyond it, the oldest ended workloads are deleted."
+    ).tag(config=True)
+    max_age_days = Float(30.0, help="Days after which an ended workload and its log are deleted.").tag(config=True)
     secret_names = List(
         Unicode(),
         list(SECRET_NAMES),
-        help="Environment variables whose values (8 bytes or more) are masked in output: globs, whatever the case.",
+        help="Environment variables whose values (8 bytes or more) are masked in output: globs, case-insensitive.",
     ).tag(config=True)
     running_is_activity = Bool(True, help="Whether a running workload keeps the server from being culled as idle.").tag(
         config=True
@@ -76,56 +82,58 @@ class LogStream(ExtensionApp):
         '"package.module:factory", further keys are settings of the type. It replaces the default, which has "local".',
     ).tag(config=True)
     upstreams = Union(
-        [Dict(), Unicode()],  # what is no literal is for us to refuse, in words
-        help='Services that the proxy leads to: {"name": {"url": "https://...", "headers": {...}}}; see docs/proxy.md.',
+        [Dict(), Unicode()],  # check_upstreams rejects a string, with a message
+        help='Upstreams of the proxy: {"name": {"url": "https://...", "headers": {...}}}; see docs/proxy.md.',
     ).tag(config=True)
     request_bodies = Int(
-        0, min=0, help="Bytes of each request's and response's body that the request log keeps, masked; 0: none."
+        0, min=0, help="Bytes of each request's and response's body that the request log retains, redacted; 0: none."
     ).tag(config=True)
-    request_listeners = Int(100, min=0, help="How many readers the stream of the request log may have.").tag(
+    request_listeners = Int(100, min=0, help="Maximum of clients that read the stream of the request log.").tag(
         config=True
     )
 
-    engine: Engine
-    store: FileStore
-    checked_upstreams: dict[str, Upstream]
-    upstream_client: UpstreamClient
-    request_log: RequestLog
-    prices: Prices
-    streams: OpenStreams
-    workload_list: WorkloadFeed
-    publisher: Publisher
-    service_log: ServiceLog
-    secret: str
-    secret_values: list[bytes]
+    services: Services
 
     def initialize_settings(self) -> None:
-        """Open the store and make the engine; handlers find both by the settings."""
-        assert self.serverapp is not None  # noqa: S101 - Jupyter links us before it initializes us
-        self.store = self._open_store()
-        self.secret = self._keep_secret()
-        self.streams = OpenStreams()
-        self._open_proxy()
-        registry = FolderRegistry(self.store.folders)
-        limits = Limits(
+        """Open the store and build the services; handlers find them in the settings."""
+        assert self.serverapp is not None  # noqa: S101 - Jupyter links the extension before it initializes it
+        store = self._open_store()
+        secret = _load_secret(store.root / _ADDRESS_FILE)
+        upstreams = self._check_upstreams()
+        values = self._secret_values(secret, upstreams)
+        registry = FolderRegistry(store.folders)
+        engine = Engine(store, registry, self._configured_backends(store), self._limits(), self.log)
+        self._store = store
+        self.services = self.settings["logstream"] = Services(
+            engine=engine,
+            store=store,
+            publisher=Publisher(engine, store, Masker(values)),
+            workload_feed=WorkloadFeed(engine, store),
+            service_log=ServiceLog(values),
+            request_log=RequestLog(store.root / "requests", self.log, max_age_s=self.max_age_days * _DAY_S),
+            request_readers=ReaderLimit(self.request_listeners),
+            prices=Prices(Path(jupyter_config_dir()) / "logstream-prices.json", self.log),
+            upstreams=upstreams,
+            upstream_client=_upstream_client() if upstreams else None,
+            secret=secret,
+            secret_values=values,
+            max_body_bytes=self.request_bodies,
+        )
+
+    def _limits(self) -> Limits:
+        return Limits(
             max_running=self.max_running,
             max_queued=self.max_queued,
             grace_s=self.cancel_grace,
             total_bytes=self.total_bytes,
-            max_age_s=self.max_age_days * 86400,
+            max_age_s=self.max_age_days * _DAY_S,
         )
-        self.engine = Engine(self.store, registry, self._configured_backends(), limits, self.log)
-        self.workload_list = WorkloadFeed(self.engine, self.store)
-        values = self.secret_values = self._secret_values()
-        self.publisher = Publisher(self.engine, self.store, Masker(values))
-        self.service_log = ServiceLog(values)
-        self.settings["logstream"] = self
 
-    def _configured_backends(self) -> dict[str, Backend]:
+    def _configured_backends(self, store: FileStore) -> dict[str, Backend]:
         """The configured backends; an invalid entry is reported in the server's log and left out."""
         assert self.serverapp is not None  # noqa: S101 - as above
         context = BackendContext(
-            folders=self.store.folders,
+            folders=store.folders,
             root=Path(self.serverapp.root_dir).absolute(),
             log_bytes=self.log_bytes,
             grace_s=self.cancel_grace,
@@ -136,103 +144,105 @@ class LogStream(ExtensionApp):
             self.log.error("A backend is not available: %s", problem)
         return backends
 
-    def _open_proxy(self) -> None:
-        self.checked_upstreams, problems = check_upstreams(self.upstreams)
+    def _check_upstreams(self) -> dict[str, Upstream]:
+        """The configured upstreams; an invalid one is reported in the server's log and left out."""
+        upstreams, problems = check_upstreams(self.upstreams)
         for problem in problems:
-            self.log.error("The proxy does without an upstream: %s", problem)
-        if self.checked_upstreams:  # what carries exchanges is heavy: not for those who have none
-            from .proxy.client import UpstreamClient  # noqa: PLC0415 - as said
-
-            self.upstream_client = UpstreamClient()
-        self.request_log = RequestLog(self.store.root / "requests", self.log, max_age_s=self.max_age_days * 86400)
-        self.request_readers = 0
-        self.prices = Prices(Path(jupyter_config_dir()) / "logstream-prices.json", self.log)
-        self.open_calls: set[asyncio.Task[None]] = set()
+            self.log.error("An upstream of the proxy is not available: %s", problem)
+        return upstreams
 
     def initialize_handlers(self) -> None:
         """Add our routes."""
         self.handlers.extend(routes())
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
-        """Jupyter's hook with the final port: tell kernels where we are, and find again what runs."""
+        """Jupyter's hook when the port is known: publish the address, and recover the workloads that still run."""
         self._publish_address(serverapp)
-        level = serverapp.log_level  # as the console's handler: the logger itself lets everything through
-        self.service_log.setLevel(level if isinstance(level, int) else str(level))
-        self.service_log.listen(serverapp.log, logging.getLogger())
-        await self.engine.recover()
-        self._activity = PeriodicCallback(self._tell_activity, _ACTIVITY_PAUSE)
+        level = serverapp.log_level  # as the console's handler; the logger itself passes everything
+        self.services.service_log.setLevel(level if isinstance(level, int) else str(level))
+        self.services.service_log.attach(serverapp.log, logging.getLogger())
+        await self.services.engine.recover()
+        self._activity = PeriodicCallback(self._report_activity, _ACTIVITY_INTERVAL_MS)
         self._activity.start()
-        self._tell_activity()
+        self._report_activity()
 
     async def stop_extension(self) -> None:
-        """Cut the streams and let go of the store; what runs goes on."""
-        if "logstream" not in self.settings:  # we could not start, and were told to stop all the same
+        """Disconnect all clients and close the store; workloads continue."""
+        if "logstream" not in self.settings:  # the start failed; Jupyter calls this anyway
             return
-        self.streams.close()
-        self.service_log.leave()
+        services = self.services
+        services.open_streams.close()
+        services.service_log.detach()
         if hasattr(self, "_activity"):
             self._activity.stop()
-        for call in list(self.open_calls):
+        for call in list(services.open_calls):
             call.cancel()
-        await asyncio.gather(*self.open_calls, return_exceptions=True)
-        if self.checked_upstreams:
-            await self.upstream_client.close()
-        self.request_log.close()
-        await self.engine.close()
-        self.store.close()
+        await asyncio.gather(*services.open_calls, return_exceptions=True)
+        if services.upstream_client is not None:
+            await services.upstream_client.close()
+        services.request_log.close()
+        await services.engine.close()
+        self._store.close()
 
     def _open_store(self) -> FileStore:
         if self.store_dir:
             return FileStore(Path(self.store_dir).expanduser().absolute(), keep=self.log_bytes)
-        for number in range(1, _STORES):
+        for number in range(1, _MAX_STORES):
             try:
                 return FileStore(Path(jupyter_data_dir()) / "logstream" / str(number), keep=self.log_bytes)
             except StoreInUse:
                 continue
-        raise StoreInUse(f"{_STORES} servers of this user have a log store open")
+        raise StoreInUse(f"{_MAX_STORES} servers of this user have a log store open")
 
-    def _secret_values(self) -> list[bytes]:
-        """What must stand in no log: the kernels' secret, the token, upstreams' keys, the environment's secrets."""
+    def _secret_values(self, secret: str, upstreams: Mapping[str, Upstream]) -> list[bytes]:
+        """Values that no log may show: the kernels' secret, the token, upstreams' keys, the environment's."""
         assert self.serverapp is not None  # noqa: S101 - as above
         token = getattr(self.serverapp.identity_provider, "token", "") or ""
-        keys = [secret for upstream in self.checked_upstreams.values() for secret in upstream.secrets]
-        ours = [text.encode() for text in (self.secret, token, *keys) if text]
-        return [*ours, *secret_values(os.environ, self.secret_names)]
-
-    @property
-    def _address(self) -> Path:
-        return self.store.root / "server.json"
-
-    def _keep_secret(self) -> str:
-        """The kernels' secret: stable, since workloads outlive the server that gave it to them."""
-        try:
-            secret = read_json(self._address)["secret"]
-            if isinstance(secret, str) and len(secret) >= 32:
-                return secret
-        except (OSError, ValueError, KeyError):
-            pass  # a new store
-        secret = secrets.token_urlsafe(32)
-        write_json(self._address, {"url": "", "secret": secret})
-        return secret
+        keys = [value for upstream in upstreams.values() for value in upstream.secrets]
+        own = [text.encode() for text in (secret, token, *keys) if text]
+        return [*own, *secret_values(os.environ, self.secret_names)]
 
     def _publish_address(self, server: ServerApp) -> None:
-        """In a file for those who outlive us, and in the environment that kernels and workloads inherit."""
-        url = _local_url(server)
+        """Write it to a file for workloads that outlive this server, and into the environment of kernels."""
+        url, path, secret = _local_url(server), self._store.root / _ADDRESS_FILE, self.services.secret
         try:
-            write_json(self._address, {"url": url, "secret": self.secret})
+            write_json(path, {"url": url, "secret": secret})
         except OSError as error:
-            self.log.warning("Workloads of earlier servers cannot be told where this one is: %s", error.strerror)
-        os.environ["JUPYTER_LOGSTREAM_SERVER"] = str(self._address)
+            self.log.warning(
+                "The address of this server cannot be written (%s): workloads of earlier servers cannot find it",
+                error.strerror,
+            )
+        os.environ["JUPYTER_LOGSTREAM_SERVER"] = str(path)
         os.environ["JUPYTER_LOGSTREAM_URL"] = url
-        os.environ["JUPYTER_LOGSTREAM_SECRET"] = self.secret
+        os.environ["JUPYTER_LOGSTREAM_SECRET"] = secret
 
-    def _tell_activity(self) -> None:
-        if self.running_is_activity and self.engine.running and self.serverapp is not None:
+    def _report_activity(self) -> None:
+        """A running workload counts as activity, so that the server is not culled as idle."""
+        if self.running_is_activity and self.services.engine.running and self.serverapp is not None:
             self.serverapp.web_app.settings["last_activity_times"][self.name] = utcnow()
 
 
+def _upstream_client() -> UpstreamClient:
+    from .proxy.client import UpstreamClient  # noqa: PLC0415 - imports aiohttp, which servers without upstreams spare
+
+    return UpstreamClient()
+
+
+def _load_secret(path: Path) -> str:
+    """The kernels' secret: stable across restarts, because workloads outlive the server that gave it to them."""
+    try:
+        secret = read_json(path)["secret"]
+        if isinstance(secret, str) and len(secret) >= 32:
+            return secret
+    except (OSError, ValueError, KeyError):
+        pass  # a new store
+    secret = secrets.token_urlsafe(32)
+    write_json(path, {"url": "", "secret": secret})
+    return secret
+
+
 def _local_url(server: ServerApp) -> str:
-    """Where a process of this machine reaches the server."""
+    """The server's URL for a process on this machine."""
     host = server.ip if server.ip not in {"", "*", "0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 - compared, not bound
     host = f"[{host}]" if ":" in host else host
     scheme = "https" if server.certfile else "http"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -162,8 +162,30 @@ class Store(Protocol):
         ...
 
 
+class Download(Protocol):
+    """A log's bytes as they were at one moment. Later writes, retention and deletion do not change it. Close it."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        ...
+
+    def chunks(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` to `end` in chunks. Raises OSError; blocks on the disk."""
+        ...
+
+    def close(self) -> None:
+        """Release the files."""
+        ...
+
+
 class LogStore(Store, Protocol):
-    """A store whose streams a server manages: it ends abandoned ones and limits their size."""
+    """A store whose streams a server manages: it ends abandoned ones, limits their size, and serves their bytes."""
+
+    @property
+    def free_bytes(self) -> int:
+        """Free bytes on the store's disk."""
+        ...
 
     def finish(self, stream: str) -> None:
         """End a stream whose writer is gone or is this process. Raises StreamEnded, NotWriter, OSError."""
@@ -171,4 +193,8 @@ class LogStore(Store, Protocol):
 
     def size(self, stream: str) -> int:
         """Bytes that the stream uses; 0 if it does not exist."""
+        ...
+
+    def open_download(self, stream: str, source: str | None) -> Download:
+        """The bytes that `source` wrote (None: of both, in order of arrival). Raises Unreadable."""
         ...

@@ -1,1 +1,1 @@
-"""Formats between processes: server-sent events, the runner socket, JSON scanning, LLM usage. Any process."""
+"""Formats between processes: server-sent events, runner socket, JSON scanner, LLM usage. Any process; no I/O."""

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from .llm_usage import AnswerReader, AskedReader, Operation, Tokens
+from .llm_usage import Operation, RequestReader, ResponseReader, Tokens
 
 Fields = dict[str, Any]
 """Fields of a row of the request log that changed; empty: nothing to record."""
@@ -34,9 +34,9 @@ class CallMeter:
         self._clock = clock
         self._started = clock()
         self._sent_bytes = self._received_bytes = 0
-        self._request = AskedReader() if operation else None
+        self._request = RequestReader() if operation else None
         self._reads_usage = operation is not None
-        self._response: AnswerReader | None = None
+        self._response: ResponseReader | None = None
         self._status: int | None = None
         self._encoding = ""
         self._error_body = bytearray()
@@ -69,7 +69,7 @@ class CallMeter:
         """The head of the response arrived."""
         self._status, self._encoding = status, content_encoding.strip().lower()
         if self._reads_usage:
-            self._response = AnswerReader(content_type, self._encoding)
+            self._response = ResponseReader(content_type, self._encoding)
         is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
         return {
             "status": "streaming",

@@ -1,8 +1,8 @@
-"""What kind of LLM call a request is, and what its bodies tell: model, tokens, errors. Any process; stdlib, no I/O.
+"""LLM usage of an HTTP call: operation, provider, model, tokens, errors. Any process; stdlib, no I/O.
 
-Bodies are fed as they pass, in pieces, plain or gzipped, and are never held. Known are the OpenAI forms (chat
-completions, completions, responses, embeddings) and Anthropic's messages, whole and streamed. This file must not know
-rows, prices or HTTP clients. Names follow the OpenTelemetry conventions for generative AI.
+Bodies are scanned in chunks as they pass, plain or gzipped, and are never held. Supported forms: OpenAI's (chat
+completions, completions, responses, embeddings) and Anthropic's messages, complete and streamed. Names follow the
+OpenTelemetry conventions for generative AI. No rows, prices or HTTP clients here.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .json_scan import Path, Skim
+from .json_scan import JsonScanner, Path
 
-_LONGEST_INFLATED = 64 * 1024 * 1024  # beyond this a compressed body is not looked at any further
-_INFLATED_AT_ONCE = 64 * 1024
-_LONGEST_ERROR = 1000
+_MAX_INFLATED_BYTES = 64 * 1024 * 1024  # a compressed body is not read further than this
+_INFLATE_CHUNK_BYTES = 64 * 1024
+_MAX_ERROR_CHARS = 1000
+_MAX_NAME_CHARS = 200
 
-_ASKED: frozenset[Path] = frozenset({("model",), ("stream",)})
-_ANSWERED: frozenset[Path] = frozenset({("model",), ("usage",), ("error",), ("message",), ("detail",)})
-_STREAMED: frozenset[Path] = frozenset(
+_REQUEST: frozenset[Path] = frozenset({("model",), ("stream",)})
+_RESPONSE: frozenset[Path] = frozenset({("model",), ("usage",), ("error",), ("message",), ("detail",)})
+_EVENT: frozenset[Path] = frozenset(
     {
         *(("model",), ("usage",), ("error",), ("type",), ("choices",)),
         *(("message", "model"), ("message", "usage")),
@@ -33,7 +34,7 @@ _LAST = frozenset({"message_stop", "response.completed", "response.failed", "res
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A kind of LLM call: its OpenTelemetry name, and whose form it has."""
+    """A kind of LLM call: its OpenTelemetry name, and the provider whose API form it has."""
 
     name: str
     provider: str
@@ -47,7 +48,7 @@ _OPERATIONS = (
     (re.compile(r"/messages/?$"), Operation("chat", "anthropic")),
 )
 
-_HOSTS = (  # the end of a host's name, and whose it is
+_HOSTS = (  # suffix of the host name, provider
     ("openai.azure.com", "azure.ai.openai"),
     ("services.ai.azure.com", "azure.ai.inference"),
     ("openai.com", "openai"),
@@ -65,20 +66,20 @@ _HOSTS = (  # the end of a host's name, and whose it is
 
 
 def operation_of(method: str, path: str) -> Operation | None:
-    """The kind of LLM call that a request is, by its path; None: any other call."""
+    """The kind of LLM call, by method and path; None for any other call."""
     if method != "POST":
         return None
     return next((kind for pattern, kind in _OPERATIONS if pattern.search(f"/{path.lstrip('/')}")), None)
 
 
 def provider_of(host: str, operation: Operation) -> str:
-    """Whose model it is, by the host's name; of a host that nobody knows: whose form the call has."""
+    """The provider, by the host's name; for an unknown host the one whose API form the call has."""
     return next((name for end, name in _HOSTS if host == end or host.endswith(f".{end}")), operation.provider)
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a call used. `input` counts all of the input; `cached` and `cache_writes` say how much of it was which."""
+    """Tokens of a call; None: not reported. `cached` and `cache_writes` are parts of `input`."""
 
     input: int | None = None
     output: int | None = None
@@ -86,32 +87,32 @@ class Tokens:
     cache_writes: int | None = None
 
 
-class AskedReader:
-    """Reads a request's body as it is sent: `model` and `stream`."""
+class RequestReader:
+    """Reads `model` and `stream` from a request's body as it is sent."""
 
     def __init__(self) -> None:
-        self._skim = Skim(_ASKED)
+        self._scanner = JsonScanner(_REQUEST)
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        self._skim.feed(chunk)
+        """Scan the next bytes."""
+        self._scanner.feed(chunk)
 
     @property
     def model(self) -> str | None:
-        """The model asked for."""
-        return _text(self._skim.found.get(("model",)))
+        """The requested model."""
+        return _text(self._scanner.found.get(("model",)))
 
     @property
     def stream(self) -> bool:
-        """Whether the answer is to be streamed."""
-        return self._skim.found.get(("stream",)) is True
+        """Whether a streamed response is requested."""
+        return self._scanner.found.get(("stream",)) is True
 
 
-class AnswerReader:
-    """Reads a response's body as it comes: model, tokens, what went wrong, and whether it came to its end.
+class ResponseReader:
+    """Reads model, tokens, error and completeness from a response's body as it arrives.
 
-    `content_type` and `encoding` as the response's headers have them. What cannot be read (an encoding not known here)
-    tells nothing, and counts as whole.
+    `content_type`, `encoding`: the response's headers. A body in an unknown encoding yields nothing, and counts as
+    complete.
     """
 
     def __init__(self, content_type: str, encoding: str = "") -> None:
@@ -122,41 +123,41 @@ class AnswerReader:
         self._inflate = _inflater(encoding)
         self._readable = encoding in {"", "identity"} or self._inflate is not None
         self.is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
-        self._whole = Skim(_ANSWERED)
-        self._events = _Events(self._take_event)
+        self._scanner = JsonScanner(_RESPONSE)
+        self._events = _Events(self._read_event)
         self._inflated = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Scan the next bytes."""
         if not self._readable:
             return
         if self._inflate is None:
             self._read(chunk)
             return
         try:
-            while chunk and self._inflated < _LONGEST_INFLATED:
-                plain = self._inflate.decompress(chunk, _INFLATED_AT_ONCE)
+            while chunk and self._inflated < _MAX_INFLATED_BYTES:
+                plain = self._inflate.decompress(chunk, _INFLATE_CHUNK_BYTES)
                 self._inflated += len(plain)
                 self._read(plain)
                 chunk = self._inflate.unconsumed_tail
         except zlib.error:
             self._readable = False
-        self._readable = self._readable and self._inflated < _LONGEST_INFLATED
+        self._readable = self._readable and self._inflated < _MAX_INFLATED_BYTES
 
     def _read(self, plain: bytes) -> None:
         if self.is_stream:
             self._events.feed(plain)
         else:
-            self._whole.feed(plain)
+            self._scanner.feed(plain)
 
     def end(self) -> None:
         """The body has ended."""
         if not self.is_stream:
-            self._take(self._whole.found)
+            self._read_values(self._scanner.found)
 
     @property
     def ended(self) -> bool:
-        """Whether a streamed answer said that it was at its end; callers may leave then, and some do."""
+        """Whether a stream reported its end; a caller can disconnect then, and some do."""
         return self._ended
 
     @property
@@ -166,21 +167,21 @@ class AnswerReader:
 
     @property
     def tokens(self) -> Tokens:
-        """What it used, as far as it has told."""
+        """The tokens reported so far."""
         return tokens_of(self._usage)
 
-    def _take_event(self, head: bytes, found: Mapping[Path, Any]) -> None:
+    def _read_event(self, head: bytes, found: Mapping[Path, Any]) -> None:
         if head.strip() == b"[DONE]":
             self._ended = True
             return
-        self._take(found)
+        self._read_values(found)
         if found.get(("type",)) in _LAST:
             self._ended = True
         choices = found.get(("choices",))
         if isinstance(choices, list) and any(isinstance(one, dict) and one.get("finish_reason") for one in choices):
             self._ended = True
 
-    def _take(self, found: Mapping[Path, Any]) -> None:
+    def _read_values(self, found: Mapping[Path, Any]) -> None:
         for path, value in found.items():
             if path[-1] == "model":
                 self.model = _text(value) or self.model
@@ -191,26 +192,26 @@ class AnswerReader:
 
 
 def tokens_of(usage: Mapping[str, Any]) -> Tokens:
-    """A `usage` of any of the known forms. Anthropic's counts what was cached beside its `input_tokens`."""
-    asked = _count(usage, "input_tokens", "prompt_tokens")
+    """Parse a `usage` object of any supported form. Anthropic's `input_tokens` exclude cached ones: they are added."""
+    total = _count(usage, "input_tokens", "prompt_tokens")
     cached, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
     if cached is not None or written is not None:
-        asked = (asked or 0) + (cached or 0) + (written or 0)
+        total = (total or 0) + (cached or 0) + (written or 0)
     for name in "input_tokens_details", "prompt_tokens_details":
         if cached is None and isinstance(usage.get(name), dict):
             cached = _count(usage[name], "cached_tokens")
-    return Tokens(asked, _count(usage, "output_tokens", "completion_tokens"), cached, written)
+    return Tokens(total, _count(usage, "output_tokens", "completion_tokens"), cached, written)
 
 
 class _Events:
-    """The `data` of each event of a stream, skimmed as it comes; a stream of CRs only is not read."""
+    """The `data` of each event of a stream, scanned as it arrives; a stream with CR line ends is not supported."""
 
-    def __init__(self, take: Any) -> None:
-        self._take = take
-        self._line = b""  # what is there of a line whose field is not known yet
-        self._field: bytes | None = None  # b"data", b"" (of no interest) or None: not known yet
+    def __init__(self, on_event: Any) -> None:
+        self._on_event = on_event
+        self._line = b""  # the start of a line whose field is not known yet
+        self._field: bytes | None = None  # b"data", b"" (ignored) or None: not known yet
         self._head = b""
-        self._skim: Skim | None = None
+        self._scanner: JsonScanner | None = None
 
     def feed(self, chunk: bytes) -> None:
         *lines, rest = chunk.split(b"\n")
@@ -228,16 +229,16 @@ class _Events:
                 return
             self._field, part, self._line = b"data", self._line[5:], b""
         if self._field == b"data":
-            if self._skim is None:
-                self._skim, self._head = Skim(_STREAMED), b""
+            if self._scanner is None:
+                self._scanner, self._head = JsonScanner(_EVENT), b""
             if len(self._head) < 8:
                 self._head += part[:8]
-            self._skim.feed(part)
+            self._scanner.feed(part)
 
     def _end_line(self) -> None:
-        if self._field is None and not self._line.strip() and self._skim is not None:
-            skim, self._skim = self._skim, None
-            self._take(self._head, skim.found)
+        if self._field is None and not self._line.strip() and self._scanner is not None:
+            scanner, self._scanner = self._scanner, None
+            self._on_event(self._head, scanner.found)
         self._field, self._line = None, b""
 
 
@@ -254,11 +255,11 @@ def _count(usage: Mapping[str, Any], *names: str) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value[:200] if isinstance(value, str) and value else None
+    return value[:_MAX_NAME_CHARS] if isinstance(value, str) and value else None
 
 
 def _error(value: Any) -> str | None:
-    """What an `error` says: `{"message"}`, or a text."""
+    """The message of an `error`: an object with `message`, or a string."""
     if isinstance(value, dict):
         value = value.get("message") or value.get("type") or value.get("code")
-    return value[:_LONGEST_ERROR] if isinstance(value, str) and value else None
+    return value[:_MAX_ERROR_CHARS] if isinstance(value, str) and value else None

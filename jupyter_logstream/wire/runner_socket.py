@@ -1,13 +1,13 @@
-"""What server and runner say to each other over the socket in a workload's folder. stdlib; values and one path.
+"""Protocol between server and runner over the Unix socket in a workload's folder. Server and runner; stdlib.
 
-One request a line, JSON; `input` is followed by its bytes. Every request gets one line back: {"ok": true} or {"error":
-reason}. Besides, the runner closes the connection when it has written the final status - which is how a server learns
-of the end, and of a runner's death, without asking.
+A request is one line of JSON; `input` is followed by its bytes. Each request is answered with one line: {"ok": true} or
+{"error": reason}. The runner closes the connection after it has written the final status, so a server notices the end,
+and the death of a runner, without polling.
 
     {"do": "cancel", "grace": seconds}      TERM to the whole tree, KILL after the grace time
-    {"do": "input", "size": n, "eof": last}  n bytes to standard input, answered when the child's pipe has taken them;
-                                            `eof` closes it then
-    {"do": "watch"}                         nothing; the connection is kept for its end
+    {"do": "input", "size": n, "eof": last}  n bytes for standard input, answered when the child's pipe accepted them;
+                                            then `eof` closes it
+    {"do": "watch"}                         no effect; the server waits for the end of the connection
 """
 
 from __future__ import annotations
@@ -20,69 +20,69 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-LONGEST_REQUEST = 4096
-LARGEST_INPUT = 16 * 1024 * 1024  # more than the server lets through
-_LONGEST_SOCKET_PATH = 100  # sun_path has 108 bytes, 104 on macOS
+MAX_REQUEST_BYTES = 4096
+MAX_INPUT_BYTES = 16 * 1024 * 1024  # more than the server accepts
+_MAX_SOCKET_PATH_BYTES = 100  # sun_path has 108 bytes, 104 on macOS
 
 
 def request(do: str, **fields: Any) -> bytes:
-    """A request's line."""
+    """Encode a request; `fields` as above."""
     return json.dumps({"do": do, **fields}).encode() + b"\n"
 
 
 def answer(error: str | None = None) -> bytes:
-    """An answer's line."""
+    """Encode a response; `error` None: success."""
     return json.dumps({"ok": True} if error is None else {"error": error}).encode() + b"\n"
 
 
 class Connection:
-    """The runner's end of a connection. What it keeps unread is bounded by what may be asked."""
+    """The runner's end of a connection. Its buffer is bounded by MAX_REQUEST_BYTES and MAX_INPUT_BYTES."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self._unread = b""
 
     def read(self) -> list[tuple[dict[str, Any], bytes]] | None:
-        """The requests that are whole, each with its bytes; None at the end of the connection."""
+        """The complete requests, each with its input bytes; None: the connection ended or a request is malformed."""
         try:
             more = self.socket.recv(1 << 20)
         except OSError:
             return None
         self._unread += more
         try:
-            found = self._whole()
-        except (ValueError, TypeError, AttributeError):  # not one of ours
+            found = self._complete()
+        except (ValueError, TypeError, AttributeError):  # malformed
             return None
-        too_long = b"\n" not in self._unread and len(self._unread) > LONGEST_REQUEST
+        too_long = b"\n" not in self._unread and len(self._unread) > MAX_REQUEST_BYTES
         return found if more and not too_long else None
 
-    def _whole(self) -> list[tuple[dict[str, Any], bytes]]:
+    def _complete(self) -> list[tuple[dict[str, Any], bytes]]:
         found: list[tuple[dict[str, Any], bytes]] = []
         while (line_end := self._unread.find(b"\n")) >= 0:
-            asked = json.loads(self._unread[:line_end])
-            size = int(asked.get("size", 0))
-            if not 0 <= size <= LARGEST_INPUT:
-                raise ValueError("a size that no input has")
+            fields = json.loads(self._unread[:line_end])
+            size = int(fields.get("size", 0))
+            if not 0 <= size <= MAX_INPUT_BYTES:
+                raise ValueError(f"an input has 0 to {MAX_INPUT_BYTES} bytes, not {size}")
             stop = line_end + 1 + size
             if len(self._unread) < stop:
                 break
-            found.append((asked, self._unread[line_end + 1 : stop]))
+            found.append((fields, self._unread[line_end + 1 : stop]))
             self._unread = self._unread[stop:]
         return found
 
     def send(self, line: bytes) -> None:
-        """Answer; whoever no longer listens doesn't get it."""
+        """Send a response; a closed connection is ignored."""
         with suppress(OSError):
             self.socket.sendall(line)
 
 
 @contextmanager
 def socket_path(path: Path) -> Iterator[str]:
-    """A path of the socket that is short enough to bind or connect to, for as long as the block runs.
+    """A path of the socket that is short enough for bind and connect, valid while the block runs.
 
-    Raises OSError where the folder is gone.
+    Raises OSError if the folder does not exist.
     """
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH_BYTES:
         yield str(path)
         return
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

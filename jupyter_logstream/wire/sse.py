@@ -1,7 +1,7 @@
-"""Server-sent events: values to bytes, bytes to values. Any process; no I/O, stdlib only.
+"""Server-sent events: encoder and incremental decoder. Any process; stdlib, no I/O.
 
-The wire format is section "Server-sent events" of the WHATWG HTML standard. `encode` writes one block, `Decoder` reads
-a stream cut anywhere. This file must not know what the events mean.
+The wire format is section 9.2 "Server-sent events" of the WHATWG HTML standard. `encode` writes one block, `Decoder`
+reads a stream in chunks of any size.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _TEXT_LINE_END = re.compile(r"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
-_LONGEST_RETRY = 2**31 - 1  # ms; some engines overflow above it and reconnect at once
+_MAX_RETRY_MS = 2**31 - 1  # some engines overflow above it and reconnect at once
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One dispatched event; `id` is the last event id at its dispatch, "" if there was none."""
+    """One dispatched event. `id` is the last event id at its dispatch, "" if there was none."""
 
     type: str
     data: str
@@ -32,10 +32,10 @@ def encode(
     retry: int | None = None,
     comment: str | None = None,
 ) -> bytes:
-    """Write one block: every line of `data` becomes a `data:` line, so that line breaks survive (as LF).
+    """Encode one block. Every line of `data` becomes a `data:` line, so line breaks are preserved (as LF).
 
-    Raises ValueError where a value would forge another field: a line break or NUL in `id` or `event`, a `retry` that is
-    not a non-negative int.
+    `retry`: milliseconds. Raises ValueError if a value would forge another field (a line break or NUL in `id` or
+    `event`), or if `retry` is not a non-negative int.
     """
     lines: list[str] = []
     if comment is not None:
@@ -54,43 +54,45 @@ def encode(
 
 
 def encode_json(event: str, payload: bytes, cursor: int | str | None = None) -> bytes:
-    """The hot path of `encode`: `payload` is JSON on one line, `event` and `cursor` are our own."""
+    """Fast path of `encode`: `payload` must be JSON on one line; `event` and `cursor` are trusted."""
     head = b"" if cursor is None else b"id: %s\n" % str(cursor).encode()
     return b"%sevent: %s\ndata: %s\n\n" % (head, event.encode(), payload)
 
 
 def _single_line(field: str, value: str) -> str:
     if any(bad in value for bad in "\r\n\0"):
-        raise ValueError(f"{field} must not hold a line break or NUL: {value!r}")
+        raise ValueError(f"{field} must not contain a line break or NUL: {value!r}")
     return value
 
 
 class Decoder:
-    """Feed it the bytes of a stream, cut anywhere; it returns the events that they complete.
+    """Incremental decoder: `feed` chunks of any size; it returns the events that they complete.
 
-    A CR ends its line at once; an LF that follows is swallowed, in the next chunk too. There is no end-of-input call:
-    the standard drops an unfinished block, and its id is not taken.
+    A CR ends its line at once; an LF that follows is skipped, in the next chunk too. There is no end-of-input call: the
+    standard drops an unfinished block, and its id has no effect.
+
+    `retry`: the server's reconnection time in milliseconds; None: not sent. Memory: one unfinished block.
     """
 
     def __init__(self) -> None:
         self.last_event_id: str = ""
-        self.retry: int | None = None  # ms, as the server last asked
-        self._unfinished: list[bytes] = []  # pieces of the current line; joined once, so one-byte chunks stay linear
-        self._swallow_lf = False
+        self.retry: int | None = None  # ms
+        self._unfinished: list[bytes] = []  # parts of the current line; joined once, so one-byte chunks stay linear
+        self._skip_lf = False
         self._at_start = True  # the one leading BOM is dropped
         self._data: list[str] = []
         self._type = ""
         self._id = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Take the next bytes; return the events completed by them, in order."""
-        if self._swallow_lf and chunk:
-            self._swallow_lf = False
+        """Decode the next bytes; return the events that they complete, in order."""
+        if self._skip_lf and chunk:
+            self._skip_lf = False
             if chunk[:1] == b"\n":
                 chunk = chunk[1:]
         if not chunk:
             return []
-        self._swallow_lf = chunk[-1:] == b"\r"
+        self._skip_lf = chunk[-1:] == b"\r"
         lines = _LINE_END.split(chunk)
         rest = lines.pop()
         events: list[Event] = []
@@ -98,12 +100,12 @@ class Decoder:
             lines[0] = b"".join((*self._unfinished, lines[0]))
             self._unfinished.clear()
         for line in lines:
-            self._take_line(line, events)
+            self._read_line(line, events)
         if rest:
             self._unfinished.append(rest)
         return events
 
-    def _take_line(self, line: bytes, events: list[Event]) -> None:
+    def _read_line(self, line: bytes, events: list[Event]) -> None:
         if self._at_start:
             self._at_start = False
             line = line.removeprefix(_BOM)
@@ -113,9 +115,9 @@ class Decoder:
         name, _, value = line.partition(b":")
         if name not in {b"data", b"event", b"id", b"retry"}:
             return  # a comment (empty name) or an unknown field
-        self._take_field(name, value.removeprefix(b" ").decode("utf-8", "replace"))
+        self._read_field(name, value.removeprefix(b" ").decode("utf-8", "replace"))
 
-    def _take_field(self, name: bytes, value: str) -> None:
+    def _read_field(self, name: bytes, value: str) -> None:
         if name == b"data":
             self._data.append(value)
         elif name == b"event":
@@ -125,7 +127,7 @@ class Decoder:
                 self._id = value
         elif value.isascii() and value.isdigit():
             # Clamped by length first: int() of 5,000 digits is refused by Python.
-            self.retry = _LONGEST_RETRY if len(value.lstrip("0")) > 10 else min(int(value), _LONGEST_RETRY)
+            self.retry = _MAX_RETRY_MS if len(value.lstrip("0")) > 10 else min(int(value), _MAX_RETRY_MS)
 
     def _dispatch(self, events: list[Event]) -> None:
         self.last_event_id = self._id

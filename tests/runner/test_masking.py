@@ -30,7 +30,7 @@ async def test_masking_is_on_by_default_on_disk_in_the_stream_in_records_and_in_
     command = (
         "echo before; echo key=$MY_API_KEY; printf '%s' $MY_API_KEY >&2; echo $JUPYTER_LOGSTREAM_SECRET; echo after"
     )
-    secret = site.extension.secret
+    secret = site.services.secret
     workload_id = await site.run(command, env={"MY_API_KEY": KEY, "JUPYTER_LOGSTREAM_SECRET": secret})
     stream = await (await site.stream(f"v1/events?stream=workload/{workload_id}")).rest()
     simple = await (await site.stream(f"v1/workloads/{workload_id}/logs")).rest()
@@ -40,7 +40,7 @@ async def test_masking_is_on_by_default_on_disk_in_the_stream_in_records_and_in_
     assert download == b"before\nkey=***\n***\nafter\n"
     assert sorted(r["message"] for r in records) == ["***", "***", "after", "before", "key=***"]
     assert (workload["masked"], workload["lines"], workload["bytes"]) == (3, 5, len(download) + 3)
-    folder = site.extension.store.folder(workload_id).path
+    folder = site.services.store.folder(workload_id).path
     told = [bytes(stream.raw), bytes(simple.raw), json.dumps([records, workload]).encode(), on_disk(folder)]
     for value in KEY.encode(), secret.encode():
         assert not [place for place in told if value in place]

@@ -78,4 +78,4 @@ async def test_a_hundred_cuts_during_100000_lines_lose_double_and_disorder_nothi
         found = await asyncio.to_thread(lambda: [(r.seq, r.message) for r in Reader(workload_id)])
         assert found == [(i, f"line {i}") for i in range(1, 100_001)]
         assert proxy.cuts == 100
-    await eventually(lambda: not site.extension.engine._wakes)
+    await eventually(lambda: not site.services.engine._wakes)

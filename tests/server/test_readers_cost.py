@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KB, MB = 1024, 1024 * 1024
-SOON = "import jupyter_logstream.server.http.sse_response as it\nit.STALLED = 4.0\n"
+SOON = "import jupyter_logstream.server.http.sse_response as it\nit.WRITE_TIMEOUT_S = 4.0\n"
 """For jupyter_server_config.py: so that a test need not wait half a minute for a reader to be cut."""
 
 

@@ -83,7 +83,7 @@ async def test_downloads_of_the_old_store_are_the_same_bytes(old_site: Site, nam
     await old_site.state(IDS["lost"], "lost")
     for source, expected in SERVED["logs"][name].items():
         query = "" if source == "both" else f"?source={source}"
-        body = (await old_site.ask("GET", f"v1/workloads/{IDS[name]}/log.txt{query}")).body
+        body = (await old_site.request("GET", f"v1/workloads/{IDS[name]}/log.txt{query}")).body
         assert len(body) == expected["size"]
         assert body[-2000:] == base64.b64decode(expected["tail"])
         assert hashlib.sha256(body).hexdigest() == expected["sha256"]

@@ -53,7 +53,8 @@ def serve(
         http.add_socket(listener)
         await app.extension_manager.start_all_extensions()
         (extension,) = app.extension_manager.extension_apps["jupyter_logstream"]
-        site = Site(port, base_url, {"Authorization": f"token {TOKEN}"}, app=app, extension=extension)
+        headers = {"Authorization": f"token {TOKEN}"}
+        site = Site(port, base_url, headers, app=app, extension=extension, services=extension.services)
 
         async def stop() -> None:
             if stop not in stops:

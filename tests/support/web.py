@@ -120,6 +120,7 @@ class Site:
     headers: dict[str, str] = field(default_factory=dict)
     app: Any = None
     extension: Any = None
+    services: Any = None
     stop: Callable[[], Awaitable[None]] | None = None
     open: list[Stream] = field(default_factory=list)
 

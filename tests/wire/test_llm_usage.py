@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from jupyter_logstream.wire.json_scan import Skim
+from jupyter_logstream.wire.json_scan import JsonScanner
 from jupyter_logstream.wire.llm_usage import (
-    AnswerReader,
-    AskedReader,
     Operation,
+    RequestReader,
+    ResponseReader,
     Tokens,
     operation_of,
     provider_of,
@@ -38,7 +38,7 @@ FOUND = {
 
 
 def skim(*pieces: bytes) -> dict[tuple[str, ...], Any]:
-    reading = Skim(WANTED)
+    reading = JsonScanner(WANTED)
     for piece in pieces:
         reading.feed(piece)
     return reading.found
@@ -60,7 +60,7 @@ def test_what_is_no_json_or_ends_early_yields_nothing(text: str) -> None:
 
 
 def test_a_megabyte_of_prompt_is_not_held() -> None:
-    reading = AskedReader()
+    reading = RequestReader()
     piece = json.dumps("x" * 1_000_000)[1:-1].encode()
     reading.feed(b'{"messages":[{"content":"')
     tracemalloc.start()
@@ -128,8 +128,8 @@ def stream(*events: Any, end: str = "\n") -> bytes:
 
 def read(
     data: bytes, size: int = 1 << 20, encoding: str = "", kind: str = "text/event-stream; charset=utf-8"
-) -> AnswerReader:
-    reader = AnswerReader(kind, encoding)
+) -> ResponseReader:
+    reader = ResponseReader(kind, encoding)
     for at in range(0, len(data), size):
         reader.feed(data[at : at + size])
     reader.end()
@@ -155,7 +155,7 @@ def test_a_compressed_stream_is_read_and_a_broken_one_is_left_alone(encoding: st
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    reader = AnswerReader("text/event-stream", "gzip")
+    reader = ResponseReader("text/event-stream", "gzip")
     bomb = gzip.compress(b"data: " + b"0" * 200_000_000, 9)
     tracemalloc.start()
     reader.feed(bomb)
@@ -166,7 +166,7 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 
 def test_a_line_that_never_ends_is_not_held() -> None:
-    reader = AnswerReader("text/event-stream")
+    reader = ResponseReader("text/event-stream")
     tracemalloc.start()
     for _ in range(50):
         reader.feed(b"data: " + b"x" * 1_000_000)

@@ -1,4 +1,4 @@
-"""HTTP: thin handlers (parse, one call, answer) and their routes. Server side; only here are status codes known."""
+"""HTTP API: thin handlers (parse, one call, respond) and their routes. Server; only this folder knows status codes."""
 
 from __future__ import annotations
 

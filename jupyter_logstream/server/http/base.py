@@ -1,7 +1,4 @@
-"""What all our handlers share: who may, how requests are read strictly, and the one table from errors to HTTP.
-
-Server side. Only this package knows status codes. Errors are `{"message", "reason"}`: no traceback, no path.
-"""
+"""Base handler: authentication, strict request parsing, JSON responses. Server."""
 
 from __future__ import annotations
 
@@ -16,105 +13,46 @@ from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
-from ...model.spec import SpecError
-from ...store.disk.file_store import FileStore
-from ...store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
-from ...store.queries.filters import BadPattern, SlowPattern
-from ..engine import CannotReach, CannotSend, Engine, NoRoom, QueueFull, StillRunning, UnknownWorkload
-from ..params import BadBody, BadParameter, UnknownParameter, printable
-from ..publishing import AheadOfEnd, NotExternal, Publisher
-from ..request_log.log import RowEnded, UnknownRow
-from ..request_log.row import RowError
-from ..service_log import ServiceLog
-from ..workload_feed import WorkloadFeed
+from ...store.protocol import LogStore
+from ..engine import Engine
+from ..params import printable
+from ..services import Services
 from .body import BadJson, parse_json
+from .errors import Refused, to_http
 
-LARGEST_BODY = 10 * 1024 * 1024
+MAX_BODY_BYTES = 10 * 1024 * 1024
+RETRY_AFTER_S = 5
 RESOURCE = "logstream"
-_EVERYWHERE = {"token", "_xsrf", "no_track_activity"}  # Jupyter's own parameters
+_JUPYTERS_PARAMETERS = {"token", "_xsrf", "no_track_activity"}
 _NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-class Refused(HTTPError):
-    """A request that is answered with an error: `reason` is a stable snake_case code."""
-
-    def __init__(self, status: int, reason: str, message: str, **headers: str) -> None:
-        super().__init__(status, "%s", message)
-        self.code = reason
-        self.text = message
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-# The one table from errors to HTTP: (status, reason).
-ERRORS: dict[type[Exception], tuple[int, str]] = {
-    UnknownWorkload: (404, "unknown_workload"),
-    UnknownStream: (404, "unknown_workload"),
-    UnknownRow: (404, "unknown_request"),
-    SpecError: (422, "invalid_field"),
-    RowError: (422, "invalid_field"),
-    UnknownParameter: (400, "unknown_parameter"),  # before its base class
-    BadParameter: (400, "invalid_parameter"),
-    BadBody: (400, "invalid_body"),
-    BadPattern: (400, "invalid_parameter"),
-    SlowPattern: (422, "pattern_too_slow"),
-    StillRunning: (409, "still_running"),
-    StreamEnded: (409, "ended"),
-    RowEnded: (409, "ended"),
-    NotWriter: (409, "not_writer"),
-    NotExternal: (409, "not_external"),
-    AheadOfEnd: (409, "ahead_of_end"),
-    CannotSend: (409, "no_input"),
-    CannotReach: (503, "runner_unreachable"),
-    QueueFull: (429, "queue_full"),
-    NoRoom: (503, "no_room"),
-    Unreadable: (503, "log_unreadable"),
-    BadIndex: (503, "log_damaged"),
-}
-_SAID = {
-    UnknownWorkload: "there is no such workload",
-    UnknownStream: "there is no such workload",
-    UnknownRow: "there is no such request",
-    BadPattern: "q is not a regular expression",
-    Unreadable: "the log cannot be read",
-    BadIndex: "the log is damaged and could not be mended",
-}
-
-
 class LogStreamHandler(APIHandler):
-    """A handler of ours. Jupyter's login or the kernel's secret; every method says what it needs by `@authorized`."""
+    """Base of all handlers: Jupyter's login or the kernel's secret; each method names its action by `@authorized`."""
 
     _is_kernel = False
 
     @property
+    def services(self) -> Services:
+        """The services that the extension built."""
+        services: Services = self.settings["logstream"]
+        return services
+
+    @property
     def engine(self) -> Engine:
-        engine: Engine = self.settings["logstream"].engine
-        return engine
+        """Workloads and their states."""
+        return self.services.engine
 
     @property
-    def store(self) -> FileStore:
-        store: FileStore = self.settings["logstream"].store
-        return store
+    def store(self) -> LogStore:
+        """The workloads' logs."""
+        return self.services.store
 
-    @property
-    def publisher(self) -> Publisher:
-        publisher: Publisher = self.settings["logstream"].publisher
-        return publisher
-
-    @property
-    def workload_list(self) -> WorkloadFeed:
-        listed: WorkloadFeed = self.settings["logstream"].workload_list
-        return listed
-
-    @property
-    def service_log(self) -> ServiceLog:
-        log: ServiceLog = self.settings["logstream"].service_log
-        return log
-
-    # --- who ----------------------------------------------------------------------------------------------------------
+    # --- authentication -----------------------------------------------------------------------------------------------
 
     async def prepare(self, **_: Any) -> None:
-        """Recognise a kernel by its secret - here and nowhere else - or leave it to Jupyter's login."""
+        """Authenticate: a kernel by its secret, everybody else by Jupyter's login."""
         if self._has_secret():
             self._is_kernel = True
             if not self.check_host():
@@ -124,24 +62,24 @@ class LogStreamHandler(APIHandler):
         else:
             await super().prepare()
             self._check_site()
-        self._track_activity = self.request.method != "GET"  # looking at a log keeps nobody's server alive
+        self._track_activity = self.request.method != "GET"  # an open log does not keep the server from being culled
 
     def check_xsrf_cookie(self) -> None:
-        """Jupyter's check; a kernel has no cookie that could be ridden on."""
+        """Jupyter's check; a request with the kernel's secret uses no cookie, so it cannot be forged by a page."""
         if not self._has_secret():
             super().check_xsrf_cookie()
 
     def credentials(self) -> list[str]:
-        """Where a kernel may have put its secret."""
-        scheme, _, given = self.request.headers.get("Authorization", "").partition(" ")
-        return [given.strip()] if scheme.lower() == "bearer" else []
+        """The values in the request that can be the kernel's secret."""
+        scheme, _, value = self.request.headers.get("Authorization", "").partition(" ")
+        return [value.strip()] if scheme.lower() == "bearer" else []
 
     def _has_secret(self) -> bool:
-        secret: str = self.settings["logstream"].secret
-        return any(hmac.compare_digest(given.encode(), secret.encode()) for given in self.credentials())
+        secret = self.services.secret.encode()
+        return any(hmac.compare_digest(value.encode(), secret) for value in self.credentials())
 
     def _check_site(self) -> None:
-        """A page of another site must not read what our cookie opens (Jupyter checks this for writes only)."""
+        """Reject reads by a page of another site that uses our cookie (Jupyter checks this for writes only)."""
         if self.token_authenticated or self.request.method not in {"GET", "HEAD"}:
             return
         headers = self.request.headers
@@ -149,18 +87,18 @@ class LogStreamHandler(APIHandler):
         if foreign or ("Referer" in headers and not self.check_referer()):
             raise Refused(403, "foreign_site", "the request comes from a page of another site")
 
-    # --- what is asked ------------------------------------------------------------------------------------------------
+    # --- request ------------------------------------------------------------------------------------------------------
 
     def parameters(self, *known: str, many: str = "") -> dict[str, str]:
-        """The query's parameters; what is unknown, given twice or malformed is refused, what is empty is absent.
+        """The query's parameters; an empty one is absent. Raises Refused if one is unknown, repeated or malformed.
 
-        `many`: the one that may be given often; it is left to the caller.
+        `many`: a parameter that can be repeated; the caller reads it.
         """
         if _BAD_ESCAPE.search(self.request.query):
-            raise Refused(400, "invalid_parameter", "the query holds a % that begins no escape")
+            raise Refused(400, "invalid_parameter", "the query contains a % that starts no escape sequence")
         found: dict[str, str] = {}
         for name, values in self.request.query_arguments.items():
-            if name in _EVERYWHERE or name == many:
+            if name in _JUPYTERS_PARAMETERS or name == many:
                 continue
             if name not in known:
                 raise Refused(400, "unknown_parameter", f"{printable(name)} is not a parameter of this request")
@@ -177,31 +115,31 @@ class LogStreamHandler(APIHandler):
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object."""
         self._check_body({"application/json"})
-        value = _parsed(self.request.body)
+        value = _parse(self.request.body)
         if not isinstance(value, dict):
             raise Refused(400, "invalid_json", "the body must be a JSON object")
         return value
 
     def json_items(self) -> list[Any]:
-        """The body as a list: a JSON array, or NDJSON (a value on each line)."""
+        """The body as a list: a JSON array, or NDJSON (one value a line)."""
         kind = self._check_body({"application/json", *_NDJSON})
         if kind in _NDJSON:
             lines = [line for line in self.request.body.split(b"\n") if line.strip()]
-            return [_parsed(line, f"line {i} of the body") for i, line in enumerate(lines, 1)]
-        value = _parsed(self.request.body)
+            return [_parse(line, f"line {i} of the body") for i, line in enumerate(lines, 1)]
+        value = _parse(self.request.body)
         if not isinstance(value, list):
             raise Refused(400, "invalid_json", "the body must be a JSON array (or be sent as application/x-ndjson)")
         return value
 
     def raw_body(self) -> bytes:
-        """The body as it came."""
+        """The body's bytes."""
         self._check_body(None)
         return bytes(self.request.body)
 
     def _check_body(self, types: set[str] | None) -> str:
         headers = self.request.headers
-        if len(self.request.body) > LARGEST_BODY:
-            raise Refused(413, "too_large", f"the body is larger than {LARGEST_BODY} bytes")
+        if len(self.request.body) > MAX_BODY_BYTES:
+            raise Refused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
         if headers.get("Content-Encoding", "identity") != "identity":
             raise Refused(415, "unsupported_encoding", "the body must not be compressed")
         kind = headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
@@ -209,7 +147,7 @@ class LogStreamHandler(APIHandler):
             raise Refused(415, "unsupported_type", f"the body must be {' or '.join(sorted(types))}")
         return kind
 
-    # --- what is answered ---------------------------------------------------------------------------------------------
+    # --- response -----------------------------------------------------------------------------------------------------
 
     def answer(self, value: Mapping[str, Any], status: int = 200) -> None:
         """Finish with a JSON object."""
@@ -218,16 +156,16 @@ class LogStreamHandler(APIHandler):
         self.finish(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
     def answer_nothing(self) -> None:
-        """204."""
+        """Finish with 204 No Content."""
         self.set_status(204)
         self.finish()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every error as `{"message", "reason"}`."""
+        """Finish with `{"message", "reason"}`."""
         self.finish(self.error_body(status_code, kwargs.get("exc_info", (None, None, None))[1]))
 
     def error_body(self, status_code: int, error: BaseException | None) -> str:
-        """An error's `{"message", "reason"}`; sets the headers that go with it."""
+        """An error's `{"message", "reason"}`; sets the headers that belong to it."""
         message, reason = HTTPStatus(status_code).phrase, HTTPStatus(status_code).name.lower()
         if isinstance(error, Refused):
             message, reason = error.text, error.code
@@ -236,35 +174,19 @@ class LogStreamHandler(APIHandler):
         elif isinstance(error, HTTPError) and error.log_message and status_code < 500:
             message = error.log_message % error.args if error.args else error.log_message
         if status_code == 429:
-            self.set_header("Retry-After", "5")
+            self.set_header("Retry-After", str(RETRY_AFTER_S))
         return json.dumps({"message": message, "reason": reason}, ensure_ascii=False)
 
     def _handle_request_exception(self, e: BaseException) -> None:
-        """Errors of ours are answered by the table; all others are Tornado's to log and answer (500)."""
-        known = e if isinstance(e, Refused) else refusal(e)
+        """Respond to errors of the table; Tornado logs all others and responds 500."""
+        known = to_http(e)
         if known is None or self._headers_written:
             super()._handle_request_exception(e)
         else:
             self.send_error(known.status_code, exc_info=(Refused, known, None))
 
 
-_NO_INPUT = {
-    "no_stdin": "the workload was started without stdin, so it takes no input",
-    "stdin_closed": "the workload's input is closed",
-    "ended": "the workload does not run, so it takes no input",
-}
-
-
-def refusal(error: BaseException) -> Refused | None:
-    """The error as an answer, by the table; None where it is not in it (then it is a fault of ours: 500)."""
-    for kind, (status, reason) in ERRORS.items():
-        if isinstance(error, kind):
-            said = _NO_INPUT.get(error.reason) if isinstance(error, CannotSend) else _SAID.get(kind)
-            return Refused(status, reason, said or str(error))
-    return None
-
-
-def _parsed(data: bytes, what: str = "the body") -> Any:
+def _parse(data: bytes, what: str = "the body") -> Any:
     try:
         return parse_json(data)
     except BadJson as error:

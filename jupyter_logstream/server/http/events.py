@@ -1,4 +1,4 @@
-"""Streams in frames: one (`v1/logs/stream`), or any number of them over one connection (`v1/events`)."""
+"""Streams of frames over HTTP: one (`v1/logs/stream`), or many over one connection (`v1/events`). Server."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from tornado.web import authenticated
 from ...model.ids import ID
 from ..engine import UnknownWorkload
 from ..params import FILTERS, StreamQuery, number, parse_filter, parse_stream, parse_stream_name, single_start
-from ..subscriptions.log import LogSubscription, NextTurn, WorkloadSubscription
-from ..subscriptions.protocol import Subscription
+from ..subscriptions.log import LogSubscription, NextDue
+from ..subscriptions.protocol import Frame, Subscription
 from ..subscriptions.requests import RequestsSubscription
+from ..subscriptions.workload import WorkloadSubscription
 from ..subscriptions.workloads import WorkloadsSubscription
-from .base import RESOURCE, Refused
+from .base import RESOURCE
+from .encoders import SharedStreamEncoder, SingleStreamEncoder
+from .errors import Refused
 from .frame_response import FrameStreamHandler
-from .sse_response import has_all
+from .sse_response import has_everything
 
-MOST_STREAMS = 500
+MAX_STREAMS = 500
 SERVICE_RESOURCE = "logstream:service"
-_SINGLE_PACE, _SHARED_PACE = 0.15, 0.02  # seconds between logs frames of a reader that has caught up
+_SINGLE_INTERVAL_S, _SHARED_INTERVAL_S = 0.15, 0.02  # minimum between logs frames of a caught-up reader
 
 
 class SingleStreamHandler(FrameStreamHandler):
@@ -46,45 +49,43 @@ class SingleStreamHandler(FrameStreamHandler):
         number(given, "tail", 0, 0, 5000)
         workload = self.engine.get(workload_id)
         last_id = self.request.headers.get("Last-Event-ID", "")
-        if has_all(workload, last_id):
+        if has_everything(workload, last_id):
             self.answer_nothing()
             return
         start = single_start(given, last_id, limit, endless=False)
-        asked = StreamQuery(f"workload/{workload_id}", "", workload_id, start, parse_filter(given))
-        await self.tell([await self.subscribe(asked, _SINGLE_PACE)], named=False)
+        await self._stream_one(StreamQuery(f"workload/{workload_id}", "", workload_id, start, parse_filter(given)))
 
     @authorized("read", resource=SERVICE_RESOURCE)
     async def _service(self, given: dict[str, str]) -> None:
         if "job_id" in given:
-            raise Refused(400, "invalid_parameter", "job_id is not for scope=service")
+            raise Refused(400, "invalid_parameter", "job_id cannot be combined with scope=service")
         limit = number(given, "limit", 100, 1, 500)
         number(given, "tail", 0, 0, 500)
         start = single_start(given, self.request.headers.get("Last-Event-ID", ""), limit, endless=True)
-        asked = StreamQuery("service", "service", "", start, parse_filter(given))
-        await self.tell([await self.subscribe(asked, _SINGLE_PACE)], named=False)
+        await self._stream_one(StreamQuery("service", "service", "", start, parse_filter(given)))
 
-    async def subscribe(self, asked: StreamQuery, apart: float) -> Subscription:
-        """The subscription that is asked for; its `logs` frames come `apart` seconds from each other.
+    async def _stream_one(self, query: StreamQuery) -> None:
+        await self.stream([await self.subscribe(query, _SINGLE_INTERVAL_S)], SingleStreamEncoder())
+
+    async def subscribe(self, query: StreamQuery, interval_s: float) -> Subscription[Frame]:
+        """Make a subscription with at least `interval_s` between its `logs` frames.
 
         Raises UnknownWorkload, BadPattern, SlowPattern.
         """
-        begin = partial(self._subscribe, asked, partial(self.open_streams.pace.told, least=apart))
-        # With a filter it may have to read all of the log.
-        return begin() if asked.filter.empty else await asyncio.to_thread(begin)
+        make = partial(self._subscribe, query, partial(self.open_streams.throttle.next_due, min_interval_s=interval_s))
+        # With a filter it can read the whole log: off the event loop.
+        return make() if query.filter.empty else await asyncio.to_thread(make)
 
-    def _subscribe(self, asked: StreamQuery, next_turn: NextTurn) -> Subscription:
-        if asked.stream == "workloads":
-            return WorkloadsSubscription(self.workload_list, asked.start, asked.name)
-        if asked.stream == "requests":
-            return RequestsSubscription(self.settings["logstream"].request_log, asked.start, asked.name)
-        if asked.stream == "service":
-            log = self.service_log
-            return LogSubscription(
-                log.store, log.stream, asked.start, asked.filter, next_turn, name=asked.name, epoch=log.epoch
-            )
-        return WorkloadSubscription(
-            self.engine, self.store, asked.workload_id, asked.start, asked.filter, next_turn, asked.name
-        )
+    def _subscribe(self, query: StreamQuery, next_due: NextDue) -> Subscription[Frame]:
+        start, name = query.start, query.name
+        if query.stream == "workloads":
+            return WorkloadsSubscription(self.services.workload_feed, start, name)
+        if query.stream == "requests":
+            return RequestsSubscription(self.services.request_log, start, name)
+        if query.stream == "service":
+            log = self.services.service_log
+            return LogSubscription(log.store, log.stream, start, query.filter, next_due, name=name, epoch=log.epoch)
+        return WorkloadSubscription(self.engine, self.store, query.workload_id, start, query.filter, next_due, name)
 
 
 class EventsHandler(SingleStreamHandler):
@@ -95,7 +96,7 @@ class EventsHandler(SingleStreamHandler):
     async def get(self) -> None:
         self.parameters(many="stream")
         names = [name.decode("utf-8", "replace") for name in self.request.query_arguments.get("stream", [])]
-        await self._serve([parse_stream_name(name) for name in names])
+        await self._stream_many([parse_stream_name(name) for name in names])
 
     @authenticated
     @authorized("read", resource=RESOURCE)
@@ -105,30 +106,30 @@ class EventsHandler(SingleStreamHandler):
         streams: Any = body.get("streams")
         if set(body) != {"streams"} or not isinstance(streams, list):
             raise Refused(400, "invalid_body", 'the body must be {"streams": [...]}')
-        await self._serve([parse_stream(stream) for stream in streams])
+        await self._stream_many([parse_stream(stream) for stream in streams])
 
-    async def _serve(self, asked: list[StreamQuery]) -> None:
-        if not 0 < len(asked) <= MOST_STREAMS:
-            raise Refused(400, "invalid_parameter", f"stream must be given 1 to {MOST_STREAMS} times")
-        if any(one.stream == "service" for one in asked):
-            await self._may_read_service()
-        self._check(asked)
-        await self.tell([await self.subscribe(one, _SHARED_PACE) for one in asked], named=True)
+    async def _stream_many(self, queries: list[StreamQuery]) -> None:
+        if not 0 < len(queries) <= MAX_STREAMS:
+            raise Refused(400, "invalid_parameter", f"stream must be given 1 to {MAX_STREAMS} times")
+        if any(query.stream == "service" for query in queries):
+            await self._check_service_access()
+        self._check(queries)
+        await self.stream([await self.subscribe(query, _SHARED_INTERVAL_S) for query in queries], SharedStreamEncoder())
 
     @authorized("read", resource=SERVICE_RESOURCE, message="You are not allowed to read the stream service.")
-    def _may_read_service(self) -> None:
-        """Nothing but the question."""
+    def _check_service_access(self) -> None:
+        """The decorator does the check."""
 
-    def _check(self, asked: list[StreamQuery]) -> None:
-        names = [one.name for one in asked]
-        for one in asked:
-            if names.count(one.name) > 1:
-                raise Refused(400, "invalid_parameter", f"stream {one.name} is given twice")
+    def _check(self, queries: list[StreamQuery]) -> None:
+        names = [query.name for query in queries]
+        for query in queries:
+            if names.count(query.name) > 1:
+                raise Refused(400, "invalid_parameter", f"stream {query.name} is given twice")
             try:
-                if one.workload_id:
-                    self.engine.status_of(one.workload_id)
+                if query.workload_id:
+                    self.engine.status_of(query.workload_id)
             except UnknownWorkload:
-                raise Refused(404, "unknown_workload", f"there is no stream workload/{one.workload_id}") from None
+                raise Refused(404, "unknown_workload", f"there is no stream workload/{query.workload_id}") from None
 
 
 ROUTES = [(r"v1/logs/stream", SingleStreamHandler), (r"v1/events", EventsHandler)]

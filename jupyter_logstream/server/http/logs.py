@@ -1,4 +1,4 @@
-"""A workload's log over HTTP: the simple stream, the batched one, pages of records, and the download."""
+"""A workload's log over HTTP: the simple stream, published batches, pages of records, the download. Server."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from ...model.ids import ID
-from ...store.disk.download import Download
-from ...store.errors import UnknownStream, Unreadable
-from ...store.protocol import Batch
+from ...store.errors import Unreadable
+from ...store.protocol import Download
 from ...store.queries.filters import page
-from ...wire.sse import encode, encode_json
-from ..engine import UnknownWorkload
 from ..params import FILTERS, number, parse_filter
-from ..subscriptions.protocol import dump
-from .base import RESOURCE, LogStreamHandler, Refused
-from .sse_response import EventStreamHandler, cut, has_all
+from ..subscriptions.messages import MessageSubscription
+from ..subscriptions.protocol import Start
+from .base import RESOURCE, LogStreamHandler
+from .encoders import MessageEncoder
+from .errors import Refused
+from .frame_response import FrameStreamHandler
+from .sse_response import disconnect, has_everything
 
-_BATCH = 2000
-_PATIENCE = 600.0  # seconds a download may be left standing
+_DOWNLOAD_STALL_S = 600.0  # how long a paused download is kept open
 _SEQ = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
-class LogsHandler(EventStreamHandler):
-    """`GET v1/workloads/{id}/logs`: per record its seq and its message, then `done`. For `curl -N` and EventSource.
+class LogsHandler(FrameStreamHandler):
+    """`GET v1/workloads/{id}/logs`: each record's seq and message, then `done`. For `curl -N` and EventSource.
 
     `POST`: records for an external workload.
     """
@@ -40,16 +40,11 @@ class LogsHandler(EventStreamHandler):
         given = self.parameters("tail", "after")
         workload = self.engine.get(workload_id)
         last_id = self.request.headers.get("Last-Event-ID", "")
-        if has_all(workload, last_id):
+        if has_everything(workload, last_id):
             self.answer_nothing()
             return
-        after = self._cursor(given, last_id, workload_id)
-        self.watch(self.store.watch(workload_id, self.wake), self.engine.watch(workload_id, self.wake))
-        await self.open(1)
-        try:
-            await self._tell(workload_id, after)
-        except (StreamClosedError, UnknownStream, UnknownWorkload):
-            return  # it has left, or the workload was deleted: without `done`
+        start = self._start(given, last_id)
+        await self.stream([MessageSubscription(self.engine, self.store, workload_id, start)], MessageEncoder())
 
     @authenticated
     @authorized("write", resource=RESOURCE)
@@ -57,37 +52,16 @@ class LogsHandler(EventStreamHandler):
         given = self.parameters("after")
         after = number(given, "after", 0) if "after" in given else None
         self.engine.status_of(workload_id)
-        last = await self.publisher.publish(workload_id, self.json_items(), after)
+        last = await self.services.publisher.publish(workload_id, self.json_items(), after)
         self.answer({"last": last}, 202)
 
-    def _cursor(self, given: dict[str, str], last_id: str, workload_id: str) -> int:
-        end = self.store.read(workload_id, 0, 0).end
+    @staticmethod
+    def _start(given: dict[str, str], last_id: str) -> Start:
+        """Where the stream begins; by precedence: Last-Event-ID, after, tail."""
         after, tail = number(given, "after", 0), number(given, "tail", 0)
         if last_id:
-            after = int(last_id) if _SEQ.fullmatch(last_id) else 0
-        elif "after" not in given and "tail" in given:
-            after = max(end - tail, 0)
-        return after if after <= end else 0  # a cursor of another life of this log: everything again
-
-    async def _tell(self, workload_id: str, after: int) -> None:
-        while not self.left:
-            batch = self.store.read(workload_id, after, _BATCH)
-            if len(batch):
-                after = batch.last
-                await self.say(_blocks(batch))
-            elif batch.closed and self.engine.status_of(workload_id).status.final:
-                done = self.engine.get(workload_id).to_json()
-                await self.say(encode_json("done", dump(done), after))
-                return
-            elif await self.rest(None):
-                await self.say(encode(comment="waiting"))
-
-
-def _blocks(batch: Batch) -> bytes:
-    if any("\n" in message or "\r" in message for message in batch.messages):
-        return b"".join([encode(m, id=seq) for seq, m in zip(batch.seqs, batch.messages, strict=True)])
-    blocks = "".join([f"id: {seq}\ndata: {m}\n\n" for seq, m in zip(batch.seqs, batch.messages, strict=True)])
-    return blocks.encode("utf-8", "replace")
+            return Start(after=int(last_id) if _SEQ.fullmatch(last_id) else 0)
+        return Start(tail=tail) if "tail" in given and "after" not in given else Start(after=after)
 
 
 class RecordsHandler(LogStreamHandler):
@@ -98,16 +72,16 @@ class RecordsHandler(LogStreamHandler):
     async def get(self, workload_id: str) -> None:
         given = self.parameters("after", "offset", "limit", *FILTERS)
         chosen = parse_filter(given)
-        asked = {
+        bounds = {
             "after": number(given, "after", 0),
             "offset": number(given, "offset", 0),
             "limit": number(given, "limit", 100, 1, 5000),
         }
         state = self.engine.status_of(workload_id).status.state  # before the read: a final state has all its lines
         if chosen.empty:
-            found = page(self.store, workload_id, chosen, **asked)
-        else:  # it may read all of the log: off the event loop
-            found = await asyncio.to_thread(page, self.store, workload_id, chosen, **asked)
+            found = page(self.store, workload_id, chosen, **bounds)
+        else:  # it can read the whole log: off the event loop
+            found = await asyncio.to_thread(page, self.store, workload_id, chosen, **bounds)
         following = b"null" if found.next is None else b"%d" % found.next
         self.set_header("Cache-Control", "no-store")
         self.finish(
@@ -117,24 +91,24 @@ class RecordsHandler(LogStreamHandler):
 
 
 class DownloadHandler(LogStreamHandler):
-    """`GET v1/workloads/{id}/log.txt`: the bytes as they were written, as an attachment; ranges."""
+    """`GET v1/workloads/{id}/log.txt`: the bytes as they were written, as an attachment; ranges (RFC 9110, 14)."""
 
     @authenticated
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
-        await self._answer(workload_id)
+        await self._respond(workload_id)
 
     @authenticated
     @authorized("read", resource=RESOURCE)
     async def head(self, workload_id: str) -> None:
-        await self._answer(workload_id)
+        await self._respond(workload_id)
 
-    async def _answer(self, workload_id: str) -> None:
+    async def _respond(self, workload_id: str) -> None:
         given = self.parameters("source")
         if given.get("source", "stdout") not in {"stdout", "stderr"}:
             raise Refused(400, "invalid_parameter", "source must be stdout or stderr")
         self.engine.status_of(workload_id)
-        with closing(self._opened(workload_id, given.get("source"))) as download:
+        with closing(self.store.open_download(workload_id, given.get("source"))) as download:
             start, end = self._range(download.size)
             self.set_header("Content-Length", str(end - start))
             self.set_header("Content-Disposition", f'attachment; filename="{workload_id}.log.txt"')
@@ -145,26 +119,19 @@ class DownloadHandler(LogStreamHandler):
             self.set_header("Cache-Control", "no-store")
             await self._send(download, start, start if self.request.method == "HEAD" else end)
 
-    def _opened(self, workload_id: str, source: str | None) -> Download:
-        try:
-            return Download(self.store.folder(workload_id).path, source)
-        except OSError as error:
-            raise Unreadable from error
-
     def _range(self, size: int) -> tuple[int, int]:
-        """What part is asked for (RFC 9110, 14.2); a header that is none is ignored."""
-        asked = _RANGE.fullmatch(self.request.headers.get("Range", ""))
-        if not asked or asked[1] == asked[2] == "":
+        """The requested part, and status and headers for it; a malformed Range header is ignored (RFC 9110, 14.2)."""
+        found = _RANGE.fullmatch(self.request.headers.get("Range", ""))
+        if not found or found[1] == found[2] == "":
             return 0, size
-        if asked[1] == "":
-            start, end = max(size - int(asked[2]), 0), size
+        if found[1] == "":
+            start, end = max(size - int(found[2]), 0), size
         else:
-            start, end = int(asked[1]), min(int(asked[2]) + 1 if asked[2] else size, size)
-            if asked[2] and int(asked[2]) < int(asked[1]):
+            start, end = int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
+            if found[2] and int(found[2]) < int(found[1]):
                 return 0, size
         if start >= size or start == end:
-            told = f"bytes */{size}"
-            raise Refused(416, "range_not_satisfiable", f"the log has {size} bytes", Content_Range=told)
+            raise Refused(416, "range_not_satisfiable", f"the log has {size} bytes", Content_Range=f"bytes */{size}")
         self.set_status(206)
         self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         return start, end
@@ -177,19 +144,19 @@ class DownloadHandler(LogStreamHandler):
             while (chunk := await following) is not None:
                 following = loop.run_in_executor(None, next, chunks, None)  # read while this one is sent
                 self.write(chunk)
-                await asyncio.wait_for(self.flush(), _PATIENCE)
+                await asyncio.wait_for(self.flush(), _DOWNLOAD_STALL_S)
         except asyncio.TimeoutError:
-            cut(self)
+            disconnect(self)
             return
         except StreamClosedError:
             return
-        except OSError as error:  # the disk does not give it back: that must not look like an end
+        except OSError as error:  # a read error must not look like the end of the log
             if not self._headers_written:
                 raise Unreadable from error
-            cut(self)
+            disconnect(self)
             return
         finally:
-            await asyncio.wait({following})  # it reads files that are closed next
+            await asyncio.wait({following})  # it reads files that the caller closes next
         self.finish(set_content_type="text/plain; charset=utf-8")
 
 

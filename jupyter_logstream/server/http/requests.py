@@ -17,7 +17,9 @@ from ..request_log.queries import RowFilter
 from ..request_log.redaction import Redactor
 from ..request_log.row import FINAL, STATUSES, Row, check_fields
 from ..subscriptions.requests import RequestsSubscription
-from .base import RESOURCE, LogStreamHandler, Refused
+from .base import RESOURCE, LogStreamHandler
+from .encoders import SingleStreamEncoder
+from .errors import Refused
 from .frame_response import FrameStreamHandler
 
 _MAX_KEY_CHARS = 200
@@ -31,20 +33,10 @@ class RequestStreamHandler(FrameStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self) -> None:
         given = self.parameters("after", "tail")
-        extension = self.settings["logstream"]
         start = endless_start(given, self.request.headers.get("Last-Event-ID", ""))
-        if extension.request_readers >= extension.request_listeners:
-            raise Refused(
-                429,
-                "too_many_listeners",
-                f"{extension.request_listeners} clients follow the request log already; close one of them",
-            )
-        extension.request_readers += 1
-        try:
-            subscription = RequestsSubscription(extension.request_log, start, "requests", heartbeats=True)
-            await self.tell([subscription], named=False)
-        finally:
-            extension.request_readers -= 1
+        with self.services.request_readers.reader():
+            subscription = RequestsSubscription(self.services.request_log, start, "requests", heartbeats=True)
+            await self.stream([subscription], SingleStreamEncoder())
 
 
 class _RequestLogHandler(LogStreamHandler):
@@ -52,18 +44,17 @@ class _RequestLogHandler(LogStreamHandler):
 
     @property
     def requests(self) -> RequestLog:
-        log: RequestLog = self.settings["logstream"].request_log
-        return log
+        return self.services.request_log
 
     def recorded(self, body: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """The fields that a kernel sent, validated and redacted, with the cost and duration that follow."""
         fields = check_fields(body)
-        redactor = Redactor(value.decode("utf-8", "replace") for value in self.settings["logstream"].secret_values)
+        redactor = Redactor(value.decode("utf-8", "replace") for value in self.services.secret_values)
         fields.update({name: redactor.text(fields[name]) for name in _REDACTED if name in fields})
         known = {**(row.to_json() if row is not None else {}), **fields}
         if "cost_usd" not in fields and ("input_tokens" in fields or "output_tokens" in fields):
             tokens = Tokens(known.get("input_tokens"), known.get("output_tokens"), known.get("cached_tokens"))
-            prices = self.settings["logstream"].prices
+            prices = self.services.prices
             fields["cost_usd"] = prices.cost({}, tokens, known.get("response_model"), known.get("model"))
         if row is not None and fields.get("status") in FINAL and known.get("duration_ms") is None:
             fields["duration_ms"] = max(round(time.time() * 1000 - row.initial_time, 3), 0)

@@ -1,8 +1,7 @@
-"""Writing a response that does not end: headers, frames, silence, and readers that leave or do not read. Server side.
+"""Server-sent events response: headers, back-pressure, keep-alive, disconnection. Server.
 
-One coroutine serves one response and looks at its subscriptions when one of them has news. Every write is awaited, so a
-reader that does not read holds one frame, then nothing, and after STALLED seconds loses its connection. This file must
-not know what the frames mean.
+One coroutine serves one response. Every write is awaited, so a client that does not read holds at most one frame, and
+after WRITE_TIMEOUT_S its connection is closed. This file does not know what the events mean.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from tornado.web import HTTPError, RequestHandler
 
 from ...model.workload import Workload
 from ...wire.sse import encode
-from ..subscriptions.throttle import Pace
+from ..open_streams import OpenStreams
 from .base import LogStreamHandler
 
-SILENCE = 5.0  # seconds without a frame after which something is said
-STALLED = 30.0  # seconds a write may wait for its reader
+KEEP_ALIVE_INTERVAL_S = 5.0  # silence after which a keep-alive is sent
+WRITE_TIMEOUT_S = 30.0
+RETRY_MS = 1000
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
@@ -31,119 +31,94 @@ HEADERS = {
 }
 
 
-def cut(handler: RequestHandler) -> None:
-    """Close the connection; what was not sent is dropped, and the handler ends as for a reader that has left."""
+def disconnect(handler: RequestHandler) -> None:
+    """Close the connection without ending the response: the client sees that it is incomplete."""
     cast("HTTP1Connection", handler.request.connection).stream.close()
 
 
-def has_all(workload: Workload, last_event_id: str) -> bool:
-    """Whether a reader has read an ended log to its end: 204 then, which stops even a bare EventSource."""
+def has_everything(workload: Workload, last_event_id: str) -> bool:
+    """Whether a client has read an ended log to its end. 204 then, which stops even a bare EventSource."""
     return workload.status.final and last_event_id == str(workload.lines)
 
 
-class OpenStreams:
-    """How many responses are open, and how many subscriptions are on them; and how often they are told."""
-
-    def __init__(self) -> None:
-        self._open: dict[EventStreamHandler, int] = {}
-        self.closing = False
-        self.pace = Pace()
-
-    def counts(self) -> dict[str, int]:
-        """As `v1/info` tells it."""
-        return {"connections": len(self._open), "open_streams": sum(self._open.values())}
-
-    def add(self, response: EventStreamHandler, subscriptions: int) -> None:
-        self._open[response] = subscriptions
-
-    def set(self, response: EventStreamHandler, subscriptions: int) -> None:
-        if response in self._open:
-            self._open[response] = subscriptions
-
-    def remove(self, response: EventStreamHandler) -> None:
-        self._open.pop(response, None)
-
-    def close(self) -> None:
-        """Cut them all: readers come back with their cursors."""
-        self.closing = True
-        for response in list(self._open):
-            response.leave()
-
-
 class EventStreamHandler(LogStreamHandler):
-    """A handler that answers with an event stream."""
+    """A handler that responds with an event stream."""
 
     def initialize(self) -> None:
-        self._news = asyncio.Event()
-        self._left = False
+        self._changed = asyncio.Event()
+        self._disconnected = False
         self._unwatch: list[Callable[[], None]] = []
-        self._spoke = 0.0
+        self._last_write = 0.0
 
     @property
     def open_streams(self) -> OpenStreams:
-        streams: OpenStreams = self.settings["logstream"].streams
-        return streams
+        """The registry of open responses."""
+        return self.services.open_streams
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client has gone, or the server is stopping."""
+        return self._disconnected
 
     def on_connection_close(self) -> None:
-        self.leave()
+        self.disconnect()
 
-    def leave(self) -> None:
-        """The reader has gone, or has to."""
-        self._left = True
-        self._news.set()
+    def disconnect(self) -> None:
+        """End the response: the client has gone, or the server is stopping."""
+        self._disconnected = True
+        self._changed.set()
 
     def wake(self) -> None:
-        """Something changed that this response may have to tell."""
-        self._news.set()
+        """Report a change that this response may have to send."""
+        self._changed.set()
 
     def watch(self, *unwatch: Callable[[], None]) -> None:
-        """End these when the response ends."""
+        """Register unsubscribers to call when the response ends."""
         self._unwatch += unwatch
 
     async def open(self, subscriptions: int) -> None:
-        """Send the headers and a first block at once."""
+        """Send the headers and a first block at once, so that the client knows that it is connected."""
         if self.open_streams.closing:
             raise HTTPError(503)
         for name, value in HEADERS.items():
             self.set_header(name, value)
         self.open_streams.add(self, subscriptions)
-        await self.say(encode(retry=1000, comment="jupyter-logstream"))
+        await self.write_block(encode(retry=RETRY_MS, comment="jupyter-logstream"))
 
-    async def say(self, block: bytes) -> None:
-        """Write a block (an empty one is none) and wait until the reader's side has taken it.
+    async def write_block(self, block: bytes) -> None:
+        """Write a block and wait until the socket accepted it; an empty block is ignored.
 
-        StreamClosedError when it has gone, or takes longer than STALLED.
+        Raises StreamClosedError if the client has gone or does not read for WRITE_TIMEOUT_S.
         """
         if not block:
             return
         self.write(block)
-        del block  # the connection has it: a reader that takes its time costs one copy
+        del block  # the connection holds it: a slow client costs one copy
         sent = self.flush()
         try:
-            await (sent if sent.done() else asyncio.wait_for(sent, STALLED))  # mostly the socket takes it at once
+            await (sent if sent.done() else asyncio.wait_for(sent, WRITE_TIMEOUT_S))  # usually accepted at once
         except asyncio.TimeoutError:
-            cut(self)
+            disconnect(self)
             raise StreamClosedError from None
-        self._spoke = asyncio.get_running_loop().time()
-        await asyncio.sleep(0)  # a flush that need not wait does not yield: others must get their turn
+        self._last_write = asyncio.get_running_loop().time()
+        await asyncio.sleep(0)  # a flush that need not wait does not yield: let other requests run
 
-    async def rest(self, due: float | None) -> bool:
-        """Wait for news, for `due` (the loop's clock), or for silence to grow too long; True: it did."""
+    async def wait_for_change(self, due: float | None) -> bool:
+        """Wait for a change, the deadline `due` (loop's clock), or KEEP_ALIVE_INTERVAL_S without output.
+
+        Returns True if a keep-alive is due.
+        """
         now = asyncio.get_running_loop().time()
-        until = self._spoke + SILENCE
-        first = until if due is None else min(due, until)
-        if first > now and not self._news.is_set():
-            timer = asyncio.get_running_loop().call_at(first, self._news.set)
+        keep_alive_due = self._last_write + KEEP_ALIVE_INTERVAL_S
+        deadline = keep_alive_due if due is None else min(due, keep_alive_due)
+        if deadline > now and not self._changed.is_set():
+            timer = asyncio.get_running_loop().call_at(deadline, self._changed.set)
             try:
-                await self._news.wait()
+                await self._changed.wait()
             finally:
                 timer.cancel()
-        self._news.clear()
-        return asyncio.get_running_loop().time() >= until
-
-    @property
-    def left(self) -> bool:
-        return self._left
+        self._changed.clear()
+        return asyncio.get_running_loop().time() >= keep_alive_due
 
     def on_finish(self) -> None:
         for unwatch in self._unwatch:
@@ -157,12 +132,12 @@ class EventStreamHandler(LogStreamHandler):
             return super().finish(*args, **kwargs)
         stream = cast("HTTP1Connection", self.request.connection).stream
         finished = super().finish(*args, set_content_type=HEADERS["Content-Type"], **kwargs)
-        if not stream.closed():  # Tornado heeds the `Connection: close` of requests, not that of its own answers
+        if not stream.closed():  # Tornado obeys `Connection: close` of a request, not of its own response
             stream.write(b"").add_done_callback(partial(_close, stream))
         return finished
 
 
 def _close(stream: BaseIOStream, sent: asyncio.Future[None]) -> None:
-    """Close the connection behind all that was sent (or could not be: it is closed already, and nobody's fault)."""
-    sent.exception()
+    """Close the connection after everything was sent."""
+    sent.exception()  # retrieve it: the connection can be closed already
     stream.close()

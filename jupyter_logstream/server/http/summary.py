@@ -1,4 +1,4 @@
-"""A log at a glance, over HTTP: `summary`, `marks`, `matches`. Parse, one call in a thread, answer."""
+"""Overview of a log over HTTP: `summary`, `marks`, `matches`. Server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...store.queries.summary import places, spread, summarize
 from ..params import FILTERS, number, parse_filter
 from .base import RESOURCE, LogStreamHandler
 
-MOST_BUCKETS = 1000
+MAX_BUCKETS = 1000
 
 
 class SummaryHandler(LogStreamHandler):
@@ -24,18 +24,17 @@ class SummaryHandler(LogStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
         given = self.parameters("buckets", "from", "to", *FILTERS)
-        chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
+        chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MAX_BUCKETS)
         start, end = (float(number(given, name, 0)) if name in given else None for name in ("from", "to"))
-        workload = self.engine.get(workload_id)  # before the look: a final one has all its lines
+        workload = self.engine.get(workload_id).to_json()  # before the read: a final one has all its lines
         made = await asyncio.to_thread(summarize, self.store, workload_id, chosen, buckets, start, end)
         error = None if made.first_error is None else self._record(workload_id, made.first_error)
-        told = workload.to_json()
         self.answer(
             {
                 "job_id": workload_id,
-                "state": told["state"],
+                "state": workload["state"],
                 "total": made.total,
-                "lines": told["lines"],
+                "lines": workload["lines"],
                 "first": self.store.read(workload_id, 0, 0).first,
                 "from": made.start,
                 "to": made.end,
@@ -43,7 +42,7 @@ class SummaryHandler(LogStreamHandler):
                 "buckets": [bucket.to_json() for bucket in made.buckets],
                 "levels": dict(made.levels),
                 "sources": dict(made.sources),
-                "steps": told["steps"],
+                "steps": workload["steps"],
                 "first_error": error and error.to_json(),
                 "errors": made.levels["error"] + made.levels["fatal"],
             }
@@ -51,25 +50,24 @@ class SummaryHandler(LogStreamHandler):
 
     def _record(self, workload_id: str, seq: int) -> Record | None:
         records = self.store.read(workload_id, seq - 1, 1).records()
-        return records[0] if records and records[0].seq == seq else None  # retention may have taken it meanwhile
+        return records[0] if records and records[0].seq == seq else None  # retention can have removed it
 
 
 class MarksHandler(LogStreamHandler):
-    """`GET v1/workloads/{id}/marks`: how many matches lie in each of `buckets` equal parts of the log."""
+    """`GET v1/workloads/{id}/marks`: the number of matches in each of `buckets` equal parts of the log."""
 
     @authenticated
     @authorized("read", resource=RESOURCE)
     async def get(self, workload_id: str) -> None:
         given = self.parameters("buckets", *FILTERS)
-        chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MOST_BUCKETS)
+        chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MAX_BUCKETS)
         self.engine.status_of(workload_id)
         marks = await asyncio.to_thread(spread, self.store, workload_id, chosen, buckets)
-        found = {"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts}
-        self.answer(found)
+        self.answer({"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts})
 
 
 class MatchesHandler(LogStreamHandler):
-    """`GET v1/workloads/{id}/matches`: the seqs of matches, without their records."""
+    """`GET v1/workloads/{id}/matches`: the seqs of matching records."""
 
     @authenticated
     @authorized("read", resource=RESOURCE)

@@ -1,4 +1,4 @@
-"""Workloads over HTTP: start, list, get, cancel, input, delete; and what the server is. Parse, one call, answer."""
+"""Workloads over HTTP: start, list, get, cancel, input, delete; and the server's `v1/info`. Server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ...model.ids import ID
 from ...model.protocol import PROTOCOL, STATES
 from ...model.spec import SpecError, check_spec
 from ..params import number, printable
-from .base import RESOURCE, LogStreamHandler, Refused
+from .base import RESOURCE, LogStreamHandler
+from .errors import Refused
 
 
 class InfoHandler(LogStreamHandler):
@@ -29,8 +30,8 @@ class InfoHandler(LogStreamHandler):
                 "version": __version__,
                 "protocol": PROTOCOL,
                 "backends": self.engine.backends,
-                "upstreams": list(self.settings["logstream"].checked_upstreams),
-                **self.settings["logstream"].streams.counts(),
+                "upstreams": list(self.services.upstreams),
+                **self.services.open_streams.counts(),
                 "running": self.engine.running,
                 "workloads": len(self.engine),
                 "store": {"bytes": self.engine.stored_bytes, "free_bytes": self.store.free_bytes},
@@ -70,9 +71,9 @@ class WorkloadsHandler(LogStreamHandler):
 
     @staticmethod
     def _again(body: dict[str, Any]) -> str:
-        """`{"again": ID}`: another run of a workload, all of it as it was."""
+        """The id of `{"again": ID}`: run the same workload again."""
         if len(body) > 1 or not isinstance(body["again"], str):
-            raise SpecError("again", "must be the id of a workload, and stand alone")
+            raise SpecError("again", "must be the id of a workload, without other fields")
         return str(body["again"])
 
 

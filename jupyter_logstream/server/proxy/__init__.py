@@ -1,1 +1,1 @@
-"""The streaming proxy: named upstreams, what goes to them and what comes back. Server side; no handlers here."""
+"""Streaming reverse proxy: named upstreams, header rules, HTTP client, WebSocket tunnel. Server; no handlers."""

@@ -1,8 +1,7 @@
-"""Carries exchanges with upstreams: connections, HTTP, TLS. Server side; the only file that imports aiohttp.
+"""HTTP client for upstreams: connections, HTTP, TLS. Server; the only file that imports aiohttp.
 
-aiohttp it is for three things that the proxy must have: a response may begin, and end, while the request is still being
-sent; whoever leaves cancels it at once; and both directions wait for their reader. This file must not know Tornado, nor
-what the bytes mean.
+The proxy needs three things that aiohttp has: a response can start and end while the request is still being sent,
+cancellation takes effect at once, and both directions have back-pressure. No Tornado here.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from .exchange import Answer, RequestBody, UpstreamFailed, UpstreamTimedOut, fai
 from .rules import Header
 from .upstreams import Upstream
 
-_BUFFER = 256 * 1024  # bytes of a response that may wait for the caller's side to take them (twice this at most)
-_LONGEST_HEADER = 64 * 1024
+_BUFFER_BYTES = 256 * 1024  # of a response, when the caller reads slowly (at most twice this)
+_MAX_HEADER_BYTES = 64 * 1024
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp would add its own
 
 
 class UpstreamClient:
-    """Makes exchanges. Connections are kept and used again; there is no limit to how many are open."""
+    """Makes exchanges. Reuses connections; the number of open connections is not limited."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -34,9 +33,9 @@ class UpstreamClient:
     async def exchange(
         self, upstream: Upstream, method: str, target: str, headers: Iterable[Header], body: RequestBody | None
     ) -> AsyncIterator[Answer]:
-        """Send a request and yield its answer; leaving the block before its end closes the connection.
+        """Send a request and yield its response; leaving the block before the response's end closes the connection.
 
-        Raises UpstreamFailed. No redirect is followed, no cookie is kept, no proxy of the environment is used.
+        Follows no redirect, stores no cookie, ignores proxies of the environment. Raises UpstreamFailed.
         """
         request = self._open().request(
             method,
@@ -55,13 +54,13 @@ class UpstreamClient:
             raise _failure(error) from error
         try:
             _end_with_connection(response)
-            told = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
-            yield Answer(response.status, told, _chunks(response))
+            received = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+            yield Answer(response.status, received, _chunks(response))
         finally:
-            response.close()  # gives a connection back when its response was read to the end
+            response.close()  # returns the connection to the pool if the response was read to its end
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
 
@@ -73,20 +72,20 @@ class UpstreamClient:
                 skip_auto_headers=_OWN_HEADERS,
                 auto_decompress=False,
                 trust_env=False,
-                read_bufsize=_BUFFER,
-                max_line_size=_LONGEST_HEADER,
-                max_field_size=_LONGEST_HEADER,
+                read_bufsize=_BUFFER_BYTES,
+                max_line_size=_MAX_HEADER_BYTES,
+                max_field_size=_MAX_HEADER_BYTES,
             )
         return self._session
 
 
 def _end_with_connection(response: aiohttp.ClientResponse) -> None:
-    """See to it that a body ends when its connection does: aiohttp closes on a malformed chunk, and tells nobody."""
+    """End a body with its connection: aiohttp closes the connection on a malformed chunk without reporting it."""
     protocol = response.connection.protocol if response.connection is not None else None
     closed = protocol.closed if protocol is not None else None
 
     def end(ended: asyncio.Future[None]) -> None:
-        ended.exception()  # seen: what it means for the body is said below
+        ended.exception()  # retrieve it: the body reports the error
         if not response.content.is_eof() and response.content.exception() is None:
             response.content.set_exception(aiohttp.ClientPayloadError("the connection was closed"))
 
@@ -103,17 +102,17 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 def _failure(error: Exception) -> UpstreamFailed:
-    """An error of aiohttp's as what it means to the caller."""
-    if isinstance(error, asyncio.TimeoutError):  # aiohttp's are of this kind, too
-        return UpstreamTimedOut("does not answer in time")
+    """Translate an error of aiohttp."""
+    if isinstance(error, asyncio.TimeoutError):  # aiohttp's timeouts are subclasses
+        return UpstreamTimedOut("did not respond in time")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return UpstreamFailed("has a host name that cannot be found")
+        return UpstreamFailed("has a host name that cannot be resolved")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return failure(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError):
         return failure(error.os_error)
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
-        return UpstreamFailed("closed the connection before the end of its answer")
+        return UpstreamFailed("closed the connection before the end of its response")
     if isinstance(error, aiohttp.ClientConnectionError) and error.__cause__ is not None:
         return failure(error.__cause__) if isinstance(error.__cause__, UpstreamFailed) else UpstreamFailed("failed")
     return failure(error)

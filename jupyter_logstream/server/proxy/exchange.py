@@ -1,7 +1,4 @@
-"""What an exchange with an upstream is made of: a request's body on its way, an answer, and how it fails. Server side.
-
-This file must not know what carries an exchange (`transport.py`), nor Tornado, nor what the bytes mean.
-"""
+"""Parts of an exchange with an upstream: request body, response, errors. Server; no Tornado, no aiohttp."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ from .rules import Header
 
 
 class UpstreamFailed(Exception):
-    """An exchange came to no good end; the message says why, without telling where the upstream is."""
+    """An exchange failed. The message says why and does not contain the upstream's address."""
 
 
 class UpstreamTimedOut(UpstreamFailed):
-    """The upstream was waited for as long as its configuration says."""
+    """The upstream did not respond within its configured timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: its head, and its body as it comes. UpstreamFailed out of `chunks` when it breaks off."""
+    """A response: its head, and its body in chunks. Iterating `chunks` raises UpstreamFailed if the body is cut off."""
 
     status: int
     headers: list[Header]
@@ -33,25 +30,25 @@ class Answer:
 
 
 class RequestBody:
-    """A request's body on its way: one piece at a time, so that the caller waits for the upstream.
+    """A request's body in transit: a queue of one chunk, so that the caller waits for the upstream.
 
-    When the upstream wants no more (`close`), what still comes is dropped.
+    After `close` (the upstream wants no more) further chunks are dropped.
     """
 
     def __init__(self) -> None:
-        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(1)
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(1)
         self._begun = self.closed = False
 
-    async def put(self, piece: bytes | None) -> None:
-        """Hand over a piece, None at the end; returns when there is room for another."""
+    async def put(self, chunk: bytes | None) -> None:
+        """Queue a chunk (None: the end); returns when the queue has accepted it."""
         if not self.closed:
-            await self._pieces.put(piece)
+            await self._chunks.put(chunk)
 
     def close(self) -> None:
-        """Take no more; whoever waits in `put` goes on."""
+        """Drop further chunks and release a waiting `put`."""
         self.closed = True
-        if not self._pieces.empty():
-            self._pieces.get_nowait()
+        if not self._chunks.empty():
+            self._chunks.get_nowait()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         if self._begun:
@@ -60,23 +57,23 @@ class RequestBody:
         return self._read()
 
     async def _read(self) -> AsyncIterator[bytes]:
-        while (piece := await self._pieces.get()) is not None:
-            yield piece
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
 
 
 def failure(error: Exception) -> UpstreamFailed:
-    """An error of the system - names, connections, TLS, time - as what it means to the caller."""
+    """Translate an error of name resolution, connection, TLS or time."""
     if isinstance(error, UpstreamFailed):
         return error
     if isinstance(error, asyncio.TimeoutError | TimeoutError):
-        return UpstreamTimedOut("does not answer in time")
+        return UpstreamTimedOut("did not respond in time")
     if isinstance(error, ssl.SSLError):
-        said = getattr(error, "verify_message", "") or error.reason or "TLS failed"
-        return UpstreamFailed(f"cannot be trusted: {said}")
+        reason = getattr(error, "verify_message", "") or error.reason or "TLS failed"
+        return UpstreamFailed(f"cannot be trusted: {reason}")
     if isinstance(error, ConnectionResetError | BrokenPipeError | asyncio.IncompleteReadError):
-        return UpstreamFailed("closed the connection before the end of its answer")
+        return UpstreamFailed("closed the connection before the end of its response")
     if isinstance(error, socket.gaierror):
-        return UpstreamFailed("has a host name that cannot be found")
+        return UpstreamFailed("has a host name that cannot be resolved")
     if isinstance(error, OSError):
         return UpstreamFailed(f"cannot be reached: {os.strerror(error.errno) if error.errno else 'no connection'}")
-    return UpstreamFailed("answers with what is no HTTP")
+    return UpstreamFailed("sent a response that is not HTTP")

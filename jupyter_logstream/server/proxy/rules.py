@@ -1,7 +1,7 @@
-"""What goes to an upstream and what comes back: paths, queries, headers. Server side; pure functions, no I/O.
+"""Allow and deny rules of the proxy for paths, queries and headers. Server; pure functions, no I/O.
 
-The caller's credentials for Jupyter never go out; what an upstream says never acts on the notebook's origin; nobody
-leaves the upstream's prefix. This file must not know connections, nor what bodies hold.
+The caller's credentials for Jupyter never go out, an upstream's response never acts on the notebook's origin, and no
+path leaves the upstream's prefix.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HOP_BY_HOP = frozenset(
     }
 )
 
-# Of a request: what is Jupyter's or the browser's (login, site, page), or is said anew for each connection.
+# Request headers of Jupyter or the browser (login, site, page), and those that each connection sets itself.
 _NOT_FORWARDED = frozenset(
     {
         *("cookie", "cookie2", "x-xsrftoken", "x-csrftoken", "origin", "referer", "host", "expect", "content-length"),
@@ -30,7 +30,7 @@ _NOT_FORWARDED = frozenset(
 )
 _NOT_FORWARDED_FAMILIES = ("x-forwarded-", "x-logstream-", "sec-", "access-control-request-")
 
-# Of a response: what would act on the whole origin, which is the notebook's, or is framed anew for each connection.
+# Response headers that act on the whole origin, which is the notebook's, or that each connection sets itself.
 _NOT_RETURNED = frozenset(
     {
         *("set-cookie", "set-cookie2", "content-security-policy", "content-security-policy-report-only"),
@@ -44,108 +44,113 @@ _NOT_RETURNED = frozenset(
     }
 )
 _NOT_RETURNED_FAMILIES = ("access-control-", "attribution-reporting-", "x-accel-")
-_ASKS_THE_USER = re.compile(
+_LOGIN_DIALOG = re.compile(  # a browser would open a dialog, and store what the user enters
     r"\s*(basic|digest|negotiate|ntlm)\b", re.IGNORECASE
-)  # a browser would ask, and keep the answer
+)
 
 ALWAYS_RETURNED: tuple[Header, ...] = (
     ("Content-Security-Policy", "default-src 'none'; sandbox"),
     ("X-Content-Type-Options", "nosniff"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
-"""With every response: shown as a page it may do nothing and is of no origin; as a script it is not taken."""
+"""Added to every response: shown as a page it is sandboxed without an origin, and it is refused as a script."""
 
 RUNS_CODE = frozenset(
     {"script", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet", "style", "xslt", "manifest"}
     | {"embed", "object", "frame", "iframe"}
 )
-"""What a browser asks for (Sec-Fetch-Dest) where the answer would act on the page: refused."""
+"""Values of Sec-Fetch-Dest whose response would act on the page: refused."""
 
-_TELLING = 8  # characters
+_MIN_SUBSTRING_CHARS = 8  # a shorter secret is compared as a whole only
+_READABLE_ENCODINGS = frozenset({"gzip", "deflate", "identity"})
 _OPAQUE = re.compile(r"[^\x21-\x7e]")
 
 
 class BadPath(ValueError):
-    """A path that might lead out of the upstream's prefix, or that would carry a secret out."""
+    """The path leaves the upstream's prefix, or contains a secret."""
 
 
 def target(upstream: Upstream, path: str, query: str, secrets: Collection[str]) -> str:
-    """The request's target at the upstream. Raises BadPath.
+    """The request target at the upstream. Raises BadPath.
 
-    `path` (empty, or from its slash on) and `query` as they came, still escaped.
+    `path` (empty, or from its slash on) and `query` are still escaped.
     """
     plain = _unquoted(path)
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in plain):
-        raise BadPath("the path holds a control character")
+        raise BadPath("the path contains a control character")
     if _leads_up(plain):
-        raise BadPath("the path must not lead upwards")
-    if any(holds(segment, secrets) for segment in plain.split("/")):
-        raise BadPath("the path holds a secret of this server")
+        raise BadPath("the path must not contain .. segments")
+    if any(contains_secret(segment, secrets) for segment in plain.split("/")):
+        raise BadPath("the path contains a secret of this server")
     whole = f"{upstream.prefix}{path}" or "/"
-    kept = kept_query(query, secrets)
-    return _escaped(f"{whole}?{kept}" if kept else whole)
+    allowed = allowed_query(query, secrets)
+    return _escaped(f"{whole}?{allowed}" if allowed else whole)
 
 
-def holds(value: str, secrets: Collection[str]) -> bool:
-    """Whether a value is or holds a secret; one that is too short to be told from a word only counts as the whole."""
+def contains_secret(value: str, secrets: Collection[str]) -> bool:
+    """Whether a value is or contains a secret; a short one, which could be a word, only counts as the whole value."""
     whole = {value, value.partition(" ")[2].strip()}
-    return any(secret in whole or (len(secret) >= _TELLING and secret in value) for secret in secrets)
+    return any(secret in whole or (len(secret) >= _MIN_SUBSTRING_CHARS and secret in value) for secret in secrets)
 
 
-def kept_query(query: str, secrets: Collection[str]) -> str:
-    """The query without Jupyter's own parameters and without those that hold a secret; the rest as it came."""
-    kept = []
+def allowed_query(query: str, secrets: Collection[str]) -> str:
+    """The query without Jupyter's own parameters and without those that contain a secret; the rest unchanged."""
+    allowed = []
     for part in query.split("&"):
         name, _, value = part.partition("=")
-        if unquote_plus(name) in {"token", "_xsrf"} or holds(value, secrets) or holds(unquote_plus(value), secrets):
+        if (
+            unquote_plus(name) in {"token", "_xsrf"}
+            or contains_secret(value, secrets)
+            or contains_secret(unquote_plus(value), secrets)
+        ):
             continue
-        kept.append(part)
-    return "&".join(kept)
+        allowed.append(part)
+    return "&".join(allowed)
 
 
 def request_headers(headers: Iterable[Header], upstream: Upstream, secrets: Collection[str]) -> list[Header]:
-    """The headers that go to the upstream; configured ones replace the caller's."""
+    """The headers for the upstream; configured ones replace the caller's."""
     given = list(headers)
     named = _named_by_connection(given)
     configured = {name.lower() for name in upstream.headers}
-    kept: list[Header] = []
+    allowed: list[Header] = []
     for name, value in given:
         lower = name.lower()
         if lower in _HOP_BY_HOP or lower in named or lower in _NOT_FORWARDED or lower in configured:
             continue
-        if lower.startswith(_NOT_FORWARDED_FAMILIES) or holds(value, secrets):
+        if lower.startswith(_NOT_FORWARDED_FAMILIES) or contains_secret(value, secrets):
             continue
-        kept.append((name, value))
-    return [("Host", upstream.authority), *kept, *upstream.headers.items()]
+        allowed.append((name, value))
+    return [("Host", upstream.authority), *allowed, *upstream.headers.items()]
 
 
 def upgrade_headers(headers: Iterable[Header], secrets: Collection[str]) -> list[Header]:
-    """Those that ask for another protocol (WebSocket), which `request_headers` leaves out."""
+    """The headers of a WebSocket handshake (RFC 6455, 4.1), which `request_headers` leaves out."""
     wanted = [(n, v) for n, v in headers if n.lower() == "upgrade" or n.lower().startswith("sec-websocket-")]
-    return [("Connection", "Upgrade"), *((n, v) for n, v in wanted if not holds(v, secrets))]
+    return [("Connection", "Upgrade"), *((n, v) for n, v in wanted if not contains_secret(v, secrets))]
 
 
-def response_headers(headers: Iterable[Header], upstream: Upstream, here: str, asked: str) -> list[Header]:
-    """The headers that go back. `here`: the proxy's path of this upstream; `asked`: the target that answered."""
+def response_headers(headers: Iterable[Header], upstream: Upstream, here: str, requested: str) -> list[Header]:
+    """The headers for the caller. `here`: the proxy's path of the upstream; `requested`: the target there."""
     given = list(headers)
     named = _named_by_connection(given)
-    kept: list[Header] = []
+    allowed: list[Header] = []
     for name, value in given:
         lower = name.lower()
-        if lower == "location" and (inside := local_location(value, upstream, here, asked)) is not None:
-            kept.append((name, inside))
+        if lower == "location" and (inside := local_location(value, upstream, here, requested)) is not None:
+            allowed.append((name, inside))
         if lower in _HOP_BY_HOP or lower in named or lower in _NOT_RETURNED or lower.startswith(_NOT_RETURNED_FAMILIES):
             continue
-        if lower == "www-authenticate" and _ASKS_THE_USER.match(value):
+        if lower == "www-authenticate" and _LOGIN_DIALOG.match(value):
             continue
-        kept.append((name, value))
-    return [*kept, *ALWAYS_RETURNED]
+        allowed.append((name, value))
+    return [*allowed, *ALWAYS_RETURNED]
 
 
-def local_location(location: str, upstream: Upstream, here: str, asked: str) -> str | None:
-    """A redirect within the upstream's prefix as a path of the proxy; None where it leads elsewhere."""
+def local_location(location: str, upstream: Upstream, here: str, requested: str) -> str | None:
+    """A redirect within the upstream's prefix as a path of the proxy; None if it leads elsewhere."""
     try:
-        parts = urlsplit(urljoin(f"{upstream.origin}{asked}", location.strip()))
+        parts = urlsplit(urljoin(f"{upstream.origin}{requested}", location.strip()))
         is_same = (parts.scheme, parts.hostname, parts.port or _default(parts.scheme)) == (
             upstream.scheme,
             upstream.host.lower(),
@@ -163,14 +168,24 @@ def local_location(location: str, upstream: Upstream, here: str, asked: str) -> 
     return _escaped(f"{here}{rest}{query}{fragment}")
 
 
+def readable_encodings(headers: Iterable[Header]) -> list[Header]:
+    """The headers with Accept-Encoding reduced to encodings in which the request log can read an LLM's usage."""
+    found: list[Header] = []
+    for name, value in headers:
+        codings = [coding.strip() for coding in value.split(",")]
+        readable = [c for c in codings if c.partition(";")[0].strip().lower() in _READABLE_ENCODINGS]
+        found.append((name, ", ".join(readable) or "identity") if name.lower() == "accept-encoding" else (name, value))
+    return found
+
+
 def _named_by_connection(headers: Iterable[Header]) -> set[str]:
-    """Headers that `Connection` names: they are for this hop only."""
+    """Headers named by `Connection`: for this hop only (RFC 9110, 7.6.1)."""
     values = ",".join(value for name, value in headers if name.lower() == "connection")
     return {name.strip().lower() for name in values.split(",") if name.strip()}
 
 
 def _unquoted(path: str) -> str:
-    """Without escapes, however often it was escaped: an upstream may undo more than one."""
+    """The path without escapes, up to five levels: an upstream can decode more than once."""
     for _ in range(5):
         plain = unquote(path, errors="replace")
         if plain == path:
@@ -184,7 +199,7 @@ def _leads_up(plain: str) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """What may not stand in a request line, as escapes of its bytes (Tornado hands them over as latin-1)."""
+    """Escape the bytes that a request line cannot contain (Tornado decodes them as latin-1)."""
     return _OPAQUE.sub(lambda found: quote(found[0].encode("latin-1", "replace")), text)
 
 

@@ -1,7 +1,6 @@
-"""The services that the proxy leads to, by name: from the server's configuration, checked at start. Server side.
+"""Upstreams of the proxy, by name: read from the server's configuration and validated at start. Server; no requests.
 
-Where a call goes is said here and nowhere else: never by the caller. This file must not know requests, nor who makes
-them.
+Only the configuration decides where a call goes, never the caller.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from ..request_log.prices import PriceError, Table, check_table
 from ..request_log.redaction import is_secret_name
 
 NAME = r"[A-Za-z0-9_-]{1,64}"
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT_S = 10.0
 
 _OPTIONS = ("url", "headers", "connect_timeout", "timeout", "verify", "cert", "kernel", "provider", "prices")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name (RFC 9110, 5.6.2)
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade"})
+_RESERVED = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade"})
 
 
 class UpstreamError(ValueError):
-    """The configuration of an upstream is wrong.
+    """The configuration of an upstream is invalid.
 
-    The message names upstream and option, and never shows a value of `headers`.
+    The message names the upstream and the option, and never contains a value of `headers`.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A service: where it is, what it is told, how long it is waited for.
+    """A service: its address, the headers that it receives, its timeouts.
 
-    `prefix` begins every path there, without a slash at its end. `connect_timeout`: seconds for name, connection and
-    TLS; `timeout`: seconds of silence, None for as long as it takes. `kernel`: whether kernels may use it by their
-    secret.
+    `prefix` starts every path there, without a trailing slash. `connect_timeout`: seconds for name resolution,
+    connection and TLS. `timeout`: seconds of silence; None: no limit. `kernel`: whether kernels can use it with their
+    secret. `provider`, `prices`: for the request log.
     """
 
     name: str
@@ -48,7 +47,7 @@ class Upstream:
     port: int
     prefix: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    connect_timeout: float = CONNECT_TIMEOUT
+    connect_timeout: float = CONNECT_TIMEOUT_S
     timeout: float | None = None
     tls: ssl.SSLContext | None = None
     kernel: bool = True
@@ -57,13 +56,13 @@ class Upstream:
 
     @property
     def authority(self) -> str:
-        """`host:port` as the Host header has it."""
+        """`host:port`, in the form of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _port(self.scheme) else f"{host}:{self.port}"
 
     @property
     def secrets(self) -> list[str]:
-        """The values of headers that by their names are secret, with and without their scheme (`Bearer`)."""
+        """The values of headers whose names mark them as secret, with and without their scheme (`Bearer`)."""
         values = [value for name, value in self.headers.items() if is_secret_name(name)]
         return [text for value in values for text in (value, value.partition(" ")[2].strip()) if len(text) >= 8]
 
@@ -74,7 +73,7 @@ class Upstream:
 
 
 def check_upstreams(given: Any) -> tuple[dict[str, Upstream], list[str]]:
-    """The upstreams as users write them, `{"name": "url" or {"url", ...}}`; and what is wrong with the other ones."""
+    """Parse `{"name": "url" or {"url", ...}}`: the valid upstreams, and the problems of the others."""
     found: dict[str, Upstream] = {}
     problems: list[str] = []
     if not isinstance(given, Mapping):
@@ -88,17 +87,17 @@ def check_upstreams(given: Any) -> tuple[dict[str, Upstream], list[str]]:
 
 
 def check_upstream(name: Any, given: Any) -> Upstream:
-    """One upstream. Raises UpstreamError."""
+    """Parse one upstream. Raises UpstreamError."""
     return _Checks(name).upstream(given)
 
 
 class _Checks:
-    """Checks one upstream."""
+    """Validates one upstream; errors name it."""
 
     def __init__(self, name: Any) -> None:
         self._where = f"c.LogStream.upstreams[{name!r}]"
         if not isinstance(name, str) or not re.fullmatch(NAME, name):
-            raise self._error("an upstream's name has 1 to 64 of A-Z a-z 0-9 _ -")
+            raise self._error("an upstream's name must have 1 to 64 of A-Z a-z 0-9 _ -")
         self._name = name
 
     def _error(self, message: str) -> UpstreamError:
@@ -110,8 +109,8 @@ class _Checks:
             raise self._error('must be a URL or {"url": ..., ...}')
         for option in options:
             if option not in _OPTIONS:
-                raise self._error(f"{option!r} is not an option; there are {', '.join(_OPTIONS)}")
-        scheme, host, port, prefix = self._place(options["url"])
+                raise self._error(f"{option!r} is not an option; the options are {', '.join(_OPTIONS)}")
+        scheme, host, port, prefix = self._parse_url(options["url"])
         return Upstream(
             name=self._name,
             scheme=scheme,
@@ -119,7 +118,7 @@ class _Checks:
             port=port,
             prefix=prefix,
             headers=self._headers(options.get("headers", {})),
-            connect_timeout=self._seconds(options, "connect_timeout") or CONNECT_TIMEOUT,
+            connect_timeout=self._seconds(options, "connect_timeout") or CONNECT_TIMEOUT_S,
             timeout=self._seconds(options, "timeout"),
             tls=self._tls(options) if scheme == "https" else None,
             kernel=self._flag(options, "kernel"),
@@ -127,7 +126,7 @@ class _Checks:
             prices=self._prices(options.get("prices", {})),
         )
 
-    def _place(self, url: Any) -> tuple[str, str, int, str]:
+    def _parse_url(self, url: Any) -> tuple[str, str, int, str]:
         if not isinstance(url, str) or not re.fullmatch(r"[\x21-\x7e]+", url):
             raise self._error('"url" must be a URL such as "https://host/prefix"')
         try:
@@ -138,7 +137,7 @@ class _Checks:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise self._error('"url" must begin with http:// or https:// and name a host')
         if "@" in parts.netloc:
-            raise self._error('"url" must hold no user and password; put them into "headers"')
+            raise self._error('"url" must not contain user and password; put them into "headers"')
         if parts.query or parts.fragment or "?" in url or "#" in url:
             raise self._error('"url" must have no query and no fragment')
         return parts.scheme, parts.hostname, port or _port(parts.scheme), parts.path.rstrip("/")
@@ -150,8 +149,8 @@ class _Checks:
         for name, value in given.items():
             if not isinstance(name, str) or not _TOKEN.fullmatch(name):
                 raise self._error(f'"headers": {name!r} is not the name of a header')
-            if name.lower() in _OURS:
-                raise self._error(f'"headers": {name} is not for the configuration to set')
+            if name.lower() in _RESERVED:
+                raise self._error(f'"headers": {name} is set by the proxy and cannot be configured')
             if not isinstance(value, str) or not _VALUE.fullmatch(value):
                 raise self._error(f'"headers": the value of {name} must be text on one line')
             found[name] = value.strip()
@@ -184,7 +183,7 @@ class _Checks:
             raise self._error(f'"prices": {error}') from None
 
     def _tls(self, options: Mapping[str, Any]) -> ssl.SSLContext:
-        """How the upstream proves who it is (`verify`: True, False, or a file of CAs), and how we do (`cert`)."""
+        """TLS settings: `verify` the upstream (True, False, or a file of CAs), and the client certificate `cert`."""
         verify, cert = options.get("verify", True), options.get("cert")
         if not isinstance(verify, bool | str):
             raise self._error('"verify" must be True, False, or the path of a file of CA certificates')

@@ -1,39 +1,44 @@
-"""What a response of frames is made of: frames, and the subscriptions that say which are due. Server side; no Tornado.
+"""Frames and the subscription protocol: what a reader of a stream receives, and when. Server; no Tornado, no HTTP.
 
-A subscription remembers a cursor and what it last told; asked for frames, it looks at its stream and returns what is
-new. Nothing is queued for a reader, so a slow one costs nothing, and any number of them share a stream.
+A subscription holds a cursor and what it last sent. When polled, it reads its stream and returns the new frames.
+Nothing is queued for a reader, so a slow reader costs no memory, and any number of readers share a stream.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-LARGEST_FRAME = 256 * 1024
+MAX_FRAME_BYTES = 256 * 1024
 
 Cursor = int | str
-"""A seq of a workload, or `<epoch>.<seq>` of an endless stream."""
+"""A seq of a workload's log, or `<epoch>.<seq>` of an endless stream."""
 
-_ENDLESS = re.compile(r"([0-9a-z]{1,16})\.([0-9]{1,18})")
+_ENDLESS_CURSOR = re.compile(r"([0-9a-z]{1,16})\.([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its event, its data (a JSON object), and the cursor that it moves the reader to, if it does."""
+    """One frame: its event name, the members of its JSON object, and the reader's cursor behind it.
+
+    `members` has no braces (see `members`), so that a response can put its own members in front without cutting JSON.
+    `cursor` None: the frame does not move the cursor.
+    """
 
     event: str
-    data: bytes
+    members: bytes
     cursor: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a reader wants to begin. All None: at the beginning. `stale`: its cursor is of no stream of ours.
+    """Where a reader begins; all None: at the first record.
 
-    `epoch`: of an endless stream's cursor.
+    `after`: behind this seq. `tail`: with the last n records. `epoch`: of an endless stream's cursor. `stale`: the
+    given cursor belongs to no stream of this server.
     """
 
     after: int | None = None
@@ -43,22 +48,25 @@ class Start:
 
     @classmethod
     def at(cls, cursor: str) -> Start | None:
-        """The start behind an endless stream's cursor; None if the text is none."""
-        found = _ENDLESS.fullmatch(cursor)
+        """The start behind an endless stream's cursor; None if the text is not one."""
+        found = _ENDLESS_CURSOR.fullmatch(cursor)
         return cls(after=int(found[2]), epoch=found[1]) if found else None
 
 
-class Subscription(Protocol):
-    """A reader of one stream."""
+Item_co = TypeVar("Item_co", covariant=True)
+
+
+class Subscription(Protocol[Item_co]):
+    """A reader of one stream that yields items, usually frames."""
 
     @property
     def name(self) -> str:
-        """What its frames call the stream."""
+        """The stream's name in frames."""
         ...
 
     @property
     def cursor(self) -> Cursor:
-        """Where the reader is."""
+        """The reader's position."""
         ...
 
     @property
@@ -67,32 +75,28 @@ class Subscription(Protocol):
         ...
 
     @property
-    def endless(self) -> bool:
-        """Whether a response waits for it when all its workloads are done."""
-        ...
-
-    @property
     def searches(self) -> bool:
-        """Whether `frames` may take long, so that it is better called off the event loop."""
+        """Whether `frames` can take long, so that it should run off the event loop."""
         ...
 
     @property
     def due(self) -> float | None:
-        """When to ask again without a change of the stream (the loop's clock); None: only after one."""
+        """When to poll without a change of the stream (loop's clock); None: only after a change."""
         ...
 
     def watch(self, wake: Callable[[], None]) -> list[Callable[[], None]]:
-        """Call `wake` after each change of the stream; returns what ends that."""
+        """Call `wake` after each change of the stream; returns the unsubscribers."""
         ...
 
-    def frames(self, now: float) -> list[Frame]:
-        """What is to be told now. Ask again after a change, or when `due` has come.
+    def frames(self, now: float) -> Sequence[Item_co]:
+        """The items that are due at `now` (loop's clock). Poll after a change and when `due` has come.
 
-        Raises UnknownWorkload or UnknownStream when the stream was deleted.
+        Raises UnknownWorkload or UnknownStream if the stream was deleted.
         """
         ...
 
 
-def dump(value: Any) -> bytes:
-    """JSON on one line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def members(value: Mapping[str, Any]) -> bytes:
+    """The members of a JSON object without its braces: `"a":1,"b":2`; empty for an empty mapping."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text[1:-1].encode("utf-8", "replace")

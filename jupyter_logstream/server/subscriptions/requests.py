@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ..request_log.log import FIGURES_INTERVAL_S, RequestLog
 from ..request_log.stored_row import RowChange
-from .protocol import Cursor, Frame, Start, dump
+from .protocol import Cursor, Frame, Start, members
 
 STATS_INTERVAL_S = 5.0
 STATS_DELAY_S = 1.0
@@ -29,7 +29,6 @@ class RequestsSubscription:
     `heartbeat` every HEARTBEAT_INTERVAL_S, whatever else is sent.
     """
 
-    endless = True
     searches = False
     done = False
 
@@ -105,7 +104,7 @@ class RequestsSubscription:
         self._stats_seq = figures.seq
         is_current = figures.seq == self._log.seq
         self._stats_due = now + (STATS_INTERVAL_S if is_current else STATS_DELAY_S)
-        return [Frame("log:stats", dump({"type": "log:stats", "data": figures.to_json()}))]
+        return [Frame("log:stats", members({"type": "log:stats", "data": figures.to_json()}))]
 
     def _heartbeat(self, now: float) -> list[Frame]:
         if self._heartbeat_due is None:
@@ -113,7 +112,7 @@ class RequestsSubscription:
         if now < self._heartbeat_due:
             return []
         self._heartbeat_due = now + HEARTBEAT_INTERVAL_S
-        return [Frame("heartbeat", dump({"timestamp": time.time_ns() // 1000 / 1000}))]
+        return [Frame("heartbeat", members({"timestamp": time.time_ns() // 1000 / 1000}))]
 
     def _begin(self, tail: int | None = None) -> None:
         self._tail = [] if tail is None else self._log.newest_changes(tail)
@@ -124,7 +123,7 @@ class RequestsSubscription:
     def _begin_again(self, reason: str) -> None:
         self._epoch = self._log.epoch
         self._begin()
-        self._opening = [Frame("reset", dump({"reason": reason}), self.cursor)]
+        self._opening = [Frame("reset", members({"reason": reason}), self.cursor)]
 
     def _is_valid(self, start: Start) -> bool:
         return start.epoch == self._log.epoch and self._after <= self._log.seq
@@ -132,4 +131,4 @@ class RequestsSubscription:
 
 def _frame(change: RowChange, cursor: Cursor | None) -> Frame:
     kind = "log:created" if change.is_new else "log:updated"
-    return Frame(kind, dump({"type": kind, "data": change.fields}), cursor)
+    return Frame(kind, members({"type": kind, "data": change.fields}), cursor)

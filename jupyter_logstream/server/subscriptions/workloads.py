@@ -1,4 +1,4 @@
-"""Frames of the list of workloads: each one as it is now, then each that changes. Server side; no Tornado."""
+"""Subscription to the list of workloads: each workload as it is now, then each that changes. Server; no Tornado."""
 
 from __future__ import annotations
 
@@ -7,71 +7,73 @@ from collections.abc import Callable
 
 from ..engine import UnknownWorkload
 from ..workload_feed import Change, WorkloadFeed
-from .protocol import Cursor, Frame, Start, dump
+from .protocol import Cursor, Frame, Start, members
 
-MOST_AT_ONCE = 25
-"""Workloads told in one turn, which takes milliseconds: others on the connection, and other requests, come between."""
+MAX_PER_POLL = 25
+"""Workloads in one poll, which takes milliseconds; other streams and requests run in between."""
 
 
 class WorkloadsSubscription:
-    """A reader of the list. Without a cursor it begins with the newest `tail` workloads, or with all."""
+    """A reader of the list. Without a cursor it begins with the newest `tail` workloads (default: all).
 
-    endless = True
+    Memory: at most one pending change for each workload.
+    """
+
     searches = False
     done = False
 
-    def __init__(self, listed: WorkloadFeed, start: Start, name: str) -> None:
+    def __init__(self, feed: WorkloadFeed, start: Start, name: str) -> None:
         self.name = name
         self.due: float | None = None
-        self._list = listed
+        self._feed = feed
         self._opening: list[Frame] = []
-        self._waiting: deque[Change] = deque()  # seen, not told yet; at most one for each workload
+        self._pending: deque[Change] = deque()  # read from the list, not sent yet
         self._seen = self._at = start.after or 0
-        known = start.epoch == listed.epoch and listed.knows(self._at)
+        known = start.epoch == feed.epoch and feed.knows(self._at)
         if start.stale or (start.after is not None and not known):
-            self._begin_anew("unknown_cursor")
+            self._restart("unknown_cursor")
         elif start.after is None:
             self._begin(start.tail)
 
     @property
     def cursor(self) -> Cursor:
-        """Where the reader is."""
-        return f"{self._list.epoch}.{self._at}"
+        """The reader's position."""
+        return f"{self._feed.epoch}.{self._at}"
 
     def watch(self, wake: Callable[[], None]) -> list[Callable[[], None]]:
         """See `Subscription`."""
-        return [self._list.watch(wake)]
+        return [self._feed.watch(wake)]
 
     def frames(self, now: float) -> list[Frame]:
         """See `Subscription`."""
-        if not self._waiting:
-            if self._list.knows(self._seen):
-                self._waiting.extend(self._list.since(self._seen))
-                self._seen = self._list.last
+        if not self._pending:
+            if self._feed.knows(self._seen):
+                self._pending.extend(self._feed.since(self._seen))
+                self._seen = self._feed.last
             else:
-                self._begin_anew("too_far_behind")
+                self._restart("too_far_behind")
         found, self._opening = self._opening, []
-        while self._waiting and len(found) < MOST_AT_ONCE:
-            found.append(self._frame(self._waiting.popleft()))
-        if not self._waiting:
+        while self._pending and len(found) < MAX_PER_POLL:
+            found.append(self._frame(self._pending.popleft()))
+        if not self._pending:
             self._at = max(self._at, self._seen)
-        self.due = now if self._waiting or self._seen < self._list.last else None
+        self.due = now if self._pending or self._seen < self._feed.last else None
         return found
 
     def _begin(self, count: int | None = None) -> None:
-        self._waiting = deque(self._list.newest(count))
-        self._seen, self._at = self._list.last, 0
+        self._pending = deque(self._feed.newest(count))
+        self._seen, self._at = self._feed.last, 0
 
-    def _begin_anew(self, reason: str) -> None:
+    def _restart(self, reason: str) -> None:
         self._begin()
-        self._opening.append(Frame("reset", dump({"reason": reason}), self.cursor))
+        self._opening.append(Frame("reset", members({"reason": reason}), self.cursor))
 
     def _frame(self, change: Change) -> Frame:
         self._at = change.number
         if not change.gone:
             try:
-                workload, last_line = self._list.snapshot(change.id)
-                return Frame("workload", dump({**workload.to_json(), "last_line": last_line}), self.cursor)
-            except UnknownWorkload:  # deleted since
+                workload, last_line = self._feed.snapshot(change.id)
+                return Frame("workload", members({**workload.to_json(), "last_line": last_line}), self.cursor)
+            except UnknownWorkload:  # deleted in between
                 pass
-        return Frame("workload", dump({"id": change.id, "deleted": True}), self.cursor)
+        return Frame("workload", members({"id": change.id, "deleted": True}), self.cursor)

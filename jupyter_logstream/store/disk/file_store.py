@@ -18,6 +18,7 @@ from ...model.records import Record
 from ..errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
 from .batch import DiskBatch
 from .batch_cache import BatchCache
+from .download import Download
 from .folder import Folder, open_lock, replace_file, try_lock
 from .layout import LAYOUT
 from .reader import BATCH_BYTES, LogReader
@@ -99,6 +100,13 @@ class FileStore:
             except OSError as error:
                 raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
         raise UnknownStream(stream)
+
+    def open_download(self, stream: str, source: str | None) -> Download:
+        """See `LogStore`."""
+        try:
+            return Download(self.folder(stream).path, source)
+        except OSError as error:
+            raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
         if self._watcher is None:

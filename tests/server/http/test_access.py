@@ -63,7 +63,7 @@ async def test_options_is_answered_and_opens_nothing_to_a_foreign_page(site: Sit
 
 
 async def test_a_foreign_host_name_is_refused(site: Site) -> None:
-    secret = {"Authorization": f"Bearer {site.extension.secret}"}
+    secret = {"Authorization": f"Bearer {site.services.secret}"}
     for headers in {}, secret:
         for host in "evil.example", f"evil.example:{site.port}":
             answer = await site.request("GET", "v1/info", headers={"Host": host, **headers})
@@ -92,7 +92,7 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
         {"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}},
         request_listeners=0,  # else the stream of the request log would go on
     )
-    mine = site if who == "token" else site.with_headers(Authorization=f"Bearer {site.extension.secret}")
+    mine = site if who == "token" else site.with_headers(Authorization=f"Bearer {site.services.secret}")
     # One class asked in every order: the first call must not decide for the others.
     for only in ["write", "read", "execute", ""]:
         for (path, method), action in ACTIONS.items():
@@ -115,7 +115,7 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
 
 
 async def test_the_secret_opens_logstream_and_nothing_else(site: Site) -> None:
-    kernel = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
+    kernel = site.with_headers(Authorization=f"Bearer {site.services.secret}")
     workload_id = await kernel.run("echo a")  # a POST, without an XSRF token
     assert (await kernel.request("POST", f"v1/workloads/{workload_id}/cancel")).status == 200
     assert (await kernel.request("DELETE", f"v1/workloads/{workload_id}")).status == 204
@@ -125,19 +125,19 @@ async def test_the_secret_opens_logstream_and_nothing_else(site: Site) -> None:
     assert (await kernel.request("POST", f"{site.base_url}api/kernels", b"{}")).status == 403
     for scheme in "bearer", "BEARER":
         assert (
-            await site.with_headers(Authorization=f"{scheme} {site.extension.secret}").request("GET", "v1/info")
+            await site.with_headers(Authorization=f"{scheme} {site.services.secret}").request("GET", "v1/info")
         ).status == 200
     for wrong in [
-        f"token {site.extension.secret}", f"Bearer {site.extension.secret[:-1]}", f"Bearer {site.extension.secret}x",
-        f"Basic {site.extension.secret}", f"Bearer {site.extension.secret.swapcase()}",
+        f"token {site.services.secret}", f"Bearer {site.services.secret[:-1]}", f"Bearer {site.services.secret}x",
+        f"Basic {site.services.secret}", f"Bearer {site.services.secret.swapcase()}",
     ]:  # fmt: skip
         assert (await site.with_headers(Authorization=wrong).request("GET", "v1/info")).status == 403, wrong[:8]
-    by_query = await site.with_headers().request("GET", f"v1/info?token={site.extension.secret}")
+    by_query = await site.with_headers().request("GET", f"v1/info?token={site.services.secret}")
     assert by_query.status == 403
 
 
 async def test_the_secret_sets_no_cookie_that_would_open_more(site: Site) -> None:
-    answer = await site.with_headers(Authorization=f"Bearer {site.extension.secret}").request("GET", "v1/info")
+    answer = await site.with_headers(Authorization=f"Bearer {site.services.secret}").request("GET", "v1/info")
     assert answer.status == 200
     cookie = answer.headers.get("set-cookie", "").split(";")[0]
     if cookie:
@@ -146,32 +146,32 @@ async def test_the_secret_sets_no_cookie_that_would_open_more(site: Site) -> Non
 
 async def test_the_secret_is_for_its_user_only_and_stable_across_restarts(serve: Any) -> None:
     first = await serve()
-    path = first.extension.store.root / "server.json"
+    path = first.services.store.root / "server.json"
     told = json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert told["secret"] == first.extension.secret
+    assert told["secret"] == first.services.secret
     assert len(told["secret"]) >= 32
     assert told["url"] == f"http://127.0.0.1:{first.port}{first.base_url}"
     await first.stop()
     second = await serve()
-    assert second.extension.secret == told["secret"]
+    assert second.services.secret == told["secret"]
     assert json.loads(path.read_text())["url"] == f"http://127.0.0.1:{second.port}{second.base_url}"
     assert (await second.with_headers(Authorization=f"Bearer {told['secret']}").request("GET", "v1/info")).status == 200
 
 
 async def test_another_store_has_another_secret(serve: Any, tmp_path: Any) -> None:
     first = await serve()
-    secret = first.extension.secret
+    secret = first.services.secret
     await first.stop()
     second = await serve(store_dir=str(tmp_path / "other" / "store"))
-    assert second.extension.secret != secret
+    assert second.services.secret != secret
 
 
 async def test_neither_secret_nor_token_is_in_any_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     token = site.headers["Authorization"].split()[1]
-    kernel = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
+    kernel = site.with_headers(Authorization=f"Bearer {site.services.secret}")
     await kernel.request("GET", "v1/workloads/none")
     await kernel.request("POST", "v1/workloads", b"{")
     await site.with_headers().request("GET", f"v1/info?token={token}")
@@ -179,6 +179,6 @@ async def test_neither_secret_nor_token_is_in_any_log(site: Site, caplog: pytest
     await site.with_headers().request("GET", f"v1/workloads?limit=0&token={token}&_xsrf=x")
     stream = await site.with_headers().stream(f"v1/logs/stream?job_id={await site.run('true')}&token={token}")
     await stream.rest()
-    for canary in token, site.extension.secret:
+    for canary in token, site.services.secret:
         assert canary not in caplog.text
         assert canary.encode() not in stream.raw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_logstream.server.http import sse_response as event_stream
+from jupyter_logstream.server.http import sse_response
 
 if TYPE_CHECKING:
     from support.web import Site
@@ -165,7 +165,7 @@ async def test_many_streams_come_over_one_connection_each_with_its_cursor(site: 
 
 
 async def test_a_filtered_stream_moves_its_cursor_by_pings(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "SILENCE", 0.3)
+    monkeypatch.setattr(sse_response, "KEEP_ALIVE_INTERVAL_S", 0.3)
     workload_id = await site.start("echo ERROR a; seq 1 50; read x; echo ERROR b", stdin=True)
     await site.wait_for_line(workload_id, "50")
     single = await site.stream(SINGLE + workload_id + "&level=error")

@@ -268,7 +268,7 @@ async def test_hundreds_of_random_requests_make_no_fault_of_ours(site: Site) -> 
         answer = await site.request(method, joined(target, query))
         fine = {200, 204, 400, 404, 422} | ({429} if path == ENDLESS else set())
         assert answer.status in fine, (target, query, answer.status, answer.body[:200])
-    await eventually(lambda: site.extension.streams.counts()["connections"] == 0)
+    await eventually(lambda: site.services.open_streams.counts()["connections"] == 0)
 
 
 def test_every_route_that_takes_json_is_in_the_table_of_those() -> None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.waiting import eventually
 
-from jupyter_logstream.server.http import logs
-from jupyter_logstream.server.http import sse_response as event_stream
+from jupyter_logstream.server.http import logs, sse_response
 
 if TYPE_CHECKING:
     from support.web import Site
@@ -86,7 +85,7 @@ async def test_the_simple_stream_begins_where_it_is_told_to(site: Site) -> None:
 
 
 async def test_the_simple_stream_is_live_and_speaks_in_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "SILENCE", 0.3)
+    monkeypatch.setattr(sse_response, "KEEP_ALIVE_INTERVAL_S", 0.3)
     workload_id = await site.start("read x; echo got $x; read y", stdin=True)
     stream = await site.stream(f"v1/workloads/{workload_id}/logs")
     await stream.until(lambda s: s.raw.count(b"\n:") + s.raw.startswith(b":") >= 2)
@@ -110,7 +109,7 @@ async def test_deleting_cuts_the_simple_stream_without_done_and_without_noise(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     workload_id = await site.run("seq 1 3")
-    site.extension.engine._catalogue._workloads[workload_id] = await unfinished(site, workload_id)
+    site.services.engine._catalogue._workloads[workload_id] = await unfinished(site, workload_id)
     stream = await site.stream(f"v1/workloads/{workload_id}/logs")
     await stream.until(lambda s: len(s.events) == 3)
     final(site, workload_id)
@@ -127,13 +126,13 @@ async def unfinished(site: Site, workload_id: str) -> Any:
     """As the engine knows it in the moment before it is told of the end: a stream of it stays open."""
     from dataclasses import replace  # noqa: PLC0415
 
-    known = site.extension.engine.status_of(workload_id)
+    known = site.services.engine.status_of(workload_id)
     FINALS[workload_id] = known
     return replace(known, status=replace(known.status, state="running", ended=None))
 
 
 def final(site: Site, workload_id: str) -> None:
-    site.extension.engine._catalogue._workloads[workload_id] = FINALS.pop(workload_id)
+    site.services.engine._catalogue._workloads[workload_id] = FINALS.pop(workload_id)
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------
@@ -305,17 +304,17 @@ def held(path: str) -> int:
 async def test_who_leaves_a_download_leaves_no_file_open(site: Site) -> None:
     workload_id = await site.run("head -c 30000000 /dev/zero | tr '\\0' 'x'", tty=False)
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
-    path = str(site.extension.store.folder(workload_id).path)
+    path = str(site.services.store.folder(workload_id).path)
     assert held(path) > 0
     stream.close()
     await eventually(lambda: held(path) == 0)
 
 
 async def test_a_download_that_nobody_reads_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_PATIENCE", 0.5)
+    monkeypatch.setattr(logs, "_DOWNLOAD_STALL_S", 0.5)
     workload_id = await site.run("head -c 60000000 /dev/zero | tr '\\0' 'x'", tty=False)
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
-    path = str(site.extension.store.folder(workload_id).path)
+    path = str(site.services.store.folder(workload_id).path)
     assert held(path) > 0
     await eventually(lambda: held(path) == 0)
     await stream.rest()

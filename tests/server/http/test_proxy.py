@@ -305,7 +305,7 @@ async def test_many_silent_calls_are_open_at_once_and_none_stays(serve: Any) -> 
         for stream in streams:
             stream.close()
         await eventually(lambda: all(visit.gone.is_set() for visit in up.visits))
-        assert not site.extension.open_calls
+        assert not site.services.open_calls
 
 
 async def test_an_upstream_that_ends_ends_the_answer(serve: Any) -> None:

@@ -19,7 +19,7 @@ XSRF = "2|an-xsrf-token|0123456789abcdef|1763600000"
 async def test_neither_token_nor_cookie_nor_secret_goes_out_wherever_it_stands(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
-        token, secret = site.headers["Authorization"].split()[1], site.extension.secret
+        token, secret = site.headers["Authorization"].split()[1], site.services.secret
         canaries = [token, secret, COOKIE, XSRF]
         for canary in canaries:
             for name in ["Authorization", "x-api-key", "X-Other", "Referer", "Proxy-Authorization", "X-Forwarded-For",
@@ -59,7 +59,7 @@ async def test_a_vendors_key_goes_out_unless_the_configuration_has_one(serve: An
             upstreams={"open": up.url, "keyed": {"url": up.url, "headers": {"authorization": "Bearer configured"}}}
         )
         token = site.headers["Authorization"].split()[1]
-        kernel = site.with_headers(x_api_key=site.extension.secret)
+        kernel = site.with_headers(x_api_key=site.services.secret)
         for me, query in (site.with_headers(), f"?token={token}"), (kernel, ""):
             for name in "open", "keyed":
                 answer = await me.request("POST", f"proxy/{name}/a{query}", b"", {"Authorization": "Bearer sk-mine"})
@@ -67,7 +67,7 @@ async def test_a_vendors_key_goes_out_unless_the_configuration_has_one(serve: An
                 wanted = "Bearer sk-mine" if name == "open" else "Bearer configured"
                 assert up.visits[-1].headers["authorization"] == wanted
                 assert "x-api-key" not in up.visits[-1].headers
-        both = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
+        both = site.with_headers(Authorization=f"Bearer {site.services.secret}")
         assert (await both.request("GET", "proxy/open/a", headers={"x-api-key": "sk-mine"})).status == 200
         assert up.visits[-1].headers["x-api-key"] == "sk-mine"
         assert "authorization" not in up.visits[-1].headers
@@ -76,7 +76,7 @@ async def test_a_vendors_key_goes_out_unless_the_configuration_has_one(serve: An
 async def test_a_kernel_may_use_an_upstream_unless_its_configuration_says_no(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"yes": up.url, "no": {"url": up.url, "kernel": False}})
-        secret = site.extension.secret
+        secret = site.services.secret
         for me in [
             site.with_headers(Authorization=f"Bearer {secret}"),
             site.with_headers(x_api_key=secret), site.with_headers(api_key=secret),
@@ -202,7 +202,7 @@ async def test_an_answer_sets_nothing_on_the_notebooks_origin(serve: Any) -> Non
 
     async with upstream(script) as up:
         site = await serve(upstreams={"llm": up.url})
-        answer = await site.with_headers(x_api_key=site.extension.secret).request("GET", "proxy/llm/a")
+        answer = await site.with_headers(x_api_key=site.services.secret).request("GET", "proxy/llm/a")
         assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "*" not in answer.headers.get("access-control-allow-origin", "")
@@ -277,8 +277,8 @@ async def test_the_servers_own_logs_hold_no_secret(serve: Any, caplog: pytest.Lo
         site = await serve(upstreams={"llm": {"url": up.url, "headers": {"X-Key": "the-configured-key"}}})
         caplog.clear()
         caplog.set_level("DEBUG")
-        me = site.with_headers(x_api_key=site.extension.secret, Authorization="Bearer sk-a-vendors-key-of-the-tests")
+        me = site.with_headers(x_api_key=site.services.secret, Authorization="Bearer sk-a-vendors-key-of-the-tests")
         for path in "proxy/llm/a?key=sk-a-vendors-key-of-the-tests", "proxy/none/a", "proxy/llm/../a":
             await me.request("POST", path, b"{}")
-        for canary in site.extension.secret, "sk-a-vendors-key", "the-configured-key":
+        for canary in site.services.secret, "sk-a-vendors-key", "the-configured-key":
             assert canary not in caplog.text

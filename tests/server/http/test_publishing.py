@@ -179,13 +179,13 @@ async def test_it_goes_on_after_a_restart_of_the_server(serve: Any) -> None:
 
 async def test_secrets_of_the_server_are_masked_in_what_is_published(site: Site, tmp_path: Any) -> None:
     workload_id = await external(site)
-    secret = site.extension.secret
+    secret = site.services.secret
     fields = {"header": f"Bearer {secret}", secret: [secret, {"deep": secret}]}
     await publish(site, workload_id, {"message": f"key={secret}!", "fields": fields})
     (record,) = await records(site, workload_id)
     assert record["message"] == "key=***!"
     assert record["fields"] == {"header": "Bearer ***", "***": ["***", {"deep": "***"}]}
-    folder = site.extension.store.folder(workload_id).path
+    folder = site.services.store.folder(workload_id).path
     assert not [path for path in folder.iterdir() if path.is_file() and secret.encode() in path.read_bytes()]
 
 

@@ -68,7 +68,7 @@ async def test_resuming_tells_each_change_that_was_missed_and_nothing_else(site:
 @pytest.mark.parametrize("cursor", ["0x17", "abc", "nope.1", "EPOCH.999", "x" * 5000, "<script>"])
 async def test_a_cursor_of_nowhere_starts_again(site: Any, cursor: str) -> None:
     made = await record(site)
-    cursor = cursor.replace("EPOCH", site.extension.request_log.epoch)
+    cursor = cursor.replace("EPOCH", site.services.request_log.epoch)
     stream = await site.stream("v1/requests/stream", headers={"Last-Event-ID": cursor})
     assert (await stream.event("reset"))["reason"] == "unknown_cursor"
     await stream.event("log:stats")
@@ -120,7 +120,7 @@ async def test_a_heartbeat_comes_regardless_of_all_else(site: Any, monkeypatch: 
 
 
 async def test_many_rows_reach_a_reader_that_was_away_in_bounded_turns(site: Any) -> None:
-    log = site.extension.request_log
+    log = site.services.request_log
     first = await site.stream("v1/requests/stream")
     await first.event("log:stats")
     for _ in range(1000):

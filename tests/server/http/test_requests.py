@@ -60,7 +60,7 @@ async def test_a_bad_question_is_400(site: Any, query: str) -> None:
 
 
 async def test_a_kernel_records_a_row_and_changes_it_until_it_is_final(site: Any) -> None:
-    kernel = site.with_headers(Authorization=f"Bearer {site.extension.secret}")
+    kernel = site.with_headers(Authorization=f"Bearer {site.services.secret}")
     row_id = await record(
         kernel, model="gpt-4o", method="POST", path="/x", session="nb", workload_id="01X", cell="c", stream=True
     )
@@ -169,7 +169,7 @@ async def test_a_key_is_masked_in_header_query_path_error_and_bodies(serve: Any)
         site = await serve(
             upstreams={"llm": {"url": up.url, "headers": {"X-Key": "the-configured-key"}}}, request_bodies=1000
         )
-        me = site.with_headers(x_api_key=site.extension.secret, Authorization=f"Bearer {KEY}")
+        me = site.with_headers(x_api_key=site.services.secret, Authorization=f"Bearer {KEY}")
         body = json.dumps({"model": "m", "api_key": KEY, "password": "p", "text": "hello"}).encode()
         await me.request(
             "POST", f"proxy/llm/{KEY}/chat/completions?key={KEY}&x=1", body, {"Content-Type": "application/json"}
@@ -192,9 +192,9 @@ async def test_a_key_is_masked_in_header_query_path_error_and_bodies(serve: Any)
         assert json.loads(detail["response_body"]["text"])["access_token"] == "***"
         everywhere = json.dumps(whole) + json.dumps(await site.get("v1/requests"))
         everywhere += "".join(
-            path.read_bytes().decode("latin-1") for path in (site.extension.store.root / "requests").iterdir()
+            path.read_bytes().decode("latin-1") for path in (site.services.store.root / "requests").iterdir()
         )
-        for canary in KEY, site.extension.secret, "the-configured-key", site.headers["Authorization"].split()[1]:
+        for canary in KEY, site.services.secret, "the-configured-key", site.headers["Authorization"].split()[1]:
             assert canary not in everywhere
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.auth import Authorizer
 from support.fixtures import TOKEN
 
-from jupyter_logstream.server.service_log import KEEP
+from jupyter_logstream.server.service_log import MAX_RECORDS
 
 if TYPE_CHECKING:
     from support.web import Site, Stream
@@ -68,13 +68,13 @@ async def test_only_the_newest_records_are_kept_and_a_gap_tells_the_loss(site: S
     logger = logging.getLogger("flood")
     stream = await site.stream(SERVICE)
     await stream.until(lambda s: s.events)
-    log = site.extension.service_log
-    for i in range(2 * KEEP):
+    log = site.services.service_log
+    for i in range(2 * MAX_RECORDS):
         logger.error("%d", i)
-    assert log.store.read(log.stream, 0, 0).first > KEEP / 2
+    assert log.store.read(log.stream, 0, 0).first > MAX_RECORDS / 2
     late = await site.stream(f"{SERVICE}&after={log.epoch}.1")
     gap = await late.event("gap")
-    await late.until(lambda s: str(2 * KEEP - 1) in messages(s))
+    await late.until(lambda s: str(2 * MAX_RECORDS - 1) in messages(s))
     assert (gap["from"], gap["to"] + 1) == (2, late.records()[0]["seq"])
     seqs = [r["seq"] for r in late.records()]
     assert seqs == list(range(seqs[0], seqs[-1] + 1))
@@ -83,7 +83,7 @@ async def test_only_the_newest_records_are_kept_and_a_gap_tells_the_loss(site: S
 async def test_no_secret_is_in_it(serve: Any) -> None:
     os.environ["SOME_API_KEY"] = "sk-live-0123456789"
     site = await serve()
-    secrets = [site.extension.secret, TOKEN, os.environ["SOME_API_KEY"], "hunter2-of-another", "abcdef0123456789"]
+    secrets = [site.services.secret, TOKEN, os.environ["SOME_API_KEY"], "hunter2-of-another", "abcdef0123456789"]
     log = site.app.log
     log.warning("kernel %s token %s key %s", *secrets[:3])
     log.warning("GET /lab?token=%s&x=1 HTTP", secrets[3])
@@ -109,7 +109,7 @@ async def test_it_comes_with_others_over_one_connection(site: Site) -> None:
     site.app.log.warning("after the end")  # an endless stream keeps it open
     await stream.until(lambda s: len(s.records("service")) == 2)
     ping = await stream.event("ping")
-    assert ping["cursors"]["service"].startswith(site.extension.service_log.epoch)
+    assert ping["cursors"]["service"].startswith(site.services.service_log.epoch)
 
 
 async def test_what_the_server_is_told_to_leave_out_is_left_out(serve: Any) -> None:
@@ -135,7 +135,7 @@ async def test_records_of_other_threads_are_kept_in_order(site: Site) -> None:
 async def test_a_record_whose_arguments_do_not_fit_harms_nobody(site: Site, monkeypatch: Any) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)  # as pytest's own handler sees it too
     record = logging.LogRecord("x", logging.WARNING, "", 0, "%d things", ("no number",), None)
-    site.extension.service_log.handle(record)
+    site.services.service_log.handle(record)
     site.app.log.warning("next")
     stream = await site.stream(SERVICE)
     await stream.until(lambda s: "next" in messages(s))
@@ -169,7 +169,7 @@ async def test_who_may_read_logs_may_not_therefore_read_the_servers(serve: Any) 
 
 async def test_nothing_listens_after_the_end(serve: Any) -> None:
     site = await serve()
-    logger, log = site.app.log, site.extension.service_log
+    logger, log = site.app.log, site.services.service_log
     assert log in logger.handlers
     await site.stop()
     assert log not in logger.handlers + logging.getLogger().handlers

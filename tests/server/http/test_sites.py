@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -101,17 +102,17 @@ async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
         raise RuntimeError("/secret/path/of/the/store")
 
     for name in "get", "page", "status_of", "submit", "cancel", "send", "forget":
-        monkeypatch.setattr(type(site.extension.engine), name, fail)
+        monkeypatch.setattr(type(site.services.engine), name, fail)
     broken = type("Broken", (), {"__getattr__": fail})()
-    for name in "request_log", "checked_upstreams":
-        monkeypatch.setattr(site.extension, name, broken)
+    services = replace(site.services, request_log=broken, upstreams=broken)
+    monkeypatch.setitem(site.app.web_app.settings, "logstream", services)
     for path, method in ACTIONS:
         if path == "v1/info":
             continue
         answer = await site.request(*request(path, method, workload_id), JSON)
         assert answer.status == 500, (path, method, answer.status)
         assert is_error(answer)
-        for leak in b"Traceback", b"/secret", b"RuntimeError", str(site.extension.store.root).encode():
+        for leak in b"Traceback", b"/secret", b"RuntimeError", str(site.services.store.root).encode():
             assert leak not in answer.body
     monkeypatch.setattr(workloads.InfoHandler, "answer", fail)
     assert (await site.request("GET", "v1/info")).status == 500
@@ -142,26 +143,26 @@ async def test_it_works_below_any_base_url(serve: Any, base_url: str) -> None:
     assert answer.status == 201
     located = await site.request("GET", answer.headers["location"])
     assert located.json["id"] == answer.json["id"]
-    assert site.extension.engine is not None
-    told = json.loads((site.extension.store.root / "server.json").read_text())
+    assert site.services.engine is not None
+    told = json.loads((site.services.store.root / "server.json").read_text())
     assert told["url"].endswith(base_url)
 
 
 async def test_looking_at_logs_keeps_no_server_alive_but_what_runs_does(site: Site) -> None:
     times = site.app.web_app.settings["last_activity_times"]
-    site.extension._tell_activity()
+    site.extension._report_activity()
     assert "jupyter_logstream" not in times
     workload_id = await site.start("sleep 600")
     await site.state(workload_id, "running")
-    site.extension._tell_activity()
+    site.extension._report_activity()
     first = times["jupyter_logstream"]
-    site.extension._tell_activity()
+    site.extension._report_activity()
     assert times["jupyter_logstream"] >= first
     await site.request("POST", f"v1/workloads/{workload_id}/cancel")
     await site.state(workload_id)
     last = times["jupyter_logstream"]
     before = site.app.web_app.settings.get("api_last_activity")
-    site.extension._tell_activity()
+    site.extension._report_activity()
     await site.get("v1/workloads")
     assert times["jupyter_logstream"] == last
     assert site.app.web_app.settings.get("api_last_activity") == before
@@ -170,5 +171,5 @@ async def test_looking_at_logs_keeps_no_server_alive_but_what_runs_does(site: Si
 async def test_running_as_activity_can_be_switched_off(serve: Any) -> None:
     site = await serve(running_is_activity=False)
     await site.state(await site.start("sleep 600"), "running")
-    site.extension._tell_activity()
+    site.extension._report_activity()
     assert "jupyter_logstream" not in site.app.web_app.settings["last_activity_times"]

@@ -43,7 +43,7 @@ class BadDisk:
 @pytest.fixture
 def bad(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
     def spoil(workload_id: str, *of: Callable[[int], bool], name: str = "stdout") -> BadDisk:
-        disk = BadDisk(site.extension.store.folder(workload_id).path / f"{name}.000", *of)
+        disk = BadDisk(site.services.store.folder(workload_id).path / f"{name}.000", *of)
         for module in segments, download, index:
             monkeypatch.setattr(module, "os", disk)
         return disk
@@ -101,7 +101,7 @@ async def test_what_the_index_does_not_give_back_is_a_gap_between_the_records_be
 @pytest.mark.parametrize("name", ["stdout", "index"])
 async def test_a_disk_that_is_bad_everywhere_is_not_asked_for_each_record(site: Site, bad: Any, name: str) -> None:
     workload_id = await site.run("seq 100000 150000")
-    last = site.extension.store.folder(workload_id).path.joinpath(f"{name}.000").stat().st_size // BLOCK
+    last = site.services.store.folder(workload_id).path.joinpath(f"{name}.000").stat().st_size // BLOCK
     disk = bad(workload_id, lambda block: block % 2 == 1 and block < last - 32, name=name)
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await stream.rest()
@@ -141,16 +141,16 @@ async def test_pages_searches_and_ranges_of_a_log_with_a_bad_place_are_served(si
 async def test_an_index_that_cannot_be_read_and_downloads_are_refused_and_the_lists_go_on(site: Site, bad: Any) -> None:
     fine, broken = await site.run("echo a"), await site.run("echo b")
     bad(broken)
-    site.extension.store._readers.clear()
+    site.services.store._readers.clear()
     for path in "log.txt", "log.txt?source=stdout":
         assert (await site.request("GET", f"v1/workloads/{broken}/{path}")).status == 503
     bad(broken, name="index")
-    site.extension.store._readers.clear()
-    site.extension.store._cache.forget(broken)
+    site.services.store._readers.clear()
+    site.services.store._cache.forget(broken)
     for path in "records", "records?q=b", "marks?q=b&buckets=3", "matches?q=b":
         answer = await site.request("GET", f"v1/workloads/{broken}/{path}")
         assert (answer.status, answer.json["reason"]) == (503, "log_unreadable"), path
-        assert str(site.extension.store.root).encode() not in answer.body
+        assert str(site.services.store.root).encode() not in answer.body
     assert (await site.get(f"v1/workloads/{fine}/records"))["total"] == 1
     assert {w["id"] for w in (await site.get("v1/workloads"))["workloads"]} == {fine, broken}
     listed = await site.stream("v1/events?stream=workloads")
@@ -171,7 +171,7 @@ async def test_a_disk_that_is_read_only_refuses_starts_and_serves_what_there_is(
         answer = await site.request("POST", "v1/workloads", json=body)
         assert (answer.status, answer.json["reason"]) == (503, "no_room"), body
         assert "Read-only" in answer.json["message"]
-        assert str(site.extension.store.root) not in answer.json["message"]
+        assert str(site.services.store.root) not in answer.json["message"]
     assert (await site.get("v1/info"))["workloads"] == 1
     assert (await site.get(f"v1/workloads/{workload_id}/records"))["total"] == 1
 
@@ -180,12 +180,12 @@ async def test_a_log_cut_underneath_its_readers_tells_each_line_that_is_lost_and
     workload_id = await site.start("seq 1 300; read x; seq 301 400; read x", stdin=True, tty=False)
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await stream.until(lambda s: len(s.records()) == 300)
-    path = site.extension.store.folder(workload_id).path / "stdout.000"
+    path = site.services.store.folder(workload_id).path / "stdout.000"
     os.truncate(path, 0)
     await asyncio.sleep(0.6)  # the runner looks twice a second
     await site.request("POST", f"v1/workloads/{workload_id}/input", b"\n")
     await stream.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
-    site.extension.store._cache.forget(workload_id)  # else what was read lately is still had
+    site.services.store._cache.forget(workload_id)  # else what was read lately is still had
     late = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await late.until(lambda s: [r["message"] for r in s.records()][-1:] == ["400"])
     await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"\n")

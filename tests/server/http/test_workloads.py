@@ -236,7 +236,7 @@ async def test_delete_forgets_a_final_one_and_refuses_a_running_one(site: Site) 
     assert (refused.status, refused.json["reason"]) == (409, "still_running")
     await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1")
     await site.state(workload_id)
-    folder = site.extension.store.folder(workload_id).path
+    folder = site.services.store.folder(workload_id).path
     assert folder.exists()
     deleted = await site.request("DELETE", f"v1/workloads/{workload_id}")
     assert (deleted.status, deleted.body) == (204, b"")

@@ -81,7 +81,7 @@ async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> 
     for total in 5, 10:
         await site.request("POST", f"v1/workloads/{workload_id}/input", b"5\n")
         await stream.until(lambda s, total=total: fold(s).get(workload_id, {}).get("lines") == total)
-    listed = site.extension.workload_list
+    listed = site.services.workload_feed
     assert set(listed._unwatch) == {workload_id}
     stream.close()
     other = await open_list(site)  # the first has been let go of meanwhile
@@ -97,7 +97,7 @@ async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> 
 
 async def test_a_foreign_cursor_begins_anew(site: Site) -> None:
     workload_id = await site.run("echo a")
-    epoch = site.extension.workload_list.epoch
+    epoch = site.services.workload_feed.epoch
     for cursor in "0badcafe.1", f"{epoch}.999":
         stream = await open_list(site, after=cursor)
         assert (await stream.event("reset"))["cursor"].startswith(epoch)

@@ -101,7 +101,7 @@ async def test_no_canary_goes_out_with_a_handshake_wherever_it_stands(serve: Any
         site = await serve(upstreams={"ws": url})
         token = site.headers["Authorization"].split()[1]
         cookie, xsrf = "a-login-cookie-0123456789", "an-xsrf-0123456789"
-        canaries = [token, site.extension.secret, cookie, xsrf]
+        canaries = [token, site.services.secret, cookie, xsrf]
         SEEN.clear()
         for canary in canaries:
             for name in "X-Other", "Referer", "x-api-key", "X-XSRFToken", "Sec-WebSocket-Protocol", "User-Agent":
@@ -137,7 +137,7 @@ async def test_when_one_side_vanishes_the_other_is_closed_at_once(serve: Any) ->
         assert socket.stream is not None
         socket.stream.close()
         await asyncio.wait_for(eventually(lambda: CLOSED), 1)
-        await eventually(lambda: not site.extension.open_calls)
+        await eventually(lambda: not site.services.open_calls)
 
 
 async def test_a_socket_that_nobody_reads_holds_the_other_side_back(serve: Any) -> None:

@@ -1,36 +1,37 @@
-"""How often readers are told: few as they ask, many less often, and not all at once."""
+"""Adaptive batching: the interval between frames grows with the number of caught-up readers."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from jupyter_logstream.server.subscriptions.throttle import Pace
+from jupyter_logstream.server.subscriptions.throttle import FrameThrottle
 
-LEAST = 0.02
+MIN_INTERVAL_S = 0.02
 
 
 class Reader:
     pass
 
 
-def test_few_readers_are_told_as_often_as_they_ask() -> None:
-    pace, readers = Pace(), [Reader() for _ in range(30)]
-    assert {pace.told(reader, 5.0, LEAST) for reader in readers} == {5.0 + LEAST}
+def test_few_readers_receive_frames_at_the_minimum_interval() -> None:
+    throttle, readers = FrameThrottle(), [Reader() for _ in range(30)]
+    assert {throttle.next_due(reader, 5.0, MIN_INTERVAL_S) for reader in readers} == {5.0 + MIN_INTERVAL_S}
 
 
-def test_a_thousand_are_told_less_often_and_never_more_than_some_at_once() -> None:
-    pace, readers = Pace(), [Reader() for _ in range(1000)]
+def test_a_thousand_readers_receive_frames_less_often_in_groups() -> None:
+    throttle, readers = FrameThrottle(), [Reader() for _ in range(1000)]
     for reader in readers:
-        pace.told(reader, 5.0, LEAST)
-    turns = [pace.told(reader, 5.0, LEAST) for reader in readers]
-    assert min(turns) >= 5.0 + LEAST
-    assert max(turns) < 6.0, "a line is shown within a second"
-    assert 5 < len(Counter(turns)) < 50, "they share beats, but not one"
-    assert len({pace.told(readers[0], now, LEAST) for now in (5.0, 5.0001)}) == 1, "a beat does not follow the reader"
+        throttle.next_due(reader, 5.0, MIN_INTERVAL_S)
+    due = [throttle.next_due(reader, 5.0, MIN_INTERVAL_S) for reader in readers]
+    assert min(due) >= 5.0 + MIN_INTERVAL_S
+    assert max(due) < 6.0, "a line is shown within a second"
+    assert 5 < len(Counter(due)) < 50, "readers share ticks, but not a single one"
+    ticks = {throttle.next_due(readers[0], now, MIN_INTERVAL_S) for now in (5.0, 5.0001)}
+    assert len(ticks) == 1, "the tick does not depend on when a reader polls"
 
 
-def test_readers_that_are_told_nothing_any_more_do_not_count() -> None:
-    pace, readers = Pace(), [Reader() for _ in range(1000)]
+def test_readers_without_recent_frames_do_not_count() -> None:
+    throttle, readers = FrameThrottle(), [Reader() for _ in range(1000)]
     for reader in readers:
-        pace.told(reader, 5.0, LEAST)
-    assert pace.told(readers[0], 60.0, LEAST) == 60.0 + LEAST
+        throttle.next_due(reader, 5.0, MIN_INTERVAL_S)
+    assert throttle.next_due(readers[0], 60.0, MIN_INTERVAL_S) == 60.0 + MIN_INTERVAL_S

@@ -1,0 +1,72 @@
+"""Encoders: how a response writes the items of its subscriptions as SSE blocks. Server; no I/O."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from ...store.protocol import Batch
+from ...wire.sse import encode, encode_json
+from ..subscriptions.protocol import Cursor, Frame
+
+Item_contra = TypeVar("Item_contra", contravariant=True)
+
+
+class Encoder(Protocol[Item_contra]):
+    """How a response writes items and keep-alives."""
+
+    def encode(self, stream: str, item: Item_contra) -> bytes:
+        """An item of the stream with this name."""
+        ...
+
+    def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:
+        """A block that carries no item; `cursors`: the position of each stream."""
+        ...
+
+
+class SingleStreamEncoder:
+    """Frames of one stream: a frame that moves the cursor has it as its event id."""
+
+    def encode(self, stream: str, item: Frame) -> bytes:  # noqa: ARG002 - the response has one stream
+        return encode_json(item.event, b"{%s}" % item.members, item.cursor)
+
+    def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:
+        (cursor,) = cursors.values()
+        return encode_json("ping", _dump({"timestamp": _now_ms()}), cursor)
+
+
+class SharedStreamEncoder:
+    """Frames of many streams over one connection: each frame names its stream and cursor."""
+
+    def encode(self, stream: str, item: Frame) -> bytes:
+        cursor = b"" if item.cursor is None else b',"cursor":' + _dump(item.cursor)
+        rest = b"," + item.members if item.members else b""
+        return encode_json(item.event, b'{"stream":%s%s%s}' % (_dump(stream), cursor, rest))
+
+    def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:
+        return encode_json("ping", _dump({"timestamp": _now_ms(), "cursors": cursors}))
+
+
+class MessageEncoder:
+    """Messages as plain events for `curl -N` and EventSource: the seq is the event id, the text is the data."""
+
+    def encode(self, stream: str, item: Batch | Frame) -> bytes:  # noqa: ARG002 - the response has one stream
+        if isinstance(item, Frame):
+            return encode_json(item.event, b"{%s}" % item.members, item.cursor)
+        if any("\n" in message or "\r" in message for message in item.messages):
+            return b"".join([encode(m, id=seq) for seq, m in zip(item.seqs, item.messages, strict=True)])
+        blocks = "".join([f"id: {seq}\ndata: {m}\n\n" for seq, m in zip(item.seqs, item.messages, strict=True)])
+        return blocks.encode("utf-8", "replace")
+
+    def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:  # noqa: ARG002 - a comment says nothing
+        return encode(comment="waiting")
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _now_ms() -> float:
+    return time.time_ns() // 1000 / 1000

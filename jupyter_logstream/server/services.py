@@ -1,0 +1,46 @@
+"""The server's services: built once by the extension, passed to every handler. Server; no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..store.protocol import LogStore
+from .engine import Engine
+from .open_streams import OpenStreams, ReaderLimit
+from .proxy.upstreams import Upstream
+from .publishing import Publisher
+from .request_log.log import RequestLog
+from .request_log.prices import Prices
+from .service_log import ServiceLog
+from .workload_feed import WorkloadFeed
+
+if TYPE_CHECKING:
+    from .proxy.client import UpstreamClient
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that handlers use. The extension owns the lifetimes of all members.
+
+    `secret` authenticates kernels. `secret_values` must not appear in any log. `max_body_bytes`: how much of each
+    proxied body the request log retains. `upstream_client` is None if no upstream is configured: it imports aiohttp.
+    """
+
+    engine: Engine
+    store: LogStore
+    publisher: Publisher
+    workload_feed: WorkloadFeed
+    service_log: ServiceLog
+    request_log: RequestLog
+    request_readers: ReaderLimit
+    prices: Prices
+    upstreams: Mapping[str, Upstream]
+    upstream_client: UpstreamClient | None
+    secret: str
+    secret_values: Sequence[bytes]
+    max_body_bytes: int
+    open_streams: OpenStreams = field(default_factory=OpenStreams)
+    open_calls: set[asyncio.Task[None]] = field(default_factory=set)
