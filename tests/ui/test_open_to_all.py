@@ -111,12 +111,12 @@ def test_axe_finds_no_violation_in_any_state(theme, bare: Open):
     expect(page.view).to_have_attribute("data-state", re.compile("reconnecting|polling"), timeout=20_000)
     check("reconnecting")
     page.page.unroute_all()
-    kept = {
+    saved = {
         "job": {"state": "failed", "lines": 82},
         "lines": ["the end"],
         "error": {"seq": 9, "title": "X", "repeats": 2},
     }
-    page.show("01M7AAAAAAAAAAAAAAAAAAAAAA", kept=kept)
+    page.show("01M7AAAAAAAAAAAAAAAAAAAAAA", saved=saved)
     expect(page.view).to_have_attribute("data-state", "error", timeout=20_000)
     expect(page.view.get_by_role("region", name="First error")).to_contain_text("X")
     expect(page.view.get_by_role("button", name=re.compile("Show line"))).to_have_count(0)
