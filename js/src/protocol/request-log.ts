@@ -1,11 +1,13 @@
+// The contract of the request log: rows, figures, details, and the source they come from. Types and limits only.
+
 import type { HubEvent, Subscription } from "./types.js";
 
-/** Rows held at most; also how many are asked for. */
+/** Maximum number of rows in a page of the browser; also the number of rows that it requests. */
 export const MAX_LISTED_REQUESTS = 2000;
 
 export type RequestStatus = "pending" | "streaming" | "completed" | "error" | "cancelled" | "timeout" | "interrupted";
 
-/** One call. Times in Unix ms, durations in ms; null: not known (yet). */
+/** One call. Times in Unix ms, durations in ms; null: unknown, or not known yet. */
 export interface Row {
   readonly id: string;
   readonly status: RequestStatus;
@@ -38,7 +40,7 @@ export interface Percentiles {
   readonly p95: number | null;
 }
 
-/** Figures of some calls. */
+/** Figures of a group of calls. */
 export interface CallStats {
   readonly requests: number;
   readonly errors: number;
@@ -62,13 +64,13 @@ export type Headers = readonly (readonly [name: string, value: string])[];
 
 export interface Body {
   readonly text: string;
-  /** Of the whole body. */
+  /** Size of the whole body. */
   readonly bytes: number;
-  /** Is all of it in `text`? */
+  /** Whether `text` is the whole body. */
   readonly whole: boolean;
 }
 
-/** What the server keeps of a call beside its row; secrets are hidden in it. */
+/** Headers, query and bodies of a call, without secrets. */
 export interface Detail {
   readonly query?: string;
   readonly request_headers?: Headers;
@@ -77,7 +79,7 @@ export interface Detail {
   readonly response_body?: Body;
 }
 
-/** The newest rows, newest first, and the figures. `all`: the server has no others. */
+/** The newest rows, newest first, and the figures. `all`: the server has no other rows. */
 export interface RequestPoll {
   readonly rows: readonly Row[];
   readonly figures: Figures;
@@ -88,6 +90,6 @@ export interface RequestsSource {
   subscribe(listener: (event: HubEvent) => void): Subscription;
   poll(): Promise<RequestPoll>;
   detail(id: string): Promise<Detail>;
-  /** The address under which a page may make the same call; "" for calls that did not go through the proxy. */
+  /** The URL at which a page can repeat the call; "" for calls that did not use the proxy. */
   addressOf(row: Row, query: string): string;
 }

@@ -2,10 +2,10 @@
 
 import type { HubEvent, Subscription, Workload } from "./types.js";
 
-/** Workloads held at most; also how many are asked for. */
+/** Maximum number of listed workloads; also the number that is requested. */
 export const MAX_LISTED_WORKLOADS = 10_000;
 
-/** What the stream `workloads` tells of one. */
+/** An entry of the stream `workloads`. */
 export interface ListedWorkload extends Workload {
   /** Text of its newest record. */
   readonly last_line?: string;
@@ -14,8 +14,8 @@ export interface ListedWorkload extends Workload {
 export interface WorkloadsSource {
   subscribe(listener: (event: HubEvent) => void): Subscription;
   cancel(id: string): Promise<void>;
-  /** Forgets a workload that has ended, and its log. */
+  /** Deletes an ended workload and its log. */
   remove(id: string): Promise<void>;
-  /** Starts another one just like it, and says which. */
+  /** Starts a new workload with the same specification and returns it. */
   again(id: string): Promise<Workload>;
 }

@@ -1,11 +1,11 @@
-// Where the rows of a table lie: all of one height, some with a taller thing open below them. Pure; no DOM.
+// Vertical offsets of the rows of a table: rows of one height, some with a taller panel below. Pure; no DOM.
 
 import type { Range } from "../protocol/ranges.js";
 
 export class RowOffsets {
   readonly rows: number;
   readonly rowHeight: number;
-  /** Height of what is open below a row, by row; in ascending order. */
+  /** Heights of the open panels by row, in ascending order. */
   readonly #below: readonly (readonly [row: number, px: number])[];
 
   constructor(rows: number, rowHeight: number, below: ReadonlyMap<number, number> = new Map()) {
@@ -18,16 +18,16 @@ export class RowOffsets {
     return this.top(this.rows);
   }
 
-  /** Where a row begins. */
+  /** The top of a row in px. */
   top(row: number): number {
     let top = row * this.rowHeight;
     for (const [above, px] of this.#below) if (above < row) top += px;
     return top;
   }
 
-  /** The row at a height, or the one above what is open there. */
+  /** The row at an offset; within a panel, the row above it. */
   at(y: number): number {
-    let before = 0; // of what is open above
+    let before = 0; // height of the panels above
     for (const [row, px] of this.#below) {
       const under = (row + 1) * this.rowHeight + before;
       if (y < under) break;
@@ -37,7 +37,7 @@ export class RowOffsets {
     return Math.min(Math.max(0, Math.floor((y - before) / this.rowHeight)), Math.max(0, this.rows - 1));
   }
 
-  /** Rows between two heights, `to` exclusive. */
+  /** The rows between two offsets, `to` exclusive. */
   between(from: number, to: number): Range {
     if (this.rows === 0) return { from: 0, to: 0 };
     return { from: this.at(from), to: this.at(Math.max(from, to)) + 1 };

@@ -1,21 +1,21 @@
-// What is picked of a list to be shown: by one property of its rows, and by words in them. No DOM.
+// Filter of a table: values of one property of the rows, and words in their text. No DOM.
 
-/** What is typed to search for, as words in small letters. */
+/** The words of a search text in lower case. */
 export function wordsOf(text: string): string[] {
   return text.toLowerCase().split(/\s+/).filter(Boolean);
 }
 
 export class TableFilter<Value extends string> {
-  /** Empty: any. */
+  /** Allowed values; empty: any. */
   values: ReadonlySet<Value>;
-  /** All of them must occur, in any case, anywhere. */
+  /** A row matches if its text contains all of them, in any case. */
   words: readonly string[] = [];
 
   constructor(values: ReadonlySet<Value> = new Set()) {
     this.values = values;
   }
 
-  /** One value more or less; undefined: any. */
+  /** Adds or removes a value; undefined: allows any. */
   toggle(value: Value | undefined): void {
     const values = new Set(this.values);
     if (value === undefined) values.clear();
@@ -27,7 +27,7 @@ export class TableFilter<Value extends string> {
     this.words = wordsOf(text);
   }
 
-  /** Any row again. */
+  /** Matches every row again. */
   clear(): void {
     this.values = new Set();
     this.words = [];

@@ -1,4 +1,4 @@
-// Which rows of the request log are shown: by status, service, model, and words in what is known of them. No DOM.
+// Filter of the request table: status, service, model and words. No DOM.
 
 import type { RequestStatus, Row } from "../../protocol/request-log.js";
 import { TableFilter } from "../table-filter.js";
@@ -9,10 +9,10 @@ export class RequestFilter extends TableFilter<RequestStatus> {
   /** "": any. */
   service = "";
   model = "";
-  /** Newest first. Another array only where it may hold others. */
+  /** Matching rows, newest first. A new array only if the rows may differ. */
   rows: readonly Row[] = [];
   ids: readonly string[] = [];
-  /** How many would be shown without a limit. */
+  /** How many rows match, without the limit. */
   matching = 0;
   #selectedFor = "";
 
@@ -21,12 +21,12 @@ export class RequestFilter extends TableFilter<RequestStatus> {
     this.service = this.model = "";
   }
 
-  /** Is every row chosen? */
+  /** Whether every row matches. */
   get isAll(): boolean {
     return this.values.size + this.words.length === 0 && this.service === "" && this.model === "";
   }
 
-  /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
+  /** Filters again if the result may differ. Rows of `kept` (with an open panel) stay even if they do not match. */
   choose(requests: Requests, kept: ReadonlyMap<string, unknown>, limit: number): void {
     const asked = [[...this.values], this.service, this.model, this.words, [...kept.keys()], limit];
     const by = JSON.stringify([requests.revision, asked]);

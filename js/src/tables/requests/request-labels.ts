@@ -1,10 +1,10 @@
-// The request log in words: pure functions of rows, shared by what shows them. No DOM.
+// Labels of the request table: formatted values of a row. Pure functions; no DOM.
 
 import type { Detail, RequestStatus, Row } from "../../protocol/request-log.js";
 import { duration, thousands } from "../../text/format.js";
 import { isOpen } from "./requests.js";
 
-/** In the order in which a filter offers them. */
+/** The order of the filter chips. */
 export const STATUSES: readonly RequestStatus[] = [
   "pending",
   "streaming",
@@ -35,7 +35,7 @@ export function statusBadge(status: RequestStatus): StatusBadge {
   return BADGES[status] ?? { tone: "off", sign: "question", label: status };
 }
 
-/** A time in the fewest digits that tell one from another; "" where it isn't known. */
+/** A short duration; "" if it is unknown. */
 export function brief(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return "";
   return ms < 1000 ? `${Math.round(ms)} ms` : duration(ms);
@@ -47,7 +47,7 @@ export function dollars(usd: number | null | undefined): string {
   return `$${usd >= 0.0995 ? usd.toFixed(2) : Number(usd.toPrecision(2))}`;
 }
 
-/** Tokens in and out; "" where neither is known. */
+/** Input and output tokens; "" if both are unknown. */
 export function tokens(input: number | null, output: number | null): string {
   if (input === null && output === null) return "";
   const one = (count: number | null) => (count === null ? "–" : thousands(count));
@@ -60,17 +60,17 @@ export function bytes(count: number | null): string {
   return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 
-/** What is called: a model, else a route. */
+/** The model, or the route of a call without one. */
 export function subject(row: Row): string {
   return row.model ?? row.response_model ?? `${row.method ?? ""} ${row.path ?? ""}`.trim();
 }
 
-/** Whose model it is; of any other call where it goes. */
+/** The provider of the model, or the upstream of a call without one. */
 export function serviceOf({ provider, upstream }: Row): string {
   return provider ?? upstream ?? "";
 }
 
-/** How long it took, or has taken. `now` is in the server's time. */
+/** The duration in ms, so far or in all. `now` is in the server's time. */
 export function took(row: Row, now: number): number | null {
   return isOpen(row) ? Math.max(0, now - row.initial_time) : row.duration_ms;
 }
@@ -80,7 +80,7 @@ export function callerOf(row: Row): string {
   return row.workload_id === null ? notebook : `workload ${row.workload_id}`;
 }
 
-/** The call as a command; what was hidden stays so, and Jupyter's token is taken from the environment. */
+/** The call as a curl command; redacted headers are left out, Jupyter's token comes from the environment. */
 export function curlOf(row: Row, detail: Detail, address: string): string {
   const parts = [`curl -N -X ${row.method ?? "GET"} ${quoted(address === "" ? (row.path ?? "") : address)}`];
   if (address !== "") parts.push('-H "Authorization: token $JUPYTER_TOKEN"');

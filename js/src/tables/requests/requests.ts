@@ -1,5 +1,6 @@
-// The request log as it stands in the page: the stream `requests`, folded by id, and the server's figures over all rows.
-// Told to nobody but through `changed`. Knows no DOM and no transport. Bounded: beyond MAX_LISTED_REQUESTS the oldest rows are left out.
+// The request log in the page: rows of the stream `requests` by id, and the server's figures over all rows. Reports
+// changes through `changed`; knows no DOM and no transport. Bounded: beyond MAX_LISTED_REQUESTS the oldest rows are
+// dropped.
 
 import { PermanentError } from "../../protocol/errors.js";
 import {
@@ -11,7 +12,7 @@ import {
 } from "../../protocol/request-log.js";
 import type { Frame, HubEvent, Status, Subscription } from "../../protocol/types.js";
 
-/** Between two rounds where the user has asked for polling. */
+/** Interval of polling, if the user switched it on. */
 export const POLL_MS = 3000;
 
 const OPEN: ReadonlySet<RequestStatus> = new Set(["pending", "streaming"]);
@@ -22,9 +23,9 @@ export function isOpen(row: Row): boolean {
 
 export class Requests {
   status: Status = { rung: "connecting" };
-  /** The server's, over all its rows; some seconds old. */
+  /** The server's figures over all its rows. */
   figures: Figures | undefined;
-  /** Counts what makes another list. */
+  /** Increases with every change that can alter the list. */
   revision = 0;
   readonly #source: RequestsSource;
   readonly #changed: () => void;
@@ -33,12 +34,12 @@ export class Requests {
   #subscription: Subscription | undefined;
   #polling = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** The page's clock minus the server's. */
+  /** The page's clock minus the server's, in ms. */
   #skew = 0;
-  /** What was there when we came is no news. */
+  /** Whether changes are marked: not before the rows that existed at the start have arrived. */
   #marksChanges = false;
   #newestId = "";
-  /** Rows that the server has told since we opened, until it has told all. */
+  /** Ids received since `open`, until the server has sent all rows. */
   #seenIds: Set<string> | undefined;
 
   constructor(source: RequestsSource, changed: () => void) {
@@ -66,7 +67,7 @@ export class Requests {
     return this.#rows.get(id);
   }
 
-  /** When it came or changed, since we look; 0: before. */
+  /** When the row arrived or changed; 0: before this page showed it. */
   changedAt(id: string): number {
     return this.#changedAt.get(id) ?? 0;
   }
@@ -76,7 +77,7 @@ export class Requests {
     return this.#rows.values();
   }
 
-  /** Rows for which `chosen` holds, newest first. */
+  /** The rows that pass `chosen`, newest first. */
   newest(chosen: (row: Row) => boolean = () => true): Row[] {
     return [...this.#rows.values()].filter(chosen).reverse();
   }
@@ -95,7 +96,7 @@ export class Requests {
     this.#subscription = undefined;
   }
 
-  /** Asks again and again instead of listening, or listens again. */
+  /** Switches between polling and listening. */
   poll(on: boolean): void {
     if (on === this.#polling) return;
     this.#polling = on;
@@ -144,7 +145,7 @@ export class Requests {
     if (type === "log:created") this.#put(data as Row);
     else if (type === "log:updated") this.#update(data);
     else if (type === "log:stats") {
-      // They come when all that was there has been told: what was not, the server has forgotten while nobody listened.
+      // The figures follow the last row: the server has deleted the rows that were not among them.
       if (this.#seenIds !== undefined) this.#retainOnly(this.#seenIds);
       this.#seenIds = undefined;
       this.figures = data as Figures;
@@ -168,7 +169,7 @@ export class Requests {
     }
   }
 
-  /** All but these: the server has forgotten them. */
+  /** Drops all other rows: the server has deleted them. */
   #retainOnly(those: ReadonlySet<string>): void {
     for (const id of [...this.#rows.keys()]) {
       if (those.has(id)) continue;
@@ -178,7 +179,7 @@ export class Requests {
     }
   }
 
-  /** What we don't know is older than what we hold. */
+  /** An unknown row is older than those that are listed. */
   #update(changes: Partial<Row>): void {
     const row = this.#rows.get(changes.id ?? "");
     if (row === undefined) return;
@@ -195,7 +196,7 @@ export class Requests {
     return row.id < this.#newestId;
   }
 
-  /** Ids sort by creation. Rare: rows come in their order but after a reset in between. */
+  /** Ids sort by creation. Rare: rows arrive in order except after a reset in between. */
   #insert(row: Row): void {
     const rows = [...this.#rows.values(), row].sort((a, b) => (a.id < b.id ? -1 : 1));
     this.#rows.clear();

@@ -1,4 +1,4 @@
-// Which workloads of a list are shown: by state, by words in what is known of them, and how many. No DOM.
+// Filter of the workload table: states, words, and a maximum number. No DOM.
 
 import type { WorkloadState } from "../../protocol/types.js";
 import type { ListedWorkload } from "../../protocol/workloads-source.js";
@@ -6,7 +6,7 @@ import { commandOf } from "../../text/format.js";
 import { TableFilter } from "../table-filter.js";
 import type { Workloads } from "./workloads.js";
 
-/** In the order in which a list offers them. */
+/** The order of the filter chips. */
 export const STATES: readonly WorkloadState[] = [
   "running",
   "queued",
@@ -17,7 +17,7 @@ export const STATES: readonly WorkloadState[] = [
   "lost",
 ];
 
-/** What a caller names: one state, or several with commas between; others don't exist and are left out. */
+/** The states in a comma-separated text; unknown names are ignored. */
 export function statesOf(text: string): Set<WorkloadState> {
   const named = text.split(",").map((name) => name.trim());
   return new Set(STATES.filter((state) => named.includes(state)));
@@ -25,7 +25,7 @@ export function statesOf(text: string): Set<WorkloadState> {
 
 const searched = new WeakMap<ListedWorkload, string>();
 
-/** Everything that is searched, put together once per workload and change. */
+/** The searched text of a workload, built once per change. */
 function textOf(job: ListedWorkload): string {
   let text = searched.get(job);
   if (text === undefined) {
@@ -36,7 +36,7 @@ function textOf(job: ListedWorkload): string {
   return text;
 }
 
-/** By its state, and by words in what is known of it. */
+/** Whether a workload has one of the states and contains all words. */
 export function matches(
   job: ListedWorkload,
   { values, words }: Pick<TableFilter<WorkloadState>, "values" | "words">,
@@ -47,22 +47,22 @@ export function matches(
   return words.every((word) => text.includes(word));
 }
 
-/** What is shown of a list, as it was chosen last. */
+/** The filter with its last result. */
 export class WorkloadFilter extends TableFilter<WorkloadState> {
-  /** Newest first. Another array only where it may hold others. */
+  /** Matching ids, newest first. A new array only if the ids may differ. */
   ids: readonly string[] = [];
-  /** How many were chosen, but are beyond the limit. */
+  /** How many matching workloads are beyond the limit. */
   left = 0;
   readonly #limit: number;
   #selectedFor = "";
 
-  /** `limit`: so many of the newest; 0: all. */
+  /** `limit`: the maximum number of ids; 0: all. */
   constructor(states?: ReadonlySet<WorkloadState>, limit = 0) {
     super(states);
     this.#limit = limit;
   }
 
-  /** Chooses anew where that may give others. Those of `kept` stay, also when they are no longer chosen. */
+  /** Filters again if the result may differ. Ids of `kept` (with an open log) stay even if they do not match. */
   choose(list: Workloads, kept: ReadonlyMap<string, unknown>): readonly string[] {
     const by = JSON.stringify([list.revision, [...this.values], this.words, [...kept.keys()]]);
     if (by === this.#selectedFor) return this.ids;

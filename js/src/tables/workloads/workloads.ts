@@ -1,24 +1,24 @@
-// All workloads of the server as they stand in the page: the stream `workloads`, folded by id. Told to nobody but through
-// `changed`. Knows no DOM and no transport. Bounded: beyond MAX_LISTED_WORKLOADS the oldest that have ended are left out.
+// The list of workloads in the page: the stream `workloads` by id. Reports changes through `changed`; knows no DOM
+// and no transport. Bounded: beyond MAX_LISTED_WORKLOADS the oldest ended workloads are dropped.
 
 import type { Frame, HubEvent, Status, Subscription, Workload, WorkloadState } from "../../protocol/types.js";
 import { isFinal } from "../../protocol/types.js";
 import { type ListedWorkload, MAX_LISTED_WORKLOADS, type WorkloadsSource } from "../../protocol/workloads-source.js";
 
-/** A list that is told anew is complete when nothing unknown has come for so long. */
+/** A snapshot of the list is complete after no unknown workload has arrived for this long. */
 export const SETTLE_MS = 700;
 
 interface Entry {
   job: ListedWorkload;
-  /** When it last became another one to look at: new, or in another state or step. 0: since we know of it. */
+  /** When it was new or changed its state or step; 0: not since the page knows it. */
   changedAt: number;
 }
 
 export class Workloads {
   status: Status = { rung: "connecting" };
-  /** Counts what makes another list: workloads that come, go, or change their state or words. */
+  /** Increases when workloads are added, removed, or change their state or searched text. */
   revision = 0;
-  /** Has the server told all there are, at least once? */
+  /** Whether the server has sent the whole list at least once. */
   complete = false;
   readonly #source: WorkloadsSource;
   readonly #changed: () => void;
@@ -26,11 +26,11 @@ export class Workloads {
   /** Oldest first. */
   readonly #order: string[] = [];
   readonly #counts = new Map<WorkloadState, number>();
-  /** Known from before the list began anew, and not told again so far. */
+  /** Known before the current snapshot began, and not part of it so far. */
   readonly #stale = new Set<string>();
   #settling: ReturnType<typeof setTimeout> | undefined;
   #subscription: Subscription | undefined;
-  /** The page's clock minus the server's. */
+  /** The page's clock minus the server's, in ms. */
   #skew = 0;
 
   constructor(source: WorkloadsSource, changed: () => void) {
@@ -62,7 +62,7 @@ export class Workloads {
     return this.#counts.get(state) ?? 0;
   }
 
-  /** The ids of those for which `chosen` holds, newest first. */
+  /** The ids of the workloads that pass `chosen`, newest first. */
   newest(chosen: (job: ListedWorkload) => boolean = () => true): string[] {
     const found: string[] = [];
     for (let i = this.#order.length - 1; i >= 0; i--) {
@@ -72,7 +72,7 @@ export class Workloads {
     return found;
   }
 
-  /** Begins, or begins again: what is known stays until the server has told all anew. */
+  /** Opens the stream; known workloads stay until the snapshot is complete. */
   open(): void {
     if (this.#subscription !== undefined) return;
     this.#beginSnapshot();
@@ -103,7 +103,7 @@ export class Workloads {
     else if (type === "reset") this.#beginSnapshot();
     else if (type === "ping") {
       if (typeof data.timestamp === "number") this.#skew = Date.now() - data.timestamp;
-      this.#settle(); // a ping comes when there is nothing else to say
+      this.#settle(); // a ping is sent only when there is nothing else to send
     }
   }
 
@@ -113,7 +113,7 @@ export class Workloads {
     else this.#put(data as unknown as ListedWorkload);
   }
 
-  // --- beginning anew ---
+  // --- snapshots ---
 
   #beginSnapshot(): void {
     for (const id of this.#order) this.#stale.add(id);
@@ -125,7 +125,7 @@ export class Workloads {
     this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
   }
 
-  /** What was not told again is no longer there. */
+  /** Drops the workloads that were not part of the snapshot. */
   #settle(): void {
     if (this.#settling === undefined || (this.status.rung !== "live" && this.status.rung !== "polling")) return;
     clearTimeout(this.#settling);
@@ -135,7 +135,7 @@ export class Workloads {
     this.#changed();
   }
 
-  // --- the fold ---
+  // --- changes ---
 
   #put(job: ListedWorkload): void {
     const { id } = job;
@@ -176,7 +176,7 @@ export class Workloads {
     this.#counts.set(state, this.count(state) + by);
   }
 
-  /** How many of those that we know come before it, or are it. */
+  /** The number of known workloads up to and including it. */
   #insertionIndex(job: ListedWorkload): number {
     let [low, high] = [0, this.#order.length];
     while (low < high) {
@@ -197,7 +197,7 @@ function isAfter(a: ListedWorkload | undefined, b: ListedWorkload): boolean {
   return a !== undefined && (a.created > b.created || (a.created === b.created && a.id > b.id));
 }
 
-/** The step that it is in, or "". */
+/** The name of the running step, or "". */
 export function runningStep(job: Workload): string {
   return job.steps?.findLast((step) => step.ended === null && step.state === "running")?.name ?? "";
 }

@@ -1,11 +1,10 @@
-// What the bar above the request table has beside that of any table: listening or polling, services and models. DOM only; it
-// shows what it is told and reports what was chosen.
+// Controls of the request table's bar: polling, service, model. DOM only; reports what the user selects.
 
 import { button, element, setName } from "../dom/dom.js";
 
 export interface RequestBarModel {
   readonly polling: boolean;
-  /** Those that there are to choose from. */
+  /** The options of the two selects. */
   readonly services: readonly string[];
   readonly models: readonly string[];
   /** "": any. */
@@ -58,7 +57,7 @@ function option(value: string, label: string): HTMLOptionElement {
   return made;
 }
 
-/** The first one stays: any. */
+/** Replaces all options but the first one ("any"). */
 function fill(target: HTMLSelectElement, values: readonly string[], chosen: string): void {
   const known = [...target.options].slice(1).map(({ value }) => value);
   if (known.length !== values.length || known.some((value, at) => value !== values[at])) {

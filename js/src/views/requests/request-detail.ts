@@ -1,5 +1,5 @@
-// What lies open below a row of the request table: its times, what is known of the call, headers, and bodies where they are
-// kept. DOM only: what the server keeps of the call is asked for through what it is given.
+// Detail panel below a row of the request table: times, fields, headers, and bodies if they are retained. DOM only;
+// the detail is fetched from an injected source.
 
 import type { Body, Detail, Headers, Row } from "../../protocol/request-log.js";
 import { brief, bytes, curlOf, dollars, took } from "../../tables/requests/request-labels.js";
@@ -45,7 +45,7 @@ export class RequestDetail implements RowPanel {
     this.#copied.setAttribute("role", "status");
     this.#cell.append(bar, element("div", "line", this.#times, copy, this.#copied));
     this.#cell.append(element("div", "known", this.#facts, this.#kept));
-    this.#cell.tabIndex = 0; // it may have to be scrolled
+    this.#cell.tabIndex = 0; // it can overflow, and keyboard users must be able to scroll it
     this.#cell.dataset["lmSuppressShortcuts"] = "true";
     copy.dataset["lmSuppressShortcuts"] = "true";
   }
@@ -55,7 +55,7 @@ export class RequestDetail implements RowPanel {
     this.#row = row;
     this.#paintTimes(row, now);
     if (before !== row || this.#requestedFor === "") this.#paintFacts(row);
-    // What is kept is written when the call starts and when it ends.
+    // The server writes the detail when the call starts and when it ends.
     const asked = `${row.id} ${isOpen(row)}`;
     if (asked === this.#requestedFor) return;
     this.#requestedFor = asked;

@@ -1,4 +1,4 @@
-// Figures above the request table: totals, one line per service, and a small chart of latency and cost over time. DOM only.
+// Figures above the request table: totals, one line per service, a chart of latency and cost over time. DOM only.
 
 import type { CallStats, Figures, Row } from "../../protocol/request-log.js";
 import { brief, dollars, tokens } from "../../tables/requests/request-labels.js";
@@ -6,7 +6,7 @@ import { thousands } from "../../text/format.js";
 import { element, setText } from "../dom/dom.js";
 
 const COLUMNS = ["Service", "Calls", "Active", "Errors", "Tokens in / out", "Cost", "p50", "p95"] as const;
-/** Rows that the chart is drawn of. */
+/** Number of rows in the chart. */
 const MAX_CHART_ROWS = 300;
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 64];
@@ -23,7 +23,7 @@ export class RequestFigures {
     this.#table.append(element("thead", "", head), this.#body);
     this.#table.setAttribute("aria-label", "Totals and figures by service");
     this.element = element("div", "summary", this.#table, this.#chart.element);
-    this.element.tabIndex = 0; // it may have to be scrolled
+    this.element.tabIndex = 0; // it can overflow, and keyboard users must be able to scroll it
     this.element.dataset["lmSuppressShortcuts"] = "true";
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", "Figures");
@@ -71,13 +71,13 @@ function cell(tag: "th" | "td", text: string): HTMLElement {
   return element(tag, "", text);
 }
 
-/** A dot per call, as high as it took long; a line of what all have cost so far. */
+/** A dot per call at the height of its duration, and a line of the cumulative cost. */
 class Chart {
   readonly element: HTMLElement;
   readonly #good = path("good");
   readonly #bad = path("bad");
   readonly #cost = path("cost");
-  /** Each with the sign of what it tells of. */
+  /** The parts of the caption; CSS puts a sign before each. */
   readonly #latest = element("span", "ofall");
   readonly #durations = element("span", "durations");
   readonly #spent = element("span", "spent");

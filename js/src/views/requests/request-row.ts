@@ -1,4 +1,4 @@
-// One call as a row of the request table. DOM only: it shows what it is told. What services say enters as textContent.
+// One call as a row of the request table. DOM only; text of services enters as textContent.
 
 import type { Row } from "../../protocol/request-log.js";
 import {
@@ -21,7 +21,7 @@ export interface RequestModel extends RowAppearance {
   readonly row: Row;
 }
 
-/** The columns, and the heads above them. */
+/** The columns and their headers. */
 export const COLUMNS = [
   ["open", "Open"],
   ["state", "Status"],

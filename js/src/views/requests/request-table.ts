@@ -1,5 +1,5 @@
-// The table of the request log: what a row is of, the figures above the rows, and what lies open below one. Wired to an
-// injected source; how a table looks and lives is tableview.ts. DOM only: no fetch, no widget.
+// The request table: its rows, the figures above them and the detail panels below them. Wired to an injected source;
+// table-view.ts owns appearance and lifetime. DOM only: no fetch, no widget.
 
 import type { RequestStatus, RequestsSource, Row } from "../../protocol/request-log.js";
 import { type FilterOptions, filterOptions } from "../../tables/requests/filter-options.js";
@@ -18,7 +18,7 @@ import { COLUMNS, type RequestModel, RequestRow } from "./request-row.js";
 import css from "./requests.css?inline";
 
 export interface RequestOptions extends TableSize {
-  /** So many of the newest are shown; 0: all. */
+  /** Maximum number of rows; 0: all. */
   readonly limit?: number;
 }
 
@@ -127,7 +127,7 @@ class RequestTable implements TableDefinition<RequestModel, RequestRow, RequestS
 
   #more(): string {
     const { ids, matching, isAll } = this.filter;
-    // Of rows that the page lacks nobody here knows whether they would be chosen.
+    // Whether rows that the page does not hold match the filter is unknown.
     const all = Math.max(matching, isAll ? (this.list.figures?.totals.requests ?? 0) : 0);
     return all <= ids.length ? "" : `The newest ${thousands(ids.length)} of ${thousands(all)} calls are shown`;
   }

@@ -1,28 +1,28 @@
-// The bar above a table: how we are connected, what may be chosen of it, and how many there are of each. DOM only; it shows
-// what it is told and reports what was chosen. What a table is of is told by who makes it.
+// The bar above a table: connection badge, filter chips with counts, search field. DOM only; reports what the user
+// selects.
 
 import type { Status } from "../../protocol/types.js";
 import { type Badge, thousands } from "../../text/format.js";
 import { ConnectionBadge } from "../dom/connection-badge.js";
 import { button, element, icon, setData, setName, setText } from "../dom/dom.js";
 
-/** What may be chosen: one property of the rows by chips, words in them by typing. */
+/** The filter of a table: chips for one property, and a search field. */
 export interface BarKind<Value extends string> {
-  /** The chips, to those who can't see them. */
+  /** Accessible name of the chips. */
   readonly label: string;
-  /** A chip each, in this order. */
+  /** One chip each, in this order. */
   readonly values: readonly Value[];
   badgeOf(value: Value): Omit<Badge, "detail">;
-  /** Where the words are looked for. */
+  /** What the search field searches, for its accessible name. */
   readonly searches: string;
-  /** What a table has besides: right of the badge, and left of the search. */
+  /** Controls of this table only: right of the badge, and left of the search field. */
   readonly buttons?: readonly HTMLElement[];
   readonly selects?: readonly HTMLElement[];
 }
 
 export interface BarModel<Value extends string> {
   readonly status: Status;
-  /** It polls because the user wants that. */
+  /** Whether the user switched polling on. */
   readonly polling?: boolean;
   readonly total: number;
   readonly count: (value: Value) => number;
@@ -31,10 +31,10 @@ export interface BarModel<Value extends string> {
 
 export interface BarActions<Value extends string> {
   retry(): void;
-  /** One value more or less; undefined: all. */
+  /** Adds or removes a value; undefined: all. */
   choose(value: Value | undefined): void;
   search(text: string): void;
-  /** The search is left by the keyboard. */
+  /** The user left the search field by the keyboard. */
   left(): void;
 }
 
@@ -94,7 +94,7 @@ export class TableBar<Value extends string> {
     return chip;
   }
 
-  /** A value that no row has is not offered. */
+  /** A value without rows is hidden unless it is pressed. */
   #paintChip(chip: HTMLButtonElement, value: Value | undefined, { total, count, chosen }: BarModel<Value>): void {
     const number = value === undefined ? total : count(value);
     const pressed = value === undefined ? chosen.size === 0 : chosen.has(value);
@@ -105,7 +105,7 @@ export class TableBar<Value extends string> {
   }
 
   #onKey(event: KeyboardEvent): void {
-    event.stopPropagation(); // what is typed is meant for nobody else
+    event.stopPropagation(); // typing must not trigger Jupyter's shortcuts
     if (event.key === "Escape" && this.#search.value !== "") {
       event.preventDefault();
       this.clear();

@@ -1,52 +1,51 @@
-// The rows of a table in the DOM: those in sight, those that are open, and the one that the keyboard is on; their places,
-// the keyboard, and what keeps them where they are when others come. DOM only; what a row shows and does is told from
-// outside.
+// Virtual rows of a table: the visible rows, those with an open panel and the focused one are in the DOM. Also
+// scroll anchoring, keyboard and focus. DOM only; the caller defines the content of a row.
 
 import { RowOffsets } from "../../tables/row-offsets.js";
 import { element } from "../dom/dom.js";
 import { type Columns, columnHeads } from "./table-cells.js";
 import { type DeletePrompt, keyAction } from "./table-keys.js";
 
-/** Rows drawn beyond either edge, in px. */
+/** Rows are drawn this far beyond both edges. */
 const OVERSCAN = 200;
 
 export interface BodyActions {
   act(id: string, act: DeletePrompt): void;
   toggle(id: string): void;
   search(): void;
-  /** Something that is painted has changed. */
+  /** Something changed that is painted. */
   changed(): void;
 }
 
-/** What lies open below a row. */
+/** A panel below a row. */
 export interface RowPanel {
   readonly element: HTMLElement;
   readonly height: number;
 }
 
-/** A row as it is drawn. */
+/** The element of a row. */
 export interface RowView<Model> {
   readonly element: HTMLElement;
   update(model: Model): void;
 }
 
-/** What a table is of. */
+/** The columns and rows of a table. */
 export interface RowKind<Model, View extends RowView<Model>> {
-  /** The table, to those who can't see it. */
+  /** Accessible name of the table. */
   readonly label: string;
   readonly columns: Columns<string>;
   row(id: string): View;
 }
 
 export interface BodyModel<Model> {
-  /** Ids, newest first. The same array as before: the same rows. */
+  /** Ids, newest first. The same array means the same rows. */
   readonly ids: readonly string[];
   readonly rowHeight: number;
-  /** An open row is so much higher: there its buttons stand in a line of their own. */
+  /** Additional height of a row with an open panel: its buttons have a line of their own. */
   readonly openHeight: number;
-  /** By id. */
+  /** Open panels by row id. */
   readonly below: ReadonlyMap<string, RowPanel>;
-  /** `current`: the keyboard is on it. */
+  /** `current`: the row has the keyboard focus. */
   row(id: string, current: boolean): Model;
 }
 
@@ -61,9 +60,9 @@ export class TableBody<Model, View extends RowView<Model>> {
   #index = new Map<string, number>();
   #offsets = new RowOffsets(0, 1);
   #below: ReadonlyMap<string, RowPanel> = new Map();
-  /** The row that the keyboard is on; it is in the DOM wherever it lies. */
+  /** The row with the keyboard focus; it is always in the DOM. */
   #current: string | undefined;
-  /** The newest one when the top was looked at. */
+  /** The newest row when the table was last scrolled to the top. */
   #seen: string | undefined;
   #focusPending = false;
   #hovered = false;
@@ -89,7 +88,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     this.#observer.observe(list);
   }
 
-  /** Rows that came above what is looked at. */
+  /** The number of new rows above the visible ones. */
   get news(): number {
     const seen = this.#seen === undefined ? undefined : this.#index.get(this.#seen);
     return seen === undefined ? 0 : Math.min(seen, this.#offsets.at(this.element.scrollTop));
@@ -104,20 +103,20 @@ export class TableBody<Model, View extends RowView<Model>> {
     this.#actions.changed();
   }
 
-  /** Gives the keyboard to a row, the one it was on last, or the first. */
+  /** Focuses a row: the given one, the last focused one, or the first. */
   focusRow(id = this.#current): void {
     const at = Math.max(0, this.#index.get(id ?? "") ?? 0);
     this.#go(at);
   }
 
-  /** A row, if it is in the DOM. */
+  /** The view of a row if it is in the DOM. */
   drawn(id: string): View | undefined {
     return this.#rows.get(id);
   }
 
   paint(model: BodyModel<Model>): void {
     const anchor = this.#anchor();
-    // The heads stand above the rows, also while these scroll.
+    // The column headers stay above the rows while these scroll.
     this.#height = this.element.clientHeight - this.#heads.offsetHeight;
     this.#onFrame(model);
     this.element.ariaRowCount = String(this.#ids.length + 1);
@@ -129,14 +128,14 @@ export class TableBody<Model, View extends RowView<Model>> {
     this.#sync(this.#visibleRows(from, to), model);
   }
 
-  // --- places ---
+  // --- offsets and scrolling ---
 
   #onFrame(model: BodyModel<Model>): void {
     if (model.ids !== this.#ids) {
       const before = this.#index.get(this.#current ?? "") ?? 0;
       this.#ids = model.ids;
       this.#index = new Map(model.ids.map((id, at) => [id, at]));
-      // The keyboard goes to what takes the place of a row that is no longer there.
+      // The focus moves to the row that takes the place of a removed one.
       if (!this.#index.has(this.#current ?? "")) this.#current = this.#ids[Math.min(before, this.#ids.length - 1)];
     }
     this.#below = model.below;
@@ -148,7 +147,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     this.#offsets = new RowOffsets(this.#ids.length, model.rowHeight, below);
   }
 
-  /** The first row in sight and how far it is from the top, if what is looked at must stay where it is. */
+  /** The first visible row and its distance from the top, if the visible rows must not move. */
   #anchor(): { readonly id: string; readonly offset: number } | undefined {
     const { scrollTop } = this.element;
     const isRead = this.#below.size > 0 || this.#hovered || this.#hasFocus(this.element);
@@ -186,7 +185,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     return [...wanted].sort((a, b) => a - b);
   }
 
-  /** Makes the DOM be these rows, in their order. What stays is not touched: a log in it keeps its place, and the focus. */
+  /** Updates the DOM to these rows in their order. Rows that stay are not moved: a log in a panel keeps its scroll position and focus. */
   #sync(wanted: readonly number[], model: BodyModel<Model>): void {
     const ids = new Set(wanted.map((at) => this.#ids[at] ?? ""));
     let hadFocus = false;
@@ -214,7 +213,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     while (next !== null) {
       const rest = next;
       next = next.nextElementSibling;
-      rest.remove(); // what was open below a row that is closed or gone
+      rest.remove(); // the panel of a row that was closed or removed
     }
     if (hadFocus || this.#focusPending) this.#rows.get(this.#current ?? "")?.element.focus({ preventScroll: true });
     this.#focusPending = false;
@@ -226,7 +225,7 @@ export class TableBody<Model, View extends RowView<Model>> {
       row = this.#kind.row(id);
       this.#rows.set(id, row);
     }
-    row.element.ariaRowIndex = String(at + 2); // the first one is the heads
+    row.element.ariaRowIndex = String(at + 2); // the first one is the column headers
     row.update(model.row(id, id === this.#current));
     return row.element;
   }
@@ -244,7 +243,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     this.#actions.changed();
   }
 
-  /** The row under which something lies open. */
+  /** The row whose panel contains the target. */
   #panelOwner(target: EventTarget | null): string | undefined {
     for (const [id, { element }] of this.#below) if (target instanceof Node && element.contains(target)) return id;
     return undefined;
@@ -255,7 +254,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     if (row === null || (event.target as Element).closest("button") !== null) return;
     const id = row.dataset["id"] ?? "";
     const selection = (row.getRootNode() as { getSelection?: () => Selection | null }).getSelection?.();
-    if (selection?.isCollapsed === false) return; // text of it was selected
+    if (selection?.isCollapsed === false) return; // the user selected text of the row
     this.#actions.toggle(id);
   }
 
@@ -269,7 +268,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     event.stopPropagation();
   }
 
-  /** Out of a log, back to its row. */
+  /** Escape moves the focus from a log to its row. */
   #onKeyBelow(event: KeyboardEvent): boolean {
     const id = this.#panelOwner(event.target);
     if (event.key !== "Escape" || id === undefined) return false;
@@ -295,7 +294,7 @@ export class TableBody<Model, View extends RowView<Model>> {
     this.#reveal(at);
     const row = this.#rows.get(this.#current);
     row?.element.focus({ preventScroll: true });
-    this.#focusPending = row === undefined; // as soon as it is drawn
+    this.#focusPending = row === undefined; // as soon as it is in the DOM
     this.#actions.changed();
   }
 

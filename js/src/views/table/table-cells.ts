@@ -1,27 +1,27 @@
-// A row of a table as elements: its cells by column, the sign and the word of its state; and the heads above all rows. DOM
-// only; what the columns are is told by who makes one. Text enters as textContent.
+// The cells of a table's row, and the column headers. DOM only; the caller defines the columns. Text enters as
+// textContent.
 
 import type { Badge } from "../../text/format.js";
 import { element, icon, setData, setIcon, setText, setTitle } from "../dom/dom.js";
 
-/** Names of the columns and what stands above them, from left to right. "open" and "state" are part of every table. */
+/** Column names and headers, from left to right. Every table has "open" and "state". */
 export type Columns<Column extends string> = readonly (readonly [Column | "open" | "state", string])[];
 
-/** How a row is to look, whatever it is of. */
+/** Appearance of a row, independent of its content. */
 export interface RowAppearance {
-  /** Now in the server's time. */
+  /** Now, in the server's time (Unix ms). */
   readonly now: number;
   /** New, or changed a moment ago. */
   readonly fresh: boolean;
   readonly open: boolean;
-  /** The one that the keyboard is on. */
+  /** Whether the row has the keyboard focus. */
   readonly current: boolean;
 }
 
-/** How it stands with what the row is of. */
+/** The state cell of a row. */
 export interface RowState extends Omit<Badge, "detail"> {
   readonly state: string;
-  /** Stands beside its word. */
+  /** Stands beside the label. */
   readonly exit: string;
   readonly title: string;
 }
@@ -33,7 +33,7 @@ export class TableCells<Column extends string> {
   readonly #label = element("span", "label");
   readonly #exit = element("span", "exit");
 
-  /** `header`: the column that says what the row is. */
+  /** `header`: the column that names the row. */
   constructor(id: string, columns: Columns<Column>, header: Column) {
     this.#cells = new Map(
       columns.map(([column]) => {
@@ -55,7 +55,7 @@ export class TableCells<Column extends string> {
     return this.#cells.get(column) as HTMLElement;
   }
 
-  /** `title`: more than fits, for who points at it. */
+  /** `title`: a tooltip with the full text. */
   write(column: Column, text: string, title = ""): void {
     const cell = this.of(column);
     setText(cell, text);
@@ -77,7 +77,7 @@ export class TableCells<Column extends string> {
   }
 }
 
-/** The heads of the columns, as a row of the table. */
+/** The column headers as a row of the table. */
 export function columnHeads(columns: Columns<string>): HTMLElement {
   const cells = columns.map(([column, label]) => {
     const made = element("div", `head c-${column}`, element("span", "label", label));
@@ -92,7 +92,7 @@ export function columnHeads(columns: Columns<string>): HTMLElement {
   return group;
 }
 
-/** What lies open below a row, as a row of its own; of a height that is known, so that nothing moves. */
+/** A panel as a row of the table; its height is fixed, so that nothing moves. */
 export function panelRow(cell: HTMLElement, height: number): HTMLElement {
   cell.setAttribute("role", "gridcell");
   const row = element("div", "below", cell);

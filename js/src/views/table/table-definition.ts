@@ -1,5 +1,4 @@
-// What a view of a table is told by the table it shows: what a row is of, where the rows come from, what may be chosen, and
-// what is to be seen of it now. Types only.
+// The interface between a table view and the table that it shows: rows, filter, list, panels. Types only.
 
 import type { Status } from "../../protocol/types.js";
 import type { TableFilter } from "../../tables/table-filter.js";
@@ -8,77 +7,77 @@ import type { RowKind, RowPanel, RowView } from "./table-body.js";
 import type { RowAppearance } from "./table-cells.js";
 import type { DeletePrompt } from "./table-keys.js";
 
-/** Columns, or two lines a row. */
+/** Columns, or two lines per row. */
 export type Layout = "wide" | "narrow";
 
 export interface TableSize {
-  /** Height of the whole view in px; 0: as tall as its rows, up to a bound. */
+  /** Height of the whole view in px; 0: as tall as its rows, up to a maximum. */
   readonly height?: number;
-  /** As tall as the place it is put in. */
+  /** As tall as its container. */
   readonly fill?: boolean;
 }
 
-/** Where the rows come from. */
+/** The source of the rows. */
 export interface RowList {
   readonly status: Status;
-  /** Of all rows, chosen or not. */
+  /** Number of all rows, without the filter. */
   readonly size: number;
   readonly serverNow: number;
   readonly isOpen: boolean;
-  /** When a row came or changed; 0: long ago. */
+  /** When a row arrived or changed (Unix ms); 0: not recently. */
   changedAt(id: string): number;
   retry(): void;
 }
 
-/** What is to be seen of it now. */
+/** What the view paints now. */
 export interface TableContent<Value extends string> {
-  /** Ids, newest first. The same array as before: the same rows. */
+  /** Ids, newest first. The same array means the same rows. */
   readonly ids: readonly string[];
-  /** What lies open below rows, by id. */
+  /** Open panels by row id. */
   readonly below: ReadonlyMap<string, RowPanel>;
-  /** An open row is so much higher, in px. */
+  /** Additional height of a row with an open panel, in px. */
   readonly openHeight: number;
-  /** How many rows there are of a value that may be chosen. */
+  /** The number of rows with a value of the filter. */
   readonly count: (value: Value) => number;
   readonly polling?: boolean;
-  /** Is it known that there are no other rows? */
+  /** Whether all rows of the server are known. */
   readonly complete: boolean;
-  /** What went wrong, in a sentence. */
+  /** The last error as a sentence; "": none. */
   readonly trouble: string;
-  /** A sentence about rows that are not shown; "": all are. */
+  /** A sentence about matching rows that are not shown; "": all are. */
   readonly more: string;
 }
 
 export interface TableDefinition<Model, View extends RowView<Model>, Value extends string> {
   /** `data-logstream` of the host, and a class of the view. */
   readonly name: string;
-  /** The view, to those who can't see it. */
+  /** Accessible name of the view. */
   readonly label: string;
-  /** What a row is of, in a word. */
+  /** What a row is, in one word. */
   readonly noun: string;
-  /** How one comes to have a first row: a sentence, and code. */
+  /** How to create the first row: a sentence, and code. */
   readonly begin: readonly [string, string];
-  /** Over the look of every table. */
+  /** Styles in addition to those of every table. */
   readonly css: string;
-  /** From this width on a row is one line of columns. */
+  /** From this width (px) on, a row is one line of columns. */
   readonly widePx: number;
   readonly rows: RowKind<Model, View>;
-  /** What may be chosen, and what has been. */
+  /** The filter's controls and its current values. */
   readonly bar: BarKind<Value>;
   readonly filter: TableFilter<Value>;
   readonly list: RowList;
-  /** What stands between bar and rows, and below them. */
+  /** Elements between bar and rows, and below the rows. */
   readonly above?: readonly HTMLElement[];
   readonly after?: readonly HTMLElement[];
-  /** Begins to listen, or goes on; `close` lets go, and keeps what is known. */
+  /** Opens the stream, or resumes it; `close` ends it and keeps the known rows. */
   open(): void;
   close(): void;
-  /** Opens what lies below a row, or closes it. */
+  /** Opens or closes the panel of a row. */
   toggle(id: string): void;
-  /** Where a row can be deleted. */
+  /** Asks for confirmation before a row is deleted, if rows can be deleted. */
   ask?(id: string, what: DeletePrompt): void;
-  /** Paints what is its own, and says what the view is to paint. */
+  /** Paints the table's own elements and returns what the view paints. */
   paint(layout: Layout): TableContent<Value>;
-  /** What a row of `ids` is to show. */
+  /** The content of a row of `ids`. */
   model(id: string, look: RowAppearance): Model;
 }

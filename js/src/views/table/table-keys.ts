@@ -1,16 +1,16 @@
-// What a key means in the rows of the table. Pure; no DOM.
+// Key bindings of a table's rows. Pure; no DOM.
 
 export interface KeyContext {
-  /** The row itself has the keyboard, not a button in it. */
+  /** Whether the row itself has the focus, not a button in it. */
   readonly isRow: boolean;
   readonly isOpen: boolean;
-  /** Rows in sight, less one. */
+  /** Number of visible rows, less one. */
   readonly page: number;
 }
 
-/** Asks whether what the row is of is to be deleted, or keeps it. */
+/** "ask": ask for confirmation before deleting; "keep": do not delete. */
 export type DeletePrompt = "ask" | "keep";
-/** So many rows down, or what is to be done; undefined: nothing of ours. */
+/** A number of rows to move down, or an action; undefined: not a key of the table. */
 export type KeyAction = number | "toggle" | "search" | DeletePrompt | undefined;
 
 export function keyAction(key: string, { isRow, isOpen, page }: KeyContext): KeyAction {
@@ -36,7 +36,7 @@ export function keyAction(key: string, { isRow, isOpen, page }: KeyContext): Key
   }
 }
 
-/** Keys that mean something else to a button. */
+/** Keys that have another meaning on a button. */
 function onRow(key: string, isOpen: boolean): KeyAction {
   if (key === "Enter" || key === " " || key === (isOpen ? "ArrowLeft" : "ArrowRight")) return "toggle";
   return key === "Delete" ? "ask" : undefined;

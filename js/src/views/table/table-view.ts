@@ -1,6 +1,5 @@
-// A table as a view: its bar, its rows, what is said where there are none, and how long it lives. What it is a table of (what
-// a row shows and does, what may be chosen, where it comes from) is told by who makes one. DOM only: no fetch, no widget.
-// Painted at most once per animation frame, whatever arrives.
+// A table as a view: bar, rows, empty states, and lifetime. The table definition supplies rows, filter and list. DOM
+// only: no fetch, no widget. Painted at most once per animation frame.
 
 import viewCss from "../dom/base.css?inline";
 import { button, element, setData, setText } from "../dom/dom.js";
@@ -18,7 +17,7 @@ import type { DeletePrompt } from "./table-keys.js";
 import narrowCss from "./table-narrow.css?inline";
 
 const TICK_MS = 1000;
-/** So long a row is marked as changed. */
+/** How long a changed row is marked. */
 const FRESH_MS = 2000;
 const ROW_PX: { readonly [layout in Layout]: number } = { wide: 30, narrow: 48 };
 
@@ -40,7 +39,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
   #disposed = false;
   #suspended = false;
 
-  /** Puts it into its host; it lives from `start` on. */
+  /** Creates the view in its host; `start` begins its lifetime. */
   constructor(host: HTMLElement, table: TableDefinition<Model, View, Value>, size: TableSize) {
     this.#host = host;
     this.#table = table;
@@ -62,7 +61,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     this.paint();
   }
 
-  /** Lets go of the stream while nobody looks; what is known stays. */
+  /** Closes the stream while the view is hidden; known rows stay. */
   suspend(): void {
     this.#suspended = true;
     this.#stopListening();
@@ -83,7 +82,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     this.#stopTheme();
   }
 
-  // --- its parts ---
+  // --- parts ---
 
   #makeBar(): TableBar<Value> {
     const { bar, filter, list } = this.#table;
@@ -117,7 +116,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     attach(this.#host, this.#section, { name, label, css: viewCss + css + rowCss + narrowCss + own, fill });
   }
 
-  // --- is anybody there? ---
+  // --- visibility ---
 
   #startListening(): void {
     this.#table.open();
@@ -137,20 +136,20 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
     this.changed();
   }
 
-  // --- what is shown ---
+  // --- painting ---
 
-  /** Something that is painted has changed. */
+  /** Something changed that is painted. */
   changed(): void {
     this.#repaint.request();
   }
 
-  /** Other rows are chosen: the newest of them are shown. */
+  /** Changes the filter and scrolls to the newest matching row. */
   chosen(choose: () => void): void {
     choose();
     this.body.toTop();
   }
 
-  /** Shows what there is now, without waiting for a frame. */
+  /** Paints at once, without waiting for an animation frame. */
   paint(): void {
     const width = this.#section.clientWidth;
     if (width > 0) this.#layout = width >= this.#table.widePx ? "wide" : "narrow";

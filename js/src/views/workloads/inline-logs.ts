@@ -1,5 +1,5 @@
-// The logs that are open below their rows. Each has one height from the beginning, so that nothing moves while lines come.
-// DOM only.
+// Log views below the rows of the workload table. Each has a fixed height, so that rows do not move while lines
+// arrive. DOM only.
 
 import type { LogSource } from "../../protocol/log-source.js";
 import { isFinal, type Workload } from "../../protocol/types.js";
@@ -8,14 +8,14 @@ import { mountLogView } from "../log/log-view.js";
 import type { RowPanel } from "../table/table-body.js";
 import { panelRow } from "../table/table-cells.js";
 
-/** Header, borders and a scrollbar below the lines; lines are as high as code is, about. */
+/** Header, borders and a scrollbar; a line is about as high as code. */
 const AROUND_PX = 50;
 const LINE_PX = 20;
 const MIN_LOG_LINES = 3;
 const MAX_LOG_LINES = 14;
-/** What is left free above and below it. */
+/** Space above and below a log. */
 const GAP_PX = 10;
-/** Logs open at once; opening one more closes the one that was opened first. */
+/** Maximum number of open logs; opening one more closes the oldest. */
 export const MAX_OPEN_LOGS = 12;
 
 class InlineLog implements RowPanel {
@@ -34,7 +34,7 @@ class InlineLog implements RowPanel {
     this.element = panelRow(this.#cell, this.height);
   }
 
-  /** Shows the log, and follows it. */
+  /** Shows the log and follows it. */
   open(): void {
     if (this.#view !== undefined) return;
     const host = element("div", "");
@@ -49,7 +49,7 @@ class InlineLog implements RowPanel {
 }
 
 export class InlineLogs {
-  /** By workload, in the order of opening. */
+  /** By workload id, in the order of opening. */
   readonly all: ReadonlyMap<string, RowPanel>;
   readonly #logs = new Map<string, InlineLog>();
   readonly #logOf: (id: string) => LogSource;
@@ -64,7 +64,7 @@ export class InlineLogs {
     else this.#open(job);
   }
 
-  /** Closes those for which `has` does not hold. */
+  /** Closes the logs of workloads that no longer exist. */
   keep(has: (id: string) => boolean): void {
     for (const id of [...this.#logs.keys()]) if (!has(id)) this.#close(id);
   }
@@ -73,7 +73,7 @@ export class InlineLogs {
     for (const log of this.#logs.values()) log.open();
   }
 
-  /** They stay open, but follow nothing. */
+  /** Stops following; the logs stay open. */
   suspendViews(): void {
     for (const log of this.#logs.values()) log.close();
   }

@@ -1,5 +1,5 @@
-// What one can do with a workload of the table, and what became of it in words. Deleting asks once, in the row. DOM only
-// for the clipboard; the server is an injected source.
+// Actions on a workload of the table (cancel, run again, copy, delete) and their result messages. Deleting is
+// confirmed in the row. DOM only for the clipboard; the server is an injected source.
 
 import { isFinal } from "../../protocol/types.js";
 import type { ListedWorkload, WorkloadsSource } from "../../protocol/workloads-source.js";
@@ -10,16 +10,16 @@ import type { WorkloadAction } from "./workload-row.js";
 export interface ActionsHost {
   readonly openTab: ((job: ListedWorkload) => void) | undefined;
   changed(): void;
-  /** Gives the keyboard to a row, or to a button in it. */
+  /** Focuses a row, or a button in it. */
   focus(id: string, act?: "remove"): void;
 }
 
 export class WorkloadActions {
-  /** What went wrong last, in a sentence. */
+  /** The last error as a sentence; "": none. */
   trouble = "";
-  /** What was done last, for those who can't see it. */
+  /** The last result, for screen readers. */
   said = "";
-  /** The workload whose deletion is asked for. */
+  /** The workload whose deletion waits for confirmation. */
   asking: string | undefined;
   readonly #source: WorkloadsSource;
   readonly #host: ActionsHost;
@@ -30,7 +30,7 @@ export class WorkloadActions {
     this.#host = host;
   }
 
-  /** From the click to its end. */
+  /** From the click until the workload has ended. */
   isCancelling(job: ListedWorkload): boolean {
     if (isFinal(job.state)) this.#cancelling.delete(job.id);
     return this.#cancelling.has(job.id);

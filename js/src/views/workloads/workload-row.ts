@@ -1,5 +1,5 @@
-// One workload as a row of the table, and the buttons for what one can do with it. DOM only: it shows what it is told and
-// reports clicks. Text of workloads enters as textContent.
+// One workload as a row of the table, with its buttons. DOM only; reports clicks. Text of workloads enters as
+// textContent.
 
 import { isFinal } from "../../protocol/types.js";
 import type { ListedWorkload } from "../../protocol/workloads-source.js";
@@ -13,14 +13,14 @@ export type WorkloadAction = "cancel" | "again" | "command" | "id" | "tab" | "as
 
 export interface RowModel extends RowAppearance {
   readonly job: ListedWorkload;
-  /** Is it to be deleted? That is asked in its place. */
+  /** Whether its deletion waits for confirmation. */
   readonly asking: boolean;
   readonly cancelling: boolean;
-  /** Can its log be opened in a place of its own? */
+  /** Whether its log can be opened in a tab. */
   readonly tabs: boolean;
 }
 
-/** The columns, and the heads above them. */
+/** The columns and their headers. */
 export const COLUMNS = [
   ["open", "Open"],
   ["state", "State"],
@@ -41,7 +41,7 @@ export class WorkloadRow implements RowView<RowModel> {
   readonly #cells: TableCells<Column>;
   readonly #errors = element("span", "number");
   readonly #actions = element("div", "acts");
-  /** Stands in for them: is it to be deleted? */
+  /** Replaces the buttons while a deletion waits for confirmation. */
   readonly #sure = element("div", "sure", element("span", "question", "Delete with its log?"));
   readonly #buttons: { readonly [act in WorkloadAction]: HTMLButtonElement };
 
@@ -112,7 +112,7 @@ export class WorkloadRow implements RowView<RowModel> {
     cancel.hidden = final;
     cancel.disabled = cancelling;
     ask.hidden = !final;
-    // What has no command was not started by the server.
+    // A workload without a command was not started by the server.
     again.hidden = command.hidden = commandOf(job) === "";
     tab.hidden = !tabs;
     for (const one of Object.values(this.#buttons)) one.tabIndex = current ? 0 : -1;
@@ -121,7 +121,7 @@ export class WorkloadRow implements RowView<RowModel> {
   }
 }
 
-/** Colours are the log's business. */
+/** The text without colours. */
 function plain(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: SGR begins with one
   return text.replace(/\x1b\[[0-9;:]*m/g, "");

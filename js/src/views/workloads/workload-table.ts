@@ -1,5 +1,5 @@
-// The table of all workloads: what a row is of, the logs that are open in it, and what one can do with a workload. Wired to an
-// injected source; how a table looks and lives is tableview.ts. DOM only: no fetch, no widget.
+// The workload table: rows, inline logs and actions. Wired to an injected source; table-view.ts owns appearance and
+// lifetime. DOM only: no fetch, no widget.
 
 import type { LogSource } from "../../protocol/log-source.js";
 import type { WorkloadState } from "../../protocol/types.js";
@@ -17,20 +17,20 @@ import { WorkloadActions } from "./workload-actions.js";
 import { COLUMNS, type RowModel, type WorkloadAction, WorkloadRow } from "./workload-row.js";
 import css from "./workloads.css?inline";
 
-/** What an open row is higher: where there are no columns its buttons are in a third line. */
+/** Additional height of an open row: in the narrow layout its buttons have a third line. */
 const OPEN_PX = { wide: 0, narrow: 26 };
 
 export interface TableOptions extends TableSize {
-  /** What is shown at first; empty: all. */
+  /** States of the initial filter; empty: all. */
   readonly states?: ReadonlySet<WorkloadState>;
-  /** So many of the newest are shown; 0: all. */
+  /** Maximum number of rows; 0: all. */
   readonly limit?: number;
-  /** Opens a log in a place of its own, where there is one. */
+  /** Opens a log in a tab, where there are tabs. */
   readonly openTab?: ((job: ListedWorkload) => void) | undefined;
 }
 
 export interface Table {
-  /** Lets go of the stream while nobody looks; what is known stays. */
+  /** Closes the stream while the view is hidden; known rows stay. */
   suspend(): void;
   resume(): void;
   dispose(): void;
@@ -65,7 +65,7 @@ class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadSt
   readonly filter: WorkloadFilter;
   readonly after: readonly HTMLElement[];
   readonly view: TableView<RowModel, WorkloadRow, WorkloadState>;
-  /** What has been done, for those who can't see it. */
+  /** The last result of an action, for screen readers. */
   readonly #status = element("div", "said");
   readonly #logs: InlineLogs;
   readonly #actions: WorkloadActions;
@@ -127,7 +127,7 @@ class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadSt
     return { ...look, job, asking: asking === id, cancelling: this.#actions.isCancelling(job), tabs: this.#tabs };
   }
 
-  /** The buttons of a row change with what is asked: they are there after a paint. */
+  /** The buttons of a row change when a deletion is requested; they exist after a paint. */
   #focus(id: string, act: "remove" | undefined): void {
     this.view.paint();
     if (act === undefined) this.view.body.focusRow(id);
