@@ -1,4 +1,4 @@
-// The table on a stage, for the tests of it: a DOM, a list that is told what to tell, and a clock that stands still.
+// A workload table in a DOM with a scripted source and fake timers. Test support.
 import { afterEach, beforeEach, vi } from "vitest";
 import type { LogSource } from "../../src/protocol/log-source.js";
 import type { Frame, HubEvent, Workload } from "../../src/protocol/types.js";
@@ -6,14 +6,14 @@ import type { ListedWorkload } from "../../src/protocol/workloads-source.js";
 import { mountTable, type Table, type TableOptions } from "../../src/views/workloads/workload-table.js";
 import { listed, workload } from "./workload.js";
 
-export const ROW_PX = 48; // without a layout the table is as narrow as can be
+export const ROW_PX = 48; // without a layout the table has its narrow form
 const VIEW_PX = 480;
 
 export let host: HTMLElement;
 export let table: Table;
-export let say: ((event: HubEvent) => void) | undefined;
-/** What the server has to tell. */
-let told: ListedWorkload[] = [];
+export let emit: ((event: HubEvent) => void) | undefined;
+/** The server's list of workloads. */
+let listedNow: ListedWorkload[] = [];
 export const cancel = vi.fn<(id: string) => Promise<void>>();
 export const remove = vi.fn<(id: string) => Promise<void>>();
 export const again = vi.fn<(id: string) => Promise<Workload>>();
@@ -22,13 +22,13 @@ export const following = new Set<string>();
 
 const source = {
   subscribe(listener: (event: HubEvent) => void) {
-    say = listener;
+    emit = listener;
     queueMicrotask(() => {
       listener({ kind: "state", rung: "live" });
-      tell(...told);
+      send(...listedNow);
     });
     const close = () => {
-      say = undefined;
+      emit = undefined;
     };
     return { close, retryNow };
   },
@@ -53,7 +53,7 @@ function logOf(id: string): LogSource {
 }
 
 export function has(...jobs: ListedWorkload[]): void {
-  told = jobs;
+  listedNow = jobs;
 }
 
 export function show(options: TableOptions = {}): void {
@@ -79,7 +79,7 @@ beforeEach(() => {
   again.mockReset().mockResolvedValue(workload({}));
   retryNow.mockReset();
   following.clear();
-  told = [listed(1), listed(2, { state: "failed", exit_code: 3 }), listed(3, { state: "running" })];
+  listedNow = [listed(1), listed(2, { state: "failed", exit_code: 3 }), listed(3, { state: "running" })];
   document.body.replaceChildren();
   host = document.createElement("div");
   document.body.append(host);
@@ -96,9 +96,9 @@ export const row = (id: string) => find(`.row[data-id="${id}"]`);
 export const ids = () => rows().map((one) => one.dataset["id"]);
 export const text = (id: string, cell: string) => row(id).querySelector(`.c-${cell}`)?.textContent;
 export const act = (id: string, name: string) => row(id).querySelector<HTMLElement>(`.act.${name}`) as HTMLElement;
-export const frame = (data: object) => say?.({ kind: "frame", type: "workload", data: data as Frame });
-export const tell = (...jobs: ListedWorkload[]) => jobs.forEach(frame);
-/** What comes is painted, and the list is told. */
+export const frame = (data: object) => emit?.({ kind: "frame", type: "workload", data: data as Frame });
+export const send = (...jobs: ListedWorkload[]) => jobs.forEach(frame);
+/** Runs timers until arrivals are painted and the snapshot is complete. */
 export const settled = () => vi.advanceTimersByTimeAsync(1000);
 export const painted = () => vi.advanceTimersByTimeAsync(50);
 export const press = (target: HTMLElement, key: string) => {

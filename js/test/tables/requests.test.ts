@@ -1,4 +1,4 @@
-// The request log in the page: folded by id, chosen from, put into words; and what is kept of it for who joins late.
+// The request log in the page: rows by id, filter, labels; and the replay buffer for views that join late.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_ROWS, RequestRows } from "../../src/net/replay-buffer.js";
 import { PermanentError } from "../../src/protocol/errors.js";
@@ -10,16 +10,16 @@ import { brief, callerOf, curlOf, dollars, subject, tokens } from "../../src/tab
 import { POLL_MS, Requests } from "../../src/tables/requests/requests.js";
 import { figures, request } from "../support/workload.js";
 
-let say: ((event: HubEvent) => void) | undefined;
+let emit: ((event: HubEvent) => void) | undefined;
 let requests: Requests;
 const changed = vi.fn();
 const poll = vi.fn<RequestsSource["poll"]>();
 const retryNow = vi.fn();
 const source: RequestsSource = {
   subscribe(listener) {
-    say = listener;
+    emit = listener;
     const close = () => {
-      say = undefined;
+      emit = undefined;
     };
     return { close, retryNow };
   },
@@ -27,7 +27,7 @@ const source: RequestsSource = {
   detail: async () => ({}),
   addressOf: () => "",
 };
-const frame = (type: string, data: object) => say?.({ kind: "frame", type, data: { type, data } });
+const frame = (type: string, data: object) => emit?.({ kind: "frame", type, data: { type, data } });
 const created = (...rows: Row[]) => {
   for (const row of rows) frame("log:created", row);
 };
@@ -46,7 +46,7 @@ afterEach(() => {
 });
 
 describe("rows", () => {
-  it("come newest first and change in place", () => {
+  it("are listed newest first and change in place", () => {
     created(request(1), request(2, { status: "pending" }));
     frame("log:updated", { id: "R2", status: "completed", output_tokens: 5 });
     expect(ids()).toEqual(["R2", "R1"]);
@@ -54,17 +54,17 @@ describe("rows", () => {
     expect(changed).toHaveBeenCalledTimes(3);
   });
 
-  it("that come late find their place", () => {
+  it("that arrive late are inserted in order", () => {
     created(request(1), request(3), request(2));
     expect(ids()).toEqual(["R3", "R2", "R1"]);
   });
 
-  it("of which nothing is known are not made up", () => {
+  it("that are unknown are not created by an update", () => {
     frame("log:updated", { id: "R7", status: "completed" });
     expect(requests.size).toBe(0);
   });
 
-  it("are news only when the server has told what there was", () => {
+  it("are marked as changed only after the server has sent the existing ones", () => {
     created(request(1));
     expect(requests.changedAt("R1")).toBe(0);
     frame("log:stats", figures());
@@ -75,23 +75,23 @@ describe("rows", () => {
     expect(requests.changedAt("R1")).toBe(101_000);
   });
 
-  it("told again as they are change nothing", () => {
+  it("that are sent again unchanged change nothing", () => {
     created(request(1));
     const { revision } = requests;
     created(request(1));
     expect(requests.revision).toBe(revision);
   });
 
-  it("are forgotten at a reset, figures too", () => {
+  it("are cleared by a reset, with the figures", () => {
     created(request(1));
     frame("log:stats", figures());
-    say?.({ kind: "frame", type: "reset", data: { reason: "cleared" } });
+    emit?.({ kind: "frame", type: "reset", data: { reason: "cleared" } });
     expect([requests.size, requests.figures]).toEqual([0, undefined]);
     created(request(0));
     expect(ids()).toEqual(["R0"]);
   });
 
-  it("beyond the bound go, the oldest first", () => {
+  it("beyond the bound are dropped, oldest first", () => {
     for (let n = 0; n < MAX_LISTED_REQUESTS + 5; n++) created(request(10_000 + n));
     expect(requests.size).toBe(MAX_LISTED_REQUESTS);
     expect(requests.get("R10004")).toBeUndefined();
@@ -99,13 +99,13 @@ describe("rows", () => {
   });
 });
 
-describe("polling, where the user asks for it", () => {
+describe("polling, if the user switches it on", () => {
   const round = (...rows: Row[]) => poll.mockResolvedValueOnce({ rows, figures: figures() as Figures, all: false });
 
-  it("asks again and again, and no longer listens", async () => {
+  it("requests the rows periodically and closes the stream", async () => {
     round(request(2), request(1));
     requests.poll(true);
-    expect(say).toBeUndefined();
+    expect(emit).toBeUndefined();
     await vi.advanceTimersByTimeAsync(0);
     expect([ids(), requests.status.rung]).toEqual([["R2", "R1"], "polling"]);
     round(request(3), request(2, { status: "error" }), request(1));
@@ -113,12 +113,12 @@ describe("polling, where the user asks for it", () => {
     expect(ids()).toEqual(["R3", "R2", "R1"]);
     expect(requests.changedAt("R2")).toBeGreaterThan(0);
     requests.poll(false);
-    expect(say).toBeDefined();
+    expect(emit).toBeDefined();
     await vi.advanceTimersByTimeAsync(POLL_MS * 3);
     expect(poll).toHaveBeenCalledTimes(2);
   });
 
-  it("says what it can't have, and goes on where that may change", async () => {
+  it("reports a permanent error and retries after a transient one", async () => {
     poll.mockRejectedValueOnce(new Error("down")).mockRejectedValueOnce(new PermanentError("403"));
     requests.poll(true);
     await vi.advanceTimersByTimeAsync(0);
@@ -133,7 +133,7 @@ describe("polling, where the user asks for it", () => {
     expect([requests.status.rung, ids()]).toEqual(["polling", ["R1"]]);
   });
 
-  it("leaves out what the server has forgotten, and what it no longer tells when we come back", async () => {
+  it("drops rows that the server has deleted, also while the view was closed", async () => {
     created(request(1), request(2));
     poll.mockResolvedValueOnce({ rows: [request(2)], figures: figures() as Figures, all: true });
     requests.poll(true);
@@ -146,7 +146,7 @@ describe("polling, where the user asks for it", () => {
     expect(ids()).toEqual(["R3"]);
   });
 
-  it("ends when the view is closed, also in the middle of a round", async () => {
+  it("ends when the view is closed, also during a request", async () => {
     let answer: (value: Awaited<ReturnType<RequestsSource["poll"]>>) => void = () => {};
     poll.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
     requests.poll(true);
@@ -175,8 +175,8 @@ describe("filter options", () => {
   });
 });
 
-describe("a choice", () => {
-  it("is by status, service, model and words, and keeps what is open", () => {
+describe("the filter", () => {
+  it("matches status, service, model and words, and retains open rows", () => {
     const choice = new RequestFilter();
     created(
       request(1),
@@ -198,7 +198,7 @@ describe("a choice", () => {
     expect(chosen(() => {}, [], 2)).toEqual(["R3", "R2"]);
   });
 
-  it("that gives the same rows is the same array", () => {
+  it("returns the same array for the same rows", () => {
     const choice = new RequestFilter();
     created(request(1));
     choice.choose(requests, new Map(), 9);
@@ -210,8 +210,8 @@ describe("a choice", () => {
   });
 });
 
-describe("what is kept for who joins late", () => {
-  it("is every row as it is now, then the figures", () => {
+describe("the replay buffer", () => {
+  it("replays every row as it is now, then the figures", () => {
     const memory = new RequestRows(true);
     const take = (type: string, data: object) => memory.add(type, { type, data });
     take("log:created", request(1));
@@ -227,16 +227,16 @@ describe("what is kept for who joins late", () => {
     expect(memory.frames()).toHaveLength(MAX_ROWS);
   });
 
-  it("tells of polled rows only what is new", () => {
+  it("forwards only new rows of a poll", () => {
     const memory = new RequestRows(true);
     memory.add("log:created", { data: request(1) });
-    const told = memory.changes([request(3), request(2), request(1)]);
-    expect(told.map(({ data }) => (data["data"] as Row).id)).toEqual(["R2", "R3"]);
+    const sent = memory.changes([request(3), request(2), request(1)]);
+    expect(sent.map(({ data }) => (data["data"] as Row).id)).toEqual(["R2", "R3"]);
   });
 });
 
-describe("words", () => {
-  it("are as short as can be, and nothing where nothing is known", () => {
+describe("labels", () => {
+  it("are short, and empty for unknown values", () => {
     expect([brief(null), brief(3.4), brief(999), brief(1500), brief(70_000)]).toEqual([
       "",
       "3 ms",
@@ -251,7 +251,7 @@ describe("words", () => {
     expect(callerOf(request(1, { session: "x", workload_id: "01W" }))).toBe("workload 01W");
   });
 
-  it("of a call as a command quote whatever is in it, and leave out what is hidden", () => {
+  it("of a curl command quote every value and omit redacted headers", () => {
     const detail = {
       request_headers: [
         ["Content-Type", "application/json"],

@@ -1,8 +1,8 @@
-// Where rows lie when some have something open below them.
+// Offsets of rows when some have an open panel.
 import { describe, expect, it } from "vitest";
 import { RowOffsets } from "../../src/tables/row-offsets.js";
 
-describe("a stack of rows", () => {
+describe("row offsets", () => {
   const plain = new RowOffsets(10, 30);
   const open = new RowOffsets(
     10,
@@ -13,11 +13,11 @@ describe("a stack of rows", () => {
     ]),
   );
 
-  it("is as high as its rows and what is open", () => {
+  it("add up to the height of rows and panels", () => {
     expect([plain.height, open.height, new RowOffsets(0, 30).height]).toEqual([300, 600, 0]);
   });
 
-  it("places rows below what is open above them", () => {
+  it("place rows below the panels above them", () => {
     expect([0, 2, 3, 5, 6, 9].map((row) => open.top(row))).toEqual([0, 60, 290, 350, 480, 570]);
   });
 
@@ -38,11 +38,11 @@ describe("a stack of rows", () => {
     expect(open.at(y)).toBe(row);
   });
 
-  it("finds every row where it places it", () => {
+  it("find every row at its offset", () => {
     for (let row = 0; row < 10; row++) expect(open.at(open.top(row))).toBe(row);
   });
 
-  it("says which rows lie between two heights", () => {
+  it("list the rows between two offsets", () => {
     expect(open.between(100, 300)).toEqual({ from: 2, to: 4 });
     expect(new RowOffsets(0, 30).between(0, 500)).toEqual({ from: 0, to: 0 });
   });

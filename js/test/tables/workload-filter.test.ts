@@ -1,4 +1,4 @@
-// What a table shows of its list: by state, by words, how many; and what stays whatever is chosen.
+// The filter of the workload table: states, words, limit, and rows that stay because they are open.
 import { describe, expect, it } from "vitest";
 import type { Frame, HubEvent } from "../../src/protocol/types.js";
 import type { ListedWorkload } from "../../src/protocol/workloads-source.js";
@@ -11,11 +11,11 @@ const any = new Set<never>();
 const finds = (job: ListedWorkload, text: string) => matches(job, { values: any, words: wordsOf(text) });
 
 function listOf(...jobs: ListedWorkload[]): Workloads {
-  let say: (event: HubEvent) => void = () => {};
+  let emit: (event: HubEvent) => void = () => {};
   const refuse = () => Promise.reject(new Error("not here"));
   const source = {
-    subscribe(listener: typeof say) {
-      say = listener;
+    subscribe(listener: typeof emit) {
+      emit = listener;
       return { close() {}, retryNow() {} };
     },
     cancel: refuse,
@@ -24,7 +24,7 @@ function listOf(...jobs: ListedWorkload[]): Workloads {
   };
   const list = new Workloads(source, () => {});
   list.open();
-  for (const job of jobs) say({ kind: "frame", type: "workload", data: job as unknown as Frame });
+  for (const job of jobs) emit({ kind: "frame", type: "workload", data: job as unknown as Frame });
   list.close();
   return list;
 }
@@ -50,27 +50,27 @@ describe("words", () => {
     expect(finds(job, text)).toBe(found);
   });
 
-  it("are looked for in what is known now", () => {
+  it("are searched in the current text", () => {
     expect(finds({ ...job, last_line: "epoch 4" }, "epoch 4")).toBe(true);
     expect(finds(job, "epoch 4")).toBe(false);
   });
 });
 
 describe("states", () => {
-  it("are named with commas between; what is no state is left out", () => {
+  it("are comma-separated; unknown names are ignored", () => {
     expect([...statesOf("failed, running,nonsense")]).toEqual(["running", "failed"]);
     expect(statesOf("").size).toBe(0);
   });
 });
 
-describe("a selection", () => {
+describe("the filter", () => {
   const list = listOf(listed(1, { state: "failed" }), listed(2), listed(3, { state: "running" }), listed(4));
 
-  it("shows all, newest first, until something is chosen", () => {
+  it("passes all, newest first, until a state is selected", () => {
     expect(new WorkloadFilter().choose(list, new Map())).toEqual(["W4", "W3", "W2", "W1"]);
   });
 
-  it("shows any of the states that are chosen, and all again when none is", () => {
+  it("passes any of the selected states, and all again without one", () => {
     const chosen = new WorkloadFilter();
     chosen.toggle("failed");
     chosen.toggle("running");
@@ -81,18 +81,18 @@ describe("a selection", () => {
     expect(chosen.choose(list, new Map())).toHaveLength(4);
   });
 
-  it("keeps what is open although it is not chosen", () => {
+  it("retains open workloads that do not match", () => {
     const chosen = new WorkloadFilter(new Set(["failed"] as const));
     expect(chosen.choose(list, new Map([["W4", true]]))).toEqual(["W4", "W1"]);
   });
 
-  it("has a limit, and says how many are beyond it", () => {
+  it("has a limit and counts the workloads beyond it", () => {
     const chosen = new WorkloadFilter(new Set(), 3);
     expect(chosen.choose(list, new Map())).toEqual(["W4", "W3", "W2"]);
     expect(chosen.left).toBe(1);
   });
 
-  it("is the same array while nothing gives others", () => {
+  it("returns the same array while the result cannot differ", () => {
     const chosen = new WorkloadFilter();
     expect(chosen.choose(list, new Map())).toBe(chosen.choose(list, new Map()));
   });

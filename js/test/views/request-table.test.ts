@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The request table in a DOM: rows in place, figures, what opens below a row; and that nothing a service says is markup.
+// The request table in a DOM: rows, figures, detail panel; text of services never becomes markup.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Detail, RequestsSource, Row } from "../../src/protocol/request-log.js";
 import type { HubEvent } from "../../src/protocol/types.js";
@@ -8,14 +8,14 @@ import { figures, request } from "../support/workload.js";
 
 let host: HTMLElement;
 let view: { dispose(): void };
-let say: ((event: HubEvent) => void) | undefined;
+let emit: ((event: HubEvent) => void) | undefined;
 const detail = vi.fn<(id: string) => Promise<Detail>>();
 const source: RequestsSource = {
   subscribe(listener) {
-    say = listener;
+    emit = listener;
     queueMicrotask(() => listener({ kind: "state", rung: "live" }));
     const close = () => {
-      say = undefined;
+      emit = undefined;
     };
     return { close, retryNow() {} };
   },
@@ -28,7 +28,7 @@ const root = () => host.shadowRoot as ShadowRoot;
 const find = (selector: string) => root().querySelector<HTMLElement>(selector) as HTMLElement;
 const rows = () => [...root().querySelectorAll<HTMLElement>(".row")];
 const text = (id: string, cell: string) => find(`.row[data-id="${id}"] .c-${cell}`).textContent;
-const frame = (type: string, data: object) => say?.({ kind: "frame", type, data: { type, data } });
+const frame = (type: string, data: object) => emit?.({ kind: "frame", type, data: { type, data } });
 const created = (...made: Row[]) => {
   for (const row of made) frame("log:created", row);
 };
@@ -54,10 +54,10 @@ afterEach(() => {
 });
 
 describe("the hooks of the host", () => {
-  it("name the view, and how it is connected", async () => {
+  it("name the view and the state of its connection", async () => {
     expect({ ...host.dataset }).toMatchObject({ logstream: "requests", state: "live", lmSuppressShortcuts: "true" });
     expect(find(".badge").textContent).toBe("Live");
-    say?.({
+    emit?.({
       kind: "state",
       rung: "error",
       message: "Jupyter does not allow access to this log (403): session expired",
@@ -67,14 +67,14 @@ describe("the hooks of the host", () => {
     expect(find(".notice").textContent).toContain("session expired");
   });
 
-  it("let go of the stream at the end", () => {
+  it("end the stream when the view is disposed", () => {
     view.dispose();
-    expect(say).toBeUndefined();
+    expect(emit).toBeUndefined();
   });
 });
 
 describe("rows", () => {
-  it("say status, model, service, tokens, cost and times, the newest on top", async () => {
+  it("show status, model, service, tokens, cost and times, newest first", async () => {
     created(
       request(1),
       request(2, { status: "streaming", duration_ms: null, output_tokens: null, initial_time: 97_000 }),
@@ -95,7 +95,7 @@ describe("rows", () => {
     expect(text("R2", "took")).not.toBe(before);
   });
 
-  it("are changed in place, and marked for a moment", async () => {
+  it("change in place and are marked for a moment", async () => {
     created(request(1, { status: "streaming" }));
     frame("log:stats", figures());
     await painted();
@@ -114,7 +114,7 @@ describe("rows", () => {
     expect(row.dataset["fresh"]).toBe("false");
   });
 
-  it("are text, whatever services and callers say", async () => {
+  it("show text of services and callers as text, never as markup", async () => {
     const evil = "<img src=x onerror=alert(1)>";
     created(request(1, { model: evil, error: evil, provider: evil, path: evil, session: evil }));
     frame("log:stats", {
@@ -137,7 +137,7 @@ describe("rows", () => {
 });
 
 describe("above the rows", () => {
-  it("stand totals, a line per service, and a chart in words", async () => {
+  it("are totals, a line per service, and a chart with a text alternative", async () => {
     created(request(1), request(2));
     frame("log:stats", figures(1234));
     await painted();
@@ -151,7 +151,7 @@ describe("above the rows", () => {
     );
   });
 
-  it("stand the server's figures, and the statuses of the rows on the chips", async () => {
+  it("are the server's figures, and the chips count the rows", async () => {
     created(request(1), request(2, { status: "streaming", duration_ms: null, cost_usd: null }));
     frame("log:stats", figures(1));
     await painted();
@@ -165,24 +165,24 @@ describe("above the rows", () => {
     expect(chips.map((chip) => chip.title)).toEqual(["All 2", "Completed 1", "Error 1"]);
   });
 
-  it("say so where not all of them are shown", async () => {
+  it("is a message if not all rows are shown", async () => {
     created(request(1), request(2));
     frame("log:stats", figures(2));
     await painted();
     expect(find(".more").hidden).toBe(true);
     frame("log:stats", figures(5000));
     await painted();
-    expect(find(".more").textContent).toBe("The newest 2 of 5,000 calls are shown");
+    expect(find(".more").textContent).toBe("Showing the newest 2 of 5,000 calls");
     view.dispose();
     view = mountRequests(host, source, { limit: 1 });
     created(request(1), request(2));
     frame("log:stats", figures(2));
     await painted();
     expect(rows().map((row) => row.dataset["id"])).toEqual(["R2"]);
-    expect(find(".more").textContent).toBe("The newest 1 of 2 calls are shown");
+    expect(find(".more").textContent).toBe("Showing the newest 1 of 2 calls");
   });
 
-  it("one may poll, and choose by status and model", async () => {
+  it("are controls for polling and for the filter", async () => {
     created(request(1), request(2, { status: "error", model: "other" }));
     frame("log:stats", { ...figures(), by_model: { tiny: figures().totals, other: figures().totals } });
     await painted();
@@ -198,13 +198,13 @@ describe("above the rows", () => {
     expect(rows().map((row) => row.dataset["id"])).toEqual(["R1"]);
     find(".polling").click();
     await vi.advanceTimersByTimeAsync(100);
-    expect([host.dataset["state"], say]).toEqual(["polling", undefined]);
+    expect([host.dataset["state"], emit]).toEqual(["polling", undefined]);
     expect(rows().map((row) => row.dataset["id"])).toEqual(["R9", "R1"]);
   });
 });
 
 describe("below a row", () => {
-  it("opens what is known of the call, asked for anew when it has ended", async () => {
+  it("the detail opens, and is fetched again when the call has ended", async () => {
     detail.mockResolvedValue({ request_headers: [["Authorization", "***"]] });
     created(request(1, { status: "streaming", duration_ms: null, cell: "c-1" }));
     await painted();
@@ -224,7 +224,7 @@ describe("below a row", () => {
     expect(root().querySelector(".requestdetail")).toBeNull();
   });
 
-  it("says why there is nothing", async () => {
+  it("the detail shows why it cannot be fetched", async () => {
     detail.mockRejectedValue(new Error("The server answered 404: there is no such request"));
     created(request(1));
     await painted();

@@ -1,11 +1,12 @@
 // @vitest-environment happy-dom
-// What one does with a table: logs in place, buttons, the keyboard; and its life.
+// Use of the workload table: inline logs, buttons, keyboard; and its lifetime.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_OPEN_LOGS } from "../../src/views/workloads/inline-logs.js";
 import {
   act,
   again,
   cancel,
+  emit,
   find,
   focused,
   following,
@@ -20,21 +21,20 @@ import {
   root,
   row,
   rows,
-  say,
+  send,
   settled,
   show,
   table,
-  tell,
 } from "../support/table-stage.js";
 import { listed } from "../support/workload.js";
 
-describe("a log in place", () => {
+describe("an inline log", () => {
   beforeEach(async () => {
     show();
     await settled();
   });
 
-  it("opens below its row and follows, and closes and lets go", async () => {
+  it("opens below its row and follows; closing it ends the stream", async () => {
     row("W2").click();
     await painted();
     expect([...following]).toEqual(["W2"]);
@@ -52,7 +52,7 @@ describe("a log in place", () => {
     expect(root().querySelector(".below")).toBeNull();
   });
 
-  it("stands beside others", async () => {
+  it("can be open beside others", async () => {
     row("W2").click();
     row("W3").click();
     await painted();
@@ -60,11 +60,11 @@ describe("a log in place", () => {
     expect(root().querySelectorAll(".below")).toHaveLength(2);
   });
 
-  it("is the same element whatever is told, so that it keeps its place", async () => {
+  it("stays the same element through all changes, so that it keeps its scroll position", async () => {
     row("W3").click();
     await painted();
     const log = find(".below [data-logstream=log]");
-    tell(listed(4), listed(3, { state: "failed" }));
+    send(listed(4), listed(3, { state: "failed" }));
     frame({ id: "W1", deleted: true });
     await painted();
     expect(find(".below [data-logstream=log]")).toBe(log);
@@ -74,7 +74,7 @@ describe("a log in place", () => {
     find('.chip[data-of="running"]').click();
     row("W3").click();
     await painted();
-    tell(listed(3, { state: "succeeded" }));
+    send(listed(3, { state: "succeeded" }));
     await painted();
     expect(ids()).toEqual(["W3"]);
     row("W3").click();
@@ -82,7 +82,7 @@ describe("a log in place", () => {
     expect(ids()).toEqual([]);
   });
 
-  it("goes with its workload", async () => {
+  it("is closed when its workload is deleted", async () => {
     row("W2").click();
     await painted();
     frame({ id: "W2", deleted: true });
@@ -91,8 +91,8 @@ describe("a log in place", () => {
     expect(root().querySelector(".below")).toBeNull();
   });
 
-  it("is one of a few: opening one more closes the first", async () => {
-    tell(...Array.from({ length: MAX_OPEN_LOGS }, (_, i) => listed(10 + i)));
+  it("is bounded in number: opening one more closes the first", async () => {
+    send(...Array.from({ length: MAX_OPEN_LOGS }, (_, i) => listed(10 + i)));
     await painted();
     for (let i = 0; i < MAX_OPEN_LOGS; i++) row(`W${10 + i}`).click();
     await painted();
@@ -104,24 +104,24 @@ describe("a log in place", () => {
   });
 });
 
-describe("what one can do", () => {
+describe("actions", () => {
   beforeEach(async () => {
     show();
     await settled();
   });
 
-  it("has a name for each button", () => {
+  it("have an accessible name", () => {
     for (const one of root().querySelectorAll<HTMLElement>("button")) {
       expect(one.getAttribute("aria-label") || one.textContent).toBeTruthy();
     }
   });
 
-  it("is cancel while it runs, delete when it has ended", () => {
+  it("are cancel while it runs and delete when it has ended", () => {
     expect([act("W3", "cancel").hidden, act("W3", "ask").hidden]).toEqual([false, true]);
     expect([act("W2", "cancel").hidden, act("W2", "ask").hidden]).toEqual([true, false]);
   });
 
-  it("cancels, once", async () => {
+  it("cancel once", async () => {
     act("W3", "cancel").click();
     await painted();
     expect(cancel).toHaveBeenCalledExactlyOnceWith("W3");
@@ -129,7 +129,7 @@ describe("what one can do", () => {
     expect(following.size).toBe(0);
   });
 
-  it("says in a sentence what the server refused, and lets one try again", async () => {
+  it("report an error as a sentence and can be retried", async () => {
     cancel.mockRejectedValue(new Error("The server answered 503: busy"));
     act("W3", "cancel").click();
     await painted();
@@ -137,15 +137,15 @@ describe("what one can do", () => {
     expect((act("W3", "cancel") as HTMLButtonElement).disabled).toBe(false);
   });
 
-  it("runs it again", async () => {
+  it("run it again", async () => {
     act("W2", "again").click();
     await painted();
     expect(again).toHaveBeenCalledExactlyOnceWith("W2");
     expect(find(".said").textContent).toBe("Started again: job 2");
   });
 
-  it("offers no other run of what the server did not start", async () => {
-    tell(listed(7, { command: null }));
+  it("include no other run of a workload that the server did not start", async () => {
+    send(listed(7, { command: null }));
     await painted();
     expect([act("W7", "again").hidden, act("W7", "command").hidden, act("W7", "id").hidden]).toEqual([
       true,
@@ -154,7 +154,7 @@ describe("what one can do", () => {
     ]);
   });
 
-  it("asks before it deletes, in the row", async () => {
+  it("ask for confirmation in the row before deleting", async () => {
     act("W2", "ask").click();
     await painted();
     expect(row("W2").dataset["asking"]).toBe("true");
@@ -170,7 +170,7 @@ describe("what one can do", () => {
     expect(remove).toHaveBeenCalledExactlyOnceWith("W2");
   });
 
-  it("copies command and id", async () => {
+  it("copy command and id", async () => {
     const writeText = vi.fn().mockResolvedValue(undefined);
     vi.stubGlobal("navigator", { clipboard: { writeText } });
     act("W2", "command").click();
@@ -181,7 +181,7 @@ describe("what one can do", () => {
     vi.unstubAllGlobals();
   });
 
-  it("opens a tab only where there are tabs", async () => {
+  it("open a tab only where there are tabs", async () => {
     expect(act("W2", "tab").hidden).toBe(true);
     table.dispose();
     const openTab = vi.fn();
@@ -199,7 +199,7 @@ describe("the keyboard", () => {
     await settled();
   });
 
-  it("has one way in: the row it was on", () => {
+  it("has one tab stop: the row that had the focus last", () => {
     expect(
       rows()
         .filter((one) => one.tabIndex === 0)
@@ -207,7 +207,7 @@ describe("the keyboard", () => {
     ).toEqual(["W3"]);
   });
 
-  it("moves, opens, closes and asks", async () => {
+  it("moves the focus, opens, closes and starts a deletion", async () => {
     row("W3").focus();
     expect(press(row("W3"), "ArrowDown").defaultPrevented).toBe(true);
     await painted();
@@ -238,17 +238,17 @@ describe("the keyboard", () => {
     expect(row("W3").dataset["asking"]).toBe("false");
   });
 
-  it("leaves a button its own keys", () => {
+  it("leaves Enter to a focused button", () => {
     row("W2").focus();
     expect(press(act("W2", "id"), "Enter").defaultPrevented).toBe(false);
     expect(following.size).toBe(0);
   });
 
-  it("leaves alone what is meant for others", () => {
+  it("leaves other keys alone", () => {
     expect(press(row("W3"), "b").defaultPrevented).toBe(false);
   });
 
-  it("comes back from a log to its row", async () => {
+  it("returns from a log to its row", async () => {
     row("W2").click();
     await painted();
     press(find(".below [data-logstream=log]"), "Escape");
@@ -256,7 +256,7 @@ describe("the keyboard", () => {
     expect(focused()).toBe(row("W2"));
   });
 
-  it("goes to what takes the place of a row that is deleted", async () => {
+  it("moves to the row that takes the place of a deleted one", async () => {
     row("W2").focus();
     await painted();
     frame({ id: "W2", deleted: true });
@@ -265,25 +265,25 @@ describe("the keyboard", () => {
   });
 });
 
-describe("its life", () => {
-  it("ends with everything it follows, once", async () => {
+describe("its lifetime", () => {
+  it("ends all its streams, once", async () => {
     show();
     await settled();
     row("W2").click();
     await painted();
     table.dispose();
     table.dispose();
-    expect(say).toBeUndefined();
+    expect(emit).toBeUndefined();
     expect(following.size).toBe(0);
   });
 
-  it("rests while nobody looks, and goes on with what was open", async () => {
+  it("suspends its streams and resumes them with the open logs", async () => {
     show();
     await settled();
     row("W2").click();
     await painted();
     table.suspend();
-    expect(say).toBeUndefined();
+    expect(emit).toBeUndefined();
     expect(following.size).toBe(0);
     has(listed(2), listed(3, { state: "succeeded" }));
     table.resume();
@@ -293,11 +293,11 @@ describe("its life", () => {
     expect(row("W3").dataset["state"]).toBe("succeeded");
   });
 
-  it("lets go when it is wiped from the page without a word", async () => {
+  it("ends its stream when the host is removed from the page", async () => {
     show();
     await settled();
     host.remove();
     await vi.advanceTimersByTimeAsync(6000);
-    expect(say).toBeUndefined();
+    expect(emit).toBeUndefined();
   });
 });

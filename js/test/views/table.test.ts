@@ -1,7 +1,8 @@
 // @vitest-environment happy-dom
-// The table in a DOM: rows, what is chosen of them, and that nothing moves by itself.
+// The workload table in a DOM: rows, filter, scroll anchoring.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import {
+  emit,
   find,
   has,
   host,
@@ -12,24 +13,23 @@ import {
   root,
   row,
   rows,
-  say,
   scroll,
   scrollTo,
+  send,
   settled,
   show,
-  tell,
   text,
 } from "../support/table-stage.js";
 import { listed } from "../support/workload.js";
 
 describe("the hooks of the host", () => {
-  it("name the view, and how it is connected", async () => {
+  it("name the view and the state of its connection", async () => {
     show();
     expect({ ...host.dataset }).toMatchObject({ logstream: "workloads", state: "connecting" });
     await settled();
     expect(host.dataset["state"]).toBe("live");
     expect(find(".badge").textContent).toBe("Live");
-    say?.({ kind: "state", rung: "reconnecting", retryAt: 100_000 });
+    emit?.({ kind: "state", rung: "reconnecting", retryAt: 100_000 });
     await painted();
     expect(host.dataset["state"]).toBe("reconnecting");
     find(".retry").click();
@@ -47,7 +47,7 @@ describe("the hooks of the host", () => {
 });
 
 describe("a row", () => {
-  it("says state by sign and word, name, exit, lines, how long and when", async () => {
+  it("shows state, name, exit, lines, duration and start", async () => {
     show();
     await settled();
     expect(ids()).toEqual(["W3", "W2", "W1"]);
@@ -60,11 +60,11 @@ describe("a row", () => {
     expect(row("W2").querySelector<HTMLElement>(".c-when")?.title).toBe(new Date(2000).toLocaleString());
   });
 
-  it("of one that runs goes on: lines, step, errors, last line and duration", async () => {
+  it("of a running workload updates lines, step, errors, last line and duration", async () => {
     show();
     await settled();
     const steps = [{ name: "fit", state: "running", started: 1, ended: null }] as const;
-    tell(
+    send(
       listed(3, { state: "running", lines: 1234, levels: { error: 2 }, steps, last_line: "\x1b[31mepoch 7\x1b[0m" }),
     );
     await painted();
@@ -79,7 +79,7 @@ describe("a row", () => {
     expect(text("W3", "duration")).not.toBe(before);
   });
 
-  it("is text, whatever a workload is called and prints", async () => {
+  it("shows names and output as text, never as markup", async () => {
     has(listed(1, { name: "<img src=x onerror=alert(1)>", last_line: "<script>alert(1)</script>" }));
     show();
     await settled();
@@ -87,11 +87,11 @@ describe("a row", () => {
     expect(root().querySelector("img, script")).toBeNull();
   });
 
-  it("is marked when it is new or has changed its state, for a while; not at first, and not for a line", async () => {
+  it("is marked for a while when it is new or changed its state, not at first and not for a line", async () => {
     show();
     await settled();
     expect(rows().map((one) => one.dataset["fresh"])).toEqual(["false", "false", "false"]);
-    tell(listed(4), listed(3, { state: "succeeded" }));
+    send(listed(4), listed(3, { state: "succeeded" }));
     await painted();
     expect(rows().map((one) => one.dataset["fresh"])).toEqual(["true", "true", "false", "false"]);
     await vi.advanceTimersByTimeAsync(4000);
@@ -106,7 +106,7 @@ describe("a long list", () => {
     await settled();
   });
 
-  it("has only what is in sight in the DOM", async () => {
+  it("has only the visible rows in the DOM", async () => {
     expect(rows().length).toBeLessThan(40);
     expect(find(".content").style.height).toBe(`${5000 * ROW_PX}px`);
     scrollTo(2500 * ROW_PX);
@@ -115,15 +115,15 @@ describe("a long list", () => {
     expect(ids()).toContain("W2500");
   });
 
-  it("stays where it is looked at when others come, and says how many", async () => {
+  it("keeps its scroll position when rows are added, and counts them", async () => {
     scrollTo(100 * ROW_PX + 7);
     await painted();
-    tell(listed(5001), listed(5002));
+    send(listed(5001), listed(5002));
     await painted();
     expect(scroll().scrollTop).toBe(102 * ROW_PX + 7);
     expect(find(".news").hidden).toBe(false);
     expect(find(".news").textContent).toBe("2 new workloads");
-    tell(...Array.from({ length: 1200 }, (_, n) => listed(5003 + n)));
+    send(...Array.from({ length: 1200 }, (_, n) => listed(5003 + n)));
     await painted();
     expect(find(".news").textContent).toBe("1,202 new workloads");
     find(".news").click();
@@ -133,21 +133,21 @@ describe("a long list", () => {
     expect(ids()[0]).toBe("W6202");
   });
 
-  it("shows what comes at its top, unless a pointer is about to click there", async () => {
-    tell(listed(5001));
+  it("shows new rows at the top unless the pointer is over the rows", async () => {
+    send(listed(5001));
     await painted();
     expect(scroll().scrollTop).toBe(0);
     expect(ids()[0]).toBe("W5001");
     scroll().dispatchEvent(new Event("pointerenter"));
-    tell(listed(5002));
+    send(listed(5002));
     await painted();
     expect(scroll().scrollTop).toBe(ROW_PX);
     expect(find(".news").textContent).toBe("1 new workload");
   });
 });
 
-describe("what is shown", () => {
-  it("is chosen by state, with how many there are of each", async () => {
+describe("the filter", () => {
+  it("selects by state and counts the rows of each", async () => {
     show();
     await settled();
     const chips = () =>
@@ -162,7 +162,7 @@ describe("what is shown", () => {
     expect(ids()).toHaveLength(3);
   });
 
-  it("is chosen by text", async () => {
+  it("selects by text", async () => {
     show();
     await settled();
     const search = find(".search") as HTMLInputElement;
@@ -180,14 +180,14 @@ describe("what is shown", () => {
     expect(search.value).toBe("");
   });
 
-  it("begins with the states that are asked for, and has a limit that is told", async () => {
+  it("begins with the given states, and reports its limit", async () => {
     show({ states: new Set(["failed", "succeeded"] as const), limit: 1 });
     await settled();
     expect(ids()).toEqual(["W2"]);
-    expect(find(".more").textContent).toBe("The newest 1; 1 older ones are not shown");
+    expect(find(".more").textContent).toBe("Showing the newest 1 of 2 workloads");
   });
 
-  it("of nothing is how to begin", async () => {
+  it("shows an empty list with instructions to start a workload", async () => {
     has();
     show();
     await painted();
@@ -196,11 +196,11 @@ describe("what is shown", () => {
     expect(find(".nothing").textContent).toContain('run("python train.py")');
   });
 
-  it("of a refusal is the reason", async () => {
+  it("shows the reason of a permanent error", async () => {
     has();
     show();
     await settled();
-    say?.({ kind: "state", rung: "error", message: "Jupyter refuses this (403): Forbidden" });
+    emit?.({ kind: "state", rung: "error", message: "Jupyter refuses this (403): Forbidden" });
     await painted();
     expect(find(".notice").textContent).toBe("Jupyter refuses this (403): Forbidden");
     expect(find(".badge").textContent).toBe("Not available");

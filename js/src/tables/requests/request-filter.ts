@@ -28,8 +28,8 @@ export class RequestFilter extends TableFilter<RequestStatus> {
 
   /** Filters again if the result may differ. Rows of `kept` (with an open panel) stay even if they do not match. */
   choose(requests: Requests, kept: ReadonlyMap<string, unknown>, limit: number): void {
-    const asked = [[...this.values], this.service, this.model, this.words, [...kept.keys()], limit];
-    const by = JSON.stringify([requests.revision, asked]);
+    const criteria = [[...this.values], this.service, this.model, this.words, [...kept.keys()], limit];
+    const by = JSON.stringify([requests.revision, criteria]);
     if (by === this.#selectedFor) return;
     this.#selectedFor = by;
     const found = requests.newest((row) => kept.has(row.id) || this.#holds(row));

@@ -99,7 +99,7 @@ export class Workloads {
   }
 
   #onFrame(type: string, data: Frame): void {
-    if (type === "workload") this.#tell(data);
+    if (type === "workload") this.#onWorkload(data);
     else if (type === "reset") this.#beginSnapshot();
     else if (type === "ping") {
       if (typeof data.timestamp === "number") this.#skew = Date.now() - data.timestamp;
@@ -107,7 +107,7 @@ export class Workloads {
     }
   }
 
-  #tell(data: Frame): void {
+  #onWorkload(data: Frame): void {
     if (typeof data["id"] !== "string") return;
     if (data["deleted"] === true) this.#drop(data["id"]);
     else this.#put(data as unknown as ListedWorkload);

@@ -26,11 +26,11 @@ export class RequestBar {
   readonly #model: HTMLSelectElement;
 
   constructor(actions: RequestBarActions) {
-    this.#polling = button("polling", "Poll", "Poll: ask every few seconds instead of listening", () =>
+    this.#polling = button("polling", "Poll", "Poll: reload every 3 seconds instead of following live", () =>
       actions.poll(this.#polling.getAttribute("aria-pressed") !== "true"),
     );
-    this.#service = select("Any service", "Show by service", actions.service);
-    this.#model = select("Any model", "Show by model", actions.model);
+    this.#service = select("Any service", "Filter by service", actions.service);
+    this.#model = select("Any model", "Filter by model", actions.model);
     this.buttons = [this.#polling];
     this.selects = [this.#service, this.#model];
   }

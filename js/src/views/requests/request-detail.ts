@@ -25,7 +25,7 @@ export class RequestDetail implements RowPanel {
   readonly #streamed = element("span", "streamed");
   readonly #times = element("span", "times");
   readonly #facts = element("dl", "facts");
-  readonly #kept = element("div", "kept");
+  readonly #details = element("div", "kept");
   readonly #copied = element("span", "copied");
   #row: Row;
   #detail: Detail | undefined;
@@ -44,7 +44,7 @@ export class RequestDetail implements RowPanel {
     );
     this.#copied.setAttribute("role", "status");
     this.#cell.append(bar, element("div", "line", this.#times, copy, this.#copied));
-    this.#cell.append(element("div", "known", this.#facts, this.#kept));
+    this.#cell.append(element("div", "known", this.#facts, this.#details));
     this.#cell.tabIndex = 0; // it can overflow, and keyboard users must be able to scroll it
     this.#cell.dataset["lmSuppressShortcuts"] = "true";
     copy.dataset["lmSuppressShortcuts"] = "true";
@@ -56,10 +56,10 @@ export class RequestDetail implements RowPanel {
     this.#paintTimes(row, now);
     if (before !== row || this.#requestedFor === "") this.#paintFacts(row);
     // The server writes the detail when the call starts and when it ends.
-    const asked = `${row.id} ${isOpen(row)}`;
-    if (asked === this.#requestedFor) return;
-    this.#requestedFor = asked;
-    void this.#ask(row.id);
+    const wanted = `${row.id} ${isOpen(row)}`;
+    if (wanted === this.#requestedFor) return;
+    this.#requestedFor = wanted;
+    void this.#load(row.id);
   }
 
   #paintTimes(row: Row, now: number): void {
@@ -70,7 +70,7 @@ export class RequestDetail implements RowPanel {
     this.#streamed.style.width = `${((1 - part) * 100).toFixed(1)}%`;
     const started = new Date(row.initial_time).toLocaleTimeString();
     const waited = first === null ? "" : `first chunk after ${brief(first)}`;
-    const ended = isOpen(row) ? `for ${brief(whole)} so far` : whole > 0 ? `took ${brief(whole)}` : "";
+    const ended = isOpen(row) ? `running for ${brief(whole)}` : whole > 0 ? `took ${brief(whole)}` : "";
     setText(this.#times, [`Started ${started}`, waited, ended].filter(Boolean).join(", "));
   }
 
@@ -94,15 +94,15 @@ export class RequestDetail implements RowPanel {
     this.#facts.replaceChildren(...pairs(facts.filter(([, value]) => value)));
   }
 
-  async #ask(id: string): Promise<void> {
+  async #load(id: string): Promise<void> {
     try {
       this.#detail = await this.#source.detail(id);
     } catch (error) {
-      this.#kept.replaceChildren(element("p", "trouble", error instanceof Error ? error.message : String(error)));
+      this.#details.replaceChildren(element("p", "trouble", error instanceof Error ? error.message : String(error)));
       return;
     }
     const { query, request_headers, response_headers, request_body, response_body } = this.#detail;
-    this.#kept.replaceChildren(
+    this.#details.replaceChildren(
       ...section("Query", query === undefined || query === "" ? undefined : element("pre", "", query)),
       ...section("Request headers", headersOf(request_headers)),
       ...section("Request body", bodyOf(request_body)),
@@ -114,14 +114,13 @@ export class RequestDetail implements RowPanel {
   async #copy(): Promise<void> {
     const detail = this.#detail ?? {};
     const done = await copyText(curlOf(this.#row, detail, this.#source.addressOf(this.#row, detail.query ?? "")));
-    setText(this.#copied, done ? "Copied" : "Could not copy");
+    setText(this.#copied, done ? "Copied" : "Copying is blocked by the browser");
   }
 }
 
 function tokensOf({ input_tokens: input, output_tokens: output, cached_tokens: cached }: Row): string {
   const parts = [
-    input === null ? "" : `${input} in`,
-    cached ? `${cached} of them from a cache` : "",
+    input === null ? "" : `${input} in${cached ? ` (${cached} cached)` : ""}`,
     output === null ? "" : `${output} out`,
   ];
   return parts.filter(Boolean).join(", ");

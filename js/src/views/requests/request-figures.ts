@@ -93,7 +93,7 @@ class Chart {
     this.element = element("figure", "chart", this.#svg, words);
   }
 
-  #tell(calls: number, span: number, slowest: number, spent: number): void {
+  #paintCaption(calls: number, span: number, slowest: number, spent: number): void {
     const within = calls > 1 ? ` within ${brief(span)}` : "";
     const texts =
       calls === 0
@@ -144,7 +144,7 @@ class Chart {
       return `${x(row)} ${y(sum / spent)}`;
     });
     this.#cost.setAttribute("d", spent > 0 ? `M4 ${y(0)}L${steps.join("L")}` : "");
-    this.#tell(drawn.length, span, slowest, spent);
+    this.#paintCaption(drawn.length, span, slowest, spent);
   }
 }
 

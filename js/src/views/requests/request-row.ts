@@ -54,7 +54,7 @@ export class RequestRow implements RowView<RequestModel> {
     cells.write("what", what, lines(what, answered(row), `${row.method ?? ""} ${row.path ?? ""}`));
     cells.write("who", serviceOf(row), lines(row.provider, row.upstream, row.operation));
     cells.write("note", row.error ?? callerOf(row), lines(row.error, row.session, row.workload_id, row.cell));
-    const cached = row.cached_tokens ? `${row.cached_tokens} of them from a cache` : "";
+    const cached = row.cached_tokens ? `${row.cached_tokens} input tokens were cached` : "";
     cells.write("tokens", tokens(row.input_tokens, row.output_tokens), cached);
     cells.write("cost", dollars(row.cost_usd));
     cells.write("first", brief(row.time_to_first_chunk_ms));

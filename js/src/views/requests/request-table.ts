@@ -66,7 +66,7 @@ class RequestTable implements TableDefinition<RequestModel, RequestRow, RequestS
       model: (model) => picked({ model }),
     });
     this.bar = {
-      label: "Show by status",
+      label: "Filter by status",
       values: STATUSES,
       badgeOf: statusBadge,
       searches: "any text in a row",
@@ -129,6 +129,6 @@ class RequestTable implements TableDefinition<RequestModel, RequestRow, RequestS
     const { ids, matching, isAll } = this.filter;
     // Whether rows that the page does not hold match the filter is unknown.
     const all = Math.max(matching, isAll ? (this.list.figures?.totals.requests ?? 0) : 0);
-    return all <= ids.length ? "" : `The newest ${thousands(ids.length)} of ${thousands(all)} calls are shown`;
+    return all <= ids.length ? "" : `Showing the newest ${thousands(ids.length)} of ${thousands(all)} calls`;
   }
 }

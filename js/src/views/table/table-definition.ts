@@ -75,7 +75,7 @@ export interface TableDefinition<Model, View extends RowView<Model>, Value exten
   /** Opens or closes the panel of a row. */
   toggle(id: string): void;
   /** Asks for confirmation before a row is deleted, if rows can be deleted. */
-  ask?(id: string, what: DeletePrompt): void;
+  promptDelete?(id: string, prompt: DeletePrompt): void;
   /** Paints the table's own elements and returns what the view paints. */
   paint(layout: Layout): TableContent<Value>;
   /** The content of a row of `ids`. */

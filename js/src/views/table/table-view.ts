@@ -96,7 +96,7 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
 
   #makeBody(): TableBody<Model, View> {
     const actions = {
-      act: (id: string, what: DeletePrompt) => this.#table.ask?.(id, what),
+      act: (id: string, what: DeletePrompt) => this.#table.promptDelete?.(id, what),
       toggle: (id: string) => {
         this.#table.toggle(id);
         this.changed();
@@ -184,16 +184,16 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
 
   #fillEmpty(kind: string): void {
     const { noun, begin } = this.#table;
-    const said = [];
-    if (kind === "wait") said.push("Connecting…");
+    const content = [];
+    if (kind === "wait") content.push("Connecting…");
     else if (kind === "none") {
       const all = button("clear", "Show all", `Show all ${noun}s`, () => this.#showAll());
-      said.push(element("p", "", `No ${noun} matches`), all);
+      content.push(element("p", "", `No ${noun} matches`), all);
     } else if (kind === "empty") {
-      said.push(element("p", "", `No ${noun}s yet. ${begin[0]}`), element("code", "", begin[1]));
+      content.push(element("p", "", `No ${noun}s yet. ${begin[0]}`), element("code", "", begin[1]));
     }
     this.#empty.dataset["kind"] = kind;
-    this.#empty.replaceChildren(...said);
+    this.#empty.replaceChildren(...content);
   }
 
   #showAll(): void {

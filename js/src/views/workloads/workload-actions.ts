@@ -16,11 +16,11 @@ export interface ActionsHost {
 
 export class WorkloadActions {
   /** The last error as a sentence; "": none. */
-  trouble = "";
+  error = "";
   /** The last result, for screen readers. */
-  said = "";
+  message = "";
   /** The workload whose deletion waits for confirmation. */
-  asking: string | undefined;
+  confirming: string | undefined;
   readonly #source: WorkloadsSource;
   readonly #host: ActionsHost;
   readonly #cancelling = new Set<string>();
@@ -38,9 +38,9 @@ export class WorkloadActions {
 
   act(act: WorkloadAction, job: ListedWorkload | undefined): void {
     if (job === undefined) return;
-    this.trouble = "";
-    this.said = "";
-    if (act === "ask") this.#ask(job);
+    this.error = "";
+    this.message = "";
+    if (act === "ask") this.#confirm(job);
     else if (act === "keep") this.#keep(job);
     else if (act === "tab") this.#host.openTab?.(job);
     else if (act === "command") void this.#copy("command", commandOf(job));
@@ -51,15 +51,15 @@ export class WorkloadActions {
     this.#host.changed();
   }
 
-  #ask({ id, state }: ListedWorkload): void {
+  #confirm({ id, state }: ListedWorkload): void {
     if (!isFinal(state)) return;
-    this.asking = id;
+    this.confirming = id;
     this.#host.focus(id, "remove");
   }
 
   #keep({ id }: ListedWorkload): void {
-    if (this.asking === undefined) return;
-    this.asking = undefined;
+    if (this.confirming === undefined) return;
+    this.confirming = undefined;
     this.#host.focus(id);
   }
 
@@ -79,19 +79,19 @@ export class WorkloadActions {
   }
 
   async #copy(what: string, text: string): Promise<void> {
-    if (await copyText(text)) this.said = `Copied the ${what}`;
-    else this.trouble = `This page may not copy. The ${what} is: ${text}`;
+    if (await copyText(text)) this.message = `Copied the ${what}`;
+    else this.error = `Copying is blocked by the browser. The ${what} is: ${text}`;
     this.#host.changed();
   }
 
-  async #try(asked: Promise<unknown>, what: string, job: ListedWorkload, done: string): Promise<boolean> {
+  async #try(request: Promise<unknown>, what: string, job: ListedWorkload, done: string): Promise<boolean> {
     const name = job.name || commandOf(job) || job.id;
     try {
-      await asked;
-      this.said = `${done}: ${name}`;
+      await request;
+      this.message = `${done}: ${name}`;
       return true;
-    } catch (error) {
-      this.trouble = `Could not ${what} ${name}: ${error instanceof Error ? error.message : String(error)}`;
+    } catch (cause) {
+      this.error = `Could not ${what} ${name}: ${cause instanceof Error ? cause.message : String(cause)}`;
       return false;
     } finally {
       this.#host.changed();

@@ -14,7 +14,7 @@ export type WorkloadAction = "cancel" | "again" | "command" | "id" | "tab" | "as
 export interface RowModel extends RowAppearance {
   readonly job: ListedWorkload;
   /** Whether its deletion waits for confirmation. */
-  readonly asking: boolean;
+  readonly confirming: boolean;
   readonly cancelling: boolean;
   /** Whether its log can be opened in a tab. */
   readonly tabs: boolean;
@@ -56,7 +56,7 @@ export class WorkloadRow implements RowView<RowModel> {
       tab: make("tab", "Open the log in a tab", "tab"),
       ask: make("ask", "Delete", "trash"),
       remove: make("remove", "Delete this workload and its log", "trash", "Delete"),
-      keep: make("keep", "Keep it", "slash", "Keep"),
+      keep: make("keep", "Keep the workload", "slash", "Keep"),
     };
     const { remove, keep, ...acts } = this.#buttons;
     this.#actions.append(...Object.values(acts));
@@ -91,12 +91,12 @@ export class WorkloadRow implements RowView<RowModel> {
   }
 
   #paintState(model: RowModel): void {
-    const { job, asking } = model;
+    const { job, confirming } = model;
     const badge = stateBadge(job.state);
     const title = stateSummary(job);
     const exit = job.state === "failed" ? ending(job) : "";
     this.#cells.paint({ ...badge, state: job.state, exit, title }, model);
-    setData(this.element, "asking", String(asking));
+    setData(this.element, "asking", String(confirming));
   }
 
   #paintErrors(errors: number): void {
@@ -106,7 +106,7 @@ export class WorkloadRow implements RowView<RowModel> {
     setData(cell, "none", String(errors === 0));
   }
 
-  #paintButtons({ job, current, asking, cancelling, tabs }: RowModel): void {
+  #paintButtons({ job, current, confirming, cancelling, tabs }: RowModel): void {
     const final = isFinal(job.state);
     const { cancel, again, tab, ask, command } = this.#buttons;
     cancel.hidden = final;
@@ -116,8 +116,8 @@ export class WorkloadRow implements RowView<RowModel> {
     again.hidden = command.hidden = commandOf(job) === "";
     tab.hidden = !tabs;
     for (const one of Object.values(this.#buttons)) one.tabIndex = current ? 0 : -1;
-    this.#actions.hidden = asking;
-    this.#sure.hidden = !asking;
+    this.#actions.hidden = confirming;
+    this.#sure.hidden = !confirming;
   }
 }
 

@@ -6,7 +6,7 @@ import type { WorkloadState } from "../../protocol/types.js";
 import type { ListedWorkload, WorkloadsSource } from "../../protocol/workloads-source.js";
 import { STATES, WorkloadFilter } from "../../tables/workloads/workload-filter.js";
 import { Workloads } from "../../tables/workloads/workloads.js";
-import { stateBadge } from "../../text/format.js";
+import { stateBadge, thousands } from "../../text/format.js";
 import { element, setText } from "../dom/dom.js";
 import type { RowKind } from "../table/table-body.js";
 import type { RowAppearance } from "../table/table-cells.js";
@@ -55,7 +55,7 @@ class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadSt
   readonly css = css;
   readonly widePx = 720;
   readonly bar = {
-    label: "Show by state",
+    label: "Filter by state",
     values: STATES,
     badgeOf: stateBadge,
     searches: "name, command, id, tag or last line",
@@ -79,7 +79,7 @@ class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadSt
     this.rows = {
       label: "Workloads",
       columns: COLUMNS,
-      row: (id) => new WorkloadRow(id, (act) => this.ask(id, act)),
+      row: (id) => new WorkloadRow(id, (act) => this.promptDelete(id, act)),
     };
     this.#logs = new InlineLogs(logOf);
     this.#actions = new WorkloadActions(source, { openTab, changed, focus: (id, act) => this.#focus(id, act) });
@@ -104,7 +104,7 @@ class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadSt
     if (job !== undefined) this.#logs.toggle(job);
   }
 
-  ask(id: string, act: WorkloadAction): void {
+  promptDelete(id: string, act: WorkloadAction): void {
     this.#actions.act(act, this.list.get(id));
   }
 
@@ -113,18 +113,27 @@ class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadSt
     this.#logs.keep((id) => list.get(id) !== undefined);
     const below = this.#logs.all;
     const ids = filter.choose(list, below);
-    setText(this.#status, this.#actions.said);
+    setText(this.#status, this.#actions.message);
     return {
-      ...{ ids, below, openHeight: OPEN_PX[layout], complete: list.complete, trouble: this.#actions.trouble },
+      ...{ ids, below, openHeight: OPEN_PX[layout], complete: list.complete, trouble: this.#actions.error },
       count: (state) => list.count(state),
-      more: filter.left > 0 ? `The newest ${ids.length}; ${filter.left} older ones are not shown` : "",
+      more:
+        filter.left > 0
+          ? `Showing the newest ${thousands(ids.length)} of ${thousands(ids.length + filter.left)} workloads`
+          : "",
     };
   }
 
   model(id: string, look: RowAppearance): RowModel {
     const job = this.list.get(id) as ListedWorkload;
-    const { asking } = this.#actions;
-    return { ...look, job, asking: asking === id, cancelling: this.#actions.isCancelling(job), tabs: this.#tabs };
+    const { confirming } = this.#actions;
+    return {
+      ...look,
+      job,
+      confirming: confirming === id,
+      cancelling: this.#actions.isCancelling(job),
+      tabs: this.#tabs,
+    };
   }
 
   /** The buttons of a row change when a deletion is requested; they exist after a paint. */
