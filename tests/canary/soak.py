@@ -1,7 +1,7 @@
 """`make soak`: canaries and random faults for SECONDS (600), then a verdict. Not part of `make test`.
 
-Two canaries sing on one Jupyter server: one for all the time, one landed and started anew with every turn. Meanwhile
-come faults, in an order that SEED decides: the server is killed, asked to end, stopped; readers stop or crowd in;
+Two canaries run on one Jupyter server: one all the time, one ended and restarted with every turn. Meanwhile faults are
+injected in an order that SEED decides: the server is killed, terminated, stopped; readers stop or crowd in;
 a flood runs beside. Exit code 0 only if no line was missing, double, out of order, unsent or corrupt; what the
 server takes of memory and descriptors is printed with every turn.
 """
@@ -85,22 +85,22 @@ def main(seconds: float, seed: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         try:
             with jupyter(Path(folder)) as server, flying(server, rate=200) as long:
-                long.says(10)
+                long.wait_for_lines(10)
                 begun, bad = time.monotonic(), ""
                 turns = 0
                 while time.monotonic() - begun < seconds and not bad:
                     turns += 1
                     with flying(server, rate=rng.choice([50, 1000, 5000]), tty=rng.random() < 0.5) as canary:
-                        canary.says(50)
+                        canary.wait_for_lines(50)
                         for fault in rng.sample(FAULTS, 2):
                             fault(server, rng.choice([canary, long]))
                             done[fault.__name__] += 1
-                            canary.says(50)
+                            canary.wait_for_lines(50)
                         bad = landed(canary)
                     assert server.process
                     size = memory(server.process.pid, "VmRSS") >> 20
-                    said = f"{turns} turns in {time.monotonic() - begun:.0f} s, {size} MB"
-                    print(f"{said}, {len(os.listdir(f'/proc/{server.process.pid}/fd'))} descriptors", flush=True)
+                    line = f"{turns} turns in {time.monotonic() - begun:.0f} s, {size} MB"
+                    print(f"{line}, {len(os.listdir(f'/proc/{server.process.pid}/fd'))} descriptors", flush=True)
                 bad = bad or landed(long)
         finally:
             kill_runners(Path(folder))

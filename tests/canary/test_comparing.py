@@ -1,4 +1,4 @@
-"""The judge can say no: each kind of damage is told by its name, and only that."""
+"""The comparison reports each kind of damage by its name, and no other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def changed(*changes: Callable[[list[str]], object]) -> list[str]:
     return lines
 
 
-def test_what_arrives_as_it_was_sent_is_clean() -> None:
+def test_lines_that_arrive_as_sent_are_clean() -> None:
     verdict = compare("a-run", SENT, WRITTEN)
     assert verdict.faults == {}
     assert (verdict.seen, verdict.sent) == (SENT, SENT)
@@ -49,13 +49,13 @@ def test_what_arrives_as_it_was_sent_is_clean() -> None:
         (lambda it: it.__setitem__(9, " " + it[9]), {"corrupt": 1, "missing": 1}),
     ],
 )
-def test_each_kind_of_damage_is_told(change: Callable[[list[str]], object], faults: dict[str, int]) -> None:
+def test_each_kind_of_damage_is_reported(change: Callable[[list[str]], object], faults: dict[str, int]) -> None:
     verdict = compare("a-run", SENT, changed(change))
     assert verdict.faults == faults
     assert all(kind in str(verdict) for kind in faults)
 
 
-def test_every_single_changed_character_is_seen() -> None:
+def test_every_changed_character_is_detected() -> None:
     rng = random.Random(1)
     for at in range(len(WRITTEN[99])):
         other = rng.choice([c for c in "0123456789abcdef x" if c != WRITTEN[99][at]])
@@ -63,7 +63,7 @@ def test_every_single_changed_character_is_seen() -> None:
         assert compare("a-run", SENT, lines).faults, (at, other)
 
 
-def test_several_kinds_at_once_are_told_apart() -> None:
+def test_several_kinds_of_damage_are_distinguished() -> None:
     lines = changed(lambda it: it.insert(20, it.pop(25)), lambda it: it.append(it[0]), lambda it: it.pop(100))
     assert compare("a-run", SENT, lines).faults == {"disordered": 5, "double": 1, "missing": 1}
 

@@ -46,7 +46,7 @@ STRIDES = [7, pytest.param(1, marks=pytest.mark.soak)]
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("call", POINTS)
 @pytest.mark.parametrize("stride", STRIDES)
-def test_a_runner_killed_at_any_of_its_writes_leaves_a_log_that_opens_by_itself_and_is_right(
+def test_a_runner_killed_at_any_write_leaves_a_log_that_opens_and_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, stride: int
 ) -> None:
     shrink(monkeypatch, SEGMENT, INDEX_SEGMENT)
@@ -59,7 +59,7 @@ def test_a_runner_killed_at_any_of_its_writes_leaves_a_log_that_opens_by_itself_
 
 @TRACED
 @pytest.mark.timeout(300)
-def test_a_runner_whose_fsync_errs_goes_on_or_is_lost_with_the_cause_and_never_in_silence(
+def test_a_runner_whose_fsync_fails_continues_or_is_lost_with_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shrink(monkeypatch, SEGMENT, INDEX_SEGMENT)

@@ -38,32 +38,32 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Herd:
-    """So many pages that follow a workload, in one process of node. `said`: all that they have said."""
+    """Many pages that follow a workload, in one node process. `messages`: everything they reported."""
 
     def __init__(self, server: Server, workload: str, ladder: Path) -> None:
         url = f"{server.url}logstream/v1/events?stream=workload/{workload}"
         node = shutil.which("node") or str(Path(sys.executable).with_name("node"))
         command = [node, str(ROOT / "tests" / "support" / "canary" / "herd.mjs"), str(ladder), url, TOKEN, str(PAGES)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.said: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            self.said.append(json.loads(line))
+            self.messages.append(json.loads(line))
 
     def rungs(self) -> list[str]:
         """Where each of them is now."""
-        now = {said["client"]: said["rung"] for said in list(self.said) if "rung" in said}
+        now = {message["client"]: message["rung"] for message in list(self.messages) if "rung" in message}
         return list(now.values())
 
     def arrivals(self, since: float) -> list[float]:
         """When each came (back) since a time, in seconds from the first one."""
         first: dict[int, float] = {}
-        for said in list(self.said):
-            if said.get("rung") == "live" and said["at"] / 1000 > since:
-                first.setdefault(said["client"], said["at"] / 1000)
+        for message in list(self.messages):
+            if message.get("rung") == "live" and message["at"] / 1000 > since:
+                first.setdefault(message["client"], message["at"] / 1000)
         return [at - min(first.values()) for at in sorted(first.values())]
 
 
@@ -86,10 +86,10 @@ def test_pages_that_lost_their_server_come_back_spread_over_seconds_and_miss_not
             until(lambda: herd.rungs().count("live") == PAGES, 90)
             assert_spread(herd.arrivals(since))
             stop.touch()
-            until(lambda: sum("done" in said for said in list(herd.said)) == PAGES, 60)
+            until(lambda: sum("done" in message for message in list(herd.messages)) == PAGES, 60)
             lines = server.get(f"workloads/{workload}")["lines"]
-            assert {said["done"] for said in herd.said if "done" in said} == {lines}
-            assert [said for said in herd.said if "wrong" in said] == []
+            assert {message["done"] for message in herd.messages if "done" in message} == {lines}
+            assert [message for message in herd.messages if "wrong" in message] == []
             assert herd.process.wait(30) == 0
     finally:
         if herd is not None and herd.process.poll() is None:
@@ -119,7 +119,7 @@ def queueing(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.timeout(300)
-def test_two_thousand_starts_at_once_are_each_made_or_refused_whole_and_others_are_answered(queueing: Server) -> None:
+def test_two_thousand_concurrent_starts_each_succeed_or_are_refused_while_others_are_served(queueing: Server) -> None:
     body = b'{"command": ["true"]}'
     head = f"POST /logstream/v1/workloads HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {TOKEN}\r\n"
     one = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body

@@ -1,6 +1,6 @@
-"""Real processes are killed or stopped while a canary sings: no line is lost, doubled or out of order.
+"""Real processes are killed or stopped while a canary runs: no line is lost, doubled or out of order.
 
-Processes: the server, the runner, both, the child, a reader. Every test has the canary's judge at its end.
+Processes: the server, the runner, both, the child, a reader. Every test ends with the comparison of all lines.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def runner_of(server: Server, workload: str) -> int:
 
 
 def child_of(server: Server, workload: str) -> int:
-    told = folder_of(server, workload) / "status.json"
-    until(told.exists)
-    return int(json.loads(told.read_text())["pid"])
+    status = folder_of(server, workload) / "status.json"
+    until(status.exists)
+    return int(json.loads(status.read_text())["pid"])
 
 
 def wait_for_lines(count: int, *canaries: Canary) -> None:
@@ -40,7 +40,7 @@ def wait_for_lines(count: int, *canaries: Canary) -> None:
     until(lambda: all(len(canary.stream.lines) >= least for canary, least in wanted.items()), 60)
 
 
-def test_a_server_killed_twice_costs_no_reader_a_line(server: Server) -> None:
+def test_readers_of_a_server_that_is_killed_twice_lose_no_line(server: Server) -> None:
     port = server.port
     with flying(server) as canary, flying(server, tty=True) as other:
         pids = [child_of(server, it.workload) for it in (canary, other)]
@@ -58,7 +58,7 @@ def test_a_server_killed_twice_costs_no_reader_a_line(server: Server) -> None:
             assert "gap" not in it.stream.events
 
 
-def test_a_hundred_streams_of_a_server_that_is_asked_to_end_are_cut_without_done_and_resume(server: Server) -> None:
+def test_streams_of_a_server_that_is_terminated_end_without_done_and_resume(server: Server) -> None:
     port = server.port
     with flying(server, rate=200, follow=False) as canary:
         readers = [Stream(server, canary.workload) for _ in range(100)]
@@ -70,92 +70,92 @@ def test_a_hundred_streams_of_a_server_that_is_asked_to_end_are_cut_without_done
         assert time.monotonic() - begun < 10
         assert not any(reader.done for reader in readers)
         server.start(port)
-        canary.says(200)
+        canary.wait_for_lines(200)
         canary.land()
         for reader in readers:
             reader.end()
             assert compare(canary.run, canary.sent(), reader.lines).faults == {}
 
 
-def test_a_killed_runner_makes_its_workload_lost_and_costs_no_line_that_it_had_read(server: Server) -> None:
+def test_a_killed_runner_makes_its_workload_lost_and_loses_no_line_that_it_had_read(server: Server) -> None:
     with flying(server, follow=False) as canary, flying(server, follow=False) as other:
-        canary.says(500)
+        canary.wait_for_lines(500)
         child, runner = child_of(server, canary.workload), runner_of(server, canary.workload)
         os.kill(runner, signal.SIGKILL)
-        told = end(server, canary.workload, 10)
-        assert (told["state"], told["exit_code"]) == ("lost", None)
-        assert told["error"]
+        info = end(server, canary.workload, 10)
+        assert (info["state"], info["exit_code"]) == ("lost", None)
+        assert info["error"]
         until(lambda: not alive(child))
         canary.stream.end()
         found = [r["message"] for r in records(server, canary.workload)]
         verdict = compare(canary.run, len(found), found)
         assert (verdict.faults, canary.stream.lines) == ({}, found)
         assert download(server, canary.workload).decode().splitlines() == found
-        other.says(100)
+        other.wait_for_lines(100)
         other.land()
 
 
-def test_a_server_and_a_runner_killed_at_once_leave_a_store_that_opens_by_itself(server: Server) -> None:
+def test_a_server_and_a_runner_killed_together_leave_a_store_that_opens(server: Server) -> None:
     port = server.port
     with flying(server, follow=False) as lost, flying(server) as lives:
-        lost.says(300)
+        lost.wait_for_lines(300)
         assert server.process
         for pid in runner_of(server, lost.workload), server.process.pid:
             os.kill(pid, signal.SIGKILL)
         server.process.wait(10)
         server.start(port)
-        told = end(server, lost.workload)
-        assert (told["state"], told["exit_code"]) == ("lost", None)
+        info = end(server, lost.workload)
+        assert (info["state"], info["exit_code"]) == ("lost", None)
         lost.stream.end()
-        assert compare(lost.run, told["lines"], lost.stream.lines).faults == {}
-        assert compare(lost.run, told["lines"], [r["message"] for r in records(server, lost.workload)]).faults == {}
-        lives.says(300)
+        assert compare(lost.run, info["lines"], lost.stream.lines).faults == {}
+        assert compare(lost.run, info["lines"], [r["message"] for r in records(server, lost.workload)]).faults == {}
+        lives.wait_for_lines(300)
         lives.land()
 
 
 def test_a_killed_child_has_its_signal_and_every_line_that_it_wrote(server: Server) -> None:
     with flying(server) as canary:
-        canary.says(300)
+        canary.wait_for_lines(300)
         os.kill(child_of(server, canary.workload), signal.SIGKILL)
-        told = end(server, canary.workload)
-        assert (told["state"], told["signal"], told["exit_code"]) == ("failed", 9, None)
+        info = end(server, canary.workload)
+        assert (info["state"], info["signal"], info["exit_code"]) == ("failed", 9, None)
         canary.stream.end()
         assert canary.stream.done is not None
-        assert told.items() <= canary.stream.done.items()
-        assert compare(canary.run, told["lines"], canary.stream.lines).faults == {}
+        assert info.items() <= canary.stream.done.items()
+        assert compare(canary.run, info["lines"], canary.stream.lines).faults == {}
     half = start(server, "printf abc; kill -9 $$")
     assert end(server, half)["signal"] == 9
     assert [r["message"] for r in records(server, half)] == ["abc"]
     assert download(server, half) == b"abc"
 
 
-def test_a_server_that_stands_still_holds_up_no_child_and_loses_no_line(server: Server) -> None:
+def test_a_stopped_server_blocks_no_child_and_loses_no_line(server: Server) -> None:
     with flying(server, rate=0, count=100_000, width=100) as canary:
-        canary.says(1)
+        canary.wait_for_lines(1)
         assert server.process
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
-            assert canary.sent() == 100_000  # 13 MB: it does not wait for anybody to read
+            assert canary.sent() == 100_000  # 13 MB: it waits for no reader
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
         canary.land()
 
 
-def test_a_reader_that_stands_still_goes_on_where_it_was(server: Server) -> None:
+def test_a_stopped_reader_continues_at_its_cursor(server: Server) -> None:
     with flying(server, rate=2000) as canary:
-        canary.says(100)
+        canary.wait_for_lines(100)
         follower = canary._follower
         assert follower is not None
         follower.send_signal(signal.SIGSTOP)
-        canary.says(4000)
+        canary.wait_for_lines(4000)
         follower.send_signal(signal.SIGCONT)
         canary.land()
 
 
-def test_a_flood_beside_it_costs_the_canary_no_line(server: Server) -> None:
+def test_a_flood_beside_the_canary_loses_none_of_its_lines(server: Server) -> None:
     flood = start(server, "yes 'a flood of lines, each of them of about sixty bytes or so, without any end'", tty=False)
     with flying(server, rate=200) as canary:
-        canary.says(1000)
+        canary.wait_for_lines(1000)
         answers = [seconds(server) for _ in range(20)]
         assert server.http.post(f"{server.url}logstream/v1/workloads/{flood}/cancel").status_code == 202
         canary.land()
@@ -169,11 +169,11 @@ def seconds(server: Server) -> float:
     return time.perf_counter() - begun
 
 
-def test_a_thousand_readers_that_come_and_go_leave_nothing_and_cost_the_canary_nothing(server: Server) -> None:
+def test_a_thousand_short_lived_readers_leave_nothing_and_do_not_affect_the_canary(server: Server) -> None:
     assert server.process
     files = f"/proc/{server.process.pid}/fd"
     with flying(server, follow=False) as canary:
-        canary.says(100)
+        canary.wait_for_lines(100)
         before = len(os.listdir(files))
 
         def come_and_go() -> None:

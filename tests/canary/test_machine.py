@@ -47,7 +47,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(not may_mount, reason="needs root, to mount a disk of 8 MB")
-def test_a_disk_that_fills_up_makes_the_child_wait_and_costs_no_line(small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_makes_the_child_wait_and_loses_no_line(small_disk: Path, tmp_path: Path) -> None:
     try:
         with jupyter(tmp_path) as server:
             other = start(server, "echo a")
@@ -70,35 +70,35 @@ def test_a_disk_that_fills_up_makes_the_child_wait_and_costs_no_line(small_disk:
 
 @TRACED
 @pytest.mark.parametrize(("error", "calls"), [("ENOSPC", "2..6"), ("EDQUOT", "3..5")])
-def test_writes_that_fail_for_want_of_room_are_done_again(server: Server, error: str, calls: str) -> None:
+def test_writes_that_fail_on_a_full_disk_are_repeated(server: Server, error: str, calls: str) -> None:
     with flying(server, rate=300) as canary:
-        canary.says(100)
+        canary.wait_for_lines(100)
         with traced(server, canary.workload, f"write:error={error}:when={calls}"):
-            canary.says(300)
+            canary.wait_for_lines(300)
         canary.land()
 
 
 @TRACED
-def test_a_disk_that_errs_ends_its_workload_as_lost_with_the_cause_and_all_it_had(server: Server) -> None:
+def test_an_io_error_makes_the_workload_lost_with_the_cause_and_all_earlier_output(server: Server) -> None:
     with flying(server, follow=False) as canary, flying(server, follow=False) as other:
-        canary.says(200)
+        canary.wait_for_lines(200)
         runner = runners(Folder(folder_of(server, canary.workload)))[0]
         with traced(server, canary.workload, "write:error=EIO:when=3+"):
             until(lambda: not alive(runner), 30)
-        told = end(server, canary.workload)
-        assert (told["state"], told["exit_code"]) == ("lost", None)
-        assert "Input/output error" in told["error"]
+        info = end(server, canary.workload)
+        assert (info["state"], info["exit_code"]) == ("lost", None)
+        assert "Input/output error" in info["error"]
         canary.stream.end()
         found = [r["message"] for r in records(server, canary.workload)]
         assert found == canary.stream.lines
         assert compare(canary.run, len(found), found).faults == {}
         assert download(server, canary.workload).decode().splitlines() == found
-        other.says(100)
+        other.wait_for_lines(100)
         other.land()
 
 
 @TRACED
-def test_a_start_whose_fsync_errs_is_refused_with_the_cause_and_the_next_one_is_made(server: Server) -> None:
+def test_a_start_whose_fsync_fails_is_refused_with_the_cause_and_the_next_one_succeeds(server: Server) -> None:
     assert server.process
     before = server.get("info")["workloads"]
     command = ["strace", "-f", "-p", str(server.process.pid), "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"]
@@ -116,7 +116,7 @@ def test_a_start_whose_fsync_errs_is_refused_with_the_cause_and_the_next_one_is_
 
 
 class traced:  # noqa: N801 - it is used as a function
-    """For the time of the block, calls of a workload's runner on its stdout file fail as strace is told."""
+    """For the time of the block, calls of a workload's runner on its stdout file fail by strace's injection."""
 
     def __init__(self, server: Server, workload: str, inject: str) -> None:
         folder = folder_of(server, workload)
@@ -128,19 +128,19 @@ class traced:  # noqa: N801 - it is used as a function
     def __enter__(self) -> None:
         self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE)
         assert self.process.stderr
-        said = self.process.stderr.readline()
-        assert b"attached" in said, said
+        line = self.process.stderr.readline()
+        assert b"attached" in line, line
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.communicate()
 
 
-def test_a_server_without_descriptors_refuses_starts_keeps_its_streams_and_recovers(server: Server) -> None:
+def test_a_server_without_descriptors_refuses_starts_serves_its_streams_and_recovers(server: Server) -> None:
     assert server.process
     pid = server.process.pid
     with flying(server, rate=200) as canary:
-        canary.says(100)
+        canary.wait_for_lines(100)
         server.get("info")
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
@@ -163,12 +163,12 @@ def test_a_server_without_descriptors_refuses_starts_keeps_its_streams_and_recov
 
 def test_a_runner_without_memory_makes_its_workload_lost_and_no_other(server: Server) -> None:
     with flying(server, follow=False) as canary, flying(server, rate=0, width=4000, follow=False) as flood:
-        flood.says(1)
+        flood.wait_for_lines(1)
         runner = runners(Folder(folder_of(server, flood.workload)))[0]
-        told = json.loads((folder_of(server, flood.workload) / "status.json").read_text())
+        status = json.loads((folder_of(server, flood.workload) / "status.json").read_text())
         resource.prlimit(runner, resource.RLIMIT_AS, (1 << 20, 1 << 20))
         lost = end(server, flood.workload)
         assert lost["state"] == "lost"
-        until(lambda: not alive(told["pid"]))
-        canary.says(100)
+        until(lambda: not alive(status["pid"]))
+        canary.wait_for_lines(100)
         canary.land()

@@ -44,7 +44,7 @@ while True:
 
 
 def other_user() -> tuple[int, tuple[str, ...]]:
-    """A user whom nobody else is, and the command that starts a program as him; he may read what root may."""
+    """An unused user, and the command that starts a program as that user, with root's permission to read."""
     uid = 40_000 + os.getpid() % 20_000
     caps = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
     return uid, ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *caps)
@@ -82,7 +82,7 @@ def bounded() -> Iterator[Bounded]:
 
 
 def control_group() -> Path | None:
-    """One of 200 processes; None where this machine lets nobody make one."""
+    """One of 200 processes; None if this machine does not allow it."""
     for root in Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"):
         group = root / f"logstream-{uuid4().hex}"
         if (root / "cgroup.procs").exists():
@@ -107,23 +107,23 @@ def test_a_fork_bomb_is_cancelled_with_its_whole_tree_and_the_server_answers_all
         answers: list[float] = []
         over = threading.Event()
 
-        def ask() -> None:
+        def start_many() -> None:
             while not over.is_set():
                 begun = time.monotonic()
                 server.get("info")
                 answers.append(time.monotonic() - begun)
                 time.sleep(0.02)
 
-        asking = threading.Thread(target=ask)
-        asking.start()
+        starting = threading.Thread(target=start_many)
+        starting.start()
         try:
-            canary.says(100)
+            canary.wait_for_lines(100)
             assert server.http.post(f"{server.url}logstream/v1/workloads/{bomb}/cancel").status_code == 202
             assert end(server, bomb)["state"] == "cancelled"
             until(lambda: bounded.count() == 0, 60)
         finally:
             over.set()
-            asking.join()
+            starting.join()
         assert len(answers) > 5
         assert max(answers) < 10  # two hundred processes want the machine as well
         canary.land()
@@ -142,7 +142,7 @@ def limited(tmp_path: Path) -> Iterator[tuple[Server, int]]:
 
 
 def limit(server: Server, most: int) -> None:
-    """So many processes and threads for the server's user; as himself, since only he may."""
+    """Limit processes and threads of the server's user, as that user."""
     assert server.process
     command = [
         *server.prefix,
@@ -153,7 +153,7 @@ def limit(server: Server, most: int) -> None:
     subprocess.run(command, check=True)
 
 
-def test_a_user_who_may_have_no_more_processes_is_refused_and_nothing_is_half_made(limited: tuple[Server, int]) -> None:
+def test_a_start_beyond_the_process_limit_is_refused_and_leaves_nothing_behind(limited: tuple[Server, int]) -> None:
     server, uid = limited
     assert server.process
     with flying(server, rate=100, follow=False, cwd="/") as canary:
@@ -168,11 +168,11 @@ def test_a_user_who_may_have_no_more_processes_is_refused_and_nothing_is_half_ma
             assert answer.status_code in {201, 503}, answer.text
             (made if answer.status_code == 201 else refused).append(answer.json())
         assert refused, made
-        assert all(set(said) == {"message", "reason"} for said in refused)
-        assert all("temporarily unavailable" in said["message"] for said in refused), refused
+        assert all(set(answer) == {"message", "reason"} for answer in refused)
+        assert all("temporarily unavailable" in answer["message"] for answer in refused), refused
         for workload in made:
-            told = end(server, workload["id"])
-            assert told["state"] == "succeeded" or "temporarily unavailable" in told["error"], told
+            info = end(server, workload["id"])
+            assert info["state"] == "succeeded" or "temporarily unavailable" in info["error"], info
         assert server.get("info")["workloads"] == len(made) + 2
         assert end(server, start(server, "true", cwd="/"))["state"] == "succeeded"
         canary.land()

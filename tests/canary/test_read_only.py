@@ -67,7 +67,7 @@ def test_a_server_that_finds_its_disk_read_only_refuses_changes_serves_its_logs_
         with jupyter(tmp_path) as server, flying(server, follow=False) as canary:
             ended = start(server, "seq 1 1000")
             end(server, ended)
-            canary.says(100)
+            canary.wait_for_lines(100)
             canary.stop()
             canary.stream.end()
             server.stop()
@@ -88,14 +88,14 @@ def test_a_server_that_finds_its_disk_read_only_refuses_changes_serves_its_logs_
 def assert_refuses_and_serves(server: Server, ended: str) -> None:
     """What would change something is refused, with the cause and without a path; what is there is read."""
     url = f"{server.url}logstream/v1/workloads"
-    asked = [
+    answers = [
         *(
             server.http.post(url, json=body)
             for body in ({"command": "true"}, {"backend": "external"}, {"again": ended})
         ),
         server.http.delete(f"{url}/{ended}"),
     ]
-    for answer in asked:
+    for answer in answers:
         assert (answer.status_code, answer.json()["reason"]) == (503, "no_room"), answer.text
         assert "Read-only" in answer.json()["message"]
         assert str(server.folder) not in answer.text

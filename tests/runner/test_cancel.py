@@ -1,4 +1,4 @@
-"""Cancel and timeout: the whole tree, and nobody else."""
+"""Cancel and timeout end the whole process tree and no other process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import pytest
 
 
-async def test_cancel_ends_it_by_term(bench: Bench) -> None:
+async def test_cancel_ends_a_workload_by_term(bench: Bench) -> None:
     job = await bench.start("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
     await job.says("ready")
     await job.cancel(30)
     assert (await job.end()).state == "cancelled"
-    assert job.lines()[-1] == "bye"  # some shells tell of their killed `sleep` before
+    assert job.lines()[-1] == "bye"  # some shells report their killed `sleep` before
 
 
 async def test_cancel_kills_what_ignores_term_with_its_whole_tree(bench: Bench, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_a_stopped_process_is_cancelled_too(bench: Bench) -> None:
     assert job.lines() == ["ready"]
 
 
-async def test_many_cancels_are_one(bench: Bench) -> None:
+async def test_repeated_cancels_act_once(bench: Bench) -> None:
     code = (
         "import signal, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: print('term', flush=True))\n"
@@ -91,20 +91,20 @@ async def test_many_cancels_are_one(bench: Bench) -> None:
     await job.cancel(20)  # it has ended: nothing happens
 
 
-def test_no_process_gets_a_signal_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_gets_each_signal_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from jupyter_logstream.runner import process_tree  # noqa: PLC0415
 
-    told: list[tuple[int, int]] = []
+    sent: list[tuple[int, int]] = []
     groups = {1001: [1001, 1002]}
     monkeypatch.setattr(process_tree, "descendants", lambda _: [1001, 1002, 1003])
     monkeypatch.setattr(os, "getpgid", lambda pid: 1001 if pid in groups[1001] else pid)
-    monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
-    monkeypatch.setattr(os, "killpg", lambda group, number: told.extend((pid, number) for pid in groups[group]))
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr(os, "killpg", lambda group, number: sent.extend((pid, number) for pid in groups[group]))
     process_tree.signal_all(1000, 1001, signal.SIGTERM)
-    assert sorted(pid for pid, number in told if number == signal.SIGTERM) == [1001, 1002, 1003]
+    assert sorted(pid for pid, number in sent if number == signal.SIGTERM) == [1001, 1002, 1003]
 
 
-async def test_a_timeout_ends_it_and_says_so(bench: Bench) -> None:
+async def test_a_timeout_ends_a_workload_as_timed_out(bench: Bench) -> None:
     job = await bench.start("echo ready; sleep 600", timeout=0.5)
     status = await job.end()
     assert status.state == "timed_out"

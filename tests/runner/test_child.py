@@ -39,7 +39,7 @@ async def test_a_python_program_that_does_not_flush_is_live(bench: Bench, tty: b
     assert (await job.end()).state == "succeeded"
 
 
-async def test_the_two_outputs_are_told_apart_and_each_is_in_order(bench: Bench) -> None:
+async def test_the_two_outputs_are_distinguished_and_each_is_in_order(bench: Bench) -> None:
     code = "import sys\nfor i in range(300): print('out', i, flush=True); print('err', i, file=sys.stderr, flush=True)"
     for tty in True, False:
         job = await bench.run([PYTHON, "-c", code], tty=tty)
@@ -48,19 +48,19 @@ async def test_the_two_outputs_are_told_apart_and_each_is_in_order(bench: Bench)
             assert job.bytes(f"std{source}") == b"".join(b"%s %d\n" % (source.encode(), i) for i in range(300))
 
 
-async def test_it_runs_where_and_with_what_it_was_told_to(bench: Bench, tmp_path: Path) -> None:
-    job = await bench.run("pwd; echo $SAID", cwd=str(tmp_path), env={"SAID": "ü $x 'y'"})
+async def test_a_workload_runs_in_its_directory_with_its_environment(bench: Bench, tmp_path: Path) -> None:
+    job = await bench.run("pwd; echo $GREETING", cwd=str(tmp_path), env={"GREETING": "ü $x 'y'"})
     assert job.lines() == [str(tmp_path), "ü $x 'y'"]
 
 
-async def test_standard_input_is_empty_unless_asked_for(bench: Bench) -> None:
+async def test_standard_input_is_empty_unless_requested(bench: Bench) -> None:
     job = await bench.run("cat; echo end")
     assert job.lines() == ["end"]
     with pytest.raises(CannotSend):
         await job.send(b"x")
 
 
-async def test_it_inherits_no_file_and_no_ignored_signal(bench: Bench) -> None:
+async def test_a_workload_inherits_no_file_and_no_ignored_signal(bench: Bench) -> None:
     job = await bench.run("ls /proc/self/fd | wc -l; grep -E 'SigIgn|SigBlk' /proc/self/status", tty=False)
     count, *masks = job.lines()
     assert int(count) == 4  # its three, and the folder that ls reads
@@ -83,7 +83,7 @@ async def test_a_store_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
         bench.close()
 
 
-async def test_input_arrives_byte_for_byte_and_ends_when_told(bench: Bench) -> None:
+async def test_input_arrives_byte_for_byte_and_ends_on_request(bench: Bench) -> None:
     data = random.Random(1).randbytes(300_000)
     job = await bench.start("cat", tty=False, stdin=True)
     for at in range(0, len(data), 70_000):
@@ -103,7 +103,7 @@ async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whol
     await job.says("ready")
     sending = asyncio.ensure_future(job.send(b"x" * 3_000_000))
     await asyncio.sleep(0.2)
-    assert not sending.done()  # it is not said to be taken before it is
+    assert not sending.done()  # not acknowledged before the pipe accepted it
     gate.touch()
     await sending
     await job.send(b"", eof=True)
@@ -120,7 +120,7 @@ async def test_input_to_a_workload_that_has_closed_it_is_refused(bench: Bench) -
     await job.cancel(5)
 
 
-async def test_input_that_nobody_took_before_the_end_is_refused(bench: Bench) -> None:
+async def test_input_that_was_not_read_before_the_end_is_refused(bench: Bench) -> None:
     job = await bench.start("echo ready; sleep 0.3; exit 0", stdin=True)
     await job.says("ready")
     with pytest.raises(CannotSend):

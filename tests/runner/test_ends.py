@@ -1,4 +1,4 @@
-"""How a workload ends, and what is told of it."""
+"""How a workload ends, and its final status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from support.waiting import eventually, until
     ],
     ids=str,
 )
-async def test_the_end_is_told_as_it_was(
+async def test_the_final_status_matches_the_exit(
     bench: Bench, command: Any, state: str, exit_code: int | None, number: int | None
 ) -> None:
     job = await bench.run(command)
@@ -42,7 +42,7 @@ async def test_the_end_is_told_as_it_was(
     ["none", "directory", "not executable", "bad interpreter", "no program", "missing in a missing folder"],
 )
 @pytest.mark.parametrize("tty", [True, False])
-async def test_what_cannot_be_started_has_failed_with_a_cause(
+async def test_a_command_that_cannot_be_started_fails_with_a_cause(
     bench: Bench, tmp_path: Path, made: str, tty: bool
 ) -> None:
     path = tmp_path / "thing"
@@ -62,22 +62,20 @@ async def test_what_cannot_be_started_has_failed_with_a_cause(
     assert await eventually(lambda: not runners(job.folder))
 
 
-async def test_a_command_that_is_nowhere_in_the_path_is_not_found(bench: Bench) -> None:
+async def test_a_command_outside_the_path_is_not_found(bench: Bench) -> None:
     job = await bench.run(["no-such-binary"])
     assert job.status.error == "no-such-binary: command not found"
     job = await bench.run("no-such-binary")
     assert (job.status.state, job.status.exit_code) == ("failed", 127)  # the shell ran
 
 
-async def test_a_relative_directory_as_command_is_told_as_one(bench: Bench, tmp_path: Path) -> None:
+async def test_a_relative_directory_as_command_is_reported_as_a_directory(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     job = await bench.run(["./here"], cwd=str(tmp_path))
     assert "is a directory" in (job.status.error or "")
 
 
-async def test_a_script_whose_interpreter_is_missing_is_not_told_to_be_missing_itself(
-    bench: Bench, tmp_path: Path
-) -> None:
+async def test_a_missing_interpreter_is_not_reported_as_a_missing_script(bench: Bench, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/no/such/interpreter\n")
     script.chmod(0o755)
@@ -85,7 +83,7 @@ async def test_a_script_whose_interpreter_is_missing_is_not_told_to_be_missing_i
     assert "command not found" not in (job.status.error or "")
 
 
-async def test_output_before_a_kill_is_kept_though_its_line_never_ended(bench: Bench) -> None:
+async def test_an_unfinished_line_before_a_kill_is_retained(bench: Bench) -> None:
     for tty in True, False:
         job = await bench.run("printf abc; kill -9 $$", tty=tty)
         assert (job.status.state, job.status.signal, job.status.exit_code) == ("failed", 9, None)
@@ -93,7 +91,7 @@ async def test_output_before_a_kill_is_kept_though_its_line_never_ended(bench: B
         assert job.bytes() == b"abc"
 
 
-async def test_closing_its_output_is_not_the_end(bench: Bench) -> None:
+async def test_closing_the_output_does_not_end_a_workload(bench: Bench) -> None:
     job = await bench.start("exec >&- 2>&-; read x; exit 5", stdin=True)
     await eventually(lambda: job.status.state == "running")
     await asyncio.sleep(0.3)
@@ -114,12 +112,12 @@ async def test_a_grandchild_that_holds_the_output_does_not_delay_the_end_and_is_
         job = await bench.start(f"echo first; (trap '' HUP; {late}) & exit 0", tty=tty)
         assert (await job.end()).state == "succeeded"
         assert not gate.exists()
-        told = job.records()
-        assert [r.message for r in told if r.source != "system"] == ["first"]
-        assert [r.source for r in told] == ["stdout", "system"]
+        records = job.records()
+        assert [r.message for r in records if r.source != "system"] == ["first"]
+        assert [r.source for r in records] == ["stdout", "system"]
         gate.touch()
         until(sign.exists)  # what it wrote after the end did not end it
-        assert [r.message for r in job.records()] == [r.message for r in told]
+        assert [r.message for r in job.records()] == [r.message for r in records]
         await eventually(lambda job=job: not runners(job.folder))
 
 
@@ -129,7 +127,7 @@ async def test_a_chatty_grandchild_delays_the_end_by_a_bounded_time(bench: Bench
     assert job.records()[-1].source == "system"
 
 
-async def test_all_that_was_written_before_the_exit_is_there(bench: Bench) -> None:
+async def test_all_output_before_the_exit_is_retained(bench: Bench) -> None:
     for tty in True, False:
         job = await bench.run("seq 1 30000; seq 1 5000 >&2", tty=tty)
         assert job.lines("stdout") == [str(i) for i in range(1, 30001)]

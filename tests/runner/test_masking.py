@@ -22,7 +22,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----"
 
 
 def on_disk(folder: Path) -> bytes:
-    """All that lies in a workload's folder but its spec, whose environment is nobody's to read."""
+    """All that lies in a workload's folder but its spec, which only the user can read."""
     return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "spec.json")
 
 
@@ -41,12 +41,12 @@ async def test_masking_is_on_by_default_on_disk_in_the_stream_in_records_and_in_
     assert sorted(r["message"] for r in records) == ["***", "***", "after", "before", "key=***"]
     assert (workload["masked"], workload["lines"], workload["bytes"]) == (3, 5, len(download) + 3)
     folder = site.services.store.folder(workload_id).path
-    told = [bytes(stream.raw), bytes(simple.raw), json.dumps([records, workload]).encode(), on_disk(folder)]
+    outputs = [bytes(stream.raw), bytes(simple.raw), json.dumps([records, workload]).encode(), on_disk(folder)]
     for value in KEY.encode(), secret.encode():
-        assert not [place for place in told if value in place]
+        assert not [place for place in outputs if value in place]
 
 
-async def test_which_variables_are_secret_is_an_option(serve) -> None:
+async def test_the_secret_variables_are_configurable(serve) -> None:
     site = await serve(secret_names=["MINE"])
     workload_id = await site.run("echo $MINE $MY_API_KEY", env={"MINE": "only-mine", "MY_API_KEY": KEY})
     assert (await site.request("GET", f"v1/workloads/{workload_id}/log.txt")).body == f"*** {KEY}\n".encode()
@@ -73,7 +73,7 @@ async def test_a_secret_written_in_pieces_is_masked_and_counted_while_it_runs(be
 
 
 @pytest.mark.parametrize("end", ["", "; kill -9 $$", "; exec 1>&-; sleep 0.3", "; sleep 600 & exit 0"])
-async def test_the_beginning_of_a_secret_that_became_none_is_told_at_the_end(bench: Bench, end: str) -> None:
+async def test_a_held_back_prefix_that_is_no_secret_is_written_at_the_end(bench: Bench, end: str) -> None:
     for tty in True, False:
         job = await bench.run(f"printf 'a {KEY[:9]}'{end}", tty=tty, env={"A_TOKEN": KEY})
         assert job.bytes() == f"a {KEY[:9]}".encode()
@@ -107,7 +107,7 @@ async def test_a_full_disk_loses_and_doubles_nothing_that_was_held_back(tmp_path
         bench.close()
 
 
-async def test_a_backend_may_be_told_of_no_names_and_still_hides_our_own_secret(bench: Bench) -> None:
+async def test_without_secret_names_our_own_secret_is_still_masked(bench: Bench) -> None:
     bench.backend = LocalBackend(bench.store.folders, secret_names=[])
     env = {"A_TOKEN": KEY, "JUPYTER_LOGSTREAM_SECRET": "x" * 43}
     job = await bench.run("echo $A_TOKEN $JUPYTER_LOGSTREAM_SECRET", env=env)

@@ -1,4 +1,4 @@
-"""The runner itself: small, deaf to nonsense, and nobody waits for it."""
+"""The runner itself: small, robust against invalid requests, never blocked by readers."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ async def test_a_killed_runner_makes_the_workload_lost_and_its_output_stays(benc
         bench.store.finish(job.folder.id)
         assert job.lines() == ["first", "half"]
         assert bench.store.read(job.folder.id, 0, 0).closed
-        await eventually(lambda pid=pid: not alive(pid))  # nobody could reach it any more
+        await eventually(lambda pid=pid: not alive(pid))  # without its runner it could not be reached
 
 
-async def test_terminal_signals_and_the_end_of_whoever_started_it_do_not_end_the_runner(bench: Bench) -> None:
+async def test_terminal_signals_and_the_end_of_its_starter_do_not_end_the_runner(bench: Bench) -> None:
     job = await bench.start("echo ready; read x; echo $x", stdin=True)
     await job.says("ready")
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
@@ -49,19 +49,19 @@ async def test_terminal_signals_and_the_end_of_whoever_started_it_do_not_end_the
 
 
 @pytest.mark.parametrize(
-    "said",
+    "request",
     [
         b"garbage\n", b"[]\n", b'{"do": 5}\n', b'{"do": "cancel"}\n', b'{"do": "cancel", "grace": "x"}\n', b"\xff\n",
         b'{"do": "input", "size": -5}\n', b'{"do": "input", "size": "a"}\n', b"x" * 10_000,
     ],
 )  # fmt: skip
-async def test_nonsense_on_its_socket_does_not_end_the_runner(bench: Bench, said: bytes) -> None:
+async def test_invalid_requests_on_its_socket_do_not_end_the_runner(bench: Bench, request: bytes) -> None:
     job = await bench.start("echo ready; read x; echo $x", stdin=True)
     await job.says("ready")
     with socket.socket(socket.AF_UNIX) as client:
         with socket_path(job.folder.control) as path:
             client.connect(path)
-        client.sendall(said)
+        client.sendall(request)
         client.settimeout(1)
         with contextlib.suppress(OSError):
             client.recv(100)
@@ -95,14 +95,14 @@ async def test_the_runner_is_small_and_imports_no_framework(bench: Bench) -> Non
     assert job.lines() == ["[]"]
 
 
-async def test_it_needs_no_reader(bench: Bench) -> None:
+async def test_a_workload_needs_no_reader(bench: Bench) -> None:
     for tty in True, False:
         job = await bench.run("head -c 10000000 /dev/zero | tr '\\0' 'x' | fold -w 99", tty=tty)
         assert job.status.state == "succeeded"
         assert job.bytes().replace(b"\n", b"") == b"x" * 10_000_000
 
 
-async def test_a_huge_line_is_kept_whole_in_flat_memory(bench: Bench) -> None:
+async def test_a_huge_line_is_retained_whole_in_constant_memory(bench: Bench) -> None:
     size = 30_000_000
     command = f"head -c {size} /dev/zero | tr '\\0' x; echo; echo next; read x"
     job = await bench.start(command, tty=False, stdin=True)
@@ -119,7 +119,7 @@ async def test_a_huge_line_is_kept_whole_in_flat_memory(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("tty", [True, False])
-async def test_every_byte_is_kept_as_it_was_written(bench: Bench, tmp_path: Path, tty: bool) -> None:
+async def test_every_byte_is_retained_as_written(bench: Bench, tmp_path: Path, tty: bool) -> None:
     data = bytes(range(256)) * 20 + random.Random(2).randbytes(200_000) + "\u2028\u2029\x85\ufeffü\n\n\r\n\r".encode()
     (tmp_path / "data").write_bytes(data)
     job = await bench.run(["cat", str(tmp_path / "data")], tty=tty)
@@ -167,7 +167,7 @@ async def test_a_full_disk_makes_the_child_wait_and_loses_nothing(tmp_path: Path
         bench.close()
 
 
-async def test_a_flood_leaves_bounded_bytes_on_disk_and_says_where_it_begins(
+async def test_a_flood_leaves_bounded_bytes_on_disk_and_reports_its_first_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep = 130 * 1024 * 1024

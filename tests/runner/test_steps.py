@@ -15,7 +15,7 @@ KEY = "sk-live-0123456789abcdef"
 STEPS = "echo ::step:: load; echo one; echo '::endstep:: failed'; echo between; echo ::group::fit; echo epoch"
 
 
-async def test_steps_of_a_run_are_told_live_and_end_with_it(site: Site) -> None:
+async def test_steps_of_a_run_are_reported_live_and_end_with_it(site: Site) -> None:
     workload_id = await site.start(f"{STEPS}; read x; exit 3", tty=False, stdin=True)
     stream = await site.stream(f"v1/logs/stream?scope=job&job_id={workload_id}")
     await stream.until(lambda s: any(len(frame["steps"]) == 2 for frame in s.data("status")))
@@ -29,14 +29,14 @@ async def test_steps_of_a_run_are_told_live_and_end_with_it(site: Site) -> None:
     assert (fit["state"], fit["ended"]) == ("failed", done["ended"])
     assert done["started"] <= load["started"] <= load["ended"] <= fit["started"] <= fit["ended"]
     assert stream.data("status")[-1]["steps"] == done["steps"]
-    told = {r["message"]: r.get("step") for r in stream.records()}
-    assert told["one"] == told["::endstep:: failed"] == "load"
-    assert (told["between"], told["::group::fit"], told["epoch"]) == (None, "fit", "fit")
+    steps = {r["message"]: r.get("step") for r in stream.records()}
+    assert steps["one"] == steps["::endstep:: failed"] == "load"
+    assert (steps["between"], steps["::group::fit"], steps["epoch"]) == (None, "fit", "fit")
     found = (await site.request("GET", f"v1/workloads/{workload_id}/records?step=fit")).json
     assert [r["message"] for r in found["records"]] == ["::group::fit", "epoch"]
 
 
-async def test_steps_and_what_was_masked_are_known_after_a_restart_of_the_server(serve) -> None:
+async def test_steps_and_masked_secrets_survive_a_restart_of_the_server(serve) -> None:
     site = await serve()
     workload_id = await site.run(f"{STEPS}; echo $A_TOKEN", env={"A_TOKEN": KEY})
     before = await site.workload(workload_id)
@@ -48,9 +48,9 @@ async def test_steps_and_what_was_masked_are_known_after_a_restart_of_the_server
 
 
 @pytest.mark.parametrize("tty", [True, False])
-async def test_a_traceback_of_a_real_run_is_errors_and_what_came_before_is_not(bench: Bench, tty: bool) -> None:
+async def test_a_traceback_of_a_real_run_is_error_lines_and_earlier_output_is_not(bench: Bench, tty: bool) -> None:
     job = await bench.run([PYTHON, "-c", "print('fine')\ndef f(): raise KeyError('INFO x')\nf()"], tty=tty)
-    told = [(r.source, r.level) for r in job.records()]
-    assert told.count(("stdout", "unknown")) == 1
-    assert {level for source, level in told if source == "stderr"} == {"error"}
-    assert job.folder.read_status()[1]["levels"] == {"unknown": 1, "error": len(told) - 1}
+    found = [(r.source, r.level) for r in job.records()]
+    assert found.count(("stdout", "unknown")) == 1
+    assert {level for source, level in found if source == "stderr"} == {"error"}
+    assert job.folder.read_status()[1]["levels"] == {"unknown": 1, "error": len(found) - 1}

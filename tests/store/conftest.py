@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
-    """Make segments of so many bytes and entries, in every module that knows their size."""
+    """Shrink segments to a number of bytes and entries; see `support.segments.shrink`."""
 
     return partial(shrink, monkeypatch)
 

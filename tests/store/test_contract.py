@@ -114,7 +114,7 @@ def test_reading_begins_after_the_cursor_and_stops_at_the_limit(store: Store) ->
         assert (batch.first, batch.end, batch.closed) == (1, 100, False)
 
 
-def test_a_batch_tells_the_whole_logs_tally(store: Store) -> None:
+def test_a_batch_has_the_totals_of_the_whole_log(store: Store) -> None:
     store.append("s", [record("a", level="warn"), record("b"), record("c")])
     tally = store.read("s", 0, 0).tally()
     assert (tally.lines, dict(tally.levels)) == (3, {"warn": 1, "info": 2})
@@ -125,8 +125,8 @@ def test_a_batch_tells_the_whole_logs_tally(store: Store) -> None:
 def test_steps_begin_and_end_where_records_name_another_one(store: Store) -> None:
     named = [("a", 1.0), ("a", 2.0), (None, 3.0), ("b", 4.0), ("a", 5.0)]
     store.append("s", [record("m", step=step, ts=ts) for step, ts in named])
-    told = store.read("s", 0, 0).tally().steps
-    assert [(s.name, s.state, s.started, s.ended) for s in told] == [
+    steps = store.read("s", 0, 0).tally().steps
+    assert [(s.name, s.state, s.started, s.ended) for s in steps] == [
         ("a", "running", 5.0, None),
         ("b", "succeeded", 4.0, 5.0),
     ]
@@ -134,10 +134,10 @@ def test_steps_begin_and_end_where_records_name_another_one(store: Store) -> Non
     assert [store.read("s", after, 1).changes_steps for after in range(5)] == [True, False, True, True, True]
 
 
-def test_records_of_more_steps_than_there_may_be_carry_none(store: Store) -> None:
+def test_records_beyond_the_maximum_number_of_steps_have_none(store: Store) -> None:
     store.append("s", [record("m", step=f"step {i}") for i in range(1002)])
-    told = read_all(store, "s")
-    assert [r.step for r in told[998:]] == ["step 998", "step 999", None, None]
+    records = read_all(store, "s")
+    assert [r.step for r in records[998:]] == ["step 998", "step 999", None, None]
     steps = store.read("s", 0, 0).tally().steps
     assert (len(steps), steps[-1].state) == (1000, "succeeded")
 
@@ -149,7 +149,7 @@ def test_a_batch_is_of_one_moment(store: Store) -> None:
     assert ([r.message for r in batch.records()], batch.end, batch.closed) == (["a"], 1, False)
 
 
-def test_streams_are_apart(store: Store) -> None:
+def test_streams_are_independent(store: Store) -> None:
     store.append("s", lines("a"))
     store.append("t", lines("b", "c"))
     assert [len(read_all(store, stream)) for stream in "st"] == [1, 2]
@@ -160,7 +160,7 @@ def test_an_unknown_stream_cannot_be_read(store: Store) -> None:
         store.read("none", 0, 1)
 
 
-def test_an_ended_stream_is_read_but_takes_nothing_more(store: Store) -> None:
+def test_an_ended_stream_can_be_read_but_not_appended_to(store: Store) -> None:
     store.append("s", lines("a"), end=True)
     assert store.read("s", 0, 10).closed
     for end in False, True:
@@ -169,7 +169,7 @@ def test_an_ended_stream_is_read_but_takes_nothing_more(store: Store) -> None:
     assert [r.message for r in read_all(store, "s")] == ["a"]
 
 
-def test_a_dropped_stream_is_unknown_and_its_name_begins_anew(store: Store) -> None:
+def test_a_dropped_stream_is_unknown_and_its_id_can_be_used_again(store: Store) -> None:
     store.append("s", lines("a", "b"), end=True)
     store.read("s", 0, 10)
     store.drop("s")
@@ -200,7 +200,7 @@ async def test_a_watcher_is_woken_by_every_change_until_it_leaves(store: Store) 
     unwatch()
 
 
-async def test_leaving_ends_one_watch_only(store: Store) -> None:
+async def test_unsubscribing_ends_one_watch_only(store: Store) -> None:
     store.append("s", [])
     first, second = asyncio.Event(), asyncio.Event()
     leave = store.watch("s", first.set)
@@ -233,7 +233,7 @@ async def collect(store: Store, stream: str, after: int = 0, limit: int = 2000) 
     return found
 
 
-async def test_following_gives_all_that_was_and_all_that_comes_once_and_in_order(store: Store) -> None:
+async def test_following_returns_old_and_new_records_once_and_in_order(store: Store) -> None:
     store.append("s", lines("1", "2"))
     readers = [asyncio.ensure_future(collect(store, "s", after, limit)) for after, limit in [(0, 1), (0, 2000), (2, 7)]]
     at = 3

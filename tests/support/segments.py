@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch, size: int, entries: int) -> None:
-    """Make segments of so many bytes and entries, in every module that knows their size."""
+    """Make segments of `size` bytes and `entries` entries, in every module that imported their size."""
     for module in (layout, segments, writer, damage, index, download, reader, file):
         for name, value in (("SEGMENT", size), ("INDEX_SEGMENT", entries)):
             if hasattr(module, name):

@@ -1,4 +1,4 @@
-"""Readers of one stream share what is read and encoded for them; nobody is given less or other than the log has."""
+"""Readers of one stream share reads and encodings, and always get the current records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_readers_at_one_cursor_get_one_encoding(tmp_path: Path) -> None:
     store.close()
 
 
-def test_who_reads_later_gets_what_came_meanwhile(tmp_path: Path) -> None:
+def test_a_later_reader_gets_records_appended_meanwhile(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     for i in range(1, 20):
         store.append("a", [record(f"line {i}")])
@@ -38,7 +38,7 @@ def test_who_reads_later_gets_what_came_meanwhile(tmp_path: Path) -> None:
     store.close()
 
 
-def test_readers_that_began_elsewhere_meet(tmp_path: Path) -> None:
+def test_readers_that_began_at_different_cursors_converge(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     store.append("a", [record("x") for _ in range(25_000)])
     stops = []
@@ -53,7 +53,7 @@ def test_readers_that_began_elsewhere_meet(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_stream_that_was_dropped_and_made_again_tells_its_own_records(tmp_path: Path) -> None:
+def test_a_stream_that_was_dropped_and_created_again_has_only_its_own_records(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     store.append("a", [record("old")])
     store.read("a", 0, 2000)
@@ -63,7 +63,7 @@ def test_a_stream_that_was_dropped_and_made_again_tells_its_own_records(tmp_path
     store.close()
 
 
-def test_it_keeps_few(tmp_path: Path) -> None:
+def test_the_cache_is_bounded(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     for i in range(3 * MAX_BATCHES):
         store.append(f"s{i}", [record("x")])
@@ -72,13 +72,13 @@ def test_it_keeps_few(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_could_not_be_read_is_not_remembered(tmp_path: Path) -> None:
+def test_an_unreadable_batch_is_not_cached(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     store.append("a", [record(f"line {i}") for i in range(3)])
     index = segment_path(store.folder("a").path, "index", 0)
     sound = index.read_bytes()
     index.write_bytes(sound[: 2 * ENTRY] + b"\x05" + sound[2 * ENTRY + 1 :])
-    with pytest.raises(BadIndex):  # it is being written, so nobody else may mend it
+    with pytest.raises(BadIndex):  # it is being written, so it is not repaired
         store.read("a", 0, 2000)
     index.write_bytes(sound)
     assert store.read("a", 0, 2000).messages == ["line 0", "line 1", "line 2"]

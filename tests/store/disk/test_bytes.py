@@ -23,7 +23,7 @@ from jupyter_logstream.store.disk.writer import LogWriter
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_was_written_is_on_disk_byte_for_byte(root: Path, seed: int) -> None:
+def test_output_is_on_disk_byte_for_byte(root: Path, seed: int) -> None:
     rng = random.Random(seed)
     chunks = random_chunks(rng, 40, PARTS)
     folder = folder_of(root)
@@ -49,7 +49,7 @@ def test_a_line_is_one_record_whatever_the_chunks_were(root: Path) -> None:
     ]
 
 
-def test_bytes_that_are_no_utf8_become_replacement_characters_in_the_record_only(root: Path) -> None:
+def test_invalid_utf8_becomes_replacement_characters_in_the_record_only(root: Path) -> None:
     write(folder_of(root), ("stdout", b"a\xff\x00b\n"), end=True)
     assert texts(root) == ["a�\x00b"]
     assert downloaded(folder_of(root)) == b"a\xff\x00b\n"
@@ -64,7 +64,7 @@ def test_records_of_an_over_long_line_are_its_text_in_parts(root: Path) -> None:
     assert (following.message, following.part) == ("next", False)
 
 
-def test_the_line_being_written_is_told_as_it_would_be_seen(root: Path) -> None:
+def test_an_unfinished_line_has_its_final_text(root: Path) -> None:
     log = LogWriter(folder_of(root))
     with opened(root) as store:
         log.write("stdout", b"done\n10%\r20%")

@@ -42,7 +42,7 @@ def test_lines_of_both_sources_come_in_order_of_arrival(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 100, 1 << 20])
-def test_every_range_is_that_part_of_the_whole(folder: Path, at_once: int) -> None:
+def test_every_range_is_that_part_of_the_download(folder: Path, at_once: int) -> None:
     written = both(folder)
     rng = random.Random(at_once)
     for source in None, "stdout", "stderr":
@@ -67,7 +67,7 @@ def test_unfinished_lines_stand_at_the_end(folder: Path) -> None:
     log.release()
 
 
-def test_what_comes_later_is_not_in_it(folder: Path) -> None:
+def test_bytes_written_later_are_not_in_a_download(folder: Path) -> None:
     log = LogWriter(folder)
     log.write("stdout", b"a\n")
     log.write("stderr", b"b\n")
@@ -80,7 +80,7 @@ def test_what_comes_later_is_not_in_it(folder: Path) -> None:
     log.release()
 
 
-def test_a_deletion_meanwhile_cuts_nothing(tmp_path: Path) -> None:
+def test_a_deletion_does_not_truncate_a_running_download(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "store")
     store.folder("s").path.mkdir()
     log = LogWriter(store.folder("s").path)
@@ -98,7 +98,7 @@ def test_a_deletion_meanwhile_cuts_nothing(tmp_path: Path) -> None:
     store.close()
 
 
-def test_there_is_no_download_of_no_log(tmp_path: Path) -> None:
+def test_a_download_of_an_unknown_log_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Download(tmp_path / "none", None)
 

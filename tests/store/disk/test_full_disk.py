@@ -25,7 +25,7 @@ from jupyter_logstream.store.disk.writer import LogWriter
 
 @pytest.mark.parametrize("fresh", [True, False])
 @pytest.mark.parametrize("fail_at", range(1, 6))
-def test_a_full_disk_leaves_the_log_as_it_was_and_the_same_can_be_tried_again(
+def test_an_append_on_a_full_disk_changes_nothing_and_can_be_repeated(
     root: Path, full_disk: Any, small_segments: Any, fail_at: int, fresh: bool
 ) -> None:
     small_segments(64, 4)

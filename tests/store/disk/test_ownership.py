@@ -25,7 +25,7 @@ from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.queries.filters import Filter, matches
 
 
-def test_a_second_server_is_refused_the_store_until_the_first_has_let_go(root: Path) -> None:
+def test_a_second_server_is_refused_the_store_until_the_first_has_closed_it(root: Path) -> None:
     with opened(root), pytest.raises(StoreInUse):
         FileStore(root)
     with opened(root):
@@ -43,7 +43,7 @@ def test_a_store_of_another_layout_is_refused_and_left_alone(root: Path) -> None
     assert texts(root) == ["a"]
 
 
-def test_nobody_else_may_look_into_the_store(root: Path) -> None:
+def test_other_users_cannot_read_the_store(root: Path) -> None:
     with opened(root) as store:
         store.append(ID, [Record(0, 1e12, "info", "a", step="s", source="log")], end=True)
     for path in [root, *root.rglob("*")]:
@@ -51,7 +51,7 @@ def test_nobody_else_may_look_into_the_store(root: Path) -> None:
         assert not others or path.parent.stat().st_mode & 0o077 == 0, path
 
 
-def test_what_a_crash_left_half_made_or_half_dropped_is_cleared_away(root: Path) -> None:
+def test_half_created_and_half_dropped_streams_of_a_crash_are_removed(root: Path) -> None:
     with opened(root) as store:
         store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
         for name in (".half-made", f".{ID}.gone"):
@@ -62,7 +62,7 @@ def test_what_a_crash_left_half_made_or_half_dropped_is_cleared_away(root: Path)
         assert sorted(path.name for path in (root / "streams").iterdir()) == [ID]
 
 
-def test_a_stream_that_a_runner_writes_takes_nothing_from_the_server(root: Path) -> None:
+def test_the_server_cannot_append_to_a_stream_that_a_runner_writes(root: Path) -> None:
     from jupyter_logstream.store.errors import NotWriter  # noqa: PLC0415
 
     with opened(root) as store:
@@ -75,7 +75,7 @@ def test_a_stream_that_a_runner_writes_takes_nothing_from_the_server(root: Path)
         store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
 
 
-def test_files_are_let_go_of(root: Path) -> None:
+def test_a_closed_download_leaves_no_open_file(root: Path) -> None:
     def files() -> int:
         return len(os.listdir("/proc/self/fd"))
 
@@ -89,7 +89,7 @@ def test_files_are_let_go_of(root: Path) -> None:
     assert files() == before
 
 
-def test_what_a_log_comes_to_is_right_whoever_asks_at_once(root: Path) -> None:
+def test_concurrent_queries_of_totals_are_right(root: Path) -> None:
     with opened(root) as store:
         folder_of(root)
         lock = store.folder(ID).lock()
@@ -97,17 +97,17 @@ def test_what_a_log_comes_to_is_right_whoever_asks_at_once(root: Path) -> None:
         log = LogWriter(folder_of(root))
         stop = threading.Event()
 
-        def ask() -> None:
+        def query() -> None:
             while not stop.is_set():
                 tally = store.read(ID, 0, 0).tally()
                 assert sum(tally.levels.values()) == tally.lines
 
         with ThreadPoolExecutor(4) as pool:
-            asking = [pool.submit(ask) for _ in range(4)]
+            pending = [pool.submit(query) for _ in range(4)]
             for _ in range(300):
                 log.write("stdout", b"INFO a\nERROR b\nplain\n" * 20)
             stop.set()
-            for one in asking:
+            for one in pending:
                 one.result()
         tally = store.read(ID, 0, 0).tally()
         assert (tally.lines, dict(tally.levels)) == (18_000, {"info": 6_000, "error": 6_000, "unknown": 6_000})
@@ -138,8 +138,8 @@ def test_reading_beside_a_writer_never_gives_a_torn_or_wrong_record(root: Path) 
                 found += store.read(ID, len(found), 500).records()
             writing.result()
         assert [r.seq for r in found] == list(range(1, len(found) + 1))
-        said = [r.message.encode() + b"\r\n" for r in found if r.source == "stdout"]
-        assert b"".join(said) == downloaded(folder, "stdout")
+        lines = [r.message.encode() + b"\r\n" for r in found if r.source == "stdout"]
+        assert b"".join(lines) == downloaded(folder, "stdout")
         assert [r.message for r in found if r.source == "stderr"] == [f"e{i}" for i in range(1500)]
         log.release()
         os.close(lock)
@@ -149,7 +149,7 @@ def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Pa
     small_segments(2000, 32)
     folder = folder_of(root)
     with opened(root, keep=8000) as store:
-        lock = store.folder(ID).lock()  # as the runner does: nobody mends what is being written
+        lock = store.folder(ID).lock()  # as the runner does: a log in use is not repaired
         assert lock is not None
         log = LogWriter(folder, keep=8000)
         log.write("stdout", b"line 000000\n")
@@ -176,7 +176,7 @@ async def test_an_extension_that_was_refused_the_store_lets_the_server_end() -> 
     await LogStream().stop_extension()
 
 
-def test_a_store_whose_maker_was_killed_before_it_said_the_layout_opens_by_itself(root: Path) -> None:
+def test_a_store_whose_creator_was_killed_before_it_stored_the_layout_opens(root: Path) -> None:
     root.mkdir()
     (root / "layout").write_text("")
     with opened(root) as store:

@@ -60,7 +60,7 @@ def downloaded_like(folder: Path, chunks: list[tuple[str, bytes]]) -> bytes:
     return b"".join(found) + rest["stdout"] + rest["stderr"]
 
 
-def test_a_log_over_its_bound_loses_its_oldest_lines_and_says_which(root: Path, small_segments: Any) -> None:
+def test_a_log_over_its_bound_loses_its_oldest_lines_and_reports_which(root: Path, small_segments: Any) -> None:
     small_segments(1000, 16)
     folder = folder_of(root)
     write(folder, *numbered(1, 1001), end=True, keep=8000)
@@ -73,13 +73,13 @@ def test_a_log_over_its_bound_loses_its_oldest_lines_and_says_which(root: Path, 
     assert downloaded(folder).endswith(b"stdout 00999\nstdout 01000\n")
 
 
-def test_the_last_segment_is_never_taken(root: Path, small_segments: Any) -> None:
+def test_the_last_segment_is_never_removed(root: Path, small_segments: Any) -> None:
     small_segments(100_000, 1000)
     write(folder_of(root), *numbered(1, 300), end=True, keep=10)
     assert len(texts(root)) == 299
 
 
-def test_reading_from_a_cursor_that_retention_has_passed_begins_at_the_oldest_kept(
+def test_reading_from_a_cursor_before_the_retained_range_begins_at_its_first_record(
     root: Path, small_segments: Any
 ) -> None:
     small_segments(1000, 16)
@@ -94,7 +94,7 @@ def test_reading_from_a_cursor_that_retention_has_passed_begins_at_the_oldest_ke
 
 
 @pytest.mark.parametrize("quiet", ["stderr", "stdout"])
-def test_after_retention_a_crash_costs_no_line_that_was_kept(root: Path, small_segments: Any, quiet: str) -> None:
+def test_a_crash_after_retention_loses_no_retained_line(root: Path, small_segments: Any, quiet: str) -> None:
     small_segments(1000, 64)
     loud = "stdout" if quiet == "stderr" else "stderr"
     chunks = []
@@ -108,7 +108,7 @@ def test_after_retention_a_crash_costs_no_line_that_was_kept(root: Path, small_s
     assert [(r.seq, r.source, r.message) for r in served(root)] == before
 
 
-def test_after_retention_a_lost_index_is_made_anew_for_what_was_kept(root: Path, small_segments: Any) -> None:
+def test_a_lost_index_after_retention_is_rebuilt_for_the_retained_lines(root: Path, small_segments: Any) -> None:
     small_segments(1000, 64)
     folder = folder_of(root)
     write(folder, *numbered(1, 1001), end=True, keep=8000)
@@ -118,7 +118,7 @@ def test_after_retention_a_lost_index_is_made_anew_for_what_was_kept(root: Path,
     assert texts(root)[-len(kept) :] == kept
 
 
-def test_both_sources_are_downloaded_whole_after_retention(root: Path, small_segments: Any) -> None:
+def test_both_sources_are_downloaded_completely_after_retention(root: Path, small_segments: Any) -> None:
     small_segments(1000, 16)
     chunks = []
     for i in range(1, 601):
@@ -132,7 +132,7 @@ def test_both_sources_are_downloaded_whole_after_retention(root: Path, small_seg
         assert [line for line in got.splitlines(keepends=True) if line in lines] == lines
 
 
-def test_a_crash_between_noting_what_goes_and_its_going_loses_and_doubles_nothing(
+def test_a_crash_between_storing_the_retained_range_and_removing_segments_loses_and_doubles_nothing(
     root: Path, small_segments: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_segments(1000, 64)

@@ -1,4 +1,4 @@
-"""Steps on disk: in the index's marks, so that whoever has the index has them - also after a crash."""
+"""Steps on disk: stored in the metadata of index entries, so that they survive a crash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHUNKS = [
     ("stderr", b"::group::load\nagain"),
 ]
 STEPS = [None, "load", "load", "load", "fit", "fit", "fit", "fit", None, None, "load", "load"]
-TOLD = [("load", "running"), ("fit", "failed")]
+EXPECTED = [("load", "running"), ("fit", "failed")]
 
 
 def states(store: FileStore) -> list[tuple[str, str]]:
@@ -32,12 +32,12 @@ def states(store: FileStore) -> list[tuple[str, str]]:
 
 def test_lines_carry_the_step_they_were_written_in_whatever_their_source(root: Path) -> None:
     write(folder_of(root), *CHUNKS, end=True)
-    told = served(root)
-    assert [r.step for r in told] == STEPS
-    assert [r.message for r in told][1:5] == ["::step:: load", "one", "two", "::step::fit"]  # markers are lines, too
-    assert [r.level for r in told] == ["unknown"] * 6 + ["error"] + ["unknown"] * 5
+    records = served(root)
+    assert [r.step for r in records] == STEPS
+    assert [r.message for r in records][1:5] == ["::step:: load", "one", "two", "::step::fit"]  # markers are lines too
+    assert [r.level for r in records] == ["unknown"] * 6 + ["error"] + ["unknown"] * 5
     with opened(root) as store:
-        assert states(store) == TOLD
+        assert states(store) == EXPECTED
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -46,10 +46,10 @@ def test_steps_do_not_depend_on_the_chunks(root: Path, size: int) -> None:
     pieces = [("stdout", data[at : at + size]) for at in range(0, len(data), size)]
     log = write(folder_of(root), *pieces, end=True)
     assert [r.step for r in served(root)] == STEPS
-    assert [(s.name, s.state) for s in log.tally.steps] == TOLD
+    assert [(s.name, s.state) for s in log.tally.steps] == EXPECTED
 
 
-def test_a_reader_that_counts_on_while_it_is_written_finds_what_the_writer_counts(root: Path) -> None:
+def test_a_reader_counts_the_same_totals_as_the_writer_while_it_writes(root: Path) -> None:
     log = LogWriter(folder_of(root))
     with opened(root) as store:
         for source, chunk in CHUNKS:
@@ -63,7 +63,7 @@ def test_a_reader_that_counts_on_while_it_is_written_finds_what_the_writer_count
 
 
 @pytest.mark.parametrize("cut", [1, 31, 32, 33, 64, 128, 32 * 9, 32 * 11])
-def test_after_a_crash_steps_are_found_again_in_the_bytes(root: Path, cut: int) -> None:
+def test_steps_are_recovered_from_the_bytes_after_a_crash(root: Path, cut: int) -> None:
     folder = folder_of(root)
     write(folder, *[("stdout", chunk) for _, chunk in CHUNKS], ("stdout", b"\n"))
     path = folder / "index.000"
@@ -73,7 +73,7 @@ def test_after_a_crash_steps_are_found_again_in_the_bytes(root: Path, cut: int) 
     log.close()
     assert [r.step for r in served(root)] == [*STEPS, "load"]
     with opened(root) as store:
-        assert states(store) == [(s.name, s.state) for s in log.tally.steps] == TOLD
+        assert states(store) == [(s.name, s.state) for s in log.tally.steps] == EXPECTED
 
 
 def test_after_a_lost_index_lines_of_the_other_source_carry_no_step(root: Path) -> None:
@@ -86,7 +86,7 @@ def test_after_a_lost_index_lines_of_the_other_source_carry_no_step(root: Path) 
     assert [(r.message, r.step) for r in served(root)] == [("::step:: a", "a"), ("x", "a"), ("y", None), ("z", "a")]
 
 
-def test_a_full_disk_turns_no_step_twice(root: Path, full_disk: Any) -> None:
+def test_a_repeated_append_begins_no_step_twice(root: Path, full_disk: Any) -> None:
     for fail_at in range(1, 9):
         folder = folder_of(root, f"s{fail_at}")
         log = LogWriter(folder)
@@ -101,18 +101,18 @@ def test_a_full_disk_turns_no_step_twice(root: Path, full_disk: Any) -> None:
             assert [s.name for s in log.tally.steps] == ["a"]
             log.write("stdout", b"  File\n::step:: b\nx\n::endstep::\ny\n")
         log.close()
-        told = served(root, folder.name)
-        assert [r.step for r in told] == ["a", "a", "a", "b", "b", "b", None]
-        assert [r.level for r in told][1:3] == ["error", "error"]
+        records = served(root, folder.name)
+        assert [r.step for r in records] == ["a", "a", "a", "b", "b", "b", None]
+        assert [r.level for r in records][1:3] == ["error", "error"]
         assert [(s.name, s.state) for s in log.tally.steps] == [("a", "succeeded"), ("b", "succeeded")]
 
 
-def test_beyond_the_most_steps_lines_carry_none(root: Path) -> None:
+def test_lines_beyond_the_maximum_number_of_steps_have_none(root: Path) -> None:
     many = b"".join(b"::step:: s%d\nin %d\n" % (i, i) for i in range(MAX_STEPS + 5))
     log = write(folder_of(root), ("stdout", many), ("stdout", b"::step:: s3\nagain\n"), end=True)
-    told = served(root)
-    assert [r.step for r in told[2 * MAX_STEPS - 2 : 2 * MAX_STEPS + 4]] == [f"s{MAX_STEPS - 1}"] * 2 + [None] * 4
-    assert told[-1].step == "s3"
+    records = served(root)
+    assert [r.step for r in records[2 * MAX_STEPS - 2 : 2 * MAX_STEPS + 4]] == [f"s{MAX_STEPS - 1}"] * 2 + [None] * 4
+    assert records[-1].step == "s3"
     assert len(log.tally.steps) == MAX_STEPS
     assert [s.name for s in log.tally.steps if s.state == "running"] == ["s3"]
 
@@ -130,24 +130,24 @@ def test_a_filter_by_step_finds_its_lines(root: Path) -> None:
         assert page(store, ID, Filter(step="none"), after=0, offset=0, limit=100).total == 0
 
 
-def test_after_retention_a_new_reader_knows_the_step_of_what_is_left(root: Path, small_segments: Any) -> None:
+def test_a_new_reader_after_retention_knows_the_step_of_the_retained_lines(root: Path, small_segments: Any) -> None:
     small_segments(1000, 16)
     log = LogWriter(folder_of(root), keep=8000)
     log.write("stdout", b"::step:: early\n::step:: long\n")
     write_to(log, [("stdout", b"line %05d\n" % i) for i in range(1000)])
     with opened(root) as store:
-        assert states(store) == [("long", "running")]  # when the other was, nobody can say who has not seen it
+        assert states(store) == [("long", "running")]  # the times of the earlier step were removed with its lines
         assert {r.step for r in store.read(ID, 0, 5).records()} == {"long"}
     log.close()
     assert [(s.name, s.state) for s in log.tally.steps] == [("early", "succeeded"), ("long", "running")]
 
 
-def test_published_records_turn_steps_and_the_systems_own_do_not(root: Path) -> None:
+def test_published_records_change_steps_and_system_records_do_not(root: Path) -> None:
     log = LogWriter(folder_of(root))
     for i, (step, source) in enumerate([("a", "log"), ("a", "log"), (None, "system"), ("b", "log"), (None, "log")]):
         log.publish([Record(0, 1000.0 + i, "info", "m", step=step, source=source)])
-    told = [(s.name, s.state, s.started, s.ended) for s in log.tally.steps]
-    assert told == [("a", "succeeded", 1000, 1003), ("b", "succeeded", 1003, 1004)]
+    records = [(s.name, s.state, s.started, s.ended) for s in log.tally.steps]
+    assert records == [("a", "succeeded", 1000, 1003), ("b", "succeeded", 1003, 1004)]
     log.release()
     with opened(root) as store:
         assert store.read(ID, 0, 0).tally().steps == log.tally.steps

@@ -84,7 +84,7 @@ def scan(request: Any, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_questions_are_answered_as_by_looking_at_every_record(store: Store, scan: int, seed: int) -> None:
+def test_queries_return_the_same_as_a_check_of_every_record(store: Store, scan: int, seed: int) -> None:
     rng = random.Random(seed)
     everything = random_records(rng, rng.choice([0, 1, 7, 120]))
     store.append("s", everything)
@@ -116,7 +116,7 @@ def test_pages_follow_each_other_without_a_seam(store: Store, scan: int) -> None
         assert found == [r for r in everything if naive(chosen)(r)]
 
 
-def test_a_page_by_offset_is_the_kth_match_on(store: Store) -> None:
+def test_a_page_by_offset_begins_at_the_kth_match(store: Store) -> None:
     everything = random_records(random.Random(10), 200)
     store.append("s", everything)
     errors = [r for r in everything if r.level == "error"]
@@ -125,11 +125,11 @@ def test_a_page_by_offset_is_the_kth_match_on(store: Store) -> None:
         assert got.records() == errors[k : k + 1]
 
 
-def test_a_question_to_no_stream_says_so(store: Store) -> None:
-    for ask in (lambda f: count(store, "s", f), lambda f: page(store, "s", f, after=0, offset=0, limit=1)):
+def test_a_query_of_an_unknown_stream_raises_unknown_stream(store: Store) -> None:
+    for query_ in (lambda f: count(store, "s", f), lambda f: page(store, "s", f, after=0, offset=0, limit=1)):
         for chosen in Filter(), Filter(level="info"):
             with pytest.raises(UnknownStream):
-                ask(chosen)
+                query_(chosen)
 
 
 @pytest.mark.parametrize("bad", ["/(/", "/*/", "/[/", "/(?P<a>x)(?P<a>/", "/\\/"])
@@ -141,13 +141,13 @@ def test_a_malformed_expression_is_refused(bad: str) -> None:
 SLOW = r"(a|aa)+$"  # takes a time that doubles with every other letter of "aaa...b"
 
 
-def test_an_expression_that_takes_for_ever_is_given_up(store: Store) -> None:
+def test_an_expression_that_takes_too_long_is_aborted(store: Store) -> None:
     store.append("s", [Record(0, 1e12, "info", "a" * 200 + "b", source="log")])
     with pytest.raises(SlowPattern):
         count(store, "s", Filter(q=f"/{SLOW}/"))
 
 
-def test_the_time_an_expression_may_take_is_that_of_the_whole_question(store: Store) -> None:
+def test_the_time_limit_of_an_expression_is_that_of_the_whole_query(store: Store) -> None:
     """Not of each record: a hundred records that each take most of the time would take minutes."""
     pattern = regex.compile(SLOW)
 
@@ -166,7 +166,7 @@ def test_the_time_an_expression_may_take_is_that_of_the_whole_question(store: St
     assert time.thread_time() - start < one * number / 2
 
 
-def test_text_is_found_in_what_is_seen_not_in_what_was_overwritten(tmp_path: Path) -> None:
+def test_text_is_found_in_the_final_text_not_in_overwritten_output(tmp_path: Path) -> None:
     from jupyter_logstream.store.disk.writer import LogWriter  # noqa: PLC0415
 
     store = FileStore(tmp_path / "store")

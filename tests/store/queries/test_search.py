@@ -36,7 +36,7 @@ def found(store: FileStore, chosen: Filter) -> list[int]:
 
 @pytest.mark.parametrize("words", [PLAIN, PLAIN + ODD], ids=["plain", "odd"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_search_of_bytes_finds_what_a_look_at_each_line_finds(
+def test_a_search_of_bytes_finds_the_same_lines_as_a_comparison_of_texts(
     tmp_path: Path, words: list[bytes], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = write(tmp_path / "store", words, seed)

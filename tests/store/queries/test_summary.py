@@ -79,7 +79,7 @@ def test_every_match_is_counted_in_the_bucket_of_its_time(store: Store, chosen: 
     assert made.first_error == (errors[0] if errors else None)
 
 
-def test_a_stretch_of_time_can_be_chosen(store: Store) -> None:
+def test_a_summary_can_be_limited_to_an_interval(store: Store) -> None:
     records = fill(store, 100)
     start, end = records[30].ts, records[60].ts
     made = summarize(store, "s", Filter(), 10, start, end)
@@ -96,7 +96,7 @@ def test_an_empty_log_has_an_empty_summary(store: Store) -> None:
     assert places(store, "s", Filter(), 0, 10) == ([], None)
 
 
-def test_a_clock_that_was_set_back_loses_no_line(store: Store) -> None:
+def test_a_clock_that_is_set_back_loses_no_line(store: Store) -> None:
     store.append("s", [Record(0, ts, "info", "a", source="log") for ts in (5e3, 6e3, 1e3, 2e3, 9e3)])
     made = summarize(store, "s", Filter(), 4)
     assert made.total <= 5
@@ -104,7 +104,7 @@ def test_a_clock_that_was_set_back_loses_no_line(store: Store) -> None:
 
 
 @pytest.mark.parametrize("chosen", FILTERS.values(), ids=FILTERS)
-def test_marks_and_places_say_where_matches_are(store: Store, chosen: Filter) -> None:
+def test_density_and_positions_locate_the_matches(store: Store, chosen: Filter) -> None:
     seqs = [r.seq for r in fill(store, 100) if fits(chosen, r)]
     for buckets in 1, 3, 10:
         found_in = spread(store, "s", chosen, buckets)

@@ -1,4 +1,4 @@
-"""Files that somebody else had a hand in: nothing hangs, nothing wrong is served, what is lost is told and counted."""
+"""Files that another process damaged: nothing hangs, nothing wrong is served, losses are reported and counted."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def small(small_segments: Any) -> None:
     small_segments(SEGMENT, ENTRIES)
 
 
-# --- when nobody writes -----------------------------------------------------------------------------------------------
+# --- logs without a writer ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ended", [False, True])
 @pytest.mark.parametrize("keeps", [None, 0, 1, 500, 999])
-def test_a_damaged_segment_in_the_middle_costs_its_own_lines_only_and_is_told(
+def test_a_damaged_segment_in_the_middle_loses_only_its_own_lines_and_is_reported(
     root: Path, keeps: int | None, ended: bool
 ) -> None:
     folder = folder_of(root)
@@ -41,22 +41,24 @@ def test_a_damaged_segment_in_the_middle_costs_its_own_lines_only_and_is_told(
         LogWriter(folder).release()
     found = numbered(texts(root, "stdout"))
     gone = range(1 + (2000 + (keeps or 0)) // WIDE, 2 + 2999 // WIDE)  # the lines that have bytes there
-    told = served(root)
+    records = served(root)
     assert found == [i for i in range(1, 201) if i not in gone]
     assert texts(root, "stderr") == ["err"]
-    assert [r.seq for r in told] == list(range(1, 203))  # nobody's number has changed
-    assert [(r.seq, r.message, r.source) for r in told if r.fields] == [
+    assert [r.seq for r in records] == list(range(1, 203))  # no number has changed
+    assert [(r.seq, r.message, r.source) for r in records if r.fields] == [
         (seq, f"lost: a line of stdout ({WIDE} bytes)", "system") for seq in gone
     ]
     size = SEGMENT - (keeps or 0)
-    assert told[-1].message == f"{size} bytes of stdout were lost, of {len(gone)} records; zeros stand in their place"
+    assert records[-1].message == (
+        f"{size} bytes of stdout were lost, of {len(gone)} records; zeros stand in their place"
+    )
     assert len(downloaded(folder, "stdout")) == 200 * WIDE
     LogWriter(folder).release()
-    assert served(root) == told  # told once, and nothing more to mend
+    assert served(root) == records  # reported once, and nothing more to repair
 
 
 @pytest.mark.parametrize("name", ["stdout", "notes"])
-def test_records_behind_damage_are_kept_and_appending_goes_on(root: Path, name: str) -> None:
+def test_records_behind_damage_are_retained_and_appending_continues(root: Path, name: str) -> None:
     folder = folder_of(root)
     log = LogWriter(folder)
     for i in range(60):
@@ -69,7 +71,7 @@ def test_records_behind_damage_are_kept_and_appending_goes_on(root: Path, name: 
     log.close()
     assert numbered(texts(root, "stdout"))[-20:] == list(range(41, 61))
     assert texts(root, "log")[-20:] == [f"note {i}" for i in range(40, 60)]
-    assert any(f"bytes of {name} were lost" in told for told in system(root))
+    assert any(f"bytes of {name} were lost" in text for text in system(root))
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -85,7 +87,7 @@ def test_lines_that_a_power_cut_took_from_the_tail_are_counted(root: Path, cut: 
     records = 30 - whole - (1 if ended and cut % WIDE else 0)  # what is left of a line is a line once the log has ended
     assert system(root) == ([f"{records} records were lost: their bytes are not there any more"] if records else [])
     LogWriter(folder).release()
-    assert len(system(root)) == bool(records)  # told once
+    assert len(system(root)) == bool(records)  # reported once
 
 
 @pytest.mark.parametrize("name", ["index.000", "stdout.000", "notes.000", "steps", "masked"])
@@ -120,7 +122,7 @@ WRONG_KEPT = [b"", b"{", b"[]", b"null", b"{}", b"\xff\0", b'{"first": "x", "end
 
 @pytest.mark.parametrize("wrong", WRONG_KEPT)
 @pytest.mark.parametrize("ended", [False, True])
-def test_what_is_said_of_retention_may_be_damaged(root: Path, wrong: bytes, ended: bool) -> None:
+def test_a_damaged_retained_range_is_derived_from_index_and_files(root: Path, wrong: bytes, ended: bool) -> None:
     folder = folder_of(root)
     write(folder, *[("stdout", line) for line in lines(1, 301)], end=ended, keep=4000)
     before = served(root)
@@ -132,7 +134,7 @@ def test_what_is_said_of_retention_may_be_damaged(root: Path, wrong: bytes, ende
 
 
 @pytest.mark.parametrize("at", range(4, 32, 4))
-def test_an_entry_that_is_half_zeros_is_not_believed(root: Path, at: int) -> None:
+def test_an_entry_that_is_half_zeros_is_not_trusted(root: Path, at: int) -> None:
     folder = folder_of(root)
     write(folder, *[("stdout", line) for line in lines(1, 21)], end=True)
     data = bytearray((folder / "index.000").read_bytes())
@@ -156,7 +158,7 @@ def a_folder(path: Path) -> None:
 @pytest.mark.timeout(20)  # waiting for the other end of a pipe is the bug
 @pytest.mark.parametrize("plant", [pipe, link, a_folder])
 @pytest.mark.parametrize("name", ["stdout.000", "stdout.002", "index.000", "notes.000", "kept", "steps", "masked"])
-def test_what_is_planted_in_the_place_of_a_file_is_not_followed_nor_waited_for(
+def test_links_and_pipes_in_the_place_of_files_are_neither_followed_nor_waited_for(
     root: Path, plant: Callable[[Path], None], name: str
 ) -> None:
     folder = folder_of(root)
@@ -177,7 +179,7 @@ def test_what_is_planted_in_the_place_of_a_file_is_not_followed_nor_waited_for(
         assert store.size(ID) >= 0
 
 
-def test_files_of_other_names_are_no_segments(root: Path) -> None:
+def test_files_with_other_names_are_not_segments(root: Path) -> None:
     folder = folder_of(root)
     write(folder, *[("stdout", line) for line in lines(1, 101)], end=True)
     for name in "stdout.0001", "stdout.9", "index.0001", "index.\N{SUPERSCRIPT TWO}", "notes.00", "stdout.000.bak":
@@ -207,7 +209,7 @@ def test_records_are_in_the_order_they_came_whatever_the_clock_does(
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_level_that_there_is_not_is_never_served(root: Path, ended: bool) -> None:
+def test_an_unknown_level_is_never_served(root: Path, ended: bool) -> None:
     folder = folder_of(root)
     write(folder, *[("stdout", line) for line in lines(1, 21)], end=ended)
     data = bytearray((folder / "index.000").read_bytes())

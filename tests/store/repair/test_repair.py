@@ -85,7 +85,7 @@ def test_random_bytes_in_the_index_never_make_a_wrong_record(root: Path, seed: i
     data[at : at + 64] = rng.randbytes(64)
     path.write_bytes(data)
     stdout, stderr = expected_texts()
-    # Read before anything is mended by a writer: what is served is right, and all of it is.
+    # Read before a writer repairs the log: all records are served, and they are right.
     assert texts(root, "stdout") == stdout
     assert texts(root, "stderr") == (stderr if ended else stderr[:2])
 
@@ -102,8 +102,8 @@ def test_a_wrong_place_in_the_index_is_never_served(root: Path, word: str, by: i
     value = int.from_bytes(data[at : at + 4], "little") ^ by
     data[at : at + 4] = value.to_bytes(4, "little")
     path.write_bytes(data)
-    for source, said in ("stdout", "out"), ("stderr", "err"):
-        assert texts(root, source) == [f"{said} {i}" for i in range(30)]
+    for source, prefix in ("stdout", "out"), ("stderr", "err"):
+        assert texts(root, source) == [f"{prefix} {i}" for i in range(30)]
 
 
 def lose(folder: Path) -> None:
@@ -150,7 +150,7 @@ LOSSES = [
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_lost_index_is_made_anew_by_the_next_writer(root: Path, loss: Callable[[Path], None]) -> None:
+def test_a_lost_index_is_rebuilt_by_the_next_writer(root: Path, loss: Callable[[Path], None]) -> None:
     folder = folder_of(root)
     write(folder, *OUTPUT)
     loss(folder)
@@ -159,7 +159,7 @@ def test_a_lost_index_is_made_anew_by_the_next_writer(root: Path, loss: Callable
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_lost_index_of_an_ended_log_is_made_anew_by_the_reader(root: Path, loss: Callable[[Path], None]) -> None:
+def test_a_lost_index_of_an_ended_log_is_rebuilt_by_the_reader(root: Path, loss: Callable[[Path], None]) -> None:
     folder = folder_of(root)
     write(folder, *OUTPUT, end=True)
     loss(folder)
@@ -179,14 +179,14 @@ def test_a_shortened_index_of_an_ended_log_is_completed_by_the_reader(root: Path
     assert texts(root, "stderr") == stderr
 
 
-def test_times_found_after_a_crash_say_that_they_are_estimates(root: Path) -> None:
+def test_times_assigned_after_a_crash_are_flagged_as_estimates(root: Path) -> None:
     folder = folder_of(root)
     write(folder, *OUTPUT)
     os.truncate(folder / "index.000", 32 * 31)
     go_on(folder)
-    told = [r.fields for r in served(root)]
-    assert told[:30] == [None] * 30
-    assert told[30:60] == [{"ts_estimated": True}] * 30
+    records = [r.fields for r in served(root)]
+    assert records[:30] == [None] * 30
+    assert records[30:60] == [{"ts_estimated": True}] * 30
     assert served(root)[-1].fields is None
 
 
@@ -202,13 +202,13 @@ def test_published_records_survive_a_torn_tail(root: Path, cut: int) -> None:
     log = LogWriter(folder)
     log.publish([Record(0, 2e12, "info", "after", source="log")])
     log.close()
-    told = served(root)
-    assert [r.message for r in told] == [f"m{i}" for i in range(8)] + ["after"]
-    assert [(r.step, r.fields) for r in told[:8]] == [(f"step {i % 3}", {"i": i}) for i in range(8)]
+    records = served(root)
+    assert [r.message for r in records] == [f"m{i}" for i in range(8)] + ["after"]
+    assert [(r.step, r.fields) for r in records[:8]] == [(f"step {i % 3}", {"i": i}) for i in range(8)]
 
 
 @pytest.mark.parametrize("cut", [1, 4, 8])
-def test_a_torn_name_of_a_step_costs_no_record(root: Path, cut: int) -> None:
+def test_a_torn_step_name_loses_no_record(root: Path, cut: int) -> None:
     folder = folder_of(root)
     log = LogWriter(folder)
     log.publish([Record(0, 1e12, "info", f"m{i}", step=f"step {i}", source="log") for i in range(3)])
@@ -217,7 +217,7 @@ def test_a_torn_name_of_a_step_costs_no_record(root: Path, cut: int) -> None:
     log = LogWriter(folder)
     log.publish([Record(0, 1e12, "info", "after", step="new", source="log")])
     log.close()
-    told = served(root)
-    assert [r.message for r in told] == ["m0", "m1", "m2", "after"]
-    assert [r.step for r in told[:2]] == ["step 0", "step 1"]
-    assert told[3].step == "new"
+    records = served(root)
+    assert [r.message for r in records] == ["m0", "m1", "m2", "after"]
+    assert [r.step for r in records[:2]] == ["step 0", "step 1"]
+    assert records[3].step == "new"

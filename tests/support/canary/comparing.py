@@ -1,7 +1,7 @@
 """The canary's judge: what a reader got against what the writer sent. Values only, no I/O.
 
 Every kind of damage has a name of its own, because each is another fault: `missing` (sent, never seen), `double` (seen
-again), `disordered` (seen after a later one), `unsent` (nobody wrote it) and `corrupt` (not the line that was written).
+again), `disordered` (seen after a later one), `unsent` (never written) and `corrupt` (not the line that was written).
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ class Verdict:
         return ordered[min(int(part * len(ordered)), len(ordered) - 1)] / 1e6 if ordered else float("nan")
 
     def __str__(self) -> str:
-        told = f"{self.run}: {self.seen} of {self.sent} lines"
+        text = f"{self.run}: {self.seen} of {self.sent} lines"
         if self.latencies:
-            told += f", p50 {self.latency(0.5):.1f} ms, p99 {self.latency(0.99):.1f} ms"
+            text += f", p50 {self.latency(0.5):.1f} ms, p99 {self.latency(0.99):.1f} ms"
         for kind in self.faults:
             found = getattr(self, kind)
-            told += (
+            text += (
                 f"\n  {kind}: {len(found)}, the first {[item if kind in NUMBERS else item[:80] for item in found[:5]]}"
             )
-        return told
+        return text
 
 
 NUMBERS = frozenset({"missing", "double", "disordered"})
 
 
 def compare(run: str, sent: int, lines: Iterable[str], arrivals: Sequence[int] = ()) -> Verdict:
-    """Judge lines in the order in which a reader got them. `sent`: how many the writer says it wrote.
+    """Judge lines in the order in which a reader got them. `sent`: the number that the writer reports.
 
     `arrivals`: the monotonic clock at each of them, in ns, where that is known.
     """

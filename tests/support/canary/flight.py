@@ -1,4 +1,4 @@
-"""A canary on a real Jupyter server: its workload, those who listen to it while things break, and what they say.
+"""A canary on a real Jupyter server: its workload, the readers that follow it during faults, and their results.
 
     with flying(server) as canary:
         ... break something ...
@@ -44,7 +44,7 @@ for record in Workload(sys.argv[1]).follow():
 
 
 class Stream(threading.Thread):
-    """Reads `v1/events` to `done`, again and again by its cursor. `events`: the types of all that it was told."""
+    """Reads `v1/events` to `done`, reconnecting at its cursor. `events`: the types of all events received."""
 
     def __init__(self, server: Server, workload: str, after: int = 0) -> None:
         super().__init__(name=f"canary {workload}", daemon=True)
@@ -61,7 +61,7 @@ class Stream(threading.Thread):
     def run(self) -> None:
         with httpx.Client(trust_env=False, timeout=20, headers={"Authorization": f"token {TOKEN}"}) as http:
             while self.done is None and not self.left:
-                with contextlib.suppress(httpx.HTTPError):  # cut: whoever comes back by cursor misses nothing
+                with contextlib.suppress(httpx.HTTPError):  # disconnected: resume at the cursor
                     self._read(http)
                 time.sleep(0.05)
 
@@ -102,20 +102,20 @@ class Canary:
     def __init__(self, server: Server, rate: float, count: int, width: int, follow: bool, **spec: Any) -> None:
         self.server, self.run = server, f"run-{uuid4().hex[:6]}"
         self._stop, self._sent = server.folder / f"{self.run}.stop", server.folder / f"{self.run}.sent"
-        said = [str(part) for part in (self.run, count, rate, width, self._stop, self._sent)]
-        self.workload = start(server, [sys.executable, "-S", str(WRITER), *said], **{"tty": False, **spec})
+        arguments = [str(part) for part in (self.run, count, rate, width, self._stop, self._sent)]
+        self.workload = start(server, [sys.executable, "-S", str(WRITER), *arguments], **{"tty": False, **spec})
         self.stream = Stream(server, self.workload)
-        self._told = server.folder / f"{self.run}.followed"
+        self._followed = server.folder / f"{self.run}.followed"
         self._follower = self._follow() if follow else None
 
     def _follow(self) -> subprocess.Popen[bytes]:
         address = next((self.server.folder / "data" / "logstream").glob("*/server.json"))
         env = {**os.environ, "JUPYTER_LOGSTREAM_SERVER": str(address)}
-        with self._told.open("wb") as out:
+        with self._followed.open("wb") as out:
             return subprocess.Popen([sys.executable, "-c", FOLLOW, self.workload], env=env, stdout=out)
 
-    def says(self, count: int) -> None:
-        """Wait until the stream has brought so many more lines."""
+    def wait_for_lines(self, count: int) -> None:
+        """Wait until the stream has received `count` more lines."""
         wanted = len(self.stream.lines) + count
         until(lambda: len(self.stream.lines) >= wanted, 60)
 
@@ -129,7 +129,7 @@ class Canary:
         self._stop.touch()
 
     def sent(self) -> int:
-        """How many lines the writer says it has written."""
+        """Number of lines that the writer reports."""
         until(self._sent.exists, 60)
         return int(self._sent.read_text())
 
@@ -145,17 +145,17 @@ class Canary:
         }
         if self._follower is not None:
             assert self._follower.wait(patience) == 0
-            told = [line.split(" ", 2) for line in self._told.read_text().splitlines()]
-            arrivals = [int(ns) for _, ns, _ in told]
-            verdicts["follow()"] = compare(self.run, sent, [text for _, _, text in told], arrivals)
+            lines = [line.split(" ", 2) for line in self._followed.read_text().splitlines()]
+            arrivals = [int(ns) for _, ns, _ in lines]
+            verdicts["follow()"] = compare(self.run, sent, [text for _, _, text in lines], arrivals)
         bad = {name: str(verdict) for name, verdict in verdicts.items() if verdict.faults}
-        assert not bad, "\n".join(f"{name}: {told}" for name, told in bad.items())
+        assert not bad, "\n".join(f"{name}: {verdict}" for name, verdict in bad.items())
         assert (self.info()["state"], self.info()["lines"]) == ("succeeded", sent)
         assert self.stream.seqs == list(range(1, sent + 1))
         return verdicts
 
     def leave(self) -> None:
-        """Nobody listens any more."""
+        """Stop the writer and all readers."""
         self.stop()
         self.stream.left = True
         if self._follower is not None and self._follower.poll() is None:

@@ -1,11 +1,11 @@
-"""A child for crash points: all that a log can hold, in pieces; each is read by the runner before the next one comes.
+"""A child for crash points: writes everything a log can hold, in chunks; the runner reads each before the next comes.
 
     python piecemeal.py FOLDER
 
-Runs as a workload, stdlib only. What it writes it first appends to FOLDER/sent.stdout and FOLDER/sent.stderr; how many
-bytes of each have been read for certain it says in FOLDER/taken.stdout and FOLDER/taken.stderr. So a piece is on disk,
-whoever kills the runner, when the one after it is taken. FOLDER/sent.all is there when it has written the last one. It
-ends when nobody reads it any more.
+Runs as a workload, stdlib only. It appends what it is going to write to FOLDER/sent.stdout and FOLDER/sent.stderr, and
+stores the number of bytes that the runner has read for certain in FOLDER/taken.stdout and FOLDER/taken.stderr. A chunk
+is therefore on disk, wherever the runner is killed, once the chunk after it is read. FOLDER/sent.all exists when the
+last chunk is written. The child ends when no reader is left.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def main(folder: str) -> None:
             sent.write(piece)
         os.write(fd, piece)
         while struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]:
-            told = select.poll()
-            told.register(fd, 0)
-            if told.poll(1):  # nobody will read it
+            poll = select.poll()
+            poll.register(fd, 0)
+            if poll.poll(1):  # no reader is left
                 return
         for name, count in taken.items():  # those before the one that was just read
             with open(f"{folder}/taken.{names[name]}", "w") as file:

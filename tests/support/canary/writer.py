@@ -4,7 +4,7 @@
 
 Writes `RUN SEQ MONOTONIC_NS FILLER` on standard output, COUNT lines at most (0: for ever), RATE a second (0: as fast as
 it can), until the file STOP is there. FILLER is made of what stands before it, WIDTH characters of it, so that a line
-that was changed on its way is seen. When it has written its last line it says in the file SENT how many there were.
+that was changed on its way is seen. When it has written its last line it writes their number to the file SENT.
 Beside the line it is about to write nothing is kept back: a line counts as sent when `write` has returned.
 """
 
