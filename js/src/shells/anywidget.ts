@@ -1,6 +1,6 @@
-// The portable shell: an anywidget module that shows a log, the table of workloads, or the request log, of the server that
-// it is a page of. Knows traits and lifetimes, nothing of logs. Its text travels with every widget, so the views come by URL: one load and one evaluation
-// per page, whatever its widgets. Nothing is awaited before render returns: a model that takes 2 s to come up is dropped.
+// The anywidget shell: shows a log, the table of workloads, or the request log of the server of its page. Page.
+// Knows traits and lifetimes, nothing about logs. Its text is sent with every widget, so it imports the views by URL, once
+// per page. Nothing is awaited before render returns: anywidget drops a model that takes 2 s.
 
 import { readConfig } from "../net/page.js";
 import { areOutputsClaimed } from "../protocol/saved-output.js";
@@ -8,7 +8,7 @@ import type { showRequests } from "./requests.js";
 import type { showTable } from "./table.js";
 import type { showLog } from "./view.js";
 
-/** What we use of anywidget's model. */
+/** The part of anywidget's model that is used here. */
 interface Model {
   get(trait: string): unknown;
   set(trait: string, value: unknown): void;
@@ -20,11 +20,11 @@ interface Model {
 interface RenderProps {
   readonly model: Model;
   readonly el: HTMLElement;
-  /** Only newer anywidgets pass one; it may be aborted already. */
+  /** Only newer versions of anywidget pass one; it can be aborted already. */
   readonly signal?: AbortSignal;
 }
 
-/** The modules of views; the table's brings the log, too. */
+/** The modules of the views; the table also contains the log. */
 interface Views {
   readonly view: { readonly showLog: typeof showLog };
   readonly table: { readonly showTable: typeof showTable };
@@ -46,17 +46,17 @@ export function viewsUrl(name: string, doc: Document = document, location: Locat
   return new URL(`${base}static/jupyter_logstream/${name}.js`, location.origin).href;
 }
 
-/** A shell over views that `load` brings. */
+/** A shell over the views that `load` imports. */
 export function shell(load: Load): Shell {
   return {
-    // Comes for every model, shown or not: so the kernel learns whether its widgets are needed for outputs of workloads.
+    // Called for every model, shown or not: reports to the kernel whether widgets are needed to show workload outputs.
     initialize({ model }) {
       model.set("page", areOutputsClaimed() ? "labextension" : "anywidget");
       model.save_changes();
     },
     render({ model, el, signal }) {
       let view: { dispose(): void } | undefined;
-      let turn = 0; // what is loaded for an earlier one comes too late
+      let turn = 0; // a module loaded for an earlier turn is ignored
       const end = () => {
         turn += 1;
         view?.dispose();
@@ -64,26 +64,27 @@ export function shell(load: Load): Shell {
       };
       const show = async () => {
         end();
-        const mine = turn;
+        const started = turn;
         const host = document.createElement("div");
         el.replaceChildren(host);
-        // A kernel may be older than this page, and know fewer traits.
+        // An older kernel lacks some traits.
         const text = (trait: string) => String(model.get(trait) ?? "");
         const number = (trait: string, otherwise: number) => Number(model.get(trait) ?? otherwise);
         const shown = { height: number("height", 0), protocol: number("protocol", 1) };
         const kind = text("view");
         const limit = number("limit", 0);
-        const asked = { workload: text("workload"), scope: text("scope"), upstream: text("upstream") };
+        const log = { workload: text("workload"), scope: text("scope"), upstream: text("upstream") };
         const opening: Promise<() => { dispose(): void }> =
           kind === "workloads"
             ? load("table").then((views) => () => views.showTable(host, { ...shown, state: text("state"), limit }))
             : kind === "requests"
               ? load("requests").then((views) => () => views.showRequests(host, { ...shown, limit }))
-              : load("view").then((views) => () => views.showLog(host, { ...shown, ...asked }));
+              : load("view").then((views) => () => views.showLog(host, { ...shown, ...log }));
         const open = await opening.catch(() => undefined);
-        if (mine !== turn) return;
+        if (started !== turn) return;
         if (open === undefined) {
-          host.textContent = "The log view could not be loaded: does jupyter-logstream run in this Jupyter server?";
+          host.textContent =
+            "The log view could not be loaded. Check that jupyter-logstream is installed in this Jupyter server.";
           return;
         }
         view = open();

@@ -1,5 +1,5 @@
-// What we use of JupyterLab's own packages: declared here instead of installed, since they are 200 MB of which the page
-// gives us everything at run time (module federation), and of which we use a dozen names.
+// Types of the JupyterLab packages used here. Declared instead of installed: the packages are 200 MB, the page provides them
+// at run time (module federation), and a dozen names are used.
 
 declare module "@jupyterlab/application" {
   import type { Widget } from "@lumino/widgets";
@@ -30,11 +30,11 @@ declare module "@jupyterlab/application" {
     readonly description: string;
     readonly autoStart: boolean;
     readonly optional: readonly Token<unknown>[];
-    /** Is given what there is of `optional`, in that order; null for the others. */
+    /** Receives the services in `optional`, in that order; null for missing ones. */
     activate(app: JupyterFrontEnd, ...found: never[]): T;
   }
 
-  /** There in JupyterLab, not in Notebook 7. */
+  /** Provided by JupyterLab, not by Notebook 7. */
   export interface ILabShell {
     readonly currentWidget: Widget | null;
   }

@@ -1,6 +1,6 @@
-// The shell for JupyterLab and Notebook 7: a MIME renderer, so that a saved notebook is live again without a kernel. Knows
-// outputs and their lifetimes, nothing of logs or network. It carries the views itself: a page whose server lacks the
-// extension can still say so. It is shown for untrusted notebooks, too: there it only reads.
+// The MIME renderer for JupyterLab and Notebook 7: shows a saved output live, without a kernel. Page.
+// Knows outputs and their lifetimes, nothing about logs or the network. It bundles the views, so that it can report a server
+// without the extension. In untrusted notebooks it is read-only.
 
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { Widget } from "@lumino/widgets";
@@ -19,7 +19,7 @@ export class WorkloadOutput extends Widget implements IRenderMime.IRenderer {
     this.addClass("jupyter-logstream-output");
   }
 
-  /** Called again when the output is updated, as it is at the workload's end: the view that is there goes on. */
+  /** Called again when the output is updated, as at the end of the workload: the same view goes on. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const { workload, upstream, protocol, saved } = readBundle(model.data[MIME]);
     const shown = JSON.stringify([workload, upstream, protocol, model.trusted]);
@@ -49,7 +49,7 @@ const extension: IRenderMime.IExtension = {
   id: "jupyter-logstream:output",
   description: "Shows the log of a workload, live, without a kernel.",
   dataType: "json",
-  // A page evaluates this module even where the extension is disabled there, but takes no renderer from it then.
+  // JupyterLab evaluates this module even if the extension is disabled, but does not read the factory then.
   get rendererFactory() {
     claimOutputs();
     return rendererFactory;

@@ -1,6 +1,6 @@
-// The workloads of the server in JupyterLab's left area, and logs in tabs of their own: a plugin beside the MIME renderer.
-// Knows JupyterLab's shell and lifetimes, nothing of logs or network. It asks the server for nothing while it is hidden.
-// Notebook 7 has a left area, too, but no tabs.
+// The JupyterLab plugin: the table of workloads in the left area, and logs in main-area tabs. Page.
+// Knows JupyterLab's shell and lifetimes, nothing about logs or the network. A hidden panel sends no requests.
+// Notebook 7 has a left area, but no tabs.
 
 import {
   type Args,
@@ -19,13 +19,13 @@ const SHOW = "jupyter-logstream:show-workloads";
 const OPEN = "jupyter-logstream:open-log";
 const SERVICE: Args = { scope: "service", workload: "", label: "Jupyter server log" };
 const PALETTE = "Workloads";
-/** After the panels that JupyterLab brings itself. */
+/** After JupyterLab's own panels. */
 const RANK = 600;
 
 /** Three lines with their states. */
 const ICON = "M3 5.5 4.5 7 7 4M10 5.5h7M3.5 9l3 3m0-3-3 3M10 10.5h7M5 15.5h.1M10 15.5h7";
 
-/** As a title shows it: so high (px), and with what room around it. */
+/** The icon of a title; `size` in px, `margin` as in CSS. */
 function icon(size: number, margin: string): Widget["title"]["icon"] {
   return {
     render(host: HTMLElement): void {
@@ -58,7 +58,7 @@ export class WorkloadsPanel extends Widget {
     this.node.setAttribute("aria-label", "Workloads");
   }
 
-  /** It may be put in a place that is in sight already. */
+  /** The panel can be attached to an area that is visible already. */
   protected override onAfterAttach(): void {
     if (this.isVisible) this.onAfterShow();
   }
@@ -104,7 +104,7 @@ export class LogTab extends Widget {
     this.title.closable = true;
     this.title.icon = icon(14, "0 5px 0 0");
     this.node.tabIndex = -1;
-    this.node.style.outline = "none"; // it holds the focus for what is in it
+    this.node.style.outline = "none"; // it only holds the focus for its content
     const host = document.createElement("div");
     this.node.append(host);
     this.#view = showLog(host, { workload, scope, height: 0, fill: true, protocol: PROTOCOL });
@@ -143,7 +143,7 @@ function activate(
 
 function openTab(app: JupyterFrontEnd, tabs: WidgetTracker<LogTab>, args: Args): void {
   const { workload = "", scope = "job" } = args;
-  if (workload === "" && scope === "job") return; // called without saying what to open
+  if (workload === "" && scope === "job") return; // no log named
   let tab = tabs.find((one) => one.args["workload"] === workload && (one.args["scope"] ?? "job") === scope);
   if (tab === undefined) {
     tab = new LogTab(args);

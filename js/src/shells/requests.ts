@@ -1,5 +1,4 @@
-// The request log behind one call, beside view.ts and table.ts: the server serves each as a module. Knows nothing of who
-// shows it.
+// Entry point of the request-log view, served as a module like view.ts and table.ts. Page.
 
 import { requestsSource, unavailableRequests } from "../net/sources/requests.js";
 import { kernelMismatch } from "../protocol/version-mismatch.js";
@@ -9,11 +8,11 @@ export interface RequestOptions {
   /** Pixels; 0: as high as its rows, up to a bound. */
   readonly height: number;
   readonly protocol: number;
-  /** So many of the newest are shown; 0: all. */
+  /** Number of newest rows shown; 0: all. */
   readonly limit?: number;
 }
 
-/** Shows the request log in an element, until it is disposed of. */
+/** Shows the request log in an element until `dispose`. */
 export function showRequests(host: HTMLElement, options: RequestOptions): { dispose(): void } {
   const { protocol, ...shown } = options;
   const mismatch = kernelMismatch(protocol);

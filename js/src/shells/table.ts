@@ -1,4 +1,4 @@
-// The table of workloads behind one call, beside view.ts: the server serves both as modules. Knows nothing of who shows it.
+// Entry point of the table of workloads, served as a module like view.ts. Page.
 
 import { unavailableWorkloads, workloadsSource } from "../net/sources/source.js";
 import { kernelMismatch } from "../protocol/version-mismatch.js";
@@ -12,14 +12,14 @@ export interface TableOptions {
   readonly height: number;
   readonly fill?: boolean;
   readonly protocol: number;
-  /** States that are shown at first, with commas between; empty: all. */
+  /** States shown at first, comma-separated; empty: all. */
   readonly state?: string;
-  /** So many of the newest are shown; 0: all. */
+  /** Number of newest workloads shown; 0: all. */
   readonly limit?: number;
   readonly openTab?: (job: ListedWorkload) => void;
 }
 
-/** Shows all workloads in an element, until it is disposed of. */
+/** Shows all workloads in an element until `dispose`. */
 export function showTable(host: HTMLElement, options: TableOptions): Table {
   const { protocol, state = "", ...shown } = options;
   const mismatch = kernelMismatch(protocol);

@@ -1,5 +1,5 @@
-// A log behind one call: what every shell shows. The server serves it as a module to shells that don't carry it. Knows nothing
-// of who shows it. The table of workloads is a module of its own (table.ts): a page of logs loads nothing of it.
+// Entry point of the log view, used by every shell. Page. The server serves it as a module to shells that do not bundle it.
+// The table of workloads is a module of its own (table.ts): a page of logs does not load it.
 
 import { remoteSource } from "../net/sources/remote.js";
 import { serviceSource } from "../net/sources/service.js";
@@ -13,21 +13,21 @@ export interface LogOptions {
   readonly workload: string;
   /** `service`: the Jupyter server's own log instead of a workload's. */
   readonly scope?: string;
-  /** The server that has it, as the configuration calls it; empty: this one. */
+  /** Name of the upstream that has the log; empty: this server. */
   readonly upstream?: string;
   /** Pixels; 0: as high as the log, up to a bound. */
   readonly height: number;
-  /** As high as the place it is put in. */
+  /** Fills the height of its container. */
   readonly fill?: boolean;
   /** The protocol that the caller expects. */
   readonly protocol: number;
-  /** Shown where the log can't be had. */
+  /** Shown if the log is not available. */
   readonly saved?: SavedLog | undefined;
-  /** Offers nothing that changes anything. */
+  /** Offers no actions on the workload. */
   readonly readOnly?: boolean;
 }
 
-/** Shows a log in an element, until it is disposed of. */
+/** Shows a log in an element until `dispose`. */
 export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
   const { workload, scope, upstream = "", protocol, ...shown } = options;
   const mismatch = kernelMismatch(protocol);
@@ -36,9 +36,9 @@ export function showLog(host: HTMLElement, options: LogOptions): { dispose(): vo
   return mountLogView(host, source, shown);
 }
 
-const UNTRUSTED = "This log is kept by another server: trust the notebook to have it read.";
+const UNTRUSTED = "This log is on another server. Trust this notebook to read it.";
 
-/** What the other server speaks is found out first. Who may only read calls no other server with the keys of this one. */
+/** Detects the protocol of the other server first. A read-only view never calls it: that would use the keys of this server. */
 function showRemote(
   host: HTMLElement,
   upstream: string,
@@ -46,21 +46,21 @@ function showRemote(
   shown: Omit<LogOptions, "workload" | "protocol">,
 ): { dispose(): void } {
   let view: { dispose(): void } | undefined;
-  let gone = false;
+  let disposed = false;
   if (shown.readOnly) return mountLogView(host, unavailableLog(workload, UNTRUSTED), shown);
   Object.assign(host.dataset, { logstream: "log", workload, state: "connecting" });
-  host.textContent = "Connecting…"; // until the view's root is there, which hides it
+  host.textContent = "Connecting…"; // hidden by the view's shadow root once that is there
   void remoteSource(upstream, workload).then(({ source, readOnly }) => {
-    if (!gone) view = mountLogView(host, source, { ...shown, readOnly });
+    if (!disposed) view = mountLogView(host, source, { ...shown, readOnly });
   });
   const dispose = () => {
-    gone = true;
+    disposed = true;
     view?.dispose();
   };
   return { dispose };
 }
 
-/** The source of a log; of the server's own where `scope` says so. */
+/** The source of a log; with the scope `service` that of the server log. */
 export function logOf(workload: string, scope?: string): LogSource {
   return scope === "service" ? serviceSource() : workloadSource(workload);
 }

@@ -151,7 +151,7 @@ describe("render", () => {
   it("says so when the server has no views to load", async () => {
     const cleanup = shell(() => Promise.reject(new Error("404"))).render({ model: new Model(), el });
     await settled();
-    expect(el.textContent).toContain("does jupyter-logstream run in this Jupyter server?");
+    expect(el.textContent).toContain("Check that jupyter-logstream is installed in this Jupyter server.");
     cleanup();
   });
 
