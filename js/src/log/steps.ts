@@ -1,9 +1,7 @@
-// Steps of a workload: marker lines, state and duration of a step, the extent of a run. Page; no DOM.
+// Steps of a workload: marker lines, and the extent of a run. Page; no DOM.
 // The runner parses the same markers (jupyter_logstream/text/step_markers.py); tests/vectors/step_markers.json tests both.
 
-import type { LogRecord, Step } from "../protocol/types.js";
-import type { Badge } from "../text/format.js";
-import { duration, stateBadge } from "../text/format.js";
+import type { LogRecord } from "../protocol/types.js";
 import { withoutColours } from "../text/text.js";
 
 const MARKER = /^::(?:(step|group)|end(?:step|group))::(.*)$/s;
@@ -29,17 +27,6 @@ export function parseMarker(line: string): Marker | undefined {
 /** The marker that a record is; undefined unless the server assigned the record to a step. */
 export function markerOf({ message, step }: LogRecord): Marker | undefined {
   return step === undefined ? undefined : parseMarker(message);
-}
-
-/** A step as a label: sign, state and duration. */
-export interface StepSign extends Omit<Badge, "detail"> {
-  readonly name: string;
-  /** The duration, so far if the step runs. */
-  readonly took: string;
-}
-
-export function stepSign(step: Step, now: number): StepSign {
-  return { name: step.name, took: duration((step.ended ?? now) - step.started), ...stateBadge(step.state) };
 }
 
 /** Requests the seq of the `offset`-th record (from 0) of `step` after `after`; undefined if there is none. */

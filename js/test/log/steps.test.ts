@@ -1,6 +1,6 @@
-// Steps as a log shows them: markers, where one begins, how it stands, and which lines are its.
+// Steps as a log shows them: marker lines, and the extent of a run.
 import { describe, expect, it } from "vitest";
-import { lastOfRun, markerOf, parseMarker, stepSign } from "../../src/log/steps.js";
+import { lastOfRun, markerOf, parseMarker } from "../../src/log/steps.js";
 import { vectors } from "../support/vectors.js";
 import { record } from "../support/workload.js";
 
@@ -15,14 +15,6 @@ describe("a marker", () => {
   it("is none unless the server assigned the record to a step", () => {
     expect(markerOf(record(1, { message: "::step:: load", step: "load" }))).toEqual({ name: "load", failed: false });
     expect(markerOf(record(1, { message: "::step:: load" }))).toBeUndefined();
-  });
-});
-
-describe("a step", () => {
-  it("has the sign and label of its state, and its duration", () => {
-    const ended = { name: "load", state: "failed", started: 1000, ended: 4200 } as const;
-    expect(stepSign(ended, 9000)).toMatchObject({ name: "load", sign: "cross", label: "Failed", took: "3.2 s" });
-    expect(stepSign({ ...ended, state: "running", ended: null }, 9000)).toMatchObject({ sign: "dot", took: "8.0 s" });
   });
 });
 

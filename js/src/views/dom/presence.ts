@@ -3,7 +3,7 @@
 // stream, and reopens it when it is back in the document.
 
 const CHECK_INTERVAL_MS = 2500;
-/** A view that is outside the document in so many successive checks is absent. */
+/** A view is absent after this number of successive checks outside the document. */
 const ABSENT_CHECKS = 2;
 
 export class Presence {

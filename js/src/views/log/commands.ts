@@ -1,7 +1,6 @@
 // Commands of a log view: the actions behind its keys and its menu. DOM only.
 
 import { exportLines } from "../../log/export-text.js";
-import { type Hit, Hits } from "../../log/hits.js";
 import type { Log } from "../../log/log.js";
 import type { Histogram } from "../../log/overview/histogram.js";
 import type { LogSource } from "../../protocol/log-source.js";
@@ -11,6 +10,7 @@ import { withoutColours } from "../../text/text.js";
 import { TIMES } from "../../text/time-column.js";
 import { Popup } from "../dom/popup.js";
 import { setFullWindow } from "../dom/size.js";
+import { ErrorNavigator } from "./error-navigator.js";
 import type { FilterBar } from "./filter-bar.js";
 import { GoToLine } from "./go-to-line.js";
 import { type KeyActions, keyList, listenToKeys } from "./keys.js";
@@ -49,14 +49,14 @@ export class Commands implements KeyActions {
   readonly #menu: Menu;
   readonly #help: Popup;
   readonly #context: CommandContext;
-  /** The error hits while the user steps through them, the filter they belong to, and the last one shown. */
-  #errors: { readonly hits: Hits; readonly filter: string; readonly seq: number | undefined } | undefined;
+  readonly #errors: ErrorNavigator;
   #isFullWindow = false;
   #popupClosedAt = 0;
   readonly #disposed = new AbortController();
 
   constructor(context: CommandContext) {
     this.#context = context;
+    this.#errors = new ErrorNavigator(context);
     const focusLines = () => this.#focusLines();
     this.goToLine = new GoToLine((line) => this.show(line), focusLines);
     this.#menu = new Menu(
@@ -125,7 +125,7 @@ export class Commands implements KeyActions {
 
   dispose(): void {
     this.#disposed.abort();
-    this.#errors?.hits.stop();
+    this.#errors.dispose();
     if (this.#isFullWindow) setFullWindow(this.#context.view, false);
   }
 
@@ -140,7 +140,7 @@ export class Commands implements KeyActions {
   }
 
   error(by: number): void {
-    void this.#showError(by);
+    this.#errors.step(by).catch((error) => this.#toastError(error));
   }
 
   follow(): void {
@@ -216,34 +216,6 @@ export class Commands implements KeyActions {
   }
 
   // --- actions that query the server ---
-
-  async #showError(by: number): Promise<void> {
-    const { source, filters, list, log, toast } = this.#context;
-    const filter = { ...filters.filter, levels: ["error", "fatal"] as const };
-    const key = JSON.stringify(filter);
-    const known = this.#errors?.filter === key ? this.#errors.hits : undefined;
-    const hits = known ?? new Hits(source, filter);
-    this.#errors = { hits, filter: key, seq: this.#errors?.seq };
-    try {
-      // From the end, "previous" shows the newest error and "next" the first one: usually the cause of the others.
-      const start = () => (list.viewport.following ? (by > 0 ? hits.first() : hits.newest()) : hits.near(list.topSeq));
-      const hit = await (known === undefined || hits.total === 0 ? start() : this.#nextError(hits, by));
-      if (hit === undefined || this.#disposed.signal.aborted) return;
-      this.#errors = { hits, filter: key, seq: hit.seq };
-      if (hit.seq !== undefined) void list.reveal(hit.seq, undefined, true);
-      const none = log.lines.last === 0 ? "No lines yet" : "No errors";
-      toast(hit.total === 0 ? none : `Error ${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
-    } catch (error) {
-      this.#toastError(error);
-    }
-  }
-
-  /** Each line of a traceback is an error, so the next error comes after the whole group of the current line. */
-  #nextError(hits: Hits, by: number): Promise<Hit | undefined> {
-    const { currentSeq, currentGroup } = this.#context.list;
-    const isSingleHit = currentSeq === this.#errors?.seq && currentGroup?.from === currentGroup?.to;
-    return currentGroup === undefined || isSingleHit ? hits.step(by) : hits.beyond(currentGroup, by);
-  }
 
   async #download(): Promise<void> {
     const { source, filters, log, toast } = this.#context;
