@@ -7,6 +7,7 @@ workload.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 from ..backends.protocol import Handle
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, read_json, write_json
+from ..store.disk.folder import Folder, read_json
 
 
 class BadEntry(ValueError):
@@ -107,8 +108,11 @@ class FolderRegistry:
         self._folder(workload_id).write_status(status, **summary)
 
     def save_handle(self, workload_id: str, handle: Handle) -> None:
-        """Replace the handle."""
-        write_json(self._folder(workload_id).path / "handle.json", dict(handle))
+        """Replace the handle. Without fsync: launching again is safe, so a handle can be lost at a power cut."""
+        path = self._folder(workload_id).path / "handle.json"
+        draft = path.with_name("handle.json.new")
+        draft.write_text(json.dumps(dict(handle)), encoding="utf-8")
+        draft.replace(path)
 
     def remove(self, workload_id: str) -> None:
         """Delete the folder, if dropping the log has not done that already."""
