@@ -1,6 +1,6 @@
-"""The public names of jupyter-logstream, and the hooks by which Jupyter and IPython find it. Runs in every process.
+"""Public names of jupyter-logstream, resolved lazily, and the hooks of Jupyter and IPython. Runs in every process.
 
-It imports nothing at first: kernel, server and runner all start through here, and each must pay for its own part only.
+Kernel, server and runner all import this module first; lazy resolution makes each load only its own part.
 """
 
 from __future__ import annotations
@@ -14,16 +14,26 @@ if TYPE_CHECKING:
 
     from jupyter_logstream.kernel.call_recorder import record_requests
     from jupyter_logstream.kernel.client import Workload, attach, run, workloads
+    from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
     from jupyter_logstream.kernel.publish.capture import capture
     from jupyter_logstream.kernel.publish.log_handler import LogHandler
     from jupyter_logstream.kernel.publish.step import step
+    from jupyter_logstream.kernel.reader import Reader
     from jupyter_logstream.kernel.upstream_url import proxy_url, request_log
     from jupyter_logstream.kernel.widgets import LogView, RequestTable, WorkloadTable
+    from jupyter_logstream.model.records import Record
 
 __all__ = [
     "LogHandler",
+    "LogStreamError",
     "LogView",
+    "NoServer",
+    "NotFound",
+    "Reader",
+    "Record",
+    "Rejected",
     "RequestTable",
+    "ServerFailed",
     "Workload",
     "WorkloadTable",
     "__version__",
@@ -37,11 +47,14 @@ __all__ = [
     "workloads",
 ]
 
-_HOMES = {
+_MODULES = {
     **dict.fromkeys(["run", "workloads", "attach", "Workload"], "kernel.client"),
     **dict.fromkeys(["LogView", "RequestTable", "WorkloadTable"], "kernel.widgets"),
     **dict.fromkeys(["proxy_url", "request_log"], "kernel.upstream_url"),
+    **dict.fromkeys(["LogStreamError", "NoServer", "NotFound", "Rejected", "ServerFailed"], "kernel.errors"),
     "LogHandler": "kernel.publish.log_handler",
+    "Reader": "kernel.reader",
+    "Record": "model.records",
     "capture": "kernel.publish.capture",
     "record_requests": "kernel.call_recorder",
     "step": "kernel.publish.step",
@@ -49,12 +62,12 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module that a public name lives in when the name is first asked for (PEP 562)."""
-    if name not in _HOMES:
+    """Import the module that a public name lives in on first access to the name (PEP 562)."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415  # not before it is needed
+    from importlib import import_module  # noqa: PLC0415  # lazily, see above
 
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 
@@ -64,15 +77,15 @@ def __dir__() -> list[str]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    """Tell Jupyter Server where the extension is; only the server ever calls this."""
-    from jupyter_logstream.server.extension import LogStream  # noqa: PLC0415  # heavy, and only the server's
+    """Entry point of the server extension; only Jupyter Server calls it."""
+    from jupyter_logstream.server.extension import LogStream  # noqa: PLC0415  # slow, and only for the server
 
     return [{"module": "jupyter_logstream.server.extension", "app": LogStream}]
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext jupyter_logstream`: our magics; and cells that run again let go of their views from the first on."""
-    from jupyter_logstream.kernel.magics import register  # noqa: PLC0415  # heavy, and only the kernel's
+    """`%load_ext jupyter_logstream`: register the magics, and close the views of a cell when it runs again."""
+    from jupyter_logstream.kernel.magics import register  # noqa: PLC0415  # slow, and only for kernels
     from jupyter_logstream.kernel.widgets import close_on_rerun  # noqa: PLC0415  # as above
 
     register(shell)

@@ -1,8 +1,8 @@
-"""A workload as a cell's output: one bundle for every front end, and what becomes of it in the end. Runs in kernels.
+"""Display of a workload as a cell's output, and its static replacement at the end. Runs in kernels.
 
-JupyterLab and Notebook 7 show the bundle by the labextension, other front ends by its widget. When the workload has
-ended the output is replaced by its final, static form, unless a widget shows it: that would put out the live view.
-This file must not know of HTTP, nor how a widget reaches its page.
+One MIME bundle serves all front ends: JupyterLab and Notebook 7 show it with the labextension, others with its widget.
+When the workload has ended, the output is replaced by its static form, unless a widget shows it: replacing the output
+would remove the live view. This file must not know HTTP, nor how a widget reaches its page.
 """
 
 from __future__ import annotations
@@ -23,109 +23,109 @@ from .widgets import LogView, on_rerun
 if TYPE_CHECKING:
     from .handle import WorkloadHandle
 
-EVERY = 2.0
-"""Seconds between two looks at workloads that are shown: one question each, at most ten a second in all."""
+POLL_INTERVAL_S = 2.0
+"""Interval between polls of displayed workloads; longer with many, so that all make at most 10 requests a second."""
 
-GRACE = 5.0
-"""Seconds in which a page that shows widgets says so. It is heard while the kernel is idle only, so they count then."""
+PAGE_REPORT_TIMEOUT_S = 5.0
+"""How long a page can take to report that it shows widgets; counted while the kernel is idle and can receive it."""
 
 
 @dataclass(slots=True, eq=False)
 class _Output:
-    """One display of a workload that may still be running."""
+    """One displayed workload that can still be running."""
 
     workload: WorkloadHandle
     view: LogView
     id: str
-    dropped: bool = False
+    removed: bool = False
 
-    def drop(self) -> None:
-        """The cell runs again: the output is gone."""
-        self.dropped = True
+    def remove(self) -> None:
+        """The cell runs again, so the output is gone."""
+        self.removed = True
 
     def settle(self) -> bool:
-        """Give it its final form if it is time; True: nothing is left to be done."""
+        """Replace the output by its static form if the workload has ended. Returns True when nothing is left to do."""
         try:
             if self.workload.state not in FINAL:
                 return False
         except (NoServer, ServerFailed):
-            return False  # the server may come back
+            return False  # the server can come back
         except LogStreamError:
-            return True  # deleted: what is shown is all there is
+            return True  # deleted: the output stays as it is
         page = self.view.page
         if page == "anywidget":
             return True
-        if page != "labextension" and time.monotonic() - _idle_since < GRACE:
+        if page != "labextension" and time.monotonic() - _idle_since < PAGE_REPORT_TIMEOUT_S:
             return False
-        _put_out(self.workload.snapshot(), display_id=self.id, update=True)
-        self.view.let_go()
+        _publish(self.workload.snapshot(), display_id=self.id, update=True)
+        self.view.close_view()
         return True
 
 
 def show(workload: WorkloadHandle) -> None:
-    """Display a workload as the output of the cell that runs, and see to its end."""
+    """Display a workload as output of the running cell, and replace the output when the workload has ended."""
     view = LogView(workload)
     view.observe(_close_if_unused, "page")
     output = _Output(workload, view, uuid4().hex)
     live, metadata = view.live()
-    _put_out({**live, **workload.snapshot()}, metadata=metadata, display_id=output.id)
+    _publish({**live, **workload.snapshot()}, metadata=metadata, display_id=output.id)
     shell = get_ipython()
-    # A terminal cannot take back what it has printed; of another server's workload the view itself sees the end.
+    # A terminal cannot replace what it printed; the end of an upstream's workload is shown by the view itself.
     if getattr(shell, "kernel", None) is not None and workload.upstream is None:
-        on_rerun(output.drop)
+        on_rerun(output.remove)
         _watch(output, shell)
 
 
-def _put_out(bundle: dict[str, Any], **how: Any) -> None:
-    display(bundle, raw=True, **how)  # type: ignore[no-untyped-call]
+def _publish(bundle: dict[str, Any], **options: Any) -> None:
+    display(bundle, raw=True, **options)  # type: ignore[no-untyped-call]
 
 
 def _close_if_unused(change: Any) -> None:
     if change.new == "labextension":
-        change.owner.let_go()
+        change.owner.close_view()
 
 
-# --- one thread sees to the end of all outputs ---------------------------------------------------------------------
+# --- one thread polls all displayed workloads ------------------------------------------------------------------------
 
 _outputs: list[_Output] = []
-_changing = threading.Lock()
+_lock = threading.Lock()
 _idle_since = float("inf")
-_known: list[object] = []  # the shell that tells when it is idle; at most one
+_hooked: list[object] = []  # the shell that reports when it is idle; at most one
 
 
 def _watch(output: _Output, shell: Any) -> None:
-    if not any(shell is known for known in _known):
-        shell.events.register("pre_run_cell", _busy)
-        shell.events.register("post_run_cell", _idle)
-        _known[:] = [shell]
-    with _changing:
+    if not any(shell is known for known in _hooked):
+        shell.events.register("pre_run_cell", _on_busy)
+        shell.events.register("post_run_cell", _on_idle)
+        _hooked[:] = [shell]
+    with _lock:
         _outputs.append(output)
         if len(_outputs) == 1:
-            threading.Thread(target=_see_to_ends, name="jupyter-logstream-outputs", daemon=True).start()
+            threading.Thread(target=_poll_outputs, name="jupyter-logstream-outputs", daemon=True).start()
 
 
-def _see_to_ends() -> None:
-    left = 1
-    while left:
-        time.sleep(max(EVERY, left / 10))
+def _poll_outputs() -> None:
+    remaining = 1
+    while remaining:
+        time.sleep(max(POLL_INTERVAL_S, remaining / 10))
         settled: list[_Output] | None = None
         try:
-            settled = [output for output in list(_outputs) if output.dropped or output.settle()]
+            settled = [output for output in list(_outputs) if output.removed or output.settle()]
         finally:
-            if settled is None:  # a fault of ours: the next output starts a thread again
-                with _changing:
+            if settled is None:  # an unexpected error ends this thread: the next output starts another
+                with _lock:
                     _outputs.clear()
-        with _changing:
+        with _lock:
             for output in settled:
                 _outputs.remove(output)
-            left = len(_outputs)
+            remaining = len(_outputs)
 
 
-def _busy(*_: object) -> None:
+def _on_busy(*_: object) -> None:
     global _idle_since  # noqa: PLW0603 - the kernel has one state
     _idle_since = float("inf")
 
 
-def _idle(*_: object) -> None:
+def _on_idle(*_: object) -> None:
     global _idle_since  # noqa: PLW0603 - as above
     _idle_since = time.monotonic()

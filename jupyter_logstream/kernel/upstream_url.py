@@ -1,7 +1,7 @@
-"""The kernel's calls to other services: the way through the server's proxy, and the log of all calls. Runs in kernels.
+"""URLs of upstreams behind the server's proxy, and access to the request log. Runs in kernels, in user code.
 
-Through the proxy the services' keys stay on the server, and every call is a row of the request log. (Calls that go
-elsewhere can be recorded: `recording.py`.) This file must not import the server side nor any widget.
+The proxy keeps the services' API keys on the server and records every call in the request log; call_recorder.py records
+calls that bypass it. This file must not import the server side nor a widget.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from ..model.protocol import WORKLOAD_VARIABLE
 from .connection import call, find_server
 from .errors import NotFound
 
-_PAGE = 500
+PAGE_ROWS = 500
+"""Rows per request: the server's maximum."""
 
 
 # --- through the proxy -----------------------------------------------------------------------------------------------
 
 
 class ProxyURL(str):  # noqa: SLOT000 - it has two attributes more
-    """The address of an upstream, for an SDK's `base_url`; `api_key` and `headers` are what goes with it.
+    """URL of an upstream behind the proxy (a str), with the `api_key` and `headers` that requests to it need.
 
-    `api_key` is this server's secret, not the service's, and says which notebook or workload calls. `headers` (for an
-    SDK's `default_headers`) also say which cell: they are made anew for every call.
+    `api_key`: this server's secret, not the service's key; it also names the calling notebook or workload. `headers`:
+    for an SDK's `default_headers`; they also name the calling cell and are computed for every request.
     """
 
     api_key: str
@@ -38,46 +39,49 @@ class ProxyURL(str):  # noqa: SLOT000 - it has two attributes more
 
 
 def proxy_url(upstream: str, path: str = "") -> ProxyURL:
-    """The address of the service that the server's configuration calls `upstream`, with `path` behind it.
+    """The URL of a configured service behind this server's proxy, for the `base_url` of an SDK.
 
-    `OpenAI(base_url=url, api_key=url.api_key, default_headers=url.headers)` for `url = proxy_url("llm")`. Raises
-    NoServer, and NotFound naming the upstreams that there are.
+    `upstream`: its name in `c.LogStream.upstreams`. `path`: appended to the URL. The result is a str with two more
+    attributes, `api_key` and `headers`: with `url = proxy_url("llm")`,
+    `OpenAI(base_url=url, api_key=url.api_key, default_headers=url.headers)`. The service's own key stays on the server.
+
+    Raises NoServer, and NotFound, which lists the configured upstreams.
     """
     known = call("GET", "info").json()["upstreams"]
     if upstream not in known:
-        there = f"there are {', '.join(known)}" if known else "its configuration names none"
-        raise NotFound(f"The server has no upstream {upstream!r}; {there} (c.LogStream.upstreams).")
-    place = find_server()
-    url = ProxyURL(f"{place.url}/logstream/proxy/{upstream}{'/' if path else ''}{path.lstrip('/')}")
+        available = f"it has {', '.join(known)}" if known else "none is configured"
+        raise NotFound(f"The server has no upstream {upstream!r}; {available}. Add it to c.LogStream.upstreams.")
+    server = find_server()
+    url = ProxyURL(f"{server.url}/logstream/proxy/{upstream}{'/' if path else ''}{path.lstrip('/')}")
     context = {name: value for name, value in caller().items() if name != "cell"}
-    said = base64.urlsafe_b64encode(json.dumps(context).encode()).decode().rstrip("=")
-    url.api_key = f"{place.secret}.{said}" if context else place.secret
+    encoded = base64.urlsafe_b64encode(json.dumps(context).encode()).decode().rstrip("=")
+    url.api_key = f"{server.secret}.{encoded}" if context else server.secret
     url.headers = CallerHeaders()
     return url
 
 
 class CallerHeaders(Mapping[str, str]):
-    """Who calls, as headers for the request log; looked up whenever they are read."""
+    """The caller as request headers for the request log; evaluated at every access."""
 
     def __getitem__(self, name: str) -> str:
-        return self._now()[name]
+        return self._current()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._now())
+        return iter(self._current())
 
     def __len__(self) -> int:
-        return len(self._now())
+        return len(self._current())
 
     def __repr__(self) -> str:
-        return repr(self._now())
+        return repr(self._current())
 
-    def _now(self) -> dict[str, str]:
+    def _current(self) -> dict[str, str]:
         names = {"session": "Session", "workload_id": "Workload", "cell": "Cell"}
         return {f"X-Logstream-{names[name]}": value for name, value in caller().items() if value.isascii()}
 
 
 def caller() -> dict[str, str]:
-    """The notebook, the workload and the cell that this code runs in, as far as it does."""
+    """The notebook session, workload and cell that this code runs in; keys that do not apply are absent."""
     found = {
         "session": os.environ.get("JPY_SESSION_NAME") or _kernel_id(),
         "workload_id": os.environ.get(WORKLOAD_VARIABLE),
@@ -87,7 +91,7 @@ def caller() -> dict[str, str]:
 
 
 def _kernel_id() -> str | None:
-    """For a kernel that no notebook was named to; its connection file bears its id."""
+    """The kernel's id, from the name of its connection file; identifies a kernel without a notebook session."""
     app = sys.modules.get("ipykernel.kernelapp")
     if app is None or not app.IPKernelApp.initialized():
         return None
@@ -97,7 +101,7 @@ def _kernel_id() -> str | None:
 
 def _cell() -> str | None:
     if "IPython" not in sys.modules:
-        return None  # what is not imported by now cannot run this cell
+        return None  # without IPython there are no cells
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only kernels have it
 
     kernel = getattr(get_ipython(), "kernel", None)
@@ -105,14 +109,14 @@ def _cell() -> str | None:
     return cell if isinstance(cell, str) else None
 
 
-# --- the log ---------------------------------------------------------------------------------------------------------
+# --- request log -----------------------------------------------------------------------------------------------------
 
 
-class Requests(list[dict[str, Any]]):
+class RequestRows(list[dict[str, Any]]):
     """Rows of the request log, newest first."""
 
     def df(self) -> Any:
-        """As a pandas DataFrame (`initial_time` as UTC times); without pandas: the list as it is."""
+        """The rows as a pandas DataFrame, `initial_time` as UTC times; without pandas the list itself."""
         try:
             import pandas as pd  # noqa: PLC0415 - optional
         except ModuleNotFoundError:
@@ -123,16 +127,22 @@ class Requests(list[dict[str, Any]]):
         return frame
 
 
-def request_log(limit: int = 100, **filters: str) -> Requests:
-    """The newest `limit` calls of all notebooks and workloads of this server, newest first; `.df()` for a DataFrame.
+def request_log(limit: int = 100, **filters: str) -> RequestRows:
+    """The newest calls in this server's request log, newest first: a list of dicts whose `.df()` is a pandas DataFrame.
 
-    `filters`: `provider`, `model`, `status` (or several: "error,timeout"), `q` (text anywhere in a row). Raises
-    NoServer, Rejected.
+    `limit`: at most so many rows. `filters`: `provider`, `model`, `status` (one or several: "error,timeout") and `q`
+    (text anywhere in a row), as keyword arguments.
+
+    Fields and columns: `id`, `status` (pending, streaming, completed, error, cancelled, timeout, interrupted),
+    `initial_time` (Unix ms; in the DataFrame UTC), `duration_ms`, `time_to_first_chunk_ms`, `upstream`, `method`,
+    `path`, `http_status`, `provider`, `model`, `response_model`, `operation`, `input_tokens`, `output_tokens`,
+    `cached_tokens`, `cost_usd`, `stream`, `session`, `workload_id`, `error`, `request_bytes`, `response_bytes`.
+    Fields that are unknown are None. Raises NoServer, and Rejected for an unknown filter or status.
     """
-    found = Requests()
+    found = RequestRows()
     params: dict[str, Any] = dict(filters)
     while len(found) < limit:
-        page = call("GET", "requests", params={**params, "limit": min(limit - len(found), _PAGE)}).json()
+        page = call("GET", "requests", params={**params, "limit": min(limit - len(found), PAGE_ROWS)}).json()
         found += page["requests"]
         if page["next"] is None:
             break

@@ -1,7 +1,7 @@
-"""The live views as widgets, and their lifetime in the kernel. Runs in kernels; the only file that imports anywidget.
+"""Live views as anywidget widgets, and their lifetime in the kernel. Runs in kernels; the only file with anywidget.
 
-The views read the server themselves, in the page; a widget only tells which one and of what. So this file must not know
-of HTTP, nor of the server side.
+The views themselves run in the page and read the server from there; a widget only holds which view to show and of what.
+This file must not know HTTP, nor the server side.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 _BUILT = Path(__file__).parents[1] / "static" / "anywidget.js"
 
-
-_LISTED = 50  # workloads in a table's static form
+STATIC_ROWS = 50
+"""Rows in the static form of a table."""
 
 STATES = ("queued", "running", *sorted(FINAL))
-"""All states of workloads."""
+"""All states of workloads, in the order of the page's filter."""
 
 
 class _View(anywidget.AnyWidget):
-    """What our widgets have in common: `view` tells the page which one it is."""
+    """Base of the widgets; `view` names the one that the page shows."""
 
     _esm = traitlets.Unicode().tag(sync=True)
     view = traitlets.Unicode(read_only=True).tag(sync=True)
-    height = traitlets.Int(0, min=0, help="Pixels; 0: as the page likes.").tag(sync=True)
+    height = traitlets.Int(0, min=0, help="Height in pixels; 0: up to the page's own limit.").tag(sync=True)
     protocol = traitlets.Int(PROTOCOL, read_only=True).tag(sync=True)
     page = traitlets.Unicode(
-        help="What shows a Workload's output in the page: labextension, anywidget, or nobody has said."
+        help="What shows the output in the page: labextension or anywidget; empty: not reported yet."
     ).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        on_rerun(self.let_go)
+        on_rerun(self.close_view)
 
     @traitlets.default("_esm")
     def _read_built(self) -> str:
@@ -61,113 +61,118 @@ class _View(anywidget.AnyWidget):
         return {**live, **self._static()}, metadata
 
     def _static(self) -> dict[str, Any]:
-        """What stands in for the view where nothing can run."""
+        """The static form, for places that run no widget."""
         raise NotImplementedError
 
     def live(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a page needs to show the widget, and nothing for pages that cannot."""
+        """The MIME bundle of the live widget and its metadata, without the static form."""
         return super()._repr_mimebundle_() or ({}, {})
 
-    def let_go(self) -> None:
-        """Close model and layout; a layout is never closed with its model otherwise."""
+    def close_view(self) -> None:
+        """Close the model and its layout; closing a model alone leaves its layout open."""
         self.layout.close()
         self.close()
 
 
 class LogView(_View):
-    """A live log: `LogView(workload)`, `LogView("its id")`, or `LogView(scope="service")` for the server's own.
+    """Widget: a live log. `LogView(workload)`, or `LogView(scope="service")` for the Jupyter server's own log.
 
-    `LogView(upstream="runs", workload="its id")`: of another log server that the configuration calls so.
+    `workload`: a Workload or an id. `scope`: `job` (default) or `service`. `upstream`: name of the upstream that has
+    the workload, as in `c.LogStream.upstreams`; default: this server. `height`: pixels; default 0: up to the page's own
+    limit. Raises ValueError unless exactly one of `workload` and `scope="service"` is given.
     """
 
     view = traitlets.Unicode("log", read_only=True).tag(sync=True)
-    workload = traitlets.Unicode(help="The id of the workload that is shown.").tag(sync=True)
-    scope = traitlets.Enum(["job", "service"], "job", help="Whose log: a workload's, or the Jupyter server's.").tag(
-        sync=True
-    )
+    workload = traitlets.Unicode(help="Id of the workload.").tag(sync=True)
+    scope = traitlets.Enum(["job", "service"], "job", help="A workload's log, or the Jupyter server's.").tag(sync=True)
 
-    upstream = traitlets.Unicode(help="The server that has it, as the configuration calls it; empty: this one.").tag(
-        sync=True
-    )
+    upstream = traitlets.Unicode(help="Name of the upstream that has it; empty: this server.").tag(sync=True)
 
     def __init__(self, workload: WorkloadHandle | str = "", **traits: Any) -> None:
-        shown = workload if isinstance(workload, str) else workload.id
+        workload_id = workload if isinstance(workload, str) else workload.id
         if isinstance(workload, WorkloadHandle) and workload.upstream is not None:
             traits.setdefault("upstream", workload.upstream)
-        if bool(shown) == (traits.get("scope") == "service"):
+        if bool(workload_id) == (traits.get("scope") == "service"):
             raise ValueError('LogView shows a workload, LogView(id), or the server\'s log, LogView(scope="service")')
-        super().__init__(workload=shown, **traits)
+        super().__init__(workload=workload_id, **traits)
 
     def _static(self) -> dict[str, Any]:
         if self.scope == "service":
             return {"text/plain": "The Jupyter server's log.", "text/html": "<pre>The Jupyter server's log.</pre>"}
         static = WorkloadHandle(self.workload, OwnServer(self.upstream or None)).snapshot()
-        del static[MIME]  # this is to be the widget, also where the labextension could show it
+        del static[MIME]  # the widget was requested, also where the labextension could show the log
         return static
 
 
 class WorkloadTable(_View):
-    """All workloads, live, newest first: `WorkloadTable()`. `state`: only those in it; `limit`: the newest so many."""
+    """Widget: a live table of this server's workloads, newest first.
+
+    `state`: only workloads in this state; default: all. `limit`: at most so many rows. `height`: pixels; default 0: up
+    to the page's own limit. Raises TraitError for an unknown state.
+    """
 
     view = traitlets.Unicode("workloads", read_only=True).tag(sync=True)
     state = traitlets.Enum([*STATES, None], None, allow_none=True, help="Only workloads in this state.").tag(sync=True)
-    limit = traitlets.Int(200, min=1, help="How many, the newest first.").tag(sync=True)
+    limit = traitlets.Int(200, min=1, help="Maximum number of rows.").tag(sync=True)
 
     def __init__(self, state: str | None = None, limit: int = 200, height: int = 0) -> None:
         super().__init__(state=state, limit=limit, height=height)
 
     def _static(self) -> dict[str, Any]:
         try:
-            infos = list_workloads(self.state, min(self.limit, _LISTED))
-        except LogStreamError as error:  # a table can always be shown
+            infos = list_workloads(self.state, min(self.limit, STATIC_ROWS))
+        except LogStreamError as error:  # a table can always be displayed
             return {"text/plain": str(error)}
         return {"text/plain": list_as_text(infos), "text/html": list_as_html(infos)}
 
 
 class RequestTable(_View):
-    """The request log, live, newest first, with figures above: `RequestTable()`. `limit`: the newest so many."""
+    """Widget: a live table of the request log, newest first, with totals above it.
+
+    `limit`: at most so many rows. `height`: pixels; default 0: up to the page's own limit.
+    """
 
     view = traitlets.Unicode("requests", read_only=True).tag(sync=True)
-    limit = traitlets.Int(500, min=1, help="How many, the newest first.").tag(sync=True)
+    limit = traitlets.Int(500, min=1, help="Maximum number of rows.").tag(sync=True)
 
     def __init__(self, limit: int = 500, height: int = 0) -> None:
         super().__init__(limit=limit, height=height)
 
     def _static(self) -> dict[str, Any]:
         try:
-            rows = request_log(min(self.limit, _LISTED))
-        except LogStreamError as error:  # a table can always be shown
+            rows = request_log(min(self.limit, STATIC_ROWS))
+        except LogStreamError as error:  # a table can always be displayed
             return {"text/plain": str(error)}
         return {"text/plain": requests_as_text(rows), "text/html": requests_as_html(rows)}
 
 
-# --- a cell that runs again lets go of what it showed before -------------------------------------------------------
+# --- views of a cell are closed when it runs again -----------------------------------------------------------------
 
-_made: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)  # by the id of the cell that made it
-_watched: list[Any] = []  # the shell whose cells we watch; at most one
+_on_rerun: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)  # callbacks by cell id
+_hooked: list[Any] = []  # the shell whose cells are observed; at most one
 
 
-def on_rerun(let_go: Callable[[], None]) -> None:
-    """Call `let_go` when the cell that runs now runs again."""
+def on_rerun(callback: Callable[[], None]) -> None:
+    """Call `callback` once when the cell that is running now runs again; no effect outside a kernel."""
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only kernels have it
 
     shell = get_ipython()
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
-        return  # no kernel, no cells
+        return  # outside a kernel there are no cells
     close_on_rerun(shell)
     if cell := kernel.get_parent("shell").get("metadata", {}).get("cellId"):
-        _made[cell].append(let_go)
+        _on_rerun[cell].append(callback)
 
 
 def close_on_rerun(shell: Any) -> None:
-    """Close what a cell made, model and layout, when it runs again. Once per shell, however often called."""
-    if not any(known is shell for known in _watched):
-        shell.events.register("pre_run_cell", _close_former)
-        _watched[:] = [shell]
+    """Run the callbacks of `on_rerun` in this shell. Further calls for the same shell have no effect."""
+    if not any(known is shell for known in _hooked):
+        shell.events.register("pre_run_cell", _run_callbacks)
+        _hooked[:] = [shell]
 
 
-def _close_former(info: SimpleNamespace) -> None:
-    # None: a run that belongs to no cell (an API client's, a silent one).
-    for let_go in _made.pop(info.cell_id, []) if info.cell_id else []:
-        let_go()
+def _run_callbacks(info: SimpleNamespace) -> None:
+    # A run without a cell id belongs to no cell: silent, or of an API client.
+    for callback in _on_rerun.pop(info.cell_id, []) if info.cell_id else []:
+        callback()

@@ -1,20 +1,31 @@
-"""A workload's output seen from the kernel: what is displayed, and what it becomes at the workload's end."""
+"""Display of a workload as a cell's output, and its replacement when the workload has ended."""
 
 from __future__ import annotations
 
-import queue
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.serving import Kernel, Server, jupyter
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OURS = "application/vnd.jupyter-logstream.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-QUICK = "from jupyter_logstream.kernel import display\ndisplay.EVERY, display.GRACE = 0.05, {grace}"
+SHORT_TIMES = """
+from jupyter_logstream import run
+from jupyter_logstream.kernel import display
+display.POLL_INTERVAL_S, display.PAGE_REPORT_TIMEOUT_S = 0.05, 0.5
+polls, settle = 0, display._Output.settle
+def counted(output):
+    global polls
+    polls += 1
+    return settle(output)
+display._Output.settle = counted
+"""
+OUTPUTS = "len(display._outputs)"
+THREADS = "[t.name for t in __import__('threading').enumerate()].count('jupyter-logstream-outputs')"
 COUNT = """
 import gc
 from ipywidgets import Layout
@@ -34,38 +45,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def kernel(server: Server) -> Iterator[Kernel]:
     with server.kernel() as kernel:
-        kernel.run(f"from jupyter_logstream import run\n{QUICK.format(grace=0.5)}")
+        kernel.run(SHORT_TIMES)
         yield kernel
 
 
-def shows(kernel: Kernel, command: str) -> None:
+def show(kernel: Kernel, command: str) -> None:
     kernel.run(f"job = run({command!r})\njob", cell="a")
 
 
-def page_says(kernel: Kernel, shell: str) -> None:
-    """As the page does through the widget's model."""
+def report_page(kernel: Kernel, shell: str) -> None:
+    """Report what shows the output, as the page does through the widget's model."""
     kernel.run(f"display._outputs[-1].view.page = {shell!r}")
 
 
-def update(kernel: Kernel, seconds: float) -> dict[str, Any] | None:
-    """The next update of a display, or None if none comes in that time."""
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            message = kernel.client.get_iopub_msg(timeout=left)
-        except queue.Empty:
-            return None
+def next_update(kernel: Kernel) -> dict[str, Any]:
+    """The next update of a display."""
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=30)
         if message["msg_type"] == "update_display_data":
             return message["content"]
-    return None
 
 
-def test_the_end_of_a_workload_that_the_labextension_shows_replaces_the_bundle_without_its_widget(kernel):
-    shows(kernel, "sleep 1; echo '<b>hello</b>'; exit 3")
+def test_labextension_output_is_replaced_without_its_widget_when_the_workload_ends(kernel):
+    show(kernel, "sleep 1; echo '<b>hello</b>'; exit 3")
     assert set(kernel.shown) == {OURS, WIDGET, "text/html", "text/plain"}
     assert "final" not in kernel.shown[OURS]
-    page_says(kernel, "labextension")
-    data = update(kernel, 20)["data"]
+    report_page(kernel, "labextension")
+    data = next_update(kernel)["data"]
     assert set(data) == {OURS, "text/html", "text/plain"}
     assert data[OURS]["final"]["lines"] == ["<b>hello</b>"]
     assert (data[OURS]["final"]["job"]["state"], data[OURS]["final"]["job"]["exit_code"]) == ("failed", 3)
@@ -73,69 +79,65 @@ def test_the_end_of_a_workload_that_the_labextension_shows_replaces_the_bundle_w
     assert "<b>hello" not in data["text/html"]
 
 
-def test_an_output_that_a_widget_shows_is_never_updated(kernel):
-    shows(kernel, "sleep 0.5")
-    page_says(kernel, "anywidget")
-    assert kernel.run("job.wait(20).state") == ""
-    assert update(kernel, 2) is None
-    assert kernel.json("len(display._outputs)") == 0
+def test_output_shown_by_a_widget_is_never_updated(kernel):
+    show(kernel, "sleep 0.5")
+    report_page(kernel, "anywidget")
+    kernel.run("published = []\ndisplay._publish = lambda *bundle, **options: published.append(bundle)\njob.wait(20)")
+    until(lambda: kernel.json(OUTPUTS) == 0)
+    assert kernel.json("published") == []
 
 
-def test_where_no_page_says_what_it_shows_the_output_is_settled_once_the_kernel_is_idle(kernel):
-    shows(kernel, "true")
-    kernel.run("import time\njob.wait(20)\ntime.sleep(1)")  # the grace counts while the kernel can hear only
-    assert kernel.json("len(display._outputs)") == 1
-    assert WIDGET not in update(kernel, 20)["data"]
+def test_output_without_a_page_report_is_replaced_once_the_kernel_is_idle(kernel):
+    show(kernel, "true")
+    # Busy for 20 polls, longer than the timeout: it counts only while the kernel can receive a report.
+    kernel.run("import time\njob.wait(20)\nbegin = polls\nwhile polls < begin + 20: time.sleep(0.01)")
+    assert kernel.json(OUTPUTS) == 1
+    assert WIDGET not in next_update(kernel)["data"]
     kernel.run(COUNT)
     assert kernel.json(MODELS_AND_LAYOUTS) == [0, 0]
 
 
-def test_the_model_is_closed_as_soon_as_the_page_says_that_it_does_not_need_it(kernel):
-    shows(kernel, "sleep 30")
+def test_model_is_closed_when_the_page_reports_the_labextension(kernel):
+    show(kernel, "sleep 30")
     kernel.run(COUNT)
     assert kernel.json(MODELS_AND_LAYOUTS) == [1, 1]
-    page_says(kernel, "labextension")
+    report_page(kernel, "labextension")
     assert kernel.json(MODELS_AND_LAYOUTS) == [0, 0]
     kernel.run("job.cancel()")
 
 
-def test_a_cell_that_runs_again_forgets_what_it_showed(kernel):
+def test_cell_that_runs_again_drops_its_former_output(kernel):
     for _ in range(20):
-        shows(kernel, "sleep 30")
-    time.sleep(1)
-    assert kernel.json("len(display._outputs)") == 1
-    threads = "[t.name for t in __import__('threading').enumerate()].count('jupyter-logstream-outputs')"
-    assert kernel.json(threads) == 1
+        show(kernel, "sleep 30")
+    until(lambda: kernel.json(OUTPUTS) == 1)
+    assert kernel.json(THREADS) == 1
     kernel.run("1", cell="a")
-    time.sleep(1)
-    assert kernel.json("len(display._outputs)") == 0
-    assert kernel.json(threads) == 0
+    until(lambda: kernel.json(f"{OUTPUTS} + {THREADS}") == 0)
 
 
-def test_looking_for_the_end_holds_no_connection_to_the_server(kernel, server):
-    shows(kernel, "sleep 30")
-    time.sleep(0.5)
+def test_polling_holds_no_connection_to_the_server(kernel, server):
+    show(kernel, "sleep 30")
+    until(lambda: kernel.json("polls") >= 3)
     assert server.get("info")["connections"] == 0
 
 
-def test_a_workload_deleted_meanwhile_is_let_go_of(kernel, server):
-    shows(kernel, "sleep 30")
-    assert kernel.json("len(display._outputs)") == 1
+def test_output_of_a_deleted_workload_is_dropped(kernel):
+    show(kernel, "sleep 30")
+    assert kernel.json(OUTPUTS) == 1
     kernel.run("job.cancel()\njob.id = 'gone'")
-    time.sleep(1)
-    assert kernel.json("len(display._outputs)") == 0
+    until(lambda: kernel.json(OUTPUTS) == 0)
 
 
-def test_a_workload_is_still_an_output_of_its_cell(kernel):
-    shows(kernel, "true")
+def test_displayed_workload_is_still_the_output_of_its_cell(kernel):
+    show(kernel, "true")
     assert kernel.json("Out[max(Out)] == job") is True
 
 
-def test_what_fails_while_looking_for_an_end_does_not_keep_later_outputs_from_theirs(kernel):
-    kernel.run("settle, display._Output.settle = display._Output.settle, lambda self: 1 / 0")
-    shows(kernel, "true")
-    time.sleep(1)
+def test_failing_poll_does_not_keep_later_outputs_from_being_replaced(kernel):
+    kernel.run("display._Output.settle = lambda self: 1 / 0")
+    show(kernel, "true")
+    until(lambda: kernel.json(THREADS) == 0)
     kernel.run("display._Output.settle = settle")
-    shows(kernel, "sleep 0.5")
-    page_says(kernel, "labextension")
-    assert "final" in update(kernel, 20)["data"][OURS]
+    show(kernel, "sleep 0.5")
+    report_page(kernel, "labextension")
+    assert "final" in next_update(kernel)["data"][OURS]

@@ -1,5 +1,5 @@
-"""Capturing: what a notebook or script itself does, as records of a workload of its own. Runs where users run Python.
+"""Publishing: log records and output of this process as a workload of its own. Runs where users run Python.
 
-`log_capture` listens to logging, `output_capture` to prints, `marking` names steps; each record goes into a `spool` on
-disk before anything else, and `delivery` brings it to the server once. None of them knows the server side or a widget.
+`log_handler` receives logging records, `capture` printed lines, `step` names steps. Each record is first written to a
+`spool` on disk; `delivery` sends it to the server exactly once. This folder must not know the server side nor a widget.
 """

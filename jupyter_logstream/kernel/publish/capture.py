@@ -1,7 +1,7 @@
-"""capture: what a block prints, as a live log. Runs in kernels, and in scripts that know a server.
+"""capture: publishing the output of a block of code as a live log. Runs in kernels, workloads and scripts.
 
-Only the thread that entered the block is heard, and what it starts with its context (tasks; threads by copy_context).
-This file must not know HTTP, nor how records are kept until the server has them.
+Only output of the context that entered the block is captured: its thread, its tasks, threads started by copy_context.
+This file must not know HTTP, nor how records are stored until the server has them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...text.lines import Splitter, clean
 from ..client import Workload
 from .outbox import Outbox
 from .stdio_tap import tap
-from .step import around, current_step, state_after
+from .step import current_step, state_after, wrap_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,35 +25,38 @@ if TYPE_CHECKING:
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
-_inside: ContextVar[tuple[Capture, ...]] = ContextVar("jupyter_logstream_captures", default=())
+_active: ContextVar[tuple[Capture, ...]] = ContextVar("jupyter_logstream_captures", default=())
 
 
 def capture(name: str | None = None, *, stdout: bool = True, stderr: bool = True, echo: bool = True) -> Capture:
-    """Publish what a block prints; as a decorator: what a function prints.
+    """Publish what a block prints as the log of a workload of its own; as a decorator, what each call prints.
 
-    `with capture("fit") as job:` gives a workload of its own, to be shown as any other: each line is a record, and it
-    ends as the block does; the traceback of a block that raises is its last record. `echo`: print it, too, as if it
-    were not captured. Not heard: other threads, other processes, and what is written below Python's `sys.stdout`.
-    Entering raises NoServer.
+    `with capture("fit") as job:` binds a Workload. Each line is a record. It ends with the block: succeeded, or
+    failed with the traceback as last record, or cancelled after an interrupt. `name`: the workload's name; default:
+    the notebook's or script's. `stdout`, `stderr`: which of the two to capture; default: both. `echo`: whether the
+    output is printed as well; default: yes.
+
+    Not captured: other threads, other processes, and writes that bypass Python's `sys.stdout` and `sys.stderr`.
+    Entering the block raises NoServer, and RuntimeError if the same object is entered twice.
     """
     return Capture(name, stdout=stdout, stderr=stderr, echo=echo)
 
 
 class Capture:
-    """A block whose output is published; see `capture`."""
+    """Context manager and decorator; see `capture`."""
 
     def __init__(self, name: str | None, *, stdout: bool, stderr: bool, echo: bool) -> None:
-        self._how = {"stdout": stdout, "stderr": stderr, "echo": echo}
+        self._options = {"stdout": stdout, "stderr": stderr, "echo": echo}
         self._name = name
         self._echo = echo
         self._outbox: Outbox | None = None
-        self._busy = threading.RLock()
-        self._lines: dict[tuple[str, int], Splitter] = {}  # by stream and thread: no line mixes those of two
-        self._leave: list[Callable[[], None]] = []
+        self._lock = threading.RLock()
+        self._lines: dict[tuple[str, int], Splitter] = {}  # by stream and thread, so that no line mixes two
+        self._restore: list[Callable[[], None]] = []
 
     def __enter__(self) -> Workload:
         if self._outbox is not None:
-            raise RuntimeError("this block is being captured already; make another capture()")
+            raise RuntimeError("this capture is already active; create another one with capture()")
         outbox = Outbox(self._name)
         try:
             workload = Workload(outbox.workload_id)
@@ -61,19 +64,19 @@ class Capture:
             outbox.end("failed", wait=False)
             raise
         self._outbox = outbox
-        _inside.set((*_inside.get(), self))
+        _active.set((*_active.get(), self))
         for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
-            if self._how[name] and stream is not None:
-                listener, tapped = partial(self._take, name), tap(stream)
+            if self._options[name] and stream is not None:
+                listener, tapped = partial(self._on_write, name), tap(stream)
                 tapped.add(listener)
-                self._leave.append(partial(tapped.remove, listener))
+                self._restore.append(partial(tapped.remove, listener))
         return workload
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        _inside.set(tuple(other for other in _inside.get() if other is not self))
-        while self._leave:
-            self._leave.pop()()
-        with self._busy:
+        _active.set(tuple(other for other in _active.get() if other is not self))
+        while self._restore:
+            self._restore.pop()()
+        with self._lock:
             outbox, self._outbox = self._outbox, None
             if outbox is None:
                 return
@@ -81,19 +84,19 @@ class Capture:
                 self._publish(outbox, name, splitter.finish().texts)
             self._lines.clear()
             if error is not None and (state := state_after(error)) != "succeeded":
-                said = "".join(traceback.format_exception(error)).rstrip("\n")
-                outbox.put(said, level="error" if state == "failed" else "warn", step=current_step())
+                text = "".join(traceback.format_exception(error)).rstrip("\n")
+                outbox.put(text, level="error" if state == "failed" else "warn", step=current_step())
         outbox.end(state_after(error))
 
     def __call__(self, function: Function) -> Function:
-        """The function, each call of it a block of its own."""
-        return around(function, lambda: Capture(self._name, **self._how))
+        """The function, captured at each call."""
+        return wrap_calls(function, lambda: Capture(self._name, **self._options))
 
-    def _take(self, name: str, text: str) -> bool:
-        """A write to a stream; True: it is printed, too."""
-        if self not in _inside.get():
+    def _on_write(self, name: str, text: str) -> bool:
+        """Receive a write to a stream. Returns whether the stream prints it, too."""
+        if self not in _active.get():
             return True
-        with self._busy:
+        with self._lock:
             if self._outbox is None:  # a task that outlives the block
                 return True
             splitter = self._lines.setdefault((name, threading.get_ident()), Splitter())

@@ -1,7 +1,7 @@
-"""LogHandler: Python's own logging as a live log. Runs in kernels, in workloads, and in scripts that know a server.
+"""LogHandler: a handler for Python's logging that publishes to a live log. Runs in kernels, workloads and scripts.
 
-It turns a logging record into one of ours, in the thread that logs; the outbox does the rest. This file must not know
-HTTP, nor how records are kept until the server has them.
+It converts a logging record in the thread that logs; the outbox stores and sends it. This file must not know HTTP, nor
+how records are stored until the server has them.
 """
 
 from __future__ import annotations
@@ -23,21 +23,25 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_LEAST = (1, 10, 20, 30, 40, 50)
-_LEVELS = (None, "trace", "debug", "info", "warn", "error", "fatal")  # None: the text may say it
+_LEVEL_THRESHOLDS = (1, 10, 20, 30, 40, 50)
+_LEVELS = (None, "trace", "debug", "info", "warn", "error", "fatal")  # None: the server infers it from the text
 
-# What every record has; all else came by `extra`.
-_USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Attributes of every record; all others come from `extra`.
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class LogHandler(logging.Handler):
-    """Publishes log records into a workload of its own, named `name` (default: the notebook, the script).
+    """A logging handler that publishes records as the live log of a workload of its own.
 
-    `logging.getLogger().addHandler(LogHandler())`. The caller never waits for the server: a record is written to a file
-    of this user's, from where it is sent in the background - by another process, should this one be killed, or the
-    server be away. `extra`, logger and place in the code become fields. The end of the process, `close()`
-    or the end of a `with` block end the workload. Children made by a fork may log, too. Raises NoServer where no server
-    is known.
+    `logging.getLogger().addHandler(LogHandler())`. `name`: the workload's name; default: the notebook's or script's.
+    `level`: the minimum level, a number or name of `logging`; default: all. `tags`: names with string values, as for
+    `run()`.
+
+    Logging never waits for the server: a record is written to a spool file of this user and sent in the background; if
+    this process is killed or the server is away, another process sends it later. The spool holds at most 64 MiB;
+    records beyond that are dropped, and a later record has their number. `extra`, the logger's name and the code
+    location become `fields`; secrets from the environment are masked. `close()`, the end of a `with` block or of the
+    process ends the workload. Forked children can log, too. Raises NoServer when no server is known.
     """
 
     def __init__(
@@ -45,40 +49,40 @@ class LogHandler(logging.Handler):
     ) -> None:
         super().__init__(level)
         self._outbox = Outbox(name, tags)
-        # Nobody logs to it any more, and nobody closed it.
+        # Ends the workload of a handler that was dropped without close().
         weakref.finalize(self, self._outbox.end, "succeeded", wait=False).atexit = False
 
     @property
     def workload(self) -> Workload:
-        """The workload; as the last line of a cell it shows the live log. Raises NoServer while the server is away."""
+        """The Workload of the records; as the last line of a cell it shows the live log. Raises NoServer."""
         return Workload(self._outbox.workload_id)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Publish a record; what goes wrong on the way is told as logging does (`handleError`)."""
+        """Publish a record; errors are reported by `logging.Handler.handleError`."""
         if threading.current_thread().name.startswith(THREADS):
-            return  # about our own calls
+            return  # about our own requests
         try:
             fields = {"logger": record.name, "file": f"{record.pathname}:{record.lineno}"}
-            if extra := {name: value for name, value in vars(record).items() if name not in _USUAL}:
-                fields |= Fields(self._outbox.masked).of(extra)
+            if extra := {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}:
+                fields |= Fields(self._outbox.mask).of(extra)
             self._outbox.put(
                 self.format(record),
-                level=_LEVELS[bisect_right(_LEAST, record.levelno)],
+                level=_LEVELS[bisect_right(_LEVEL_THRESHOLDS, record.levelno)],
                 ts=round(record.created * 1000, 3),
                 step=current_step(),
                 fields=fields,
             )
-        except RecursionError:  # of whoever logs while he is logged; as logging's own handlers do
+        except RecursionError:  # logging while logging; logging's own handlers do the same
             raise
         except Exception:  # noqa: BLE001 - the contract of `emit`: a record never breaks the program that logs it
             self.handleError(record)
 
     def flush(self) -> None:
-        """Wait until the records are with the server; a few seconds at most, the rest follows."""
+        """Wait until the server has the records, 3 s at most; the rest is sent later."""
         self._outbox.flush()
 
     def close(self) -> None:
-        """End the workload: as failed where an exception ends the script, else as succeeded. Takes no records then."""
+        """End the workload: `failed` where an exception ends the script, else `succeeded`; ignores later records."""
         self._end(getattr(sys, "last_value", None) if _is_script() else None)
 
     def __enter__(self) -> Self:
@@ -93,6 +97,6 @@ class LogHandler(logging.Handler):
 
 
 def _is_script() -> bool:
-    """Whether an exception that nobody caught has ended this process; elsewhere the next input comes."""
+    """Whether this is a script, which an uncaught exception ends; a kernel or prompt continues after one."""
     ipython = sys.modules.get("IPython")
     return not (hasattr(sys, "ps1") or is_kernel() or (ipython is not None and ipython.get_ipython() is not None))

@@ -82,7 +82,7 @@ class Outbox:
             raise LogStreamError("there is no workload: nothing was published before the end")
         return self._delivery.workload_id()
 
-    def masked(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         """The text without the values of this environment's secrets (which may be set at any time)."""
         if time.monotonic() - self._looked > _ENV_PAUSE:
             self._masker = Masker(secret_values(os.environ))
@@ -108,7 +108,7 @@ class Outbox:
             return
         if len(message) > LONGEST:
             message = f"{message[:LONGEST]}... ({len(message) - LONGEST} more characters)"
-        record: dict[str, Any] = {"message": self.masked(message), "ts": time.time() * 1000 if ts is None else ts}
+        record: dict[str, Any] = {"message": self.mask(message), "ts": time.time() * 1000 if ts is None else ts}
         record.update((k, v) for k, v in (("level", level), ("step", step), ("fields", fields)) if v)
         line = _line(record)
         if self._spool.append(self._loss() + line):

@@ -1,7 +1,7 @@
-"""Steps: which part of the work the lines written now belong to. Runs in kernels, workloads and plain scripts.
+"""Steps: naming the part of the work that lines belong to. Runs in kernels, workloads and plain scripts.
 
-In a workload a step's name and end are lines of its output, which the runner reads; published records carry the name.
-In a script that runs by hand nothing is printed: nobody would read it. This file must not know HTTP, nor who publishes.
+In a workload a step begins and ends with a marker line of its output, which the runner parses; published records carry
+the name instead. Outside a workload nothing is printed. This file must not know HTTP, nor the publishers.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ _steps: ContextVar[tuple[str, ...]] = ContextVar("jupyter_logstream_steps", defa
 
 
 def step(name: str) -> Step:
-    """Mark a part of the work: as `with` block, or as decorator of a function (also `async def`).
+    """Name a part of the work: a context manager, or a decorator of a function (also `async def`).
 
-    It has failed when the block raises. Within another step it comes instead of that; behind it the other one goes on.
-    Raises ValueError for a name without a character to be seen.
+    `name`: at most 200 characters, the rest is truncated. Output and records of the block belong to the step. The step
+    succeeds, or fails when the block raises. A nested step replaces the outer one until it ends. Raises ValueError for
+    a name without visible characters.
     """
     return Step(name)
 
 
 class Step:
-    """One part of the work; see `step`."""
+    """Context manager and decorator; see `step`."""
 
     def __init__(self, name: str) -> None:
         self.name = " ".join(clean(plain_text(name)).split())[:MAX_STEP_NAME_CHARS].strip()
         if not self.name:
-            raise ValueError(f"a step needs a name, not {name!r}")
+            raise ValueError(f"a step needs a name with a visible character, not {name!r}")
         self._outer: list[tuple[str, ...]] = []
 
     def __enter__(self) -> None:
@@ -61,8 +62,8 @@ class Step:
             _print(f"::step:: {outer[-1]}")
 
     def __call__(self, function: Function) -> Function:
-        """The function, each call of it in a step of this name."""
-        return around(function, lambda: Step(self.name))
+        """The function, each call in a step of this name."""
+        return wrap_calls(function, lambda: Step(self.name))
 
 
 def current_step() -> str | None:
@@ -72,16 +73,16 @@ def current_step() -> str | None:
 
 
 def state_after(error: BaseException | None) -> str:
-    """The final state of a block that was left by `error`."""
+    """The final state of a block that `error` ended; None: it ended normally."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "succeeded"
     return "cancelled" if isinstance(error, KeyboardInterrupt | asyncio.CancelledError) else "failed"
 
 
-def around(function: Function, block: Callable[[], AbstractContextManager[Any]]) -> Function:
-    """The function, each call of it in a block of its own. Raises TypeError for generators, which end long after."""
+def wrap_calls(function: Function, block: Callable[[], AbstractContextManager[Any]]) -> Function:
+    """Wrap a function so that each call runs in a new block. Raises TypeError for generators: they outlive it."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{function.__qualname__} is a generator: use `with` inside it")
+        raise TypeError(f"{function.__qualname__} is a generator, which cannot be decorated: use `with` inside it")
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -99,7 +100,7 @@ def around(function: Function, block: Callable[[], AbstractContextManager[Any]])
     return called  # type: ignore[return-value]
 
 
-# --- marks in a workload's output ------------------------------------------------------------------------------------
+# --- marker lines in a workload's output -----------------------------------------------------------------------------
 
 
 def is_kernel() -> bool:
@@ -114,20 +115,20 @@ def _print(line: str) -> None:
     try:
         if (out := _output()) is not None:
             out.write_line(line)
-    except (OSError, ValueError):  # closed, or nobody reads it: a mark is nothing to fail for
+    except (OSError, ValueError):  # closed: a marker must not fail the program
         pass
 
 
 def _output() -> Tap | None:
-    """What the runner reads, even where `sys.stdout` is somebody else's just now."""
+    """The stream that the runner reads, also while `sys.stdout` is redirected."""
     stream: TextIO | None = sys.__stdout__
     try:
         if stream is not None:
             stream.fileno()
-    except ValueError:  # closed, or detached for another one
+    except ValueError:  # closed, or detached
         stream = sys.stdout
     return None if stream is None else tap(stream)
 
 
 if WORKLOAD_VARIABLE in os.environ and not is_kernel():
-    _output()  # from now on, so that the first mark knows whether a line is open
+    _output()  # from now on, so that the first marker knows whether a line is open

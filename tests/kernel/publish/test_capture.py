@@ -242,7 +242,7 @@ def test_what_is_no_text_is_the_streams_to_complain_of():
 
 def test_one_capture_is_one_block():
     block = capture()
-    with block, pytest.raises(RuntimeError, match="captured already"):
+    with block, pytest.raises(RuntimeError, match="already active"):
         block.__enter__()
 
 
