@@ -1,6 +1,6 @@
-"""Whatever bytes come - from programs, callers, servers or a broken disk - what reads them keeps its promises.
+"""Property-based tests: readers keep their promises for any bytes from programs, callers, servers or broken disks.
 
-Examples are derived from the tests themselves (`derandomize`), so that a failure is there again in the next run.
+Examples are derived from the tests (`derandomize`), so that a failure is reproducible.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ fuzz = settings(
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.generate],  # a failure is told as it was found: shrinking files takes minutes
+    phases=[Phase.explicit, Phase.generate],  # no shrinking: with files it takes minutes
 )
 PIECES = [b"\n", b"\r", b"\r\n", b":", b"data", b"data:", b"id:", b"id: 1\0", b"event: done\n", b"retry:9999999999\n",
           b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\xff", b"\0", b"\x1b[31m", b"\x1b]8;;javascript:x\x07", b"\x1b[", b"\x9b",
@@ -57,7 +57,7 @@ def cut(data: bytes, seed: int) -> list[bytes]:
 
 @fuzz
 @given(text_like, st.integers())
-def test_a_stream_is_read_alike_however_it_is_cut(data: bytes, seed: int) -> None:
+def test_decoded_events_do_not_depend_on_chunk_boundaries(data: bytes, seed: int) -> None:
     whole, pieces = Decoder(), Decoder()
     expected = whole.feed(data)
     found = [event for piece in cut(data, seed) for event in pieces.feed(piece)]
@@ -68,7 +68,7 @@ def test_a_stream_is_read_alike_however_it_is_cut(data: bytes, seed: int) -> Non
 
 @fuzz
 @given(st.text(max_size=200), st.integers(min_value=0, max_value=10**17))
-def test_a_text_comes_through_a_stream_as_one_event_and_makes_no_other(text: str, seq: int) -> None:
+def test_any_text_round_trips_as_exactly_one_event(text: str, seq: int) -> None:
     (event,) = Decoder().feed(encode(text, id=seq))
     lines = re.split("\r\n|\r|\n", text.encode("utf-8", "replace").decode())
     assert (event.type, event.id, event.data) == ("message", str(seq), "\n".join(lines))
@@ -76,7 +76,7 @@ def test_a_text_comes_through_a_stream_as_one_event_and_makes_no_other(text: str
 
 @fuzz
 @given(text_like, st.integers())
-def test_lines_are_the_bytes_and_the_same_however_they_are_cut(data: bytes, seed: int) -> None:
+def test_lines_do_not_depend_on_chunk_boundaries(data: bytes, seed: int) -> None:
     def split(chunks: list[bytes]) -> tuple[list[int], list[bytes]]:
         splitter, lengths, texts = Splitter(), [], []
         for lines in [*(splitter.feed(chunk) for chunk in chunks), splitter.finish()]:
@@ -92,7 +92,7 @@ def test_lines_are_the_bytes_and_the_same_however_they_are_cut(data: bytes, seed
 
 @fuzz
 @given(text_like)
-def test_no_text_makes_an_element_or_keeps_an_escape(data: bytes) -> None:
+def test_no_text_becomes_an_element_or_an_escape(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     assert not re.search("\x1b(?!\\[[0-9;:]*m)", clean(text))
     page = as_html(text)
@@ -102,12 +102,12 @@ def test_no_text_makes_an_element_or_keeps_an_escape(data: bytes) -> None:
 
 @fuzz
 @given(st.one_of(text_like, anything.map(lambda value: json.dumps(value).encode())))
-def test_a_body_is_json_as_we_take_it_or_refused(data: bytes) -> None:
+def test_body_is_strict_json_or_refused(data: bytes) -> None:
     try:
         value = parse_json(data)
     except BadJson as error:
-        said = str(error)
-        assert len(said) < 200
+        message = str(error)
+        assert len(message) < 200
         return
     assert parse_json(json.dumps(value).encode()) == value
     assert "NaN" not in json.dumps(value, allow_nan=True) or b"NaN" in data
@@ -118,13 +118,13 @@ FIELDS = ["command", "name", "cwd", "env", "backend", "options", "timeout", "tty
 
 @fuzz
 @given(st.dictionaries(st.sampled_from(FIELDS), anything, max_size=4), st.booleans())
-def test_a_spec_is_made_or_its_wrong_field_is_named(asked: dict[str, Any], runs: bool) -> None:
-    asked = {"command": "true", **asked} if runs else asked
+def test_spec_is_valid_or_its_invalid_field_is_named(given: dict[str, Any], runs: bool) -> None:
+    given = {"command": "true", **given} if runs else given
     try:
-        spec = check_spec(asked)
+        spec = check_spec(given)
     except SpecError as error:
         field = error.field.split(".")[0].split("[")[0]
-        assert field in {*asked, "command"}
+        assert field in {*given, "command"}
         return
     assert json.loads(json.dumps(spec.to_json()))["command"] == spec.command
 
@@ -134,12 +134,12 @@ ITEMS = ["message", "level", "ts", "step", "fields", "state"]
 
 @fuzz
 @given(st.lists(st.one_of(anything, st.dictionaries(st.sampled_from(ITEMS), anything)), max_size=3))
-def test_published_items_become_records_or_the_wrong_one_is_named(items: list[Any]) -> None:
+def test_published_items_become_records_or_the_invalid_one_is_named(items: list[Any]) -> None:
     try:
         published = check_items(items, 1e12)
     except SpecError as error:
-        said = str(error)
-        assert re.match(r"\[\d+\]", said)
+        message = str(error)
+        assert re.match(r"\[\d+\]", message)
         return
     for record in published[0]:
         assert record.level in LEVELS
@@ -197,7 +197,7 @@ def spoil(folder: Path, which: int, kind: str, at: int, wrong: bytes) -> Path:
 @pytest.mark.parametrize("which", ["open", "ended"])
 @settings(fuzz, max_examples=150)
 @given(damages=st.lists(damage(), min_size=1, max_size=2))
-def test_a_damaged_log_is_read_without_a_wrong_record_and_goes_on(
+def test_damaged_log_yields_no_wrong_record_and_continues(
     logs: Path, which: str, damages: list[tuple[int, str, int, bytes]]
 ) -> None:
     folder = folder_of(logs / "store")
@@ -213,8 +213,8 @@ def test_a_damaged_log_is_read_without_a_wrong_record_and_goes_on(
                 found += batch.records()
             batch.tally()
             batch.partials()
-        except (BadIndex, UnknownStream):  # 503, 404: said, not guessed
-            assert which == "open", damages  # for somebody may be writing it
+        except (BadIndex, UnknownStream):  # 503, 404: message, not guessed
+            assert which == "open", damages  # another process could be writing it
             found = []
     seqs = [record.seq for record in found]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs))) if seqs else True
@@ -222,7 +222,7 @@ def test_a_damaged_log_is_read_without_a_wrong_record_and_goes_on(
         output = downloaded(folder).decode()
         for record in found:
             assert record.source in {"log", "system"} or record.message in output
-    if which == "ended":  # nobody writes it any more
+    if which == "ended":  # it has no writer
         return
     log = LogWriter(folder)
     log.write("stdout", b"\nafter the damage\n")

@@ -1,7 +1,7 @@
 """The server against its own OpenAPI file: requests that schemathesis makes of it, good ones and bad ones.
 
 What is checked of every answer: it is none of 5xx (but 503 with a reason), its status is in the file, its body fits the
-schema there, and its content type is the one that is said.
+schema there, and its content type is the declared one.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ def workload(server: Server) -> str:
 
 @pytest.fixture(autouse=True)
 def jp_server_cleanup() -> None:
-    """Not here: no server of this process is made."""
+    """Override Jupyter's fixture: no server runs in this process."""
 
 
-def test_the_file_has_every_route_of_the_extension_and_no_other() -> None:
-    told = {
+def test_openapi_file_has_every_route_of_the_extension_and_no_other() -> None:
+    documented = {
         (path.removeprefix("/").replace("{id}", "ID"), method.upper())
         for path, operations in yaml.safe_load(FILE.read_text())["paths"].items()
         for method in operations
         if method in {"get", "post", "put", "patch", "delete", "head"} and not path.startswith("/proxy/")
     }
-    assert told == {route for route in ACTIONS if not route[0].startswith("proxy/")}
+    assert documented == {route for route in ACTIONS if not route[0].startswith("proxy/")}
 
 
 @SCHEMA.parametrize()
@@ -69,24 +69,24 @@ def test_the_file_has_every_route_of_the_extension_and_no_other() -> None:
     suppress_health_check=list(hypothesis.HealthCheck),
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )
-def test_every_answer_is_one_that_the_file_tells_of(case: schemathesis.Case, server: Server, workload: str) -> None:
+def test_every_response_conforms_to_the_openapi_file(case: schemathesis.Case, server: Server, workload: str) -> None:
     harmless(case, workload)
     url = f"{server.url}logstream"
     if case.operation.path in STREAMS or case.operation.path.endswith("/logs"):
-        case.headers["Last-Event-ID"] = "999999"  # what does not end is not waited for
+        case.headers["Last-Event-ID"] = "999999"  # an endless stream would not finish
     headers = {"Authorization": f"token {TOKEN}", **{k: v for k, v in case.headers.items() if k != "Authorization"}}
     response = case.call(base_url=url, headers=headers, timeout=20)
     checks = [not_a_server_error, known_status]
     kind = "".join(response.headers.get("content-type", []))
     if "text/html" not in kind:
-        checks.append(content_type_conformance)  # an id of another form is no route of ours: Jupyter says so
-        if "event-stream" not in kind:  # frames have tests of their own
+        checks.append(content_type_conformance)  # Jupyter answers for an id of another form: no route matches
+        if "event-stream" not in kind:  # frames are tested elsewhere
             checks.append(response_schema_conformance)
     case.validate_response(response, checks=checks)
 
 
 def harmless(case: schemathesis.Case, workload: str) -> None:
-    """What would start programs of hypothesis's invention starts `true`; ids are of one that is known."""
+    """Replace generated commands by `true` and generated ids by a known one."""
     if case.path_parameters and "id" in case.path_parameters and case.method != "DELETE":
         case.path_parameters["id"] = workload
     if isinstance(case.body, dict) and "command" in case.body:

@@ -1,4 +1,4 @@
-"""Tokens out of bodies as they pass: any form, any cut, nothing held."""
+"""LLM usage read from bodies as they pass: any API form, any chunks, bounded memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FOUND = {
 }
 
 
-def skim(*pieces: bytes) -> dict[tuple[str, ...], Any]:
+def scan(*pieces: bytes) -> dict[tuple[str, ...], Any]:
     reading = JsonScanner(WANTED)
     for piece in pieces:
         reading.feed(piece)
@@ -45,18 +45,18 @@ def skim(*pieces: bytes) -> dict[tuple[str, ...], Any]:
 
 
 @pytest.mark.parametrize("style", [{}, {"indent": 2}, {"separators": (",", ":")}, {"ensure_ascii": False}])
-def test_wanted_values_are_found_wherever_the_text_is_cut(style: dict[str, Any]) -> None:
+def test_wanted_values_are_found_whatever_the_chunks(style: dict[str, Any]) -> None:
     text = json.dumps(DOCUMENT, **style).encode()
     for size in range(1, len(text) + 1):
-        assert skim(*(text[at : at + size] for at in range(0, len(text), size))) == FOUND
+        assert scan(*(text[at : at + size] for at in range(0, len(text), size))) == FOUND
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", '"model"', "null", "{", '{"model"', '{"model": "x', "}}}", "[{",
     '{"model":}',
                                   "data: x", '{"model":"x"', "\0\xff", '{"model": [1,}', "{" * 100_000,
                                       '{"a":' * 5000])  # fmt: skip
-def test_what_is_no_json_or_ends_early_yields_nothing(text: str) -> None:
-    assert skim(text.encode("latin-1")) == {}
+def test_invalid_or_truncated_json_yields_nothing(text: str) -> None:
+    assert scan(text.encode("latin-1")) == {}
 
 
 def test_a_megabyte_of_prompt_is_not_held() -> None:
@@ -73,8 +73,8 @@ def test_a_megabyte_of_prompt_is_not_held() -> None:
     assert peak < 100_000
 
 
-def test_a_wanted_value_that_is_too_long_is_left_out() -> None:
-    assert skim(b'{"usage": {"x": "' + b"y" * 100_000 + b'"}, "model": "m"}') == {("model",): "m"}
+def test_too_long_value_is_dropped() -> None:
+    assert scan(b'{"usage": {"x": "' + b"y" * 100_000 + b'"}, "model": "m"}') == {("model",): "m"}
 
 
 @pytest.mark.parametrize(("method", "path", "name", "provider"), [
@@ -84,14 +84,14 @@ def test_a_wanted_value_that_is_too_long_is_left_out() -> None:
     ("POST", "/v1/responses", "chat", "openai"), ("POST", "/v1/embeddings", "embeddings", "openai"),
     ("POST", "/v1/messages", "chat", "anthropic"),
 ])  # fmt: skip
-def test_an_llm_call_is_known_by_its_path(method: str, path: str, name: str, provider: str) -> None:
+def test_llm_call_is_recognized_by_its_path(method: str, path: str, name: str, provider: str) -> None:
     assert operation_of(method, path) == Operation(name, provider)
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/chat/completions"), ("POST", "/v1/messages/batches"),
     ("POST", ""),
                                               ("POST", "/v1/models"), ("POST", "/mychat/notcompletions")])  # fmt: skip
-def test_any_other_call_is_none(method: str, path: str) -> None:
+def test_other_calls_are_no_llm_calls(method: str, path: str) -> None:
     assert operation_of(method, path) is None
 
 
@@ -99,7 +99,7 @@ def test_any_other_call_is_none(method: str, path: str) -> None:
     ("api.openai.com", "openai"), ("x.openai.azure.com", "azure.ai.openai"), ("api.mistral.ai", "mistral_ai"),
     ("api.groq.com", "groq"), ("localhost", "form"), ("evilopenai.com", "form"), ("api.x.ai", "x_ai"),
 ])  # fmt: skip
-def test_a_provider_is_known_by_its_host_else_by_the_form_of_the_call(host: str, provider: str) -> None:
+def test_provider_is_recognized_by_host_else_by_api_form(host: str, provider: str) -> None:
     assert provider_of(host, Operation("chat", "form")) == provider
 
 
@@ -112,7 +112,7 @@ def test_a_provider_is_known_by_its_host_else_by_the_form_of_the_call(host: str,
     ({"prompt_tokens": "9", "completion_tokens": -1, "prompt_tokens_details": None}, Tokens()),
         ({"input_tokens": True}, Tokens()),
 ])  # fmt: skip
-def test_every_form_of_usage_is_understood(usage: dict[str, Any], tokens: Tokens) -> None:
+def test_every_form_of_usage_is_parsed(usage: dict[str, Any], tokens: Tokens) -> None:
     assert tokens_of(usage) == tokens
 
 
@@ -137,7 +137,7 @@ def read(
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_stream_tells_model_tokens_and_end_wherever_it_is_cut(end: str) -> None:
+def test_stream_yields_model_tokens_and_end_whatever_the_chunks(end: str) -> None:
     data = stream(*ENDED, "[DONE]", end=end)
     for size in range(1, len(data) + 1):
         reader = read(data, size)
@@ -145,7 +145,7 @@ def test_a_stream_tells_model_tokens_and_end_wherever_it_is_cut(end: str) -> Non
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_compressed_stream_is_read_and_a_broken_one_is_left_alone(encoding: str) -> None:
+def test_compressed_stream_is_read_and_a_corrupt_one_ignored(encoding: str) -> None:
     data = (gzip.compress if encoding == "gzip" else zlib.compress)(stream(*ENDED, "[DONE]"))
     for size in 1, 7, 1 << 20:
         assert read(data, size, encoding).tokens == Tokens(9, 2)
@@ -154,7 +154,7 @@ def test_a_compressed_stream_is_read_and_a_broken_one_is_left_alone(encoding: st
     assert read(data, encoding="br").complete
 
 
-def test_a_bomb_is_not_unpacked() -> None:
+def test_decompression_bomb_is_not_inflated() -> None:
     reader = ResponseReader("text/event-stream", "gzip")
     bomb = gzip.compress(b"data: " + b"0" * 200_000_000, 9)
     tracemalloc.start()
@@ -162,10 +162,10 @@ def test_a_bomb_is_not_unpacked() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
-    assert reader.complete  # nothing is known of it
+    assert reader.complete  # an unread body counts as complete
 
 
-def test_a_line_that_never_ends_is_not_held() -> None:
+def test_endless_line_is_not_held_in_memory() -> None:
     reader = ResponseReader("text/event-stream")
     tracemalloc.start()
     for _ in range(50):
@@ -179,11 +179,11 @@ def test_a_line_that_never_ends_is_not_held() -> None:
     ([{"type": "message_delta", "usage": {"output_tokens": 1}}], False), ([{"type": "message_stop"}], True),
     ([{"type": "response.completed", "response": {"model": "m"}}], True), (["{", "}", "]["], False),
 ])  # fmt: skip
-def test_a_stream_is_at_its_end_only_when_it_says_so(events: list[Any], ended: bool) -> None:
+def test_stream_has_ended_only_with_an_end_marker(events: list[Any], ended: bool) -> None:
     assert read(stream(*events)).ended is ended
 
 
-def test_an_event_of_several_lines_and_strange_fields_is_read() -> None:
+def test_event_of_several_lines_and_unknown_fields_is_read() -> None:
     data = b': hello\nevent: x\nid: 1\ndata: {"model":\ndata:  "m"}\n\ndat\ndata\n\nretry: 1\n\ndata:[DONE]\n\n'
     for size in range(1, len(data) + 1):
         reader = read(data, size)
@@ -195,13 +195,13 @@ def test_an_event_of_several_lines_and_strange_fields_is_read() -> None:
         ({"error": None}, None),
     ({"message": "no"}, "no"), ({"type": "error", "error": {"type": "overloaded"}}, "overloaded"), ({"error": 5}, None),
 ])  # fmt: skip
-def test_what_went_wrong_is_said_in_any_form(body: dict[str, Any], error: str | None) -> None:
+def test_error_message_is_read_from_any_form(body: dict[str, Any], error: str | None) -> None:
     assert read(json.dumps(body).encode(), kind="application/json").error == error
     if "error" in body:
         assert read(stream(body)).error == error
 
 
-def test_anthropics_counts_come_together_from_start_and_end_of_its_stream() -> None:
+def test_anthropic_tokens_combine_the_start_and_end_of_the_stream() -> None:
     usage = {"input_tokens": 3, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2, "output_tokens": 1}
     start = {"type": "message_start", "message": {"model": "claude", "content": [], "usage": usage}}
     reader = read(

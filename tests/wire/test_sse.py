@@ -1,4 +1,4 @@
-"""The wire format against the language-neutral vectors, in every cut, and against the clock."""
+"""SSE encoder and decoder against the shared vectors, with every chunking, in linear time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
         yield data[at : at + size]
 
 
-def cuts(data: bytes, *, large: bool) -> Iterator[Iterable[bytes]]:
+def chunkings(data: bytes, *, large: bool) -> Iterator[Iterable[bytes]]:
     yield [data]
     if large:
         yield from (pieces(data, size) for size in SIZES)
@@ -76,9 +76,9 @@ def decoded(chunks: Iterable[bytes]) -> tuple[list[Event], Decoder]:
 
 
 @pytest.mark.parametrize("vector", named(CASES["parse_vectors"]))
-def test_a_stream_means_the_same_in_every_cut(vector: dict[str, Any]) -> None:
+def test_decoding_does_not_depend_on_chunk_boundaries(vector: dict[str, Any]) -> None:
     data, expected, large = input_of(vector), expected_of(vector), "input_parts" in vector
-    for chunks in cuts(data, large=large):
+    for chunks in chunkings(data, large=large):
         # An empty chunk changes nothing.
         events, decoder = decoded(chunks if large else (piece for chunk in chunks for piece in (chunk, b"")))
         assert events == expected
@@ -90,38 +90,38 @@ def test_a_stream_means_the_same_in_every_cut(vector: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("vector", named([v for v in CASES["encode_vectors"] if v["must"] == "decode_to"]))
-def test_what_is_encoded_is_decoded_to_the_same(vector: dict[str, Any]) -> None:
+def test_encoded_events_decode_to_the_same(vector: dict[str, Any]) -> None:
     events, _ = decoded([encode(**vector["input"])])
     assert events == [Event(**event) for event in vector["decode_to"]]
 
 
 @pytest.mark.parametrize("vector", named([v for v in CASES["encode_vectors"] if v["must"] == "reject"]))
-def test_a_value_that_would_forge_a_field_is_refused(vector: dict[str, Any]) -> None:
+def test_value_that_would_forge_a_field_is_refused(vector: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must"):
         encode(**vector["input"])
 
 
-def test_json_frames_are_what_encode_would_write() -> None:
+def test_encode_json_equals_encode() -> None:
     payload = b'{"a":"\\n"}'
     assert encode_json("logs", payload, 7) == encode(payload.decode(), event="logs", id=7)
     assert encode_json("status", payload) == encode(payload.decode(), event="status")
 
 
-def test_a_carriage_return_ends_its_line_at_once_and_swallows_the_next_chunks_line_feed() -> None:
+def test_carriage_return_ends_its_line_and_skips_a_line_feed_in_the_next_chunk() -> None:
     decoder = Decoder()
     assert decoder.feed(b"data: a\r\r") == [Event("message", "a", "")]
     assert decoder.feed(b"\ndata: b\r\n\r") == [Event("message", "b", "")]
     assert decoder.feed(b"\n\n") == []
 
 
-def test_an_unfinished_block_is_no_event_and_its_id_is_not_taken() -> None:
+def test_unfinished_block_is_no_event_and_its_id_has_no_effect() -> None:
     events, decoder = decoded([b"id: 1\ndata: a\n\nid: 2\ndata: b\n"])
     assert [event.id for event in events] == ["1"]
     assert decoder.last_event_id == "1"
 
 
 @pytest.mark.parametrize("size", [1, 7])
-def test_decoding_takes_a_time_that_grows_with_the_input_and_not_with_its_square(size: int) -> None:
+def test_decoding_time_is_linear_in_the_input(size: int) -> None:
     def decode(length: int) -> None:
         assert len(decoded(pieces(b"data: " + b"y" * length + b"\n\n", size))[0]) == 1
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class BadJson(ValueError):
-    """The text is not strict JSON; the message says why."""
+    """The text is not strict JSON; the message is the reason."""
 
 
 def parse_json(data: bytes) -> Any:

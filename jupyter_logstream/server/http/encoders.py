@@ -60,7 +60,7 @@ class MessageEncoder:
         blocks = "".join([f"id: {seq}\ndata: {m}\n\n" for seq, m in zip(item.seqs, item.messages, strict=True)])
         return blocks.encode("utf-8", "replace")
 
-    def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:  # noqa: ARG002 - a comment says nothing
+    def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:  # noqa: ARG002 - a comment has no cursor
         return encode(comment="waiting")
 
 

@@ -13,7 +13,7 @@ from .rules import Header
 
 
 class UpstreamFailed(Exception):
-    """An exchange failed. The message says why and does not contain the upstream's address."""
+    """An exchange failed. The message gives the reason without the upstream's address."""
 
 
 class UpstreamTimedOut(UpstreamFailed):

@@ -1,4 +1,4 @@
-"""Who may do what: nobody without login, everybody what the authorizer allows, kernels by their secret."""
+"""Access control: no access without login, the authorizer's actions with it, kernels by their secret."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_without_credentials_everything_is_403(
     assert (info["workloads"], info["connections"]) == (1, 0)
 
 
-async def test_options_is_answered_and_opens_nothing_to_a_foreign_page(site: Site) -> None:
+async def test_options_allows_nothing_to_a_foreign_page(site: Site) -> None:
     for path in {path for path, _ in table()}:
         answer = await site.request(
             "OPTIONS", path.replace("ID", "x"), headers={"Authorization": "", "Origin": "http://evil"}
@@ -71,29 +71,29 @@ async def test_a_foreign_host_name_is_refused(site: Site) -> None:
 
 
 ALLOWED: set[str] = set()
-ASKED: list[tuple[str, str, str]] = []
+CHECKED: list[tuple[str, str, str]] = []
 
 
 class OnlySome(Authorizer):
-    """Lets the actions in ALLOWED through, and remembers what was asked."""
+    """Allows the actions in ALLOWED, and records each check."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:  # noqa: ARG002
         if resource.startswith("logstream"):
-            ASKED.append((user.username, action, resource))
+            CHECKED.append((user.username, action, resource))
             return action in ALLOWED
         return True
 
 
 @pytest.mark.parametrize("who", ["token", "kernel"])
-async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> None:
+async def test_every_method_requires_its_own_action(serve: Any, who: str) -> None:
     ALLOWED.clear()
     ALLOWED.update({"read", "write", "execute"})
     site = await serve(
         {"ServerApp": {"authorizer_class": OnlySome, "jpserver_extensions": {"jupyter_logstream": True}}},
-        request_listeners=0,  # else the stream of the request log would go on
+        request_listeners=0,  # otherwise the stream of the request log would not end
     )
     mine = site if who == "token" else site.with_headers(Authorization=f"Bearer {site.services.secret}")
-    # One class asked in every order: the first call must not decide for the others.
+    # In every order: the first check must not decide the following ones.
     for only in ["write", "read", "execute", ""]:
         for (path, method), action in ACTIONS.items():
             ALLOWED.update({"read", "write", "execute"})
@@ -101,11 +101,11 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
             workload_id = await site.run("echo a") if of_workload else "unknown"
             ALLOWED.clear()
             ALLOWED.add(only)
-            ASKED.clear()
+            CHECKED.clear()
             answer = await mine.request(*request(path, method, workload_id), JSON)
-            assert [(a, r) for _, a, r in ASKED] == [(action, "logstream")], (path, method)
+            assert [(a, r) for _, a, r in CHECKED] == [(action, "logstream")], (path, method)
             if who == "kernel":
-                assert ASKED[0][0] == "kernel"
+                assert CHECKED[0][0] == "kernel"
             if action == only:
                 fine = {200, 201, 202, 204, 409} | (set() if of_workload else {404, 429})
                 assert answer.status in fine, (path, method, answer.status, answer.body)
@@ -114,7 +114,7 @@ async def test_every_method_asks_for_its_own_action(serve: Any, who: str) -> Non
                 assert is_error(answer)
 
 
-async def test_the_secret_opens_logstream_and_nothing_else(site: Site) -> None:
+async def test_secret_gives_access_to_logstream_only(site: Site) -> None:
     kernel = site.with_headers(Authorization=f"Bearer {site.services.secret}")
     workload_id = await kernel.run("echo a")  # a POST, without an XSRF token
     assert (await kernel.request("POST", f"v1/workloads/{workload_id}/cancel")).status == 200
@@ -136,7 +136,7 @@ async def test_the_secret_opens_logstream_and_nothing_else(site: Site) -> None:
     assert by_query.status == 403
 
 
-async def test_the_secret_sets_no_cookie_that_would_open_more(site: Site) -> None:
+async def test_secret_sets_no_cookie_with_more_access(site: Site) -> None:
     answer = await site.with_headers(Authorization=f"Bearer {site.services.secret}").request("GET", "v1/info")
     assert answer.status == 200
     cookie = answer.headers.get("set-cookie", "").split(";")[0]
@@ -144,20 +144,21 @@ async def test_the_secret_sets_no_cookie_that_would_open_more(site: Site) -> Non
         assert (await site.with_headers(Cookie=cookie).request("GET", f"{site.base_url}api/contents")).status == 403
 
 
-async def test_the_secret_is_for_its_user_only_and_stable_across_restarts(serve: Any) -> None:
+async def test_secret_is_private_to_its_user_and_stable_across_restarts(serve: Any) -> None:
     first = await serve()
     path = first.services.store.root / "server.json"
-    told = json.loads(path.read_text())
+    address = json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert told["secret"] == first.services.secret
-    assert len(told["secret"]) >= 32
-    assert told["url"] == f"http://127.0.0.1:{first.port}{first.base_url}"
+    assert address["secret"] == first.services.secret
+    assert len(address["secret"]) >= 32
+    assert address["url"] == f"http://127.0.0.1:{first.port}{first.base_url}"
     await first.stop()
     second = await serve()
-    assert second.services.secret == told["secret"]
+    assert second.services.secret == address["secret"]
     assert json.loads(path.read_text())["url"] == f"http://127.0.0.1:{second.port}{second.base_url}"
-    assert (await second.with_headers(Authorization=f"Bearer {told['secret']}").request("GET", "v1/info")).status == 200
+    kernel = second.with_headers(Authorization=f"Bearer {address['secret']}")
+    assert (await kernel.request("GET", "v1/info")).status == 200
 
 
 async def test_another_store_has_another_secret(serve: Any, tmp_path: Any) -> None:

@@ -1,4 +1,4 @@
-"""Streams in frames: what a reader is told, in order and from its cursor on."""
+"""Streams of frames: order, cursors, status, progress and keep-alives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from support.event_readers import SINGLE, cursors, every_way_to_read, no_open_streams
 
 
-async def test_a_final_workload_is_told_whole_and_the_stream_ends(site: Site) -> None:
+async def test_final_workload_is_streamed_completely_and_the_stream_ends(site: Site) -> None:
     workload_id = await site.run("seq 1 5000; echo err >&2", tty=False)
     for kind, opening in every_way_to_read(workload_id):
         stream = await (await opening(site)).rest()
@@ -60,7 +60,7 @@ async def test_frames_are_of_bounded_size(site: Site) -> None:
     assert max(sizes) <= 256 * 1024 + 1024
 
 
-async def test_the_single_stream_begins_with_the_last_matches_and_says_if_there_are_older(site: Site) -> None:
+async def test_single_stream_begins_with_the_last_matches_and_reports_older_ones(site: Site) -> None:
     workload_id = await site.run("for i in $(seq 300); do echo plain $i; echo ERROR $i; done", tty=False)
     for query, count, older in [
         ("", 100, True), ("&limit=5", 5, True), ("&tail=7", 7, True), ("&tail=0", 0, True), ("&limit=5000", 600, False),
@@ -77,7 +77,7 @@ async def test_the_single_stream_begins_with_the_last_matches_and_says_if_there_
             assert stream.data("logs")[-1]["meta"]["displayed_count"] == count
 
 
-async def test_the_last_event_id_wins_over_everything(site: Site) -> None:
+async def test_last_event_id_takes_precedence_over_parameters(site: Site) -> None:
     workload_id = await site.run("seq 1 50")
     stream = await (await site.stream(SINGLE + workload_id + "&after=3&tail=1", headers={"Last-Event-ID": "40"})).rest()
     assert [r["seq"] for r in stream.records()] == list(range(41, 51))
@@ -91,7 +91,7 @@ async def test_the_last_event_id_wins_over_everything(site: Site) -> None:
     assert [r["seq"] for r in ignored.records()] == list(range(46, 51))
 
 
-async def test_a_cursor_that_is_not_ours_is_reset(site: Site) -> None:
+async def test_unknown_cursor_is_reset(site: Site) -> None:
     workload_id = await site.run("seq 1 5")
     for last in "6", "999", "abc", "<script>", "9" * 40, "1.5", "x" * 5000:
         stream = await (await site.stream(SINGLE + workload_id, headers={"Last-Event-ID": last})).rest()
@@ -105,7 +105,7 @@ async def test_a_cursor_that_is_not_ours_is_reset(site: Site) -> None:
     assert len(stream.records()) == 5
 
 
-async def test_resuming_at_any_cursor_loses_and_doubles_nothing(site: Site) -> None:
+async def test_resuming_at_any_cursor_neither_loses_nor_repeats_records(site: Site) -> None:
     workload_id = await site.start("for i in $(seq 400); do echo line $i; sleep 0.002; done", tty=False)
     got: list[int] = []
     while True:
@@ -119,7 +119,7 @@ async def test_resuming_at_any_cursor_loses_and_doubles_nothing(site: Site) -> N
     assert got == list(range(1, 401))
 
 
-async def test_live_lines_come_as_they_are_written(site: Site) -> None:
+async def test_live_lines_arrive_as_they_are_written(site: Site) -> None:
     workload_id = await site.start("while read x; do echo got $x; done", stdin=True)
     for _, opening in every_way_to_read(workload_id):
         stream = await opening(site)
@@ -131,7 +131,7 @@ async def test_live_lines_come_as_they_are_written(site: Site) -> None:
     await no_open_streams(site)
 
 
-async def test_status_is_told_on_each_change(serve: Any) -> None:
+async def test_status_frame_follows_each_change(serve: Any) -> None:
     site = await serve(max_running=1)
     first = await site.start("read x", stdin=True)
     second = await site.start("echo a")
@@ -146,9 +146,9 @@ async def test_status_is_told_on_each_change(serve: Any) -> None:
     assert [r["message"] for r in stream.records()] == ["a"]
 
 
-async def test_many_streams_come_over_one_connection_each_with_its_cursor(site: Site) -> None:
+async def test_one_connection_carries_many_streams_each_with_its_cursor(site: Site) -> None:
     ids = [await site.start(f"seq {i * 100} {i * 100 + 50}") for i in range(1, 4)]
-    ids.append(await site.run("seq 400 450"))  # has the lines that we begin behind
+    ids.append(await site.run("seq 400 450"))  # its lines come before the requested cursor
     names = [f"workload/{i}" for i in ids]
     query = "&".join(f"stream={name}" for name in names[:3]) + f"&stream={names[3]}@40"
     stream = await (await site.stream(f"v1/events?{query}")).rest()
@@ -164,7 +164,7 @@ async def test_many_streams_come_over_one_connection_each_with_its_cursor(site: 
     assert [len(stream.records(name)) for name in names[:3]] == [1, 2, 5]
 
 
-async def test_a_filtered_stream_moves_its_cursor_by_pings(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pings_move_the_cursor_of_a_filtered_stream(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse_response, "KEEP_ALIVE_INTERVAL_S", 0.3)
     workload_id = await site.start("echo ERROR a; seq 1 50; read x; echo ERROR b", stdin=True)
     await site.wait_for_line(workload_id, "50")
@@ -181,7 +181,7 @@ async def test_a_filtered_stream_moves_its_cursor_by_pings(site: Site, monkeypat
         assert [r["message"] for r in stream.records()] == ["ERROR a", "ERROR b"]
 
 
-async def test_silence_is_broken_every_five_seconds(site: Site) -> None:
+async def test_keep_alive_is_sent_every_five_seconds(site: Site) -> None:
     workload_id = await site.start("sleep 600")
     await site.state(workload_id, "running")
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
@@ -191,22 +191,22 @@ async def test_silence_is_broken_every_five_seconds(site: Site) -> None:
 
 
 @pytest.mark.parametrize("tty", [True, False])
-async def test_a_progress_bar_moves_at_most_ten_times_a_second_and_is_one_record(site: Site, tty: bool) -> None:
+async def test_progress_bar_is_sent_at_most_ten_times_a_second_and_is_one_record(site: Site, tty: bool) -> None:
     code = "i=0; while [ $i -lt 150 ]; do printf '\\r%d%%' $i; sleep 0.01; i=$((i+1)); done; printf '\\rdone\\n'"
     workload_id = await site.start(code, tty=tty)
     loop = asyncio.get_running_loop()
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     start = loop.time()
     await stream.rest()
-    told = stream.data("progress")
-    assert 3 <= len(told) <= 10 * (loop.time() - start) + 2
-    assert all(set(frame) >= {"job_id", "source", "message"} for frame in told)
-    seen = [int(frame["message"].rstrip("%")) for frame in told if frame["message"].endswith("%")]
+    progress = stream.data("progress")
+    assert 3 <= len(progress) <= 10 * (loop.time() - start) + 2
+    assert all(set(frame) >= {"job_id", "source", "message"} for frame in progress)
+    seen = [int(frame["message"].rstrip("%")) for frame in progress if frame["message"].endswith("%")]
     assert seen == sorted(set(seen))
     assert [r["message"] for r in stream.records()] == ["done"]
 
 
-async def test_a_line_that_is_not_ended_is_shown_and_later_whole(site: Site) -> None:
+async def test_unfinished_line_is_sent_as_progress_then_as_a_record(site: Site) -> None:
     workload_id = await site.start("printf 'Name? '; read x; echo hello $x", stdin=True)
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     assert (await stream.event("progress", patience=5))["message"] == "Name? "
@@ -215,7 +215,7 @@ async def test_a_line_that_is_not_ended_is_shown_and_later_whole(site: Site) -> 
     assert [r["message"] for r in stream.records()] == ["Name? hello you"]
 
 
-async def test_frames_of_a_fast_writer_are_paced(site: Site) -> None:
+async def test_frames_of_a_fast_writer_are_throttled(site: Site) -> None:
     workload_id = await site.start("for i in $(seq 300); do echo $i; sleep 0.005; done", tty=False)
     loop = asyncio.get_running_loop()
     single, shared = [await opening(site) for _, opening in every_way_to_read(workload_id)[:2]]

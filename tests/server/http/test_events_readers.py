@@ -1,4 +1,4 @@
-"""Readers that leave, and readers that do not read."""
+"""Readers that disconnect, and readers that do not read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 from support.event_readers import SINGLE, every_way_to_read, no_open_streams
 
 
-async def test_a_reader_that_leaves_is_forgotten(site: Site) -> None:
+async def test_disconnected_reader_is_unregistered(site: Site) -> None:
     workload_id = await site.start("sleep 600")
     streams = [await opening(site) for _, opening in every_way_to_read(workload_id)]
     streams.append(await site.stream(f"v1/workloads/{workload_id}/logs"))
@@ -39,7 +39,7 @@ async def test_a_reader_that_leaves_is_forgotten(site: Site) -> None:
 
 
 async def unread(site: Site, path: str) -> socket.socket:
-    """A reader that never reads, with as little room as the system allows."""
+    """A reader that never reads, with the smallest receive buffer that the system allows."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
@@ -52,19 +52,19 @@ async def unread(site: Site, path: str) -> socket.socket:
 
 
 @pytest.mark.parametrize("path", ["v1/events?stream=workload/{}", SINGLE + "{}&after=0", "v1/workloads/{}/logs"])
-async def test_a_reader_that_does_not_read_costs_little_holds_up_nobody_and_is_cut(
+async def test_reader_that_does_not_read_costs_little_and_is_disconnected(
     site: Site, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(sse_response, "WRITE_TIMEOUT_S", 2.0)
     workload_id = await site.run("yes 'a line of about fifty bytes, again and again' | head -c 40000000", tty=False)
-    await (await site.stream(f"v1/events?stream=workload/{workload_id}@860000")).rest()  # what is cached is cached
+    await (await site.stream(f"v1/events?stream=workload/{workload_id}@860000")).rest()  # fill the cache first
     before = memory(os.getpid(), "VmRSS")
     clients = [await unread(site, path.format(workload_id)) for _ in range(5)]
     try:
         await eventually(lambda: len(site.services.open_streams._open) == 5)
         other = await (await site.stream(f"v1/events?stream=workload/{workload_id}@850000")).rest()
         assert other.data("done")
-        await no_open_streams(site)  # cut, though they never left
+        await no_open_streams(site)  # the server disconnected them
         assert memory(os.getpid(), "VmRSS") - before < 60 * 1024 * 1024
         assert not site.services.engine._catalogue._wakes
     finally:
@@ -72,7 +72,7 @@ async def test_a_reader_that_does_not_read_costs_little_holds_up_nobody_and_is_c
             client.close()
 
 
-async def test_deleting_cuts_open_streams_without_done(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+async def test_deleting_ends_open_streams_without_done(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     gone = await site.run("seq 1 3")
     stays = await site.start("sleep 600")
     stream = await site.stream(f"v1/events?stream=workload/{gone}&stream=workload/{stays}")
@@ -80,7 +80,7 @@ async def test_deleting_cuts_open_streams_without_done(site: Site, caplog: pytes
     assert (await site.request("DELETE", f"v1/workloads/{gone}")).status == 204
     assert not stream.ended
     stream.close()
-    # One that is not told whole yet.
+    # One that has not received everything yet.
     gone = await site.run("yes 'a line of about fifty bytes, again and again' | head -c 30000000", tty=False)
     slow = await site.stream(f"v1/events?stream=workload/{gone}")
     await slow.more()
@@ -92,7 +92,7 @@ async def test_deleting_cuts_open_streams_without_done(site: Site, caplog: pytes
     assert "Traceback" not in caplog.text
 
 
-async def test_stopping_the_server_ends_streams_at_once_and_without_done(site: Site) -> None:
+async def test_stopping_the_server_ends_streams_at_once_without_done(site: Site) -> None:
     workload_id = await site.start("echo a; sleep 600")
     streams = [await opening(site) for _, opening in every_way_to_read(workload_id)]
     streams.append(await site.stream(f"v1/workloads/{workload_id}/logs"))
@@ -105,7 +105,7 @@ async def test_stopping_the_server_ends_streams_at_once_and_without_done(site: S
         assert stream.data("done") == []
 
 
-async def test_a_hundred_readers_of_one_log_each_get_all_of_it(site: Site) -> None:
+async def test_hundred_readers_of_one_log_each_receive_all_of_it(site: Site) -> None:
     workload_id = await site.start("for i in $(seq 200); do echo $i; sleep 0.005; done", tty=False)
     streams = await asyncio.gather(*(site.stream(f"v1/events?stream=workload/{workload_id}") for _ in range(100)))
     await asyncio.gather(*(stream.rest() for stream in streams))
@@ -114,7 +114,7 @@ async def test_a_hundred_readers_of_one_log_each_get_all_of_it(site: Site) -> No
     await no_open_streams(site)
 
 
-async def test_a_filter_that_takes_for_ever_holds_up_nobody(site: Site) -> None:
+async def test_slow_filter_does_not_block_other_requests(site: Site) -> None:
     workload_id = await site.start(
         "read x; for i in $(seq 20); do echo " + "a" * 150 + "b; done; sleep 600", stdin=True
     )
@@ -125,15 +125,15 @@ async def test_a_filter_that_takes_for_ever_holds_up_nobody(site: Site) -> None:
     start, worst = loop.time(), 0.0
     ended = asyncio.ensure_future(stream.rest())
     while not ended.done() and loop.time() - start < 20:
-        asked = loop.time()
+        started = loop.time()
         await site.request("GET", "v1/info")
-        worst = max(worst, loop.time() - asked)
-    assert ended.done()  # it is cut: it cannot be told whether there are matches
+        worst = max(worst, loop.time() - started)
+    assert ended.done()  # disconnected: the search was aborted
     assert stream.data("done") == []
     assert worst < 0.9 * (loop.time() - start) or loop.time() - start < 0.5
 
 
-async def test_retention_is_told_as_a_gap(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_retention_is_reported_as_a_gap(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     workload_id = await site.run("true")
     shrink(monkeypatch, 1000, 64)
     folder = site.services.store.folder(workload_id).path
@@ -154,8 +154,8 @@ async def test_retention_is_told_as_a_gap(site: Site, monkeypatch: pytest.Monkey
         assert [e.type for e in stream.events].index("gap") < [e.type for e in stream.events].index("logs")
 
 
-async def test_an_old_client_reads_it_too(site: Site) -> None:
-    """HTTP/1.0: no chunks, the end of the connection is the end."""
+async def test_http_1_0_client_reads_the_stream(site: Site) -> None:
+    """HTTP/1.0 has no chunks: the end of the connection is the end of the stream."""
     workload_id = await site.run("seq 1 3")
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     head = f"GET {site.base_url}logstream/v1/workloads/{workload_id}/logs HTTP/1.0\r\nHost: 127.0.0.1\r\n"
@@ -167,7 +167,7 @@ async def test_an_old_client_reads_it_too(site: Site) -> None:
     assert [(e.type, e.id) for e in events] == [("message", "1"), ("message", "2"), ("message", "3"), ("done", "3")]
 
 
-async def test_coming_and_going_leaves_nothing_behind(site: Site) -> None:
+async def test_reconnecting_readers_leave_nothing_behind(site: Site) -> None:
     workload_id = await site.start("while :; do echo tick; sleep 0.01; done")
     names = [opening for _, opening in every_way_to_read(workload_id)]
 
@@ -199,14 +199,14 @@ async def test_first_line_after_a_pause_does_not_wait_for_the_interval(
     await stream.until(lambda s: s.records())
 
 
-async def test_at_most_so_many_streams_go_over_one_connection(site: Site) -> None:
+async def test_number_of_streams_on_one_connection_is_limited(site: Site) -> None:
     body = {"streams": [{"stream": f"workload/x{i}"} for i in range(events.MAX_STREAMS + 1)]}
     assert (await site.request("POST", "v1/events", json=body)).status == 400
 
 
 @pytest.mark.parametrize("path", ["v1/events?stream=workload/{}", SINGLE + "{}", "v1/workloads/{}/logs"])
-async def test_the_server_closes_the_connection_behind_the_last_frame(site: Site, path: str) -> None:
-    """It says `Connection: close`; a client that leaves closing to the server would wait for ever."""
+async def test_server_closes_the_connection_after_the_last_frame(site: Site, path: str) -> None:
+    """The response has `Connection: close`; a client that waits for that would hang otherwise."""
     workload_id = await site.run("seq 1 3")
     stream = await site.stream(path.format(workload_id), headers={"Connection": "keep-alive"})
     await stream.rest()

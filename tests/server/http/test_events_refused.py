@@ -1,4 +1,4 @@
-"""What is malformed is refused before any frame."""
+"""Malformed requests for streams are refused before any frame."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ BAD_POSTS: list[tuple[Any, str]] = [
 ]  # fmt: skip
 
 
-async def test_what_is_malformed_is_refused_by_name_before_any_frame(site: Site) -> None:
+async def test_malformed_parameter_is_named_before_any_frame(site: Site) -> None:
     workload_id = await site.run("true")
-    asked: list[tuple[str, str, Any, str]] = [("GET", f"v1/logs/stream?{q}", None, name) for q, name in BAD_SINGLE]
-    asked += [("GET", f"v1/events?{q}", None, name) for q, name in BAD_STREAMS]
-    asked += [("POST", "v1/events", json.dumps(body).encode(), name) for body, name in BAD_POSTS]
-    for method, path, body, name in asked:
+    cases: list[tuple[str, str, Any, str]] = [("GET", f"v1/logs/stream?{q}", None, name) for q, name in BAD_SINGLE]
+    cases += [("GET", f"v1/events?{q}", None, name) for q, name in BAD_STREAMS]
+    cases += [("POST", "v1/events", json.dumps(body).encode(), name) for body, name in BAD_POSTS]
+    for method, path, body, name in cases:
         path, name = path.replace("{id}", workload_id), name.replace("{id}", workload_id)  # noqa: PLW2901
         body = body and body.replace(b"{id}", workload_id.encode())  # noqa: PLW2901
         answer = await site.request(method, path, body, {"Content-Type": "application/json"} if body else None)
@@ -57,7 +57,7 @@ async def test_what_is_malformed_is_refused_by_name_before_any_frame(site: Site)
     await no_open_streams(site)
 
 
-async def test_an_unknown_workload_is_404_before_any_frame(site: Site) -> None:
+async def test_unknown_workload_is_404_before_any_frame(site: Site) -> None:
     known, unknown = await site.run("true"), "01JD0000000000000000000000"
     for method, path, body in [
         ("GET", SINGLE + unknown, None),

@@ -1,4 +1,4 @@
-"""Bad input, on every route that the running extension has: the table is made from it, so that none is forgotten."""
+"""Bad input on every route of the extension's live route table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.waiting import eventually
 if TYPE_CHECKING:
     from support.web import Site
 
-# What the proxy is sent goes to its upstream as it is: it has tests of its own.
+# The proxy forwards requests unchanged: it has tests of its own.
 ROUTES = [route for route in table() if not route[0].startswith("proxy/")]
 PATHS = sorted({path for path, _ in ROUTES})
 WITH_ID = [route for route in ROUTES if "ID" in route[0]]
@@ -28,7 +28,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE", "CONNECT", 
 
 @pytest.fixture
 def site(serve: Any, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Site:
-    """Without listeners of the request log, whose stream never ends."""
+    """Without readers of the request log, whose stream never ends."""
     made: Site = jp_asyncio_loop.run_until_complete(serve(request_listeners=0))
     return made
 
@@ -38,7 +38,7 @@ def joined(path: str, query: str) -> str:
 
 
 async def workload_for(site: Site, path: str, method: str) -> str:
-    """One that the request would succeed on."""
+    """An id with which the request succeeds."""
     if (path, method) == ("v1/workloads/ID/logs", "POST"):
         made = await site.request("POST", "v1/workloads", json={"backend": "external"})
         return str(made.json["id"])
@@ -50,14 +50,14 @@ async def workload_for(site: Site, path: str, method: str) -> str:
     return str(ended[0]["id"]) if ended and method in {"GET", "HEAD"} else await site.run("echo a")
 
 
-async def test_every_request_of_the_table_is_a_good_one(site: Site) -> None:
-    for path, method in ROUTES:  # else the refusals below would be of something else
+async def test_every_request_of_the_table_succeeds(site: Site) -> None:
+    for path, method in ROUTES:  # otherwise the errors below could have another cause
         answer = await site.request(*request(path, method, await workload_for(site, path, method)), JSON)
         fine = {429} if path == ENDLESS else {200, 201, 202, 204}
         assert answer.status in fine, (path, method, answer.status, answer.body)
 
 
-async def test_a_parameter_that_a_route_does_not_know_is_named_and_nothing_is_done(site: Site) -> None:
+async def test_unknown_parameter_is_named_and_has_no_effect(site: Site) -> None:
     for path, method in ROUTES:
         workload_id = await workload_for(site, path, method)
         verb, target, body = request(path, method, workload_id)
@@ -74,7 +74,7 @@ async def test_a_parameter_that_a_route_does_not_know_is_named_and_nothing_is_do
         assert (await site.get("v1/info"))["connections"] == 0
 
 
-async def test_what_is_no_id_is_404_on_every_route_that_takes_one(site: Site) -> None:
+async def test_malformed_id_is_404_on_every_route_with_an_id(site: Site) -> None:
     known = await site.run("true")
     for path, method in WITH_ID:
         for no_id in [*NO_IDS, known[:-1], known.lower(), known + "0", f"{known}/", f"/{known}", f"{known}/.", ""]:
@@ -92,7 +92,7 @@ async def test_what_is_no_id_is_404_on_every_route_that_takes_one(site: Site) ->
             assert "x" not in answer.headers  # a header that an id brought along
 
 
-async def test_a_method_that_a_route_does_not_have_is_405_and_changes_nothing(site: Site) -> None:
+async def test_unsupported_method_is_405_and_changes_nothing(site: Site) -> None:
     workload_id = await site.run("echo a")
     for path in PATHS:
         for method in METHODS:
@@ -106,7 +106,7 @@ async def test_a_method_that_a_route_does_not_have_is_405_and_changes_nothing(si
     assert (info["workloads"], info["connections"]) == (1, 0)
 
 
-async def test_a_slash_more_or_less_is_another_path(site: Site) -> None:
+async def test_extra_or_missing_slash_is_another_path(site: Site) -> None:
     workload_id = await site.run("echo a")
     for path in PATHS:
         target = f"{site.base_url}logstream/{path.replace('ID', workload_id)}"
@@ -118,7 +118,7 @@ async def test_a_slash_more_or_less_is_another_path(site: Site) -> None:
         assert absolute.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400")), absolute[:50]
 
 
-async def test_a_bad_body_is_refused_on_every_route_that_takes_json(site: Site) -> None:
+async def test_bad_body_is_refused_on_every_json_route(site: Site) -> None:
     for path, method in WITH_JSON:
         workload_id = await workload_for(site, path, method)
         verb, target, _ = request(path, method, workload_id)
@@ -145,7 +145,7 @@ FORGED = {
 }  # fmt: skip
 
 
-async def test_headers_that_others_believe_change_nothing(site: Site) -> None:
+async def test_forwarding_and_override_headers_change_nothing(site: Site) -> None:
     for path, method in ROUTES:
         ids = [await workload_for(site, path, method) for _ in range(2)]
         plain, forged = [
@@ -159,7 +159,7 @@ async def test_headers_that_others_believe_change_nothing(site: Site) -> None:
 
 
 async def raw(site: Site, head: bytes, rest: bytes = b"", *, plain: bool = False) -> bytes:
-    """What the server answers to these bytes; its host and login are added unless `plain`."""
+    """The response to raw bytes; host and login are added unless `plain`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     if not plain:
         head += f"Host: 127.0.0.1:{site.port}\r\nAuthorization: {site.headers['Authorization']}\r\n".encode()
@@ -182,7 +182,7 @@ MALFORMED = [
 ]  # fmt: skip
 
 
-async def test_malformed_requests_are_refused_and_leave_the_server_as_it_was(site: Site) -> None:
+async def test_malformed_requests_are_refused_without_effect(site: Site) -> None:
     for path, method in ROUTES:
         verb, target, _ = request(path, method, "x")
         line = f"{verb} {site.base_url}logstream/{target} HTTP/1.1\r\n".encode()
@@ -201,7 +201,7 @@ async def test_malformed_requests_are_refused_and_leave_the_server_as_it_was(sit
     assert (info["workloads"], info["connections"], info["running"]) == (0, 0, 0)
 
 
-async def test_half_a_request_holds_up_nobody(site: Site) -> None:
+async def test_incomplete_request_does_not_block_others(site: Site) -> None:
     halves = []
     for path, method in WITH_JSON:
         verb, target, _ = request(path, method, "x")
@@ -221,7 +221,7 @@ CURSORS = ["<script>alert(1)</script>", "\xff\xfe", "9" * 60_000, "-1", "1 2", "
 
 
 @pytest.mark.parametrize("cursor", CURSORS, ids=range(len(CURSORS)))
-async def test_a_cursor_that_is_none_is_a_reset_and_never_echoed(site: Site, cursor: str) -> None:
+async def test_malformed_cursor_is_reset_and_never_echoed(site: Site, cursor: str) -> None:
     workload_id = await site.run("seq 1 5")
     for path in f"v1/logs/stream?job_id={workload_id}", f"v1/workloads/{workload_id}/logs":
         try:
@@ -238,7 +238,7 @@ async def test_a_cursor_that_is_none_is_a_reset_and_never_echoed(site: Site, cur
             assert [r["seq"] for r in stream.records()] == [1, 2, 3, 4, 5]
 
 
-async def test_hundreds_of_random_requests_make_no_fault_of_ours(site: Site) -> None:
+async def test_random_requests_cause_no_server_error(site: Site) -> None:
     rng = random.Random(5)
     workload_id = await site.run("seq 1 50")
     values = ["", "1", "-1", "x", "info", "error,warn", "stdout", "/a(b/", "/(a+)+$/", "\u2028", "%00", "0" * 30, "é"]
@@ -271,6 +271,6 @@ async def test_hundreds_of_random_requests_make_no_fault_of_ours(site: Site) -> 
     await eventually(lambda: site.services.open_streams.counts()["connections"] == 0)
 
 
-def test_every_route_that_takes_json_is_in_the_table_of_those() -> None:
+def test_every_json_route_is_in_the_table_of_json_routes() -> None:
     posts = {route for route in ROUTES if route[1] in {"POST", "PUT", "PATCH"}}
     assert posts - set(WITH_JSON) == {("v1/workloads/ID/cancel", "POST"), ("v1/workloads/ID/input", "POST")}

@@ -26,14 +26,14 @@ SSE_HEADERS = {
 
 
 def frames(raw: bytes) -> list[bytes]:
-    """The blocks of a stream without its opening and its comments."""
+    """The blocks of a stream without the first one and without comments."""
     return [b for b in raw.split(b"\n\n") if b and not b.startswith((b":", b"retry:"))]
 
 
 # --- the simple stream ------------------------------------------------------------------------------------------------
 
 
-async def test_the_simple_stream_is_a_block_for_each_line_and_a_done(site: Site) -> None:
+async def test_simple_stream_is_a_block_for_each_line_then_done(site: Site) -> None:
     workload_id = await site.run("echo one; echo '  two: 2'; echo; echo ü", tty=False)
     stream = await (await site.stream(f"v1/workloads/{workload_id}/logs")).rest()
     assert stream.status == 200
@@ -46,7 +46,7 @@ async def test_the_simple_stream_is_a_block_for_each_line_and_a_done(site: Site)
     assert b"retry: 1000\n" in stream.raw.split(b"\n\n")[0] + b"\n"
 
 
-async def test_the_simple_stream_of_no_output_is_done_with_id_0(site: Site) -> None:
+async def test_simple_stream_without_output_is_done_with_id_0(site: Site) -> None:
     workload_id = await site.run("true")
     stream = await (await site.stream(f"v1/workloads/{workload_id}/logs")).rest()
     assert [(e.type, e.id) for e in stream.events] == [("done", "0")]
@@ -55,7 +55,7 @@ async def test_the_simple_stream_of_no_output_is_done_with_id_0(site: Site) -> N
         assert (again.status, again.body) == (204, b"")
 
 
-async def test_the_simple_stream_begins_where_it_is_told_to(site: Site) -> None:
+async def test_simple_stream_begins_at_the_requested_position(site: Site) -> None:
     workload_id = await site.run("seq 1 10")
     every = [str(i) for i in range(1, 11)]
     for query, last, expected in [
@@ -84,7 +84,7 @@ async def test_the_simple_stream_begins_where_it_is_told_to(site: Site) -> None:
     assert final.status == 204
 
 
-async def test_the_simple_stream_is_live_and_speaks_in_silence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_simple_stream_is_live_and_sends_keep_alives(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse_response, "KEEP_ALIVE_INTERVAL_S", 0.3)
     workload_id = await site.start("read x; echo got $x; read y", stdin=True)
     stream = await site.stream(f"v1/workloads/{workload_id}/logs")
@@ -97,7 +97,7 @@ async def test_the_simple_stream_is_live_and_speaks_in_silence(site: Site, monke
     assert [e.type for e in stream.events] == ["message", "done"]
 
 
-async def test_a_line_with_line_breaks_is_several_data_lines(site: Site) -> None:
+async def test_message_with_line_breaks_is_several_data_lines(site: Site) -> None:
     workload_id = await site.run("printf 'a\\rb\\n'; printf 'data: forged\\n: hb\\nevent: done\\n'", tty=False)
     stream = await (await site.stream(f"v1/workloads/{workload_id}/logs")).rest()
     assert [(e.type, e.data) for e in stream.events[:-1]] == [
@@ -105,7 +105,7 @@ async def test_a_line_with_line_breaks_is_several_data_lines(site: Site) -> None
     ]  # fmt: skip
 
 
-async def test_deleting_cuts_the_simple_stream_without_done_and_without_noise(
+async def test_deleting_ends_the_simple_stream_without_done_or_traceback(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     workload_id = await site.run("seq 1 3")
@@ -123,7 +123,7 @@ FINALS: dict[str, Any] = {}
 
 
 async def unfinished(site: Site, workload_id: str) -> Any:
-    """As the engine knows it in the moment before it is told of the end: a stream of it stays open."""
+    """The workload as the engine has it just before it learns of the end: a stream of it stays open."""
     from dataclasses import replace  # noqa: PLC0415
 
     known = site.services.engine.status_of(workload_id)
@@ -140,7 +140,7 @@ def final(site: Site, workload_id: str) -> None:
 SAYS = "echo INFO a; echo ERROR b; echo plain; echo WARN c; echo 'error: d' >&2"
 
 
-async def test_a_page_has_records_a_total_the_next_cursor_and_the_state(site: Site) -> None:
+async def test_page_has_records_total_next_cursor_and_state(site: Site) -> None:
     workload_id = await site.run("seq 1 250", tty=False)
     page = await site.get(f"v1/workloads/{workload_id}/records")
     assert set(page) == {"records", "total", "next", "state"}
@@ -159,7 +159,7 @@ async def test_a_page_has_records_a_total_the_next_cursor_and_the_state(site: Si
     assert (page["records"], page["next"], page["total"]) == ([], None, 250)
 
 
-async def test_filters_choose_records(site: Site) -> None:
+async def test_filters_select_records(site: Site) -> None:
     workload_id = await site.run(SAYS)
 
     async def found(query: str) -> set[str]:
@@ -193,7 +193,7 @@ BAD = [
 ]  # fmt: skip
 
 
-async def test_a_bad_query_is_refused_by_name_and_opens_nothing(site: Site) -> None:
+async def test_bad_query_names_the_parameter_and_opens_nothing(site: Site) -> None:
     workload_id = await site.run("true")
     for path, name in BAD:
         answer = await site.request("GET", f"v1/workloads/{workload_id}/{path}")
@@ -202,22 +202,22 @@ async def test_a_bad_query_is_refused_by_name_and_opens_nothing(site: Site) -> N
         assert answer.headers["content-type"].startswith("application/json")
 
 
-async def test_empty_parameters_are_absent_ones(site: Site) -> None:
+async def test_empty_parameters_count_as_absent(site: Site) -> None:
     workload_id = await site.run("echo a")
     page = await site.get(f"v1/workloads/{workload_id}/records?after=&offset=&limit=&q=&level=&levels=&source=&step=")
     assert [r["message"] for r in page["records"]] == ["a"]
 
 
-async def test_an_endless_search_is_given_up_and_holds_up_nobody(site: Site) -> None:
+async def test_slow_search_is_aborted_and_does_not_block_other_requests(site: Site) -> None:
     workload_id = await site.run("for i in $(seq 50); do echo " + "a" * 150 + "b; done")
     loop = asyncio.get_running_loop()
     start = loop.time()
     search = asyncio.ensure_future(site.request("GET", f"v1/workloads/{workload_id}/records?q=/(a|aa)%2B$/"))
     worst = 0.0
     while not search.done():
-        asked = loop.time()
+        started = loop.time()
         await site.request("GET", "v1/info")
-        worst = max(worst, loop.time() - asked)
+        worst = max(worst, loop.time() - started)
     answer = search.result()
     assert (answer.status, set(answer.json)) == (422, {"message", "reason"})
     assert worst < (loop.time() - start) / 2
@@ -233,7 +233,7 @@ def output(tmp_path: Path) -> bytes:
     return data
 
 
-async def test_the_download_is_what_was_written_as_an_attachment(site: Site, output: bytes, tmp_path: Path) -> None:
+async def test_download_is_the_written_bytes_as_an_attachment(site: Site, output: bytes, tmp_path: Path) -> None:
     workload_id = await site.run(["cat", str(tmp_path / "written")])
     answer = await site.request("GET", f"v1/workloads/{workload_id}/log.txt")
     assert (answer.status, answer.body) == (200, output)
@@ -245,27 +245,27 @@ async def test_the_download_is_what_was_written_as_an_attachment(site: Site, out
     assert answer.headers["accept-ranges"] == "bytes"
 
 
-async def test_ranges_are_parts_of_the_download(site: Site, output: bytes, tmp_path: Path) -> None:
+async def test_range_requests_return_parts_of_the_download(site: Site, output: bytes, tmp_path: Path) -> None:
     workload_id = await site.run(["cat", str(tmp_path / "written")])
     path, size = f"v1/workloads/{workload_id}/log.txt", len(output)
-    for asked, start, end in [
+    for part, start, end in [
         ("0-0", 0, 1), ("0-99", 0, 100), ("100-199", 100, 200), (f"{size - 1}-", size - 1, size), ("5-", 5, size),
         ("-7", size - 7, size), (f"-{size * 2}", 0, size), (f"10-{size * 9}", 10, size),
     ]:  # fmt: skip
-        answer = await site.request("GET", path, headers={"Range": f"bytes={asked}"})
-        assert (answer.status, answer.body) == (206, output[start:end]), asked
+        answer = await site.request("GET", path, headers={"Range": f"bytes={part}"})
+        assert (answer.status, answer.body) == (206, output[start:end]), part
         assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
         assert answer.headers["content-length"] == str(end - start)
-    for asked in f"{size}-", f"{size}-{size + 5}", "-0":
-        answer = await site.request("GET", path, headers={"Range": f"bytes={asked}"})
-        assert (answer.status, set(answer.json)) == (416, {"message", "reason"}), asked
+    for part in f"{size}-", f"{size}-{size + 5}", "-0":
+        answer = await site.request("GET", path, headers={"Range": f"bytes={part}"})
+        assert (answer.status, set(answer.json)) == (416, {"message", "reason"}), part
         assert answer.headers["content-range"] == f"bytes */{size}"
     for ignored in "bytes=a-b", "lines=0-1", "bytes=", "bytes=-", "bytes=9-2", "bytes=0-1,4-5":
         answer = await site.request("GET", path, headers={"Range": ignored})
         assert (answer.status, len(answer.body)) == (200, size), ignored
 
 
-async def test_each_source_has_its_own_bytes_and_both_come_in_order_of_arrival(site: Site) -> None:
+async def test_download_of_one_source_or_of_both_in_order_of_arrival(site: Site) -> None:
     command = "for i in 1 2 3; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done; printf tail"
     workload_id = await site.run(command, tty=False)
     path = f"v1/workloads/{workload_id}/log.txt"
@@ -276,14 +276,14 @@ async def test_each_source_has_its_own_bytes_and_both_come_in_order_of_arrival(s
     assert (await site.request("GET", path, headers={"Range": "bytes=3-20"})).body == whole[3:21]
 
 
-async def test_the_download_of_no_output_is_empty(site: Site) -> None:
+async def test_download_without_output_is_empty(site: Site) -> None:
     workload_id = await site.run("true")
     for query in "", "?source=stderr":
         answer = await site.request("GET", f"v1/workloads/{workload_id}/log.txt{query}")
         assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")
 
 
-async def test_a_download_that_has_begun_outlives_the_log(site: Site) -> None:
+async def test_started_download_survives_deletion_of_the_log(site: Site) -> None:
     size = 30_000_000
     workload_id = await site.run(f"head -c {size} /dev/zero | tr '\\0' 'x'", tty=False)
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
@@ -293,7 +293,7 @@ async def test_a_download_that_has_begun_outlives_the_log(site: Site) -> None:
 
 
 def held(path: str) -> int:
-    """How many files below a folder this process has open."""
+    """The number of files below a folder that this process has open."""
     links = []
     for fd in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
@@ -301,7 +301,7 @@ def held(path: str) -> int:
     return sum(link.startswith(path) for link in links)
 
 
-async def test_who_leaves_a_download_leaves_no_file_open(site: Site) -> None:
+async def test_disconnected_download_leaves_no_file_open(site: Site) -> None:
     workload_id = await site.run("head -c 30000000 /dev/zero | tr '\\0' 'x'", tty=False)
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
     path = str(site.services.store.folder(workload_id).path)
@@ -310,7 +310,7 @@ async def test_who_leaves_a_download_leaves_no_file_open(site: Site) -> None:
     await eventually(lambda: held(path) == 0)
 
 
-async def test_a_download_that_nobody_reads_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stalled_download_is_disconnected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_DOWNLOAD_STALL_S", 0.5)
     workload_id = await site.run("head -c 60000000 /dev/zero | tr '\\0' 'x'", tty=False)
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")

@@ -1,4 +1,4 @@
-"""Upstreams that fail: what the caller gets, and what the row says. Never an end that looks whole and is not."""
+"""Failing upstreams: the caller's response and the call's row. A truncated response never looks complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def test_an_upstream_that_is_not_there_is_502(serve: Any) -> None:
+async def test_unreachable_upstream_is_502(serve: Any) -> None:
     port = free_port()
     site = await serve(upstreams={"gone": f"http://127.0.0.1:{port}", "nowhere": "http://no-such-host.invalid/"})
     for name in "gone", "nowhere":
@@ -36,13 +36,13 @@ async def test_an_upstream_that_is_not_there_is_502(serve: Any) -> None:
             assert kept["error"]
 
 
-async def test_an_upstream_that_cannot_be_connected_to_in_time_is_504(serve: Any) -> None:
+async def test_connect_timeout_is_504(serve: Any) -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         port = full.getsockname()[1]
         others = []
-        for _ in range(3):  # its queue is full: further ones get no answer at all
+        for _ in range(3):  # its queue is full: further connections are not accepted
             other = socket.socket()
             other.setblocking(False)
             other.connect_ex(("127.0.0.1", port))
@@ -55,7 +55,7 @@ async def test_an_upstream_that_cannot_be_connected_to_in_time_is_504(serve: Any
             other.close()
 
 
-async def test_an_upstream_that_says_nothing_is_504_where_a_timeout_is_configured(serve: Any) -> None:
+async def test_silent_upstream_is_504_with_a_configured_timeout(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         await visit.read_body()
         await asyncio.sleep(30)
@@ -70,7 +70,7 @@ async def test_an_upstream_that_says_nothing_is_504_where_a_timeout_is_configure
             await asyncio.wait_for(site.request("GET", "proxy/patient/a"), 1)
 
 
-async def test_an_upstream_that_falls_silent_in_its_answer_is_cut_and_the_row_says_timeout(serve: Any) -> None:
+async def test_upstream_that_stalls_in_its_response_is_disconnected_as_timeout(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         await visit.begin_events()
         await visit.chunk(b"data: one\n\n")
@@ -86,7 +86,7 @@ async def test_an_upstream_that_falls_silent_in_its_answer_is_cut_and_the_row_sa
 
 
 @pytest.mark.parametrize("how", ["reset", "closed chunked", "short", "bad chunk"])
-async def test_an_answer_that_breaks_off_is_cut_for_the_caller_too(serve: Any, how: str) -> None:
+async def test_truncated_response_is_truncated_for_the_caller_too(serve: Any, how: str) -> None:
     async def script(visit: Visit) -> None:
         if how == "short":
             await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it")
@@ -118,7 +118,7 @@ async def test_an_answer_that_breaks_off_is_cut_for_the_caller_too(serve: Any, h
                                       b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000,
                                   b"", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
                                   b"\x16\x03\x01\x00\xff"])  # fmt: skip
-async def test_an_answer_that_is_no_http_is_502(serve: Any, head: bytes) -> None:
+async def test_response_that_is_not_http_is_502(serve: Any, head: bytes) -> None:
     async def script(visit: Visit) -> None:
         await visit.send(head)
         visit.writer.close()
@@ -131,7 +131,7 @@ async def test_an_answer_that_is_no_http_is_502(serve: Any, head: bytes) -> None
         assert (await row(site))["status"] == "error"
 
 
-async def test_an_early_refusal_reaches_a_caller_that_is_still_sending(serve: Any) -> None:
+async def test_early_error_reaches_a_caller_that_is_still_sending(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         await visit.answer(b"too large", "413 Too Large", "Connection: close\r\n")
         visit.writer.close()
@@ -142,13 +142,13 @@ async def test_an_early_refusal_reaches_a_caller_that_is_still_sending(serve: An
             reader, writer = await send_request(site, path, Content_Length="5000000")
             for _ in range(50):
                 writer.write(b"x" * 100_000)
-                await asyncio.sleep(0.002)  # without asking whether anybody still reads
+                await asyncio.sleep(0.002)  # whether or not the server still reads
             assert f" {status} ".encode() in await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
             writer.close()
 
 
-async def test_a_put_is_never_sent_twice_with_half_its_body(serve: Any) -> None:
-    """An idle connection that the upstream closes just then is the client's to notice, not the body's to lose."""
+async def test_put_is_never_retried_with_half_its_body(serve: Any) -> None:
+    """The client notices that the upstream closed an idle connection before it sends the body on it."""
 
     async def script(visit: Visit) -> None:
         if len(up.visits) == 1:
@@ -166,9 +166,7 @@ async def test_a_put_is_never_sent_twice_with_half_its_body(serve: Any) -> None:
         assert answer.status == 502 or answer.body == b"the whole body"
 
 
-async def test_a_certificate_that_proves_nothing_is_502_unless_the_configuration_trusts_it(
-    serve: Any, tmp_path: Path
-) -> None:
+async def test_untrusted_certificate_is_502_unless_configured(serve: Any, tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
@@ -194,7 +192,7 @@ async def test_a_certificate_that_proves_nothing_is_502_unless_the_configuration
     server.close()
 
 
-async def test_a_server_that_stops_marks_what_was_open_as_interrupted(serve: Any) -> None:
+async def test_stopping_the_server_marks_open_calls_as_interrupted(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         await visit.begin_events()
         await visit.chunk(b"data: one\n\n")
@@ -210,7 +208,7 @@ async def test_a_server_that_stops_marks_what_was_open_as_interrupted(serve: Any
         assert (kept["status"], kept["http_status"]) == ("interrupted", 200)
 
 
-async def test_what_an_upstream_says_is_never_html(serve: Any) -> None:
+async def test_upstream_error_is_never_rendered_as_html(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         visit.writer.close()
 

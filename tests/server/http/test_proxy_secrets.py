@@ -1,4 +1,4 @@
-"""What the proxy lets out and in: no secret of Jupyter's leaves, no upstream acts on the notebook, nobody gets away."""
+"""Proxy security: no secret of Jupyter leaves, no response acts on the notebook's origin, no path escapes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COOKIE = "2|1:0|10:1763600000|a-login-cookie-of-the-tests|0123456789abcdef"
 XSRF = "2|an-xsrf-token|0123456789abcdef|1763600000"
 
 
-async def test_neither_token_nor_cookie_nor_secret_goes_out_wherever_it_stands(serve: Any) -> None:
+async def test_token_cookie_and_secret_never_reach_the_upstream(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         token, secret = site.headers["Authorization"].split()[1], site.services.secret
@@ -43,7 +43,7 @@ async def test_neither_token_nor_cookie_nor_secret_goes_out_wherever_it_stands(s
         assert all("y=1" in visit.target for visit in up.visits)
 
 
-async def test_a_short_token_hides_nothing_that_only_holds_it(serve: Any) -> None:
+async def test_short_token_does_not_remove_values_that_contain_it(serve: Any) -> None:
     async with upstream() as up:
         site = await serve({"IdentityProvider": {"token": "abc"}}, upstreams={"llm": up.url})
         me = Site(site.port, site.base_url, {"Authorization": "token abc"}, open=site.open)
@@ -53,7 +53,7 @@ async def test_a_short_token_hides_nothing_that_only_holds_it(serve: Any) -> Non
         assert "authorization" not in up.visits[0].headers
 
 
-async def test_a_vendors_key_goes_out_unless_the_configuration_has_one(serve: Any) -> None:
+async def test_vendor_key_is_forwarded_unless_one_is_configured(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(
             upstreams={"open": up.url, "keyed": {"url": up.url, "headers": {"authorization": "Bearer configured"}}}
@@ -73,7 +73,7 @@ async def test_a_vendors_key_goes_out_unless_the_configuration_has_one(serve: An
         assert "authorization" not in up.visits[-1].headers
 
 
-async def test_a_kernel_may_use_an_upstream_unless_its_configuration_says_no(serve: Any) -> None:
+async def test_kernel_can_use_an_upstream_unless_configured_otherwise(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"yes": up.url, "no": {"url": up.url, "kernel": False}})
         secret = site.services.secret
@@ -105,7 +105,7 @@ async def test_without_login_nothing_reaches_the_upstream(serve: Any) -> None:
         assert up.connections == 0
 
 
-async def test_a_page_of_another_site_gets_nowhere(serve: Any) -> None:
+async def test_page_of_another_site_cannot_use_the_proxy(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         login = (await site.request("GET", "v1/info")).headers["set-cookie"].split(";")[0]
@@ -123,7 +123,7 @@ async def test_a_page_of_another_site_gets_nowhere(serve: Any) -> None:
     "127.1",
                                   "2130706433", "0x7f.1", "[::1]", "169.254.169.254", "http:", "", "%00", "llm%20",
                                   "127.0.0.1:PORT", "localhost:PORT", "a%0d%0ab"])  # fmt: skip
-async def test_only_the_configured_names_lead_anywhere(serve: Any, name: str) -> None:
+async def test_only_configured_upstreams_are_reachable(serve: Any, name: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         where = name.replace("PORT", str(up.port))
@@ -133,7 +133,7 @@ async def test_only_the_configured_names_lead_anywhere(serve: Any, name: str) ->
         assert up.connections == 0
 
 
-async def test_a_whole_url_as_the_target_leads_nowhere(serve: Any) -> None:
+async def test_absolute_url_as_target_is_not_forwarded(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         for target in f"{up.url}/a", f"http://127.0.0.1:{site.port}{site.base_url}logstream/proxy/llm/a":
@@ -151,7 +151,7 @@ async def test_a_whole_url_as_the_target_leads_nowhere(serve: Any) -> None:
     "%2e%2e%2fx",
                                   "a%5c..%5cx", "%252e%252e/x", "a/%2E./x", "..", "a\\..\\x", "x%00y",
                                       "x%0d%0aHost:e"])  # fmt: skip
-async def test_a_path_that_leads_upwards_is_refused(serve: Any, rest: str) -> None:
+async def test_path_with_parent_segments_is_refused(serve: Any, rest: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": f"{up.url}/prefix"})
         answer = await site.request("GET", f"proxy/llm/{rest}")
@@ -162,14 +162,14 @@ async def test_a_path_that_leads_upwards_is_refused(serve: Any, rest: str) -> No
 @pytest.mark.parametrize("rest", ["", "/", "/a//b", "//host/a", "/a%2fb", "/a%20b;c=d,e", "/...", "/a..b/..c",
     "/%E2%82%AC",
                                   "/a?x=..", "/a?x=1&x=2&&y", "/a?%", "/a:b@c", "/%ff"])  # fmt: skip
-async def test_every_other_path_comes_as_it_was_sent_behind_the_prefix(serve: Any, rest: str) -> None:
+async def test_every_other_path_is_forwarded_unchanged_behind_the_prefix(serve: Any, rest: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": f"{up.url}/prefix"})
         assert (await site.request("GET", f"proxy/llm{rest}")).status == 200
         assert up.visits[0].target == f"/prefix{rest}"
 
 
-async def test_headers_for_one_hop_are_dropped_both_ways(serve: Any) -> None:
+async def test_hop_by_hop_headers_are_dropped_both_ways(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         await visit.answer(b"ok", headers="Connection: X-Mine, close\r\nX-Mine: 1\r\nKeep-Alive: timeout=5\r\nTE: x\r\n"
                                           "Proxy-Authenticate: Basic\r\nUpgrade: h2c\r\nX-Other: 2\r\n")  # fmt: skip
@@ -190,7 +190,7 @@ async def test_headers_for_one_hop_are_dropped_both_ways(serve: Any) -> None:
             assert name not in answer.headers
 
 
-async def test_an_answer_sets_nothing_on_the_notebooks_origin(serve: Any) -> None:
+async def test_response_sets_nothing_on_the_notebooks_origin(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         bad = {"Set-Cookie": "username-x=evil; Path=/", "Access-Control-Allow-Origin": "*", "Clear-Site-Data": '"*"',
                "Content-Security-Policy": "default-src *", "Service-Worker-Allowed": "/", "Refresh": "0;url=http://e/",
@@ -215,7 +215,7 @@ async def test_an_answer_sets_nothing_on_the_notebooks_origin(serve: Any) -> Non
             assert (refused.status, refused.json["reason"]) == (403, "not_a_script")
 
 
-async def test_a_redirect_is_not_followed_and_leads_nowhere_but_to_the_same_upstream(serve: Any) -> None:
+async def test_redirect_is_not_followed_and_stays_within_the_upstream(serve: Any) -> None:
     async with upstream() as evil:
         locations: dict[str, str | None] = {
             f"{evil.url}/": None, "//evil/x": None, "http://evil@127.0.0.1/": None, "javascript:alert(1)": None,
@@ -239,7 +239,7 @@ async def test_a_redirect_is_not_followed_and_leads_nowhere_but_to_the_same_upst
         assert evil.connections == 0
 
 
-async def test_what_the_body_says_never_changes_where_it_goes(serve: Any) -> None:
+async def test_body_and_override_headers_never_change_the_target(serve: Any) -> None:
     async with upstream() as evil, upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         body = {"api_base": evil.url, "base_url": evil.url, "api_key": "x", "model": f"{evil.url}/v1", "stream": False}
@@ -256,7 +256,7 @@ async def test_what_the_body_says_never_changes_where_it_goes(serve: Any) -> Non
                                      "Content-Length: -1", "Content-Length: 4, 5", "Transfer-Encoding: xchunked",
                                      "Transfer-Encoding: gzip, chunked",
                                          "Content-Length: 4\r\nContent-Length: 5"])  # fmt: skip
-async def test_a_request_with_two_lengths_is_not_smuggled(serve: Any, framing: str) -> None:
+async def test_request_with_two_lengths_is_refused(serve: Any, framing: str) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
@@ -269,7 +269,7 @@ async def test_a_request_with_two_lengths_is_not_smuggled(serve: Any, framing: s
         assert up.connections == 0
 
 
-async def test_the_servers_own_logs_hold_no_secret(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_servers_own_logs_contain_no_secret(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def script(visit: Visit) -> None:
         await visit.answer(b'{"error": {"message": "Incorrect key sk-a-vendors-key-of-the-tests"}}', "500 Oops")
 

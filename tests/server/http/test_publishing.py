@@ -1,4 +1,4 @@
-"""Workloads that run elsewhere: their records come by POST, their end too; every batch once, whole or not at all."""
+"""Publishing into external workloads: each batch of records is stored once, completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def records(site: Site, workload_id: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_published_records_come_back_as_they_were_sent(site: Site) -> None:
+async def test_published_records_are_returned_unchanged(site: Site) -> None:
     workload_id = await external(site, name="etl")
     fields = {"n": [1, {"x": None}]}
     item = {"message": "a\nb \u2603", "level": "WARNING", "ts": 1763600000123.25, "step": "load", "fields": fields}
@@ -41,7 +41,7 @@ async def test_published_records_come_back_as_they_were_sent(site: Site) -> None
     assert (await site.workload(workload_id))["levels"] == {"warn": 1, "unknown": 1, "error": 1}
 
 
-async def test_ndjson_is_taken_too(site: Site) -> None:
+async def test_ndjson_is_accepted(site: Site) -> None:
     workload_id = await external(site)
     body = b'{"message": "a"}\n\n{"message": "b"}\r\n{"state": "succeeded"}'
     for kind in "application/x-ndjson", "application/ndjson; charset=utf-8":
@@ -65,7 +65,7 @@ async def test_readers_see_records_at_once_and_the_end_as_done(site: Site) -> No
     assert (done["state"], done["lines"], done["exit_code"]) == ("failed", 2, None)
 
 
-async def test_a_batch_sent_again_is_taken_once(site: Site) -> None:
+async def test_repeated_batch_is_stored_once(site: Site) -> None:
     workload_id = await external(site)
     batch = [{"message": str(i)} for i in range(10)]
     for _ in range(3):
@@ -95,7 +95,7 @@ async def test_a_batch_sent_again_is_taken_once(site: Site) -> None:
         ({"state": "failed", "message": "a"}, "[1].state"),
     ],
 )  # fmt: skip
-async def test_a_wrong_item_is_named_and_nothing_of_its_batch_is_taken(site: Site, item: Any, named: str) -> None:
+async def test_invalid_item_is_named_and_its_batch_is_rejected(site: Site, item: Any, named: str) -> None:
     workload_id = await external(site)
     answer = await publish(site, workload_id, {"message": "good"}, item, {"message": "good"})
     assert (answer.status, answer.json["reason"]) == (422, "invalid_field")
@@ -104,7 +104,7 @@ async def test_a_wrong_item_is_named_and_nothing_of_its_batch_is_taken(site: Sit
     assert (await site.workload(workload_id))["state"] == "running"
 
 
-async def test_what_is_no_batch_is_refused(site: Site) -> None:
+async def test_malformed_batch_is_refused(site: Site) -> None:
     workload_id = await external(site)
     path = f"v1/workloads/{workload_id}/logs"
     for body, kind, status in [
@@ -121,13 +121,13 @@ async def test_what_is_no_batch_is_refused(site: Site) -> None:
     assert (await publish(site, workload_id)).json == {"last": 0}
 
 
-async def test_nobody_writes_into_the_log_of_a_runner(site: Site) -> None:
+async def test_log_of_a_runner_cannot_be_published_to(site: Site) -> None:
     workload_id = await site.run("echo a")
     answer = await publish(site, workload_id, {"message": "b"})
     assert (answer.status, answer.json["reason"]) == (409, "not_external")
 
 
-async def test_an_external_workload_can_be_cancelled_and_forgotten_but_takes_no_input(site: Site) -> None:
+async def test_external_workload_can_be_cancelled_and_deleted_but_accepts_no_input(site: Site) -> None:
     workload_id = await external(site)
     await publish(site, workload_id, {"message": "a"})
     assert (await site.request("DELETE", f"v1/workloads/{workload_id}")).status == 409
@@ -139,7 +139,7 @@ async def test_an_external_workload_can_be_cancelled_and_forgotten_but_takes_no_
     assert (await site.request("DELETE", f"v1/workloads/{workload_id}")).status == 204
 
 
-async def test_an_external_workload_takes_no_field_of_a_process(site: Site) -> None:
+async def test_external_workload_accepts_no_process_fields(site: Site) -> None:
     for field, value in {"env": {}, "timeout": 1, "tty": True, "stdin": True}.items():
         answer = await site.request("POST", "v1/workloads", json={"backend": "external", field: value})
         assert answer.status == 422
@@ -147,7 +147,7 @@ async def test_an_external_workload_takes_no_field_of_a_process(site: Site) -> N
     assert (await site.workload(await external(site)))["command"] == ""
 
 
-async def test_an_external_workload_takes_no_place_of_those_that_run(serve: Any) -> None:
+async def test_external_workload_does_not_count_as_running(serve: Any) -> None:
     site = await serve(max_running=1)
     await external(site)
     assert (await site.get("v1/info"))["running"] == 0
@@ -164,7 +164,7 @@ async def test_a_message_longer_than_a_record_becomes_parts(site: Site) -> None:
     assert [r.get("fields") for r in found] == [None, None, {"a": 1}]
 
 
-async def test_it_goes_on_after_a_restart_of_the_server(serve: Any) -> None:
+async def test_publishing_continues_after_a_restart_of_the_server(serve: Any) -> None:
     site = await serve()
     workload_id = await external(site, name="kept")
     await publish(site, workload_id, {"message": "before"}, query="?after=0")
@@ -177,7 +177,7 @@ async def test_it_goes_on_after_a_restart_of_the_server(serve: Any) -> None:
     assert (await site.workload(workload_id))["state"] == "succeeded"
 
 
-async def test_secrets_of_the_server_are_masked_in_what_is_published(site: Site, tmp_path: Any) -> None:
+async def test_secrets_of_the_server_are_masked_in_published_records(site: Site, tmp_path: Any) -> None:
     workload_id = await external(site)
     secret = site.services.secret
     fields = {"header": f"Bearer {secret}", secret: [secret, {"deep": secret}]}
@@ -189,7 +189,7 @@ async def test_secrets_of_the_server_are_masked_in_what_is_published(site: Site,
     assert not [path for path in folder.iterdir() if path.is_file() and secret.encode() in path.read_bytes()]
 
 
-async def test_a_workload_runs_again_as_it_was(site: Site) -> None:
+async def test_again_starts_the_same_workload(site: Site) -> None:
     spec = {"name": "twice", "tags": {"a": "b"}, "env": {"GIVEN": "value"}, "key": "once", "tty": False}
     first = await site.run('echo "$GIVEN"', **spec)
     answer = await site.request("POST", "v1/workloads", json={"again": first})
@@ -199,13 +199,13 @@ async def test_a_workload_runs_again_as_it_was(site: Site) -> None:
     ended = await site.state(second)
     assert (ended["state"], ended["name"], ended["tags"]) == ("succeeded", "twice", {"a": "b"})
     assert [r["message"] for r in await records(site, second)] == ["value"]
-    for body in {"again": "nobody"}, {"again": 1}, {"again": first, "name": "x"}, {"again": await external(site)}:
+    for body in {"again": "unknown"}, {"again": 1}, {"again": first, "name": "x"}, {"again": await external(site)}:
         refused = await site.request("POST", "v1/workloads", json=body)
         assert (refused.status, "again" in json.loads(refused.body)["message"]) == (422, True)
 
 
-async def test_logs_that_are_published_now_and_then_keep_no_files_open(site: Site) -> None:
-    """A kernel that dies leaves its workload running: a server must live with any number of them."""
+async def test_idle_published_logs_keep_no_files_open(site: Site) -> None:
+    """A kernel that dies leaves its workload running: a server must cope with any number of them."""
     ids = [await external(site) for _ in range(200)]
     before = len(os.listdir("/proc/self/fd"))
     for round_ in "first", "second", "third":

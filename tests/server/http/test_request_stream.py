@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
 from support.proxy_calls import record
+from support.waiting import eventually
 
 from jupyter_logstream.server.subscriptions import requests as request_frames
 
@@ -28,10 +27,8 @@ def fold(stream: Any, name: str | None = None) -> dict[str, dict[str, Any]]:
 
 async def test_history_then_changes_then_figures(site: Any) -> None:
     made = [await record(site, model=f"m{n}") for n in range(3)]
-    opened = time.monotonic()
     stream = await site.stream("v1/requests/stream")
     await stream.until(lambda s: s.raw)
-    assert time.monotonic() - opened < 1
     assert stream.headers["content-type"] == "text/event-stream"
     assert b"retry: 1000" in stream.raw
     stats = await stream.event("log:stats")
@@ -104,12 +101,12 @@ async def test_beyond_the_most_listeners_it_is_429_until_one_leaves(serve: Any) 
     assert (refused.status, refused.json["reason"]) == (429, "too_many_listeners")
     assert "retry-after" in refused.headers
     streams[0].close()
-    for _ in range(100):
+
+    async def accepted() -> bool:
         stream = await site.stream("v1/requests/stream")
-        if stream.status == 200:
-            break
-        await asyncio.sleep(0.05)
-    assert stream.status == 200
+        return bool(stream.status == 200)
+
+    await eventually(accepted)
 
 
 async def test_a_heartbeat_comes_regardless_of_all_else(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +132,8 @@ async def test_many_rows_reach_a_reader_that_was_away_in_bounded_turns(site: Any
 async def test_it_is_a_stream_of_v1_events_like_any_other(site: Any) -> None:
     first = await record(site)
     workload_id = await site.run("echo a")
-    for asked in "stream=requests", "stream=requests@0":
-        stream = await site.stream(f"v1/events?{asked}&stream=workload/{workload_id}")
+    for query in "stream=requests", "stream=requests@0":
+        stream = await site.stream(f"v1/events?{query}&stream=workload/{workload_id}")
         await stream.event("log:stats")
         assert list(fold(stream, "requests")) == [first]
         cursor = stream.data("log:created")[-1]["cursor"]

@@ -1,4 +1,4 @@
-"""The Jupyter server's own log as a stream: who may read it, what is in it, and what never is."""
+"""The Jupyter server's own log as a stream: permissions, records, masked secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def messages(stream: Stream) -> list[str]:
     return [r["message"] for r in stream.records()]
 
 
-async def test_what_the_server_logs_is_a_stream_of_records(site: Site) -> None:
+async def test_server_log_is_a_stream_of_records(site: Site) -> None:
     stream = await site.stream(f"{SERVICE}&level=info")
     site.app.log.warning("disk at %d %%", 91)
     logging.getLogger("some.library").error("it failed")
@@ -38,7 +38,7 @@ async def test_what_the_server_logs_is_a_stream_of_records(site: Site) -> None:
     assert seqs == sorted(set(seqs))
 
 
-async def test_history_first_and_a_reader_goes_on_by_its_cursor(site: Site) -> None:
+async def test_reader_of_the_server_log_resumes_at_its_cursor(site: Site) -> None:
     for i in range(20):
         site.app.log.warning("line %d", i)
     first = await site.stream(f"{SERVICE}&limit=5&q=/^line/")
@@ -56,7 +56,7 @@ async def test_history_first_and_a_reader_goes_on_by_its_cursor(site: Site) -> N
         assert messages(again) == ["line 20"]
 
 
-async def test_a_cursor_of_another_life_begins_anew(site: Site) -> None:
+async def test_cursor_of_another_epoch_is_reset(site: Site) -> None:
     site.app.log.warning("here")
     for stale in "0badcafe.3", "nonsense", "17":
         stream = await site.stream(SERVICE, headers={"Last-Event-ID": stale})
@@ -64,7 +64,7 @@ async def test_a_cursor_of_another_life_begins_anew(site: Site) -> None:
         await stream.until(lambda s: any("here" in m for m in messages(s)))
 
 
-async def test_only_the_newest_records_are_kept_and_a_gap_tells_the_loss(site: Site) -> None:
+async def test_only_the_newest_records_are_retained_and_a_gap_reports_the_others(site: Site) -> None:
     logger = logging.getLogger("flood")
     stream = await site.stream(SERVICE)
     await stream.until(lambda s: s.events)
@@ -80,7 +80,7 @@ async def test_only_the_newest_records_are_kept_and_a_gap_tells_the_loss(site: S
     assert seqs == list(range(seqs[0], seqs[-1] + 1))
 
 
-async def test_no_secret_is_in_it(serve: Any) -> None:
+async def test_server_log_stream_contains_no_secret(serve: Any) -> None:
     os.environ["SOME_API_KEY"] = "sk-live-0123456789"
     site = await serve()
     secrets = [site.services.secret, TOKEN, os.environ["SOME_API_KEY"], "hunter2-of-another", "abcdef0123456789"]
@@ -95,10 +95,10 @@ async def test_no_secret_is_in_it(serve: Any) -> None:
     assert not [secret for secret in secrets if secret.encode() in bytes(stream.raw)]
 
 
-async def test_it_comes_with_others_over_one_connection(site: Site) -> None:
+async def test_server_log_shares_a_connection_with_workloads(site: Site) -> None:
     workload_id = await site.start("echo a; sleep 30")
-    asked = [{"stream": "service", "tail": 0, "level": "warn"}, {"stream": f"workload/{workload_id}"}]
-    stream = await site.stream("v1/events", "POST", json={"streams": asked})
+    streams = [{"stream": "service", "tail": 0, "level": "warn"}, {"stream": f"workload/{workload_id}"}]
+    stream = await site.stream("v1/events", "POST", json={"streams": streams})
     await stream.until(lambda s: s.records(f"workload/{workload_id}"))
     site.app.log.info("quiet")
     site.app.log.warning("loud")
@@ -112,16 +112,16 @@ async def test_it_comes_with_others_over_one_connection(site: Site) -> None:
     assert ping["cursors"]["service"].startswith(site.services.service_log.epoch)
 
 
-async def test_what_the_server_is_told_to_leave_out_is_left_out(serve: Any) -> None:
+async def test_configured_log_level_applies_to_the_stream(serve: Any) -> None:
     site = await serve({"Application": {"log_level": "INFO"}})
     site.app.log.debug("chatter")
-    site.app.log.info("said")
+    site.app.log.info("hello")
     stream = await site.stream(SERVICE)
-    await stream.until(lambda s: "said" in messages(s))
+    await stream.until(lambda s: "hello" in messages(s))
     assert "chatter" not in messages(stream)
 
 
-async def test_records_of_other_threads_are_kept_in_order(site: Site) -> None:
+async def test_records_of_other_threads_stay_in_order(site: Site) -> None:
     logger = logging.getLogger("threads")
     await asyncio.gather(
         *(asyncio.to_thread(lambda n=n: [logger.error("%d:%d", n, i) for i in range(50)]) for n in range(4))
@@ -132,7 +132,7 @@ async def test_records_of_other_threads_are_kept_in_order(site: Site) -> None:
         assert [m for m in messages(stream) if m.startswith(f"{n}:")] == [f"{n}:{i}" for i in range(50)]
 
 
-async def test_a_record_whose_arguments_do_not_fit_harms_nobody(site: Site, monkeypatch: Any) -> None:
+async def test_log_record_with_wrong_arguments_is_skipped(site: Site, monkeypatch: Any) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)  # as pytest's own handler sees it too
     record = logging.LogRecord("x", logging.WARNING, "", 0, "%d things", ("no number",), None)
     site.services.service_log.handle(record)
@@ -148,13 +148,13 @@ async def test_what_is_wrong_is_refused(site: Site) -> None:
 
 
 class NoService(Authorizer):
-    """May read all logs but the server's."""
+    """Allows everything but the server's own log."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:  # noqa: ARG002
         return resource != "logstream:service"
 
 
-async def test_who_may_read_logs_may_not_therefore_read_the_servers(serve: Any) -> None:
+async def test_permission_for_logs_does_not_include_the_server_log(serve: Any) -> None:
     site = await serve(
         {"ServerApp": {"authorizer_class": NoService, "jpserver_extensions": {"jupyter_logstream": True}}}
     )
@@ -167,7 +167,7 @@ async def test_who_may_read_logs_may_not_therefore_read_the_servers(serve: Any) 
     assert (await site.request("GET", f"v1/events?stream=workload/{workload_id}")).status == 200
 
 
-async def test_nothing_listens_after_the_end(serve: Any) -> None:
+async def test_log_handler_is_removed_at_shutdown(serve: Any) -> None:
     site = await serve()
     logger, log = site.app.log, site.services.service_log
     assert log in logger.handlers

@@ -1,4 +1,4 @@
-"""Pages of other sites, and errors that tell nothing."""
+"""Requests of pages of other sites, and errors without internal details."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.route_table import ACTIONS, JSON, is_error, request
 
 
 async def browser(site: Site) -> Site:
-    """Logged in by cookie, as a browser is."""
+    """A client that is logged in by cookie, as a browser is."""
     token = site.headers["Authorization"].split()[1]
     cookies = await raw_cookies(site, f"{site.base_url}login?token={token}")
     return site.with_headers(Cookie="; ".join([*cookies, *await raw_cookies(site, f"{site.base_url}login")]))
@@ -34,7 +34,7 @@ async def raw_cookies(site: Site, path: str) -> list[str]:
     return [value.split(";")[0].strip() for name, _, value in lines if name.lower() == "set-cookie"]
 
 
-async def test_a_cookie_may_read_but_writes_need_the_xsrf_token(site: Site) -> None:
+async def test_cookie_can_read_but_writes_need_the_xsrf_token(site: Site) -> None:
     user = await browser(site)
     workload_id = await site.run("echo a")
     assert (await user.request("GET", "v1/info")).status == 200
@@ -57,7 +57,7 @@ async def test_a_cookie_may_read_but_writes_need_the_xsrf_token(site: Site) -> N
     assert by_query.status == 201
 
 
-async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: Site) -> None:
+async def test_page_of_another_site_cannot_read_with_the_users_cookie(site: Site) -> None:
     user = await browser(site)
     workload_id = await site.run("echo a")
     own = f"http://127.0.0.1:{site.port}"
@@ -83,7 +83,7 @@ async def test_a_page_of_another_site_reads_nothing_with_the_users_cookie(site: 
             assert (await user.request("GET", path, headers=ours)).status == 200, (path, ours)
 
 
-async def test_the_token_opens_as_header_and_as_parameter(site: Site) -> None:
+async def test_token_is_accepted_as_header_and_as_parameter(site: Site) -> None:
     token = site.headers["Authorization"].split()[1]
     workload_id = await site.run("echo a")
     for path in f"v1/workloads/{workload_id}/logs", f"v1/logs/stream?job_id={workload_id}", "v1/info", "v1/workloads":
@@ -93,9 +93,7 @@ async def test_the_token_opens_as_header_and_as_parameter(site: Site) -> None:
     assert (await site.with_headers(Authorization=f"Bearer {token}").request("GET", "v1/info")).status == 200
 
 
-async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unexpected_fault_is_500_without_path_or_traceback(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     workload_id = await site.run("echo a")
 
     def fail(*_: Any, **__: Any) -> Any:
@@ -116,7 +114,7 @@ async def test_a_fault_of_ours_is_500_and_tells_neither_path_nor_traceback(
             assert leak not in answer.body
     monkeypatch.setattr(workloads.InfoHandler, "answer", fail)
     assert (await site.request("GET", "v1/info")).status == 500
-    monkeypatch.undo()  # before the server is stopped, which needs what was broken
+    monkeypatch.undo()  # before the server stops, which needs the real services
 
 
 async def test_every_error_is_json_with_a_message_and_a_stable_reason(site: Site) -> None:
@@ -144,11 +142,11 @@ async def test_it_works_below_any_base_url(serve: Any, base_url: str) -> None:
     located = await site.request("GET", answer.headers["location"])
     assert located.json["id"] == answer.json["id"]
     assert site.services.engine is not None
-    told = json.loads((site.services.store.root / "server.json").read_text())
-    assert told["url"].endswith(base_url)
+    address = json.loads((site.services.store.root / "server.json").read_text())
+    assert address["url"].endswith(base_url)
 
 
-async def test_looking_at_logs_keeps_no_server_alive_but_what_runs_does(site: Site) -> None:
+async def test_running_workloads_count_as_activity_but_reading_logs_does_not(site: Site) -> None:
     times = site.app.web_app.settings["last_activity_times"]
     site.extension._report_activity()
     assert "jupyter_logstream" not in times

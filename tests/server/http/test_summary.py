@@ -1,4 +1,4 @@
-"""A log at a glance over HTTP: `summary`, `marks`, `matches`, and the filter `not`."""
+"""Overview of a log over HTTP: `summary`, `marks`, `matches`, and the filter `not`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 LINES = "for i in 1 2 3 4; do echo INFO: line $i; done; echo ERROR: it broke; echo WARN: line 6 >&2"
 
 
-async def test_the_summary_tells_levels_over_time_and_the_first_error(site: Site) -> None:
+async def test_summary_has_levels_over_time_and_the_first_error(site: Site) -> None:
     workload_id = await site.run(LINES)
-    told = await site.get(f"v1/workloads/{workload_id}/summary?buckets=7")
-    assert (told["job_id"], told["state"], told["total"], told["lines"]) == (workload_id, "succeeded", 6, 6)
-    assert told["levels"] == {"info": 4, "error": 1, "warn": 1}
-    assert told["sources"] == {"stdout": 5, "stderr": 1}
-    assert len(told["buckets"]) == 7
-    assert sum(sum(bucket["counts"].values()) for bucket in told["buckets"]) == 6
-    assert told["first_error"]["message"] == "ERROR: it broke"
-    assert (told["errors"], told["first"], told["steps"]) == (1, 1, [])
+    summary = await site.get(f"v1/workloads/{workload_id}/summary?buckets=7")
+    assert (summary["job_id"], summary["state"], summary["total"], summary["lines"]) == (workload_id, "succeeded", 6, 6)
+    assert summary["levels"] == {"info": 4, "error": 1, "warn": 1}
+    assert summary["sources"] == {"stdout": 5, "stderr": 1}
+    assert len(summary["buckets"]) == 7
+    assert sum(sum(bucket["counts"].values()) for bucket in summary["buckets"]) == 6
+    assert summary["first_error"]["message"] == "ERROR: it broke"
+    assert (summary["errors"], summary["first"], summary["steps"]) == (1, 1, [])
     started = (await site.workload(workload_id))["started"]
-    assert started <= told["from"] <= told["buckets"][-1]["ts"] <= told["to"] + told["bucket"]
+    assert started <= summary["from"] <= summary["buckets"][-1]["ts"] <= summary["to"] + summary["bucket"]
     quiet = await site.get(f"v1/workloads/{workload_id}/summary?level=warn&not=broke&source=stderr")
     assert (quiet["total"], quiet["first_error"], quiet["lines"]) == (1, None, 6)
     none = await site.get(f"v1/workloads/{workload_id}/summary?from=1&to=2")
@@ -29,11 +29,11 @@ async def test_the_summary_tells_levels_over_time_and_the_first_error(site: Site
 
 
 async def test_a_workload_without_lines_has_a_summary(site: Site) -> None:
-    told = await site.get(f"v1/workloads/{await site.run('true')}/summary")
-    assert (told["total"], told["first_error"], len(told["buckets"])) == (0, None, 100)
+    summary = await site.get(f"v1/workloads/{await site.run('true')}/summary")
+    assert (summary["total"], summary["first_error"], len(summary["buckets"])) == (0, None, 100)
 
 
-async def test_marks_and_matches_say_where(site: Site) -> None:
+async def test_marks_and_matches_locate_matching_records(site: Site) -> None:
     workload_id = await site.run("for i in $(seq 100); do echo $((i % 10)); done")
     path = f"v1/workloads/{workload_id}"
     assert await site.get(f"{path}/marks?q=3&buckets=10") == {"total": 10, "first": 1, "last": 100, "marks": [1] * 10}
@@ -41,7 +41,7 @@ async def test_marks_and_matches_say_where(site: Site) -> None:
     assert await site.get(f"{path}/matches?q=3&after=83") == {"seqs": [93], "next": None}
 
 
-async def test_not_leaves_out_what_holds_a_text(site: Site) -> None:
+async def test_not_filter_excludes_matching_records(site: Site) -> None:
     workload_id = await site.run("echo keep; echo drop this; echo Keep too; echo drop that")
     path = f"v1/workloads/{workload_id}"
     for query, wanted in {

@@ -1,4 +1,4 @@
-"""Two people on one server, one of whom may read: through Jupyter's own login and a real Authorizer, on every route."""
+"""Several users of one server with different permissions: Jupyter's login and a real Authorizer, on every route."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CANARY = "a line that only readers may see"
 
 
 class Desk(IdentityProvider):
-    """Knows three people by their tokens."""
+    """Identifies three users by their tokens."""
 
     async def get_user(self, handler: Any) -> User | None:  # type: ignore[override]
         name = PEOPLE.get(handler.request.headers.get("Authorization", ""))
@@ -31,7 +31,7 @@ class Desk(IdentityProvider):
 
 
 class Rules(Authorizer):
-    """Who may what."""
+    """The permissions of the users."""
 
     def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:  # noqa: ARG002
         return action in MAY[user.username] and not (resource == "logstream:service" and user.username == "ben")
@@ -42,17 +42,17 @@ def people(serve: Any, jp_asyncio_loop: asyncio.AbstractEventLoop) -> dict[str, 
     extensions = {"jpserver_extensions": {"jupyter_logstream": True}}
     config = {"ServerApp": {"identity_provider_class": Desk, "authorizer_class": Rules, **extensions}}
     site = jp_asyncio_loop.run_until_complete(serve(config, request_listeners=0))
-    return {name: site.with_headers(Authorization=said) for said, name in PEOPLE.items()} | {
-        "nobody": site.with_headers()
+    return {name: site.with_headers(Authorization=header) for header, name in PEOPLE.items()} | {
+        "anonymous": site.with_headers()
     }
 
 
-async def test_each_gets_what_he_may_on_every_route_and_no_byte_more(people: dict[str, Site]) -> None:
+async def test_each_user_gets_only_what_the_authorizer_allows_on_every_route(people: dict[str, Site]) -> None:
     for (path, method), action in ACTIONS.items():
         ended = (await people["ann"].get("v1/workloads?state=succeeded"))["workloads"]
-        said = {"name": "a-name-for-readers", "tags": {"t": "a-tag"}}
-        workload_id = ended[0]["id"] if ended else await people["ann"].run(f"echo {CANARY}", **said)
-        for name, site in reversed(people.items()):  # first those who may not
+        spec = {"name": "a-name-for-readers", "tags": {"t": "a-tag"}}
+        workload_id = ended[0]["id"] if ended else await people["ann"].run(f"echo {CANARY}", **spec)
+        for name, site in reversed(people.items()):  # first those without permission
             answer = await site.request(*request(path, method, workload_id), JSON)
             if action in MAY.get(name, ()):
                 ours = not path.startswith(("proxy/", "v1/requests"))
@@ -66,23 +66,23 @@ async def test_each_gets_what_he_may_on_every_route_and_no_byte_more(people: dic
                 assert secret not in str(answer.headers)
 
 
-async def test_all_at_once_each_still_gets_his_own_answer(people: dict[str, Site]) -> None:
+async def test_concurrent_users_each_get_their_own_answer(people: dict[str, Site]) -> None:
     workload_id = await people["ann"].run(f"echo {CANARY}")
-    asked = [
+    requests = [
         (name, site.request(*request(path, "GET", workload_id)))
         for _ in range(5)
         for (path, method), action in ACTIONS.items()
         if (method, action) == ("GET", "read") and not path.startswith("v1/requests/")
         for name, site in people.items()
     ]
-    answers = await asyncio.gather(*(one for _, one in asked))
-    for (name, _), answer in zip(asked, answers, strict=True):
+    answers = await asyncio.gather(*(one for _, one in requests))
+    for (name, _), answer in zip(requests, answers, strict=True):
         assert answer.status == (200 if "read" in MAY.get(name, ()) else 403), name
         assert (CANARY.encode() in answer.body) <= ("read" in MAY.get(name, ()))
 
 
-async def test_the_servers_own_log_has_a_right_of_its_own(people: dict[str, Site]) -> None:
-    for name, status in ("ann", 200), ("ben", 403), ("eve", 403), ("nobody", 403):
+async def test_server_log_has_its_own_permission(people: dict[str, Site]) -> None:
+    for name, status in ("ann", 200), ("ben", 403), ("eve", 403), ("anonymous", 403):
         for path in "v1/logs/stream?scope=service", "v1/events?stream=service":
             stream = await people[name].stream(path)
             assert stream.status == status, (name, path)

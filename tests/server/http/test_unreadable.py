@@ -1,4 +1,4 @@
-"""A log that the disk does not give back: its own readers are told, everybody else goes on."""
+"""Unreadable logs: their readers receive gaps or errors, all other requests continue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENTRIES = BLOCK // 32
 
 
 class BadDisk:
-    """An `os` whose reads of one file fail, where they touch a block of which `bad` says so."""
+    """An `os` whose reads of one file fail if they touch a block for which `bad` returns True."""
 
     def __init__(self, path: Path, bad: Callable[[int], bool] = lambda _: True) -> None:
         self.path, self.bad = path, bad
@@ -57,7 +57,7 @@ def unreadable(records: list[dict[str, Any]]) -> list[int]:
     return [r["seq"] for r in found]
 
 
-async def test_what_cannot_be_read_is_told_line_by_line_and_other_streams_go_on(site: Site, bad: Any) -> None:
+async def test_unreadable_lines_are_reported_and_other_streams_continue(site: Site, bad: Any) -> None:
     first, broken, last = [await site.run(f"for i in $(seq 500); do echo {name} $i; done") for name in "abc"]
     bad(broken)
     names = [f"workload/{i}" for i in (broken, first, last)]
@@ -69,22 +69,20 @@ async def test_what_cannot_be_read_is_told_line_by_line_and_other_streams_go_on(
     assert {d["stream"] for d in stream.data("done")} == set(names)
 
 
-async def test_records_before_and_behind_a_bad_place_are_told(site: Site, bad: Any) -> None:
+async def test_records_before_and_behind_a_bad_block_are_delivered(site: Site, bad: Any) -> None:
     workload_id = await site.run("seq 100000 150000")  # 7 bytes each
     bad(workload_id, lambda block: block in {20, 21, 60})
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await stream.rest()
     gone = {*range(20 * BLOCK // 7 + 1, -(-22 * BLOCK // 7) + 1), *range(60 * BLOCK // 7 + 1, -(-61 * BLOCK // 7) + 1)}
-    told = stream.records()
-    assert [r["seq"] for r in told] == list(range(1, 50002))
-    assert set(unreadable(told)) == gone
-    assert all(r["message"] == str(99999 + r["seq"]) for r in told if r["seq"] not in gone)
+    found = stream.records()
+    assert [r["seq"] for r in found] == list(range(1, 50002))
+    assert set(unreadable(found)) == gone
+    assert all(r["message"] == str(99999 + r["seq"]) for r in found if r["seq"] not in gone)
     assert (len(stream.data("done")), stream.data("gap")) == (1, [])
 
 
-async def test_what_the_index_does_not_give_back_is_a_gap_between_the_records_before_and_behind_it(
-    site: Site, bad: Any
-) -> None:
+async def test_unreadable_index_range_is_a_gap(site: Site, bad: Any) -> None:
     workload_id = await site.run("seq 100000 150000")
     bad(workload_id, lambda block: block in {20, 21, 60}, name="index")
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
@@ -92,29 +90,29 @@ async def test_what_the_index_does_not_give_back_is_a_gap_between_the_records_be
     gone = [range(20 * ENTRIES, 22 * ENTRIES), range(60 * ENTRIES, 61 * ENTRIES)]
     gaps = [(gap["from"], gap["to"], gap["reason"]) for gap in stream.data("gap")]
     assert gaps == [(lost.start, lost.stop - 1, "unreadable") for lost in gone]
-    told = stream.records()
-    assert [r["seq"] for r in told] == [i for i in range(1, 50002) if not any(i in lost for lost in gone)]
-    assert all(r["message"] == str(99999 + r["seq"]) for r in told)
+    found = stream.records()
+    assert [r["seq"] for r in found] == [i for i in range(1, 50002) if not any(i in lost for lost in gone)]
+    assert all(r["message"] == str(99999 + r["seq"]) for r in found)
     assert len(stream.data("done")) == 1
 
 
 @pytest.mark.parametrize("name", ["stdout", "index"])
-async def test_a_disk_that_is_bad_everywhere_is_not_asked_for_each_record(site: Site, bad: Any, name: str) -> None:
+async def test_completely_bad_disk_is_not_read_record_by_record(site: Site, bad: Any, name: str) -> None:
     workload_id = await site.run("seq 100000 150000")
     last = site.services.store.folder(workload_id).path.joinpath(f"{name}.000").stat().st_size // BLOCK
     disk = bad(workload_id, lambda block: block % 2 == 1 and block < last - 32, name=name)
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await stream.rest()
-    told = [(r["seq"], r["seq"]) for r in stream.records()]
-    told += [(gap["from"], gap["to"]) for gap in stream.data("gap")]
-    told.sort()
-    assert [begin for begin, _ in told] == [1, *[end + 1 for _, end in told[:-1]]]  # each record, or that it is lost
-    assert told[-1][1] == 50001
+    found = [(r["seq"], r["seq"]) for r in stream.records()]
+    found += [(gap["from"], gap["to"]) for gap in stream.data("gap")]
+    found.sort()
+    assert [begin for begin, _ in found] == [1, *[end + 1 for _, end in found[:-1]]]  # each record, or that it is lost
+    assert found[-1][1] == 50001
     assert len(stream.records()) - len(unreadable(stream.records())) > 50001 // 8
     assert disk.failed < 5000
 
 
-async def test_pages_searches_and_ranges_of_a_log_with_a_bad_place_are_served(site: Site, bad: Any) -> None:
+async def test_pages_searches_and_ranges_of_a_log_with_a_bad_block_are_served(site: Site, bad: Any) -> None:
     workload_id = await site.run("seq 100000 150000")
     bad(workload_id, lambda block: block == 20)
     for path in "records?after=0&limit=1000", "records?offset=49000&limit=1000", "records?after=20000&limit=5000":
@@ -138,7 +136,7 @@ async def test_pages_searches_and_ranges_of_a_log_with_a_bad_place_are_served(si
     assert answer.body.endswith(b"149999\n150000\n")
 
 
-async def test_an_index_that_cannot_be_read_and_downloads_are_refused_and_the_lists_go_on(site: Site, bad: Any) -> None:
+async def test_unreadable_index_refuses_reads_and_downloads_but_lists_continue(site: Site, bad: Any) -> None:
     fine, broken = await site.run("echo a"), await site.run("echo b")
     bad(broken)
     site.services.store._readers.clear()
@@ -158,7 +156,7 @@ async def test_an_index_that_cannot_be_read_and_downloads_are_refused_and_the_li
     assert (await site.request("DELETE", f"v1/workloads/{broken}")).status == 204
 
 
-async def test_a_disk_that_is_read_only_refuses_starts_and_serves_what_there_is(
+async def test_read_only_disk_refuses_starts_and_serves_existing_logs(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workload_id = await site.run("echo a")
@@ -176,7 +174,7 @@ async def test_a_disk_that_is_read_only_refuses_starts_and_serves_what_there_is(
     assert (await site.get(f"v1/workloads/{workload_id}/records"))["total"] == 1
 
 
-async def test_a_log_cut_underneath_its_readers_tells_each_line_that_is_lost_and_goes_on(site: Site) -> None:
+async def test_log_truncated_while_it_is_read_reports_each_lost_line_and_continues(site: Site) -> None:
     workload_id = await site.start("seq 1 300; read x; seq 301 400; read x", stdin=True, tty=False)
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await stream.until(lambda s: len(s.records()) == 300)
@@ -200,5 +198,5 @@ async def test_a_log_cut_underneath_its_readers_tells_each_line_that_is_lost_and
     assert [r["seq"] for r in lost] == list(range(1, 301))
     assert {r["source"] for r in lost} == {"system"}
     assert late.records()[300:] == stream.records()[300:]
-    told = late.records()[300]["message"]
-    assert told.endswith(" bytes of 300 records are lost")
+    found = late.records()[300]["message"]
+    assert found.endswith(" bytes of 300 records are lost")

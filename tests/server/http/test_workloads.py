@@ -1,4 +1,4 @@
-"""Workloads over HTTP: start, list, get, cancel, input, delete, and what a bad request is told."""
+"""Workloads over HTTP: start, list, get, cancel, input, delete, and the errors of bad requests."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ KEYS = {
 }  # fmt: skip
 
 
-async def test_starting_answers_with_the_workload_and_its_place(site: Site) -> None:
+async def test_starting_returns_the_workload_and_its_location(site: Site) -> None:
     before = time.time() * 1000
-    asked = {"command": "echo INFO hello; exit 3", "name": "train", "tags": {"a": "b"}}
-    answer = await site.request("POST", "v1/workloads", json=asked)
+    spec = {"command": "echo INFO hello; exit 3", "name": "train", "tags": {"a": "b"}}
+    answer = await site.request("POST", "v1/workloads", json=spec)
     assert answer.status == 201
-    told = answer.json
-    assert set(told) == KEYS
-    assert answer.headers["location"].endswith(f"{site.base_url}logstream/v1/workloads/{told['id']}")
-    assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", told["id"])
-    assert (told["name"], told["command"], told["backend"], told["tags"]) == (
+    created = answer.json
+    assert set(created) == KEYS
+    assert answer.headers["location"].endswith(f"{site.base_url}logstream/v1/workloads/{created['id']}")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", created["id"])
+    assert (created["name"], created["command"], created["backend"], created["tags"]) == (
         "train",
-        asked["command"],
+        spec["command"],
         "local",
         {"a": "b"},
     )
-    assert before <= told["created"] <= time.time() * 1000
-    end = await site.state(told["id"])
+    assert before <= created["created"] <= time.time() * 1000
+    end = await site.state(created["id"])
     assert (end["state"], end["exit_code"], end["signal"], end["error"]) == ("failed", 3, None, None)
     assert (end["lines"], end["bytes"], end["levels"]) == (1, 11, {"info": 1})
-    assert told["created"] <= end["started"] <= end["ended"]
+    assert created["created"] <= end["started"] <= end["ended"]
 
 
-async def test_a_list_runs_as_it_is_and_a_string_by_the_shell(site: Site) -> None:
+async def test_list_command_runs_directly_and_string_command_by_the_shell(site: Site) -> None:
     for command, line in (["echo", "$HOME;"], "$HOME;"), ("echo $((1+1)); echo", "2"):
         workload_id = await site.run(command)
         page = await site.get(f"v1/workloads/{workload_id}/records")
@@ -53,17 +53,17 @@ async def test_a_list_runs_as_it_is_and_a_string_by_the_shell(site: Site) -> Non
 
 
 async def test_the_environment_is_merged_and_never_served(site: Site) -> None:
-    workload_id = await site.run('echo $SAID; test -n "$PATH"', env={"SAID": "a-canary"})
+    workload_id = await site.run('echo $GREETING; test -n "$PATH"', env={"GREETING": "a-canary"})
     assert (await site.workload(workload_id))["exit_code"] == 0
     assert (await site.get(f"v1/workloads/{workload_id}/records"))["records"][0]["message"] == "a-canary"
     for path in f"v1/workloads/{workload_id}", "v1/workloads":
         body = (await site.request("GET", path)).body
-        assert b"SAID=" not in body
+        assert b"GREETING=" not in body
         assert b'"env"' not in body
         assert b"a-canary" not in body
 
 
-async def test_a_workload_finds_the_server_by_its_environment_but_not_by_jupyters_token(site: Site) -> None:
+async def test_workload_environment_names_the_server_but_not_jupyters_token(site: Site) -> None:
     workload_id = await site.run("env")
     env = (await site.request("GET", f"v1/workloads/{workload_id}/log.txt")).body.decode()
     assert "JUPYTER_LOGSTREAM_SERVER=" in env
@@ -78,7 +78,7 @@ async def test_cwd_is_relative_to_the_servers_root(site: Site, jp_root_dir: Path
         assert page["records"][0]["message"] == str(expected.resolve())
 
 
-async def test_what_cannot_be_started_was_accepted_and_has_failed(site: Site, tmp_path: Path) -> None:
+async def test_command_that_cannot_be_started_is_accepted_and_fails(site: Site, tmp_path: Path) -> None:
     for command in ["no-such-binary"], [str(tmp_path)]:
         answer = await site.request("POST", "v1/workloads", json={"command": command})
         assert answer.status == 201
@@ -137,7 +137,7 @@ BAD_SPECS: list[tuple[Any, str]] = [
 ]
 
 
-async def test_a_wrong_field_is_refused_by_name_and_nothing_is_made(site: Site) -> None:
+async def test_invalid_field_is_named_and_nothing_is_created(site: Site) -> None:
     for spec, field in BAD_SPECS:
         answer = await site.request("POST", "v1/workloads", json=spec)
         assert (answer.status, set(answer.json)) == (422, {"message", "reason"}), (str(spec)[:80], answer.body[:200])
@@ -146,7 +146,7 @@ async def test_a_wrong_field_is_refused_by_name_and_nothing_is_made(site: Site) 
     assert (await site.get("v1/info"))["workloads"] == 0
 
 
-async def test_a_bad_body_is_refused_and_nothing_is_made(site: Site) -> None:
+async def test_bad_body_is_refused_and_nothing_is_created(site: Site) -> None:
     for body, headers, status in BAD_BODIES:
         answer = await site.request("POST", "v1/workloads", body, {"Content-Type": "application/json", **headers})
         assert answer.status == status, (body[:60], headers, answer.status, answer.body[:200])
@@ -160,7 +160,7 @@ async def test_hostile_names_are_inert(site: Site) -> None:
         assert (await site.workload(workload_id))["name"] == name
 
 
-async def test_the_list_is_newest_first_and_paged(site: Site) -> None:
+async def test_list_of_workloads_is_newest_first_and_paged(site: Site) -> None:
     ids = [await site.run(["true"]) for _ in range(3)] + [await site.run("exit 1") for _ in range(2)]
     assert ids == sorted(ids)
     newest = ids[::-1]
@@ -177,7 +177,7 @@ async def test_the_list_is_newest_first_and_paged(site: Site) -> None:
     assert (await site.get("v1/workloads?state=running"))["workloads"] == []
 
 
-async def test_info_tells_what_there_is(site: Site) -> None:
+async def test_info_reports_backends_streams_and_counts(site: Site) -> None:
     workload_id = await site.start("read x", stdin=True)
     info = await site.get("v1/info")
     assert set(info) == {
@@ -193,15 +193,15 @@ async def test_info_tells_what_there_is(site: Site) -> None:
     assert (await site.get("v1/info"))["running"] == 0
 
 
-async def test_the_last_input_is_taken_also_by_one_that_does_not_wait_for_its_end(site: Site) -> None:
+async def test_last_input_reaches_a_workload_that_does_not_read_to_eof(site: Site) -> None:
     ids = [await site.start("read x; echo got $x", stdin=True) for _ in range(20)]
-    asked = [site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"x\n") for workload_id in ids]
-    assert [answer.status for answer in await asyncio.gather(*asked)] == [204] * 20
+    sending = [site.request("POST", f"v1/workloads/{workload_id}/input?eof=1", b"x\n") for workload_id in ids]
+    assert [answer.status for answer in await asyncio.gather(*sending)] == [204] * 20
     for workload_id in ids:
         assert (await site.state(workload_id))["lines"] == 1
 
 
-async def test_cancel_is_idempotent_and_its_end_final(site: Site) -> None:
+async def test_cancel_is_idempotent_and_final(site: Site) -> None:
     workload_id = await site.start("sleep 600")
     await site.state(workload_id, "running")
     answers = await asyncio.gather(*(site.request("POST", f"v1/workloads/{workload_id}/cancel") for _ in range(10)))
@@ -214,7 +214,7 @@ async def test_cancel_is_idempotent_and_its_end_final(site: Site) -> None:
     assert (again.status, again.json) == (200, end)
 
 
-async def test_input_is_written_byte_for_byte_and_refused_when_nobody_reads(site: Site) -> None:
+async def test_input_is_written_byte_for_byte_and_refused_without_stdin(site: Site) -> None:
     workload_id = await site.start("cat", stdin=True, tty=False)
     for body in b"a\xff\0b\n", b"", b"c":
         assert (await site.request("POST", f"v1/workloads/{workload_id}/input", body)).status == 204
@@ -230,7 +230,7 @@ async def test_input_is_written_byte_for_byte_and_refused_when_nobody_reads(site
     assert (await site.request("POST", f"v1/workloads/{without}/input", b"x" * (11 << 20))).status == 413
 
 
-async def test_delete_forgets_a_final_one_and_refuses_a_running_one(site: Site) -> None:
+async def test_delete_removes_a_final_workload_and_refuses_a_running_one(site: Site) -> None:
     workload_id = await site.start("echo a; read x", stdin=True)
     refused = await site.request("DELETE", f"v1/workloads/{workload_id}")
     assert (refused.status, refused.json["reason"]) == (409, "still_running")
@@ -248,24 +248,24 @@ async def test_delete_forgets_a_final_one_and_refuses_a_running_one(site: Site) 
     assert (await site.get("v1/workloads"))["workloads"] == []
 
 
-async def test_of_many_deletions_one_deletes(site: Site) -> None:
+async def test_of_many_deletions_one_succeeds(site: Site) -> None:
     workload_id = await site.run("echo a")
     answers = await asyncio.gather(*(site.request("DELETE", f"v1/workloads/{workload_id}") for _ in range(5)))
     assert sorted(answer.status for answer in answers) == [204, 404, 404, 404, 404]
 
 
-async def test_a_deleted_one_frees_its_key(site: Site) -> None:
+async def test_deleted_workload_frees_its_key(site: Site) -> None:
     first = await site.run("true", key="k")
     await site.request("DELETE", f"v1/workloads/{first}")
     assert await site.run("true", key="k") != first
 
 
-async def test_the_same_key_is_the_same_workload(site: Site) -> None:
-    asked = {"command": "read x", "stdin": True, "key": "once"}
-    answers = await asyncio.gather(*(site.request("POST", "v1/workloads", json=asked) for _ in range(8)))
+async def test_same_key_is_the_same_workload(site: Site) -> None:
+    spec = {"command": "read x", "stdin": True, "key": "once"}
+    answers = await asyncio.gather(*(site.request("POST", "v1/workloads", json=spec) for _ in range(8)))
     assert sorted(answer.status for answer in answers) == [200] * 7 + [201]
     assert len({answer.json["id"] for answer in answers}) == 1
-    other = await site.request("POST", "v1/workloads", json={**asked, "command": "other"})
+    other = await site.request("POST", "v1/workloads", json={**spec, "command": "other"})
     assert (other.status, other.json["id"], other.json["command"]) == (200, answers[0].json["id"], "read x")
     assert (await site.get("v1/info"))["workloads"] == 1
 
@@ -274,7 +274,7 @@ BELOW = [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("POST", "/input"), (
          ("GET", "/log.txt")]  # fmt: skip
 
 
-async def test_what_is_no_id_of_a_workload_is_not_found(site: Site) -> None:
+async def test_malformed_workload_id_is_not_found(site: Site) -> None:
     known = await site.run("true")
     for no_id in [*NO_IDS, known[:-1], known.lower(), known + "0"]:
         for method, below in BELOW:
@@ -316,11 +316,11 @@ async def test_a_bad_query_is_refused_by_name(site: Site) -> None:
     assert (await site.get("v1/info"))["workloads"] == 0
 
 
-async def test_an_empty_parameter_is_an_absent_one(site: Site) -> None:
+async def test_empty_parameter_counts_as_absent(site: Site) -> None:
     assert (await site.request("GET", "v1/workloads?state=&limit=&after=")).status == 200
 
 
-async def test_a_method_that_a_route_does_not_have_is_405(site: Site) -> None:
+async def test_unsupported_method_is_405(site: Site) -> None:
     for method, path in [
         ("PUT", "v1/workloads"), ("DELETE", "v1/workloads"), ("POST", "v1/info"), ("PATCH", "v1/events"),
         ("GET", "v1/workloads/a/cancel"), ("HEAD", "v1/events"), ("HEAD", "v1/workloads/a/logs"),
@@ -333,7 +333,7 @@ async def test_a_method_that_a_route_does_not_have_is_405(site: Site) -> None:
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
-async def test_beyond_max_running_they_wait_their_turn_in_order(serve: Any) -> None:
+async def test_workloads_beyond_max_running_are_queued_in_order(serve: Any) -> None:
     site = await serve(max_running=1)
     first = await site.start("read x", stdin=True)
     ids = [await site.start("true", name=str(i)) for i in range(3)]
@@ -351,7 +351,7 @@ async def test_beyond_max_running_they_wait_their_turn_in_order(serve: Any) -> N
     assert (await site.workload(ids[1]))["state"] == "cancelled"
 
 
-async def test_a_queue_that_is_full_says_when_to_come_back_and_makes_nothing(serve: Any) -> None:
+async def test_full_queue_is_429_with_retry_after_and_creates_nothing(serve: Any) -> None:
     site = await serve(max_running=1, max_queued=2)
     for _ in range(3):
         await site.start("sleep 600")
@@ -364,7 +364,7 @@ async def test_a_queue_that_is_full_says_when_to_come_back_and_makes_nothing(ser
     assert (await site.request("POST", "v1/workloads", json={"command": "true"})).status == 201
 
 
-async def test_many_starts_at_once_are_each_made_or_refused_whole(serve: Any) -> None:
+async def test_concurrent_starts_are_each_accepted_or_refused(serve: Any) -> None:
     site = await serve(max_running=2, max_queued=20)
     answers = await asyncio.gather(
         *(site.request("POST", "v1/workloads", json={"command": ["true"]}) for _ in range(60))

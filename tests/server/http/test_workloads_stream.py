@@ -1,4 +1,4 @@
-"""The list of workloads as a stream: all of them, then what changes; a fold by id is the list, whatever was missed."""
+"""The list of workloads as a stream: all workloads, then each change; a fold by id always yields the list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def fold(stream: Stream) -> dict[str, dict[str, Any]]:
-    """What a table shows."""
+    """The rows that a table shows: the frames folded by id."""
     rows: dict[str, dict[str, Any]] = {}
     for event in stream.data("workload"):
         rows.pop(event["id"], None)
@@ -28,7 +28,7 @@ async def open_list(site: Site, **options: Any) -> Stream:
     return await site.stream("v1/events", "POST", json={"streams": [{"stream": "workloads", **options}]})
 
 
-async def test_every_workload_comes_once_as_it_is_then_each_change(site: Site) -> None:
+async def test_every_workload_is_sent_once_then_each_change(site: Site) -> None:
     old = [await site.run(f"echo {i}") for i in range(3)]
     stream = await open_list(site)
     await stream.until(lambda s: len(fold(s)) == 3)
@@ -47,7 +47,7 @@ async def test_every_workload_comes_once_as_it_is_then_each_change(site: Site) -
     assert stream.data("workload")[-1].keys() == {"stream", "cursor", "id", "deleted"}
 
 
-async def test_a_reader_goes_on_by_its_cursor_and_learns_each_change_once(site: Site) -> None:
+async def test_reader_of_the_list_resumes_at_its_cursor_and_receives_each_change_once(site: Site) -> None:
     gone, kept = await site.run("echo a"), await site.run("echo b")
     stream = await open_list(site)
     await stream.until(lambda s: len(fold(s)) == 2)
@@ -62,12 +62,12 @@ async def test_a_reader_goes_on_by_its_cursor_and_learns_each_change_once(site: 
     assert kept not in fold(again)
 
 
-async def test_with_tail_it_begins_with_the_newest(site: Site) -> None:
+async def test_tail_begins_with_the_newest_workloads(site: Site) -> None:
     ids = [await site.run("true") for _ in range(4)]
     stream = await open_list(site, tail=2)
     await stream.until(lambda s: len(s.data("workload")) == 2)
     assert [w["id"] for w in stream.data("workload")] == ids[2:]
-    await site.request("DELETE", f"v1/workloads/{ids[0]}")  # a change is told, whichever it is of
+    await site.request("DELETE", f"v1/workloads/{ids[0]}")  # every change is sent, also of an older workload
     await stream.until(lambda s: len(s.data("workload")) == 3)
     nothing = await open_list(site, tail=0)
     new = await site.run("true")
@@ -75,7 +75,7 @@ async def test_with_tail_it_begins_with_the_newest(site: Site) -> None:
     assert set(fold(nothing)) == {new}
 
 
-async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> None:
+async def test_counts_of_a_running_workload_are_sent_while_there_are_readers(site: Site) -> None:
     workload_id = await site.start("while read n; do seq $n; done", stdin=True)
     stream = await open_list(site)
     for total in 5, 10:
@@ -95,7 +95,7 @@ async def test_counts_of_a_running_one_come_while_somebody_reads(site: Site) -> 
     assert not listed._growth_timers
 
 
-async def test_a_foreign_cursor_begins_anew(site: Site) -> None:
+async def test_foreign_cursor_of_the_list_is_reset(site: Site) -> None:
     workload_id = await site.run("echo a")
     epoch = site.services.workload_feed.epoch
     for cursor in "0badcafe.1", f"{epoch}.999":
@@ -104,7 +104,7 @@ async def test_a_foreign_cursor_begins_anew(site: Site) -> None:
         await stream.until(lambda s: workload_id in fold(s))
 
 
-async def test_who_missed_more_deletions_than_are_remembered_begins_anew(site: Site, monkeypatch: Any) -> None:
+async def test_reader_that_missed_too_many_deletions_is_reset(site: Site, monkeypatch: Any) -> None:
     monkeypatch.setattr(workload_feed, "MAX_DELETIONS", 2)
     ids = [await site.run("true") for _ in range(5)]
     stream = await open_list(site)
@@ -118,7 +118,7 @@ async def test_who_missed_more_deletions_than_are_remembered_begins_anew(site: S
     assert len(late.data("reset")) == 1
 
 
-async def test_it_never_ends_and_pings_with_its_cursor(site: Site) -> None:
+async def test_list_stream_never_ends_and_pings_with_its_cursor(site: Site) -> None:
     workload_id = await site.run("echo a")
     names = f"stream=workloads&stream=workload/{workload_id}"
     stream = await site.stream(f"v1/events?{names}")
@@ -128,11 +128,11 @@ async def test_it_never_ends_and_pings_with_its_cursor(site: Site) -> None:
     assert (await site.get("v1/info"))["open_streams"] == 1
 
 
-async def test_the_same_log_comes_twice_under_names_of_the_callers_choice(site: Site) -> None:
+async def test_same_log_can_be_streamed_twice_under_different_names(site: Site) -> None:
     workload_id = await site.run("echo INFO: a; echo ERROR: b")
     name = f"workload/{workload_id}"
-    asked = [{"stream": name}, {"stream": name, "id": "errors", "level": "error"}]
-    stream = await (await site.stream("v1/events", "POST", json={"streams": asked})).rest()
+    streams = [{"stream": name}, {"stream": name, "id": "errors", "level": "error"}]
+    stream = await (await site.stream("v1/events", "POST", json={"streams": streams})).rest()
     assert [r["seq"] for r in stream.records(name)] == [1, 2]
     assert [r["seq"] for r in stream.records("errors")] == [2]
     assert {d["stream"] for d in stream.data("done")} == {name, "errors"}

@@ -1,4 +1,4 @@
-"""WebSockets through the proxy: real frames of a real client, to a real server."""
+"""WebSocket tunnel: real frames between a real client and a real server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLOSED: list[tuple[int | None, str | None]] = []
 
 
 class Echo(WebSocketHandler):
-    """Says back what it hears; `close` closes with a code."""
+    """Echoes messages; the message `close` closes with a code."""
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002
         return True
@@ -38,7 +38,7 @@ class Echo(WebSocketHandler):
 
     async def on_message(self, message: str | bytes) -> None:
         if message == "close":
-            self.close(4321, "as asked")
+            self.close(4321, "on request")
         else:
             await self.write_message(message, binary=isinstance(message, bytes))
 
@@ -66,7 +66,7 @@ async def connect(site: Any, path: str = "proxy/ws/a?x=1", **given: Any) -> WebS
     return await asyncio.wait_for(websocket_connect(request, max_message_size=1 << 26, **given), 10)
 
 
-async def test_messages_of_any_size_and_kind_go_both_ways(serve: Any) -> None:
+async def test_messages_of_any_size_and_kind_pass_both_ways(serve: Any) -> None:
     async with echoing() as url:
         site = await serve(upstreams={"ws": url})
         for options in {}, {"compression_options": {}}:
@@ -96,7 +96,7 @@ async def test_subprotocol_target_and_headers_arrive_and_secrets_do_not(serve: A
         assert not {"cookie", "authorization", "origin", "referer"} & set(SEEN[0])
 
 
-async def test_no_canary_goes_out_with_a_handshake_wherever_it_stands(serve: Any) -> None:
+async def test_no_secret_leaves_with_a_handshake(serve: Any) -> None:
     async with echoing() as url:
         site = await serve(upstreams={"ws": url})
         token = site.headers["Authorization"].split()[1]
@@ -114,13 +114,13 @@ async def test_no_canary_goes_out_with_a_handshake_wherever_it_stands(serve: Any
         assert "xsrf" not in str(SEEN).lower()
 
 
-async def test_close_codes_go_both_ways(serve: Any) -> None:
+async def test_close_codes_pass_both_ways(serve: Any) -> None:
     async with echoing() as url:
         site = await serve(upstreams={"ws": url})
         socket = await connect(site)
         await socket.write_message("close")
         assert await asyncio.wait_for(socket.read_message(), 5) is None
-        assert (socket.close_code, socket.close_reason) == (4321, "as asked")
+        assert (socket.close_code, socket.close_reason) == (4321, "on request")
         socket = await connect(site)
         CLOSED.clear()
         socket.close(4001, "bye")
@@ -128,7 +128,7 @@ async def test_close_codes_go_both_ways(serve: Any) -> None:
         assert CLOSED == [(4001, "bye")]
 
 
-async def test_when_one_side_vanishes_the_other_is_closed_at_once(serve: Any) -> None:
+async def test_when_one_side_disconnects_the_other_is_closed(serve: Any) -> None:
     async with echoing() as url:
         site = await serve(upstreams={"ws": url})
         socket = await connect(site)
@@ -140,7 +140,7 @@ async def test_when_one_side_vanishes_the_other_is_closed_at_once(serve: Any) ->
         await eventually(lambda: not site.services.open_calls)
 
 
-async def test_a_socket_that_nobody_reads_holds_the_other_side_back(serve: Any) -> None:
+async def test_unread_socket_applies_back_pressure(serve: Any) -> None:
     sent = 0
 
     async def script(visit: Visit) -> None:
@@ -163,7 +163,7 @@ async def test_a_socket_that_nobody_reads_holds_the_other_side_back(serve: Any) 
         stream.close()
 
 
-async def test_a_refused_upgrade_comes_as_the_upstream_said_it(serve: Any) -> None:
+async def test_refused_upgrade_passes_unchanged(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         headers = "Set-Cookie: a=b\r\nX-Why: no\r\nConnection: close\r\n"
         await visit.answer(b'{"error": "not here"}', "403 Forbidden", headers)
@@ -181,7 +181,7 @@ async def test_a_refused_upgrade_comes_as_the_upstream_said_it(serve: Any) -> No
         assert (answer.status, answer.json["reason"]) == (502, "bad_gateway")
 
 
-async def test_nobody_gets_a_socket_without_login_or_from_another_site(serve: Any) -> None:
+async def test_websocket_needs_a_login_and_the_same_site(serve: Any) -> None:
     async with echoing() as url:
         site = await serve(upstreams={"ws": url})
         login = (await site.request("GET", "v1/info")).headers["set-cookie"].split(";")[0]
@@ -199,7 +199,7 @@ async def test_nobody_gets_a_socket_without_login_or_from_another_site(serve: An
         socket.close()
 
 
-async def test_a_caller_that_leaves_before_the_upstream_has_answered_leaves_nothing(serve: Any) -> None:
+async def test_caller_that_disconnects_during_the_handshake_leaves_nothing_open(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         await visit.reader.read(1)
 

@@ -1,4 +1,4 @@
-"""The configuration of upstreams: what is right works, what is wrong is said so that one can mend it."""
+"""Configuration of upstreams: valid options apply, invalid ones are named with the problem."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_url_is_enough() -> None:
     assert (c.authority, c.connect_timeout, c.timeout, c.kernel, c.tls) == ("h", 10.0, None, True, None)
 
 
-def test_every_option_is_taken() -> None:
+def test_every_option_is_applied() -> None:
     given = {"url": "http://h/p", "headers": {"X-A": " b "}, "connect_timeout": 1, "timeout": 2.5, "kernel": False,
              "provider": "mine", "prices": {"m*": {"input": 1, "output": 2}}}  # fmt: skip
     up = check_upstream("x", given)
@@ -64,32 +64,32 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "said"), WRONG)
-def test_what_is_wrong_is_named(given: Any, said: str) -> None:
+@pytest.mark.parametrize(("given", "message"), WRONG)
+def test_what_is_wrong_is_named(given: Any, message: str) -> None:
     found, (problem,) = check_upstreams(given)
     assert not found
-    assert said in problem
+    assert message in problem
     assert problem.startswith("c.LogStream.upstreams")
 
 
-def test_an_error_shows_no_key() -> None:
+def test_error_message_contains_no_key() -> None:
     for headers in {"Authorization": "Bearer sk-canary\n"}, {"Authorization": ["sk-canary"]}:
         with pytest.raises(UpstreamError) as error:
             check_upstream("a", {"url": "http://h", "headers": headers})
         assert "canary" not in str(error.value)
 
 
-@pytest.mark.parametrize(("wrong", "said"), [
+@pytest.mark.parametrize(("wrong", "message"), [
     ({"runs": {"url": "localhost:8080"}},
         "upstreams['runs']: \"url\" must begin with http:// or https:// and name a host"),
     ("{'runs': ", "upstreams must be {"),
 ])  # fmt: skip
-async def test_a_server_says_at_its_start_what_is_wrong_and_does_without(
-    serve: Any, capfd: pytest.CaptureFixture[str], wrong: Any, said: str
+async def test_invalid_upstream_is_reported_at_start_and_left_out(
+    serve: Any, capfd: pytest.CaptureFixture[str], wrong: Any, message: str
 ) -> None:
     given = {**wrong, "fine": "http://127.0.0.1:1"} if isinstance(wrong, dict) else wrong
     site = await serve(upstreams=given)
-    assert said in capfd.readouterr().err
+    assert message in capfd.readouterr().err
     assert (await site.get("v1/info"))["upstreams"] == (["fine"] if isinstance(wrong, dict) else [])
     assert (await site.request("GET", "proxy/runs/a")).status == 404
 
