@@ -82,7 +82,7 @@ export class ExpandableRows {
     const { lines, canFold } = this.#rowModel;
     const [first, last] = [Math.max(from, lines.first), Math.min(to, lines.last)];
     const opened = this.#openPending(first, last);
-    return (canFold && this.#grouping.look((seq) => lines.get(seq), first, last)) || opened;
+    return (canFold && this.#grouping.update((seq) => lines.get(seq), first, last)) || opened;
   }
 
   /** Folds or opens the group, step or record of a row. Throws if the range must be fetched and cannot be. */

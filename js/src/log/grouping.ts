@@ -1,38 +1,38 @@
-// Which of the lines in sight belong together (a traceback, ticks of a bar, repeats), which of these the user has folded or
-// wants folded, and what that hides. Groups are found where one looks, so it costs the same however long the log. No DOM.
+// Folding of groups: tracebacks, ticks of progress bars, repeated lines. Page; no DOM.
+// Groups are found among the visible lines only, so the cost does not depend on the length of the log.
 
 import { thousands } from "../text/format.js";
 import { type Group, groupsIn, type RecordAt } from "../text/groups.js";
 import type { Folds } from "./folds.js";
 
-/** What is to be folded as soon as it is seen. */
+/** The groups that are folded as soon as they are visible. */
 export interface Folding {
   /** Tracebacks, and ticks of progress bars that could not rewrite their line. */
   readonly groups: boolean;
   readonly repeats: boolean;
 }
 
-/** What a line stands for, if it is the first of several. */
+/** The fold at its first line. */
 export interface Grouped {
   readonly folded: boolean;
-  /** Says more than the first line does: the exception, the bar's last state. */
+  /** More informative than the first line: the exception, the bar's last state. */
   readonly title?: string;
-  /** How many lines, or how often. */
+  /** The number of lines or repeats, in words. */
   readonly words: string;
 }
 
-/** Opened or folded by hand; at the bound the oldest is forgotten. */
-const MOST = 1000;
+/** Most groups that the user opened or folded; beyond, the oldest is forgotten. */
+const MAX_DECISIONS = 1000;
 
 export class Grouping {
   readonly #folds: Folds;
   #folding: Folding = { groups: false, repeats: false };
-  /** Groups in sight, by their first line. */
+  /** Visible groups by their first line. */
   #heads = new Map<number, Group>();
-  /** What the user wants of a group, whatever the rule: is it folded? By its first line. */
-  readonly #byHand = new Map<number, boolean>();
-  /** This line is looked for: the group it lies in is opened, as soon as that is known. */
-  #wanted: number | undefined;
+  /** The user's decision on a group, by its first line: whether it is folded. */
+  readonly #decisions = new Map<number, boolean>();
+  /** A line to show: its group is opened as soon as that is known. */
+  #target: number | undefined;
 
   constructor(folds: Folds) {
     this.#folds = folds;
@@ -46,12 +46,12 @@ export class Grouping {
 
   clear(): void {
     this.#heads.clear();
-    this.#byHand.clear();
-    this.#wanted = undefined;
+    this.#decisions.clear();
+    this.#target = undefined;
   }
 
-  /** Looks at the lines `from` to `to`. True if there is something to be drawn otherwise than before. */
-  look(get: RecordAt, from: number, to: number): boolean {
+  /** Finds the groups of the lines `from` to `to` and folds them. True if a repaint is needed. */
+  update(get: RecordAt, from: number, to: number): boolean {
     const before = this.#heads;
     const groups = groupsIn(get, from, to, this.#folding.repeats);
     this.#heads = new Map(groups.map((group) => [group.from, group]));
@@ -74,7 +74,7 @@ export class Grouping {
     return { folded, title: group.title, words: `${thousands(lines)} lines` };
   }
 
-  /** The group in sight that a line lies in. */
+  /** The visible group that contains a line. */
   around(seq: number): Group | undefined {
     for (const group of this.#heads.values()) if (seq >= group.from && seq <= group.to) return group;
     return undefined;
@@ -90,9 +90,9 @@ export class Grouping {
     else this.#folds.show(seq + 1);
   }
 
-  /** A line is to be seen, whatever is folded: opens what hides it, or what it stands for. It stays open. */
+  /** Shows a line: opens the fold that hides it or that it heads. The group stays open. */
   uncover(seq: number): void {
-    this.#wanted = seq;
+    this.#target = seq;
     for (const key of [seq, seq + 1]) {
       const fold = this.#folds.at(key);
       if (fold === undefined || (key > seq && fold.from !== key)) continue;
@@ -102,16 +102,16 @@ export class Grouping {
   }
 
   #decide(head: number, folded: boolean): void {
-    this.#byHand.delete(head);
-    this.#byHand.set(head, folded);
-    if (this.#byHand.size > MOST) this.#byHand.delete(this.#byHand.keys().next().value as number);
+    this.#decisions.delete(head);
+    this.#decisions.set(head, folded);
+    if (this.#decisions.size > MAX_DECISIONS) this.#decisions.delete(this.#decisions.keys().next().value as number);
   }
 
   #isFolded({ from, to, kind }: Group): boolean {
-    const decided = this.#byHand.get(from);
+    const decided = this.#decisions.get(from);
     if (decided !== undefined) return decided;
-    const isWanted = this.#wanted !== undefined && this.#wanted >= from && this.#wanted <= to;
-    if (isWanted) this.#decide(from, false);
-    return !isWanted && (kind === "repeat" ? this.#folding.repeats : this.#folding.groups);
+    const isTarget = this.#target !== undefined && this.#target >= from && this.#target <= to;
+    if (isTarget) this.#decide(from, false);
+    return !isTarget && (kind === "repeat" ? this.#folding.repeats : this.#folding.groups);
   }
 }

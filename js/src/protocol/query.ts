@@ -1,5 +1,6 @@
 // Filters of a log (levels, step, source, text, excluded text): applied to records here, and written as Python. Page and
-// shared worker. Pure functions; stream.ts writes filters as requests.
+// shared worker. Pure functions; stream.ts writes filters as requests. The server has the same semantics
+// (jupyter_logstream/store/queries/filters.py); tests/vectors/filters.json tests both.
 
 import type { Level, LogRecord, StreamFilter } from "./types.js";
 

@@ -1,6 +1,6 @@
-// Arithmetic of small charts: round ticks, short numbers, and paths through points. Pure; no DOM, no colours.
+// Chart arithmetic: round ticks, short numbers, SVG paths. Page; pure, no DOM.
 
-/** From a number to px. */
+/** Maps a number to px. */
 export type Scale = (value: number) => number;
 
 /** Up to `count` + 1 round numbers from `min` to `max`, in steps of 1, 2 or 5 times a power of ten. */
@@ -28,12 +28,12 @@ function trimmed(text: string): string {
   return text.includes(".") ? text.replace(/\.?0+(?=e|$)/, "") : text;
 }
 
-/** Linear from `from`..`to` to px `a`..`b`; of no span: the middle. */
+/** Linear scale from `from`..`to` to px `a`..`b`; an empty range maps to the middle. */
 export function linear(from: number, to: number, a: number, b: number): Scale {
   return to > from ? (value) => a + ((value - from) / (to - from)) * (b - a) : () => (a + b) / 2;
 }
 
-/** The same on a logarithmic axis; for positive numbers only. */
+/** Logarithmic scale; for positive numbers only. */
 export function logarithmic(from: number, to: number, a: number, b: number): Scale {
   const scale = linear(Math.log(from), Math.log(to), a, b);
   return (value) => scale(Math.log(value));
@@ -41,12 +41,12 @@ export function logarithmic(from: number, to: number, a: number, b: number): Sca
 
 const px = (value: number) => String(Math.round(value * 10) / 10);
 
-/** A line through the means. */
+/** SVG path through the means. */
 export function meanPath(points: readonly Point[], x: Scale, y: Scale): string {
   return points.map(({ seq, mean }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(mean))}`).join("");
 }
 
-/** The area between the extremes. */
+/** SVG path of the area between minimum and maximum. */
 export function bandPath(points: readonly Point[], x: Scale, y: Scale): string {
   if (points.length === 0) return "";
   const upper = points.map(({ seq, max }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(max))}`);
@@ -54,14 +54,14 @@ export function bandPath(points: readonly Point[], x: Scale, y: Scale): string {
   return `${upper.join("")}${lower.join("")}Z`;
 }
 
-/** Least and greatest of all points. */
+/** Minimum and maximum over all points. */
 export function extremes(points: readonly Point[]): readonly [min: number, max: number] {
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const point of points) [min, max] = [Math.min(min, point.min), Math.max(max, point.max)];
   return [min, max];
 }
 
-/** The point nearest to a line number; points are in order. */
+/** Index of the point nearest to a line number; points are in order. */
 export function nearest(points: readonly Point[], seq: number): number {
   let [low, high] = [0, points.length - 1];
   while (low < high) {
@@ -72,7 +72,7 @@ export function nearest(points: readonly Point[], seq: number): number {
   return low;
 }
 
-/** What lines at one place said: their mean and extremes. */
+/** The numbers of neighbouring lines: mean and extremes. */
 export interface Point {
   /** The first line, and its time in ms. */
   readonly seq: number;
@@ -80,6 +80,6 @@ export interface Point {
   readonly mean: number;
   readonly min: number;
   readonly max: number;
-  /** How many lines. */
+  /** Number of lines. */
   readonly n: number;
 }

@@ -56,7 +56,7 @@ function beginning(get: RecordAt, from: number): number {
   return seq;
 }
 
-/** What is known of one line by itself; cached as long as the record lives. */
+/** The facts of one line, judged alone; cached for the lifetime of the record. */
 interface LineFacts {
   readonly text: string;
   readonly source: string;

@@ -1,10 +1,10 @@
-// Web addresses in a line of text: where they begin and end. Only http and https; anything else is text. Pure; no DOM.
+// URL detection: the http and https addresses in a line of text. Page; pure, no DOM.
 
-// Neither blanks nor quotes, nor any character (control, bidi, invisible) that would make it look like another address.
+// Excludes white space, quotes, and characters (control, bidi, invisible) that would disguise the address.
 const ADDRESS = /https?:\/\/[^\s<>"'`\\{}|^\p{Cc}\p{Cf}]+/giu;
-const MOST = 50;
-/** Nobody follows a longer one; it stays text. */
-const LONGEST = 2048;
+const MAX_LINKS = 50;
+/** Longer addresses stay text. */
+const MAX_URL_CHARS = 2048;
 
 export interface Link {
   readonly from: number;
@@ -12,7 +12,7 @@ export interface Link {
   readonly href: string;
 }
 
-/** In order, at most 50 of a line. */
+/** The links of a line, in order; at most MAX_LINKS. */
 export function linksIn(text: string): readonly Link[] {
   if (!text.includes("://")) return [];
   const found: Link[] = [];
@@ -20,12 +20,12 @@ export function linksIn(text: string): readonly Link[] {
     const address = trimmed(match[0]);
     const href = hrefOf(address);
     if (href !== undefined) found.push({ from: match.index, to: match.index + address.length, href });
-    if (found.length >= MOST) break;
+    if (found.length >= MAX_LINKS) break;
   }
   return found;
 }
 
-/** Without what belongs to the sentence around it: a full stop, the bracket that was open before. One pass. */
+/** The address without punctuation of the sentence around it: a full stop, an unmatched closing bracket. One pass. */
 function trimmed(address: string): string {
   const surplus = { ")": count(address, ")") - count(address, "("), "]": count(address, "]") - count(address, "[") };
   let end = address.length;
@@ -44,7 +44,7 @@ function count(text: string, char: string): number {
 }
 
 function hrefOf(address: string): string | undefined {
-  if (address.length > LONGEST || !URL.canParse(address)) return undefined;
+  if (address.length > MAX_URL_CHARS || !URL.canParse(address)) return undefined;
   const url = new URL(address);
   return url.hostname !== "" && (url.protocol === "http:" || url.protocol === "https:") ? url.href : undefined;
 }

@@ -1,13 +1,14 @@
-// Numbers that a line of output names: `loss=0.21`, `acc: 0.93`, `12.3it/s`. Pure; in doubt a number has no name.
-// The kernel does the same (jupyter_logstream/text/metrics.py); one table of cases tests both (tests/vectors/metrics.json).
+// Metrics in output lines: named numbers such as `loss=0.21`, `acc: 0.93`, `12.3it/s`. Page; pure, no DOM.
+// A number whose name is ambiguous is left out. The kernel has the same rules (jupyter_logstream/text/metrics.py);
+// tests/vectors/metrics.json tests both.
 
 import { withoutColours } from "./text.js";
 
-/** Characters of a line that are looked at. */
-const LONGEST = 4000;
+/** Characters of a line that are searched. */
+const MAX_LINE_CHARS = 4000;
 
 const NUMBER = String.raw`[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)`;
-// Not inside of a date, an address, a version or a fraction; and no progress bar's percentage.
+// Excludes parts of dates, addresses, versions and fractions, and percentages of progress bars.
 const END = String.raw`(?!\w|[.:/-]\d|%\s?[|(\[])`;
 const UNIT = `(?<unit>(?:[kKMGT]i?)?B|[kMG]|ns|us|µs|ms|s|sec|min)?`;
 const NAME = String.raw`[A-Za-z_](?:[\w.@/-]*\w)?`;
@@ -56,15 +57,15 @@ const READERS: readonly (readonly [RegExp, (groups: Groups, after: string) => Fo
   [COUNTER, ({ name, number }) => [(name ?? "").toLowerCase(), value(number)]],
 ];
 
-// What any line that names a number has somewhere, so that others cost one look. A clock time is none.
+// Matches every line with a metric, so that other lines cost one test.
 const HINT = /=|[A-Za-z_%@"']\s*:\s*\S|\/s|[a-zµ]\/[a-z]|(?:epoch|step|iter\w*)\s*[[#]?\s*\d|[a-z]\s+[-+.]?\d/i;
 
 /**
- * The numbers that a line names, by name, in its order; of one named twice the last. NaN is kept.
- * Times are in seconds, sizes in bytes, paces (`1.25s/it`) are rates (`it/s`); a percentage stays as it is written.
+ * The named numbers of a line by name, in their order; a repeated name has its last number. NaN is included.
+ * Times are in seconds, sizes in bytes; `1.25s/it` becomes the rate `it/s`; a percentage keeps its number.
  */
 export function numbers(line: string): ReadonlyMap<string, number> {
-  const text = withoutColours(line.length > LONGEST ? line.slice(0, LONGEST) : line);
+  const text = withoutColours(line.length > MAX_LINE_CHARS ? line.slice(0, MAX_LINE_CHARS) : line);
   if (!HINT.test(text)) return NONE;
   const found: { readonly start: number; readonly end: number; readonly named: Found }[] = [];
   for (const [pattern, read] of READERS) {
@@ -88,14 +89,14 @@ function value(text: string | undefined): number {
   return Number((text ?? "").replaceAll(",", ""));
 }
 
-/** What a prefix multiplies by: 1e6 for `M`, 1024 for `Ki`. */
+/** The factor of a unit prefix: 1e6 for `M`, 1024 for `Ki`. */
 function scale(unit: string): number {
   const power = unit === "" ? 0 : "kMGT".indexOf(unit.charAt(0).replace("K", "k")) + 1;
   return (unit.charAt(1) === "i" ? 1024 : 1000) ** power;
 }
 
 function pair({ name = "", number = "", unit = "", sep, gap, q }: Groups, after: string): Found | undefined {
-  // localhost:8080, app.py:12: a colon alone does not make a number a measure.
+  // localhost:8080 and app.py:12 are no metrics.
   if (sep === ":" && gap === "" && q === "" && !/[.eE%]/.test(number + after)) return undefined;
   if (NOT_MEASURED.has(name.toLowerCase().slice(name.lastIndexOf("/") + 1))) return undefined;
   if (number.toLowerCase() === "nan") return [name, Number.NaN];

@@ -1,12 +1,12 @@
-// Progress bars in unmodified output: one line's text to a reading, and readings to the bars that move now. Pure: no DOM,
-// no clock of its own (times are given, in ms). A line is either clearly a bar or it is not: in doubt it stays text.
+// Progress bar parser: the label, fraction, counts, rate and ETA in one line of plain output. Page; pure, no DOM.
 //
-// Two sorts of lines. Those that draw a bar (tqdm, pip, rich, Keras, wget, cargo ...) are cut at the bar, and counts, rate
-// and time are looked for beside it. Those that draw none (rsync, curl, git, apt ...) have a shape each: see SHAPES.
+// Lines that draw a bar (tqdm, pip, rich, Keras, wget, cargo ...) are split at the bar; counts, rate and time are searched
+// beside it. Lines without a drawn bar (rsync, curl, git, apt ...) have one pattern each: see SHAPES. Ambiguous lines are
+// no bars.
 
 import { seconds, withoutColours } from "./text.js";
 
-/** What one line says of a bar. `fraction` 0..1, absent where nobody knows the total; `eta` in seconds. */
+/** One reading of a bar. `fraction`: 0 to 1, absent if the total is unknown; `eta`: in seconds. */
 export interface Reading {
   readonly label: string;
   readonly fraction?: number | undefined;
@@ -15,14 +15,14 @@ export interface Reading {
   /** As written, such as `49.5img/s`. */
   readonly rate?: string | undefined;
   readonly eta?: number | undefined;
-  /** The line doesn't name it: the line before may. */
+  /** The line has no label; the line before can be one. */
   readonly nameless?: boolean;
 }
 
-/** Longer lines are no bars: a terminal is not that wide. */
-const LONGEST = 600;
+/** Longer lines are no bars: no terminal is that wide. */
+const MAX_LINE_CHARS = 600;
 
-/** What any bar has somewhere; so that ordinary lines cost one look. */
+/** Matches every bar, so that other lines cost one test. */
 const HINT = /\d ?%|[━╸╺]{8}|\d\/\d|\S\/s|s\/\S|\d of \d|^ *\d+ +\d[\d.]*[kMGT]? +\d+ /;
 
 const NUMBER = String.raw`[\d,.]+`;
@@ -37,7 +37,7 @@ const RATE = /[\d.,]+\s?[A-Za-zµ]+\/s(?:ec)?\b|[\d.,]+\s?(?:ns|us|µs|ms|s|min)
 const LEFT = new RegExp(String.raw`<(${TIME})|\beta:?\s+(${TIME}|(?:\d+[dhms]\s?)+)`, "i");
 const LAST_TIME = new RegExp(String.raw`(?:^|\s)(${TIME}|\d+s)(?=\s|$)(?!.*\s${TIME})`);
 
-/** `rewritten`: believed only of a line that is being rewritten; `unit`: what its rates lack. */
+/** `rewritten`: valid only for a line that is being rewritten; `unit`: appended to its rates. */
 interface Shape {
   readonly like: RegExp;
   readonly label?: string;
@@ -77,9 +77,9 @@ const SHAPES: readonly Shape[] = [
   { like: /^(?<label>.*?)[\s:([]*(?<![\w./=])(?<done>\d+)\s?(?:\/|of)\s?(?<total>\d+)(?![\w/])/, rewritten: true },
 ];
 
-/** What a line says of a bar, or nothing. `rewritten`: the line is being written over, which ordinary lines are not. */
+/** The reading of a line; undefined if it is no bar. `rewritten`: the line is being overwritten. */
 export function readBar(line: string, rewritten = false): Reading | undefined {
-  if (line.length > LONGEST || !HINT.test(line)) return undefined;
+  if (line.length > MAX_LINE_CHARS || !HINT.test(line)) return undefined;
   const text = withoutColours(line).trimEnd();
   return readDrawn(text) ?? readShape(text, rewritten);
 }
@@ -95,30 +95,33 @@ function readDrawn(text: string): Reading | undefined {
   const [done, total] = [count?.[1]?.trim(), count?.[2]?.trim()];
   const fraction = pct === null ? share(done, total) : share(pct[1], "100");
   if (fraction === undefined) return undefined;
-  // Lightning counts epochs before the bar and steps behind it: what stands before is a name, then.
+  // Lightning counts epochs before the bar and steps behind it: the text before is a label then.
   const label = clean(before.replace(PERCENT, "").replace(COUNT.test(after) ? "" : COUNT, ""));
   const eta = fraction === 1 ? 0 : left(after);
   return { label, fraction, done, total, rate: RATE.exec(after)?.[0], eta, nameless: label === "" };
 }
 
-/** Seconds to go: said as such, or the last time beside the bar. */
+/** The remaining seconds: a stated ETA, or the last time beside the bar. */
 function left(after: string): number | undefined {
   if (after.includes("-:--:--")) return undefined;
-  const said = LEFT.exec(after);
-  return seconds(said?.[1] ?? said?.[2] ?? LAST_TIME.exec(after)?.[1]);
+  const stated = LEFT.exec(after);
+  return seconds(stated?.[1] ?? stated?.[2] ?? LAST_TIME.exec(after)?.[1]);
 }
 
 function readShape(text: string, rewritten: boolean): Reading | undefined {
   for (const shape of SHAPES) {
     if (shape.rewritten && !rewritten) continue;
     const found = shape.like.exec(text)?.groups;
-    const reading = found === undefined ? undefined : said(shape, found);
+    const reading = found === undefined ? undefined : readingOf(shape, found);
     if (reading !== undefined) return reading;
   }
   return undefined;
 }
 
-function said(shape: Shape, { label, pct, done, total, rate, eta }: { [name: string]: string }): Reading | undefined {
+function readingOf(
+  shape: Shape,
+  { label, pct, done, total, rate, eta }: { [name: string]: string },
+): Reading | undefined {
   const fraction = pct === undefined ? share(done, total) : share(pct, "100");
   if (fraction === undefined && rate === undefined) return undefined;
   const name = shape.label ?? clean(label ?? "");
@@ -136,7 +139,7 @@ function clean(label: string): string {
 
 const POWERS = "kMGTP";
 
-/** `1.5M` in units; also `1,234`. NaN where it is no size. */
+/** A size as a number: `1.5M`, `1,234`; NaN for other text. */
 export function size(text: string): number {
   const found = /^([\d.,]+)\s?([kKMGTP]?)(i?)/.exec(text);
   if (found === null) return Number.NaN;

@@ -1,14 +1,14 @@
-// Small questions to a line of log text, shared by what recognises things in it. Pure; knows no DOM.
+// Helpers for one line of log text, shared by the parsers. Page; pure, no DOM.
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: SGR begins with one
 const SGR = /\x1b\[[0-9;:]*m/g;
 
-/** The text without its colours: all that is left of control sequences in a record. */
+/** The text without SGR sequences (colours), the only control sequences that a record keeps. */
 export function withoutColours(text: string): string {
   return text.includes("\x1b") ? text.replace(SGR, "") : text;
 }
 
-/** A time as programs write it (`1:02:03`, `2:05`, `1m 20s`, `1 day, 0:00:01`) in seconds. */
+/** A duration such as `1:02:03`, `2:05`, `1m 20s`, `1 day, 0:00:01` in seconds; undefined for other text. */
 export function seconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const days = /^(\d+) days?, /.exec(text);
@@ -22,7 +22,7 @@ export function seconds(text: string | undefined): number | undefined {
   return parts.reduce((sum, [, n, unit]) => sum + Number(n) * worth[unit as keyof typeof worth], before);
 }
 
-/** At most so many characters, with a sign that there were more; never half of one. */
+/** The text truncated to `most` UTF-16 units with an ellipsis; never splits a surrogate pair. */
 export function shortened(text: string, most: number): string {
   if (text.length <= most) return text;
   const cut = text.slice(0, most - 1);

@@ -1,16 +1,16 @@
-// The time column: when a line was written, by the clock, since the start, or since the line before. Pure functions; no DOM.
+// Time column: the time of a line by the clock, since the start, or since the previous line. Page; pure, no DOM.
 
 import type { LogRecord } from "../protocol/types.js";
 
 export const TIMES = ["none", "clock", "start", "delta"] as const;
 export type Times = (typeof TIMES)[number];
 
-/** Characters of the column, so that nothing moves as lines come. */
+/** Width of the column in characters, fixed so that the layout does not shift. */
 export const WIDTHS: { readonly [times in Times]: number } = { none: 0, clock: 12, start: 12, delta: 9 };
 
 const two = (n: number) => String(Math.floor(n)).padStart(2, "0");
 
-/** `since`: the workload's start, or the record before; undefined where that isn't known: then nothing. */
+/** The time of a record. `since`: Unix ms of the workload's start or the previous record; "" if it is needed but unknown. */
 export function stamp(times: Times, record: LogRecord, since: number | undefined): string | undefined {
   if (times === "none") return undefined;
   if (times === "clock") return clock(new Date(record.ts));

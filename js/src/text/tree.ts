@@ -1,54 +1,54 @@
-// A line that holds data, as a tree: JSON (also behind a prefix) and logfmt, or a record's own fields. Pure; bounded in
-// text, depth and nodes: what lies beyond is said, not shown. Nothing here runs, and numbers keep all their digits.
+// Structured data in a line as a tree: JSON (also behind a prefix), logfmt, or the record's fields. Page; pure, no DOM.
+// Bounded in text, depth and nodes; beyond, the tree shows how much is missing. Numbers keep all their digits.
 
 import { shortened, withoutColours } from "./text.js";
 
-/** Characters of a line that are parsed. */
-export const LONGEST = 64 * 1024;
-/** Levels, and nodes in all; below them stands the text itself, or how many more there are. */
-export const DEEPEST = 20;
-export const MOST = 2000;
-const LONGEST_VALUE = 10_000;
+/** Longer lines are not parsed. */
+export const MAX_LINE_CHARS = 64 * 1024;
+/** Depth and number of nodes; beyond, a node shows its text or the number of missing nodes. */
+export const MAX_DEPTH = 20;
+export const MAX_NODES = 2000;
+const MAX_VALUE_CHARS = 10_000;
 /** Characters before the data: a time, a level, a logger's name. */
-const LONGEST_PREFIX = 300;
+const MAX_PREFIX_CHARS = 300;
 
 export type Kind = "object" | "array" | "string" | "number" | "boolean" | "null" | "more";
 
 export interface Tree {
-  /** Its name in the object above, or its number in the array. */
+  /** Its name in the parent object, or its index in the parent array. */
   readonly key: string;
   readonly kind: Kind;
-  /** A value as text; of an object or array: a few words that stand for it while it is folded. */
+  /** A value as text; for an object or array a preview, shown while it is folded. */
   readonly text: string;
   readonly children: readonly Tree[];
 }
 
-/** The data in a line, or nothing. `fields`: what the record brings beside its text. */
+/** The tree of a line; undefined if it holds no data. `fields`: the record's own fields, which take precedence. */
 export function readTree(message: string, fields?: Readonly<{ [name: string]: unknown }>): Tree | undefined {
   if (fields !== undefined && Object.keys(fields).length > 0) return build(fields);
-  if (message.length > LONGEST || !/[{[=]/.test(message)) return undefined;
+  if (message.length > MAX_LINE_CHARS || !/[{[=]/.test(message)) return undefined;
   const text = withoutColours(message);
   return readJson(text) ?? readLogfmt(text);
 }
 
-/** Longer lines than this are looked at only when they are opened. */
-const QUICK = 4000;
+/** Longer lines are parsed only when they are opened. */
+const QUICK_CHARS = 4000;
 
-/** Whether to offer a tree for this line; of a very long one, whether it begins and ends like data. */
+/** Whether to offer a tree for a line; a long line is judged by its beginning and end. */
 export function looksLikeData(message: string): boolean {
-  if (message.length <= QUICK) return readTree(message) !== undefined;
-  if (message.length > LONGEST) return false;
-  return /^[^{[]{0,300}[{[]\s*["{[]/.test(message.slice(0, QUICK)) && /[\]}]\s*$/.test(message.slice(-100));
+  if (message.length <= QUICK_CHARS) return readTree(message) !== undefined;
+  if (message.length > MAX_LINE_CHARS) return false;
+  return /^[^{[]{0,300}[{[]\s*["{[]/.test(message.slice(0, QUICK_CHARS)) && /[\]}]\s*$/.test(message.slice(-100));
 }
 
 function readJson(text: string): Tree | undefined {
   if (!/[\]}]\s*$/.test(text)) return undefined;
-  // The data begin at the first bracket that works out; a prefix such as "[INFO] " has one, too.
+  // The data begin at the first bracket that parses; a prefix such as "[INFO] " has a bracket, too.
   const brackets = /[{[]/g;
   for (let tries = 0; tries < 3; tries++) {
     const at = brackets.exec(text)?.index;
-    if (at === undefined || at > LONGEST_PREFIX) return undefined;
-    // Behind a prefix a list is prose, unless it is one of objects.
+    if (at === undefined || at > MAX_PREFIX_CHARS) return undefined;
+    // Behind a prefix a list is prose, unless it holds objects.
     if (at > 0 && !/^(?:\{|\[\s*\{)/.test(text.slice(at, at + 50)) && text.slice(0, at).trim() !== "") continue;
     const value = parsed(text.slice(at));
     if (value !== undefined && size(value) > 0) return build(value);
@@ -56,7 +56,7 @@ function readJson(text: string): Tree | undefined {
   return undefined;
 }
 
-/** A number as it was written: 12345678901234567890 is not 12345678901234567000. */
+/** A number as written: JavaScript would round 12345678901234567890. */
 class Digits {
   readonly text: string;
   constructor(text: string) {
@@ -66,12 +66,12 @@ class Digits {
 
 function parsed(text: string): unknown {
   try {
-    // The third argument is newer than the browsers we support: without it numbers are as JavaScript has them.
+    // Older browsers pass no third argument (source text access): numbers are rounded there.
     return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
       typeof value === "number" && context?.source !== undefined ? new Digits(context.source) : value,
     );
   } catch {
-    return undefined; // no JSON, or nested deeper than the browser's stack: each calls that by another name
+    return undefined; // no JSON, or nested too deep: the error's type differs by browser
   }
 }
 
@@ -84,7 +84,7 @@ function size(value: unknown): number {
 
 const PAIR = /(?:^|\s)([A-Za-z_][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)/g;
 
-/** Three pairs at least that make up most of the line: prose has an equals sign now and then. */
+/** At least three pairs that make up most of the line, since prose has equals signs, too. */
 function pairs(text: string): readonly (readonly [key: string, value: string])[] | undefined {
   if (!/=.*=.*=/.test(text)) return undefined;
   const found: (readonly [string, string])[] = [];
@@ -92,7 +92,7 @@ function pairs(text: string): readonly (readonly [key: string, value: string])[]
   for (const match of text.matchAll(PAIR)) {
     length += match[0].length;
     found.push([match[1] ?? "", match[2] ?? ""]);
-    if (found.length > MOST) break;
+    if (found.length > MAX_NODES) break;
   }
   return found.length >= 3 && length >= text.length * 0.6 ? found : undefined;
 }
@@ -113,14 +113,14 @@ function unquoted(value: string): unknown {
 // --- nodes ---
 
 function build(value: unknown): Tree {
-  return branch("", value, 0, { left: MOST });
+  return branch("", value, 0, { left: MAX_NODES });
 }
 
 function branch(key: string, value: unknown, depth: number, budget: { left: number }): Tree {
   budget.left -= 1;
   if (size(value) === 0) return leaf(key, value);
   const kind = Array.isArray(value) ? "array" : "object";
-  if (depth >= DEEPEST) return { key, kind, text: written(value), children: [] };
+  if (depth >= MAX_DEPTH) return { key, kind, text: written(value), children: [] };
   const children: Tree[] = [];
   const entries = Object.entries(value as object);
   for (const [name, inner] of entries) {
@@ -133,11 +133,12 @@ function branch(key: string, value: unknown, depth: number, budget: { left: numb
 }
 
 function leaf(key: string, value: unknown): Tree {
-  if (value instanceof Digits) return { key, kind: "number", text: shortened(value.text, LONGEST_VALUE), children: [] };
+  if (value instanceof Digits)
+    return { key, kind: "number", text: shortened(value.text, MAX_VALUE_CHARS), children: [] };
   if (value === null || value === undefined) return { key, kind: "null", text: "null", children: [] };
   if (typeof value === "object") return { key, kind: "object", text: Array.isArray(value) ? "[]" : "{}", children: [] };
   const kind = typeof value === "number" || typeof value === "boolean" ? typeof value : "string";
-  return { key, kind: kind as Kind, text: shortened(String(value), LONGEST_VALUE), children: [] };
+  return { key, kind: kind as Kind, text: shortened(String(value), MAX_VALUE_CHARS), children: [] };
 }
 
 function written(value: unknown): string {
@@ -145,7 +146,7 @@ function written(value: unknown): string {
   return shortened(plain ?? "", 200);
 }
 
-/** The first values of what is folded. */
+/** The first values, shown while the node is folded. */
 function preview(children: readonly Tree[]): string {
   const shown = children.slice(0, 4).map(({ key, text, children: inner }) => {
     const value = inner.length > 0 ? "…" : shortened(text, 24);

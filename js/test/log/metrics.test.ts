@@ -102,7 +102,7 @@ describe("bounds", () => {
       lines(201, 210, (seq) => `loss=${seq}`),
     );
     expect(metrics.series.length).toBeLessThanOrEqual(MAX_SERIES);
-    expect(metrics.worthSeeing.map(({ name }) => name)).toEqual(["loss"]);
+    expect(metrics.plottable.map(({ name }) => name)).toEqual(["loss"]);
   });
 });
 
@@ -110,12 +110,12 @@ describe("worth seeing", () => {
   it("are numbers that change, losses first and rates last; not what only counts", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 5, (seq) => `epoch ${seq}/5 ${seq}0it/s size=${seq} acc=0.${seq} loss=${1 / seq} lr=0.1`));
-    expect(metrics.worthSeeing.map(({ name }) => name)).toEqual(["loss", "acc", "size", "it/s"]);
+    expect(metrics.plottable.map(({ name }) => name)).toEqual(["loss", "acc", "size", "it/s"]);
   });
 
   it("needs three points", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 2, (seq) => `loss=${seq}`));
-    expect(metrics.worthSeeing).toEqual([]);
+    expect(metrics.plottable).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 // Which bars there are at any time, from what real programs wrote: names, several at once, the finished and the wiped.
 import { describe, expect, it } from "vitest";
-import { MAX, ProgressBars } from "../../src/log/overview/moving-bars.js";
+import { MAX_BARS, ProgressBars } from "../../src/log/overview/moving-bars.js";
 import { play, recorded } from "../support/recorded.js";
 import { record } from "../support/workload.js";
 
@@ -98,7 +98,7 @@ describe("many bars", () => {
     const bars = new ProgressBars();
     for (let i = 0; i < 500; i++)
       bars.rewrite("stdout", `file-${String.fromCharCode(97 + (i % 26))}${"x".repeat(i)}: 5%`, i);
-    expect(bars.shown(500)).toHaveLength(MAX);
+    expect(bars.shown(500)).toHaveLength(MAX_BARS);
   });
 
   it("side by side flicker at most once when they begin one after the other", () => {

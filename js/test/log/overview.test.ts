@@ -55,7 +55,7 @@ describe("an overview", () => {
     expect(summaries).toEqual([{}]);
     const total = overview.histogram.columns(1000).reduce((sum, column) => sum + column.total, 0);
     expect(total).toBe(100);
-    const [curve] = overview.metrics.worthSeeing;
+    const [curve] = overview.metrics.plottable;
     expect(curve?.name).toBe("loss");
     expect(curve?.points.reduce((sum, point) => sum + point.n, 0)).toBe(100);
     overview.dispose();
@@ -67,7 +67,7 @@ describe("an overview", () => {
     window.append(all.slice(80));
     overview.update(100, 0);
     await vi.waitFor(() => expect(changed).toHaveBeenCalled());
-    await vi.waitFor(() => expect(overview.metrics.worthSeeing[0]?.points[0]?.seq).toBe(1));
+    await vi.waitFor(() => expect(overview.metrics.plottable[0]?.points[0]?.seq).toBe(1));
     overview.dispose();
   });
 
@@ -85,7 +85,7 @@ describe("an overview", () => {
     overview.records(tail);
     await vi.waitFor(() => {
       overview.update(1_000_000, 0); // counting so many waits until the first lines have been looked at
-      expect(overview.metrics.worthSeeing[0]?.points[0]?.seq).toBe(1);
+      expect(overview.metrics.plottable[0]?.points[0]?.seq).toBe(1);
     });
     expect(asked.length).toBeLessThanOrEqual(24);
     expect(asked.every(({ q }) => q === undefined)).toBe(true);

@@ -40,7 +40,7 @@ it.each<[number, string]>([
 
 const points = [1, 4, 2].map((mean, i) => ({ seq: 10 * i, ts: 0, mean, min: mean - 1, max: mean + 1, n: 2 }));
 
-it("a line goes through the means, an area between the extremes", () => {
+it("the line goes through the means, the area between the extremes", () => {
   const x = linear(0, 20, 0, 100);
   const y = linear(0, 5, 50, 0);
   expect(meanPath(points, x, y)).toBe("M0 40L50 10L100 30");
@@ -48,11 +48,11 @@ it("a line goes through the means, an area between the extremes", () => {
   expect(extremes(points)).toEqual([0, 5]);
 });
 
-it("a scale of no span is in the middle, a logarithmic one has equal steps", () => {
+it("an empty range maps to the middle, a logarithmic scale has equal steps", () => {
   expect(linear(3, 3, 0, 10)(3)).toBe(5);
   expect(logarithmic(1, 100, 0, 10)(10)).toBeCloseTo(5);
 });
 
-it("the nearest point is found", () => {
+it("nearest() finds the nearest point", () => {
   expect([-5, 4, 6, 14, 16, 99].map((seq) => nearest(points, seq))).toEqual([0, 0, 1, 1, 2, 2]);
 });

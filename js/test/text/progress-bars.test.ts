@@ -8,8 +8,8 @@ import { FOLDER, type Recorded, recorded } from "../support/recorded.js";
 const readings = (name: string): [Recorded, Reading | undefined][] =>
   recorded(name).map((frame) => [frame, readBar(frame.progress ?? frame.record ?? "", frame.progress !== undefined)]);
 
-// Program, a frame's place among those that are bars, and what it says.
-const SAID: readonly [program: string, nth: number, reading: Partial<Reading>][] = [
+// Program, position among its frames that are bars, and the reading.
+const READINGS: readonly [program: string, nth: number, reading: Partial<Reading>][] = [
   ["tqdm", 1, { label: "load", fraction: 0.03, done: "5", total: "150", rate: "49.72img/s", eta: 2 }],
   ["tqdm", -1, { label: "load", fraction: 1, done: "150", total: "150", eta: 0 }],
   ["tqdm-ascii", 1, { nameless: true, fraction: 0.07, done: "4", total: "60", eta: 1 }],
@@ -36,7 +36,7 @@ const SAID: readonly [program: string, nth: number, reading: Partial<Reading>][]
 ];
 
 describe("a bar's line", () => {
-  it.each(SAID)("of %s, number %i", (program, nth, reading) => {
+  it.each(READINGS)("of %s, number %i", (program, nth, reading) => {
     const bars = readings(program).flatMap(([, read]) => (read === undefined ? [] : [read]));
     expect(bars.at(nth)).toMatchObject(reading);
   });
@@ -50,7 +50,7 @@ describe("a bar's line", () => {
     },
   );
 
-  it("may be written by a script of one's own", () => {
+  it("can be drawn by any script", () => {
     expect(readBar("epoch  3 |██████                        | 1600/8000 [5180 it/s]")).toMatchObject({
       label: "epoch 3",
       fraction: 0.2,
@@ -61,7 +61,7 @@ describe("a bar's line", () => {
   });
 });
 
-describe("no bar is seen in", () => {
+describe("no bar is", () => {
   it.each([
     "INFO 45% of the rows are empty",
     "epoch 3/40 loss=0.21 acc=0.93",
@@ -85,18 +85,18 @@ describe("no bar is seen in", () => {
   );
 });
 
-it("sizes are read with their units", () => {
+it("sizes have their units", () => {
   expect(["1,234", "1.5M", "2 KiB", "400k", "12", "x"].map(size)).toEqual([1234, 1.5e6, 2048, 400_000, 12, Number.NaN]);
 });
 
-it("an ordinary line costs a look: ten thousand are done in a moment", () => {
+it("ordinary lines cost one test each", () => {
   const start = busyMs();
   for (let i = 0; i < 10_000; i++)
     readBar(`2026-11-20 10:30:05,123 INFO app.worker request ${i} took 12 ms, 3 of 4 cached`);
   expect(busyMs() - start).toBeLessThan(2000);
 });
 
-it("time is linear in hostile lines", () => {
+it("hostile lines take linear time", () => {
   const time = (n: number, unit: string) => {
     const start = busyMs();
     for (let i = 0; i < 200; i++) readBar(unit.repeat(n / unit.length), true);

@@ -25,7 +25,7 @@ describe("a time", () => {
     [-3, "-3 ms"],
   ])("since the line before: %f ms", (ms, text) => expect(stamp("delta", line, at - ms)).toBe(text));
 
-  it("that isn't known is left out, and none is none", () => {
+  it("is empty if it is unknown, and absent if the column is off", () => {
     expect(stamp("start", line, undefined)).toBe("");
     expect(stamp("delta", line, undefined)).toBe("");
     expect(stamp("none", line, 0)).toBeUndefined();

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // Data in lines as trees: what is taken for data, what stays text, and what hostile data cannot do.
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { DEEPEST, looksLikeData, MOST, readTree, type Tree } from "../../src/text/tree.js";
+import { looksLikeData, MAX_DEPTH, MAX_NODES, readTree, type Tree } from "../../src/text/tree.js";
 import { mountTree } from "../../src/views/log/tree.js";
 
 /** A tree in short: leaves as `kind text`. */
@@ -27,7 +27,7 @@ describe("data", () => {
     expect(looksLikeData(line)).toBe(true);
   });
 
-  it("of a record are its fields", () => {
+  it("are the fields of a record", () => {
     expect(short(readTree("saved", { rows: 3, where: { table: "t" } }))).toEqual({
       rows: "number 3",
       where: { table: "string t" },
@@ -38,7 +38,7 @@ describe("data", () => {
     "plain text",
     "loss=0.5",
     "a = b = c",
-    "set x=1 then y=2 and later on z=3 as was said",
+    "set x=1 then y=2 and later on z=3 as before",
     "{not json}",
     "[INFO] ready",
     "at [3], [4]",
@@ -53,17 +53,17 @@ describe("data", () => {
 });
 
 describe("bounds", () => {
-  it("so many nodes, and how many more there are", () => {
+  it("nodes beyond the limit are counted", () => {
     const tree = readTree(JSON.stringify(Array.from({ length: 5000 }, (_, i) => i)));
-    expect(tree?.children.length).toBeLessThanOrEqual(MOST + 1);
-    expect(tree?.children.at(-1)).toMatchObject({ kind: "more", text: `${5000 - MOST + 1} more` });
+    expect(tree?.children.length).toBeLessThanOrEqual(MAX_NODES + 1);
+    expect(tree?.children.at(-1)).toMatchObject({ kind: "more", text: `${5000 - MAX_NODES + 1} more` });
   });
 
-  it("so many levels, below them the text itself", () => {
+  it("levels beyond the limit are shown as text", () => {
     let tree = readTree(`${'{"a":'.repeat(100)}1${"}".repeat(100)}`);
     let depth = 0;
     for (; tree?.children[0] !== undefined; depth++) tree = tree.children[0];
-    expect(depth).toBe(DEEPEST);
+    expect(depth).toBe(MAX_DEPTH);
     expect(tree?.text).toMatch(/^\{"a":/);
   });
 
@@ -90,7 +90,7 @@ describe("in the page", () => {
   });
   const mount = (line: string) => mountTree(host, readTree(line) as Tree, { resized });
 
-  it("branches fold: made when they are opened", () => {
+  it("branches are built when they are opened", () => {
     mount('{"a":{"b":{"c":1}}}');
     const branches = () => [...host.querySelectorAll("details")];
     expect(branches().map((it) => it.open)).toEqual([true, false]);
@@ -102,7 +102,7 @@ describe("in the page", () => {
     expect(resized).toHaveBeenCalled();
   });
 
-  it("data are text, never elements", () => {
+  it("data become text, never elements", () => {
     mount('{"<img src=x onerror=alert(1)>":"<script>alert(1)</script>","a":["<b>"]}');
     expect(host.querySelector("img, script, b")).toBeNull();
     expect(host.textContent).toContain("<script>alert(1)</script>");

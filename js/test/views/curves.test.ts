@@ -21,7 +21,7 @@ beforeEach(() => {
   document.body.append(host);
   jump.mockClear();
   curves = mountCurves(host, { jump });
-  curves.update(metrics.worthSeeing);
+  curves.update(metrics.plottable);
 });
 const buttons = () => [...host.querySelectorAll<HTMLButtonElement>(".curve")];
 const plot = () => host.querySelector(".plot") as SVGElement;
@@ -41,9 +41,9 @@ it("a later metric is inserted in order", () => {
       Array.from({ length: 5 }, (_, i) => record(from + i, { message: text.replaceAll("#", String(from + i)) })),
     );
   say(1, "#it/s");
-  curves.update(later.worthSeeing);
+  curves.update(later.plottable);
   say(6, "#it/s loss=#");
-  curves.update(later.worthSeeing);
+  curves.update(later.plottable);
   expect(buttons().map((it) => it.querySelector(".name")?.textContent)).toEqual(["loss", "it/s"]);
 });
 

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // The step bar: proportional segments with states and durations, jumps to steps, and the filter by a step.
 import { describe, expect, it, vi } from "vitest";
-import { MOST, spans } from "../../src/log/step-spans.js";
+import { MAX_SPANS, spans } from "../../src/log/step-spans.js";
 import type { Step } from "../../src/protocol/types.js";
 import { StepBar } from "../../src/views/log/panels/step-bar.js";
 import { find, paint, root, rows, source } from "../support/stage.js";
@@ -29,8 +29,8 @@ describe("the spans of steps", () => {
       ended: i + 1,
     }));
     const shown = spans(many, 0);
-    expect(shown).toHaveLength(MOST + 1);
-    expect(shown[MOST / 2]).toMatchObject({ name: "960 more", state: "left-out" });
+    expect(shown).toHaveLength(MAX_SPANS + 1);
+    expect(shown[MAX_SPANS / 2]).toMatchObject({ name: "960 more", state: "left-out" });
     expect([shown[0]?.name, shown.at(-1)?.name]).toEqual(["s0", "s999"]);
   });
 });
@@ -96,7 +96,7 @@ describe("the step bar", () => {
     const { bar, segments, jump } = mount();
     const many = Array.from({ length: 450 }, (_, i) => ({ ...STEPS[0], name: `s${i}` }) as Step);
     bar.update({ steps: many, now: 0 });
-    const gap = segments()[MOST / 2];
+    const gap = segments()[MAX_SPANS / 2];
     expect(gap?.textContent).toContain("410 more");
     expect(gap?.disabled).toBe(true);
     gap?.click();

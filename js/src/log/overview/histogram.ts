@@ -1,26 +1,26 @@
-// Lines over time by level: the server's counts of what was, and ours of what comes. Pure; bounded: at MAX_BUCKETS two
-// neighbours become one, so a log of any length costs the same. Times are Unix ms.
+// Histogram of lines over time by level: the server's counts of older lines plus counts of live lines. Page; pure.
+// Bounded: at MAX_BUCKETS two neighbours are merged, so a log of any length costs the same. Times are Unix ms.
 
 import type { LevelCounts, Summary, Timeline } from "../../protocol/log-source.js";
 import type { Level, LogRecord } from "../../protocol/types.js";
 
-/** Buckets held; silence of any length cannot make more. */
+/** Most buckets, whatever the time span. */
 export const MAX_BUCKETS = 400;
-/** Lines remembered that the server may not have counted yet when it answers; of a greater flood the newest. */
-const MAX_RECENT = 20_000;
-/** How long a bucket is where the server has said nothing yet. */
-const FIRST_MS = 250;
+/** Live lines buffered because a summary may not count them yet; beyond, the oldest are dropped. */
+const MAX_RECENT_LINES = 20_000;
+/** Width of a bucket before the first summary. */
+const INITIAL_BUCKET_MS = 250;
 
 /**
- * The summary as a timeline that live lines go on from. The server counts after it has looked how many lines there are:
- * without a filter its own total is the newer number.
+ * The summary as a timeline that live lines continue. The server counts after it reads the length of the log: without a
+ * filter its total is the newer number.
  */
 export function timelineOf(summary: Summary, filtered: boolean): Timeline {
   const { from, to, bucket, buckets, total, lines, first } = summary;
   return { from, to, bucket, buckets, last: filtered ? lines : Math.max(lines, first - 1 + total) };
 }
 
-/** So many lines of each level, from one time to another. `seq`: the first of them. */
+/** The lines of each level within a time range. `seq`: the first of them. */
 export interface Column {
   readonly from: number;
   readonly to: number;
@@ -36,13 +36,13 @@ interface Bucket {
 
 export class Histogram {
   #from = 0;
-  #width = FIRST_MS;
+  #width = INITIAL_BUCKET_MS;
   #buckets: Bucket[] = [];
   #last = 0;
-  /** Seq, time and level of lines as they came: what the server answers is older than they are. */
+  /** Seq, time and level of live lines, which a later summary may not count yet. */
   #recent: (readonly [seq: number, ts: number, level: Level])[] = [];
 
-  /** Whether there is a time span to look at. */
+  /** Whether the log has no time span yet. */
   get empty(): boolean {
     return this.#buckets.length < 2;
   }
@@ -55,7 +55,7 @@ export class Histogram {
     return this.#from + this.#buckets.length * this.#width;
   }
 
-  /** Begins anew with what the server has counted, and what has come since it looked. */
+  /** Restarts from the server's counts and adds the live lines behind them. */
   set(timeline: Timeline): void {
     const recent = this.#recent;
     this.clear();
@@ -67,21 +67,21 @@ export class Histogram {
     for (const [seq, ts, level] of recent) this.#count(seq, ts, level);
   }
 
-  /** Lines as they come. What the server had counted, or came before, does not count again. */
+  /** Counts live lines. Lines that are counted already are skipped. */
   take(records: readonly LogRecord[]): void {
     for (const { seq, ts, level } of records) this.#count(seq, ts, level);
-    if (this.#recent.length > 2 * MAX_RECENT) this.#recent = this.#recent.slice(-MAX_RECENT);
+    if (this.#recent.length > 2 * MAX_RECENT_LINES) this.#recent = this.#recent.slice(-MAX_RECENT_LINES);
   }
 
   clear(): void {
     this.#from = 0;
-    this.#width = FIRST_MS;
+    this.#width = INITIAL_BUCKET_MS;
     this.#buckets = [];
     this.#last = 0;
     this.#recent = [];
   }
 
-  /** At most `most` columns, of several buckets each where there are more. */
+  /** At most `most` columns, each of one or more buckets. */
   columns(most: number): readonly Column[] {
     const each = Math.max(1, Math.ceil(this.#buckets.length / Math.max(1, most)));
     const columns: Column[] = [];
@@ -105,7 +105,7 @@ export class Histogram {
     bucket.counts[level] = (bucket.counts[level] ?? 0) + 1;
   }
 
-  /** Two sources are not quite in order, and a clock may be set back: what is too early counts in the first bucket. */
+  /** The bucket of a time. Times before the first bucket count in it: sources interleave, clocks are set back. */
   #at(ts: number): Bucket {
     while (ts - this.#from >= MAX_BUCKETS * this.#width) this.#halve();
     const index = Math.max(0, Math.floor((ts - this.#from) / this.#width));
@@ -127,10 +127,10 @@ function joined(a: Bucket, b: Bucket): Bucket {
   return { seq: a.seq ?? b.seq, counts };
 }
 
-/** From below to above: what one looks for stands on the ground. */
+/** Levels from the bottom of a column to its top: the most severe at the bottom. */
 export const STACK: readonly Level[] = ["fatal", "error", "warn", "info", "debug", "trace", "unknown"];
 
-/** One path of rectangles per level, for `columns` in a box of px; anything there is is at least 2 px high. */
+/** One SVG path of rectangles per level, in a box of px; a count above 0 is at least 2 px high. */
 export function areas(columns: readonly Column[], width: number, height: number): ReadonlyMap<Level, string> {
   const most = Math.max(1, ...columns.map(({ total }) => total));
   const each = width / Math.max(1, columns.length);
@@ -155,15 +155,15 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** How many of which level, in words: `1,200 lines, 3 error, 12 warn`. */
+/** The counts in words: `1,200 lines, 3 error, 12 warn`. */
 export function countsInWords({ counts, total }: Column): string {
-  const said = (["fatal", "error", "warn"] as const).flatMap((level) =>
+  const severe = (["fatal", "error", "warn"] as const).flatMap((level) =>
     counts[level] ? [`${counts[level].toLocaleString("en-US")} ${level}`] : [],
   );
-  return [total === 1 ? "1 line" : `${total.toLocaleString("en-US")} lines`, ...said].join(", ");
+  return [total === 1 ? "1 line" : `${total.toLocaleString("en-US")} lines`, ...severe].join(", ");
 }
 
-/** A time of day, with as many digits as a bucket of `width` ms needs; with the day where the span is longer than one. */
+/** A time of day with the digits that a bucket of `width` ms needs, and the date if the span exceeds a day. */
 export function clock(ts: number, width: number, span: number): string {
   const date = new Date(ts);
   const two = (n: number) => String(n).padStart(2, "0");

@@ -1,21 +1,21 @@
-// Curves out of a log: the numbers that lines name, as series over the log. Pure; bounded in series and in points.
-// A flood is sampled, never waited for; a series that grows too long is thinned by joining neighbours, whose extremes stay.
+// Metric curves: the named numbers of lines as series over the log. Page; pure; bounded in series and points.
+// Large batches are sampled; a long series is thinned by joining neighbours, whose minimum and maximum stay.
 
 import type { LogRecord } from "../../protocol/types.js";
 import type { Point } from "../../text/chart.js";
 import { numbers } from "../../text/numbers.js";
 
-/** Names kept; further ones are left out, unless one that came only once makes room. */
+/** Most series; a further name replaces one that occurred once, or is left out. */
 export const MAX_SERIES = 32;
-/** Points of a series; at the bound neighbours are joined two by two. */
+/** Points of a series; beyond, neighbours are joined in pairs. */
 export const MAX_POINTS = 512;
-/** Lines of one batch that are looked at; of a larger one as many, evenly. */
+/** Lines of one batch that are searched, evenly spread over a larger one. */
 export const MAX_LINES = 400;
 
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
-  /** The newest number, and the line that said it. */
+  /** The newest number, and its line. */
   readonly last: number;
   readonly seq: number;
 }
@@ -56,10 +56,10 @@ function join(a: Point, b: Point): Point {
 
 export class Metrics {
   #curves = new Map<string, Curve>();
-  /** The newest record taken: what comes twice (a page fetched again) counts once. */
+  /** The newest record counted: a page that is fetched again counts once. */
   #last = 0;
 
-  /** Records as they come, in order. */
+  /** Adds live records, in order. */
   take(records: readonly LogRecord[]): void {
     const step = Math.max(1, records.length / MAX_LINES);
     for (let i = 0; i < records.length; i += step) {
@@ -70,12 +70,12 @@ export class Metrics {
     }
   }
 
-  /** The line being written: its numbers count as they change, under the number of the record it will be. */
+  /** Adds the numbers of the line being written, under the number of the record that it will become. */
   rewrite(text: string, ts: number): void {
     this.#note(this.#last + 1, ts, text);
   }
 
-  /** What was before the records taken so far (fetched later, in order): put in front, as if it had come in time. */
+  /** Inserts older records, fetched later and in order, before the records added so far. */
   fill(older: readonly LogRecord[]): void {
     const newer = this.#curves;
     const last = this.#last;
@@ -101,8 +101,8 @@ export class Metrics {
     return [...this.#curves].map(([name, { points, last, seq }]) => ({ name, points, last, seq }));
   }
 
-  /** Those one would look at: three points and a change at least; losses first, then scores, then the rest. */
-  get worthSeeing(): readonly Series[] {
+  /** Series with at least three points and a change: losses first, then scores, the rest, rates last. */
+  get plottable(): readonly Series[] {
     const shown = this.series.filter(({ name, points }) => !AXES.test(name) && points.length >= 3 && varies(points));
     return shown.sort((a, b) => rank(a.name) - rank(b.name));
   }
@@ -114,26 +114,26 @@ export class Metrics {
   #add(name: string, point: Point): void {
     let curve = this.#curves.get(name);
     if (curve === undefined) {
-      if (this.#curves.size >= MAX_SERIES && !this.#makeRoom()) return;
+      if (this.#curves.size >= MAX_SERIES && !this.#evict()) return;
       curve = new Curve();
       this.#curves.set(name, curve);
     }
     curve.add(point);
   }
 
-  #makeRoom(): boolean {
+  #evict(): boolean {
     for (const [name, curve] of this.#curves) if (curve.points.length < 2) return this.#curves.delete(name);
     return false;
   }
 }
 
-/** Names that count lines rather than measure something. */
+/** Names of counters, which are no metrics. */
 const AXES = /^(?:epochs?|steps?|iter|iteration|global_step|batch|i|n|eta|elapsed)$/i;
 const ORDER = [/loss|ppl|perplexity|error|mse|mae|rmse/i, /acc|f1|auc|score|reward|iou|bleu|precision|recall/i, /\/s$/];
 
 function rank(name: string): number {
   const at = ORDER.findIndex((pattern) => pattern.test(name));
-  // Rates last: nearly every bar has one.
+  // Rates last: nearly every progress bar has one.
   return at === 2 ? 4 : at === -1 ? 3 : at;
 }
 

@@ -1,19 +1,18 @@
-// The progress bars that move now, from readings as they come: which are one bar, which are done, which were wiped.
-// Bounded (MAX); pure: times are given in ms, and nothing here draws.
+// Tracker of live progress bars: merges readings into bars and knows which are done or wiped. Page; pure; times in ms.
 
 import type { LogRecord } from "../../protocol/types.js";
 import { type Reading, readBar } from "../../text/progress-bars.js";
 import { shortened, withoutColours } from "../../text/text.js";
 
-/** Bars kept; of more the one that has not moved for longest goes. */
-export const MAX = 12;
-/** A finished bar is still shown for this long; the log keeps its line. */
-const LINGERS_MS = 5000;
-/** A bar that other text has taken the line of, and that is not drawn again in this time, is no more. */
+/** Most bars; beyond, the bar that has not moved for longest is dropped. */
+export const MAX_BARS = 12;
+/** A finished bar is shown for this long. */
+const LINGER_MS = 5000;
+/** A bar whose line was overwritten by other text is dropped unless it is drawn again within this time. */
 const WIPED_MS = 10_000;
-const LONGEST_LABEL = 120;
-/** Keys of replaced bars remembered; beyond it all are forgotten, which costs a flicker at most. */
-const REMEMBERED = 64;
+const MAX_LABEL_CHARS = 120;
+/** Keys of replaced bars; beyond, all are forgotten, which costs a flicker at most. */
+const MAX_REPLACED = 64;
 
 export interface Bar extends Reading {
   readonly key: string;
@@ -30,15 +29,15 @@ export interface Bar extends Reading {
 
 export class ProgressBars {
   readonly #bars = new Map<string, Bar>();
-  /** Per source: the last line that was no bar, which may be the name of the next one. */
+  /** Per source: the last line that was no bar: it can be the label of the next one. */
   readonly #context = new Map<string, string>();
   /** Per source: which bar the line being written shows. */
   readonly #current = new Map<string, string>();
-  /** Keys of bars that another one took the place of, and families of bars that stand side by side. */
+  /** Keys of bars that were replaced, and families of bars that are shown side by side. */
   readonly #replaced = new Set<string>();
   readonly #sideBySide = new Set<string>();
 
-  /** The line being written, as a `progress` frame has it. True if it is a bar. */
+  /** Reads the line being written, from a `progress` frame. True if it is a bar. */
   rewrite(source: string, text: string, now: number): boolean {
     const reading = readBar(text, true);
     if (reading === undefined) this.#wipe(source, now);
@@ -46,7 +45,7 @@ export class ProgressBars {
     return reading !== undefined;
   }
 
-  /** A record. True if it is a bar's line. `now`: its own time will do. */
+  /** Reads a record. True if it is a bar. */
   record(record: LogRecord, now = record.ts): boolean {
     const reading = readBar(record.message);
     if (reading !== undefined) {
@@ -59,7 +58,7 @@ export class ProgressBars {
     return false;
   }
 
-  /** The workload has ended: what was not finished stays, as stopped. */
+  /** The workload ended: unfinished bars stay, as stopped. */
   end(): void {
     for (const [key, bar] of this.#bars) {
       if (bar.state === "done" || bar.wiped !== undefined) this.#bars.delete(key);
@@ -75,10 +74,10 @@ export class ProgressBars {
     this.#sideBySide.clear();
   }
 
-  /** What is to be shown now, in order of first appearance. */
+  /** The bars to show now, in order of first appearance. */
   shown(now: number): readonly Bar[] {
     for (const [key, bar] of this.#bars) {
-      const done = bar.state === "done" && now - bar.updated > LINGERS_MS;
+      const done = bar.state === "done" && now - bar.updated > LINGER_MS;
       const wiped = bar.wiped !== undefined && now - bar.wiped > WIPED_MS;
       if (done || wiped) this.#bars.delete(key);
     }
@@ -86,7 +85,7 @@ export class ProgressBars {
   }
 
   #take(source: string, reading: Reading, now: number, seq: number | undefined): void {
-    const label = reading.nameless ? this.#named(source) : shortened(reading.label, LONGEST_LABEL);
+    const label = reading.nameless ? this.#named(source) : shortened(reading.label, MAX_LABEL_CHARS);
     const key = `${source} ${label} ${reading.total ?? ""}`;
     const before = this.#bars.get(key);
     // Of a line seen once at 100 % there is nothing to watch; but it may finish one that is shown.
@@ -95,12 +94,12 @@ export class ProgressBars {
     const started = again ? now : before.started;
     if (before === undefined) this.#dropPredecessors(source, label, key);
     const eta = reading.eta ?? guessedEta(reading.fraction, now - started);
-    // One whose total nobody knows is done when its line is.
+    // A bar without a total is done when its line is complete.
     const done = reading.fraction === undefined ? seq !== undefined : reading.fraction === 1;
     const state = done ? "done" : "moving";
     this.#bars.set(key, { ...reading, label, eta, key, source, started, updated: now, seq, state });
     this.#current.set(source, key);
-    if (this.#bars.size > MAX) this.#forgetOldest();
+    if (this.#bars.size > MAX_BARS) this.#forgetOldest();
   }
 
   #wipe(source: string, now: number): void {
@@ -111,17 +110,17 @@ export class ProgressBars {
     if (bar !== undefined && bar.state === "moving") this.#bars.set(key, { ...bar, wiped: now });
   }
 
-  /** A nameless bar is called by the line before it, where that reads like a name (rsync, pip, Keras). */
+  /** A bar without a label takes the line before it, if that reads like a name (rsync, pip, Keras). */
   #named(source: string): string {
     const line = this.#context.get(source) ?? "";
     const url = /\b(?:https?|file):\/\/\S*\/([^\s/?#]+)/.exec(line)?.[1];
-    if (url !== undefined) return shortened(url, LONGEST_LABEL);
+    if (url !== undefined) return shortened(url, MAX_LABEL_CHARS);
     return line.length <= 60 && !/[={}]|\.$|:\s*[-\d.]+$/.test(line) ? line : "";
   }
 
   /**
-   * "batch 1" takes the place of "batch 0", which is done, or which its program has wiped unfinished. One that comes back
-   * has proven that such bars stand side by side ("worker 0", "worker 1"): of those none is dropped any more.
+   * "batch 1" replaces "batch 0", which is done or was wiped unfinished. A replaced bar that moves again shows that such
+   * bars run side by side ("worker 0", "worker 1"): from then on none of them is replaced.
    */
   #dropPredecessors(source: string, label: string, key: string): void {
     const family = `${source} ${skeleton(label)}`;
@@ -132,7 +131,7 @@ export class ProgressBars {
       if (!sibling || (bar.state === "moving" && bar.updated === bar.started)) continue;
       this.#bars.delete(other);
       if (bar.state !== "moving") continue;
-      if (this.#replaced.size >= REMEMBERED) this.#replaced.clear();
+      if (this.#replaced.size >= MAX_REPLACED) this.#replaced.clear();
       this.#replaced.add(other);
     }
   }

@@ -1,5 +1,5 @@
-// What a log comes to beside its lines: how many over time, progress bars, numbers as curves, the first error. Fed with what
-// the log hears, and by a few bounded questions to the source about what was before. No DOM; failures cost the picture only.
+// Overview of a log: histogram, progress bars, metric curves, first error. Page; no DOM.
+// Fed by live records, and by a few bounded requests for older ones. A failed request leaves a panel empty, nothing else.
 
 import type { LogSource, RecordQuery } from "../../protocol/log-source.js";
 import { isEmpty } from "../../protocol/query.js";
@@ -12,19 +12,19 @@ import { Metrics } from "./metrics.js";
 import { ProgressBars } from "./moving-bars.js";
 
 const BUCKETS = 300;
-/** The server's counts are asked for again once in this time, where live lines alone don't tell; of a long log rarer. */
-const PACE_MS = 5000;
-export const paceOf = (lines: number) => PACE_MS + lines / 200;
-const TAIL = 200;
-/** Lines that are simply fetched; lines that are searched for the names of numbers; of more, samples are taken. */
-const ALL = 5000;
-const SEARCHED = 100_000;
-/** Lines per ms that the first question waits. */
-const SETTLE = 5000;
-const [SAMPLES, SAMPLE] = [24, 100];
-/** Fewer lines, or less time, are seen at a glance. */
-const FEWEST_LINES = 50;
-const SHORTEST_MS = 2000;
+/** Interval between summary requests while live records are not enough; it grows with the length of the log. */
+const SUMMARY_INTERVAL_MS = 5000;
+export const paceOf = (lines: number) => SUMMARY_INTERVAL_MS + lines / 200;
+const TAIL_LINES = 200;
+/** Logs up to this length are fetched whole for curves; up to the second length searched; longer ones sampled. */
+const MAX_FETCHED_LINES = 5000;
+const MAX_SEARCHED_LINES = 100_000;
+/** The first summary request waits 1 ms per this many lines. */
+const LINES_PER_WAIT_MS = 5000;
+const [SAMPLES, SAMPLE_LINES] = [24, 100];
+/** Shorter logs need no overview. */
+const MIN_LINES = 50;
+const MIN_SPAN_MS = 2000;
 
 export class Overview {
   readonly histogram = new Histogram();
@@ -38,14 +38,14 @@ export class Overview {
   #filter: StreamFilter = {};
   #openedAt: number | undefined;
   #settling: ReturnType<typeof setTimeout> | undefined;
-  /** Have any records come, or is all that we know from ranges? */
-  #heard = false;
-  #asking = false;
-  #askedAt = Number.NEGATIVE_INFINITY;
-  /** The newest line, and which it was when the server was asked last. */
+  /** Whether any live records arrived; otherwise all records came from ranges. */
+  #hasLiveRecords = false;
+  #isRequesting = false;
+  #requestedAt = Number.NEGATIVE_INFINITY;
+  /** The newest line, now and at the last request. */
   #last = 0;
-  #askedFor = 0;
-  /** Names whose numbers before the page looked have been asked for. */
+  #requestedLast = 0;
+  /** Names whose older numbers have been requested. */
   #filled = new Set<string>();
 
   constructor(source: LogSource, lines: RecordWindow, changed: () => void) {
@@ -54,14 +54,14 @@ export class Overview {
     this.#changed = changed;
   }
 
-  /** Is there so much over so long a time that a picture helps? */
+  /** Whether the log is long enough, in lines and time, for a histogram. */
   get isWorthSeeing(): boolean {
     const { histogram } = this;
-    return !histogram.empty && histogram.to - histogram.from >= SHORTEST_MS && this.#last >= FEWEST_LINES;
+    return !histogram.empty && histogram.to - histogram.from >= MIN_SPAN_MS && this.#last >= MIN_LINES;
   }
 
   records(records: readonly LogRecord[]): void {
-    this.#heard ||= records.length > 0;
+    this.#hasLiveRecords ||= records.length > 0;
     for (const record of records) this.bars.record(record, Date.now());
     this.metrics.take(records);
     if (isEmpty(this.#filter)) this.histogram.take(records);
@@ -69,7 +69,7 @@ export class Overview {
 
   progress(source: string, message: string): void {
     const now = Date.now();
-    // What is drawn over and over is a bar, or its numbers may be curves.
+    // A rewritten line is a progress bar, and its numbers can be curves.
     if (this.bars.rewrite(source, message, now)) this.metrics.rewrite(message, now);
   }
 
@@ -78,52 +78,52 @@ export class Overview {
     this.bars.end();
   }
 
-  /** The log began again from nothing. */
+  /** The log restarted from its first line. */
   reset(): void {
     this.bars.clear();
     this.metrics.clear();
     this.histogram.clear();
     this.#filled.clear();
     this.error = undefined;
-    this.#askedFor = 0;
-    this.#askedAt = Number.NEGATIVE_INFINITY;
+    this.#requestedLast = 0;
+    this.#requestedAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Only the lines of this filter count in the picture over time. */
+  /** Restricts the histogram to the lines of a filter. */
   set filter(filter: StreamFilter) {
     this.#filter = filter;
-    this.#askedFor = 0;
-    this.#askedAt = Number.NEGATIVE_INFINITY;
+    this.#requestedLast = 0;
+    this.#requestedAt = Number.NEGATIVE_INFINITY;
     this.histogram.clear();
   }
 
-  /** To be called as the log grows: asks what live lines don't tell. `last`: newest line; `errors`: as far as known. */
+  /** Call when lines are appended: requests what live records do not give. `last`: newest line; `errors`: known count. */
   update(last: number, errors: number): void {
     this.#last = last;
-    if (!this.#heard && this.#lines.get(last) !== undefined) this.#catchUp(last);
-    if (this.#asking || last === 0 || last === this.#askedFor) return;
-    const isFirst = this.#askedFor === 0;
+    if (!this.#hasLiveRecords && this.#lines.get(last) !== undefined) this.#catchUp(last);
+    if (this.#isRequesting || last === 0 || last === this.#requestedLast) return;
+    const isFirst = this.#requestedLast === 0;
     const wantsError = errors > 0 && errors !== this.error?.errors;
     if (!isFirst && isEmpty(this.#filter) && !wantsError) return;
     if (isFirst && !this.#isSettled(last)) return;
-    // Whoever waits for the first error shall not wait long.
-    const pace = wantsError && this.error === undefined ? PACE_MS / 10 : paceOf(last);
-    if (!isFirst && performance.now() - this.#askedAt < pace) return;
-    this.#asking = true;
-    this.#askedAt = performance.now();
-    this.#askedFor = last;
+    // The first error should appear soon.
+    const pace = wantsError && this.error === undefined ? SUMMARY_INTERVAL_MS / 10 : paceOf(last);
+    if (!isFirst && performance.now() - this.#requestedAt < pace) return;
+    this.#isRequesting = true;
+    this.#requestedAt = performance.now();
+    this.#requestedLast = last;
     const filter = this.#filter;
-    this.#ask(filter)
-      .catch(() => undefined) // a picture less; the lines are there
+    this.#request(filter)
+      .catch(() => undefined) // only the overview is missing
       .finally(() => {
-        this.#asking = false;
+        this.#isRequesting = false;
         if (!this.#ended.signal.aborted) this.#changed();
       });
   }
 
-  /** Counting ten million lines keeps the server busy: the lines that are looked at first come first. */
+  /** Counting ten million lines takes the server time: the visible lines are fetched first. */
   #isSettled(last: number): boolean {
-    const wait = last / SETTLE;
+    const wait = last / LINES_PER_WAIT_MS;
     if (wait < 20) return true;
     this.#settling ??= setTimeout(() => this.#changed(), wait + 1);
     this.#openedAt ??= performance.now();
@@ -135,20 +135,20 @@ export class Overview {
     this.#ended.abort();
   }
 
-  /** Others on the page follow this log already, so its end wasn't told to us: what the view has fetched of it will do. */
+  /** Another view follows this log already, so its tail is not sent again: use the records that the view fetched. */
   #catchUp(last: number): void {
-    this.#heard = true;
-    const held: LogRecord[] = [];
-    for (let seq = last; seq > last - TAIL; seq--) {
+    this.#hasLiveRecords = true;
+    const tail: LogRecord[] = [];
+    for (let seq = last; seq > last - TAIL_LINES; seq--) {
       const record = this.#lines.get(seq);
       if (record === undefined) break;
-      held.unshift(record);
+      tail.unshift(record);
     }
-    this.metrics.take(held);
+    this.metrics.take(tail);
     this.#fillCurves(this.#ended.signal).then(this.#changed, () => undefined);
   }
 
-  async #ask(filter: StreamFilter): Promise<void> {
+  async #request(filter: StreamFilter): Promise<void> {
     const { signal } = this.#ended;
     const summed = await this.#source.summary?.(filter, BUCKETS, signal);
     if (summed === undefined) await this.#fillCurves(signal);
@@ -163,21 +163,22 @@ export class Overview {
     this.error = await firstError(record, errors, { records, count }, signal);
   }
 
-  /** The numbers of lines that the page hasn't seen, as far as that costs the server little. */
+  /** Requests the numbers of older lines, within a bounded cost for the server. */
   async #fillCurves(signal: AbortSignal): Promise<void> {
     const names = this.metrics.series.map(({ name }) => name).filter((name) => !this.#filled.has(name));
     if (names.length === 0) return;
     for (const name of names) this.#filled.add(name);
     const { first, last } = this.#lines;
-    const page = async (asked: RecordQuery) => await this.#source.page(asked, signal);
-    if (last - first < ALL) this.metrics.fill((await page({ after: first - 1, limit: ALL })).records);
-    else if (last - first < SEARCHED) {
+    const page = async (query: RecordQuery) => await this.#source.page(query, signal);
+    if (last - first < MAX_FETCHED_LINES)
+      this.metrics.fill((await page({ after: first - 1, limit: MAX_FETCHED_LINES })).records);
+    else if (last - first < MAX_SEARCHED_LINES) {
       this.metrics.fill(await history(names, (q, offset, limit) => page({ q, offset, limit }), signal));
     } else {
       const sampled: LogRecord[] = [];
       for (let i = 0; i < SAMPLES; i++) {
         const after = first - 1 + Math.floor(((last - first) * i) / SAMPLES);
-        sampled.push(...(await page({ after, limit: SAMPLE })).records);
+        sampled.push(...(await page({ after, limit: SAMPLE_LINES })).records);
       }
       this.metrics.fill(sampled);
     }

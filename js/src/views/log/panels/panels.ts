@@ -93,7 +93,7 @@ export class LogPanels {
     errorCard.update(error ?? saved, !isLost);
     const shownBars = bars.shown(Date.now());
     progress.update(shownBars);
-    curves.update(model.charts ? metrics.worthSeeing : []);
+    curves.update(model.charts ? metrics.plottable : []);
     const showsHistogram = model.charts && this.#overview.isWorthSeeing;
     if (showsHistogram) histogramView.update(histogram);
     this.element.dataset["pictures"] = String(showsHistogram);
