@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.waiting import eventually
 
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.backends.protocol import CannotLaunch, Handle
@@ -46,7 +47,7 @@ async def test_cancel_during_a_launch_takes_effect(start: Start, tmp_path: Path)
     await backend.launching.wait()
     (workload,), _ = server.engine.page(STATES, 10, None)
     cancelled = asyncio.ensure_future(server.engine.cancel(workload.id))
-    await asyncio.sleep(0.05)
+    await eventually(lambda: workload.id in server.engine._lifecycle._cancelled_while_starting)
     backend.gate.set()
     await submitted
     await cancelled
@@ -64,7 +65,7 @@ async def test_cancel_while_leaving_the_queue_takes_effect(start: Start, tmp_pat
     await server.engine.send(first, b"", eof=True)
     await backend.launching.wait()
     cancelled = asyncio.ensure_future(server.engine.cancel(second))
-    await asyncio.sleep(0.05)
+    await eventually(lambda: second in server.engine._lifecycle._cancelled_while_starting)
     backend.gate.set()
     await cancelled
     assert (await server.end(second)).state == "cancelled"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.running import alive, runners
@@ -83,14 +83,23 @@ async def test_closing_the_engine_leaves_runners_alone(start: Start) -> None:
 
 
 async def test_a_clock_jump_expires_no_workload(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps: list[float] = []
+    expired = retention.expired
+
+    def counted(*given: Any) -> list[str]:
+        sweeps.append(given[-1])
+        return expired(*given)
+
     monkeypatch.setattr(retention, "SWEEP_INTERVAL_S", 0.02)
+    monkeypatch.setattr(retention, "expired", counted)
     server = await start()
     workload_id = await server.start("echo a")
     await server.end(workload_id)
     real = time.time
     for jump in 10 * 365 * 86400, -3600, 0:
         monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
-        await asyncio.sleep(0.2)
+        sweeps.clear()
+        await eventually(lambda: len(sweeps) >= 3)
         assert server.engine.get(workload_id).status.state == "succeeded"
         other = await server.start("echo b")
         assert (await server.end(other)).state == "succeeded"
