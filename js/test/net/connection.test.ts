@@ -113,14 +113,14 @@ async function live(): Promise<Stream> {
   return stream;
 }
 
-describe("the ladder", () => {
+describe("the backoff", () => {
   it("is connecting, then live with the first bytes", async () => {
     await live();
     expect(handler.rungs).toEqual(["connecting", "live"]);
     expect(handler.events).toHaveLength(1);
   });
 
-  it("tries again 1, 2, 4, 8 and 16 s after a cut, and goes on every 16 s", async () => {
+  it("reconnects after 1, 2, 4, 8 and 16 s, then every 16 s", async () => {
     const stream = await live();
     stream.cut();
     await pass(63_000);
@@ -128,7 +128,7 @@ describe("the ladder", () => {
     expect(gaps).toEqual([...BACKOFF_MS, 16_000, 16_000]);
   });
 
-  it("varies each wait by a fifth at most, so that a thousand pages don't come back at once", () => {
+  it("varies each delay by at most a fifth, so that a thousand pages do not reconnect at once", () => {
     expect(backoffDelay(1, () => 0)).toBe(800);
     expect(backoffDelay(1, () => 1)).toBe(1200);
     expect(backoffDelay(9, () => 1)).toBe(19_200);
@@ -145,14 +145,14 @@ describe("the ladder", () => {
     expect(gaps).toEqual([...BACKOFF_MS, 16_000].map((ms) => ms * factor));
   });
 
-  it("says when the next attempt is due", async () => {
+  it("reports when the next attempt is due", async () => {
     const stream = await live();
     stream.cut();
     await pass(0);
     expect(handler.statuses.at(-1)).toEqual({ rung: "reconnecting", retryAt: Date.now() + 1000 });
   });
 
-  it("polls after five failures, goes on trying the stream, and returns to it", async () => {
+  it("polls after five failures, keeps reconnecting, and returns to the stream", async () => {
     handler.pollFails = false;
     const stream = await live();
     stream.cut();
@@ -172,14 +172,14 @@ describe("the ladder", () => {
     expect(handler.polls).toBe(polls);
   });
 
-  it("is reconnecting, not polling, while polls fail as well", async () => {
+  it("is reconnecting, not polling, while polls fail too", async () => {
     (await live()).cut();
     await pass(40_000);
     expect(handler.polls).toBeGreaterThan(0);
     expect(handler.rungs).not.toContain("polling");
   });
 
-  it("begins at its foot again after a frame", async () => {
+  it("restarts after a frame", async () => {
     (await live()).cut();
     await pass(3000);
     handler.answers.push("stream");
@@ -191,7 +191,7 @@ describe("the ladder", () => {
     expect(handler.statuses.at(-1)?.retryAt).toBe(Date.now() + 1000);
   });
 
-  it("climbs on when a server answers but never sends a frame", async () => {
+  it("continues when a server answers but never sends a frame", async () => {
     for (let i = 0; i < 3; i++) {
       handler.answers.push("stream");
       connection.start();
@@ -204,8 +204,8 @@ describe("the ladder", () => {
   });
 });
 
-describe("a cut", () => {
-  it("is an end without done while something is still wanted", async () => {
+describe("a connection failure", () => {
+  it("is an end without done while a stream is active", async () => {
     (await live()).end();
     await pass(0);
     expect(handler.rungs.at(-1)).toBe("reconnecting");
@@ -222,7 +222,7 @@ describe("a cut", () => {
     expect(handler.rungs.at(-1)).toBe("reconnecting");
   });
 
-  it("is an answer that isn't a stream", async () => {
+  it("is a response that is no event stream", async () => {
     handler.answers.push(new Response("<html>please log in</html>", { headers: { "content-type": "text/html" } }));
     connection.start();
     await pass(0);
@@ -231,7 +231,7 @@ describe("a cut", () => {
 });
 
 describe("an end without done", () => {
-  it("is no cut where all that was asked for has been told: what else is wanted is asked for at once", async () => {
+  it("is no failure if all requested streams ended: new ones are requested at once", async () => {
     const stream = await live();
     handler.complete = true;
     handler.answers.push("stream");
@@ -243,7 +243,7 @@ describe("an end without done", () => {
 });
 
 describe("the end", () => {
-  it("comes when nothing is wanted any more", async () => {
+  it("comes when no stream is active", async () => {
     const stream = await live();
     handler.needed = false;
     stream.end();
@@ -268,7 +268,7 @@ describe("the end", () => {
     expect(connection.running).toBe(false);
   });
 
-  it("comes at once when it is closed, also in the middle of a wait", async () => {
+  it("comes at once on close, also during a delay", async () => {
     (await live()).cut();
     await pass(500);
     connection.close();
@@ -279,8 +279,8 @@ describe("the end", () => {
   });
 });
 
-describe("what the owner may ask for", () => {
-  it("another set of streams, without a wait and without a word to the views", async () => {
+describe("the owner can request", () => {
+  it("another set of streams, without a delay and without a state change", async () => {
     const first = await live();
     handler.answers.push("stream");
     connection.reopen();
@@ -323,7 +323,7 @@ describe("what the owner may ask for", () => {
     expect(handler.polls).toBe(polls);
   });
 
-  it("nothing of a stream that is live: it goes on", async () => {
+  it("a retry of a live stream, which goes on", async () => {
     const stream = await live();
     connection.retryNow();
     await pass(0);
@@ -331,7 +331,7 @@ describe("what the owner may ask for", () => {
     expect(handler.opened).toHaveLength(1);
   });
 
-  it("another attempt where one hangs", async () => {
+  it("another attempt if one hangs", async () => {
     handler.answers.push("stream", "stream");
     connection.start();
     await pass(0);

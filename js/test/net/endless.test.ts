@@ -41,7 +41,7 @@ afterEach(async () => {
 });
 
 describe("the list of workloads", () => {
-  it("comes whole, then as it changes", async () => {
+  it("arrives whole, then its changes", async () => {
     list("A", "B");
     const table = view("workloads");
     await soon(() => expect(table.ids).toEqual(["A", "B"]));
@@ -52,7 +52,7 @@ describe("the list of workloads", () => {
     expect(table.rung).toBe("live");
   });
 
-  it("is told whole to who joins later, without another request", async () => {
+  it("is replayed to a late listener without another request", async () => {
     list("A", "B", "C");
     const first = view("workloads");
     await soon(() => expect(first.ids).toHaveLength(3));
@@ -69,7 +69,7 @@ describe("the list of workloads", () => {
     expect(first.resets).toBe(0);
   });
 
-  it("resumes by cursor after a cut, and is told nothing twice", async () => {
+  it("resumes by cursor after a disconnect without repeated frames", async () => {
     list("A", "B");
     const table = view("workloads");
     await soon(() => expect(table.ids).toHaveLength(2));
@@ -80,7 +80,7 @@ describe("the list of workloads", () => {
     expect(table.events.filter((event) => event.kind === "frame" && event.type === "workload")).toHaveLength(3);
   });
 
-  it("resumes where a ping has moved it to", async () => {
+  it("resumes from the cursor of the last ping", async () => {
     list("A");
     const table = view("workloads");
     await soon(() => expect(table.ids).toHaveLength(1));
@@ -93,7 +93,7 @@ describe("the list of workloads", () => {
     expect(server.requests[1]).toEqual([{ stream: "workloads", after: "1.2" }]);
   });
 
-  it("of another epoch begins from nothing", async () => {
+  it("restarts from the beginning in another epoch", async () => {
     list("A", "B");
     const table = view("workloads");
     await soon(() => expect(table.ids).toHaveLength(2));
@@ -105,7 +105,7 @@ describe("the list of workloads", () => {
     await soon(() => expect(late.ids).toEqual(["C"]));
   });
 
-  it("that was followed from its middle is asked for from its beginning when somebody joins", async () => {
+  it("followed from its middle is requested from its beginning for a late listener", async () => {
     list("A", "B", "C");
     const old = view("workloads", { after: "1.2" });
     await soon(() => expect(old.ids).toEqual(["C"]));
@@ -116,7 +116,7 @@ describe("the list of workloads", () => {
     expect(server.readers.size).toBe(1);
   });
 
-  it("takes nothing of what comes before that beginning for all there is", async () => {
+  it("does not count frames before that restart as complete", async () => {
     list("A", "B", "C");
     const old = view("workloads", { after: "1.2" });
     await soon(() => expect(old.ids).toEqual(["C"]));
@@ -126,7 +126,7 @@ describe("the list of workloads", () => {
     expect(server.requests.at(-1)).toEqual([{ stream: "workloads" }]);
   });
 
-  it("is not kept where it is very long: who joins makes it begin again for all", async () => {
+  it("beyond the buffer bound restarts for all when a listener joins", async () => {
     server.endless.set("workloads", {
       epoch: 1,
       frames: upTo(MAX_WORKLOADS + 1).map((i) => ({ type: "workload", data: { id: `W${i}` } })),
@@ -140,7 +140,7 @@ describe("the list of workloads", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it("with only the newest is another stream than the whole list", async () => {
+  it("with a tail is another stream than the whole list", async () => {
     list("A", "B", "C");
     const all = view("workloads");
     const newest = view("workloads", { tail: 2 });
@@ -150,7 +150,7 @@ describe("the list of workloads", () => {
   });
 });
 
-describe("the list of workloads without a stream", () => {
+describe("the polled list of workloads", () => {
   let direct: FetchTransport;
   const poll = () => direct.poll(new AbortController().signal);
 
@@ -159,7 +159,7 @@ describe("the list of workloads without a stream", () => {
     server.status = 503;
   });
 
-  it("is polled: what is new, what changed, what is gone", async () => {
+  it("is polled for new, changed and deleted workloads", async () => {
     const table = view("workloads");
     server.add("A", 1);
     server.add("B", 1);
@@ -176,7 +176,7 @@ describe("the list of workloads without a stream", () => {
     expect(table.rows.get("A")).toMatchObject({ lines: 5 });
   });
 
-  it("keeps the last line that the stream has told", async () => {
+  it("keeps the last line that the stream sent", async () => {
     server.add("A", 1);
     const table = view("workloads");
     server.status = 0;
@@ -186,7 +186,7 @@ describe("the list of workloads without a stream", () => {
     expect(table.rows.get("A")).toMatchObject({ lines: 1, last_line: "epoch 3" });
   });
 
-  it("takes nothing for deleted that may only be further down", async () => {
+  it("does not count workloads beyond the polled page as deleted", async () => {
     const table = view("workloads");
     server.status = 0;
     for (const i of upTo(150)) server.add(`A${i}`);
@@ -196,7 +196,7 @@ describe("the list of workloads without a stream", () => {
     expect(table.ids).toHaveLength(300);
   });
 
-  it("goes on by cursor where the stream comes back: nothing begins anew", async () => {
+  it("resumes by cursor when the stream is back, without a restart", async () => {
     server.add("A", 1);
     server.status = 0;
     const table = view("workloads");
@@ -210,7 +210,7 @@ describe("the list of workloads without a stream", () => {
     expect(table.resets).toBe(0);
   });
 
-  it("gives way to the stream: what was deleted meanwhile is gone", async () => {
+  it("is superseded by the stream: workloads deleted meanwhile are gone", async () => {
     const table = view("workloads");
     server.add("A", 1);
     server.add("OLD", 1);
@@ -223,8 +223,8 @@ describe("the list of workloads without a stream", () => {
   });
 });
 
-describe("the server's own log", () => {
-  it("comes with its records, and whole to who joins later", async () => {
+describe("the server log", () => {
+  it("arrives with its records, and is replayed to a late listener", async () => {
     log(1, 3);
     const first = view("service", { tail: 200 });
     await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
@@ -235,7 +235,7 @@ describe("the server's own log", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("resumes by cursor after a cut", async () => {
+  it("resumes by cursor after a disconnect", async () => {
     log(1, 3);
     const first = view("service");
     await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
@@ -245,7 +245,7 @@ describe("the server's own log", () => {
     expect(server.requests.at(-1)).toEqual([{ stream: "service", after: "1.3" }]);
   });
 
-  it("that was cleared begins again from 1", async () => {
+  it("restarts from 1 after it was cleared", async () => {
     log(1, 3);
     const first = view("service");
     await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
@@ -255,7 +255,7 @@ describe("the server's own log", () => {
     expect(first.resets).toBe(1);
   });
 
-  it("cannot be polled: it says that nothing comes", async () => {
+  it("cannot be polled: it stays reconnecting", async () => {
     log(1, 1);
     server.add("A", 1);
     const service = view("service");

@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 describe("views of one log", () => {
-  it("with different filters have each their own records, over one connection", async () => {
+  it("with different filters each have their own records over one connection", async () => {
     const [all, fit, errors] = [view(), view({ step: "fit" }), view({ levels: ["error"] })];
     await soon(() => expect(all.seqs).toEqual(upTo(6)));
     await soon(() => expect(fit.seqs).toEqual([4, 5]));
@@ -52,7 +52,7 @@ describe("views of one log", () => {
     expect(errors.seqs).toEqual([6]);
   });
 
-  it("with the same filter share a stream, in whatever order they say it", async () => {
+  it("with the same filter share a stream, whatever the order of options", async () => {
     const first = view({ step: "fit", levels: ["info", "error"] });
     await soon(() => expect(first.seqs).toEqual([4, 5]));
     const second = view({ levels: ["error", "info"], step: "fit" });
@@ -62,7 +62,7 @@ describe("views of one log", () => {
     expect(server.requests[0]).toHaveLength(1);
   });
 
-  it("resume each from its own cursor, which pings move past what does not match", async () => {
+  it("resume each from its own cursor, which pings move past records that do not match", async () => {
     const fit = view({ step: "fit" });
     await soon(() => expect(fit.seqs).toEqual([4, 5]));
     server.print("A", 10);
@@ -74,7 +74,7 @@ describe("views of one log", () => {
     expect(server.requests.at(-1)).toEqual([{ stream: "workload/A", id: "f1", after: 16, step: "fit" }]);
   });
 
-  it("are polled with their filter, from the last that match", async () => {
+  it("are polled with their filter, from the last matching records", async () => {
     const fit = view({ step: "fit", tail: 1 });
     const direct = new FetchTransport(page, hub);
     await direct.poll(new AbortController().signal);
@@ -85,7 +85,7 @@ describe("views of one log", () => {
   });
 });
 
-describe("what can share a stream", () => {
+describe("the key of a shared stream", () => {
   const same = (a: Omit<StreamRequest, "stream">, b: Omit<StreamRequest, "stream">, stream = "workload/A") =>
     keyOf({ stream, ...a }) === keyOf({ stream, ...b });
 

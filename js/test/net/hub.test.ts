@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 describe("one connection", () => {
-  it("carries thirty views that appear together, in one request", async () => {
+  it("carries thirty views that appear together in one request", async () => {
     for (const i of upTo(30)) server.add(`W${i}`, 5);
     for (const i of upTo(30)) view(`W${i}`);
     await soon(() => expect(views.every(({ seqs }) => seqs.length === 5)).toBe(true));
@@ -41,7 +41,7 @@ describe("one connection", () => {
     expect(views.every(({ rung }) => rung === "live")).toBe(true);
   });
 
-  it("is opened anew with all cursors when a view joins, and loses and doubles nothing", async () => {
+  it("is reopened with all cursors when a view joins, without a lost or repeated record", async () => {
     server.add("A", 10);
     server.add("B", 3);
     const a = view("A");
@@ -58,7 +58,7 @@ describe("one connection", () => {
     expect(a.events.filter((event) => event.kind === "state").map((event) => event.rung)).not.toContain("reconnecting");
   });
 
-  it("serves two views of one workload with one stream, and tells the later one what is history", async () => {
+  it("serves two views of one workload with one stream, the later one by a snapshot", async () => {
     server.add("A", 10);
     const first = view("A");
     await soon(() => expect(first.seqs).toHaveLength(10));
@@ -70,7 +70,7 @@ describe("one connection", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("tells a later view the line that is being written", async () => {
+  it("sends the line being written to a later view", async () => {
     server.add("A", 1);
     const first = view("A");
     await soon(() => expect(first.seqs).toEqual([1]));
@@ -83,8 +83,8 @@ describe("one connection", () => {
   });
 });
 
-describe("letting go", () => {
-  it("keeps the stream for a moment, so that a view that moves opens nothing", async () => {
+describe("closing a view", () => {
+  it("keeps the stream for LINGER_MS, so that a moved view opens no request", async () => {
     server.add("A", 3);
     const first = view("A");
     await soon(() => expect(first.seqs).toHaveLength(3));
@@ -96,7 +96,7 @@ describe("letting go", () => {
     expect(server.readers.size).toBe(1);
   });
 
-  it("closes the connection after the last view, and only then", async () => {
+  it("closes the connection only after the last view", async () => {
     server.add("A", 3);
     const first = view("A");
     await soon(() => expect(first.seqs).toHaveLength(3));
@@ -107,7 +107,7 @@ describe("letting go", () => {
     await soon(() => expect(server.readers.size).toBe(0));
   });
 
-  it("tells a closed view nothing", async () => {
+  it("sends nothing to a closed view", async () => {
     server.add("A", 3);
     const first = view("A");
     const other = view("A");
@@ -120,7 +120,7 @@ describe("letting go", () => {
 });
 
 describe("done", () => {
-  it("ends the stream for good: it is never asked for again, not even by a new view", async () => {
+  it("ends the stream: it is never requested again, not even for a new view", async () => {
     server.add("A", 3);
     server.add("B", 1);
     const a = view("A");
@@ -139,7 +139,7 @@ describe("done", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it("of all streams while another one is about to be asked for is no cut", async () => {
+  it("of all streams while another one is about to be requested is no failure", async () => {
     server.add("A", 1);
     server.add("B", 1);
     const a = view("A");
@@ -163,8 +163,8 @@ describe("done", () => {
   });
 });
 
-describe("trouble", () => {
-  it("a cut is resumed by cursor", async () => {
+describe("failures", () => {
+  it("a disconnect is resumed by cursor", async () => {
     server.add("A", 100);
     const a = view("A");
     await soon(() => expect(a.seqs).toHaveLength(100));
@@ -187,7 +187,7 @@ describe("trouble", () => {
     shortTimings();
   });
 
-  it("a workload that is gone ends its own view only", async () => {
+  it("a missing workload ends only its own view", async () => {
     server.add("A", 1);
     const a = view("A");
     const gone = view("GONE");
@@ -198,7 +198,7 @@ describe("trouble", () => {
     expect(server.requests.at(-1)).toEqual([{ stream: "workload/A" }]);
   });
 
-  it("a refusal ends all, in words, until somebody retries", async () => {
+  it("a rejection ends all views with its reason until a retry", async () => {
     server.add("A", 1);
     server.status = 403;
     const a = view("A");
@@ -212,14 +212,14 @@ describe("trouble", () => {
     expect(a.rung).toBe("live");
   });
 
-  it("a name that is no stream's never reaches the server, where it would refuse all the others", async () => {
+  it("an invalid stream name is never sent to the server, which would reject all others", async () => {
     const bad = view("../../api");
     await soon(() => expect(bad.rung).toBe("error"));
     await quiet(150);
     expect(server.requests).toHaveLength(0);
   });
 
-  it("a mistake in one view leaves the others alone", async () => {
+  it("an exception in one view does not reach the others", async () => {
     server.add("A", 2);
     const silenced = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const broken = hub.subscribe({ stream: "workload/A" }, () => {
@@ -231,7 +231,7 @@ describe("trouble", () => {
     broken.close();
   });
 
-  it("a reset begins again from nothing", async () => {
+  it("a reset restarts from the beginning", async () => {
     server.add("A", 3);
     const a = view("A");
     await soon(() => expect(a.seqs).toHaveLength(3));
@@ -240,7 +240,7 @@ describe("trouble", () => {
     await soon(() => expect(a.seqs).toEqual([1, 2, 3, 1, 2]));
   });
 
-  it("frames that overlap what was read are cut to what is new", async () => {
+  it("records already received are dropped from overlapping frames", async () => {
     server.add("A", 3);
     const a = view("A");
     await soon(() => expect(a.seqs).toHaveLength(3));
@@ -263,7 +263,7 @@ describe("polling", () => {
     expect(server.polls).toBeGreaterThan(1); // the stream of the hub itself may have brought some by now
   });
 
-  it("throws when the server is away, so that the badge tells the truth", async () => {
+  it("throws if the server is unreachable, so that the badge shows it", async () => {
     server.add("A", 1);
     view("A");
     server.status = 503;
@@ -272,8 +272,8 @@ describe("polling", () => {
   });
 });
 
-describe("a page nobody looks at", () => {
-  it("gives its connection back after a while and resumes by cursor when it is seen again", async () => {
+describe("a hidden page", () => {
+  it("closes its connection after HIDDEN_MS and resumes by cursor when visible", async () => {
     server.add("A", 3);
     const a = view("A");
     await soon(() => expect(a.seqs).toHaveLength(3));
@@ -294,7 +294,7 @@ describe("a page nobody looks at", () => {
 });
 
 describe("the page's hub", () => {
-  it("is the one that is already there, whichever module instance made it", () => {
+  it("is the existing one, whichever module instance made it", () => {
     const slot = Symbol.for("jupyter-logstream.v1");
     const there = globalThis as unknown as { [key: symbol]: unknown };
     there[slot] = hub;

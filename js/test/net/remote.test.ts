@@ -60,7 +60,7 @@ afterEach(() => {
 });
 
 describe("a log in the simple form", () => {
-  it("is lines with numbers, and ends with what `done` says", async () => {
+  it("is numbered lines, and ends with the state in `done`", async () => {
     answer = simple(() =>
       body("data: one\n\ndata: two\ndata: lines\n\n", 'event: done\ndata: {"state": "failed"}\n\n'),
     );
@@ -76,14 +76,14 @@ describe("a log in the simple form", () => {
     expect(rungs().at(-1)).toBe("done");
   });
 
-  it("that says nothing of a state has succeeded; what it says that is none of ours, too", async () => {
+  it("without a known final state has succeeded", async () => {
     answer = simple(() => body("event: done\ndata: [DONE]\n\n"));
     await follow();
     const done = heard.find((event) => event.kind === "frame" && event.type === "done");
     expect(done?.kind === "frame" && done.data.job?.state).toBe("succeeded");
   });
 
-  it("goes on behind the last id after a cut", async () => {
+  it("resumes after the last id", async () => {
     const end = () => body("id: b\ndata: two\n\nevent: done\ndata: x\n\n");
     answer = simple(() => body("id: a\ndata: one\n\n"), end);
     await follow();
@@ -97,7 +97,7 @@ describe("a log in the simple form", () => {
     expect(rungs().at(-1)).toBe("done");
   });
 
-  it("of a server without ids begins again, and nothing is told twice", async () => {
+  it("of a server without ids restarts without repeated lines", async () => {
     const whole = "data: one\n\ndata: two\n\n";
     answer = simple(
       () => body("data: one\n\n"),
@@ -108,14 +108,14 @@ describe("a log in the simple form", () => {
     expect(lines().map(({ message }) => message)).toEqual(["one", "two"]);
   });
 
-  it("may be silent for long: other servers have no pings", async () => {
+  it("can be silent for long: other servers send no pings", async () => {
     answer = simple(() => body("data: one\n\n", silence()));
     await follow();
     await vi.advanceTimersByTimeAsync(DEFAULT_TIMINGS.STALL_MS * 10);
     expect([rungs().at(-1), resumed.length]).toEqual(["live", 1]);
   });
 
-  it("is let go of when nobody looks", async () => {
+  it("is closed when no view is open", async () => {
     let signal: AbortSignal | null | undefined;
     answer = (path, init) => {
       if (!path.endsWith("/logs")) return none();
@@ -128,7 +128,7 @@ describe("a log in the simple form", () => {
   });
 });
 
-describe("what cannot be had", () => {
+describe("an unavailable log", () => {
   it.each([
     [404, "The other server answers 404: no such run"],
     [500, "The other server answers 500: no such run"],
@@ -141,7 +141,7 @@ describe("what cannot be had", () => {
     expect(resumed).toHaveLength(1);
   });
 
-  it("is said without words where there are none", async () => {
+  it("has a default message without a reason", async () => {
     const html = { "Content-Type": "text/html" };
     answer = () => new Response("<h1>Oops</h1>", { status: 500, statusText: "Internal Server Error", headers: html });
     await follow();
@@ -158,14 +158,14 @@ describe("what cannot be had", () => {
     expect(last()).toMatchObject({ message: "The other server answers 404: Run not found" });
   });
 
-  it("of an upstream that is not configured is the server's own answer", async () => {
+  it("of an upstream that is not configured shows the server's own answer", async () => {
     const reason = "unknown_upstream";
     answer = () => Response.json({ message: "there is no such upstream", reason }, { status: 404 });
     await follow();
     expect(last()).toMatchObject({ message: "The server answers 404: there is no such upstream" });
   });
 
-  it.each([502, 503, 504])("for now (%i) is tried again", async (status) => {
+  it.each([502, 503, 504])("with a transient status (%i) is retried", async (status) => {
     const failed = () => Response.json({ message: "refused" }, { status });
     answer = simple(failed, () => body("event: done\ndata: x\n\n"));
     await follow();
@@ -174,7 +174,7 @@ describe("what cannot be had", () => {
     expect(rungs().at(-1)).toBe("done");
   });
 
-  it("by its name is not asked for at all", async () => {
+  it("with an invalid name is never requested", async () => {
     for (const upstream of ["../api", "http://evil", "a/b", ""]) {
       await follow(upstream);
       expect(last()).toMatchObject({ rung: "error" });
@@ -184,7 +184,7 @@ describe("what cannot be had", () => {
 });
 
 describe("a server that speaks our protocol", () => {
-  it("is spoken to as ours is, below its name", async () => {
+  it("is followed with our protocol below its proxy path", async () => {
     const job = { id: "W 1", state: "running" };
     answer = (path) =>
       path.endsWith("/W%201") ? Response.json(job) : Response.json({ records: [], total: 0, next: null });
@@ -195,7 +195,7 @@ describe("a server that speaks our protocol", () => {
     expect(source.downloadUrl).toBe("http://h/x/logstream/proxy/lab/v1/workloads/W%201/log.txt");
   });
 
-  it("but does not say so in time is asked in the simple form", async () => {
+  it("but does not answer in time is read in the simple form", async () => {
     answer = (path, init) => {
       if (path.endsWith("/logs")) return body("event: done\ndata: x\n\n");
       return new Promise((_, reject) => init.signal?.addEventListener("abort", () => reject(init.signal?.reason)));

@@ -33,26 +33,26 @@ beforeEach(() => {
   listen();
 });
 
-describe("the server's own log", () => {
-  it("begins with the newest records there are", () => {
+describe("the server log", () => {
+  it("starts with the newest records", () => {
     expect(asked).toEqual([{ stream: "service", tail: MAX_BUFFERED_RECORDS }]);
     expect(source.title).toBe("Jupyter server log");
   });
 
-  it("that begins in the middle says what is not there", () => {
+  it("that starts in the middle reports the gap", () => {
     logs(4001, 4010);
     expect(gaps()).toEqual([4000]);
     expect(told()).toHaveLength(10);
   });
 
-  it("gives ranges of what has come", async () => {
+  it("serves ranges of the buffered records", async () => {
     logs(1, 300);
     const found = await range(100, 50);
     expect([found[0]?.seq, found.at(-1)?.seq, found.length]).toEqual([101, 150, 50]);
     expect(await range(300, 50)).toEqual([]);
   });
 
-  it("keeps the newest, and tells that the others went", async () => {
+  it("keeps the newest records and reports the dropped ones as a gap", async () => {
     for (let from = 1; from < 12_000; from += 500) logs(from, from + 499);
     const seqs = await kept();
     expect(seqs.at(-1)).toBe(12_000);
@@ -61,7 +61,7 @@ describe("the server's own log", () => {
     expect(gaps().at(-1)).toBe((seqs[0] ?? 0) - 1);
   });
 
-  it("goes on by its cursor, and tells nothing twice that comes again", () => {
+  it("resumes by its cursor without repeated records", () => {
     logs(1, 20);
     listen();
     expect(asked.at(-1)).toEqual({ stream: "service", after: "e.20" });
@@ -70,7 +70,7 @@ describe("the server's own log", () => {
     expect(gaps()).toEqual([]);
   });
 
-  it("begins anew when the server does", async () => {
+  it("restarts when the server does", async () => {
     logs(1, 20);
     say({ kind: "frame", type: "reset", data: { reason: "epoch", cursor: "f.0" } });
     logs(1, 3, "f");
@@ -78,7 +78,7 @@ describe("the server's own log", () => {
     expect(await kept()).toEqual([1, 2, 3]);
   });
 
-  it("passes on gaps, pings and how it is connected", () => {
+  it("passes on gaps, pings and the connection state", () => {
     say({ kind: "frame", type: "gap", data: { from: 1, to: 5, reason: "retention", cursor: "e.5" } });
     say({ kind: "frame", type: "ping", data: { timestamp: 1 } });
     say({ kind: "state", rung: "live" });
@@ -109,7 +109,7 @@ describe("finding in it", () => {
     expect({ total, seq: records[0]?.seq }).toEqual(match);
   });
 
-  it("of a pattern that is none says so", async () => {
+  it("rejects an invalid pattern", async () => {
     await expect(source.page({ q: "/(/", limit: 1 }, AbortSignal.abort())).rejects.toThrow();
   });
 });

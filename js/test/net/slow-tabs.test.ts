@@ -19,7 +19,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-describe("a tab that takes nothing", () => {
+describe("a tab that acknowledges nothing", () => {
   const long = { message: "x".repeat(50_000) };
 
   it.each([
@@ -41,7 +41,7 @@ describe("a tab that takes nothing", () => {
     await soon(() => expect(a.seqs).toEqual(upTo(3 + records + 100)), 8000);
   });
 
-  it("does not keep the others waiting", async () => {
+  it("does not delay the others", async () => {
     const [frozen, other] = [browser.tab(), browser.tab()];
     const [a, b] = [frozen.view("workload/A"), other.view("workload/A")];
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
@@ -62,7 +62,7 @@ describe("a tab that takes nothing", () => {
 });
 
 describe("a tab that is slow", () => {
-  it("is waited for: it is told every record, however many they are", async () => {
+  it("is waited for and receives every record", async () => {
     server.add("LONG");
     const records = (3 * MAX_UNACKED_CHARS) / 50_000;
     for (const _ of upTo(records)) server.print("LONG", 1, { message: "x".repeat(50_000) });

@@ -24,7 +24,7 @@ function asking(answer: () => Response) {
 const signal = new AbortController().signal;
 
 describe("a workload's source", () => {
-  it("asks for ranges, cancels and subscribes by the routes of the protocol", async () => {
+  it("requests ranges, cancels and subscribes by the routes of the protocol", async () => {
     const { asked, subscribed, source } = asking(() => Response.json({ records: [{ seq: 8 }] }));
     expect((await source.page({ after: 7, limit: 250 }, signal)).records).toEqual([{ seq: 8 }]);
     await source.cancel();
@@ -34,14 +34,14 @@ describe("a workload's source", () => {
     expect(source.downloadUrl).toBe("http://h/x/logstream/v1/workloads/W1/log.txt");
   });
 
-  it.each([403, 404])("takes %i for final, in the server's words", async (status) => {
+  it.each([403, 404])("throws PermanentError for %i, with the server's reason", async (status) => {
     const { source } = asking(() => Response.json({ message: "no such workload" }, { status }));
     const failure = source.page({ limit: 1 }, signal);
     await expect(failure).rejects.toBeInstanceOf(PermanentError);
     await expect(failure).rejects.toThrow(new RegExp(`${status}\\)?: no such workload`));
   });
 
-  it("takes anything else for a failure that may pass", async () => {
+  it("throws a transient error for anything else", async () => {
     const { source } = asking(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
     const failure = source.page({ limit: 1 }, signal);
     await expect(failure).rejects.not.toBeInstanceOf(PermanentError);

@@ -27,8 +27,8 @@ afterEach(async () => {
   await server.stop();
 });
 
-describe.each([400, 422, 403])("a request that is refused with %i", (status) => {
-  it("because of a stream that the server names ends that one in its words, and no other", async () => {
+describe.each([400, 422, 403])("a request rejected with %i", (status) => {
+  it("because of a stream that the server names ends only that one, with the server's reason", async () => {
     server.refused.set("workload/B", { status, message: "stream workload/B has a bad step" });
     const [a, b, c] = [view("workload/A"), view("workload/B"), view("workload/C")];
     await soon(() => expect([a.rung, b.rung, c.rung]).toEqual(["live", "error", "live"]));
@@ -36,7 +36,7 @@ describe.each([400, 422, 403])("a request that is refused with %i", (status) => 
     expect(server.requests.map((streams) => streams.length)).toEqual([3, 2]);
   });
 
-  it("of a single stream ends it, and it isn't asked for again", async () => {
+  it("of a single stream ends it without another request", async () => {
     server.refused.set("workload/B", { status, message: "no" });
     const b = view("workload/B");
     await soon(() => expect(b.rung).toBe("error"));
@@ -48,8 +48,8 @@ describe.each([400, 422, 403])("a request that is refused with %i", (status) => 
   });
 });
 
-describe("where the server does not say which stream it means", () => {
-  it("each is asked for alone, once", async () => {
+describe("a rejection that names no stream", () => {
+  it("makes each stream be requested alone, once", async () => {
     server.refused.set("workload/B", { status: 422, message: "q takes too long" });
     const [a, b, c] = [view("workload/A"), view("workload/B"), view("workload/C")];
     await soon(() => expect([a.rung, b.rung, c.rung]).toEqual(["live", "error", "live"]));
@@ -58,7 +58,7 @@ describe("where the server does not say which stream it means", () => {
     await soon(() => expect(server.readers.size).toBe(1));
   });
 
-  it("and takes each of them alone, all end: the request as such is at fault", async () => {
+  it("ends all streams if each is accepted alone", async () => {
     const all = [view("workload/A"), view("workload/B")];
     server.most = 1;
     await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["error", "error"]));
@@ -66,14 +66,14 @@ describe("where the server does not say which stream it means", () => {
     expect(server.requests).toHaveLength(3);
   });
 
-  it("a login that has ended refuses all workloads at once", async () => {
+  it("ends all workloads at once after an expired login", async () => {
     server.status = 403;
     const all = [view("workload/A"), view("workload/B")];
     await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["error", "error"]));
     expect(server.requests).toHaveLength(1);
   });
 
-  it("the server's log, which not everybody may read, is not taken for the others' trouble", async () => {
+  it("of the server log, which needs a permission, does not end the others", async () => {
     server.refused.set("service", { status: 403, message: "Forbidden" });
     const [a, service] = [view("workload/A"), view("service")];
     await soon(() => expect([a.rung, service.rung]).toEqual(["live", "error"]));
@@ -81,8 +81,8 @@ describe("where the server does not say which stream it means", () => {
   });
 });
 
-describe("the server's trouble", () => {
-  it.each([500, 503, 429])("(%i) is not the request's: it is tried again", async (status) => {
+describe("a failure of the server", () => {
+  it.each([500, 503, 429])("(%i) is retried", async (status) => {
     server.status = status;
     const a = view("workload/A");
     await soon(() => expect(a.rung).toBe("reconnecting"));
@@ -92,8 +92,8 @@ describe("the server's trouble", () => {
   });
 });
 
-describe("more streams than a server takes", () => {
-  it("the newest are told so, the others go on", async () => {
+describe("more streams than a server accepts", () => {
+  it("ends the newest with a message, the others go on", async () => {
     for (let i = 0; i < 501; i++) {
       server.add(`W${i}`);
       view(`workload/W${i}`);

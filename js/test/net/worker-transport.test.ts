@@ -49,7 +49,7 @@ describe("tabs", () => {
     expect(tabs.every(({ alone }) => alone === 0)).toBe(true);
   });
 
-  it("that show the same log share its stream: the later one is told what is history", async () => {
+  it("that show the same log share its stream, the later one by a snapshot", async () => {
     const first = browser.tab().view("workload/A");
     await soon(() => expect(first.seqs).toEqual([1, 2, 3]));
     const second = browser.tab().view("workload/A", { tail: 100 });
@@ -60,7 +60,7 @@ describe("tabs", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("call different filters the same, and each gets its own", async () => {
+  it("use the same names for different filters, and each gets its own records", async () => {
     server.print("A", 1, { step: "fit" });
     const fit = browser.tab().view("workload/A", { step: "fit" });
     const errors = browser.tab().view("workload/A", { levels: ["error"] });
@@ -70,7 +70,7 @@ describe("tabs", () => {
     expect(fit.seqs).toEqual([4]);
   });
 
-  it("have each the whole list of workloads, whenever they come", async () => {
+  it("each have the whole list of workloads, whenever they open", async () => {
     for (const id of ["A", "B"]) server.tell("workloads", "workload", workload({ id }));
     const first = browser.tab().view("workloads");
     await soon(() => expect(first.ids).toEqual(["A", "B"]));
@@ -88,7 +88,7 @@ describe("tabs", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("are told the end, also after it, without another request", async () => {
+  it("receive the end, also when opened after it, without another request", async () => {
     const first = browser.tab().view("workload/A");
     await soon(() => expect(first.rung).toBe("live"));
     server.end("A", "failed");
@@ -99,7 +99,7 @@ describe("tabs", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("open the stream anew only when another one comes in, and lose and double nothing then", async () => {
+  it("reopen the stream only when another one joins, without a lost or repeated record", async () => {
     const a = browser.tab().view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
     const b = browser.tab().view("workload/B");
@@ -110,7 +110,7 @@ describe("tabs", () => {
   });
 });
 
-describe("a tab that goes", () => {
+describe("a closed tab", () => {
   it.each(["leave", "end"] as const)("(%s) takes its own streams along and leaves the others theirs", async (how) => {
     const [one, other] = [browser.tab(), browser.tab()];
     const [a, b] = [one.view("workload/A"), other.view("workload/B")];
@@ -124,7 +124,7 @@ describe("a tab that goes", () => {
     await soon(() => expect(server.readers.size).toBe(0));
   });
 
-  it("and comes again at once, as a reload does, has cut nothing", async () => {
+  it("that is reloaded at once interrupts nothing", async () => {
     const other = browser.tab().view("workload/A");
     const one = browser.tab();
     const a = one.view("workload/A");
@@ -138,7 +138,7 @@ describe("a tab that goes", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it("but is only put aside (as the browser does for its back button) goes on when it is shown again", async () => {
+  it("in the back-forward cache goes on when it is shown again", async () => {
     const tab = browser.tab();
     const a = tab.view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
@@ -175,8 +175,8 @@ describe("a tab that goes", () => {
   });
 });
 
-describe("tabs nobody looks at", () => {
-  it("give the connection back when all of them are hidden, and resume by cursor", async () => {
+describe("hidden tabs", () => {
+  it("close the connection when all of them are hidden, and resume by cursor", async () => {
     const [one, other] = [browser.tab(), browser.tab()];
     const [a, b] = [one.view("workload/A"), other.view("workload/B")];
     await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
@@ -198,7 +198,7 @@ describe("tabs nobody looks at", () => {
 });
 
 describe("a tab without a view", () => {
-  it("that is looked at keeps no connection for those that are not", async () => {
+  it("that is visible keeps no connection for hidden ones", async () => {
     const [idle, other] = [browser.tab(), browser.tab()];
     const [none, a] = [idle.view("workload/B"), other.view("workload/A")];
     await soon(() => expect([none.rung, a.rung]).toEqual(["live", "live"]));
@@ -213,29 +213,33 @@ describe("a tab without a view", () => {
   });
 });
 
-describe("where no worker answers", () => {
+describe("without an answer of the worker", () => {
   it.each<[Attempt, number]>([
     ["silent", GREETING_MS],
     ["forbidden", 0],
     ["not found", 0],
     ["other build", 0],
-  ])("(%s) a page's own connection brings its logs, and nobody is told", sometimesSlow, async (attempt, wait) => {
-    browser.worker = attempt;
-    const tab = browser.tab();
-    const a = tab.view("workload/A");
-    const start = Date.now();
-    await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
-    expect(Date.now() - start).toBeLessThan(wait + 1500);
-    expect(tab.alone).toBe(1);
-    expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).toEqual([
-      "connecting",
-      "connecting",
-      "live",
-    ]);
-    const b = tab.view("workload/B");
-    await soon(() => expect(b.seqs).toEqual([1, 2]));
-    expect(server.readers.size).toBe(1);
-  });
+  ])(
+    "(%s) the page's own connection brings its logs, without a visible difference",
+    sometimesSlow,
+    async (attempt, wait) => {
+      browser.worker = attempt;
+      const tab = browser.tab();
+      const a = tab.view("workload/A");
+      const start = Date.now();
+      await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
+      expect(Date.now() - start).toBeLessThan(wait + 1500);
+      expect(tab.alone).toBe(1);
+      expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).toEqual([
+        "connecting",
+        "connecting",
+        "live",
+      ]);
+      const b = tab.view("workload/B");
+      await soon(() => expect(b.seqs).toEqual([1, 2]));
+      expect(server.readers.size).toBe(1);
+    },
+  );
 });
 
 describe.each([
@@ -250,7 +254,7 @@ describe.each([
     browser = new BrowserOfTabs(page, hasLocks);
   });
 
-  it("is replaced by another one, which goes on from the cursors", async () => {
+  it("is replaced by another one, which resumes from the cursors", async () => {
     const tab = browser.tab();
     const a = tab.view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
@@ -263,7 +267,7 @@ describe.each([
     expect(a.events.filter((event) => event.kind === "state").map(({ rung }) => rung)).toContain("reconnecting");
   });
 
-  it("leaves each tab at its own cursor, in whatever order they come to the next one", async () => {
+  it("leaves each tab at its own cursor, in whatever order they reach the next one", async () => {
     const [slow, fast] = [browser.tab(), browser.tab()];
     const [a, b] = [slow.view("workload/A"), fast.view("workload/A", { after: 0 })];
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
@@ -279,7 +283,7 @@ describe.each([
     expect(b.seqs).toEqual([...new Set(b.seqs)]);
   });
 
-  it("and has no successor leaves the page to its own connection, from the cursors", async () => {
+  it("without a successor is replaced by the page's own connection, from the cursors", async () => {
     const tab = browser.tab();
     const a = tab.view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
@@ -292,7 +296,7 @@ describe.each([
   });
 });
 
-describe("the ladder behind the worker", () => {
+describe("the backoff in the worker", () => {
   it("reaches all tabs, and each of them can reconnect without waiting for the backoff", async () => {
     overrideTimings({ BACKOFF_MS: [60_000] });
     const [one, other] = [browser.tab(), browser.tab()];
@@ -305,7 +309,7 @@ describe("the ladder behind the worker", () => {
     shortTimings();
   });
 
-  it("ends with a refusal in words; who retries, or comes later, asks anew", async () => {
+  it("ends with the reason of a rejection; a retry or a later view requests again", async () => {
     server.status = 403;
     const [one, other] = [browser.tab(), browser.tab()];
     const a = one.view("workload/A");
@@ -327,7 +331,7 @@ describe("the ladder behind the worker", () => {
 });
 
 describe("credentials", () => {
-  it("are those that the page has when the request is made", async () => {
+  it("are those of the page at the time of the request", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const tab = browser.tab();
     tab.credentials = { xsrf: "first", token: "" };
@@ -341,7 +345,7 @@ describe("credentials", () => {
     expect(server.xsrf.at(-1)).toBe("second");
   });
 
-  it("of a page that doesn't answer are those that it had", async () => {
+  it("of a page that does not answer are its last known ones", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const tab = browser.tab();
     const a = tab.view("workload/A");
