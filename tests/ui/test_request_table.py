@@ -97,7 +97,7 @@ def test_a_call_is_a_row_when_it_starts_and_changes_in_place(notebook: Open, ser
         assert table.rows.first.get_attribute("data-fresh") == "true"
         assert table.texts("first") != [""]
         assert table.texts("tokens") == [""]
-        table.page.eventually(lambda: table.figure("All calls")[1:3] == ["1", "1"], "the figures of the running call")
+        table.page.eventually(lambda: table.figure("All calls")[1:2] == ["1"], "the figures with the running call")
         before = table.texts("took")
         table.page.eventually(lambda: table.texts("took") != before, "its duration goes on")
         response.read()

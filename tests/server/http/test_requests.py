@@ -1,4 +1,4 @@
-"""The request log over HTTP: pages, filters, figures, rows of kernels, details; and that no secret is in any of it."""
+"""The request log over HTTP: pages, filters, figures, rows of kernels, details, redaction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_pages_are_newest_first_and_miss_nothing(site: Any) -> None:
     assert (await site.get("v1/requests?limit=25"))["next"] is None
 
 
-async def test_filters_choose_rows(site: Any) -> None:
+async def test_filters_select_rows(site: Any) -> None:
     await record(site, provider="openai", model="gpt-4o", response_model="gpt-4o-2024", status="completed")
     await record(
         site, provider="anthropic", model="claude", status="error", error="Overloaded, Try again", path="/v1/x"
@@ -53,7 +53,7 @@ async def test_filters_choose_rows(site: Any) -> None:
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=1001", "limit=x", "status=odd", "before=a%2Fb", "nonsense=1", "limit=1&limit=2"]
 )
-async def test_a_bad_question_is_400(site: Any, query: str) -> None:
+async def test_an_invalid_parameter_is_400(site: Any, query: str) -> None:
     answer = await site.request("GET", f"v1/requests?{query}")
     assert answer.status == 400
     assert answer.json["reason"] in {"invalid_parameter", "unknown_parameter"}
@@ -100,7 +100,7 @@ async def test_a_wrong_field_is_422_and_named(site: Any, fields: dict[str, Any])
     assert (await site.get("v1/requests"))["requests"] == []
 
 
-async def test_a_call_through_the_proxy_is_not_for_a_kernel_to_change(serve: Any) -> None:
+async def test_a_kernel_cannot_change_the_row_of_a_proxied_call(serve: Any) -> None:
     async with upstream() as up:
         site = await serve(upstreams={"llm": up.url})
         await site.request("GET", "proxy/llm/a")
@@ -108,7 +108,7 @@ async def test_a_call_through_the_proxy_is_not_for_a_kernel_to_change(serve: Any
         assert (answer.status, answer.json["reason"]) == (409, "not_recorded")
 
 
-async def test_figures_are_of_all_or_since_a_time(site: Any) -> None:
+async def test_figures_cover_all_calls_or_those_since_a_time(site: Any) -> None:
     now = int(time.time() * 1000)
     await record(
         site,
@@ -132,7 +132,7 @@ async def test_figures_are_of_all_or_since_a_time(site: Any) -> None:
     assert (await site.request("GET", "v1/requests/stats?since=x")).status == 400
 
 
-async def test_clearing_forgets_rows_and_what_ran_goes_on(serve: Any) -> None:
+async def test_clearing_deletes_rows_and_running_calls_continue(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         await visit.begin_events()
         await visit.chunk(b"data: one\n\n")
@@ -155,7 +155,7 @@ async def test_clearing_forgets_rows_and_what_ran_goes_on(serve: Any) -> None:
 KEY = "a-vendors-key-of-no-known-form"
 
 
-async def test_a_key_is_masked_in_header_query_path_error_and_bodies(serve: Any) -> None:
+async def test_a_key_is_redacted_in_header_query_path_error_and_bodies(serve: Any) -> None:
     async def script(visit: Visit) -> None:
         body = json.dumps(
             {"error": {"message": f"Incorrect API key {KEY}"}, "access_token": "short", "echo": KEY}
@@ -174,10 +174,10 @@ async def test_a_key_is_masked_in_header_query_path_error_and_bodies(serve: Any)
         await me.request(
             "POST", f"proxy/llm/{KEY}/chat/completions?key={KEY}&x=1", body, {"Content-Type": "application/json"}
         )
-        kept = await row(site)
-        assert kept["error"] == "Incorrect API key ***"
-        assert kept["path"] == "/***/chat/completions"
-        whole = await site.get(f"v1/requests/{kept['id']}")
+        stored = await row(site)
+        assert stored["error"] == "Incorrect API key ***"
+        assert stored["path"] == "/***/chat/completions"
+        whole = await site.get(f"v1/requests/{stored['id']}")
         detail = whole["detail"]
         assert ["Authorization", "***"] in detail["request_headers"]
         assert ["X-Key", "***"] in detail["request_headers"]
@@ -198,7 +198,7 @@ async def test_a_key_is_masked_in_header_query_path_error_and_bodies(serve: Any)
             assert canary not in everywhere
 
 
-async def test_bodies_are_kept_only_when_switched_on_and_only_so_much_of_them(serve: Any) -> None:
+async def test_bodies_are_retained_only_if_configured_and_up_to_the_limit(serve: Any) -> None:
     async with upstream() as up:
         for keep in 0, 100:
             site = await serve(upstreams={"llm": up.url}, request_bodies=keep)
@@ -215,9 +215,7 @@ async def test_bodies_are_kept_only_when_switched_on_and_only_so_much_of_them(se
 
 
 @pytest.mark.parametrize("body", [b"", b"data: {\n\ndata: ]\n\n", b'data: {"model": "m"}\n\n', b"\xff\xfe\0" * 50])
-async def test_a_stream_without_an_end_goes_through_unchanged_and_is_noted_as_incomplete(
-    serve: Any, body: bytes
-) -> None:
+async def test_a_stream_without_an_end_passes_unchanged_and_is_recorded_as_incomplete(serve: Any, body: bytes) -> None:
     async def script(visit: Visit) -> None:
         await visit.read_body()
         await visit.begin_events()
@@ -230,6 +228,6 @@ async def test_a_stream_without_an_end_goes_through_unchanged_and_is_noted_as_in
         stream = await site.stream("proxy/llm/v1/chat/completions", "POST", b'{"model": "m", "stream": true}')
         await stream.rest()
         assert (bytes(stream.raw), stream.whole) == (body, True)
-        kept = await row(site)
-        assert (kept["status"], kept["http_status"], kept["model"]) == ("error", 200, "m")
-        assert kept["error"].startswith("incomplete")
+        stored = await row(site)
+        assert (stored["status"], stored["http_status"], stored["model"]) == ("error", 200, "m")
+        assert stored["error"].startswith("incomplete")
