@@ -49,19 +49,19 @@ async def test_terminal_signals_and_the_end_of_its_starter_do_not_end_the_runner
 
 
 @pytest.mark.parametrize(
-    "request",
+    "data",
     [
         b"garbage\n", b"[]\n", b'{"do": 5}\n', b'{"do": "cancel"}\n', b'{"do": "cancel", "grace": "x"}\n', b"\xff\n",
         b'{"do": "input", "size": -5}\n', b'{"do": "input", "size": "a"}\n', b"x" * 10_000,
     ],
 )  # fmt: skip
-async def test_invalid_requests_on_its_socket_do_not_end_the_runner(bench: Bench, request: bytes) -> None:
+async def test_invalid_requests_on_its_socket_do_not_end_the_runner(bench: Bench, data: bytes) -> None:
     job = await bench.start("echo ready; read x; echo $x", stdin=True)
     await job.says("ready")
     with socket.socket(socket.AF_UNIX) as client:
         with socket_path(job.folder.control) as path:
             client.connect(path)
-        client.sendall(request)
+        client.sendall(data)
         client.settimeout(1)
         with contextlib.suppress(OSError):
             client.recv(100)

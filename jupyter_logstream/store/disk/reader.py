@@ -10,14 +10,14 @@ import json
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from ...model.records import LEVELS, SOURCES
-from ...text.lines import CR, MAX_TEXT_BYTES, OPEN, PART, clean, final_text
+from ...text.lines import MAX_TEXT_BYTES, OPEN, PART, clean, final_text
 from ..errors import BadIndex, Unreadable
 from ..protocol import Messages, Partial, Tally
 from .batch import DiskBatch, distinct, uniform
@@ -38,6 +38,7 @@ from .layout import (
     source_of,
     tails_in,
 )
+from .line_spans import LineSpans
 from .running_totals import RunningTotals
 from .segments import read_range
 from .sidecars import RetainedRange, Steps, read_masked
@@ -126,7 +127,7 @@ class LogReader:
         self, name: str, batch: DiskBatch, positions: Sequence[int], fields: dict[int, Mapping[str, Any]]
     ) -> list[str]:
         whole = len(positions) == len(batch)
-        lines = _Lines(
+        lines = LineSpans(
             batch.offsets if whole else [batch.offsets[i] for i in positions],
             batch.sizes if whole else [batch.sizes[i] for i in positions],
             batch.metas if whole else [batch.metas[i] for i in positions],
@@ -142,7 +143,9 @@ class LogReader:
             texts[i], fields[positions[i]] = texts[i].replace("lost", "unreadable", 1), UNREADABLE_FIELDS
         return texts
 
-    def _with_unreadable_marked(self, name: str, batch: DiskBatch, positions: Sequence[int], lines: _Lines) -> _Lines:
+    def _with_unreadable_marked(
+        self, name: str, batch: DiskBatch, positions: Sequence[int], lines: LineSpans
+    ) -> LineSpans:
         """The lines with those in unreadable blocks marked as lost, in the batch too."""
         from ..repair.bad_blocks import unreadable_lines  # noqa: PLC0415 - only after an I/O error
 
@@ -155,10 +158,15 @@ class LogReader:
         return replace(lines, metas=metas, unreadable=bad)
 
     def _texts_of(
-        self, name: str, batch: DiskBatch, positions: Sequence[int], lines: _Lines, fields: dict[int, Mapping[str, Any]]
+        self,
+        name: str,
+        batch: DiskBatch,
+        positions: Sequence[int],
+        lines: LineSpans,
+        fields: dict[int, Mapping[str, Any]],
     ) -> list[str]:
         consecutive = isinstance(batch.seqs, range)
-        if name != "notes" and lines.plain() and lines.unreadable is None:
+        if name != "notes" and lines.are_plain() and lines.unreadable is None:
             return self._plain_texts(name, lines, batch.seqs[positions[0]])
         if consecutive and not lines.are_adjacent():
             raise self._mismatch(name)
@@ -173,7 +181,7 @@ class LogReader:
             texts[i], fields[positions[i]] = text, LOST_FIELDS
         return texts
 
-    def _plain_texts(self, name: str, lines: _Lines, seq: int) -> list[str]:
+    def _plain_texts(self, name: str, lines: LineSpans, seq: int) -> list[str]:
         """The common case, in C: adjacent whole lines without a CR."""
         start = lines.start
         before = 1 if start % SEGMENT else 0  # the byte before it must be a line end
@@ -194,7 +202,7 @@ class LogReader:
                 return bool(meta >> FLAG_SHIFT & (PART | LOST))
         return True
 
-    def _bodies(self, name: str, lines: _Lines) -> list[bytes]:
+    def _bodies(self, name: str, lines: LineSpans) -> list[bytes]:
         start, end = lines.start, lines.end
         at_once = end - start <= _MAX_READ_BYTES and lines.unreadable is None
         data = read_range(self._folder, name, start, end) if at_once else b""
@@ -281,44 +289,6 @@ class LogReader:
                 return
             self._totals.add(words)
             self._counted += len(words) // 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """Positions of a batch's lines in one file."""
-
-    offsets: Sequence[int]
-    sizes: Sequence[int]  # length | tail << 32
-    metas: Sequence[int]
-    unreadable: Sequence[int] | None = None  # positions; None: no I/O error
-
-    @property
-    def start(self) -> int:
-        return self.offsets[0]
-
-    @property
-    def end(self) -> int:
-        return self.offsets[-1] + (self.sizes[-1] & 0xFFFFFFFF)
-
-    def plain(self) -> bool:
-        """Whether they are adjacent whole lines without a CR (so length == tail)."""
-        if sum(self.sizes) != (self.end - self.start) * (1 << 32 | 1):
-            return False
-        return not any(meta >> FLAG_SHIFT & (PART | CR | OPEN | LOST) for meta in distinct(self.metas))
-
-    def lost(self, name: str) -> Iterator[tuple[int, str]]:
-        """Positions of lines whose bytes are lost, and the text in their place."""
-        if max(self.metas) < LOST << FLAG_SHIFT:
-            return
-        kind = "a record" if name == "notes" else f"a line of {name}"
-        for i, meta in enumerate(self.metas):
-            if meta >> FLAG_SHIFT & LOST:
-                yield i, f"lost: {kind} ({self.sizes[i] & 0xFFFFFFFF} bytes)"
-
-    def are_adjacent(self) -> bool:
-        """Whether each line begins where the one before it ends."""
-        ends = [offset + (size & 0xFFFFFFFF) for offset, size in zip(self.offsets, self.sizes, strict=True)]
-        return ends[:-1] == list(self.offsets[1:])
 
 
 def _read_note(body: bytes) -> dict[str, Any]:
