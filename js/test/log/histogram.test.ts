@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { areas, clock, countsInWords, Histogram, MAX_BUCKETS, timelineOf } from "../../src/log/overview/histogram.js";
 import type { Timeline } from "../../src/protocol/log-source.js";
-import { type HistogramView, mountHistogram } from "../../src/views/log/panels/histogram.js";
+import { HistogramView } from "../../src/views/log/panels/histogram.js";
 import { record } from "../support/workload.js";
 
 const timeline: Timeline = {
@@ -103,7 +103,8 @@ describe("in the page", () => {
     host = document.createElement("div");
     jump.mockClear();
     select.mockClear();
-    view = mountHistogram(host, { jump, select });
+    view = new HistogramView({ jump, select });
+    host.append(view.element);
     const histogram = new Histogram();
     histogram.set(timeline);
     view.update(histogram);

@@ -2,7 +2,7 @@
 // Sparklines of metrics with their newest value, and the chart with a crosshair.
 import { beforeEach, expect, it, vi } from "vitest";
 import { Metrics } from "../../src/log/overview/metrics.js";
-import { type Curves, mountCurves } from "../../src/views/log/panels/curves.js";
+import { Curves } from "../../src/views/log/panels/curves.js";
 import { record } from "../support/workload.js";
 
 let host: HTMLElement;
@@ -20,7 +20,8 @@ beforeEach(() => {
   host = document.createElement("div");
   document.body.append(host);
   jump.mockClear();
-  curves = mountCurves(host, { jump });
+  curves = new Curves({ jump });
+  host.append(curves.element);
   curves.update(metrics.plottable);
 });
 const buttons = () => [...host.querySelectorAll<HTMLButtonElement>(".curve")];

@@ -22,24 +22,12 @@ const HEIGHT_PX = 160;
 const MARGIN = { left: 52, right: 12, top: 10, bottom: 22 };
 const MIN_WIDTH_PX = 320;
 
-export interface Chart {
-  /** Draws a series; undefined: hides the chart. */
-  update(series: Series | undefined): void;
-  dispose(): void;
-}
-
 export interface ChartOptions {
   readonly jump: (seq: number) => void;
   readonly close: () => void;
 }
 
-export function mountChart(host: HTMLElement, options: ChartOptions): Chart {
-  const chart = new LargeChart(options);
-  host.append(chart.element);
-  return { update: (series) => chart.update(series), dispose: () => chart.dispose() };
-}
-
-class LargeChart {
+export class Chart {
   readonly element: HTMLElement;
   readonly #jump: (seq: number) => void;
   readonly #grid = svg("g", "grid");
@@ -77,6 +65,7 @@ class LargeChart {
     this.#observer.observe(this.element);
   }
 
+  /** Draws a series; undefined: hides the chart. */
   update(series: Series | undefined): void {
     if (series?.name !== this.#series?.name) this.#cursor = undefined;
     this.#series = series;

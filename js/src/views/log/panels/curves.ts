@@ -3,17 +3,11 @@
 import type { Series } from "../../../log/overview/metrics.js";
 import { extremes, linear, meanPath, shortNumber } from "../../../text/chart.js";
 import { element, setText, svg } from "../../dom/dom.js";
-import { type Chart, mountChart } from "./chart.js";
+import { Chart } from "./chart.js";
 
 /** This many curves are shown; a button shows the others. */
 const MAX_SHOWN = 6;
 const [WIDTH_PX, HEIGHT_PX] = [64, 18];
-
-export interface Curves {
-  /** Shows these series; hidden while there are none. */
-  update(series: readonly Series[]): void;
-  dispose(): void;
-}
 
 export interface CurvesOptions {
   /** Shows a line of the log. */
@@ -26,13 +20,7 @@ interface Sparkline {
   readonly path: SVGElement;
 }
 
-export function mountCurves(host: HTMLElement, { jump }: CurvesOptions): Curves {
-  const curves = new CurveStrip(jump);
-  host.append(curves.element);
-  return { update: (series) => curves.update(series), dispose: () => curves.dispose() };
-}
-
-class CurveStrip {
+export class Curves {
   readonly element: HTMLElement;
   readonly #strip = element("div", "curve-strip");
   readonly #more = element("button", "curve-more");
@@ -42,7 +30,7 @@ class CurveStrip {
   #all = false;
   #series: readonly Series[] = [];
 
-  constructor(jump: (seq: number) => void) {
+  constructor({ jump }: CurvesOptions) {
     this.#strip.setAttribute("role", "group");
     this.#strip.setAttribute("aria-label", "Metrics in the log");
     this.#more.type = "button";
@@ -52,11 +40,13 @@ class CurveStrip {
     });
     this.#strip.append(this.#more);
     const area = element("div", "curve-area");
-    this.#chart = mountChart(area, { jump, close: () => this.#choose(undefined) });
+    this.#chart = new Chart({ jump, close: () => this.#choose(undefined) });
+    area.append(this.#chart.element);
     this.element = element("div", "curves", this.#strip, area);
     this.element.hidden = true;
   }
 
+  /** Shows these series; hidden while there are none. */
   update(series: readonly Series[]): void {
     this.#series = series;
     this.#render();

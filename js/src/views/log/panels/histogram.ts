@@ -24,19 +24,7 @@ export interface HistogramOptions {
   readonly select: (range: TimeRange | undefined) => void;
 }
 
-export interface HistogramView {
-  /** Draws the current counts; hidden while all lines have the same time. */
-  update(histogram: Histogram): void;
-  dispose(): void;
-}
-
-export function mountHistogram(host: HTMLElement, options: HistogramOptions): HistogramView {
-  const view = new HistogramPlot(options);
-  host.append(view.element);
-  return { update: (histogram) => view.update(histogram), dispose: () => view.dispose() };
-}
-
-class HistogramPlot {
+export class HistogramView {
   readonly element: HTMLElement;
   readonly #options: HistogramOptions;
   readonly #paths = new Map(STACK.map((level) => [level, svg("path", `level-${level}`)]));
@@ -71,6 +59,7 @@ class HistogramPlot {
     this.#observer.observe(this.element);
   }
 
+  /** Draws the current counts; hidden while all lines have the same time. */
   update(histogram: Histogram): void {
     this.#histogram = histogram;
     this.element.hidden = histogram.empty;

@@ -7,11 +7,11 @@ import type { SavedLog } from "../../../protocol/types.js";
 import { element } from "../../dom/dom.js";
 import chartCss from "./chart.css?inline";
 import curvesCss from "./curves.css?inline";
-import { mountCurves } from "./curves.js";
+import { Curves } from "./curves.js";
 import errorCss from "./error-card.css?inline";
 import { mountErrorCard } from "./error-card.js";
 import histogramCss from "./histogram.css?inline";
-import { mountHistogram, type TimeRange } from "./histogram.js";
+import { HistogramView, type TimeRange } from "./histogram.js";
 import panelCss from "./panels.css?inline";
 import progressCss from "./progress.css?inline";
 import { mountProgress } from "./progress.js";
@@ -66,9 +66,10 @@ export class LogPanels {
     this.#panels = {
       error: mountErrorCard(host, { jump }),
       progress: mountProgress(host),
-      curves: mountCurves(host, { jump }),
-      histogram: mountHistogram(host, { jump, select: (range) => actions.showTimeRange(range) }),
+      curves: new Curves({ jump }),
+      histogram: new HistogramView({ jump, select: (range) => actions.showTimeRange(range) }),
     };
+    host.append(this.#panels.curves.element, this.#panels.histogram.element);
   }
 
   /** Updates the step bar at once: running steps get longer also without new lines. */
