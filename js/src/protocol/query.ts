@@ -10,7 +10,7 @@ export function isEmpty(filter: StreamFilter): boolean {
   return Object.values(filter).every((value) => value === undefined);
 }
 
-/** Text between slashes is a regular expression; its inside, or undefined. */
+/** The regular expression of a text between slashes; undefined for other text. */
 export function expressionOf(q: string): string | undefined {
   return q.length > 1 && q.startsWith("/") && q.endsWith("/") ? q.slice(1, -1) : undefined;
 }
