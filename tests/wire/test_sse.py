@@ -102,9 +102,9 @@ def test_value_that_would_forge_a_field_is_refused(vector: dict[str, Any]) -> No
 
 
 def test_encode_json_equals_encode() -> None:
-    payload = b'{"a":"\\n"}'
-    assert encode_json("logs", payload, 7) == encode(payload.decode(), event="logs", id=7)
-    assert encode_json("status", payload) == encode(payload.decode(), event="status")
+    payload = '{"a":"\\n","b":1}'
+    assert encode_json("logs", b'"a":"\\n"', b',"b":1', cursor=7) == encode(payload, event="logs", id=7)
+    assert encode_json("status", b'"a":"\\n","b":1') == encode(payload, event="status")
 
 
 def test_carriage_return_ends_its_line_and_skips_a_line_feed_in_the_next_chunk() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ...store.protocol import Batch
 from ...wire.sse import encode, encode_json
-from ..subscriptions.protocol import Cursor, Frame
+from ..subscriptions.protocol import Cursor, Frame, members
 
 Item_contra = TypeVar("Item_contra", contravariant=True)
 
@@ -30,23 +29,24 @@ class SingleStreamEncoder:
     """Frames of one stream: a frame that moves the cursor has it as its event id."""
 
     def encode(self, stream: str, item: Frame) -> bytes:  # noqa: ARG002 - the response has one stream
-        return encode_json(item.event, b"{%s}" % item.members, item.cursor)
+        return encode_json(item.event, item.members, cursor=item.cursor)
 
     def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:
         (cursor,) = cursors.values()
-        return encode_json("ping", _dump({"timestamp": _now_ms()}), cursor)
+        return encode_json("ping", members({"timestamp": _now_ms()}), cursor=cursor)
 
 
 class SharedStreamEncoder:
     """Frames of many streams over one connection: each frame names its stream and cursor."""
 
     def encode(self, stream: str, item: Frame) -> bytes:
-        cursor = b"" if item.cursor is None else b',"cursor":' + _dump(item.cursor)
-        rest = b"," + item.members if item.members else b""
-        return encode_json(item.event, b'{"stream":%s%s%s}' % (_dump(stream), cursor, rest))
+        own: dict[str, Cursor] = (
+            {"stream": stream} if item.cursor is None else {"stream": stream, "cursor": item.cursor}
+        )
+        return encode_json(item.event, members(own), b"," if item.members else b"", item.members)
 
     def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:
-        return encode_json("ping", _dump({"timestamp": _now_ms(), "cursors": cursors}))
+        return encode_json("ping", members({"timestamp": _now_ms(), "cursors": cursors}))
 
 
 class MessageEncoder:
@@ -54,7 +54,7 @@ class MessageEncoder:
 
     def encode(self, stream: str, item: Batch | Frame) -> bytes:  # noqa: ARG002 - the response has one stream
         if isinstance(item, Frame):
-            return encode_json(item.event, b"{%s}" % item.members, item.cursor)
+            return encode_json(item.event, item.members, cursor=item.cursor)
         if any("\n" in message or "\r" in message for message in item.messages):
             return b"".join([encode(m, id=seq) for seq, m in zip(item.seqs, item.messages, strict=True)])
         blocks = "".join([f"id: {seq}\ndata: {m}\n\n" for seq, m in zip(item.seqs, item.messages, strict=True)])
@@ -62,10 +62,6 @@ class MessageEncoder:
 
     def keep_alive(self, cursors: Mapping[str, Cursor]) -> bytes:  # noqa: ARG002 - a comment has no cursor
         return encode(comment="waiting")
-
-
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _now_ms() -> float:
