@@ -1,7 +1,7 @@
-"""A workload as static text, HTML and JSON: what a notebook keeps, and shows where nothing can run. Runs in kernels.
+"""Static form of workloads and tables as text, HTML and JSON, as a notebook saves it. Runs in kernels; no I/O.
 
-Values in, strings out. It must not know where they come from. Log text is never markup: see ansi.py. The HTML needs no
-style, no script and no id to be read, since viewers take those away.
+Values in, strings out. Log text is always escaped: see text/terminal.py. The HTML is readable without styles, scripts
+and ids, since notebook viewers remove them.
 """
 
 from __future__ import annotations
@@ -21,49 +21,49 @@ if TYPE_CHECKING:
     from ..text.first_error import FirstError
 
 LINES = 50
-"""The last lines of a finished workload that are kept in the notebook file ..."""
+"""Number of last lines of a finished workload that are saved in the notebook ..."""
 
-BYTES = 16_000
-"""... and how much of the file each form may take, all together less than 50 kB: notebooks are versioned."""
+MAX_FORM_BYTES = 16_000
+"""... and size limit of each form, together under 50 kB since notebooks are versioned; earlier lines are left out."""
 
-LONGEST = 2000
-"""Characters of a line that are kept."""
+MAX_LINE_CHARS = 2000
+"""Longer lines are truncated."""
 
-_MARKUP = 1000  # bytes for the elements around the text
+MARKUP_BYTES = 1000  # reserved for the elements around the text
 _SIGNS = {"succeeded": "✓", "failed": "✕", "timed_out": "✕", "cancelled": "⊘", "lost": "?"}
 
 
 def as_text(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
-    """One line that says which workload and how it stands, its first error, then the last lines, as many as fit."""
+    """A line with command, state and id, the first error, then as many of the last lines as fit."""
     head = [f"{_command(info)} [{', '.join([state_summary(info), *_facts(info)])}] {info['id']}"]
     if error is not None:
         head.append(f"First error ({_where(error)}): {error.title}")
-    return "\n".join([*head, *_last(records, BYTES - sum(map(_weight, head)), plain_text)])
+    return "\n".join([*head, *_last(records, MAX_FORM_BYTES - sum(map(_json_bytes, head)), plain_text)])
 
 
 def as_html(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
-    """The same as HTML: escaped, the lines in their colours."""
+    """The same as escaped HTML, the lines in colour."""
     label = f"{_SIGNS.get(info['state'], '')} {state_label(info['state'])}".strip()
     title = f"<b>{html.escape(label)}</b> <code>{html.escape(_command(info))}</code>"
     facts = [*filter(None, [ending(info), str(info.get("reason") or "")]), *_facts(info)]
     head = [f"<div>{' · '.join([title, *map(html.escape, facts)])}</div>"]
     if error is not None:
         head.append(f"<div><b>First error</b> ({_where(error)}): <code>{html.escape(error.title)}</code></div>")
-    lines = _last(records, BYTES - _MARKUP - sum(map(_weight, head)), ansi.as_html)
-    foot = f"<div><small>{_which(info, len(lines))}workload {html.escape(str(info['id']))}</small></div>"
+    lines = _last(records, MAX_FORM_BYTES - MARKUP_BYTES - sum(map(_json_bytes, head)), ansi.as_html)
+    foot = f"<div><small>{_range_note(info, len(lines))}workload {html.escape(str(info['id']))}</small></div>"
     body = "\n".join(lines)
-    # Blocks of their own: where HTML stands in Markdown, a blank line of the log would end an element around them.
+    # Separate blocks: inside Markdown, a blank line of the log would end an enclosing element.
     return "\n\n".join([*head, *([f"<pre>{body}</pre>"] if body else []), foot])
 
 
 def as_final(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> dict[str, Any]:
-    """How it ended and its last lines, as JSON: what the view in the page shows when the server's log is gone."""
-    job = {**{field: _cut(info.get(field)) for field in _KEPT}, "command": _command(info)}
-    kept: dict[str, Any] = {"job": job}
+    """Final state and last lines as JSON; the view in the page shows it when the server no longer has the log."""
+    job = {**{field: _truncate(info.get(field)) for field in _SAVED}, "command": _command(info)}
+    saved: dict[str, Any] = {"job": job}
     if error is not None:
-        kept["first_error"] = error.to_json()
-    kept["lines"] = _last(records, BYTES - _MARKUP - _weight(json.dumps(kept)), plain_text)
-    return kept
+        saved["first_error"] = error.to_json()
+    saved["lines"] = _last(records, MAX_FORM_BYTES - MARKUP_BYTES - _json_bytes(json.dumps(saved)), plain_text)
+    return saved
 
 
 def list_as_text(infos: Sequence[Mapping[str, Any]]) -> str:
@@ -125,24 +125,36 @@ def _request(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _fit(lines: Sequence[str]) -> str:
-    kept, room = [], BYTES - _MARKUP
+    fitting, remaining = [], MAX_FORM_BYTES - MARKUP_BYTES
     for line in lines:
-        room -= len(line.encode()) + 1
-        if room < 0:
+        remaining -= len(line.encode()) + 1
+        if remaining < 0:
             break
-        kept.append(line)
-    return "\n".join(kept)
+        fitting.append(line)
+    return "\n".join(fitting)
 
 
-_KEPT = ("id", "name", "state", "created", "started", "ended", "exit_code", "signal", "error", "lines", "levels")
+_SAVED = (
+    "id",
+    "name",
+    "state",
+    "created",
+    "started",
+    "ended",
+    "exit_code",
+    "signal",
+    "error",
+    "lines",
+    "levels",
+)
 
 
-def _cut(value: Any) -> Any:
+def _truncate(value: Any) -> Any:
     return value[:1000] if isinstance(value, str) else value
 
 
-def _weight(line: str) -> int:
-    """Bytes that a line takes in the notebook file: as JSON, in a list, indented."""
+def _json_bytes(line: str) -> int:
+    """Size of a line in the notebook file: as JSON, in a list, indented."""
     return len(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace")) + 12 * (1 + line.count("\n"))
 
 
@@ -152,7 +164,7 @@ def _command(info: Mapping[str, Any]) -> str:
 
 
 def _one_line(text: str) -> str:
-    """What goes into the title: a script of many lines by its first one."""
+    """The first line of a script, with an ellipsis if there are more."""
     first, more, _ = text.strip()[:1000].partition("\n")
     return plain_text(first) + (" …" if more else "")
 
@@ -174,19 +186,19 @@ def _where(error: FirstError) -> str:
     return f"line {error.seq:,}" + (f", {error.repeats:,} times" if error.repeats > 1 else "")
 
 
-def _which(info: Mapping[str, Any], kept: int) -> str:
+def _range_note(info: Mapping[str, Any], saved: int) -> str:
     lines = info.get("lines") or 0
-    return f"the last {kept} of {lines:,} lines · " if 0 < kept < lines else ""
+    return f"the last {saved} of {lines:,} lines · " if 0 < saved < lines else ""
 
 
-def _last(records: Sequence[Record], room: int, written: Callable[[str], str]) -> list[str]:
-    """The last lines, written, that weigh no more than `room`; of a long one its beginning."""
+def _last(records: Sequence[Record], max_bytes: int, render: Callable[[str], str]) -> list[str]:
+    """The last lines, rendered, within `max_bytes`; long ones are truncated."""
     lines: list[str] = []
     for record in reversed(records[-LINES:]):
         message = record.message
-        line = written(message if len(message) <= LONGEST else message[:LONGEST] + "…")
-        room -= _weight(line)
-        if room < 0:
+        line = render(message if len(message) <= MAX_LINE_CHARS else message[:MAX_LINE_CHARS] + "…")
+        max_bytes -= _json_bytes(line)
+        if max_bytes < 0:
             break
         lines.append(line)
     return lines[::-1]

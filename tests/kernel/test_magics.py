@@ -71,8 +71,8 @@ def test_it_ends_at_the_first_command_that_fails(kernel):
     [
         ("--cwd /no/such/folder", "cwd"),
         ("--timeout soon", "argument --timeout: invalid float value: 'soon'"),
-        ("--tag x", "--tag x is not of the form name=value"),
-        ("--as 1x", "--as 1x is not the name of a variable"),
+        ("--tag x", "--tag x does not have the form NAME=VALUE"),
+        ("--as 1x", "--as 1x is not a valid variable name"),
         ("--unknown", "unrecognized arguments: --unknown"),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_wrong_option_is_named(line, problem, kernel):
 
 
 def test_an_empty_cell_is_nothing_to_run(kernel):
-    assert "there is nothing to run" in fails(kernel, "%%workload\n \n")
+    assert "the cell is empty" in fails(kernel, "%%workload\n \n")
 
 
 def test_logs_shows_a_workload_by_id_or_variable(kernel):

@@ -10,9 +10,9 @@ import pytest
 from support.hostile_text import HOSTILE, Read
 
 from jupyter_logstream.kernel.snapshot import (
-    BYTES,
     LINES,
-    LONGEST,
+    MAX_FORM_BYTES,
+    MAX_LINE_CHARS,
     as_final,
     as_html,
     as_text,
@@ -80,7 +80,7 @@ def test_only_the_last_lines_are_kept_the_text_without_their_colours():
 
 def test_of_a_long_line_the_beginning_is_kept():
     (line,) = as_final(INFO, records("x" * 60_000))["lines"]
-    assert line == "x" * LONGEST + "…"
+    assert line == "x" * MAX_LINE_CHARS + "…"
 
 
 @pytest.mark.parametrize("message", ["&" * 900, "x" * 60_000, *(unit * 900 for unit in 'é"\\\x01\n😀'), "", COLOURED])
@@ -170,7 +170,7 @@ def test_a_list_of_workloads_is_escaped_and_has_a_bound():
     page = list_as_html([LISTED] * 5000)
     assert "&lt;b&gt;fit&lt;/b&gt;" in page
     assert "<b>" not in page
-    assert len(page.encode()) <= BYTES
+    assert len(page.encode()) <= MAX_FORM_BYTES
     assert page.endswith("</td></tr></table>")
-    assert len(list_as_text([LISTED] * 5000).encode()) <= BYTES
+    assert len(list_as_text([LISTED] * 5000).encode()) <= MAX_FORM_BYTES
     assert list_as_html([]) == "<pre>No workloads.</pre>"

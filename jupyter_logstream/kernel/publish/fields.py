@@ -1,6 +1,6 @@
-"""Fields: what a log call says besides its message, as JSON of a bounded size. Runs in kernels; stdlib, no I/O.
+"""Structured fields of a log call, converted to JSON of bounded size. Runs in kernels; stdlib, no I/O.
 
-Values in, values out. What JSON cannot say becomes its `repr`. This file must not know where fields go.
+Values that JSON cannot represent become their `repr`. This file must not know where fields are sent.
 """
 
 from __future__ import annotations
@@ -14,56 +14,56 @@ from numbers import Integral, Real
 from reprlib import Repr
 from typing import Any
 
-LONGEST = 2000
-"""Characters of a text; longer ones are cut."""
+MAX_TEXT_CHARS = 2000
+"""Longer texts are truncated."""
 
-ROOM = 16_000
-"""Characters of all texts and names of a record's fields together; what finds no room becomes an ellipsis."""
+MAX_FIELDS_CHARS = 16_000
+"""Limit of all texts and names of a record's fields together; values beyond it become an ellipsis."""
 
-_MANY = 100  # items of a list or object
-_DEEP = 5
-_EXACT = 1 << 53  # whole numbers beyond are others in a browser
-_CUT = "..."
+_MAX_ITEMS = 100  # of a list or object
+_MAX_DEPTH = 5
+_MAX_EXACT_INT = 1 << 53  # JavaScript rounds larger integers
+_ELLIPSIS = "..."
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque, array)
-_SHORT = Repr()  # of containers: looks at no more than is shown, however many or deep
+_SHORT_REPR = Repr()  # of containers: visits no more items than it prints
 for _of in ("list", "tuple", "dict", "set", "frozenset", "deque", "array"):
-    setattr(_SHORT, f"max{_of}", _MANY)
+    setattr(_SHORT_REPR, f"max{_of}", _MAX_ITEMS)
 
 
 class Fields:
-    """Turns values into JSON until its room is used up. `shown` is asked what a text may look like (secrets!)."""
+    """Converts values to JSON within MAX_FIELDS_CHARS. `mask` is applied to every text (secrets)."""
 
-    def __init__(self, shown: Callable[[str], str]) -> None:
-        self._shown = shown
-        self._room = ROOM
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        self._mask = mask
+        self._remaining = MAX_FIELDS_CHARS
 
     def of(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON object of these values."""
-        found: dict[str, Any] = self._value(values, _DEEP)
+        """Convert a mapping to a JSON object."""
+        found: dict[str, Any] = self._value(values, _MAX_DEPTH)
         return found
 
-    def _value(self, value: Any, deep: int) -> Any:
-        self._room -= 4
-        if self._room < 0:
-            return _CUT
+    def _value(self, value: Any, depth: int) -> Any:
+        self._remaining -= 4
+        if self._remaining < 0:
+            return _ELLIPSIS
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
             return self._text(value)
-        if isinstance(value, Integral) and abs(int(value)) <= _EXACT:  # of NumPy, too
+        if isinstance(value, Integral) and abs(int(value)) <= _MAX_EXACT_INT:  # NumPy's, too
             return int(value)
         if isinstance(value, Real) and not isinstance(value, Integral) and math.isfinite(value):
             return float(value)
-        if isinstance(value, Mapping) and deep:
-            pairs = islice(value.items(), _MANY)
-            return {self._text(str(name)): self._value(item, deep - 1) for name, item in pairs}
-        if isinstance(value, list | tuple) and deep:
-            return [self._value(item, deep - 1) for item in value[:_MANY]]
-        return self._text(_SHORT.repr(value) if isinstance(value, _CONTAINERS) else repr(value))
+        if isinstance(value, Mapping) and depth:
+            pairs = islice(value.items(), _MAX_ITEMS)
+            return {self._text(str(name)): self._value(item, depth - 1) for name, item in pairs}
+        if isinstance(value, list | tuple) and depth:
+            return [self._value(item, depth - 1) for item in value[:_MAX_ITEMS]]
+        return self._text(_SHORT_REPR.repr(value) if isinstance(value, _CONTAINERS) else repr(value))
 
     def _text(self, text: str) -> str:
-        most = min(LONGEST, max(self._room, 0))
-        shown = self._shown(text[: 2 * LONGEST])  # before it is cut: half a secret is one, too
-        cut = shown if len(shown) <= most else shown[:most] + _CUT
-        self._room -= len(cut)
-        return cut
+        limit = min(MAX_TEXT_CHARS, max(self._remaining, 0))
+        masked = self._mask(text[: 2 * MAX_TEXT_CHARS])  # mask first: half a secret is still a secret
+        text = masked if len(masked) <= limit else masked[:limit] + _ELLIPSIS
+        self._remaining -= len(text)
+        return text

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..client import Workload
 from .fields import Fields
-from .outbox import THREADS, Outbox
+from .outbox import THREAD_PREFIX, Outbox
 from .step import current_step, is_kernel, state_after
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Publish a record; errors are reported by `logging.Handler.handleError`."""
-        if threading.current_thread().name.startswith(THREADS):
+        if threading.current_thread().name.startswith(THREAD_PREFIX):
             return  # about our own requests
         try:
             fields = {"logger": record.name, "file": f"{record.pathname}:{record.lineno}"}

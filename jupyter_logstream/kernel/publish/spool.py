@@ -1,12 +1,11 @@
-"""A spool: lines on their way to the server, in a file that outlives the process that wrote them. Runs in kernels.
+"""Spool file: lines waiting to be sent, in a file that outlives the process that wrote them. Runs in kernels.
 
-    <key>.spool    a head of HEAD bytes, JSON and blanks: where the unsent lines begin, what the server said of the
-                   others; one line that says what they are for; the lines, each ended by LF
+    <key>.spool    a head of HEAD_BYTES (JSON, padded): the offset of the first unsent line, the last acknowledgement;
+                   one line of JSON: the purpose; the lines, each ended by LF
 
-`append` writes before it returns, so a process that is killed has lost nothing that it appended. Two record locks:
-byte 0 is held by the process that sends, for as long as it lives; byte 1 by whoever writes, once the process has
-forked: its children write into the same file, and it sends for them. This file must not know what lines say, nor how
-they are sent.
+`append` writes before it returns, so a killed process loses nothing that it appended. Two record locks: byte 0 is held
+by the sending process for its lifetime; byte 1 by the writer during a write, once the process has forked: children
+append to the same file, and the parent sends. This file must not know the content of lines, nor how they are sent.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-LARGEST = 64 << 20
-"""Bytes of a spool's file. What is sent makes room again; a line that finds none is not taken, and `append` says so."""
+MAX_SPOOL_BYTES = 64 << 20
+"""Size limit of a spool file. Sent lines are removed; at the limit `append` takes no line and returns False."""
 
-MAX_AGE = 30 * 86400.0
-"""Seconds after which a spool that nobody could send is removed."""
+MAX_AGE_S = 30 * 86400.0
+"""An orphaned spool that could not be sent for this long is removed."""
 
-HEAD = 512
-_SPARE = 1 << 20  # bytes of sent lines that are worth closing up
-_WINDOW = 1 << 19  # bytes read at a time, more only where a single line is longer
-_SENDS, _WRITES = 0, 1  # the locks
+HEAD_BYTES = 512
+COMPACT_BYTES = 1 << 20  # the file is compacted when this much of it was sent
+READ_BYTES = 1 << 19  # read at a time; more only where a single line is longer
+_SENDER_LOCK, _WRITER_LOCK = 0, 1  # offsets of the record locks
 
 
 class SpoolClosed(RuntimeError):
-    """Nothing more is taken: its process has closed it."""
+    """The spool accepts no more lines: its process closed it."""
 
 
 class Batch(NamedTuple):
-    """Whole lines as they lie in the file, how many, and the offset behind them."""
+    """Complete lines as stored, their number, and the offset after them."""
 
     data: bytes
     lines: int
@@ -51,67 +50,67 @@ class Batch(NamedTuple):
 
 
 class Spool:
-    """One spool that this process sends. `purpose`: what `create` was told; `shared`: children may write, too.
+    """One spool that this process sends. `purpose`: the value given to `create`; `shared`: children can append, too.
 
-    `begin`: the offset of what is unsent; `last`: the number that came with the last acknowledgement; `sent_to`: an id
-    that the sender may note; `is_released`: this process has let go of it, and every call is harmless. `append` and
-    `note` may be called from any thread; `read` and `acknowledge` by one at a time.
+    `begin`: offset of the first unsent line; `last`: the last acknowledged sequence number; `sent_to`: the id of the
+    workload, once known; `is_released`: closed by this process, all further calls have no effect. `append` and `note`
+    are thread-safe; `read` and `acknowledge` need one thread at a time.
     """
 
     def __init__(self, path: Path, log: int, head: int) -> None:
         self.path = path
         self.shared = False
-        self._log, self._head = log, head  # two descriptors: in one that appends, nothing can be written in place
-        self._mutex = threading.RLock()  # a signal handler, or the collector, may come in between
+        self._log, self._head = log, head  # two descriptors: one in append mode cannot overwrite the head
+        self._mutex = threading.RLock()  # a signal handler or finalizer can run in between
         self._owner = os.getpid()
         self.is_released = False
-        state = _head_of(head)
+        state = _read_head(head)
         self.last: int = state["last"]
         self.sent_to: str | None = state["to"]
         self.is_closed: bool = state["closed"]
-        raw = os.pread(log, _WINDOW, HEAD)
+        raw = os.pread(log, READ_BYTES, HEAD_BYTES)
         self.purpose: dict[str, Any] = json.loads(raw[: raw.index(b"\n")])
-        self._floor = HEAD + raw.index(b"\n") + 1
+        self._floor = HEAD_BYTES + raw.index(b"\n") + 1
         self.begin: int = max(state["begin"], self._floor)
         self._size = os.fstat(log).st_size
-        self._cut: int = state["cut"]
-        if self._cut:  # its process was killed while it closed up
-            self._close_end()
+        self._end: int = state["cut"]
+        if self._end:  # its process was killed while compacting
+            self._truncate()
         _live.add(self)
 
     @classmethod
     def create(cls, folder: Path, key: str, purpose: dict[str, Any]) -> Spool:
-        """Make a spool in `folder` (made if need be, for this user only). Raises OSError."""
+        """Create a spool in `folder`, which is created for this user only if absent. Raises OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         hidden, path = folder / f"{key}.new", folder / f"{key}.spool"
         log, head = _open(hidden, os.O_CREAT | os.O_EXCL)
-        fcntl.lockf(head, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SENDS)
+        fcntl.lockf(head, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SENDER_LOCK)
         state = {"spool": VERSION, "begin": 0, "last": 0, "to": None, "cut": 0, "closed": False}
-        os.write(log, json.dumps(state).encode().ljust(HEAD) + json.dumps(purpose).encode() + b"\n")
+        os.write(log, json.dumps(state).encode().ljust(HEAD_BYTES) + json.dumps(purpose).encode() + b"\n")
         _ours.add(path)
-        hidden.rename(path)  # only now can others see it, and it is locked
+        hidden.rename(path)  # visible to other processes only now, already locked
         return cls(path, log, head)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def append(self, line: bytes, *, last: bool = False) -> bool:
-        """Add a line (LF at its end). False: there is no room. `last`: nothing may follow. Raises SpoolClosed."""
+        """Append a line that ends with LF. Returns False if it is full. `last`: close the spool. Raises SpoolClosed."""
         with self._mutex:
             if not self.shared or self.is_released:
                 return self._append(line, last=last)
             with self._locked():
                 self._size = os.fstat(self._log).st_size
-                self.is_closed = not os.fstat(self._head).st_nlink or _head_of(self._head)["closed"]
+                self.is_closed = not os.fstat(self._head).st_nlink or _read_head(self._head)["closed"]
                 return self._append(line, last=last)
 
     def _append(self, line: bytes, *, last: bool) -> bool:
         if self.is_closed:
             raise SpoolClosed(f"{self.path.name} is closed")
-        if self._size + len(line) > LARGEST and not last:
+        if self._size + len(line) > MAX_SPOOL_BYTES and not last:
             return False
         try:
             written = os.write(self._log, line)
-        except OSError:  # the disk is full, say
+        except OSError:  # a full disk, for example
             written = 0
         if written < len(line):
             os.ftruncate(self._log, os.fstat(self._log).st_size - written)
@@ -126,88 +125,88 @@ class Spool:
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait to be sent."""
+        """Number of unsent bytes."""
         with self._mutex:
             return 0 if self.is_released else os.fstat(self._log).st_size - self.begin
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nothing was ever written, nor sent."""
+        """Whether nothing was ever appended and no workload exists."""
         return self.sent_to is None and self.begin == self._floor and not self.unsent
 
-    def read(self, most: int | None = None) -> Batch | None:
-        """The next unsent lines, at most `most`; None: there are none."""
-        for window in () if self.is_released else (_WINDOW, LARGEST):
+    def read(self, max_lines: int | None = None) -> Batch | None:
+        """The next unsent lines, at most `max_lines` (default: READ_BYTES of them); None: all are sent."""
+        for window in () if self.is_released else (READ_BYTES, MAX_SPOOL_BYTES):
             data = os.pread(self._log, window, self.begin)
-            lines = data[: data.rfind(b"\n") + 1]  # what is behind it is being written, or its writer was killed
-            if most is not None:
-                pieces = lines.split(b"\n", most)
+            lines = data[: data.rfind(b"\n") + 1]  # the rest is being written, or its writer was killed
+            if max_lines is not None:
+                pieces = lines.split(b"\n", max_lines)
                 lines = lines[: len(lines) - len(pieces[-1])]
             if lines:
                 return Batch(lines, lines.count(b"\n"), self.begin + len(lines))
         return None
 
     def acknowledge(self, end: int, last: int) -> None:
-        """What lies before offset `end` was sent; `last` is the server's word for it."""
+        """Mark the lines before offset `end` as sent; `last`: the sequence number that the server returned."""
         with self._mutex:
             if not self.is_released:
                 with self._locked():
                     self.begin, self.last = end, last
                     self._write_head()
-                    if end - self._floor >= _SPARE:
-                        self._close_up()
+                    if end - self._floor >= COMPACT_BYTES:
+                        self._compact()
 
     def note(self, sent_to: str) -> None:
-        """Remember whom the lines are sent to. A child does not: the head is its parent's."""
+        """Store the workload's id. No effect in a forked child: only the parent writes the head."""
         with self._mutex:
             if not self.is_released and os.getpid() == self._owner:
                 with self._locked():
                     self.sent_to = sent_to
                     self._write_head()
 
-    def _close_up(self) -> None:
-        """Move the unsent lines to the front. A crash in between leaves either the old state or the new one."""
+    def _compact(self) -> None:
+        """Move the unsent lines to the front. After a crash the file is in either the old or the new state."""
         size = os.fstat(self._log).st_size
         if size - self.begin > self.begin - self._floor:
-            return  # they would overwrite themselves
+            return  # the copy would overlap its source
         rest = os.pread(self._log, size - self.begin, self.begin)
         os.pwrite(self._head, rest, self._floor)
-        self.begin, self._cut = self._floor, self._floor + len(rest)
-        self._write_head()  # from here on the lines at the front count, and what is behind `cut` does not
-        self._close_end()
+        self.begin, self._end = self._floor, self._floor + len(rest)
+        self._write_head()  # from here on the copy is valid and everything after `cut` is not
+        self._truncate()
 
-    def _close_end(self) -> None:
-        os.ftruncate(self._log, min(self._cut, os.fstat(self._log).st_size))
-        self._size, self._cut = self._cut, 0
+    def _truncate(self) -> None:
+        os.ftruncate(self._log, min(self._end, os.fstat(self._log).st_size))
+        self._size, self._end = self._end, 0
         self._write_head()
 
     # --- the head -----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        fcntl.lockf(self._head, fcntl.LOCK_EX, 1, _WRITES)
+        fcntl.lockf(self._head, fcntl.LOCK_EX, 1, _WRITER_LOCK)
         try:
             yield
         finally:
-            fcntl.lockf(self._head, fcntl.LOCK_UN, 1, _WRITES)
+            fcntl.lockf(self._head, fcntl.LOCK_UN, 1, _WRITER_LOCK)
 
     def _write_head(self) -> None:
         state = {
             "spool": VERSION, "begin": self.begin, "last": self.last, "to": self.sent_to,
-            "cut": self._cut, "closed": self.is_closed,
+            "cut": self._end, "closed": self.is_closed,
         }  # fmt: skip
-        os.pwrite(self._head, json.dumps(state).encode().ljust(HEAD), 0)
+        os.pwrite(self._head, json.dumps(state).encode().ljust(HEAD_BYTES), 0)
 
-    # --- its end ------------------------------------------------------------------------------------------------------
+    # --- closing ------------------------------------------------------------------------------------------------------
 
     def remove(self) -> None:
-        """All is sent, or nobody wants it: the file goes. Harmless in a child, and when done before."""
+        """Delete the file and release the spool. A forked child only releases; repeated calls have no effect."""
         if os.getpid() == self._owner:
             self.path.unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
-        """Let go of the file; who takes it in next sends the rest."""
+        """Close the file and drop its lock; the process that adopts it sends the rest."""
         with self._mutex:
             if not self.is_released:
                 _live.discard(self)
@@ -222,68 +221,68 @@ def _open(path: Path, flags: int = 0) -> tuple[int, int]:
     return log, os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
-def _head_of(head: int) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(os.pread(head, HEAD, 0))
+def _read_head(head: int) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(os.pread(head, HEAD_BYTES, 0))
     if state["spool"] != VERSION:
-        raise ValueError("a spool of another version")
+        raise ValueError("the spool has another version")
     return state
 
 
-def take_in(folder: Path) -> Iterator[Spool]:
-    """The spools in `folder` whose processes are gone, now this one's to send. Those that are too old are removed."""
+def adopt(folder: Path) -> Iterator[Spool]:
+    """Yield the orphaned spools in `folder`, locked by this process now; those older than MAX_AGE_S are removed."""
     for path in sorted(folder.glob("*.spool")):
-        if path in _ours:  # to open and close it would drop our own locks
+        if path in _ours:  # opening and closing it would drop our own record locks
             continue
         try:
-            if (spool := _take(path)) is not None:
+            if (spool := _adopt(path)) is not None:
                 yield spool
         except FileNotFoundError:
-            pass  # somebody else has sent it meanwhile
+            pass  # another process sent and removed it
 
 
-def _take(path: Path) -> Spool | None:
+def _adopt(path: Path) -> Spool | None:
     log, head = _open(path)
     try:
-        fcntl.lockf(head, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SENDS)
+        fcntl.lockf(head, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SENDER_LOCK)
         spool = Spool(path, log, head)
-    except (OSError, ValueError, KeyError, TypeError):  # its process lives; or it is none of ours
+    except (OSError, ValueError, KeyError, TypeError):  # its process is alive, or the file is not a spool
         os.close(log)
         os.close(head)
         return None
     _ours.add(path)
-    if not os.fstat(head).st_nlink:  # sent and removed between our opening and locking it
+    if not os.fstat(head).st_nlink:  # removed between opening and locking
         spool.release()
         return None
-    if time.time() - path.stat().st_mtime > MAX_AGE:
+    if time.time() - path.stat().st_mtime > MAX_AGE_S:
         spool.remove()
         return None
     return spool
 
 
-# --- forks: children write into the same files, which must be between two lines when they are made ------------------
+# --- forks: children share the files, so no append may be in progress during a fork --------------------------------
 
 _ours: set[Path] = set()
 _live: weakref.WeakSet[Spool] = weakref.WeakSet()
 _forking = threading.Lock()
-_held: list[Spool] = []
+_locked_for_fork: list[Spool] = []
 
 
 def _before_fork() -> None:
     _forking.acquire()
-    _held[:] = list(_live)
-    for spool in _held:
+    _locked_for_fork[:] = list(_live)
+    for spool in _locked_for_fork:
         spool._mutex.acquire()  # noqa: SLF001 - this module's own
         spool.shared = True
 
 
 def _in_parent() -> None:
-    for spool in _held:
+    for spool in _locked_for_fork:
         spool._mutex.release()  # noqa: SLF001 - as above
     _forking.release()
 
 
 def _in_child() -> None:
-    for spool in _held:
+    for spool in _locked_for_fork:
         spool._mutex = threading.RLock()  # noqa: SLF001 - as above
     _forking.release()
 

@@ -93,14 +93,14 @@ def test_while_the_server_cannot_or_will_not_nothing_is_lost(act, place, spool, 
         assert outcomes(delivery) == [Outcome.SENT, Outcome.EMPTY]
     # Not those of resources: Python tells of what other tests have left when it comes upon it.
     told = [str(warning.message) for warning in recwarn if warning.category is RuntimeWarning]
-    assert len(told) == ("refuses" in "".join(told))
+    assert len(told) == ("rejected" in "".join(told))
 
 
 def test_one_record_that_the_server_refuses_costs_only_itself_and_is_told(place, spool):
     bad = refuses(422, "invalid_field")
     with serving(MADE, bad, last(2), bad, bad, last(3)) as server:
         place(server)
-        with pytest.warns(RuntimeWarning, match="refuses a record, which is left out: it is invalid_field"):
+        with pytest.warns(RuntimeWarning, match="rejected a record, which is skipped: it is invalid_field"):
             assert outcomes(Delivery(spool))[-1] is Outcome.EMPTY
         bodies = [body for _, path, body in asked(server) if "logs" in path]
     lines = LINES.splitlines(keepends=True)
@@ -113,7 +113,7 @@ def test_a_server_that_has_lost_records_gets_the_others_and_it_is_told(place, sp
     spool.last = 9
     with serving(refuses(409, "ahead_of_end"), shorter, last(11)) as server:
         place(server)
-        with pytest.warns(RuntimeWarning, match="of 9 records that the server had, it has 7"):
+        with pytest.warns(RuntimeWarning, match="it had 9 and now has 7"):
             assert outcomes(Delivery(spool)) == [Outcome.SENT, Outcome.SENT, Outcome.EMPTY]
         assert asked(server)[-1] == ("POST", "workloads/w1/logs?after=7", LINES)
 
@@ -162,7 +162,7 @@ def test_names_are_made_fit_and_tags_are_checked(place):
         assert outbox.workload_id == "w1"
         outbox.end("succeeded")
         assert server.asked[0][3]["name"] == "a b " + "x" * 196
-    with pytest.raises(TypeError, match="tags are strings by strings, not 'n': 1"):
+    with pytest.raises(TypeError, match="tags must map strings to strings, not 'n': 1"):
         Outbox("x", {"n": 1})  # type: ignore[dict-item]
 
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from jupyter_logstream.kernel.publish.fields import LONGEST, ROOM, Fields
+from jupyter_logstream.kernel.publish.fields import MAX_FIELDS_CHARS, MAX_TEXT_CHARS, Fields
 
 
 def fields(**values):
@@ -53,11 +53,11 @@ def test_no_value_makes_them_large():
         deep,
         [[[[0] * 99] * 99] * 99] * 99,
     ):
-        assert len(json.dumps(fields(x=value, y=1))) < 8 * ROOM
+        assert len(json.dumps(fields(x=value, y=1))) < 8 * MAX_FIELDS_CHARS
 
 
 def test_what_is_cut_says_so():
-    assert fields(x="y" * 5000)["x"] == "y" * LONGEST + "..."
+    assert fields(x="y" * 5000)["x"] == "y" * MAX_TEXT_CHARS + "..."
 
 
 def test_secrets_are_replaced_wherever_they_stand():
@@ -66,4 +66,4 @@ def test_secrets_are_replaced_wherever_they_stand():
 
 
 def test_a_secret_that_the_cut_would_halve_is_replaced():
-    assert "sec" not in fields(x="." * (LONGEST - 3) + "secret")["x"]
+    assert "sec" not in fields(x="." * (MAX_TEXT_CHARS - 3) + "secret")["x"]

@@ -17,7 +17,7 @@ from support.serving import Server, jupyter
 from jupyter_logstream import LogHandler, step
 from jupyter_logstream.kernel.errors import NoServer
 from jupyter_logstream.kernel.publish import spool as spool_module
-from jupyter_logstream.kernel.publish.outbox import PACE
+from jupyter_logstream.kernel.publish.outbox import BATCH_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,7 +203,7 @@ def test_a_lone_record_is_sent_unasked_and_many_in_few_batches(logger, handler):
         logger.info("%d", i)
         time.sleep(0.001)
     handler.flush()
-    assert len(sent) < min(5 + (time.monotonic() - began) * 2 / PACE, 200)
+    assert len(sent) < min(5 + (time.monotonic() - began) * 2 / BATCH_INTERVAL_S, 200)
     assert handler.workload.lines == 301
 
 
@@ -318,7 +318,7 @@ def test_what_finds_no_room_while_the_server_is_away_is_told_by_a_record(logger,
     own = place.with_name("away.json")
     own.write_text(json.dumps({**away, "url": "http://127.0.0.1:9/"}))
     monkeypatch.setenv(PLACE, str(own))
-    monkeypatch.setattr(spool_module, "LARGEST", 4 << 20)
+    monkeypatch.setattr(spool_module, "MAX_SPOOL_BYTES", 4 << 20)
     with LogHandler(request.node.name) as handler:
         logger.addHandler(handler)
         for i in range(10_000):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_logstream.kernel.publish import spool as spools
-from jupyter_logstream.kernel.publish.spool import Spool, SpoolClosed, take_in
+from jupyter_logstream.kernel.publish.spool import Spool, SpoolClosed, adopt
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def spool(tmp_path: Path):
     made.release()
 
 
-def drain(spool: Spool, most: int | None = None) -> list[bytes]:
+def drain(spool: Spool, max_lines: int | None = None) -> list[bytes]:
     found: list[bytes] = []
-    while (batch := spool.read(most)) is not None:
+    while (batch := spool.read(max_lines)) is not None:
         assert batch.lines == batch.data.count(b"\n")
         found += batch.data.splitlines()
         spool.acknowledge(batch.end, len(found))
@@ -37,7 +37,7 @@ def test_lines_come_out_as_they_went_in(spool):
     lines = [b"line %d" % i for i in range(1000)]
     for line in lines:
         assert spool.append(line + b"\n")
-    assert drain(spool, most=7) == lines
+    assert drain(spool, max_lines=7) == lines
     assert spool.unsent == 0
     assert spool.read() is None
 
@@ -60,7 +60,7 @@ def test_a_spool_that_is_never_quite_empty_stays_small_all_the_same(spool):
     for i in range(5000):
         assert spool.append(b"%09d" % i + b"x" * 990 + b"\n")
         if i:
-            batch = spool.read(most=1)
+            batch = spool.read(max_lines=1)
             assert batch.data.startswith(b"%09d" % (i - 1))
             spool.acknowledge(batch.end, i)
         assert spool.path.stat().st_size < 3 << 20
@@ -68,7 +68,7 @@ def test_a_spool_that_is_never_quite_empty_stays_small_all_the_same(spool):
 
 
 def test_at_its_bound_it_takes_nothing_until_there_is_room_again(spool, monkeypatch):
-    monkeypatch.setattr(spools, "LARGEST", 3 << 20)
+    monkeypatch.setattr(spools, "MAX_SPOOL_BYTES", 3 << 20)
     line = b"x" * 999 + b"\n"
     taken = 0
     while spool.append(line):
@@ -76,14 +76,14 @@ def test_at_its_bound_it_takes_nothing_until_there_is_room_again(spool, monkeypa
     assert 3000 < taken < 3200
     assert spool.path.stat().st_size <= 3 << 20
     for _ in range(4):
-        batch = spool.read(most=500)
+        batch = spool.read(max_lines=500)
         spool.acknowledge(batch.end, 1)
     assert spool.append(line)
     assert len(drain(spool)) == taken - 2000 + 1
 
 
 def test_the_last_line_finds_room_always_and_nothing_follows_it(spool, monkeypatch):
-    monkeypatch.setattr(spools, "LARGEST", 0)
+    monkeypatch.setattr(spools, "MAX_SPOOL_BYTES", 0)
     assert not spool.append(b"no\n")
     assert spool.append(b"last\n", last=True)
     with pytest.raises(SpoolClosed):
@@ -103,10 +103,10 @@ def test_a_full_disk_leaves_whole_lines(spool, monkeypatch):
 
 def test_a_spool_is_taken_in_by_nobody_while_its_process_lives(tmp_path, spool):
     spool.append(b"x\n")
-    assert list(take_in(tmp_path / "spool")) == []
+    assert list(adopt(tmp_path / "spool")) == []
     code = (
-        "import sys; from pathlib import Path; from jupyter_logstream.kernel.publish.spool import take_in\n"
-        "print(len(list(take_in(Path(sys.argv[1])))))"
+        "import sys; from pathlib import Path; from jupyter_logstream.kernel.publish.spool import adopt\n"
+        "print(len(list(adopt(Path(sys.argv[1])))))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "spool")]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -125,7 +125,7 @@ batch = 0
 for i in range(10**9):
     spool.append(b"%d" % i + b"." * 500 + b"\\n")
     if i % 100 == 99:
-        found = spool.read(most=int(sys.argv[2]))
+        found = spool.read(max_lines=int(sys.argv[2]))
         spool.acknowledge(found.end, int(found.data.splitlines()[-1].split(b".")[0]) + 1)
     print(i, flush=True)
 """
@@ -144,7 +144,7 @@ def test_what_a_killed_process_has_appended_is_taken_in_from_where_it_had_sent_t
         process.kill()
         appended = max([int(line) for line in process.stdout.read().split("\n")[:-1]] + [5001])
         process.wait()
-        (spool,) = take_in(tmp_path)
+        (spool,) = adopt(tmp_path)
         assert (spool.purpose, spool.sent_to) == ({"name": "x"}, "w1")
         last = spool.last
         numbers = [int(line.split(b".")[0]) for line in drain(spool)]
@@ -161,13 +161,13 @@ class Killed(BaseException):
 @pytest.mark.parametrize("writes", [1, 2, 3, 4])
 def test_a_crash_while_it_closes_up_loses_and_doubles_nothing(writes, tmp_path, monkeypatch):
     """After each of its writes: the acknowledgement, the lines moved, the head, the end cut off."""
-    monkeypatch.setattr(spools, "_SPARE", 1 << 40)
+    monkeypatch.setattr(spools, "COMPACT_BYTES", 1 << 40)
     spool = Spool.create(tmp_path, "k", {})
     for i in range(3000):
         spool.append(b"%04d" % i + b"x" * 995 + b"\n")
     sent = 0
     while sent < 2000:
-        batch = spool.read(most=500)
+        batch = spool.read(max_lines=500)
         sent += batch.lines
         if sent < 2000:
             spool.acknowledge(batch.end, sent)
@@ -182,14 +182,14 @@ def test_a_crash_while_it_closes_up_loses_and_doubles_nothing(writes, tmp_path, 
 
         return written
 
-    monkeypatch.setattr(spools, "_SPARE", 0)
+    monkeypatch.setattr(spools, "COMPACT_BYTES", 0)
     for name in ("pwrite", "ftruncate"):
         monkeypatch.setattr(os, name, dies(getattr(os, name)))
     with pytest.raises(Killed):
         spool.acknowledge(batch.end, sent)
     monkeypatch.undo()
     spool.release()  # as the system does for the dead
-    (found,) = take_in(tmp_path)
+    (found,) = adopt(tmp_path)
     assert found.last == sent
     assert [int(line[:4]) for line in drain(found)] == list(range(sent, 3000))
     found.remove()
@@ -200,7 +200,7 @@ def test_half_a_line_of_a_killed_process_is_left_out(tmp_path):
     spool.append(b"whole\n")
     os.write(spool._log, b"hal")
     spool.release()
-    (found,) = take_in(tmp_path)
+    (found,) = adopt(tmp_path)
     assert drain(found) == [b"whole"]
     found.remove()
 
@@ -209,16 +209,16 @@ def test_a_spool_that_nobody_could_send_goes_when_it_is_old(tmp_path):
     spool = Spool.create(tmp_path, "k", {})
     spool.append(b"x\n")
     spool.release()
-    old = time.time() - spools.MAX_AGE - 1
+    old = time.time() - spools.MAX_AGE_S - 1
     os.utime(spool.path, (old, old))
-    assert list(take_in(tmp_path)) == []
+    assert list(adopt(tmp_path)) == []
     assert not spool.path.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"not json", b'{"spool": 99}'])
 def test_files_of_others_are_left_alone(content, tmp_path):
     (tmp_path / "a.spool").write_bytes(content)
-    assert list(take_in(tmp_path)) == []
+    assert list(adopt(tmp_path)) == []
     assert (tmp_path / "a.spool").read_bytes() == content
 
 
