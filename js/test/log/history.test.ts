@@ -5,14 +5,14 @@ import { record } from "../support/workload.js";
 
 /** A log where every `every`-th of `lines` lines holds the name. */
 function log(lines: number, every: number) {
-  const asked: [string, number, number][] = [];
+  const requested: [string, number, number][] = [];
   const matches = Array.from({ length: Math.floor(lines / every) }, (_, i) => (i + 1) * every);
   const fetch = async (q: string, offset: number, limit: number) => {
-    asked.push([q, offset, limit]);
+    requested.push([q, offset, limit]);
     const records = matches.slice(offset, offset + limit).map((seq) => record(seq, { message: `${q}=1` }));
     return { records, total: matches.length, next: null, state: "running" as const };
   };
-  return { asked, fetch };
+  return { requested, fetch };
 }
 const { signal } = new AbortController();
 
@@ -24,9 +24,9 @@ it("a short log is taken whole", async () => {
 });
 
 it("a long one is sampled from its beginning to its end", async () => {
-  const { fetch, asked } = log(1_000_000, 10);
+  const { fetch, requested } = log(1_000_000, 10);
   const found = await history(["loss"], fetch, signal);
-  expect(asked).toHaveLength(MAX_PAGES);
+  expect(requested).toHaveLength(MAX_PAGES);
   expect(found).toHaveLength(MAX_PAGES * PAGE_RECORDS);
   expect([found[0]?.seq, found.at(-1)?.seq]).toEqual([10, 1_000_000]);
 });
@@ -37,7 +37,7 @@ it("a line that says two names comes once", async () => {
 });
 
 it("no names, no questions", async () => {
-  const { fetch, asked } = log(50, 1);
+  const { fetch, requested } = log(50, 1);
   expect(await history([], fetch, signal)).toEqual([]);
-  expect(asked).toEqual([]);
+  expect(requested).toEqual([]);
 });

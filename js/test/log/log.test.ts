@@ -6,7 +6,7 @@ import type { LogSource } from "../../src/protocol/log-source.js";
 import type { Frame, HubEvent } from "../../src/protocol/types.js";
 import { records, workload } from "../support/workload.js";
 
-function told() {
+function received() {
   const subscribed: object[] = [];
   const close = vi.fn();
   const changed = vi.fn();
@@ -33,7 +33,7 @@ function told() {
 
 describe("a log", () => {
   it("begins with its end, and goes on where it was closed", () => {
-    const { log, subscribed, close, frame } = told();
+    const { log, subscribed, close, frame } = received();
     log.open();
     log.open();
     frame("logs", { logs: records(801, 1000), cursor: 1000 });
@@ -46,7 +46,7 @@ describe("a log", () => {
   });
 
   it("knows from a snapshot how much history there is, without holding any", () => {
-    const { log, say } = told();
+    const { log, say } = received();
     log.open();
     say({ kind: "snapshot", cursor: 7_000_000, job: workload({ state: "succeeded" }) });
     expect(log.lines.last).toBe(7_000_000);
@@ -55,7 +55,7 @@ describe("a log", () => {
   });
 
   it("has nothing being written once it is done", () => {
-    const { log, frame } = told();
+    const { log, frame } = received();
     log.open();
     frame("progress", { source: "stdout", message: "50%" });
     frame("progress", { source: "stderr", message: "x" });
@@ -66,15 +66,15 @@ describe("a log", () => {
   });
 
   it("begins again from nothing on a reset, and says that it did", () => {
-    const { log, frame } = told();
+    const { log, frame } = received();
     log.open();
     frame("logs", { logs: records(1, 50), cursor: 50 });
     frame("reset", { reason: "epoch" });
     expect([log.epoch, log.lines.last]).toEqual([1, 0]);
   });
 
-  it("tells of a range that is refused, and asks again only when told to", async () => {
-    const { log, say, source, changed } = told();
+  it("tells of a range that is refused, and asks again only when received to", async () => {
+    const { log, say, source, changed } = received();
     log.open();
     say({ kind: "snapshot", cursor: 500, job: workload({}) });
     log.lines.ensure([1, 30]);

@@ -17,7 +17,7 @@ class Server implements LogSource {
   readonly workload = "W";
   readonly downloadUrl = "";
   readonly lines: LogRecord[] = [];
-  readonly asked: RecordQuery[] = [];
+  readonly requested: RecordQuery[] = [];
   readonly subscribed: Omit<StreamRequest, "stream">[] = [];
   listener: ((event: HubEvent) => void) | undefined;
   final = false;
@@ -40,9 +40,9 @@ class Server implements LogSource {
   #matching(filter: StreamFilter): LogRecord[] {
     return this.lines.filter((one) => one.seq >= this.first).filter(accepts(filter));
   }
-  async page(asked: RecordQuery) {
-    this.asked.push(asked);
-    const { after = 0, offset = 0, limit, ...filter } = asked;
+  async page(requested: RecordQuery) {
+    this.requested.push(requested);
+    const { after = 0, offset = 0, limit, ...filter } = requested;
     const all = this.#matching(filter);
     const behind = all.filter((one) => one.seq > after);
     const records = behind.slice(offset, offset + limit);
@@ -115,15 +115,15 @@ describe("matches", () => {
   it("that come between the count and the stream are not lost", async () => {
     const server = new Server();
     server.write(30);
-    const asked = server.page.bind(server);
+    const requested = server.page.bind(server);
     server.page = async (question) => {
-      const answer = await asked(question);
+      const answer = await requested(question);
       server.write(9); // while the answer is on its way
       return answer;
     };
     const matches = new Matches(server, ERRORS, vi.fn());
     await matches.open(30);
-    server.page = asked;
+    server.page = requested;
     // The stream begins where the answer ended: it brings what came meanwhile.
     expect(server.subscribed).toEqual([{ ...ERRORS, after: 30 }]);
     matches.dispose();
@@ -149,7 +149,7 @@ describe("matches", () => {
     matches.dispose();
   });
 
-  it("are counted anew when retention takes lines", async () => {
+  it("are counted again when retention takes lines", async () => {
     const server = new Server();
     server.write(30);
     const matches = await opened(server);
@@ -174,7 +174,7 @@ describe("where a line lies among them", () => {
     const server = new Server();
     server.write(3000);
     expect(await matchesBefore(server, ERRORS, seq, signal)).toBe(Math.ceil(seq / 3) - 1);
-    expect(server.asked.length).toBeLessThanOrEqual(2);
+    expect(server.requested.length).toBeLessThanOrEqual(2);
     const matches = await opened(server);
     expect(await matches.rankOf(seq, signal)).toBe(Math.ceil(seq / 3));
     matches.dispose();

@@ -13,17 +13,17 @@ interface Asked {
   fail: (error: Error) => void;
 }
 
-/** A server of `total` records that answers when told to, or at once. */
+/** A server of `total` records that answers when received to, or at once. */
 function remote(total: number, atOnce = true) {
-  const asked: Asked[] = [];
+  const requested: Asked[] = [];
   const fetch = (after: number, limit: number, signal: AbortSignal) =>
     new Promise<readonly LogRecord[]>((answer, fail) => {
-      asked.push({ after, limit, signal, answer, fail });
+      requested.push({ after, limit, signal, answer, fail });
       if (atOnce) answer(records(after + 1, Math.min(total, after + limit)));
     });
   const changed = vi.fn();
   const lines = new RecordWindow(fetch, changed);
-  return { asked, changed, lines };
+  return { requested, changed, lines };
 }
 
 beforeEach(() => vi.useFakeTimers());
@@ -31,87 +31,87 @@ afterEach(() => vi.useRealTimers());
 
 describe("fetching", () => {
   it("gets the page around the rows that are looked at, by range", async () => {
-    const { asked, lines, changed } = remote(1_000_000);
+    const { requested, lines, changed } = remote(1_000_000);
     lines.extend(1_000_000);
     lines.ensure([500_010, 500_040]);
     await vi.advanceTimersByTimeAsync(0);
-    expect(asked.map(({ after, limit }) => [after, limit])).toEqual([[500_000, PAGE]]);
+    expect(requested.map(({ after, limit }) => [after, limit])).toEqual([[500_000, PAGE]]);
     expect(lines.get(500_025)?.message).toBe("line 500025");
     expect(changed).toHaveBeenCalled();
   });
 
   it("asks for a page once, however often it is looked at meanwhile", async () => {
-    const { asked, lines } = remote(1000, false);
+    const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     for (let i = 0; i < 20; i++) lines.ensure([1, 30]);
     await vi.advanceTimersByTimeAsync(THROTTLE_MS * 3);
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
   });
 
-  it("aborts what nobody looks at any more", async () => {
-    const { asked, lines } = remote(1_000_000, false);
+  it("aborts requests for keys that are no longer visible", async () => {
+    const { requested, lines } = remote(1_000_000, false);
     lines.extend(1_000_000);
     lines.ensure([1, 30]);
     lines.ensure([900_001, 900_030]);
     await vi.advanceTimersByTimeAsync(THROTTLE_MS);
-    expect(asked[0]?.signal.aborted).toBe(true);
-    expect(asked[1]?.signal.aborted).toBe(false);
-    asked[0]?.answer(records(1, PAGE));
+    expect(requested[0]?.signal.aborted).toBe(true);
+    expect(requested[1]?.signal.aborted).toBe(false);
+    requested[0]?.answer(records(1, PAGE));
     await vi.advanceTimersByTimeAsync(0);
     expect(lines.get(1)).toBeUndefined();
   });
 
   it("sends few requests while the scrollbar is dragged over everything", async () => {
-    const { asked, lines } = remote(1_000_000);
+    const { requested, lines } = remote(1_000_000);
     lines.extend(1_000_000);
     for (let frame = 0; frame < 60; frame++) {
       lines.ensure([frame * 15_000 + 1, frame * 15_000 + 30]);
       await vi.advanceTimersByTimeAsync(16);
     }
     await vi.advanceTimersByTimeAsync(THROTTLE_MS);
-    expect(asked.length).toBeLessThanOrEqual(Math.ceil((60 * 16) / THROTTLE_MS) + 2);
+    expect(requested.length).toBeLessThanOrEqual(Math.ceil((60 * 16) / THROTTLE_MS) + 2);
     expect(lines.get(59 * 15_000 + 30)).toBeDefined();
   });
 
   it("asks again after a failure, but not after a refusal", async () => {
-    const { asked, lines } = remote(1000, false);
+    const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     lines.ensure([1, 30]);
-    asked[0]?.fail(new Error("cut"));
+    requested[0]?.fail(new Error("cut"));
     await vi.advanceTimersByTimeAsync(RETRY_MS);
-    expect(asked).toHaveLength(2);
-    asked[1]?.fail(new PermanentError("gone"));
+    expect(requested).toHaveLength(2);
+    requested[1]?.fail(new PermanentError("gone"));
     await vi.advanceTimersByTimeAsync(RETRY_MS * 10);
-    expect(asked).toHaveLength(2);
+    expect(requested).toHaveLength(2);
   });
 
   it("learns from an answer that begins later that retention took what lay before", async () => {
-    const { asked, lines } = remote(1000, false);
+    const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     lines.ensure([1, 30]);
-    asked[0]?.answer(records(101, PAGE));
+    requested[0]?.answer(records(101, PAGE));
     await vi.advanceTimersByTimeAsync(0);
     expect(lines.first).toBe(101);
     lines.ensure([90, 130]);
     await vi.advanceTimersByTimeAsync(RETRY_MS * 3);
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
   });
 
   it("stops for good when it is disposed of", async () => {
-    const { asked, lines } = remote(1000, false);
+    const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     lines.ensure([1, 30]);
     lines.dispose();
-    expect(asked[0]?.signal.aborted).toBe(true);
+    expect(requested[0]?.signal.aborted).toBe(true);
     lines.ensure([500, 530]);
     await vi.advanceTimersByTimeAsync(RETRY_MS * 2);
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
   });
 });
 
 describe("live records", () => {
   it("are there without a request, so following never fetches", async () => {
-    const { asked, lines } = remote(0);
+    const { requested, lines } = remote(0);
     for (let seq = 801; seq < 3000; seq += 7) {
       lines.append(records(seq, seq + 6));
       lines.ensure([lines.last - 30, lines.last]);
@@ -119,7 +119,7 @@ describe("live records", () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(lines.get(lines.last)?.seq).toBe(lines.last);
     // Only the very first look reaches back behind the tail that was sent.
-    expect(asked.filter(({ after }) => after >= 1000)).toHaveLength(0);
+    expect(requested.filter(({ after }) => after >= 1000)).toHaveLength(0);
   });
 
   it("join fetched ones without a seam", async () => {
@@ -140,7 +140,7 @@ describe("live records", () => {
 
 describe("the bound", () => {
   it("holds while a million records pass by, and what is looked at stays", async () => {
-    const { lines, asked } = remote(1_000_000);
+    const { lines, requested } = remote(1_000_000);
     lines.extend(30);
     lines.ensure([1, 30]);
     await vi.advanceTimersByTimeAsync(0);
@@ -148,7 +148,7 @@ describe("the bound", () => {
     expect(lines.held.pages).toBeLessThanOrEqual(MAX_PAGES);
     expect(lines.get(15)?.seq).toBe(15);
     expect(lines.get(500_000)).toBeUndefined();
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
   });
 
   it("holds for characters, too", () => {

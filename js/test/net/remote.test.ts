@@ -9,12 +9,12 @@ import type { HubEvent, Subscription } from "../../src/protocol/types.js";
 type Answer = (path: string, init: RequestInit) => Response | Promise<Response>;
 
 let answer: Answer;
-const asked: string[] = [];
+const requested: string[] = [];
 const resumed: (string | undefined)[] = [];
 const page: Page = {
   root: new URL("http://h/x/logstream/"),
   async request(path, init = {}) {
-    asked.push(path);
+    requested.push(path);
     if (path.endsWith("/logs")) resumed.push((init.headers as { [name: string]: string })["Last-Event-ID"]);
     return await answer(path, init);
   },
@@ -51,7 +51,7 @@ const simple = (...streams: (() => Response)[]): Answer => {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  asked.length = resumed.length = heard.length = 0;
+  requested.length = resumed.length = heard.length = 0;
 });
 afterEach(() => {
   subscription?.close();
@@ -66,7 +66,7 @@ describe("a log in the simple form", () => {
     );
     const { readOnly, source } = await follow();
     expect([readOnly, source.downloadUrl]).toEqual([true, ""]);
-    expect(asked).toEqual(["proxy/runs/v1/workloads/W%201", "proxy/runs/v1/workloads/W%201/logs"]);
+    expect(requested).toEqual(["proxy/runs/v1/workloads/W%201", "proxy/runs/v1/workloads/W%201/logs"]);
     expect(lines().map(({ seq, message }) => [seq, message])).toEqual([
       [1, "one"],
       [2, "two\nlines"],
@@ -133,7 +133,7 @@ describe("an unavailable log", () => {
     [404, "The other server answers 404: no such run"],
     [500, "The other server answers 500: no such run"],
     [403, "The other server answers 403: no such run"],
-  ])("is said in the other server's words (%i), and not asked for again", async (status, message) => {
+  ])("is said in the other server's words (%i), and not requested again", async (status, message) => {
     answer = () => Response.json({ message: "no such run" }, { status });
     await follow();
     expect(last()).toEqual({ kind: "state", rung: "error", message });
@@ -179,7 +179,7 @@ describe("an unavailable log", () => {
       await follow(upstream);
       expect(last()).toMatchObject({ rung: "error" });
     }
-    expect(asked).toEqual([]);
+    expect(requested).toEqual([]);
   });
 });
 
@@ -191,7 +191,7 @@ describe("a server that speaks our protocol", () => {
     const { source, readOnly } = await remoteSource("lab", "W 1", page);
     expect(readOnly).toBe(false);
     await source.page({ limit: 5 }, new AbortController().signal);
-    expect(asked.at(-1)).toBe("proxy/lab/v1/workloads/W%201/records?after=0&limit=5");
+    expect(requested.at(-1)).toBe("proxy/lab/v1/workloads/W%201/records?after=0&limit=5");
     expect(source.downloadUrl).toBe("http://h/x/logstream/proxy/lab/v1/workloads/W%201/log.txt");
   });
 

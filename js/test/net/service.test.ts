@@ -1,18 +1,18 @@
-// The server's own log in the page: what is kept of a stream that has no ranges, and that nothing is told twice.
+// The server's own log in the page: what is kept of a stream that has no ranges, and that nothing receives twice.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_BUFFERED_RECORDS, serviceSource } from "../../src/net/sources/service.js";
 import type { LogSource } from "../../src/protocol/log-source.js";
 import type { HubEvent, StreamRequest } from "../../src/protocol/types.js";
 import { record, records } from "../support/workload.js";
 
-const asked: StreamRequest[] = [];
+const requested: StreamRequest[] = [];
 let say: (event: HubEvent) => void;
 let source: LogSource;
 const heard: HubEvent[] = [];
 
 const hub = {
   subscribe(request: StreamRequest, listener: (event: HubEvent) => void) {
-    asked.push(request);
+    requested.push(request);
     say = listener;
     return { close: vi.fn(), retryNow: vi.fn() };
   },
@@ -20,7 +20,7 @@ const hub = {
 const logs = (from: number, to: number, epoch = "e") =>
   say({ kind: "frame", type: "logs", data: { logs: records(from, to), cursor: `${epoch}.${to}` } });
 const listen = () => source.subscribe({}, (event) => heard.push(event));
-const told = () =>
+const received = () =>
   heard.flatMap((event) => (event.kind === "frame" ? (event.data.logs ?? []).map((one) => one.seq) : []));
 const gaps = () => heard.flatMap((event) => (event.kind === "frame" && event.type === "gap" ? [event.data.to] : []));
 const range = async (after: number, limit: number) =>
@@ -28,21 +28,21 @@ const range = async (after: number, limit: number) =>
 const kept = async () => (await range(0, 100_000)).map((one) => one.seq);
 
 beforeEach(() => {
-  asked.length = heard.length = 0;
+  requested.length = heard.length = 0;
   source = serviceSource(hub);
   listen();
 });
 
 describe("the server log", () => {
   it("starts with the newest records", () => {
-    expect(asked).toEqual([{ stream: "service", tail: MAX_BUFFERED_RECORDS }]);
+    expect(requested).toEqual([{ stream: "service", tail: MAX_BUFFERED_RECORDS }]);
     expect(source.title).toBe("Jupyter server log");
   });
 
   it("that starts in the middle reports the gap", () => {
     logs(4001, 4010);
     expect(gaps()).toEqual([4000]);
-    expect(told()).toHaveLength(10);
+    expect(received()).toHaveLength(10);
   });
 
   it("serves ranges of the buffered records", async () => {
@@ -64,9 +64,9 @@ describe("the server log", () => {
   it("resumes by its cursor without repeated records", () => {
     logs(1, 20);
     listen();
-    expect(asked.at(-1)).toEqual({ stream: "service", after: "e.20" });
+    expect(requested.at(-1)).toEqual({ stream: "service", after: "e.20" });
     logs(11, 25);
-    expect(told()).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
+    expect(received()).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
     expect(gaps()).toEqual([]);
   });
 

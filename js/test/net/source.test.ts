@@ -6,11 +6,11 @@ import { workloadSource } from "../../src/net/sources/source.js";
 import { PermanentError } from "../../src/protocol/errors.js";
 
 function asking(answer: () => Response) {
-  const asked: string[] = [];
+  const requested: string[] = [];
   const page: Page = {
     root: new URL("http://h/x/logstream/"),
     request: async (path, init) => {
-      asked.push(`${init?.method ?? "GET"} ${path}`);
+      requested.push(`${init?.method ?? "GET"} ${path}`);
       return answer();
     },
     hidden: () => false,
@@ -18,18 +18,18 @@ function asking(answer: () => Response) {
   };
   const subscribed: unknown[] = [];
   const hub = { subscribe: (request: unknown) => subscribed.push(request) } as unknown as Hub;
-  return { asked, subscribed, source: workloadSource("W1", page, hub) };
+  return { requested, subscribed, source: workloadSource("W1", page, hub) };
 }
 
 const signal = new AbortController().signal;
 
 describe("a workload's source", () => {
   it("requests ranges, cancels and subscribes by the routes of the protocol", async () => {
-    const { asked, subscribed, source } = asking(() => Response.json({ records: [{ seq: 8 }] }));
+    const { requested, subscribed, source } = asking(() => Response.json({ records: [{ seq: 8 }] }));
     expect((await source.page({ after: 7, limit: 250 }, signal)).records).toEqual([{ seq: 8 }]);
     await source.cancel();
     source.subscribe({ tail: 5 }, () => undefined);
-    expect(asked).toEqual(["GET v1/workloads/W1/records?after=7&limit=250", "POST v1/workloads/W1/cancel"]);
+    expect(requested).toEqual(["GET v1/workloads/W1/records?after=7&limit=250", "POST v1/workloads/W1/cancel"]);
     expect(subscribed).toEqual([{ stream: "workload/W1", tail: 5 }]);
     expect(source.downloadUrl).toBe("http://h/x/logstream/v1/workloads/W1/log.txt");
   });
