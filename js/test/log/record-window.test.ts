@@ -13,7 +13,7 @@ interface Asked {
   fail: (error: Error) => void;
 }
 
-/** A server of `total` records that answers when received to, or at once. */
+/** A server of `total` records that answers when told to, or at once. */
 function remote(total: number, atOnce = true) {
   const requested: Asked[] = [];
   const fetch = (after: number, limit: number, signal: AbortSignal) =>

@@ -1,4 +1,4 @@
-// The server's own log in the page: what is kept of a stream that has no ranges, and that nothing receives twice.
+// The server log in the page: the buffer of a stream without ranges, without repeated records.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_BUFFERED_RECORDS, serviceSource } from "../../src/net/sources/service.js";
 import type { LogSource } from "../../src/protocol/log-source.js";
