@@ -35,7 +35,7 @@ class RunParameters:
 
 
 class Folder:
-    """`path/ID`: spec.json (written once), status.json (replaced), lock (held by the runner), control (its socket)."""
+    """`path/ID`: spec.json, run.json (written once), status.json (replaced), lock and control socket of the runner."""
 
     __slots__ = ("path",)
 
