@@ -82,7 +82,9 @@ def test_labextension_output_is_replaced_without_its_widget_when_the_workload_en
 def test_output_shown_by_a_widget_is_never_updated(kernel):
     show(kernel, "sleep 0.5")
     report_page(kernel, "anywidget")
-    kernel.run("published = []\ndisplay._publish = lambda *bundle, **options: published.append(bundle)\njob.wait(20)")
+    kernel.run(
+        "published = []\ndisplay._publish = lambda *bundle, **options: published.append(bundle)\nended = job.wait(20)"
+    )
     until(lambda: kernel.json(OUTPUTS) == 0)
     assert kernel.json("published") == []
 
