@@ -39,7 +39,9 @@ class Traceback(NamedTuple):
 
 
 _MAX_PREFIX_BYTES = 64
-_PREFIX = re.compile(rb"\[[^\]\s]{1,40}\]: ?|\([^()]{1,60}\) |[\w.-]{1,40} +\| ?")
+PREFIX = rb"\[[^\]\s]{1,40}\]: ?|\([^()]{1,60}\) |[\w.-]{1,40} +\| ?"
+"""What a launcher puts before every line."""
+_PREFIX = re.compile(PREFIX)
 _HEADER = b"Traceback (most recent call last):"
 _PYTHON = re.compile(rb"(?P<group>\s*\+ Exception Group )?Traceback \(most recent call last\):\s*$")
 _NAME = rb"[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|<locals>))*"

@@ -12,12 +12,14 @@ from support.cpu_time import ratio
 from support.level_cases import LINES, STATED
 from support.paths import ROOT
 
+import jupyter_logstream.text.levels.tracebacks as tracebacks_module
 from jupyter_logstream.model.records import LEVELS
 from jupyter_logstream.text.levels import Guesser, guess_level, plain
 from jupyter_logstream.text.levels.claims import claim
 from jupyter_logstream.text.levels.prefilter import shaped, spelled
 from jupyter_logstream.text.levels.rules import MARKER, NUMBER, RULES
 from jupyter_logstream.text.levels.tracebacks import Tracebacks
+from jupyter_logstream.text.tracebacks import begin
 
 DIGITS_EQUAL = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
 
@@ -198,6 +200,14 @@ def test_all_lines_of_a_real_traceback_are_errors_in_any_chunks(at_once: int) ->
 )  # fmt: skip
 def test_lines_that_belong_to_an_error_are_errors(text: bytes, expected: str, at_once: int) -> None:
     assert "".join(level[0] for level in levels(text, at_once=at_once)) == expected
+
+
+def test_errors_without_a_stack_need_one_step_of_the_grammar_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[bytes] = []
+    monkeypatch.setattr(tracebacks_module, "begin", lambda line, **_: steps.append(line) or begin(line, is_error=True))
+    lines = b"\n".join(b"[2026-11-20 10:00:05] ERROR app: request %d failed" % i for i in range(3000))
+    assert levels(lines, at_once=100) == ["error"] * 3000
+    assert len(steps) <= 30
 
 
 def test_documented_table_holds() -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..tracebacks import BLANK, State, begin, follow
+from ..tracebacks import BLANK, PREFIX, State, begin, follow
 from .guesser import places, plain
 from .rules import ERROR, FATAL, MARKER
 
-# Fast rejection of errors that no traceback follows: the bytes with which a line after an error can continue it, and
-# the errors after which any line can.
-_CONTINUATIONS = frozenset([b" ", b"\t", b"C", b".", b"-", b"\x1b"])
-_BRACKETS = frozenset([b"[", b"("])
-_PREFIXED = re.compile(rb"\[[^\]\s]{1,40}\]:|\(|[\w.-]{1,40} +\|")
+# Fast rejection of errors that no traceback follows, by the next line: its first byte, then its beginning.
+_FIRST_BYTES = frozenset([b" ", b"\t", b"C", b".", b"-", b"[", b"(", b"\x1b"])
+_CAN_FOLLOW = re.compile(
+    rb"(?:" + PREFIX + rb")?(?:\s|Caused by: |\[cause\]: |---> |\.\.\. \d|--- End |Suppressed: )|\x1b"
+)
+_OPENINGS = (b"Traceback", b"panic", b"fatal error")
+"""What an error holds that any line can follow."""
 
 
 class Tracebacks:
@@ -40,36 +42,40 @@ class Tracebacks:
             return codes
         if codes is None:
             codes = bytearray(len(texts))
-        errors = iter([*sorted(places(codes, ERROR) + places(codes, FATAL)), len(texts)])
-        next_error = next(errors)
+        heads = iter([*_heads(texts, codes), len(texts)])
+        head = next(heads)
         at = 0
         while at < len(texts):
+            if self.state is not None:
+                codes[at] = self._follow(texts[at], codes[at])
             if self.state is None:
-                while next_error < at:
-                    next_error = next(errors)
-                at = next_error
-                if at == len(texts):
-                    break
-                if at + 1 < len(texts) and not _can_continue(texts[at], texts[at + 1]):
-                    at += 1
+                while head < at:
+                    head = next(heads)
+                if head > at:
+                    at = head
                     continue
-            codes[at] = self._next(texts[at], codes[at])
+                opened = begin(plain(texts[at]), is_error=True)
+                self.state = None if opened is None else opened.state
             at += 1
         return codes if any(codes) else None
 
-    def _next(self, text: bytes, code: int) -> int:
-        """The level of the next line, whose own code is `code`; advances the state."""
-        if self.state is not None and code != MARKER:
-            found = follow(self.state, plain(text))
-            if found is not None:
-                self.state = found.state
-                return code if found.role == BLANK else ERROR
-        opened = begin(plain(text), is_error=True) if code in {ERROR, FATAL} else None
-        self.state = None if opened is None else opened.state
-        return code
+    def _follow(self, text: bytes, code: int) -> int:
+        """The level of a line within a traceback, whose own code is `code`; state None if the line ends that."""
+        found = None if self.state is None or code == MARKER else follow(self.state, plain(text))
+        self.state = None if found is None else found.state
+        return code if found is None or found.role == BLANK else ERROR
 
 
-def _can_continue(error: bytes, following: bytes) -> bool:
-    if following[:1] in _CONTINUATIONS or b"Traceback" in error or b"panic" in error or b"fatal error" in error:
-        return True
-    return (error[:1] in _BRACKETS or b" |" in error) and _PREFIXED.match(error) is not None
+def _heads(texts: Sequence[bytes], codes: bytearray) -> list[int]:
+    """The errors that a traceback can follow, by the line behind them; at the end of a chunk that line is unknown."""
+    errors = sorted(places(codes, ERROR) + places(codes, FATAL))
+    last = len(texts) - 1
+    heads = {last} if errors and errors[-1] == last else set()
+    pairs = errors[:-1] if heads else errors
+    near = [at for at in pairs if (line := texts[at + 1])[:1] in _FIRST_BYTES or b" |" in line]
+    heads.update(at for at in near if _CAN_FOLLOW.match(texts[at + 1]))
+    joined = b"\n".join([texts[at] for at in pairs])
+    for opening in _OPENINGS:
+        if opening in joined:
+            heads.update(at for at in pairs if opening in texts[at])
+    return sorted(heads)
