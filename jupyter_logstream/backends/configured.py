@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from ..model.protocol import EXTERNAL
@@ -39,7 +41,7 @@ BackendFactory = Callable[..., Backend]
 
 def local_backend(name: str, context: BackendContext) -> Backend:
     """The factory of type "local"; it has no settings of its own."""
-    return LocalBackend(
+    backend = LocalBackend(
         context.folders,
         name=name,
         root=context.root,
@@ -47,6 +49,9 @@ def local_backend(name: str, context: BackendContext) -> Backend:
         grace_s=context.grace_s,
         secret_names=context.secret_names,
     )
+    with suppress(OSError, SubprocessError):  # the first launch tries again and reports the cause
+        backend.prepare()
+    return backend
 
 
 TYPES: dict[str, BackendFactory] = {"local": local_backend}

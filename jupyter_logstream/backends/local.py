@@ -12,8 +12,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,21 +24,12 @@ from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..text.masking import SECRET_NAMES
 from ..wire.runner_socket import request, socket_path
 from .environment import child_environment
+from .launcher import Launcher
 from .protocol import CannotLaunch, CannotReach, CannotSend, Handle, Sighting
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
-# Isolated (-I), so that no json.py in a working directory shadows the standard library; hence the path by hand.
-_BOOT = (
-    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "runpy.run_module('jupyter_logstream.runner', run_name='__main__')"
-)
-_ALREADY_RUNNING = 3  # exit code of a runner that finds its folder locked
-_LAUNCH_TIMEOUT_S = 30.0  # a very busy machine is slow
 _CONNECT_TIMEOUT_S = 5.0
-_READY_POLL_S = 0.003  # a runner is ready after some 50 ms
 _RETRY_S = 0.05  # between connection attempts to a runner that is starting or ending
 _MAX_CANCEL_ATTEMPTS = 100
-_MAX_REASON_CHARS = 300
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -68,6 +57,11 @@ class LocalBackend:
         self.name = name
         self._folders, self._root = folders, root
         self._run = RunParameters(log_bytes, grace_s, tuple(secret_names))
+        self._launcher = Launcher()
+
+    def prepare(self) -> None:
+        """Start the process that runners are forked from, so the first launch is fast. Raises OSError."""
+        self._launcher.prepare()
 
     def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
         """Resolve `cwd` below the root and merge the server's environment. Raises SpecError (cwd)."""
@@ -89,7 +83,11 @@ class LocalBackend:
         """Start a runner and wait until it accepts requests. Returns the boot id, with which a pid has a meaning."""
         folder = self._folder(workload_id)
         if not _was_launched(folder):
-            await self._start_runner(folder)
+            try:
+                folder.write_run(self._run)
+            except OSError as error:
+                raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
+            await self._launcher.launch(folder)
         return {"boot": boot_id()}
 
     async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
@@ -150,51 +148,10 @@ class LocalBackend:
     def _folder(self, workload_id: str) -> Folder:
         return Folder(self._folders / workload_id)
 
-    async def _start_runner(self, folder: Folder) -> None:
-        """Start a runner process and wait until it is ready. Raises CannotLaunch."""
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE, str(folder.path)]
-        try:
-            folder.write_run(self._run)
-            code = await asyncio.wait_for(_run(command, folder), _LAUNCH_TIMEOUT_S)
-        except asyncio.TimeoutError:
-            raise CannotLaunch(None, f"the runner was not ready within {_LAUNCH_TIMEOUT_S:g} s") from None
-        except OSError as error:
-            raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
-        if code not in {0, _ALREADY_RUNNING}:
-            problem = _last_line(folder.runner_log) or f"exit code {code}"
-            raise CannotLaunch(None, f"the runner did not start: {problem}")
-
 
 def _was_launched(folder: Folder) -> bool:
     """Whether a runner was started in this folder, so that the command may have run: it must never run twice."""
     return folder.is_locked() or folder.control.exists() or folder.read_status()[0].state != "queued"
-
-
-async def _run(command: list[str], folder: Folder) -> int:
-    """Run the process that starts a runner; returns its exit code: 0 when the runner is ready."""
-    process = _spawn(command, folder)
-    try:
-        while (code := process.poll()) is None:  # noqa: ASYNC110 - waiting without polling would need a thread
-            await asyncio.sleep(_READY_POLL_S)
-    except asyncio.CancelledError:
-        process.kill()
-        process.wait()
-        raise
-    return code
-
-
-def _spawn(command: list[str], folder: Folder) -> subprocess.Popen[bytes]:
-    """Start a process whose output goes to the runner's log.
-
-    Not with asyncio, which may use a thread per process: without a free thread it fails after the process started.
-    """
-    log = os.open(folder.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
-        )
-    finally:
-        os.close(log)
 
 
 async def _connect(folder: Folder) -> _Streams | None:
@@ -234,7 +191,7 @@ def _lost_reason(folder: Folder, boot: str | None) -> str:
     same_boot = boot in (None, boot_id())
     if same_boot:
         _kill_descendants(folder.id)
-    if problem := _last_line(folder.runner_log):  # the runner or its disk had a fault
+    if problem := folder.last_error():  # the runner or its disk had a fault
         return f"its runner failed: {problem}"
     return "its runner was killed" if same_boot else "the machine was restarted while it ran"
 
@@ -246,8 +203,3 @@ def _kill_descendants(workload_id: str) -> None:
         with contextlib.suppress(OSError):
             if cookie in environment.read_bytes():
                 os.kill(int(environment.parent.name), signal.SIGKILL)
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1][:_MAX_REASON_CHARS] if lines else ""

@@ -1,7 +1,8 @@
 """Entry point: `python -m jupyter_logstream.runner FOLDER` runs the workload in a folder, detached. Runner; stdlib.
 
 The folder holds all parameters: `spec.json` (the workload) and `run.json` (`RunParameters`). The started process
-exits with 0 as soon as the runner accepts requests, with 3 if another runner has the folder.
+exits with 0 as soon as the runner accepts requests, with 3 if another runner has the folder. The server starts runners
+by its fork server instead, which calls `main` in a process that is detached already.
 """
 
 from __future__ import annotations
@@ -17,34 +18,50 @@ from ..wire.runner_socket import socket_path
 from .process_tree import adopt_orphans
 from .runner import Runner
 
+ALREADY_RUNNING = 3
+
 
 def _detach() -> None:
     """Leave the process tree of the server, so that killing that tree does not kill the runner."""
     if os.fork():
         os._exit(0)
-    os.chdir("/")
-    for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
-        signal.signal(number, lambda *_: None)  # a handler, since the child would inherit "ignored"
 
 
-def main(path: str) -> int:
-    """Run the workload in `path`. The parent process exits in `_detach`, when the runner accepts requests."""
+def main(path: str, answer: int | None = None) -> int:
+    """Run the workload in `path`; returns the exit code.
+
+    `answer`: a descriptor that gets the exit code as one line, 0 when the runner accepts requests. None: the parent
+    process exits with the code instead, and the runner is detached from it.
+    """
     folder = Folder(Path(path).absolute())
     spec, _ = folder.read_spec()
     lock = folder.lock()
     if lock is None:
-        return 3
+        _report(answer, ALREADY_RUNNING)
+        return ALREADY_RUNNING
     listener = socket.socket(socket.AF_UNIX)
     folder.control.unlink(missing_ok=True)
     with socket_path(folder.control) as short:
         listener.bind(short)
     os.chmod(folder.control, 0o600)
     listener.listen(64)
-    _detach()
+    _report(answer, 0)
+    if answer is None:
+        _detach()
+    os.chdir("/")
+    for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
+        signal.signal(number, lambda *_: None)  # a handler, since the child would inherit "ignored"
     adopt_orphans()
     Runner(folder, spec, folder.read_run()).run(listener)
     os.close(lock)
     return 0
+
+
+def _report(answer: int | None, code: int) -> None:
+    """Send the exit code. Raises BrokenPipeError if the server has given up this launch: nothing may run then."""
+    if answer is not None:
+        os.write(answer, b"%d\n" % code)
+        os.close(answer)
 
 
 if __name__ == "__main__":

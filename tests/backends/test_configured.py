@@ -52,7 +52,7 @@ def test_a_type_can_be_a_class_or_an_import_string_and_gets_its_settings() -> No
         ("x", 5, "unknown type 5"),
         ("x", "no_such_module:Backend", "cannot be imported"),
         ("x", "jupyter_logstream.backends.local:Nothing", "cannot be imported"),
-        ("x", "jupyter_logstream.backends.local:_PACKAGE", "is not callable"),
+        ("x", "jupyter_logstream.backends.local:_RETRY_S", "is not callable"),
         ("x", {"type": Other, "qeue": "long"}, "the settings do not fit the type"),
         ("external", "local", "the name external is reserved"),
         ("a b", "local", "a name has 1 to 64 letters"),

@@ -36,7 +36,7 @@ class Server:
     def __init__(self, root: Path, backend: Any = None, **limits: Any) -> None:
         self.store = FileStore(root)
         self.registry = FolderRegistry(self.store.folders)
-        backend = backend or local_backend(root)
+        self.backend = backend = backend or local_backend(root)
         limits = Limits(**{"grace_s": 0.5, **limits})
         self.engine = Engine(self.store, self.registry, {backend.name: backend}, limits, logging.getLogger("test"))
 

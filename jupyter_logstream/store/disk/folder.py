@@ -20,6 +20,8 @@ from ...model.steps import Step
 from ...model.workload import SUMMARY, Status, WorkloadSpec
 from ...text.masking import SECRET_NAMES
 
+_MAX_ERROR_CHARS = 300
+
 
 @dataclass(frozen=True)
 class RunParameters:
@@ -57,6 +59,14 @@ class Folder:
         """Standard error of the runner: empty unless the runner failed."""
         return self.path / "runner.log"
 
+    def last_error(self) -> str:
+        """The last line of the runner's standard error, truncated; "" if there is none."""
+        try:
+            lines = read_file(self.runner_log).decode(errors="replace").strip().splitlines()
+        except (OSError, ValueError):  # no file, or not a regular one
+            return ""
+        return lines[-1][:_MAX_ERROR_CHARS] if lines else ""
+
     def create(self, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
         """Create the folder with its spec (and status) atomically. `created`: Unix ms. OSError."""
         draft = self.path.with_name(f".{self.id}")
@@ -73,8 +83,8 @@ class Folder:
             raise
 
     def write_run(self, run: RunParameters) -> None:
-        """Store the parameters of the runner (run.json). OSError."""
-        write_json(self.path / "run.json", asdict(run))
+        """Store the parameters of the runner (run.json). Without fsync: each launch writes them anew. OSError."""
+        replace_file(self.path / "run.json", json.dumps(asdict(run)).encode(), sync=False)
 
     def read_run(self) -> RunParameters:
         """The parameters of the runner; the defaults if none were written."""
@@ -157,14 +167,18 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     replace_file(path, json.dumps(value).encode())
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a small file atomically: readers and a crash see the old or the new one. Mode 0600. OSError."""
+def replace_file(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Replace a small file atomically: readers and (with `sync`) a power cut see the old or the new one. Mode 0600.
+
+    Raises OSError.
+    """
     new = path.with_name(path.name + ".new")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         while data:
             data = data[os.write(fd, data) :]
-        os.fsync(fd)
+        if sync:
+            os.fsync(fd)
     finally:
         os.close(fd)
     os.replace(new, path)

@@ -118,7 +118,8 @@ async def test_a_start_and_a_refusal_need_no_thread(start: Start, monkeypatch: p
     server = await start()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert (await server.end(await server.start("true"))).state == "succeeded"
-    monkeypatch.setattr("jupyter_logstream.backends.local.sys.executable", "/nowhere/python")
+    server.backend._launcher._give_up()
+    monkeypatch.setattr("jupyter_logstream.backends.launcher.sys.executable", "/nowhere/python")
     with pytest.raises(NoRoom):
         await server.start("true")
     assert len(server.store.streams()) == 1
