@@ -1,7 +1,7 @@
 """A real ETL run in plain Python: orders are written as CSV, checked, loaded into SQLite and summed up - and it fails.
 
-One order has no total, which nobody checks before it is summed up. `--fix` drops such orders, and all goes well.
-No packages needed. It names its steps by marker lines, and tells what it does as people, logging and JSON do.
+One order has no total, and the sum fails because of it. `--fix` drops such orders, and the run succeeds.
+Needs no packages. It marks its steps with marker lines and prints plain text, Python logging and JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger("etl")
 
 
 class ReportFailed(Exception):
-    """The report could not be made; its cause says why."""
+    """The report could not be created; the cause is chained."""
 
 
 def extract(file: Path, orders: int) -> None:
@@ -54,7 +54,7 @@ def check(file: Path, *, fix: bool) -> list[dict[str, str]]:
 
 
 def load(database: sqlite3.Connection, orders: list[dict[str, str]]) -> None:
-    """Insert them in batches, and say how each went as one line of JSON."""
+    """Insert the orders in batches, and print the result of each as one line of JSON."""
     database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT, total TEXT)")
     for start in range(0, len(orders), BATCH):
         before = time.perf_counter()
@@ -84,16 +84,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=20_000)
     parser.add_argument("--fix", action="store_true", help="drop orders without a total")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     logging.basicConfig(level="INFO", stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     random.seed(7)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "orders.csv"
         database = sqlite3.connect(Path(folder) / "orders.db")
         print("::step:: extract")
-        extract(file, asked.orders)
+        extract(file, args.orders)
         print("::step:: check")
-        orders = check(file, fix=asked.fix)
+        orders = check(file, fix=args.fix)
         print("::step:: load")
         load(database, orders)
         print("::step:: report")

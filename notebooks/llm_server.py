@@ -3,7 +3,7 @@
     python llm_server.py [--port 0] [--key KEY] [--pause SECONDS] [--gzip]
 
 It prints its address, then a line per call. Its tokens are words; its HTTP and its server-sent events are real. Models:
-`tiny` answers, `nobody` is not found (404), `busy` is overloaded (429), `broken` breaks off in the middle.
+`tiny` answers, `missing` is not found (404), `busy` is overloaded (429), `broken` breaks off in the middle.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 ANSWER = "The gradient descends quietly through the evening until it finds a valley and calls it home ."
 WORDS = ANSWER.split()
-CACHED = 2  # input tokens that are always said to come from the cache
+CACHED = 2  # input tokens that are always reported as cached
 
 
 class Refused(Exception):
@@ -46,8 +46,8 @@ class LLM(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """`/v1/models`."""
-        models = [{"id": name, "object": "model"} for name in ("tiny", "nobody", "busy", "broken")]
-        self.say(200, {"object": "list", "data": models})
+        models = [{"id": name, "object": "model"} for name in ("tiny", "missing", "busy", "broken")]
+        self.respond(200, {"object": "list", "data": models})
 
     def do_POST(self) -> None:
         """Everything else."""
@@ -57,11 +57,11 @@ class LLM(BaseHTTPRequestHandler):
             self.check(path, body)
             answer = ROUTES[path](body)
             if isinstance(answer, dict):
-                self.say(200, answer)
+                self.respond(200, answer)
             else:
                 self.stream(answer, breaks=body["model"] == "broken")
         except Refused as error:
-            self.say(error.status, {"type": "error", "error": {"type": error.kind, "message": str(error)}})
+            self.respond(error.status, {"type": "error", "error": {"type": error.kind, "message": str(error)}})
         except BrokenPipeError:
             print("the caller left", flush=True)
 
@@ -72,12 +72,12 @@ class LLM(BaseHTTPRequestHandler):
             raise Refused(401, "authentication_error", f"Incorrect API key provided: {given or 'none'}")
         if path not in ROUTES:
             raise Refused(404, "not_found_error", f"no route {path}")
-        if body.get("model") == "nobody":
-            raise Refused(404, "not_found_error", "The model `nobody` does not exist")
+        if body.get("model") == "missing":
+            raise Refused(404, "not_found_error", "The model `missing` does not exist")
         if body.get("model") == "busy":
             raise Refused(429, "rate_limit_error", "Too many requests: try again later")
 
-    def say(self, status: int, value: dict[str, Any]) -> None:
+    def respond(self, status: int, value: dict[str, Any]) -> None:
         """A whole answer."""
         body = json.dumps(value).encode()
         self.send_response(status)
@@ -116,11 +116,11 @@ class LLM(BaseHTTPRequestHandler):
 
 def chat(body: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
     """OpenAI's chat completions."""
-    asked, answer = _count(body.get("messages")), _words(body)
+    prompt_tokens, answer = _count(body.get("messages")), _words(body)
     usage = {
-        "prompt_tokens": asked,
+        "prompt_tokens": prompt_tokens,
         "completion_tokens": len(answer),
-        "total_tokens": asked + len(answer),
+        "total_tokens": prompt_tokens + len(answer),
         "prompt_tokens_details": {"cached_tokens": CACHED},
     }
     base = {"id": "chatcmpl-1", "created": int(time.time()), "model": f"{body['model']}-2026-01-01"}
@@ -143,16 +143,16 @@ def _chat_events(base: dict[str, Any], answer: list[str], usage: dict[str, Any] 
 
 def responses(body: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
     """OpenAI's responses."""
-    asked, answer = _count(body.get("input")), _words(body)
+    prompt_tokens, answer = _count(body.get("input")), _words(body)
     text = {"type": "output_text", "text": " ".join(answer), "annotations": []}
     message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [text]}
     whole = {
         "id": "resp_1", "object": "response", "created_at": time.time(), "model": f"{body['model']}-2026-01-01",
         "status": "completed", "output": [message], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
         "usage": {
-            "input_tokens": asked, "input_tokens_details": {"cached_tokens": CACHED, "cache_write_tokens": 0},
+            "input_tokens": prompt_tokens, "input_tokens_details": {"cached_tokens": CACHED, "cache_write_tokens": 0},
             "output_tokens": len(answer), "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": asked + len(answer),
+            "total_tokens": prompt_tokens + len(answer),
         },
     }  # fmt: skip
     return _response_events(whole, answer) if body.get("stream") else whole
@@ -170,8 +170,9 @@ def _response_events(whole: dict[str, Any], answer: list[str]) -> Iterator[str]:
 
 def messages(body: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
     """Anthropic's messages: what came from the cache is counted beside the input tokens."""
-    asked, answer = _count(body.get("messages")), _words(body)
-    usage = {"input_tokens": asked - CACHED, "cache_read_input_tokens": CACHED, "cache_creation_input_tokens": 0}
+    prompt_tokens, answer = _count(body.get("messages")), _words(body)
+    uncached = prompt_tokens - CACHED
+    usage = {"input_tokens": uncached, "cache_read_input_tokens": CACHED, "cache_creation_input_tokens": 0}
     whole = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": f"{body['model']}-2026-01-01",
         "content": [{"type": "text", "text": " ".join(answer)}], "stop_reason": "end_turn", "stop_sequence": None,
@@ -197,12 +198,12 @@ def embeddings(body: dict[str, Any]) -> dict[str, Any]:
     """OpenAI's embeddings."""
     texts = body["input"] if isinstance(body.get("input"), list) else [body.get("input", "")]
     data = [{"object": "embedding", "index": i, "embedding": [len(str(t)) / 8, 0.5, -0.5]} for i, t in enumerate(texts)]
-    asked = _count(texts)
+    prompt_tokens = _count(texts)
     return {
         "object": "list",
         "data": data,
         "model": body["model"],
-        "usage": {"prompt_tokens": asked, "total_tokens": asked},
+        "usage": {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens},
     }
 
 

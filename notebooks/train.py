@@ -1,4 +1,4 @@
-"""A real training run in plain Python: a small neural network learns to tell the two arms of a spiral apart.
+"""A real training run in plain Python: a small neural network learns to separate the two arms of a spiral.
 
 No packages needed. It prints one line per epoch to stdout and a progress bar, redrawn in place, to stderr - as training
 scripts do. About a minute with the defaults; `--epochs 5` for a short one, `--lr 5` to see it diverge and fail.
@@ -66,7 +66,7 @@ class Network:
 
 
 def accuracy(network: Network, data: list[tuple[float, float, float]]) -> float:
-    """Return the share of examples that are told right."""
+    """Return the share of correctly classified examples."""
     return sum((network.forward(x, y)[-1][0] > 0.5) == bool(label) for x, y, label in data) / len(data)
 
 
@@ -86,7 +86,7 @@ def train_epoch(network: Network, data: list[tuple[float, float, float]], rate: 
 
 
 def main() -> int:
-    """Train, and say how it goes; exit code 1 when it has not learned anything."""
+    """Train and print the progress; exit code 1 if the network has not learned anything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--points", type=int, default=8000)

@@ -126,12 +126,12 @@ def test_streamed_messages_of_anthropics_client(server: Server, anthropic: Anthr
 
 
 def test_errors_come_as_the_clients_know_them(server: Server, openai: OpenAI, anthropic: Anthropic) -> None:
-    with pytest.raises(OpenAINotFound, match="The model `nobody` does not exist"):
-        openai.chat.completions.create(model="nobody", messages=QUESTION)
+    with pytest.raises(OpenAINotFound, match="The model `missing` does not exist"):
+        openai.chat.completions.create(model="missing", messages=QUESTION)
     row = newest(server)
-    assert (row["status"], row["http_status"], row["error"]) == ("error", 404, "The model `nobody` does not exist")
+    assert (row["status"], row["http_status"], row["error"]) == ("error", 404, "The model `missing` does not exist")
     with pytest.raises(NotFoundError):
-        anthropic.messages.create(model="nobody", max_tokens=9, messages=QUESTION)
+        anthropic.messages.create(model="missing", max_tokens=9, messages=QUESTION)
     with pytest.raises(AnthropicRateLimit, match="try again later"):
         anthropic.messages.create(model="busy", max_tokens=9, messages=QUESTION)
 

@@ -75,7 +75,7 @@ def test_calls_to_llms_are_rows_with_tokens_cost_and_cell(tmp_path):
         (server.root / "llm_server.py").write_text((NOTEBOOKS / "llm_server.py").read_text())
         kernel.run(f"import os; os.environ['LLM_PORT'] = '{port}'")
         run(kernel, server, "llm_requests")
-        assert kernel.json("[said.split()[:2], len(words), lengths]") == [
+        assert kernel.json("[text.split()[:2], len(words), lengths]") == [
             ["The", "gradient"],
             17,
             list(range(1, 9)),
