@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import logging
+import re
 import sys
 import threading
 import time
@@ -138,7 +139,7 @@ class RecordedCall:
         self._row = RowUpdater(
             {
                 "initial_time": round(time.time() * 1000, 3),
-                "method": request.method,
+                "method": request.method if re.fullmatch(r"[A-Z]{1,20}", request.method) else None,
                 "path": request.url.path,
                 "operation": operation.name if operation else None,
                 "provider": provider_of(request.url.host, operation) if operation else None,

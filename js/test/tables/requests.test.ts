@@ -262,13 +262,15 @@ describe("labels", () => {
     };
     expect(curlOf(request(1), detail, "http://h/proxy/llm/x?key=***")).toBe(
       [
-        "curl -N -X POST 'http://h/proxy/llm/x?key=***'",
+        "curl -N -X 'POST' 'http://h/proxy/llm/x?key=***'",
         '-H "Authorization: token $JUPYTER_TOKEN"',
         "-H 'Content-Type: application/json'",
         "-H 'X-It'\\''s: a'\\''b'",
         `--data-binary '{"a": "it'\\''s $HOME"}'`,
       ].join(" \\\n  "),
     );
+    const hostile = curlOf(request(1, { method: "GET $(touch x) #'" }), {}, "http://h/x");
+    expect(hostile.split("\n")[0]).toBe(`curl -N -X 'GET $(touch x) #'\\''' 'http://h/x' \\`);
     expect(curlOf(request(1, { request_bytes: 9 }), {}, "http://h/x")).toContain("--data-binary @request-body");
   });
 });

@@ -78,7 +78,7 @@ class Call:
     ) -> None:
         self._log, self._prices, self._request, self._redactor = log, prices, request, redactor
         self._meter = CallMeter(request.operation)
-        self._sent_body = _RetainedBody(retained_bytes)
+        self._sent_body = _RetainedBody(retained_bytes, _header(request.headers, "content-type"))
         self._received_body = _RetainedBody(retained_bytes)
         self._detail: dict[str, Any] = {
             "query": redactor.query(request.query),
@@ -88,7 +88,7 @@ class Call:
             detail=self._detail,
             upstream=request.upstream,
             method=request.method,
-            path=redactor.text(request.path)[:MAX_TEXT_CHARS],
+            path=redactor.short_text(request.path)[:MAX_TEXT_CHARS],
             provider=request.provider,
             operation=request.operation.name if request.operation else None,
             session=request.caller.session,
@@ -109,11 +109,10 @@ class Call:
 
     def answered(self, status: int, headers: Sequence[Header]) -> None:
         """The head of the response arrived."""
-        names = {name.lower(): value for name, value in headers}
         self._detail["response_headers"] = self._redactor.headers(headers)
-        encoding = names.get("content-encoding", "")
-        self._received_body.encoding = encoding.strip().lower()
-        self._update(self._meter.answered(status, names.get("content-type", ""), encoding))
+        content_type, encoding = _header(headers, "content-type"), _header(headers, "content-encoding")
+        self._received_body.content_type, self._received_body.encoding = content_type, encoding.strip().lower()
+        self._update(self._meter.answered(status, content_type, encoding))
 
     def received(self, chunk: bytes) -> None:
         """A chunk of the response's body arrived."""
@@ -155,8 +154,8 @@ class Call:
 class _RetainedBody:
     """The beginning of a body. Bounded: `limit` bytes and a margin are held; the rest is only counted."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit, self.encoding = limit, ""
+    def __init__(self, limit: int, content_type: str = "") -> None:
+        self.limit, self.content_type, self.encoding = limit, content_type, ""
         self._held, self._total_bytes = bytearray(), 0
 
     def add(self, chunk: bytes) -> None:
@@ -166,9 +165,14 @@ class _RetainedBody:
 
     def to_json(self, redactor: Redactor) -> dict[str, Any]:
         """The object of the protocol."""
-        text = redactor.body(decode_body(bytes(self._held), self.encoding))
+        text = redactor.body(decode_body(bytes(self._held), self.encoding), self.content_type)
         whole = self._total_bytes == len(self._held) and len(text) <= self.limit
         return {"text": text[: self.limit], "bytes": self._total_bytes, "whole": whole}
+
+
+def _header(headers: Sequence[Header], name: str) -> str:
+    """The value of a header (lower case); the last one counts."""
+    return next((value for given, value in reversed(headers) if given.lower() == name), "")
 
 
 def _name(value: Any) -> str | None:

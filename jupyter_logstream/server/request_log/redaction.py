@@ -3,15 +3,23 @@
 Three rules apply together: by name (a header `x-api-key`), by value (a key that this call carried, wherever it occurs
 again, such as in an upstream's error message), and by form (`sk-...`, `Bearer ...`). Redaction is a help, not a
 guarantee: a secret that none of these recognizes is retained.
+
+Bounded: every pattern takes linear time; of a header value, query or path of more than MAX_TEXT_CHARS only the
+beginning is redacted and retained, and at most _MAX_VALUES values are known.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote_plus
 
 MASK = "***"
+MAX_TEXT_CHARS = 8192
+_MARGIN_CHARS = 4096  # the end of a text that was cut is dropped, since it may be the beginning of a secret
+_MAX_VALUES = 1000
+_MAX_NAME_CHARS = 200  # of a form field; longer names are no names
 _MIN_SECRET_CHARS = 8  # replacing shorter values would remove ordinary words
 _NAME = re.compile(
     r"auth|token|secret|passw|api[-_]?key|[-_]key\b|^key$|cookie|credential|signature|session|jwt", re.IGNORECASE
@@ -21,10 +29,20 @@ _NO_SECRET = re.compile(
 )
 _FORM = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_][A-Za-z0-9_\-]{12,}"
-    r"|\bAIza[A-Za-z0-9_\-]{30,}|\bAKIA[A-Z0-9]{16}\b|\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]*"
+    r"|\bAIza[A-Za-z0-9_\-]{30,}|\bAKIA[A-Z0-9]{16}\b"
+    r"|(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{10,4096}\.[A-Za-z0-9_\-]{10,4096}\.[A-Za-z0-9_\-]*"
     r"|(?<=\bBearer )[A-Za-z0-9._~+/\-]{8,}=*",
 )
-_JSON_FIELD = re.compile(r'("(?:[^"\\]|\\.){1,64}"\s*:\s*")((?:[^"\\]|\\.)*)(")')
+_JSON_FIELD = re.compile(
+    r'"(?P<name>(?:[^"\\]|\\.){1,64})"\s{0,64}:\s{0,64}'
+    r'(?P<value>"(?:[^"\\]|\\.)*\\?(?:"|\Z)|-?\d[\d.eE+\-]*|\[[^\]]*(?:\]|\Z))',
+    re.DOTALL,
+)
+# A field of JSON inside of a JSON string, such as the arguments of a tool call.
+_ESCAPED_FIELD = re.compile(
+    r'\\"(?P<name>[^"\\]{1,64})\\"\s{0,64}:\s{0,64}(?P<value>\\"[^"\\]*(?:\\"|\\?\Z)|-?\d[\d.eE+\-]*)'
+)
+_COUNT_NAME = re.compile(r"tokens|token[-_]?(id|count)", re.IGNORECASE)  # numbers and lists that are no secrets
 
 
 def is_secret_name(name: str) -> bool:
@@ -43,7 +61,7 @@ class Redactor:
         """Redact these values from now on; values of fewer than 8 characters are ignored."""
         for value in values:
             for form in {value, quote(value, safe="")}:
-                if len(form) >= _MIN_SECRET_CHARS and form not in self._values:
+                if len(form) >= _MIN_SECRET_CHARS and form not in self._values and len(self._values) < _MAX_VALUES:
                     self._values.append(form)
         self._values.sort(key=len, reverse=True)  # a secret may begin with another
 
@@ -52,7 +70,7 @@ class Redactor:
         for name, value in headers:
             if is_secret_name(name):
                 self.add(value, value.partition(" ")[2].strip())
-        for part in query.split("&"):
+        for part in query[:MAX_TEXT_CHARS].split("&"):
             name, _, value = part.partition("=")
             if is_secret_name(unquote_plus(name)):
                 self.add(value, unquote_plus(value))
@@ -63,24 +81,47 @@ class Redactor:
             text = text.replace(value, MASK)
         return _FORM.sub(MASK, text)
 
+    def short_text(self, text: str) -> str:
+        """A text without secrets; of more than MAX_TEXT_CHARS only the first half of that is returned."""
+        if len(text) <= MAX_TEXT_CHARS:
+            return self.text(text)
+        return self.text(text[:MAX_TEXT_CHARS])[: MAX_TEXT_CHARS - _MARGIN_CHARS]
+
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Headers without secrets; a header with a secret name loses its whole value."""
-        return [(name, MASK if is_secret_name(name) else self.text(value)) for name, value in headers]
+        return [(name, MASK if is_secret_name(name) else self.short_text(value)) for name, value in headers]
 
     def query(self, query: str) -> str:
-        """A query without the values of secret parameters."""
-        parts = []
-        for part in query.split("&"):
-            name, has_value, value = part.partition("=")
-            is_secret = has_value and is_secret_name(unquote_plus(name))
-            parts.append(f"{name}={MASK if is_secret else self.text(value)}" if has_value else self.text(part))
-        return "&".join(parts)
+        """A query without the values of secret parameters; a long one is cut as in `short_text`."""
+        if len(query) <= MAX_TEXT_CHARS:
+            return self._form(query)
+        return self._form(query[:MAX_TEXT_CHARS])[: MAX_TEXT_CHARS - _MARGIN_CHARS]
 
-    def body(self, text: str) -> str:
-        """A body without secrets, also without the values of JSON fields with a secret name."""
-        return self.text(_JSON_FIELD.sub(_redacted_field, text))
+    def body(self, text: str, content_type: str = "") -> str:
+        """A body without secrets, also without the values of JSON fields and form fields with a secret name."""
+        if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+            return self._form(text)
+        return self.text(_ESCAPED_FIELD.sub(_redacted_field, _JSON_FIELD.sub(_redacted_field, text)))
+
+    def _form(self, text: str) -> str:
+        parts = []
+        for part in text.split("&"):
+            name, has_value, value = part.partition("=")
+            is_secret = has_value and is_secret_name(unquote_plus(name[:_MAX_NAME_CHARS]))
+            parts.append(f"{name}={MASK if is_secret else value}" if has_value else part)
+        return self.text("&".join(parts))
 
 
 def _redacted_field(found: re.Match[str]) -> str:
-    name = found[1].partition(":")[0].strip().strip('"')
-    return f"{found[1]}{MASK}{found[3]}" if found[2] and is_secret_name(name) else found[0]
+    """The field with its value replaced if its name is secret; the value may be cut off."""
+    name, value = found["name"], found["value"]
+    if "\\" in name:
+        try:
+            name = str(json.loads(f'"{name}"', strict=False))
+        except ValueError:
+            return found[0]
+    mark = '\\"' if value.startswith("\\") else '"' if value.startswith('"') else ""
+    if not is_secret_name(name) or value == 2 * mark or (not mark and _COUNT_NAME.search(name)):
+        return found[0]
+    end = mark if value.endswith(mark) else ""
+    return found[0].removesuffix(value) + (f"{mark}{MASK}{end}" if mark else f'"{MASK}"')

@@ -19,6 +19,7 @@ FINAL: frozenset[str] = frozenset({"completed", "error", "cancelled", "timeout",
 STATUSES: frozenset[str] = OPEN | FINAL
 
 MAX_TEXT_CHARS = 2000
+METHOD = r"[A-Z]{1,20}"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -80,7 +81,7 @@ class Row:
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Row))
 _STREAM = FIELDS.index("stream")
 
-_TEXTS = frozenset({"method", "path", "provider", "model", "response_model", "operation", "session", "cell", "error"})
+_TEXTS = frozenset({"path", "provider", "model", "response_model", "operation", "session", "cell", "error"})
 _COUNTS = frozenset({"input_tokens", "output_tokens", "cached_tokens", "request_bytes", "response_bytes"})
 
 
@@ -124,6 +125,10 @@ _BY_CALLERS = STATUSES - {"interrupted"}  # only the server sets that one
 _FORMS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "text": ("a string", lambda value: isinstance(value, str)),
     "count": ("a whole number of 0 or more", _is_count),
+    "method": (
+        "an HTTP method of 1 to 20 letters A-Z",
+        lambda value: isinstance(value, str) and re.fullmatch(METHOD, value) is not None,
+    ),
     "number": ("a number of 0 or more", _is_number),
     "http_status": ("a status code", lambda value: _is_count(value) and 100 <= value <= 999),
     "stream": ("true or false", lambda value: isinstance(value, bool)),

@@ -91,6 +91,7 @@ async def test_the_same_key_records_one_row(site: Any) -> None:
         {"model": 5},
     {"input_tokens": -1}, {"input_tokens": 1.5}, {"input_tokens": True}, {"cost_usd": "1"}, {"stream": 1},
         {"http_status": 5},
+    {"method": "GET $(touch x) #"}, {"method": "get"}, {"method": ""}, {"method": "A" * 21}, {"method": "GET\n"},
     {"workload_id": "a/b"}, {"initial_time": -1}, {"key": ""}, {"key": 5}, {"duration_ms": 1e300},
 ])  # fmt: skip
 async def test_a_wrong_field_is_422_and_named(site: Any, fields: dict[str, Any]) -> None:

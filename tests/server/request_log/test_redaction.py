@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
+from urllib.parse import urlencode
 
 import pytest
 
-from jupyter_logstream.server.request_log.redaction import Redactor, is_secret_name
+from jupyter_logstream.server.request_log.redaction import MAX_TEXT_CHARS, Redactor, is_secret_name
 
 KEY = "a-key-without-a-known-form"
 
@@ -66,3 +68,55 @@ def test_short_values_and_ordinary_text_are_unchanged() -> None:
 
 def test_a_secret_that_begins_with_another_is_redacted_whole() -> None:
     assert Redactor(["secret-one", "secret-one-and-more"]).text("secret-one-and-more") == "***"
+
+
+HOSTILE = ["eyJ-", "eyJaaaaaaaaaa.", "sk-", "Bearer ", '"key":', '"key":"', '\\"key\\":\\"', '"', "\\", '"a":[',
+           "key=%&", "auth"]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_redaction_takes_linear_time_for_any_text(piece: str) -> None:
+    """Processor time of four times the text is at most ten times as long, or too short to matter."""
+
+    def used_s(count: int) -> float:
+        redactor, text = Redactor(), piece * (count // len(piece))
+        redactor.learn([("x-key", text)], text)
+        start = time.process_time()
+        redactor.headers([("x", text)])
+        redactor.query(text)
+        redactor.body(text)
+        redactor.body(text, "application/x-www-form-urlencoded")
+        return time.process_time() - start
+
+    small = min(used_s(20_000) for _ in range(3))
+    assert min(used_s(80_000) for _ in range(3)) < max(10 * small, 0.1)
+
+
+def test_long_header_value_and_query_are_cut_before_they_are_redacted() -> None:
+    redactor, long = Redactor([KEY]), "x" * (MAX_TEXT_CHARS - 10) + KEY + "x" * 100_000
+    ((_, value),) = redactor.headers([("X-Echo", long)])
+    assert 4000 < len(value) < MAX_TEXT_CHARS
+    assert 4000 < len(redactor.query(f"q={long}")) < MAX_TEXT_CHARS
+    assert "a-key" not in value + redactor.query(f"q={long}")
+
+
+@pytest.mark.parametrize(("body", "kind"), [
+    (urlencode({"a": "b", "password": "hunter2 & more"}), "application/x-www-form-urlencoded; charset=utf-8"),
+    ('{"a": "b", "password": "hunter2', "application/json"), ('{"a": "b", "password": "hunter2\\', ""),
+    ('{"a": "b", "password": 72672, "c": 1}', ""), ('{"a": "b", "passwords": ["hunter2", "hunter2"]}', ""),
+    ('{"a": "b", "passwords": ["x", "hunter2', ""), ('{"a": "b", "\\u0070assword": "hunter2"}', ""),
+    ('{"a": "b", "arguments": "{\\"api_key\\": \\"hunter2\\"}"}', ""),
+    ('{"a": "b", "arguments": "{\\"api_key\\": \\"hunter2', ""),
+])  # fmt: skip
+def test_secret_fields_of_a_body_are_redacted_in_any_form(body: str, kind: str) -> None:
+    found = Redactor().body(body, kind)
+    assert "hunter2" not in found
+    assert "72672" not in found
+    assert "***" in found
+    assert "b" in found
+
+
+@pytest.mark.parametrize("body", ['{"prompt_tokens": 9, "token_ids": [1, 2], "eos_token_id": 5, "max_tokens": 7}',
+                                  '{"usage": {"completion_tokens_details": {"reasoning_tokens": 3}}}'])  # fmt: skip
+def test_counts_of_tokens_are_no_secrets(body: str) -> None:
+    assert Redactor().body(body) == body

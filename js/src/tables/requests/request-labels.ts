@@ -82,7 +82,7 @@ export function callerOf(row: Row): string {
 
 /** The call as a curl command; redacted headers are left out, Jupyter's token comes from the environment. */
 export function curlOf(row: Row, detail: Detail, address: string): string {
-  const parts = [`curl -N -X ${row.method ?? "GET"} ${quoted(address === "" ? (row.path ?? "") : address)}`];
+  const parts = [`curl -N -X ${quoted(row.method ?? "GET")} ${quoted(address === "" ? (row.path ?? "") : address)}`];
   if (address !== "") parts.push('-H "Authorization: token $JUPYTER_TOKEN"');
   for (const [name, value] of detail.request_headers ?? []) {
     if (value !== "***" && !/^(?:accept-encoding|connection)$/i.test(name))
