@@ -249,8 +249,8 @@ class WorkloadHandle:
         """Numbers named in the lines (`loss=0.21`, `acc: 0.93`, `12.3it/s`) as a pandas DataFrame, a column per name.
 
         `names`: only these. One row per line that names at least one, oldest first, with the columns `seq`, `ts` (UTC)
-        and `step`; NaN where a line lacks a number. Without pandas: a dict of lists, `ts` in Unix ms, None for NaN. Of
-        a progress bar only the last update counts.
+        and `step`, and `worker` if lines name any (`rank=3`); NaN where a line lacks a number or it is not finite.
+        Without pandas: a dict of lists, `ts` in Unix ms, None for NaN. Of a progress bar only the last update counts.
         """
         table = columns(self.logs(), names)
         try:

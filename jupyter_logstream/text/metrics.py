@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 
     from ..model.records import Record
 
-MAX_LINE_CHARS = 4000
-"""Characters of a line that are searched."""
+MAX_LINE_CHARS = 500
+"""Characters of a line that are searched. Every pattern is linear in them: a line costs at most about 1 ms."""
+_MAX_RAW_CHARS = 4 * MAX_LINE_CHARS  # with colours
 
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
+_START = r"(?<![\w.])(?<!\d,)"  # a number begins once, so that a row of thousands is not searched from each comma
 # Excludes parts of dates, addresses, versions and fractions, and percentages of progress bars.
 _END = r"(?!\w|[.:/-]\d|%\s?[|(\[])"
 _UNIT = r"(?P<unit>(?:[kKMGT]i?)?B|[kMG]|ns|us|µs|ms|s|sec|min)?"
-_NAME = r"[A-Za-z_](?:[\w.@/-]*\w)?"
+_NAME = r"[A-Za-z_](?:[\w.@/-]{0,99}\w)?"
 _WRAP = r"(?:tensor\(|(?:np\.|numpy\.)?float\d*\()?"
 
 _PAIR = re.compile(
     rf"""(?<![\w.@/=-])(?P<q>["']?)(?P<name>{_NAME})(?P=q)\s*(?P<sep>[=:])(?P<gap>\s*)["']?{_WRAP}"""
-    rf"(?P<number>{_NUMBER}|[nN][aA][nN]){_UNIT}{_END}",
+    rf"(?P<number>{_NUMBER}|[-+]?(?i:nan|inf(?:inity)?)){_UNIT}{_END}",
     re.ASCII,
 )
 _WORD = re.compile(
-    r"(?<![\w.-])(?P<name>[\w/]*(?:loss|acc|accuracy|lr|ppl|perplexity|reward|score|f1|auc|mse|mae|rmse|iou|bleu))"
+    r"(?<![\w./-])(?P<name>[\w/]{0,100}(?:loss|acc|accuracy|lr|ppl|perplexity|reward|score|f1|auc|mse|mae|rmse|iou|bleu))"
     rf"\s+(?P<number>{_NUMBER}){_END}",
     re.ASCII,
 )
@@ -45,10 +47,16 @@ _THING = (
     r"epoch|frame|word|game|episode)(?:e?s)?"
 )
 _RATE = re.compile(
-    rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?:(?P<scale>[kKMGT]i?)?(?P<bytes>B)|(?P<many>[kM])?\s?{_THING})/s(?:ec)?\b",
+    rf"{_START}(?P<number>{_NUMBER})\s?(?:(?P<scale>[kKMGT]i?)?(?P<bytes>B)|(?P<many>[kM])?\s?{_THING})/s(?:ec)?\b",
     re.ASCII,
 )
-_PACE = re.compile(rf"(?<![\w.])(?P<number>{_NUMBER})\s?(?P<unit>ns|us|µs|ms|s|min)/{_THING}\b", re.ASCII)
+_PACE = re.compile(rf"{_START}(?P<number>{_NUMBER})\s?(?P<unit>ns|us|µs|ms|s|min)/{_THING}\b", re.ASCII)
+
+_WORKER = re.compile(
+    r"(?<![\w-])(?:(?P<rank>(?:local_)?rank|worker)(?:[\"']?\s?[=:#]\s?|[ -]?)|(?P<gpu>gpu)[=:# ]?)"
+    r"(?P<number>\d{1,5})(?![\w.%])",
+    re.ASCII | re.IGNORECASE,
+)
 
 _NOT_MEASURED = frozenset({
     "port", "pid", "ppid", "tid", "line", "id", "rank", "local_rank", "world_size", "seed", "year", "version", "v",
@@ -58,29 +66,47 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.
 
 
 def numbers(line: str) -> dict[str, float]:
-    """The named numbers of a line by name, in their order; a repeated name has its last number. NaN is included.
+    """The named numbers of a line by name, in their order; a repeated name has its last number.
 
-    Times are in seconds, sizes in bytes; `1.25s/it` becomes the rate `it/s`; a percentage keeps its number.
+    NaN stands for a number that is not finite: a gap. Times are in seconds, sizes in bytes; `1.25s/it` becomes the rate
+    `it/s`; a percentage keeps its number. The number of a worker (`rank=3`) is none: see `worker`.
     """
-    text = SGR.sub("", line[:MAX_LINE_CHARS])
+    text = _searched(line)
     found: list[tuple[int, str, float]] = []
-    claimed: list[tuple[int, int]] = []
+    claimed = bytearray(len(text))
+    if named_worker := _WORKER.search(text):
+        _claim(claimed, named_worker)
     for pattern, read in ((_PACE, _pace), (_RATE, _rate), (_PAIR, _pair), (_WORD, _plain), (_COUNTER, _counter)):
         for match in pattern.finditer(text):
-            start, end = match.span()
-            if any(start < b and a < end for a, b in claimed):
+            if 1 in claimed[match.start() : match.end()]:
                 continue
             named = read(match)
             if named is not None:
-                claimed.append((start, end))
-                found.append((start, *named))
+                _claim(claimed, match)
+                found.append((match.start(), *named))
     return {name: number for _, name, number in sorted(found, key=lambda one: one[0])}
+
+
+def worker(line: str) -> str | None:
+    """The worker that a line names, `rank 3` or `gpu 0`: in `[rank3]: `, `rank=3`, `local_rank: 3`, `gpu:0`."""
+    match = _WORKER.search(_searched(line))
+    return None if match is None else f"{(match['rank'] or match['gpu']).lower()} {int(match['number'])}"
+
+
+def _searched(line: str) -> str:
+    return SGR.sub("", line[:_MAX_RAW_CHARS])[:MAX_LINE_CHARS]
+
+
+def _claim(claimed: bytearray, match: re.Match[str]) -> None:
+    start, end = match.span()
+    claimed[start:end] = b"\1" * (end - start)
 
 
 def columns(records: Iterable[Record], names: tuple[str, ...] = ()) -> dict[str, list[Any]]:
     """A table of the named numbers of records: the columns `seq`, `ts` (Unix ms), `step`, and one per name.
 
-    One row for each record with a number; None in columns whose name it lacks. `names`: only these, in this order.
+    One row for each record with a number; None in columns whose name it lacks, and for a number that is not finite.
+    `names`: only these, in this order. Where lines name workers (`rank=3`), the column `worker` has them.
     """
     rows = []
     for record in records:
@@ -93,9 +119,15 @@ def columns(records: Iterable[Record], names: tuple[str, ...] = ()) -> dict[str,
         "ts": [record.ts for record, _ in rows],
         "step": [record.step for record, _ in rows],
     }
+    if any(workers := [worker(record.message) for record, _ in rows]):
+        table["worker"] = workers
     for name in wanted:  # a number named like one of the first columns gets a trailing underscore
-        table[name if name not in table else f"{name}_"] = [named.get(name) for _, named in rows]
+        table[name if name not in table else f"{name}_"] = [_finite(named.get(name)) for _, named in rows]
     return table
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _value(text: str) -> float:
@@ -115,7 +147,7 @@ def _pair(match: re.Match[str]) -> tuple[str, float] | None:
         return None
     if name.lower().rpartition("/")[2] in _NOT_MEASURED:
         return None
-    if number.lower() == "nan":
+    if number[-1].isalpha():  # nan, inf
         return name, math.nan
     factor = _SECONDS.get(unit) or _scale(unit.removesuffix("B"))
     return name, _value(number) * factor

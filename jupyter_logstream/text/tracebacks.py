@@ -38,6 +38,8 @@ class Traceback(NamedTuple):
     title: str
 
 
+MAX_LINE_BYTES = 500
+"""Bytes of a line that are judged. Every pattern is linear in them."""
 _MAX_PREFIX_BYTES = 64
 PREFIX = rb"\[[^\]\s]{1,40}\]: ?|\([^()]{1,60}\) |[\w.-]{1,40} +\| ?"
 """What a launcher puts before every line."""
@@ -58,14 +60,14 @@ _MORE = re.compile(rb"\s*(?:\.\.\. \d+ (?:more|common frames omitted)|Suppressed
 _CAUSE = re.compile(rb"\s*(?:Caused by: |\[cause\]: |---> )(.*)")
 _GO = re.compile(rb"(?:panic|fatal error): \S")
 _GOROUTINE = re.compile(rb"(?:goroutine \d+ \[.*\]|runtime stack):$")
-_GO_CALL = re.compile(rb"[\w./-]+\S*\(.*\)$|created by ")
+_GO_CALL = re.compile(rb"[\w./-][^\s(]*\(.*\)$|created by ")
 _GO_EXIT = re.compile(rb"exit status \d+$")
 _RUST = re.compile(rb"thread '[^']{1,60}'(?: \(\d+\))? panicked at (?:(?P<title>.*[^:])|.*:)$")
 _RUST_NOTE = re.compile(rb"note: |stack backtrace:$")
 _RUBY = re.compile(rb"\S+:\d+:in [`'][^']*': (.+ \([\w:]+\))$")
 _RUBY_FRAME = re.compile(rb"\s+(?:from \S|\.\.\. \d+ levels\.\.\.)")
 _INDENTED = re.compile(rb"[ \t]+\S")
-_BETWEEN = re.compile(rb"\s*(?:\"\"\")?\s*$")  # a RemoteTraceback is quoted
+_BETWEEN = re.compile(rb"\s*(?:\"\"\"\s*)?$")  # a RemoteTraceback is quoted
 
 _Moved = tuple[str, str] | tuple[str, str, bytes] | None  # the next rule set, the line's role, its title
 
@@ -75,6 +77,7 @@ def begin(line: bytes, *, is_error: bool = False) -> TracebackLine | None:
 
     `is_error`: the line has the level error, so that frames can follow it whatever its text.
     """
+    line = line[:MAX_LINE_BYTES]
     found = _PREFIX.match(line)
     prefix = found[0] if found else b""
     if _HEADER in line:
@@ -102,6 +105,7 @@ def _begin_python(line: bytes, prefix: bytes) -> TracebackLine | None:
 
 def follow(state: State, line: bytes) -> TracebackLine | None:
     """The reading of the next line; None where the line is no part of the traceback."""
+    line = line[:MAX_LINE_BYTES]
     if line.startswith(state.prefix):
         text = line[len(state.prefix) :]
     elif line == state.prefix.rstrip():  # an empty line whose trailing white space was stripped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 
@@ -9,7 +10,7 @@ import pytest
 from support.vectors import vectors
 
 from jupyter_logstream.model.records import Record
-from jupyter_logstream.text.metrics import columns, numbers
+from jupyter_logstream.text.metrics import columns, numbers, worker
 
 CASES = vectors("metrics")
 
@@ -18,6 +19,24 @@ CASES = vectors("metrics")
 def test_line_has_the_named_numbers_of_the_table(line, named):
     expected = {name: math.nan if number is None else number for name, number in named.items()}
     assert numbers(line) == pytest.approx(expected, rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize(("line", "named"), CASES["workers"])
+def test_line_names_the_worker_of_the_table(line, named):
+    assert worker(line) == named
+
+
+def test_number_that_is_not_finite_is_a_gap_in_strict_json():
+    lines = ["Loss: 7.4e-06", "Loss: nan", "Loss: 1.23E+02", "Loss: -inf", "loss: 0x1f"]
+    table = columns([Record(seq, 0.0, "info", line) for seq, line in enumerate(lines, start=1)])
+    assert table["Loss"] == [7.4e-06, None, 123.0, None]
+    json.dumps(table, allow_nan=False)
+
+
+def test_table_has_the_workers_that_lines_name():
+    lines = ["rank=0 loss=1", "rank=1 loss=2", "loss=3"]
+    table = columns([Record(seq, 0.0, "info", line) for seq, line in enumerate(lines, start=1)])
+    assert (table["worker"], table["loss"]) == (["rank 0", "rank 1", None], [1, 2, 3])
 
 
 def test_table_has_a_row_per_line_with_numbers_and_a_column_per_name():
@@ -40,7 +59,7 @@ def test_number_named_like_a_fixed_column_gets_an_underscore():
 
 
 def test_long_lines_cost_no_more_than_their_beginning():
-    for unit in ("a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-"):
+    for unit in ("a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-", "a/", "1,111,"):
         before = time.thread_time()
         numbers(unit * (10_000_000 // len(unit)))
         assert time.thread_time() - before < 20

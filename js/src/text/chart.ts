@@ -41,17 +41,33 @@ export function logarithmic(from: number, to: number, a: number, b: number): Sca
 
 const px = (value: number) => String(Math.round(value * 10) / 10);
 
-/** SVG path through the means. */
+/** SVG path through the means; interrupted by gaps. A point between two gaps is a dot (with round line caps). */
 export function meanPath(points: readonly Point[], x: Scale, y: Scale): string {
-  return points.map(({ seq, mean }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(mean))}`).join("");
+  return runs(points)
+    .map((run) => run.map(({ seq, mean }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(mean))}`).join(""))
+    .map((path) => (path.includes("L") ? path : `${path}h0`))
+    .join("");
 }
 
-/** SVG path of the area between minimum and maximum. */
+/** SVG path of the areas between minimum and maximum; interrupted by gaps. */
 export function bandPath(points: readonly Point[], x: Scale, y: Scale): string {
-  if (points.length === 0) return "";
-  const upper = points.map(({ seq, max }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(max))}`);
-  const lower = [...points].reverse().map(({ seq, min }) => `L${px(x(seq))} ${px(y(min))}`);
-  return `${upper.join("")}${lower.join("")}Z`;
+  return runs(points)
+    .map((run) => {
+      const upper = run.map(({ seq, max }, i) => `${i === 0 ? "M" : "L"}${px(x(seq))} ${px(y(max))}`);
+      const lower = [...run].reverse().map(({ seq, min }) => `L${px(x(seq))} ${px(y(min))}`);
+      return `${upper.join("")}${lower.join("")}Z`;
+    })
+    .join("");
+}
+
+/** The points between gaps. */
+function runs(points: readonly Point[]): readonly (readonly Point[])[] {
+  const found: Point[][] = [];
+  for (const point of points) {
+    if (found.length === 0 || point.isBehindGap) found.push([point]);
+    else found.at(-1)?.push(point);
+  }
+  return found;
 }
 
 /** Minimum and maximum over all points. */
@@ -82,4 +98,6 @@ export interface Point {
   readonly max: number;
   /** Number of lines. */
   readonly n: number;
+  /** A number that is not finite came before it. */
+  readonly isBehindGap?: boolean;
 }

@@ -19,8 +19,8 @@ export interface Reading {
   readonly nameless?: boolean;
 }
 
-/** Longer lines are no bars: no terminal is that wide. */
-const MAX_LINE_CHARS = 600;
+/** Longer lines are no bars: no terminal is that wide. Every pattern is linear in them, or nearly so. */
+const MAX_LINE_CHARS = 500;
 
 /** Matches every bar, so that other lines cost one test. */
 const HINT = /\d ?%|[━╸╺]{8}|\d\/\d|\S\/s|s\/\S|\d of \d|^ *\d+ +\d[\d.]*[kMGT]? +\d+ /;
@@ -32,7 +32,7 @@ const TIME = String.raw`(?:\d+ days?, )?\d+:\d\d(?::\d\d)?`;
 const BAR =
   /[━╸╺]{8,}|(?<=%)\|[^|]*\||\|[█▉▊▋▌▍▎▏#=>.*-][█▉▊▋▌▍▎▏#=>.*\s-]*\||\|\s{5,}\||\[[=#>.*█░▒▓\s-]{3,}\](?=\s*\d)|\[[=#>.*█░▒▓-][=#>.*█░▒▓\s-]{2,}\]/;
 const PERCENT = /(?<![\d.])(\d{1,3}(?:\.\d+)?)\s?%/;
-const COUNT = new RegExp(String.raw`(?<![\w./=])(${SIZE})\s?(?:/|of)\s?(${SIZE})(?![\w/])`);
+const COUNT = new RegExp(String.raw`(?<![\w.,/=])(${SIZE})\s?(?:/|of)\s?(${SIZE})(?![\w/])`);
 const RATE = /[\d.,]+\s?[A-Za-zµ]+\/s(?:ec)?\b|[\d.,]+\s?(?:ns|us|µs|ms|s|min)\/[A-Za-z]+/;
 const LEFT = new RegExp(String.raw`<(${TIME})|\beta:?\s+(${TIME}|(?:\d+[dhms]\s?)+)`, "i");
 const LAST_TIME = new RegExp(String.raw`(?:^|\s)(${TIME}|\d+s)(?=\s|$)(?!.*\s${TIME})`);

@@ -30,6 +30,8 @@ export interface Traceback {
   readonly title: string;
 }
 
+/** Characters of a line that are judged. Every pattern is linear in them. */
+const MAX_LINE_CHARS = 500;
 const MAX_PREFIX_CHARS = 64;
 const PREFIX = /^(?:\[[^\]\s]{1,40}\]: ?|\([^()]{1,60}\) |[\w.-]{1,40} +\| ?)/;
 const HEADER = "Traceback (most recent call last):";
@@ -46,17 +48,18 @@ const MORE = /^\s*(?:\.\.\. \d+ (?:more|common frames omitted)|Suppressed: |--- 
 const CAUSE = /^\s*(?:Caused by: |\[cause\]: |---> )(.*)/;
 const GO = /^(?:panic|fatal error): \S/;
 const GOROUTINE = /^(?:goroutine \d+ \[.*\]|runtime stack):$/;
-const GO_CALL = /^(?:[\w./-]+\S*\(.*\)$|created by )/;
+const GO_CALL = /^(?:[\w./-][^\s(]*\(.*\)$|created by )/;
 const GO_EXIT = /^exit status \d+$/;
 const RUST = /^thread '[^']{1,60}'(?: \(\d+\))? panicked at (?:(.*[^:])|.*:)$/;
 const RUST_NOTE = /^(?:note: |stack backtrace:$)/;
 const RUBY = /^\S+:\d+:in [`'][^']*': (.+ \([\w:]+\))$/;
 const RUBY_FRAME = /^\s+(?:from \S|\.\.\. \d+ levels\.\.\.)/;
 const INDENTED = /^[ \t]+\S/;
-const BETWEEN = /^\s*(?:""")?\s*$/; // a RemoteTraceback is quoted
+const BETWEEN = /^\s*(?:"""\s*)?$/; // a RemoteTraceback is quoted
 
 /** The reading of a line that can open a traceback; undefined for every other line. */
-export function begin(line: string): TracebackLine | undefined {
+export function begin(whole: string): TracebackLine | undefined {
+  const line = whole.slice(0, MAX_LINE_CHARS);
   const prefix = PREFIX.exec(line)?.[0] ?? "";
   const text = line.slice(prefix.length);
   if (line.includes(HEADER)) return beginPython(line, prefix);
@@ -82,7 +85,8 @@ function opened(name: RuleSet, prefix: string, title?: string): TracebackLine {
 }
 
 /** The reading of the next line; undefined if the line is no part of the traceback. */
-export function follow(state: State, line: string): TracebackLine | undefined {
+export function follow(state: State, whole: string): TracebackLine | undefined {
+  const line = whole.slice(0, MAX_LINE_CHARS);
   const { name, prefix } = state;
   let text = "";
   if (line.startsWith(prefix)) text = line.slice(prefix.length);
@@ -95,7 +99,8 @@ export function follow(state: State, line: string): TracebackLine | undefined {
  * Whether a line can continue a traceback, judged alone. False also for lines that only their predecessor identifies: a
  * panic's message, an exception behind its frames.
  */
-export function canContinue(line: string): boolean {
+export function canContinue(whole: string): boolean {
+  const line = whole.slice(0, MAX_LINE_CHARS);
   const text = line.slice(PREFIX.exec(line)?.[0].length ?? 0);
   if (/^\s/.test(text) || text === "") return true;
   return [MORE, CAUSE, CHAIN, BETWEEN, GOROUTINE, GO_CALL, GO_EXIT, RUST_NOTE, /^(?:\}$|\[signal )/].some((one) =>

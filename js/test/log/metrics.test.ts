@@ -1,6 +1,6 @@
 // Curves out of a log: what is kept of it, within which bounds, and in which order they are worth seeing.
 import { describe, expect, it } from "vitest";
-import { MAX_LINES, MAX_POINTS, MAX_SERIES, Metrics } from "../../src/log/overview/metrics.js";
+import { MAX_FILLED_LINES, MAX_LINES, MAX_POINTS, MAX_SERIES, Metrics } from "../../src/log/overview/metrics.js";
 import { record } from "../support/workload.js";
 
 const lines = (from: number, to: number, message: (seq: number) => string) =>
@@ -73,10 +73,10 @@ describe("a series", () => {
 });
 
 describe("what came before", () => {
-  it("is put in front of what came live", () => {
+  it("is put in front of what came live", async () => {
     const metrics = new Metrics();
     metrics.take(lines(91, 100, (seq) => `loss=${seq} acc=1`));
-    metrics.fill(lines(1, 95, (seq) => `loss=${seq}`));
+    await metrics.fill(lines(1, 95, (seq) => `loss=${seq}`));
     const loss = metrics.series.find(({ name }) => name === "loss");
     expect(loss?.points.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
     expect(loss).toMatchObject({ last: 100, seq: 100 });
@@ -85,7 +85,61 @@ describe("what came before", () => {
   });
 });
 
+describe("gaps", () => {
+  it("interrupt the curve where a number is not finite, also when neighbours are joined", () => {
+    const metrics = new Metrics();
+    const values = ["7.4e-06", "nan", "1.23E+02", "-inf", "NaN", "5"];
+    metrics.take(values.map((value, i) => record(i + 1, { message: `Loss: ${value}` })));
+    const loss = () => metrics.series[0]?.points ?? [];
+    expect(loss().map(({ mean, isBehindGap }) => [mean, isBehindGap === true])).toEqual([
+      [7.4e-6, false],
+      [123, true],
+      [5, true],
+    ]);
+    take(
+      metrics,
+      lines(7, 5000, (seq) => (seq === 2500 ? "Loss: nan" : "Loss: 1")),
+    );
+    const gaps = loss().filter(({ isBehindGap }) => isBehindGap);
+    expect(gaps.some(({ seq }) => seq > 2400 && seq <= 2501)).toBe(true);
+    expect(loss().every(({ mean }) => Number.isFinite(mean))).toBe(true);
+  });
+});
+
+describe("workers", () => {
+  it("that lines name have a series each", async () => {
+    const metrics = new Metrics();
+    metrics.take(lines(101, 120, (seq) => `[rank${seq % 2}] loss=${seq} lr=0.1`));
+    await metrics.fill(lines(1, 100, (seq) => `[rank${seq % 2}] loss=${seq} lr=0.1`));
+    const loss = metrics.plottable;
+    expect(loss.map(({ name, points }) => [name, points.length])).toEqual([
+      ["loss (rank 1)", 60],
+      ["loss (rank 0)", 60],
+    ]);
+    expect([...metrics.names]).toEqual(["loss", "lr"]);
+  });
+
+  it("are not named where there is one", () => {
+    const metrics = new Metrics();
+    metrics.take(lines(1, 5, (seq) => `rank=0 loss=${seq}`));
+    expect(metrics.plottable.map(({ name }) => name)).toEqual(["loss"]);
+  });
+});
+
 describe("bounds", () => {
+  it("of older lines a sample is searched, in turns", async () => {
+    const metrics = new Metrics();
+    metrics.take(lines(50_001, 50_001, (seq) => `loss=${seq}`));
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    await metrics.fill(lines(1, 50_000, (seq) => `loss=${seq}`));
+    clearInterval(timer);
+    const { points } = metrics.series[0] ?? { points: [] };
+    expect(turns).toBeGreaterThan(5);
+    expect(points.reduce((sum, { n }) => sum + n, 0)).toBe(MAX_FILLED_LINES + 1);
+    expect([points[0]?.seq, metrics.series[0]?.last]).toEqual([1, 50_001]);
+  });
+
   it("of a flood as many lines are looked at as of any batch, from its beginning to its end", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 100_000, (seq) => `loss=${seq}`));

@@ -48,6 +48,15 @@ it("the line goes through the means, the area between the extremes", () => {
   expect(extremes(points)).toEqual([0, 5]);
 });
 
+it("gaps interrupt line and band; a point between two is a dot", () => {
+  const point = (seq: number, isBehindGap = false) => ({ seq, ts: 0, mean: 1, min: 0, max: 2, n: 1, isBehindGap });
+  const points = [point(0), point(1), point(3, true), point(5, true), point(6)];
+  const x = linear(0, 10, 0, 100);
+  const y = linear(0, 2, 20, 0);
+  expect(meanPath(points, x, y)).toBe("M0 10L10 10M30 10h0M50 10L60 10");
+  expect(bandPath(points, x, y).match(/M/g)).toHaveLength(3);
+});
+
 it("an empty range maps to the middle, a logarithmic scale has equal steps", () => {
   expect(linear(3, 3, 0, 10)(3)).toBe(5);
   expect(logarithmic(1, 100, 0, 10)(10)).toBeCloseTo(5);

@@ -1,11 +1,14 @@
 // Named numbers in lines; Python passes the same table (tests/vectors/metrics.json).
 import { expect, it } from "vitest";
-import { numbers } from "../../src/text/numbers.js";
+import { numbers, worker } from "../../src/text/numbers.js";
 import { busyMs } from "../support/busy.js";
 import { vectors } from "../support/vectors.js";
 
 type Named = { readonly [name: string]: number | null };
-const { lines } = vectors<{ lines: [line: string, named: Named][] }>("metrics");
+const { lines, workers } = vectors<{
+  lines: [line: string, named: Named][];
+  workers: [line: string, worker: string | null][];
+}>("metrics");
 
 it.each(lines)("%j names %j", (line, named) => {
   const found = numbers(line);
@@ -16,7 +19,11 @@ it.each(lines)("%j names %j", (line, named) => {
   }
 });
 
-it("long lines cost no more than their first 4000 characters", () => {
+it.each(workers)("%j names the worker %j", (line, named) => {
+  expect(worker(line) ?? null).toBe(named);
+});
+
+it("long lines cost no more than their first 500 characters", () => {
   for (const unit of ["a=1 ", "a", "1", "=", ": ", "a=1,", "1s/", "-", "a ", "loss "]) {
     const before = busyMs();
     numbers(unit.repeat(10_000_000 / unit.length));

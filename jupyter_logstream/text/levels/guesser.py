@@ -15,12 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .claims import Claim, claim
+from .claims import MAX_JSON_BYTES, Claim, claim
 from .prefilter import shaped, spelled
 from .rules import MARKER, NUMBER
 
 __all__ = ["MARKER", "Guesser", "guess_level", "plain"]
 
+_MAX_JUDGED_BYTES = 8 * MAX_JSON_BYTES  # with colours
 _MAX_CACHED = 4096
 _MAX_LEARNED = 128  # beginnings of one chunk that are cached
 _CHUNK_LINES = 1024  # as many as fit into the processor's cache
@@ -149,5 +150,5 @@ def plain(text: bytes) -> bytes:
 
 def guess_level(text: bytes) -> int:
     """The level code of one line's text; 0 if it states none. Line feeds count as spaces."""
-    code, _ = claim(plain(text.replace(b"\n", b" ")))
+    code, _ = claim(plain(text[:_MAX_JUDGED_BYTES].replace(b"\n", b" ")))
     return code if code < MARKER else 0

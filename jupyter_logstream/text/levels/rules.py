@@ -223,9 +223,9 @@ CANDIDATES = {
             *_before_colon(*BEFORE_COLON),
             *(Shape(b":", _SPACE_BEHIND, rb"(?<=[A-Z]" + rb"\d" * digits + rb":)") for digits in (2, 3, 4, 5)),
             *_behind_clock(),
-            Shape(b"[", b"", rb"(?=[\sA-Za-z])\s*(?:\w{1,23}:)?\s*" + _ANY_CASE + rb"\s*[\]|]"),
+            Shape(b"[", b"", rb"(?=[\sA-Za-z])\s{0,24}(?:\w{1,23}:\s{0,24})?" + _ANY_CASE + rb"\s{0,4}[\]|]"),
             Shape(b"[", b"", rb"(?i:(?<=error\[)|(?<=warning\[))"),
-            Shape(b"<", b"", rb"\s*" + _ANY_CASE + rb"\s*>"),
+            Shape(b"<", b"", rb"\s{0,24}" + _ANY_CASE + rb"\s{0,4}>"),
         ),
     ),
 }  # fmt: skip

@@ -165,22 +165,22 @@ export class Overview {
 
   /** Requests the numbers of older lines, within a bounded cost for the server. */
   async #fillCurves(signal: AbortSignal): Promise<void> {
-    const names = this.metrics.series.map(({ name }) => name).filter((name) => !this.#filled.has(name));
+    const names = [...this.metrics.names].filter((name) => !this.#filled.has(name));
     if (names.length === 0) return;
     for (const name of names) this.#filled.add(name);
     const { first, last } = this.#lines;
     const page = async (query: RecordQuery) => await this.#source.page(query, signal);
     if (last - first < MAX_FETCHED_LINES)
-      this.metrics.fill((await page({ after: first - 1, limit: MAX_FETCHED_LINES })).records);
+      await this.metrics.fill((await page({ after: first - 1, limit: MAX_FETCHED_LINES })).records);
     else if (last - first < MAX_SEARCHED_LINES) {
-      this.metrics.fill(await history(names, (q, offset, limit) => page({ q, offset, limit }), signal));
+      await this.metrics.fill(await history(names, (q, offset, limit) => page({ q, offset, limit }), signal));
     } else {
       const sampled: LogRecord[] = [];
       for (let i = 0; i < SAMPLES; i++) {
         const after = first - 1 + Math.floor(((last - first) * i) / SAMPLES);
         sampled.push(...(await page({ after, limit: SAMPLE_LINES })).records);
       }
-      this.metrics.fill(sampled);
+      await this.metrics.fill(sampled);
     }
   }
 }
