@@ -26,6 +26,7 @@ class BackendContext:
 
     `folders`: the directory with one folder per workload. `root`: the base of relative directories. `log_bytes`: disk
     limit of one log. `grace_s`: seconds from TERM to KILL. `secret_names`: globs of variables whose values are masked.
+    `linger_s`: seconds for which output of descendants that outlive their workload is added to its log.
     """
 
     folders: Path
@@ -33,6 +34,7 @@ class BackendContext:
     log_bytes: int = 1 << 30
     grace_s: float = 10.0
     secret_names: Sequence[str] = SECRET_NAMES
+    linger_s: float = 3600.0
 
 
 BackendFactory = Callable[..., Backend]
@@ -48,6 +50,7 @@ def local_backend(name: str, context: BackendContext) -> Backend:
         log_bytes=context.log_bytes,
         grace_s=context.grace_s,
         secret_names=context.secret_names,
+        linger_s=context.linger_s,
     )
     with suppress(OSError, SubprocessError):  # the first launch tries again and reports the cause
         backend.prepare()

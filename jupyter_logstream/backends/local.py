@@ -39,7 +39,7 @@ class LocalBackend:
 
     `folders`: the directory with one folder per workload. `root`: the base of a relative `cwd`. `log_bytes`: disk space
     that one log can use. `grace_s`: seconds from TERM to KILL after a timeout. `secret_names`: globs of the environment
-    variables whose values are masked in output.
+    variables whose values are masked in output. `linger_s`: seconds for which late output is added to the log.
     """
 
     supports = frozenset({"stdin", "tty", "timeout"})
@@ -53,10 +53,11 @@ class LocalBackend:
         log_bytes: int = 1 << 30,
         grace_s: float = 10,
         secret_names: Sequence[str] = SECRET_NAMES,
+        linger_s: float = 3600.0,
     ) -> None:
         self.name = name
         self._folders, self._root = folders, root
-        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names))
+        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names), linger_s)
         self._launcher = Launcher()
 
     def prepare(self) -> None:
@@ -104,7 +105,7 @@ class LocalBackend:
                     return
             if status != seen:
                 seen = status
-                yield Sighting(status.state, exit_code=status.exit_code)
+                yield Sighting(status.state, status.reason, status.node, status.exit_code)
             if status.final:
                 if connection is not None:
                     connection[1].close()
@@ -113,6 +114,18 @@ class LocalBackend:
                 await asyncio.sleep(_RETRY_S)
                 continue
             await _wait_for_change(connection, folder, status)
+
+    async def log_complete(self, workload_id: str) -> None:
+        """Return when the runner has ended, which may linger for the output of descendants."""
+        folder = self._folder(workload_id)
+        while (connection := await _connect(folder)) is not None:
+            try:
+                await _call(connection, request("watch"))
+                await connection[0].read()
+            except ConnectionError:
+                pass  # it ended
+            finally:
+                connection[1].close()
 
     async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:  # noqa: ARG002 - the folder is enough
         """Ask the runner to terminate the process tree. Raises CannotReach if it does not answer within 5 s."""
@@ -181,7 +194,7 @@ async def _wait_for_change(connection: _Streams, folder: Folder, seen: Status) -
         await _call(connection, request("watch"))
         if folder.read_status()[0] == seen:
             with contextlib.suppress(ConnectionError):  # the runner was killed
-                await connection[0].read()  # until the runner closes it
+                await connection[0].readline()  # an answer, or the end of the connection
     finally:
         connection[1].close()
 

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..model.protocol import State
 from ..model.spec import SpecError, printable
 from ..model.workload import WorkloadSpec
 
-__all__ = ["Backend", "CannotLaunch", "CannotReach", "CannotSend", "Handle", "Sighting", "check_supported"]
+__all__ = [
+    "Backend",
+    "CannotLaunch",
+    "CannotReach",
+    "CannotSend",
+    "Handle",
+    "HasLateOutput",
+    "Sighting",
+    "check_supported",
+]
 
 Handle = Mapping[str, Any]
 """Where a launched workload is: a JSON object, opaque to the engine (a boot id; a host and folder; a job number)."""
@@ -104,6 +113,15 @@ class Backend(Protocol):
 
     async def forget(self, workload_id: str, handle: Handle) -> None:
         """Delete everything that the backend stores about a final workload. Raises CannotReach."""
+        ...
+
+
+@runtime_checkable
+class HasLateOutput(Protocol):
+    """A backend whose workloads' descendants can write to the log after the final state."""
+
+    async def log_complete(self, workload_id: str) -> None:
+        """Return when nothing writes to the log of an ended workload any more."""
         ...
 
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import struct
 import subprocess
 import termios
@@ -16,6 +17,17 @@ from ..model.workload import WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # the limit for users on Linux; a burst then needs fewer reads
 _F_SETPIPE_SZ = 1031
+
+_WORD = r"""(?:[\w@%+:,./=-]|'[^']*'|"[^"$`\\]*")+"""
+_SIMPLE_COMMAND = re.compile(rf"[\w.+/-]+(?: +{_WORD})*", re.ASCII)
+# Builtins of any usual /bin/sh, and reserved words.
+_SHELL_WORDS = re.compile(
+    r"[.:!]|\[\[?|alias|bg|bind|break|builtin|caller|case|cd|chdir|command|compgen|complete|compopt|continue|declare|dirs|"
+    r"disown|do|done|echo|elif|else|enable|esac|eval|exec|exit|export|false|fc|fg|fi|for|function|getopts|hash|help|"
+    r"history|if|in|jobs|kill|let|local|logout|mapfile|popd|print|printf|pushd|pwd|read|readarray|readonly|return|select|"
+    r"set|shift|shopt|source|suspend|test|then|time|times|trap|true|type|typeset|ulimit|umask|unalias|unset|until|wait|"
+    r"whence|while"
+)
 
 
 class CannotStart(RuntimeError):
@@ -45,7 +57,7 @@ def start(spec: WorkloadSpec, workload_id: str) -> Child:
         if spec.stdin:
             theirs["stdin"], ours["stdin"] = os.pipe()
         process = subprocess.Popen(
-            spec.argv,
+            exec_simple(spec.argv),
             cwd=spec.cwd or None,
             env={**spec.env, WORKLOAD_VARIABLE: workload_id},
             stdin=theirs.get("stdin", subprocess.DEVNULL),
@@ -65,6 +77,19 @@ def start(spec: WorkloadSpec, workload_id: str) -> Child:
     if "stdin" in ours:
         os.set_blocking(ours["stdin"], False)
     return Child(process.pid, {ours["stdout"]: "stdout", ours["stderr"]: "stderr"}, ours.get("stdin"))
+
+
+def exec_simple(argv: list[str]) -> list[str]:
+    """Let the shell of a string command `exec` it if it is one external program, so signals reach that directly.
+
+    Only where that changes nothing else: plain and quoted words, no expansion, operator, assignment or shell builtin.
+    """
+    if argv[:2] != ["/bin/sh", "-c"] or len(argv) != 3 or not _SIMPLE_COMMAND.fullmatch(argv[2].strip(" ")):
+        return argv
+    program = argv[2].split()[0]
+    if _SHELL_WORDS.fullmatch(program):
+        return argv
+    return [*argv[:2], "exec " + argv[2]]
 
 
 def _terminal() -> tuple[int, int]:

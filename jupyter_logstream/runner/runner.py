@@ -1,8 +1,9 @@
 """Runs one workload from start to end: child, output, cancel, final status. Runner; stdlib, no asyncio.
 
 Start the child, write its output to the log, wait for its exit, read the output to its end (until 1 s of silence, at
-most 5 s), write the final status. If a descendant still holds the output then, a system record reports it, and the
-runner discards what it writes, so that the descendant is not killed by SIGPIPE.
+most 5 s), write the final status. After a cancel or a timeout the status becomes final when no process of the tree is
+left, or KILL was sent. If a descendant still holds the output then, a system record reports it, and the runner lingers:
+it writes later output to the log, too, until the output ends or the linger time is over.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,10 +26,11 @@ from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
 from ..text.masking import Masker, secret_values
-from ..wire.runner_socket import Connection, answer
+from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
 from .child import CannotStart, Child, start
 from .output import read
 from .process_tree import descendants, signal_all
+from .requests import Requests
 from .stdin import Stdin
 
 SILENCE_S = 1.0
@@ -39,12 +42,15 @@ MAX_DRAIN_S = 5.0
 DISK_RETRY_S = 0.5
 """Pause between attempts to write while the disk is full."""
 
+STOPPING = "stopping"
+"""The reason in the status while a cancelled workload's processes end."""
+
 T = TypeVar("T")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Runner:
-    """One workload. `run` returns when the final status is written and no process holds the output any more."""
+    """One workload. `run` returns when the final status is written and the output has ended or the linger time."""
 
     def __init__(self, folder: Folder, spec: WorkloadSpec, parameters: RunParameters) -> None:
         self._folder, self._spec, self._parameters = folder, spec, parameters
@@ -56,18 +62,22 @@ class Runner:
         self._child: Child | None = None
         self._stopped_as: State | None = None  # cancelled or timed_out, once the runner has sent TERM
         self._unwritten: tuple[str, bytes, int] | None = None  # masked output that waits for disk space
+        self._last_output_begun = False  # the child has ended, and the rest of its output is being read
+        self._killed = False
         self._ended = False
-        self._kill_at: float | None = None
+        self._lingering = True
 
     def run(self, listener: socket.socket) -> None:
         """Start the child and serve requests until the workload has ended."""
-        self._selector.register(listener, selectors.EVENT_READ, _Served(listener, self._accept))
+        self._requests = Requests(self._selector, listener, self._handle)
         wake_read = _wake_on_child_exit()
         self._selector.register(wake_read, selectors.EVENT_READ, lambda fd: os.read(fd, 4096))
         try:
             self._child = start(self._spec, self._folder.id)
         except CannotStart as error:
             self._end("failed", error=str(error))
+            self._log.close()
+            self._close_socket()
             return
         self._status = self._status.move("running", started=now_ms(), pid=self._child.pid, boot=boot_id())
         self._publish_running()
@@ -80,7 +90,7 @@ class Runner:
             self._timers[self._time_out] = time.monotonic() + self._spec.timeout
         while not self._ended:
             self._turn()
-        self._drain()
+        self._linger()
 
     def _publish_running(self) -> None:
         try:
@@ -153,34 +163,46 @@ class Runner:
         self._unwritten = None
         for fd in self._running().outputs:
             self._selector.register(fd, selectors.EVENT_READ, self._read)
-        if self._running().exit is not None:
+        if self._last_output_begun:
             self._last_output()
+        else:
+            self._check_exit(tree_is_gone=False)
 
     def _close_output(self, fd: int) -> None:
         self._selector.unregister(fd)
         os.close(fd)
         self._write(self._running().outputs.pop(fd), b"", last=True)
-        if self._running().exit is not None and not self._running().outputs and self._unwritten is None:
+        if self._last_output_begun and not self._running().outputs and self._unwritten is None:
             self._finish()
 
     # --- end of the workload ------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
         """Reap the child and adopted orphans."""
-        child = self._running()
+        child, tree_is_gone = self._running(), False
         while True:
             try:
                 pid, exit_status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
+            except ChildProcessError:  # orphans are adopted, so without children there are no descendants
+                tree_is_gone = True
+                break
             if pid == 0:
-                return
+                break
             if pid == child.pid and child.exit is None:
                 child.exit = exit_status
-                if self._unwritten is None:
-                    self._last_output()
+        self._check_exit(tree_is_gone)
+
+    def _check_exit(self, tree_is_gone: bool) -> None:
+        """Begin to read the last output when the child has exited and, after a stop, its tree is gone or was killed."""
+        if self._last_output_begun or self._running().exit is None or self._unwritten is not None:
+            return
+        if self._stopped_as is None or self._killed or tree_is_gone:
+            self._last_output_begun = True
+            self._last_output()
 
     def _last_output(self) -> None:
+        if self._ended:
+            return
         if not self._running().outputs:
             self._finish()
             return
@@ -198,9 +220,7 @@ class Runner:
         killed = os.WTERMSIG(child.exit) if os.WIFSIGNALED(child.exit) else None
         code = os.WEXITSTATUS(child.exit) if os.WIFEXITED(child.exit) else None
         for source in child.outputs.values():
-            tail = self._mask(source, b"", last=True)
-            if tail[0]:
-                _insist(partial(self._log.write, source, *tail))
+            self._flush_held_back(source)
         if child.outputs:
             self._report_detached()
         if self._stopped_as == "timed_out":
@@ -211,47 +231,50 @@ class Runner:
             self._stopped_as or ("succeeded" if code == 0 else "failed"), exit_code=code, signal=killed, error=error
         )
 
+    def _flush_held_back(self, source: str) -> None:
+        """Write what was held back as the possible beginning of a secret."""
+        tail = self._mask(source, b"", last=True)
+        if tail[0]:
+            _insist(partial(self._log.write, source, *tail))
+
     def _report_detached(self) -> None:
         held_by = descendants(os.getpid())
         who = f"process {', '.join(map(str, held_by[:8]))}" if held_by else "another process"
-        text = f"the workload has ended, but {who} still holds its output; later output is discarded"
+        linger = f"the next {self._parameters.linger_s:g} s of its output are added to this log"
+        text = f"the workload has ended, but {who} still holds its output; {linger}"
         _insist(lambda: self._log.publish([Record(0, now_ms(), "warn", text, source="system")]))
 
     def _end(self, state: State, **known: Any) -> None:
-        tally = _insist(self._log.close)
-        self._status = self._status.move(state, ended=now_ms(), boot=boot_id(), **known)
+        tally = _insist(self._log.end)
+        self._status = self._status.move(state, ended=now_ms(), boot=boot_id(), **known, reason="")
         _insist(lambda: self._folder.write_status(self._status, **tally.summary()))
-        self._folder.control.unlink(missing_ok=True)
-        for key in list(self._selector.get_map().values()):
-            if isinstance(key.data, _Served):
-                self._selector.unregister(key.fileobj)
-                key.data.socket.close()
         self._timers.clear()
         self._ended = True
+        self._requests.disconnect()
 
-    def _drain(self) -> None:
-        """Read and discard the output of a remaining descendant, so that it is neither blocked nor killed by SIGPIPE.
+    def _linger(self) -> None:
+        """Write the output of descendants that outlive the workload to its log, for a bounded time; then close the log.
 
-        After a cancel or a timeout the rest of the tree still gets KILL when the grace time is over.
+        Descriptors are closed then: a descendant that writes later gets EIO or SIGPIPE, like one whose terminal closed.
         """
-        outputs = self._child.outputs if self._child else {}
-        while outputs or self._kill_at is not None:
-            if self._kill_at is not None:
-                if not descendants(os.getpid()):
-                    self._kill_at = None
-                elif self._kill_at <= time.monotonic():
-                    self._kill()
-                    self._kill_at = None
-                if self._kill_at is None:
-                    continue
-            for key, _ in self._selector.select(None if self._kill_at is None else 0.2):
-                if key.fd in outputs and not read(key.fd):
-                    self._selector.unregister(key.fd)
-                    os.close(key.fd)
-                    del outputs[key.fd]
-                elif key.fd not in outputs:
-                    key.data(key.fd)  # the wake-up by SIGCHLD
-            self._reap()
+        ended_with = self._log.tally
+        self._timers[self._stop_lingering] = time.monotonic() + self._parameters.linger_s
+        while (self._running().outputs and self._lingering) or self._unwritten is not None:
+            self._turn()
+        for fd, source in self._running().outputs.items():
+            self._flush_held_back(source)
+            os.close(fd)
+        tally = _insist(self._log.close)
+        if tally != ended_with:
+            _insist(lambda: self._folder.write_status(self._status, **tally.summary()))
+        self._close_socket()
+
+    def _stop_lingering(self) -> None:
+        self._lingering = False
+
+    def _close_socket(self) -> None:
+        self._folder.control.unlink(missing_ok=True)
+        self._requests.close()
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -261,8 +284,11 @@ class Runner:
         if self._stopped_as is not None or child.exit is not None:
             return
         self._stopped_as = state
-        self._kill_at = self._timers[self._kill] = time.monotonic() + grace_s
+        self._timers[self._kill] = time.monotonic() + grace_s
         self._timers.pop(self._time_out, None)
+        self._status = replace(self._status, reason=STOPPING)
+        self._publish_running()
+        self._requests.notify()
         signal_all(os.getpid(), child.pid, signal.SIGTERM)
 
     def _time_out(self) -> None:
@@ -271,33 +297,18 @@ class Runner:
     def _kill(self) -> None:
         """Kill the remaining tree, also after the child itself has exited."""
         signal_all(os.getpid(), None, signal.SIGKILL)
-
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            connection = Connection(listener.accept()[0])
-        except OSError:  # the peer is gone, or no descriptor is free: the connection stays in the backlog
-            time.sleep(0.05)
-            return
-        served = _Served(connection.socket, lambda _: self._serve(connection))
-        self._selector.register(connection.socket, selectors.EVENT_READ, served)
-
-    def _serve(self, connection: Connection) -> None:
-        requests = connection.read()
-        if requests is None:
-            self._selector.unregister(connection.socket)
-            connection.socket.close()
-            return
-        for request, payload in requests:
-            self._handle(connection, request, payload)
+        self._killed = True
+        self._check_exit(tree_is_gone=False)
 
     def _handle(self, connection: Connection, request: dict[str, Any], payload: bytes) -> None:
         do = request.get("do")
         grace = request.get("grace")
-        if do == "cancel" and isinstance(grace, int | float):
+        if do == "cancel" and isinstance(grace, int | float) and 0 <= grace <= MAX_GRACE_S:
             self.stop("cancelled", grace)
             connection.send(answer())
         elif do == "watch":
             connection.send(answer())
+            self._requests.watch(connection)
         elif do == "input":
             self._stdin.put(payload, connection, last=request.get("eof") is True)
         else:
@@ -306,16 +317,6 @@ class Runner:
     def _running(self) -> Child:
         assert self._child is not None  # noqa: S101 - nothing is served before it is started
         return self._child
-
-
-class _Served:
-    """A socket in the selector and its callback when it is readable."""
-
-    def __init__(self, sock: socket.socket, act: Callable[[socket.socket], None]) -> None:
-        self.socket, self._act = sock, act
-
-    def __call__(self, _: int) -> None:
-        self._act(self.socket)
 
 
 def _insist(write: Callable[[], T]) -> T:

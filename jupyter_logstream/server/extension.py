@@ -15,13 +15,14 @@ from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 from tornado.ioloop import PeriodicCallback
-from traitlets import Bool, Dict, Float, Int, List, Unicode, Union
+from traitlets import Bool, Bunch, Dict, Float, Int, List, TraitError, Unicode, Union, validate
 
 from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore, StoreInUse
 from ..store.disk.folder import read_json, write_json
 from ..text.masking import SECRET_NAMES, Masker, secret_values
+from ..wire.runner_socket import MAX_GRACE_S
 from .engine import Engine
 from .http import routes
 from .open_streams import ReaderLimit
@@ -60,6 +61,11 @@ class LogStream(ExtensionApp):
     cancel_grace = Float(10.0, help="Seconds between TERM and KILL when a workload is cancelled or times out.").tag(
         config=True
     )
+    linger = Float(
+        3600.0,
+        help="Seconds for which output of background processes that outlive their workload is added to its log; then "
+        "their terminal is closed.",
+    ).tag(config=True)
     log_bytes = Int(1 << 30, help="Maximum size of one log on disk; beyond it, its oldest lines are deleted.").tag(
         config=True
     )
@@ -93,6 +99,15 @@ class LogStream(ExtensionApp):
     )
 
     services: Services
+
+    @validate("cancel_grace", "linger")
+    def _check_seconds(self, proposal: Bunch) -> float:
+        seconds = float(proposal["value"])
+        if not 0 <= seconds <= MAX_GRACE_S:  # false for NaN too
+            raise TraitError(
+                f"c.LogStream.{proposal['trait'].name} must be 0 to {MAX_GRACE_S:g} seconds, not {seconds}"
+            )
+        return seconds
 
     def initialize_settings(self) -> None:
         """Open the store and build the services; handlers find them in the settings."""
@@ -138,6 +153,7 @@ class LogStream(ExtensionApp):
             log_bytes=self.log_bytes,
             grace_s=self.cancel_grace,
             secret_names=self.secret_names,
+            linger_s=self.linger,
         )
         backends, problems = make_backends(self.backends, context)
         for problem in problems:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Coroutine, Mapping
 
-from ..backends.protocol import Backend, CannotLaunch, CannotReach, Handle, Sighting
+from ..backends.protocol import Backend, CannotLaunch, CannotReach, Handle, HasLateOutput, Sighting
 from ..model.protocol import now_ms
 from ..model.workload import Status, Workload, WorkloadSpec
 from ..store.errors import StreamEnded
@@ -157,6 +157,10 @@ class LifeCycle:
         backend = self.backend_of(self._catalogue.status_of(workload_id))
         async for sighting in backend.watch(workload_id, self.handle(workload_id)):
             await self._apply(workload_id, sighting)
+        if isinstance(backend, HasLateOutput):
+            await backend.log_complete(workload_id)
+            if workload_id in self._catalogue:  # else it was deleted meanwhile
+                self._catalogue.update(workload_id, *self._registry.status(workload_id))
 
     async def _apply(self, workload_id: str, sighting: Sighting) -> None:
         """Take over what a backend reports, unless the runner's own record says more."""

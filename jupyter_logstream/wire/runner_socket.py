@@ -2,12 +2,12 @@
 
 A request is one line of JSON; `input` is followed by its bytes. Each request is answered with one line: {"ok": true} or
 {"error": reason}. The runner closes the connection after it has written the final status, so a server notices the end,
-and the death of a runner, without polling.
+and the death of a runner, without polling. It accepts new connections as long as it lingers for late output.
 
     {"do": "cancel", "grace": seconds}      TERM to the whole tree, KILL after the grace time
     {"do": "input", "size": n, "eof": last}  n bytes for standard input, answered when the child's pipe accepted them;
                                             then `eof` closes it
-    {"do": "watch"}                         no effect; the server waits for the end of the connection
+    {"do": "watch"}                         answered again whenever the status has changed
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+MAX_GRACE_S = 1e9
 MAX_REQUEST_BYTES = 4096
 MAX_INPUT_BYTES = 16 * 1024 * 1024  # more than the server accepts
 _MAX_SOCKET_PATH_BYTES = 100  # sun_path has 108 bytes, 104 on macOS

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 from support.programs import PYTHON
 from support.running import Bench, alive, runners
 from support.waiting import eventually, until
 
-if TYPE_CHECKING:
-    import pytest
+from jupyter_logstream.wire.runner_socket import socket_path
 
 
 async def test_cancel_ends_a_workload_by_term(bench: Bench) -> None:
@@ -116,3 +117,59 @@ async def test_a_timeout_ends_a_workload_as_timed_out(bench: Bench) -> None:
 
 async def test_a_timeout_that_is_not_reached_changes_nothing(bench: Bench) -> None:
     assert (await bench.run("exit 0", timeout=600)).status.state == "succeeded"
+
+
+SAVES = (
+    "import signal, sys, time\n"
+    "def bye(*_):\n"
+    "    print('saving'); time.sleep(1); print('saved'); sys.exit(0)\n"
+    "signal.signal(signal.SIGTERM, bye)\n"
+    "print('up')\n"
+    "while True: time.sleep(0.1)\n"
+)
+
+
+@pytest.mark.parametrize("form", ["{}", "sh -c '{}; true'", "({}); true", "({} &) ; sleep 600"])
+@pytest.mark.parametrize("stop", ["cancel", "timeout"])
+async def test_a_stopped_workload_runs_until_its_tree_is_gone_and_retains_every_line(
+    bench: Bench, tmp_path: Path, form: str, stop: str
+) -> None:
+    (tmp_path / "w.py").write_text(SAVES)
+    command = form.format(f"{PYTHON} -u {tmp_path / 'w.py'}")
+    bench.backend._run = replace(bench.backend._run, grace_s=20)
+    job = await bench.start(command, timeout=1.5 if stop == "timeout" else None)
+    await job.says("up")
+    if stop == "cancel":
+        await job.cancel(20)
+    await job.says("saving")
+    assert (job.status.state, job.status.reason) == ("running", "stopping")
+    states = [sighting.state async for sighting in bench.backend.watch(job.folder.id, {})]
+    assert states[-2:] == ["running", "cancelled" if stop == "cancel" else "timed_out"]
+    assert [line for line in job.lines() if line in {"up", "saving", "saved"}] == ["up", "saving", "saved"]
+    assert job.status.reason == ""
+    await eventually(lambda: not runners(job.folder))
+
+
+async def test_a_watcher_sees_that_a_workload_is_stopping(bench: Bench) -> None:
+    job = await bench.start("trap 'read x; exit 0' TERM; echo ready; while :; do sleep 0.05; done", stdin=True)
+    await job.says("ready")
+    seen = []
+    async for sighting in bench.backend.watch(job.folder.id, {}):
+        seen.append((sighting.state, sighting.reason))
+        if seen[-1] == ("running", ""):
+            await job.cancel(30)
+        elif seen[-1] == ("running", "stopping"):
+            await job.send(b"go\n")
+    assert seen[-3:] == [("running", ""), ("running", "stopping"), ("cancelled", "")]
+
+
+@pytest.mark.parametrize("grace", ["1e999", "NaN", "-1", "null", '"x"'])
+async def test_a_grace_time_that_is_no_number_of_seconds_is_refused(bench: Bench, grace: str) -> None:
+    job = await bench.start("read x", stdin=True)
+    with socket_path(job.folder.control) as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(f'{{"do": "cancel", "grace": {grace}}}\n'.encode())
+    assert "error" in json.loads(await reader.readline())
+    writer.close()
+    await job.send(b"x\n")
+    assert (await job.end()).state == "succeeded"

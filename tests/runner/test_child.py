@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.programs import PYTHON
 from support.running import Bench
+from support.waiting import eventually
 
 from jupyter_logstream.backends.protocol import CannotSend
 
@@ -126,3 +127,21 @@ async def test_input_that_was_not_read_before_the_end_is_refused(bench: Bench) -
     with pytest.raises(CannotSend):
         await asyncio.wait_for(job.send(b"x" * 3_000_000), 20)
     assert (await job.end()).state == "succeeded"
+
+
+ASKS = "import getpass; p = getpass.getpass('Vault password: '); print('len', len(p))"
+
+
+async def test_a_program_that_asks_for_a_password_without_input_ends_with_an_error(bench: Bench) -> None:
+    job = await bench.run([PYTHON, "-c", ASKS])
+    assert job.status.state == "failed"
+    assert any("Vault password: " in line for line in job.lines())
+
+
+async def test_a_program_that_asks_for_a_password_gets_the_input_and_no_log_shows_it(bench: Bench) -> None:
+    job = await bench.start([PYTHON, "-c", ASKS], stdin=True)
+    await eventually(lambda: b"Vault password: " in job.bytes())
+    await job.send(b"abc123\n")
+    assert (await job.end()).state == "succeeded"
+    assert job.lines()[-1] == "len 6"
+    assert b"abc123" not in job.bytes()

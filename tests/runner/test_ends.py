@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,14 @@ async def test_a_grandchild_that_holds_the_output_does_not_delay_the_end_and_is_
         records = job.records()
         assert [r.message for r in records if r.source != "system"] == ["first"]
         assert [r.source for r in records] == ["stdout", "system"]
+        ended = job.status
         gate.touch()
         until(sign.exists)  # what it wrote after the end did not end it
-        assert [r.message for r in job.records()] == [r.message for r in records]
         await eventually(lambda job=job: not runners(job.folder))
+        assert [r.message for r in job.records()][2:] == ["late", "late"]
+        assert job.bytes("stdout") == b"first\nlate\n"
+        assert job.status == ended
+        assert job.folder.read_status()[1]["lines"] == len(job.records()) == 4
 
 
 async def test_a_chatty_grandchild_delays_the_end_by_a_bounded_time(bench: Bench) -> None:
@@ -132,3 +137,25 @@ async def test_all_output_before_the_exit_is_retained(bench: Bench) -> None:
         job = await bench.run("seq 1 30000; seq 1 5000 >&2", tty=tty)
         assert job.lines("stdout") == [str(i) for i in range(1, 30001)]
         assert job.lines("stderr") == [str(i) for i in range(1, 5001)]
+
+
+async def test_late_output_is_counted_when_the_log_is_complete(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    late = f"while [ ! -e {gate} ]; do sleep 0.05; done; echo late"
+    job = await bench.start(f"(trap '' HUP; {late}) & exit 0")
+    await job.end()
+    assert job.lines()[:1] != ["late"]
+    complete = asyncio.ensure_future(bench.backend.log_complete(job.folder.id))
+    gate.touch()
+    await complete
+    assert job.lines()[-1] == "late"
+    assert job.folder.read_status()[1]["lines"] == len(job.records()) == 2
+
+
+async def test_the_time_for_late_output_is_bounded(bench: Bench) -> None:
+    bench.backend._run = replace(bench.backend._run, linger_s=0.2)
+    job = await bench.start("(trap '' HUP PIPE; while :; do echo tick; sleep 0.02; done) & exit 0")
+    assert (await job.end(patience=20)).state == "succeeded"
+    await eventually(lambda: not runners(job.folder))
+    system = next(record for record in job.records() if record.source == "system")
+    assert "0.2 s" in system.message

@@ -200,7 +200,7 @@ class FileStore:
             if not path.is_dir():
                 raise UnknownStream(stream)
             reader = LogReader(path, self._cache)
-            if (path / "end").exists() and not reader.covers():
+            if (path / "end").exists() and not reader.covers() and not Folder(path).is_locked():  # else it lingers
                 raise BadIndex(f"the index of {stream} is shorter than its log")
             if (path / "losses").exists():
                 raise BadIndex(f"the log of {stream} has losses that are not reported yet")

@@ -28,12 +28,14 @@ class RunParameters:
     """What a runner needs besides the spec.
 
     `log_bytes`: disk space of the log before its oldest segment is removed. `grace_s`: seconds between TERM and KILL
-    after a timeout. `secret_names`: globs of environment variables whose values are masked in the output.
+    after a timeout. `secret_names`: globs of environment variables whose values are masked in the output. `linger_s`:
+    seconds for which the output of descendants that outlive the workload is still written to its log.
     """
 
     log_bytes: int = 1 << 30
     grace_s: float = 10.0
     secret_names: Sequence[str] = SECRET_NAMES
+    linger_s: float = 3600.0
 
 
 class Folder:

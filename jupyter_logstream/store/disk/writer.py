@@ -66,8 +66,11 @@ class LogWriter:
         self._despite_damage(lambda: self._publish(drafts))
         return self.lines
 
-    def close(self) -> Tally:
-        """End the log and return its totals: an unfinished line becomes a record. OSError: call it again."""
+    def end(self) -> Tally:
+        """End the log and return its totals: an unfinished line becomes a record. OSError: call it again.
+
+        The files stay open: a descendant that outlives the workload can still write.
+        """
         self._despite_damage(self._check)
         self._publish_losses()
         for source in OUTPUT:
@@ -75,8 +78,13 @@ class LogWriter:
         if self._masked:
             write_masked(self._folder, self._masked)
         os.close(os.open(self._folder / "end", os.O_WRONLY | os.O_CREAT | OPEN, 0o600))
-        self.release()
         return self.tally
+
+    def close(self) -> Tally:
+        """`end`, then close the files. OSError: call it again."""
+        tally = self.end()
+        self.release()
+        return tally
 
     def release(self) -> None:
         """Close the files; another writer can continue the log."""
