@@ -17,6 +17,7 @@ from ..model.ids import IdSource
 from ..model.protocol import EXTERNAL, State, now_ms
 from ..model.spec import SpecError
 from ..model.workload import Status, Workload, WorkloadSpec
+from ..store.errors import StreamEnded
 from ..store.protocol import LogStore
 from .catalogue import Catalogue, UnknownWorkload, Wake
 from .lifecycle import LifeCycle
@@ -145,12 +146,25 @@ class Engine:
         return (await self.submit(replace(spec, key=None)))[0]
 
     async def end(self, workload_id: str, state: State) -> None:
-        """Record the final state of an external workload, as its publisher reports it. Raises UnknownWorkload."""
+        """Record the final state of an external workload, as its publisher reports it. Raises UnknownWorkload, NoRoom.
+
+        If the state cannot be stored, the log is continued: the end counts once the workload is final.
+        """
         status = self.status_of(workload_id).status.move(state, ended=now_ms())
-        await self._lifecycle.end(workload_id, status)
+        try:
+            with contextlib.suppress(StreamEnded):
+                self._store.finish(workload_id)  # at once, so that no batch is appended meanwhile
+            await self._lifecycle.end(workload_id, status)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._store.reopen(workload_id)
+            raise NoRoom(f"the end could not be stored: {os.strerror(error.errno or 0)}") from error
 
     async def cancel(self, workload_id: str) -> tuple[Workload, bool]:
-        """Terminate a workload's process tree. False: it had ended already. Raises UnknownWorkload, CannotReach."""
+        """Terminate a workload's process tree. False: it had ended already.
+
+        Raises UnknownWorkload, CannotReach, NoRoom.
+        """
         found = self.status_of(workload_id)
         if found.status.final:
             return found, False
@@ -194,6 +208,9 @@ class Engine:
                 continue
             public = replace(entry.spec, env={})
             self._catalogue.add(Workload(workload_id, public, entry.created, entry.status, **entry.summary))
+            if entry.spec.backend == EXTERNAL and not entry.status.final:
+                with contextlib.suppress(OSError):
+                    self._store.reopen(workload_id)  # the server was killed before it stored and confirmed the end
             if entry.status.final or entry.spec.backend == EXTERNAL:
                 self._lifecycle.remember(workload_id, entry.handle)
                 continue

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
 from ..model.protocol import EXTERNAL, State, now_ms
-from ..model.records import LEVELS, Record, level_code
+from ..model.records import LEVELS, SOURCES, Record, level_code
 from ..model.spec import SpecError
 from ..model.steps import MAX_STEP_NAME_CHARS
 from ..store.errors import StreamEnded
-from ..store.protocol import Store
+from ..store.protocol import LOST, Store
 from ..text.levels import guess_level
 from ..text.lines import MAX_TEXT_BYTES
 from ..text.masking import Masker
-from .engine import Engine
+from .engine import Engine, NoRoom
 
 _END_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 _FIELDS = frozenset({"message", "level", "ts", "step", "fields"})
+_SYSTEM = SOURCES.index("system")
 _MAX_TS_MS = 253402300800000  # the year 10000
 
 Published = tuple[list[Record], State | None]
@@ -121,7 +123,7 @@ class Publisher:
     async def publish(self, workload_id: str, items: Sequence[Any], after: int | None = None) -> int:
         """Append a batch and return the log's last seq. `after`: the last seq before the batch, or None.
 
-        Raises UnknownWorkload, NotExternal, SpecError, AheadOfEnd, StreamEnded, OSError.
+        Raises UnknownWorkload, NotExternal, SpecError, AheadOfEnd, StreamEnded, NoRoom.
         """
         if self._engine.status_of(workload_id).spec.backend != EXTERNAL:
             raise NotExternal(f"the log of workload {workload_id} is written by its runner")
@@ -130,14 +132,18 @@ class Publisher:
         lock = self._locks.setdefault(workload_id, asyncio.Lock())
         async with lock:
             parts = [part for record in records for part in _parts(self._masked(record))]
-            return await self._append(workload_id, parts, state, after)
+            try:
+                return await self._append(workload_id, parts, state, after)
+            except OSError as error:
+                raise NoRoom(f"the records could not be stored: {os.strerror(error.errno or 0)}") from error
 
     async def _append(self, workload_id: str, records: list[Record], state: State | None, after: int | None) -> int:
         status = self._engine.status_of(workload_id).status
-        end = self._store.read(workload_id, 0, 0).end
+        # Appending nothing opens the log for writing and so repairs it: `after` is compared with its real end.
+        end = self._store.read(workload_id, 0, 0).end if status.final else self._store.append(workload_id, ())
         if after is not None and after > end:
             raise AheadOfEnd(f"the log ends at {end}, not at {after}")
-        new = records if after is None else records[end - after :]
+        new = records if after is None else records[self._stored(workload_id, after, len(records)) :]
         if status.final:
             if after is not None and not new and state in (None, status.state):
                 return end  # a repetition of the batch that ended it
@@ -146,6 +152,19 @@ class Publisher:
         if state is not None:
             await self._engine.end(workload_id, state)
         return last
+
+    def _stored(self, workload_id: str, after: int, most: int) -> int:
+        """Published records behind a seq, at most `most` counted. The store's own reports are not among them."""
+        found, batch = 0, self._store.read(workload_id, after, most)
+        while len(batch) and found < most:
+            found += batch.seqs[0] - after - 1  # removed by retention
+            if _SYSTEM in batch.sources:
+                found += sum(r.source != "system" or LOST in (r.fields or ()) for r in batch.records())
+            else:
+                found += len(batch)
+            after = batch.last
+            batch = self._store.read(workload_id, after, most)
+        return found
 
     def _masked(self, record: Record) -> Record:
         message = self._masker.mask(record.message)

@@ -18,6 +18,10 @@ Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
 """The texts of a batch, and the fields of the records that have some, by position."""
 
 
+LOST = "lost"
+"""The field, true, of a record whose bytes are lost. Its source is then `system`, whoever wrote it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Totals of a whole log: lines, bytes of output, lines by level (only levels that occur), masked secrets, steps."""
@@ -189,6 +193,10 @@ class LogStore(Store, Protocol):
 
     def finish(self, stream: str) -> None:
         """End a stream whose writer is gone or is this process. Raises StreamEnded, NotWriter, OSError."""
+        ...
+
+    def reopen(self, stream: str) -> None:
+        """Undo `finish`, so that records can be appended again; a stream that was not ended stays as it is. OSError."""
         ...
 
     def size(self, stream: str) -> int:

@@ -135,6 +135,10 @@ class FileStore:
         self._writer(stream).close()
         self._release(stream)
 
+    def reopen(self, stream: str) -> None:
+        """See `LogStore`."""
+        (self._streams / stream / "end").unlink(missing_ok=True)
+
     def repair(self, stream: str) -> None:
         """Repair a log whose index does not match. Raises BadIndex if its writer is alive, Unreadable."""
         folder = self.folder(stream)
@@ -225,7 +229,11 @@ class FileStore:
         lock = folder.lock()
         if lock is None:
             raise NotWriter(f"another process writes the stream {stream}")
-        writer = LogWriter(folder.path, keep=self.keep)
+        try:
+            writer = LogWriter(folder.path, keep=self.keep)
+        except (OSError, BadIndex):
+            os.close(lock)
+            raise
         self._writers[stream] = lock, writer
         if len(self._writers) > _MAX_WRITERS:
             self._release(next(iter(self._writers)))

@@ -19,6 +19,7 @@ from typing import Any
 from ...model.records import LEVELS, SOURCES
 from ...text.lines import MAX_TEXT_BYTES, OPEN, PART, clean, final_text
 from ..errors import BadIndex, Unreadable
+from ..protocol import LOST as LOST_FIELD
 from ..protocol import Messages, Partial, Tally
 from .batch import DiskBatch, distinct, uniform
 from .batch_cache import BatchCache
@@ -51,7 +52,7 @@ _RECORD_BYTES = 90  # JSON of a record besides its message
 _MIN_CACHED_RECORDS = 100
 _ALIGN_SEQS = 10_000  # cached batches end at multiples of it, so readers that began elsewhere share the next one
 
-LOST_FIELDS: Mapping[str, Any] = {"lost": True}
+LOST_FIELDS: Mapping[str, Any] = {LOST_FIELD: True}
 UNREADABLE_FIELDS: Mapping[str, Any] = {"unreadable": True}
 
 _BLOCK_ENTRIES = 4096
