@@ -24,8 +24,10 @@ from .rules import (
     INFO,
     JSON,
     LETTERS,
+    MAX_SYSLOG_PRIORITY,
     NUMBER,
     QUOTED,
+    SYSLOG,
     UNKNOWN,
     WARN,
     WORDS,
@@ -56,6 +58,7 @@ _CANDIDATE = re.compile(
     + rb")|(?P<quoted>" + QUOTED.pattern + rb")"
 )  # fmt: skip
 _JSON_KEY = re.compile(JSON.pattern, re.IGNORECASE)
+_JSON_STRING = re.compile(rb"\"(?:[^\"\\]|\\.)*\"")
 _CLOCK = re.compile(CLOCK)
 _CLOCK_JUST_BEFORE = re.compile(rb"(?:" + CLOCK + rb")" + BEHIND_CLOCK + rb"\Z")
 _INITIALS = re.compile(rb"[ACDEFILNPSTVW][A-Z](?<![\w'-]..)")
@@ -63,16 +66,17 @@ _FIGURE = re.compile(rb":(?::|\S|\s{1,2}(?:[-+.]?\d|(?i:true|false|none|null|nan
 _CODED = re.compile(rb" [A-Z]{1,5}\d{2,5}:(?=\s|$)|\[\w{1,12}\]:")  # error TS2322: error[E0433]:
 
 
-def claim(line: bytes, *, only_capitals: bool = False) -> Claim:
+def claim(line: bytes, *, only_capitals: bool = False, digits_hidden: bool = False) -> Claim:
     """The claim of one line; NO_CLAIM if it states no level.
 
     `line`: without colours and line end. `only_capitals`: the prefilter found no shape, only capitals can be a claim.
+    `digits_hidden`: zeros stand for any digits.
     """
     if line[:1] == b"{":
         return _json_claim(line[:MAX_JSON_BYTES])
     head = line[:MAX_BYTES]
     if beginning := _BEGINNING.match(head):
-        return _beginning_code(beginning), beginning.end() + 3
+        return _beginning_code(beginning, digits_hidden=digits_hidden), beginning.end() + 3
     candidates: Iterable[re.Match[bytes] | None]
     if only_capitals and not head.endswith((b"Error", b"Exception")):
         candidates = (_CANDIDATE.match(head, found.start()) for found in _INITIALS.finditer(head))
@@ -84,13 +88,20 @@ def claim(line: bytes, *, only_capitals: bool = False) -> Claim:
     return NO_CLAIM
 
 
-def _beginning_code(found: re.Match[bytes]) -> int:
+def _beginning_code(found: re.Match[bytes], *, digits_hidden: bool) -> int:
     group = found.lastindex or 0
     rule = _BEGINNING_RULES[group]
     if rule.level is not None:
         return rule.level
     word = found[group + 1]
+    if word.isdigit():
+        return NUMBER if digits_hidden else _priority_code(word)
     return LETTERS[word] if len(word) == 1 else WORDS[word.lower()]
+
+
+def _priority_code(digits: bytes) -> int:
+    priority = int(digits)
+    return UNKNOWN if priority > MAX_SYSLOG_PRIORITY or digits[:2] == b"00" else SYSLOG[priority % len(SYSLOG)]
 
 
 def _judge(head: bytes, found: re.Match[bytes]) -> Claim | None:
@@ -170,13 +181,24 @@ def _judge_spoken(head: bytes, word: bytes, start: int, end: int) -> Claim | Non
 
 
 def _json_claim(head: bytes) -> Claim:
+    """The claim of the outermost object's level key; a nested object's counts if there is no other."""
+    nested = NO_CLAIM
     for found in _JSON_KEY.finditer(head):
         kind = found.lastgroup or ""
         stated = found[kind].decode().lower()
         code = ALIASES.get(stated, UNKNOWN) if kind in {"name", "mongo"} else _number_code(kind, stated)
-        if code:
+        if code and _is_outermost(head[: found.start() + 1]):
             return code, found.end() + (8 if kind == "pino" else 1)
-    return NO_CLAIM
+        if code and nested is NO_CLAIM:
+            nested = code, MAX_JSON_BYTES + 1  # another key can follow anywhere
+    return nested
+
+
+def _is_outermost(head: bytes) -> bool:
+    if head.count(b"{") == 1:
+        return True
+    structure = _JSON_STRING.sub(b"", head)
+    return structure.count(b"{") == structure.count(b"}") + 1
 
 
 def _number_code(kind: str, digits: str) -> int:

@@ -104,7 +104,7 @@ class Guesser:
         if len(self._cache) + _MAX_LEARNED > _MAX_CACHED:
             self._cache.clear()
         new = [key for key in keys if key not in self._cache][:_MAX_LEARNED]
-        claims = _claims(new)
+        claims = _claims(new, digits_hidden=True)
         for i, key in enumerate(new):
             code, needed = claims.get(i, (0, 0))
             cut = len(key) >= self._length
@@ -122,14 +122,14 @@ class Guesser:
             self._pause = min(self._pause, self._pause_length // 8)
 
 
-def _claims(texts: Sequence[bytes]) -> dict[int, Claim]:
+def _claims(texts: Sequence[bytes], *, digits_hidden: bool = False) -> dict[int, Claim]:
     """The claims of lines by position; only lines that the prefilter finds are judged one by one."""
     block = b"\n".join([b"", *texts, b""])
     if b"\x1b" in block:
         block = plain(block)
         texts = block[1:-1].split(b"\n")
     with_shape = shaped(block)
-    claims = {i: claim(texts[i]) for i in with_shape}
+    claims = {i: claim(texts[i], digits_hidden=digits_hidden) for i in with_shape}
     claims.update((i, claim(texts[i], only_capitals=True)) for i in spelled(block, texts) if i not in with_shape)
     return {i: found for i, found in claims.items() if found[0]}
 

@@ -61,6 +61,9 @@ class Rule(NamedTuple):
     hints: tuple[Hint, ...]
 
 
+SYSLOG = (FATAL, FATAL, FATAL, ERROR, WARN, INFO, INFO, DEBUG)
+"""The level of a syslog severity: emergency, alert, critical, error, warning, notice, informational, debug."""
+MAX_SYSLOG_PRIORITY = 191
 LETTERS = {b"T": TRACE, b"D": DEBUG, b"I": INFO, b"N": INFO, b"W": WARN, b"E": ERROR, b"F": FATAL, b"C": FATAL}
 WORDS = {
     b"erro": ERROR, b"err!": ERROR, b"exception": ERROR, b"fail": ERROR, b"failed": ERROR, b"parse error": ERROR,
@@ -129,6 +132,7 @@ _WORKFLOW = (Spelling(b"\n::", rb"^::[A-Z{]*::"),)
 # --- the tables -----------------------------------------------------------------------------------------------------
 
 BEGINNINGS = (
+    Rule(rb"<(0|[1-9]\d{0,2}|00|000)>", None, (Shape(b"<", b"", rb"(?<=\n<)\d{1,3}>"),)),  # syslog's priority
     Rule(rb"::(?:step|endstep|group|endgroup)::", MARKER, _WORKFLOW),
     Rule(rb"::(error|warning|notice|debug)(?: [^:]{0,120})?::", None, _WORKFLOW),  # GitHub workflow commands
     Rule(
@@ -201,7 +205,7 @@ CANDIDATES = {
         rb"Traceback \(most recent call last\)(?=:|$)", ERROR, (Shape(b"(", rb"(?=most recent call last\))", b""),)
     ),
     "value": Rule(
-        rb"(?:level|lvl|severity|levelname)=[\"']?([A-Za-z]{1,12})(?![A-Za-z])",
+        rb"(?<![?&/])(?:level|lvl|severity|levelname)=[\"']?([A-Za-z]{1,12})(?![A-Za-z])",  # not in an address
         None,
         tuple(Shape(b"=", rb"(?<=[ley]=)", rb"(?<=" + key + rb"=)") for key in _LOGFMT_KEYS),
     ),
