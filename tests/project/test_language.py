@@ -7,11 +7,14 @@ import re
 import pytest
 from support.paths import ROOT
 
-DIALECT = re.compile(
-    r"(?<![a-z])(?:tell|tells|told|say|says|said|ask|asks|asked|whoever|nobody|somebody|lets? go of|takes? in|taken in"
-    r"|mend|mends|mended|mending|proven|sign of life|what comes|as it may|words of ours)(?![a-z])",
-    re.IGNORECASE,
+WORDS = (
+    r"tell|tells|told|say|says|said|ask|asks|asked|asking|whoever|nobody|somebody|lets? go of|takes? in|taken in"
+    r"|mend|mends|mended|mending|proven|sign of life|what comes|what came|as it may|words of ours"
 )
+HUMPS = r"(?<=[a-z])(?:Tell|Tells|Told|Say|Says|Said|Ask|Asks|Asked|Mend|Mended)(?![a-z])"
+"""Words inside a camel-case name: `isTold`."""
+
+DIALECT = re.compile(rf"(?i:(?<![a-z])(?:{WORDS})(?![a-z]))|{HUMPS}")
 """Dialect -> standard: told, said -> sent, reported; asked -> requested; whoever -> the caller; nobody -> no client;
 take in -> ingest; let go of -> close; mend -> repair; proven -> verified; sign of life -> liveness."""
 
@@ -49,4 +52,5 @@ def test_dialect_words_stay_rare(folder: str) -> None:
 def test_dialect_is_found_in_names_and_prose() -> None:
     assert DIALECT.findall("Whoever asked was told; it is mended.") == ["Whoever", "asked", "told", "mended"]
     assert DIALECT.findall("self._told = asked_for") == ["told", "asked"]
+    assert DIALECT.findall("isTold(askedFor, lastSaid)") == ["Told", "asked", "Said"]
     assert DIALECT.findall("a retold task, masked and saying nothing") == []

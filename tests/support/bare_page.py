@@ -1,6 +1,6 @@
-"""A page of a Jupyter server that holds nothing but one log view: no notebook, no kernel, so little else is measured.
+"""A page with a single log view and nothing else: no JupyterLab, no kernel. Test support.
 
-The page is made here and put in the way of a request; the server behind it, its login and its modules are real.
+The HTML is supplied by intercepting a request; the server behind it, its login and its JavaScript modules are real.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
-"""JupyterLab's own: their variables are what the view is drawn with."""
+"""JupyterLab's themes, whose CSS variables style the view."""
 
 HTML = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A log</title><style>{style}
 h1 {{ margin: 0 0 8px; color: var(--jp-content-font-color1); font: 600 14px sans-serif; }}
@@ -41,11 +41,11 @@ class BarePage:
         page.route("**/bare", lambda route: route.fulfill(body=html, content_type="text/html"))
 
     def open(self, fragment: str = "") -> None:
-        """Go to the page, empty as yet."""
+        """Go to the page, without a view."""
         self.page.goto(f"{self.server.url}bare{fragment}")
 
     def show(self, workload: str, **options: Any) -> None:
-        """Put the view of a workload's log in."""
+        """Show a workload's log."""
         self.page.evaluate(
             """async ([url, options]) => {
               const { showLog } = await import(url);
@@ -59,7 +59,7 @@ class BarePage:
         )
 
     def show_requests(self, **options: Any) -> Locator:
-        """Put the table of requests in; its host."""
+        """Show the request table; return its host."""
         self.page.evaluate(
             """async ([url, options]) => {
               const { showRequests } = await import(url);
@@ -74,7 +74,7 @@ class BarePage:
 
     @property
     def view(self) -> Locator:
-        """The view's host; locators look through its shadow root."""
+        """The view's host; locators pierce its shadow root."""
         return self.page.locator('[data-logstream="log"]')
 
     @property
@@ -87,11 +87,11 @@ class BarePage:
         return self.view.locator(f'[data-seq="{seq}"]')
 
     def start(self, command: list[str] | str, **spec: Any) -> str:
-        """Start a workload; its id."""
+        """Start a workload; return its id."""
         body = {"command": command, **spec}
-        answer = self.server.http.post(f"{self.server.url}logstream/v1/workloads", json=body)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
+        response = self.server.http.post(f"{self.server.url}logstream/v1/workloads", json=body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     def finish(self, workload: str, timeout: float = 120) -> dict[str, Any]:
         """Wait until a workload has ended; return its JSON."""
@@ -102,26 +102,26 @@ class BarePage:
             self.page.wait_for_timeout(100)
         raise AssertionError(f"{workload} did not end within {timeout} s")
 
-    def wrote(self, data: bytes) -> str:
-        """A finished workload that wrote these bytes to a pipe; its id."""
+    def finished_log(self, data: bytes) -> str:
+        """Run a workload that writes these bytes to a pipe; return its id after its end."""
         (self.server.root / "data").write_bytes(data)
         workload = self.start(["cat", str(self.server.root / "data")], tty=False)
         self.finish(workload)
         return workload
 
     def python(self, program: str, **spec: Any) -> str:
-        """Start a Python program; its id."""
+        """Start a Python program; return its id."""
         return self.start([sys.executable, "-u", "-c", program], **spec)
 
     @property
     def texts(self) -> list[str]:
-        """The rows' texts as the DOM has them: not as they are drawn."""
+        """The rows' texts in the DOM, which can differ from the drawn ones."""
         found: list[str] = self.view.locator(".row .text").evaluate_all("its => its.map(it => it.textContent)")
         return found
 
     @property
     def heights(self) -> set[float]:
-        """How high the rows are."""
+        """The different heights of the rows, in px."""
         return set(self.view.locator(".row").evaluate_all("its => its.map(it => it.getBoundingClientRect().height)"))
 
     def painted(self) -> None:
@@ -129,7 +129,7 @@ class BarePage:
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def has_lines(self, number: int) -> None:
-        """Wait until the view reports so many lines, visible or not: rows of a growing log come and go."""
+        """Wait until the view reports at least this many lines, visible or not."""
         self.page.wait_for_function(
             "(number) => Number(document.querySelector('[data-logstream]')?.dataset.lines) >= number", arg=number
         )
@@ -141,7 +141,7 @@ class BarePage:
             self.page.keyboard.press(key)
 
     def violations(self) -> list[Any]:
-        """What axe finds fault with, in the whole page as it stands."""
+        """The accessibility violations that axe finds in the page."""
         self.page.evaluate(AXE.read_text())
         found: list[Any] = self.page.evaluate(
             """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations.map((it) =>

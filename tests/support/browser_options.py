@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Page
+
 
 ARGS = [
     "--no-sandbox",
@@ -27,11 +29,16 @@ OPTIONS = (
 
 
 WITHOUT_SHARED_WORKERS = "delete window.SharedWorker"
-"""For a page that has to do without them, as in some browsers."""
+"""Init script: the page finds no shared workers, as in some browsers."""
+
+
+def set_timings(page: Page, **timings: float | list[float]) -> None:
+    """Replace time constants of js/src/net/timings.ts in an open page, before its first view is shown."""
+    page.evaluate("(timings) => { globalThis.__logstream_timings__ = timings; }", timings)
 
 
 def quiet_news(folder: Path) -> None:
-    """Keep the page from asking whether it may fetch news: that covers what is looked at."""
+    """Switch off JupyterLab's question whether to fetch news: the dialog would cover the page."""
     settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
@@ -41,11 +48,11 @@ LABEXTENSION, WIDGETS = "jupyter-logstream", "@jupyter-widgets/jupyterlab-manage
 
 
 SHELLS = {"both": (), "labextension": (WIDGETS,), "anywidget": (LABEXTENSION,)}
-"""What shows a workload's output, and which extensions of the page are switched off for it."""
+"""What renders a workload's output, and the extensions of the page that are disabled for it."""
 
 
 def disable(folder: Path, *extensions: str) -> None:
-    """Switch extensions of the page off, as `jupyter labextension disable` does."""
+    """Disable extensions of the page, as `jupyter labextension disable` does."""
     settings = folder / "config" / "labconfig"
     settings.mkdir(parents=True)
     (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": dict.fromkeys(extensions, True)}))

@@ -1,7 +1,7 @@
-"""Tabs of a browser that many tests use one after the other: a renderer compiles JupyterLab once, not for every test.
+"""Browser tabs reused from test to test, so that a renderer compiles JupyterLab once. Test support.
 
-Between two tests a tab is reset and the storage of its pages is cleared. What can't be undone (a script that runs in
-every page, a clock, emulated media) is not for these tabs: such a test uses `page`, or a context of its own.
+Between two tests a tab is reset and the storage of its pages is cleared. A test with changes that cannot be undone (an
+init script, a clock, emulated media) uses the fixture `page`, or its own context.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ WIDTH, HEIGHT = 1200, 900
 
 
 def leave(page: Page) -> None:
-    """Go where nothing is; what the page kept in the browser (but for the session's) is gone."""
+    """Go to about:blank and clear the storage of the page's origin (not sessionStorage)."""
     left = urlsplit(page.url)
     page.goto("about:blank")
     if left.scheme.startswith("http"):
-        devtools = page.context.new_cdp_session(page)  # not by a script in the page: one that hangs would not run it
-        kept = {"origin": f"{left.scheme}://{left.netloc}", "storageTypes": "local_storage,indexeddb,cache_storage"}
-        devtools.send("Storage.clearDataForOrigin", kept)
+        devtools = page.context.new_cdp_session(page)  # not by a script: a hanging page would not run it
+        storage = {"origin": f"{left.scheme}://{left.netloc}", "storageTypes": "local_storage,indexeddb,cache_storage"}
+        devtools.send("Storage.clearDataForOrigin", storage)
         devtools.detach()
 
 
 class KeptTabs:
-    """Tabs of one context, made as they are needed. A test takes some; `clear` ends its time with them."""
+    """Tabs of one context, created on demand. A test takes some; `clear` resets them."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -38,7 +38,7 @@ class KeptTabs:
         self._taken: list[Page] = []
 
     def take(self, width: int = WIDTH, height: int = HEIGHT) -> Page:
-        """Another tab, empty and in front."""
+        """An empty tab, brought to the front."""
         if self._context is None:
             self._context = self._browser.new_context()
         page = self._free.pop(0) if self._free else self._context.new_page()
@@ -48,7 +48,7 @@ class KeptTabs:
         return page
 
     def clear(self, keep: int = 2) -> None:
-        """The test is over: at most so many tabs are kept for the next one, as if they were new."""
+        """Reset the tabs after a test: `keep` of them are reused, the others closed."""
         if self._context is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""The table of workloads on a page, as tests see it: in a cell's output or in the side panel."""
+"""Page object of the workload table, in a cell's output or in the side panel. Test support."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
 
 
 class Table:
-    """The one table that a page shows."""
+    """The only workload table of a page."""
 
     def __init__(self, page: NotebookPage) -> None:
         self.page = page
@@ -32,7 +32,7 @@ class Table:
 
     @property
     def ids(self) -> list[str]:
-        """The rows in their order, by workload."""
+        """The workload ids of the rows, in order."""
         rows = self.host.locator(".row")
         return [str(it) for it in rows.evaluate_all("(rows) => rows.map((row) => row.dataset.id)")]
 
@@ -45,7 +45,7 @@ class Table:
         return self.host.locator(f'[data-logstream="log"][data-workload="{workload}"]')
 
     def click(self, workload: str, act: str) -> None:
-        """Press one of a row's buttons; they are shown where the keyboard is."""
+        """Press a button of a row; the buttons appear when the row has the focus."""
         self.row(workload).focus()
         self.row(workload).locator(f".act.{act}").click()
 
@@ -55,13 +55,13 @@ class Table:
         self.page.eventually(lambda: self.host.get_attribute("data-state") == state, state)
 
     def settles(self) -> None:
-        """Wait until nothing is marked any more as changed of late, and the marks have faded."""
+        """Wait until no row is highlighted as changed and all transitions ended."""
         marked = """(host) => host.shadowRoot.querySelector('[data-fresh="true"]') !== null
              || host.shadowRoot.getAnimations().some((it) => it instanceof CSSTransition)"""
-        self.page.eventually(lambda: not self.host.evaluate(marked), "nothing marked")
+        self.page.eventually(lambda: not self.host.evaluate(marked), "no row highlighted")
 
     def violations(self) -> list[Any]:
-        """What axe finds fault with, in the table as it stands."""
+        """The accessibility violations that axe finds in the table."""
         self.page.page.evaluate(AXE.read_text())
         found = self.page.page.evaluate(
             """async () => (await axe.run(document.querySelector('[data-logstream="workloads"]'))).violations
@@ -77,8 +77,8 @@ def start(server: Server, command: str, **spec: Any) -> str:
     return str(response.json()["id"])
 
 
-def forget_all(server: Server) -> None:
-    """Leave no workload: what runs is cancelled, what has ended is deleted."""
+def delete_all(server: Server) -> None:
+    """Cancel and delete all workloads."""
     url = f"{server.url}logstream/v1/workloads"
     for state in ("running", "queued"):
         for workload in server.get("workloads", limit=1000, state=state)["workloads"]:
@@ -86,5 +86,5 @@ def forget_all(server: Server) -> None:
     deadline = time.monotonic() + 20
     while left := server.get("workloads", limit=1000)["workloads"]:
         for workload in left:
-            server.http.delete(f"{url}/{workload['id']}")  # 409 until it has ended
+            server.http.delete(f"{url}/{workload['id']}")  # 409 while it runs
         assert time.monotonic() < deadline, left

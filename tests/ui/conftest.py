@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-expect.set_options(timeout=30_000)  # what comes at all may come late: other tests run beside
+expect.set_options(timeout=30_000)  # generous: other tests share the machine
 
 
 @pytest.fixture(autouse=True)
 def jp_asyncio_loop() -> None:
-    """Not here: pytest-jupyter would close the loop that playwright runs in this thread."""
+    """Disabled: pytest-jupyter would close the event loop that playwright runs in this thread."""
 
 
 @pytest.fixture(autouse=True)
 def jp_server_cleanup() -> None:
-    """As above."""
+    """Disabled, as above."""
 
 
 @pytest.fixture(scope="session")
@@ -69,14 +69,14 @@ def kept_tabs(browser: Browser) -> Iterator[KeptTabs]:
 
 @pytest.fixture
 def tabs(kept_tabs: KeptTabs) -> Iterator[KeptTabs]:
-    """Tabs to be had one by one; afterwards they are empty again."""
+    """Reused tabs, taken one by one with `take`; reset after the test."""
     yield kept_tabs
     kept_tabs.clear()
 
 
 @pytest.fixture
 def new_tab(request: pytest.FixtureRequest, tabs: KeptTabs) -> Callable[..., Page]:
-    """`new_tab(width=..., height=...)`: one that is kept; the first is `page` in a test that asks for a new one."""
+    """`new_tab(width=..., height=...)`: a reused tab; the first is `page` in a test that requests that fixture."""
     own = [request.getfixturevalue("page")] if "page" in request.fixturenames else []
 
     def take(width: int = WIDTH, height: int = HEIGHT) -> Page:
@@ -91,7 +91,7 @@ def new_tab(request: pytest.FixtureRequest, tabs: KeptTabs) -> Callable[..., Pag
 
 @pytest.fixture
 def notebook(new_tab: Callable[..., Page], server: Server) -> Iterator[Callable[..., NotebookPage]]:
-    """`notebook(cell, ...)`: make and open one, in the same tab if another was; afterwards all they started is gone."""
+    """`notebook(cell, ...)`: open a new notebook, each in the same tab; kernels and workloads end with the test."""
     page = new_tab()
     yield partial(NotebookPage, page, server)
     leave(page)
@@ -102,14 +102,14 @@ def notebook(new_tab: Callable[..., Page], server: Server) -> Iterator[Callable[
 
 @pytest.fixture(scope="module")
 def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A Jupyter server without JupyterLab: for pages of our own."""
+    """A Jupyter server without JupyterLab, for `BarePage`."""
     with jupyter(tmp_path_factory.mktemp("plain"), kind="server", base_url="/user/a%20b/") as server:
         yield server
 
 
 @pytest.fixture
 def bare(new_tab: Callable[..., Page], plain_server: Server) -> Iterator[Callable[..., BarePage]]:
-    """`bare(theme=..., width=...)`: a page with nothing but a log view; afterwards its workloads are gone."""
+    """`bare(theme=..., width=...)`: a page with nothing but a log view; its workloads end with the test."""
 
     def open_page(*, theme: str = "light", width: int = 900, fragment: str = "") -> BarePage:
         tab = new_tab(width=width, height=700)

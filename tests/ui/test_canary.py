@@ -1,4 +1,4 @@
-"""The canary in the page: what the view shows, line by line, after its server was killed, stopped and started again."""
+"""The canary in the page: the lines in the view after its server was killed, stopped and restarted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.timeout(240)
-def test_the_page_shows_every_line_once_though_its_server_is_killed_and_stopped(page: Page, tmp_path: Path):
+def test_page_shows_every_line_once_after_its_server_was_killed_and_stopped(page: Page, tmp_path: Path):
     try:
         with jupyter(tmp_path) as server, flying(server, rate=200, follow=False) as canary:
             bare = BarePage(page, server)
@@ -38,7 +38,7 @@ def test_the_page_shows_every_line_once_though_its_server_is_killed_and_stopped(
             canary.says(200)
             assert server.process
             server.process.send_signal(signal.SIGSTOP)
-            time.sleep(2)
+            time.sleep(1)
             server.process.send_signal(signal.SIGCONT)
             canary.says(200)
             canary.land()

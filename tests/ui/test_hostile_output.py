@@ -33,7 +33,14 @@ OSC8 = [
         '"x" onclick="',
     )
 ]
-ACTING = ["\x1b]52;c;aGk=\x07a", "\x1b]0;title\x07b", "\x1bP1;2q\x1b\\c", "\x1b_G\x1b\\d", "\x1b[6ne", "\x1bcf"]
+COMMANDS = [
+    "\x1b]52;c;aGk=\x07a",
+    "\x1b]0;title\x07b",
+    "\x1bP1;2q\x1b\\c",
+    "\x1b_G\x1b\\d",
+    "\x1b[6ne",
+    "\x1bcf",
+]
 
 
 def elements(page: BarePage) -> set[str]:
@@ -41,58 +48,58 @@ def elements(page: BarePage) -> set[str]:
     return set(page.view.locator(".row *").evaluate_all("its => its.map(it => it.tagName.toLowerCase())"))
 
 
-def test_b94_markup_is_literal_text_and_makes_no_element(bare: Open):
+def test_b94_markup_is_literal_text_and_creates_no_element(bare: Open):
     page = bare()
-    page.show(page.wrote("\n".join(MARKUP).encode()))
+    page.show(page.finished_log("\n".join(MARKUP).encode()))
     expect(page.rows).to_have_count(len(MARKUP))
     assert page.texts == MARKUP
     assert elements(page) == {"span"}
     assert page.page.evaluate("window.hacked") is None
 
 
-def test_b96_no_escape_sequence_makes_a_link(bare: Open):
+def test_b96_no_escape_sequence_creates_a_link(bare: Open):
     page = bare()
     long = "\x1b]8;;https://h/" + "a" * 60_000 + "\x1b\\long\x1b]8;;\x1b\\"
-    page.show(page.wrote("\n".join([*OSC8, long]).encode()))
+    page.show(page.finished_log("\n".join([*OSC8, long]).encode()))
     expect(page.rows).to_have_count(len(OSC8) + 1)
     assert page.view.locator(".row a").count() == 0
     assert page.texts[: len(OSC8)] == ["link"] * len(OSC8)
 
 
-def test_b97_sequences_that_act_on_terminals_are_inert(bare: Open):
+def test_b97_terminal_commands_are_inert(bare: Open):
     page = bare()
     title = page.page.title()
     page.page.evaluate("navigator.clipboard.writeText('mine')")
-    page.show(page.wrote("\n".join(ACTING).encode()))
-    expect(page.rows).to_have_count(len(ACTING))
+    page.show(page.finished_log("\n".join(COMMANDS).encode()))
+    expect(page.rows).to_have_count(len(COMMANDS))
     assert page.texts == list("abcdef")
     assert page.page.title() == title
     assert page.page.evaluate("navigator.clipboard.readText()") == "mine"
 
 
-def test_b98_far_cursor_moves_and_repeats_have_no_size(bare: Open):
+def test_b98_far_cursor_moves_and_repeats_take_no_space(bare: Open):
     page = bare()
-    page.show(page.wrote(b"a\x1b[999999999Cb\nx\x1b[999999999b\n"))
+    page.show(page.finished_log(b"a\x1b[999999999Cb\nx\x1b[999999999b\n"))
     expect(page.rows).to_have_count(2)
     assert page.texts == ["ab", "x"]
 
 
-def test_b99_unfinished_sequences_of_megabytes_cost_little_and_later_text_is_shown(bare: Open):
+def test_b99_text_after_unfinished_sequences_of_megabytes_is_shown(bare: Open):
     page = bare()
     data = b"\x1b]" + b"x" * 3_000_000 + b"\n\x1b[" + b";1" * 500_000 + b"\n\xc2\x9b31mred\n\xc2\x9dtitle\n" + b"last\n"
-    page.show(page.wrote(data))
+    page.show(page.finished_log(data))
     page.view.locator(".row", has_text="last").wait_for(timeout=20_000)
     assert page.texts[-1] == "last"
     assert len(page.heights) == 1
 
 
-def test_b100_characters_that_would_act_are_shown_in_place_and_copied_as_they_are(bare: Open):
+def test_b100_control_characters_are_shown_by_name_and_copied_as_written(bare: Open):
     page = bare()
     lines = ["safe \u202etxt.exe\u202c end", "a" + "\u0301" * 10_000, "tab\tbell\x07", "back\x08space"]
-    page.show(page.wrote("\n".join(lines).encode()))
+    page.show(page.finished_log("\n".join(lines).encode()))
     expect(page.rows).to_have_count(len(lines))
     assert page.texts == lines
-    assert len(page.heights) == 1, "marks that pile up make no row higher"
+    assert len(page.heights) == 1, "stacked combining marks do not make a row higher"
     shown = page.view.locator(".control").first.evaluate("it => getComputedStyle(it, '::before').content")
     assert "202e" in shown
     page.row(1).click(position={"x": 20, "y": 8})
@@ -102,18 +109,18 @@ def test_b100_characters_that_would_act_are_shown_in_place_and_copied_as_they_ar
     assert page.page.evaluate("navigator.clipboard.readText()") == "\n".join(lines) + "\n"
 
 
-def test_b101_our_own_frames_in_the_output_are_plain_text(bare: Open):
+def test_b101_server_sent_event_fields_in_the_output_are_plain_text(bare: Open):
     page = bare()
     lines = ["event: done", "data: {}", "", ": hb", "id: 99", "\ue000\uf8ff private"]
-    page.show(page.wrote("\n".join(lines).encode()))
+    page.show(page.finished_log("\n".join(lines).encode()))
     expect(page.view).to_have_attribute("data-state", "done")
     assert page.texts == lines
 
 
-def test_b102_every_byte_and_every_kind_of_line_end_is_shown_and_the_download_is_the_same(bare: Open):
+def test_b102_every_byte_and_line_separator_is_shown_and_the_download_is_identical(bare: Open):
     page = bare()
     data = bytes(range(256)) + b"\n" + "a\u2028b\u2029c\u0085d\ufeffe\x00f\n".encode()
-    workload = page.wrote(data)
+    workload = page.finished_log(data)
     page.show(workload)
     expect(page.view).to_have_attribute("data-state", "done")
     assert page.texts[-1] == "a\u2028b\u2029c\u0085d\ufeffe\x00f"
@@ -125,7 +132,7 @@ def test_b102_every_byte_and_every_kind_of_line_end_is_shown_and_the_download_is
 
 def test_b103_a_million_empty_lines_are_a_million_lines(bare: Open):
     page = bare()
-    page.show(page.wrote(b"\n" * 1_000_000))
+    page.show(page.finished_log(b"\n" * 1_000_000))
     expect(page.view).to_have_attribute("data-lines", "1000000", timeout=30_000)
     page.row(1_000_000).wait_for()
     assert page.rows.count() < 100
@@ -136,9 +143,9 @@ def test_b103_a_million_empty_lines_are_a_million_lines(bare: Open):
     [(b"a\nb", ["a", "b"]), (b"a\rb\rc", ["c"]), (b"\r\r\r", [""]), (b"a\r\nb\r\n", ["a", "b"]), (b"\n", [""])],
     ids=["no final LF", "CR only", "only CRs", "CR LF", "one empty"],
 )
-def test_b103_lines_are_counted_right_however_they_end(data, lines, bare: Open):
+def test_b103_lines_are_counted_for_every_line_ending(data, lines, bare: Open):
     page = bare()
-    page.show(page.wrote(data))
+    page.show(page.finished_log(data))
     expect(page.view).to_have_attribute("data-state", "done")
     expect(page.view).to_have_attribute("data-lines", str(len(lines)))
     expect(page.rows).to_have_count(len(lines))

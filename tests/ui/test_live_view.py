@@ -79,13 +79,13 @@ def test_filter_shows_new_matching_lines(bare: Open):
     page.has_lines(now + 60)
     shown = [int(seq) for seq in page.rows.evaluate_all("its => its.map(it => it.dataset.seq)")]
     assert all(seq % 2 == 0 for seq in shown)
-    assert shown == list(range(shown[0], shown[-1] + 2, 2)), "none is lost, none twice"
+    assert shown == list(range(shown[0], shown[-1] + 2, 2)), "no line lost or repeated"
 
 
 def test_wrapped_lines_show_their_complete_text_and_the_list_ends_at_the_last_line(bare: Open):
     page = bare(width=500)
     lines = [f"{i} " + "word " * (i % 40) for i in range(400)] + ["x" * 5000, "the end"]
-    page.show(page.wrote("\n".join(lines).encode()))
+    page.show(page.finished_log("\n".join(lines).encode()))
     page.row(402).wait_for()
     page.press("w")
     log = page.view.get_by_role("log")
@@ -103,14 +103,14 @@ def test_wrapped_lines_show_their_complete_text_and_the_list_ends_at_the_last_li
             break
         page.page.keyboard.press("PageDown")
         page.painted()
-    assert seen == set(range(1, 403)), "page by page every line comes by"
+    assert seen == set(range(1, 403)), "paging shows every line"
     page.press("w")
 
 
 @pytest.mark.parametrize("wrap", [False, True], ids=["plain", "wrapped"])
 def test_wheel_scrolls_without_jumps(wrap, bare: Open):
     page = bare(width=500)
-    page.show(page.wrote(b"".join(b"%d %s\n" % (i, b"word " * (i % 30)) for i in range(1, 3001))))
+    page.show(page.finished_log(b"".join(b"%d %s\n" % (i, b"word " * (i % 30)) for i in range(1, 3001))))
     page.row(3000).wait_for()
     if wrap:
         page.press("w")
@@ -120,7 +120,7 @@ def test_wheel_scrolls_without_jumps(wrap, bare: Open):
     before = 1
     for _ in range(60):
         page.page.mouse.wheel(0, 120)
-        for _ in range(100):  # a turn of the wheel is an event that comes when it comes
+        for _ in range(100):  # the wheel event arrives some frames later
             page.painted()
             first = page.view.locator(".row").evaluate_all(
                 """its => Number(its.find(it => it.getBoundingClientRect().bottom
@@ -128,7 +128,7 @@ def test_wheel_scrolls_without_jumps(wrap, bare: Open):
             )
             if first != before:
                 break
-        assert before <= first <= before + 8, "it goes on from where it was"
+        assert before <= first <= before + 8, "continues from the previous position"
         before = first
     assert before > (60 if wrap else 150)
     if wrap:

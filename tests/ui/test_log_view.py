@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
+from support.browser_options import set_timings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ for i in range(8):
     print('line', i)
     while not os.path.exists(f'{sys.argv[1]}-{i}'): time.sleep(0.02)
 """
-UNTIL_TOLD = """
+UNTIL_GATE = """
 import os, sys, time
 i = 0
 while not os.path.exists(sys.argv[1]):
@@ -64,7 +65,7 @@ print('\\rdone')
 
 
 def showing(program: str, gate: Path) -> str:
-    """A cell that shows the log of a program that goes by the files a test makes: none ends before its test does."""
+    """A cell that shows the log of a program that waits for files of the test, so that it cannot end too early."""
     return f"from jupyter_logstream import run\nrun([{sys.executable!r}, '-c', {program!r}, {str(gate)!r}])"
 
 
@@ -94,18 +95,19 @@ def test_lines_appear_one_by_one_while_they_are_written(notebook: Open, gate: Pa
 
 
 def test_view_is_live_then_done_and_closes_its_stream(notebook: Open, server: Server, gate: Path):
-    page = notebook(showing(UNTIL_TOLD, gate))
+    page = notebook(showing(UNTIL_GATE, gate))
+    set_timings(page.page, BACKOFF_MS=[100])
     page.run()
     page.wait_for("live", lines=4)
     gate.touch()
     page.wait_for("done", lines=4)
     page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
-    page.page.wait_for_timeout(3000)  # a plain EventSource would be back by now
+    page.page.wait_for_timeout(1000)  # ten delays of the backoff
     assert server.get("info")["connections"] == 0
 
 
-def test_after_a_reload_of_the_saved_page_every_line_is_there(notebook: Open, gate: Path):
-    page = notebook(showing(UNTIL_TOLD, gate))
+def test_reload_of_the_saved_page_shows_every_line(notebook: Open, gate: Path):
+    page = notebook(showing(UNTIL_GATE, gate))
     page.run()
     page.wait_for("live", lines=3)
     page.save()
@@ -122,8 +124,8 @@ def test_after_a_reload_of_the_saved_page_every_line_is_there(notebook: Open, ga
     assert texts == [f"line {i}" for i in range(lines)][-len(texts) :]
 
 
-def test_a_kernel_restart_in_mid_run_stops_neither_workload_nor_view(notebook: Open, gate: Path):
-    page = notebook(showing(UNTIL_TOLD, gate))
+def test_kernel_restart_stops_neither_workload_nor_view(notebook: Open, gate: Path):
+    page = notebook(showing(UNTIL_GATE, gate))
     page.run()
     page.wait_for("live", lines=3)
     page.restart_kernel()
@@ -143,11 +145,11 @@ def test_closed_page_closes_its_stream(notebook: Open, server: Server):
     page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
 
 
-def test_eight_live_views_share_one_connection_and_the_page_saves_at_once(notebook: Open, server: Server):
+def test_eight_live_views_share_one_connection_and_the_notebook_saves_at_once(notebook: Open, server: Server):
     page = notebook(*[printing(1000, 0.2)] * 8)
     for cell in range(8):
         page.run(cell)
-    # A page may keep views that are scrolled away out of the document; those that are in it must be live.
+    # JupyterLab can detach views that are scrolled out of sight; the attached ones must be live.
     page.eventually(lambda: page.views.count() >= 1 and streams(server) >= page.views.count(), "streams")
     with page.kernel() as kernel:
         kernel.run(COUNT)
@@ -155,7 +157,7 @@ def test_eight_live_views_share_one_connection_and_the_page_saves_at_once(notebo
     page.eventually(lambda: server.get("info")["connections"] == 1, "one connection")
     for view in range(page.views.count()):
         page.wait_for("live", lines=3, view=view)
-    assert page.save() < 20  # not only once the streams are done
+    assert page.save() < 20  # does not wait for the streams to end
     saved = json.loads((server.root / page.file).read_text())
     assert all(cell["outputs"] for cell in saved["cells"])
 
@@ -180,7 +182,7 @@ def test_log_text_never_becomes_an_element(notebook: Open):
     assert page.page.evaluate("window.hacked") is None
 
 
-def test_colours_are_shown_and_their_codes_are_not(notebook: Open):
+def test_colours_are_drawn_and_their_escape_codes_hidden(notebook: Open):
     page = notebook("from jupyter_logstream import run\nrun(['printf', r'\\033[31mred\\033[0m plain\\n'])")
     page.run()
     page.wait_for("done", lines=1)
@@ -197,7 +199,7 @@ def test_progress_bar_is_updated_in_place_as_one_line(notebook: Open, gate: Path
     bar = page.views.first.get_by_text(re.compile(r"^\s*\d+%\s*$")).first
     bar.wait_for()
     before = bar.inner_text()
-    page.eventually(lambda: bar.inner_text() != before, "it moves")
+    page.eventually(lambda: bar.inner_text() != before, "the bar moves")
     gate.touch()
     page.wait_for("done", lines=1)
     assert [row.strip() for row in page.rows().all_inner_texts()] == ["done"]
@@ -212,7 +214,7 @@ def test_a_long_log_opens_at_its_end_and_scrolls_to_its_beginning_with_few_rows(
     log = page.views.first.get_by_role("log")
     log.press("Home")
     first = page.views.first.locator('[data-seq="1"]')
-    expect(first).to_have_text("1")  # the row is there at once, its text when its range was read
+    expect(first).to_have_text("1")  # the row appears first, its text after its range was read
     assert page.rows().count() < 500
     log.press("End")
     page.views.first.locator('[data-seq="300000"]').wait_for()

@@ -1,4 +1,4 @@
-"""The page under every login but the token's (which all other tests use): reading by cookie, cancelling with XSRF."""
+"""The page under the logins other than a token: reading by cookie, cancelling with the XSRF token."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support.browser_options import OPTIONS, quiet_news
+from support.browser_options import OPTIONS, quiet_news, set_timings
 from support.notebook_page import NotebookPage
 from support.serving import jupyter
 from support.tcp_proxy import proxied
@@ -23,9 +23,7 @@ pytestmark = pytest.mark.browser
     ("kind", "auth", "base_url"),
     [
         ("lab", "password", "/user/a%20b/"),
-        ("notebook", "none", "/"),
         ("lab", "none", "/x/"),
-        ("notebook", "password", "/"),
     ],
 )
 def test_a_log_is_live_and_can_be_cancelled(kind, auth, base_url, page: Page, tmp_path: Path):
@@ -42,17 +40,18 @@ def test_a_log_is_live_and_can_be_cancelled(kind, auth, base_url, page: Page, tm
         assert workload["state"] == "cancelled"
 
 
-def test_a_login_that_ends_under_an_open_log_is_told_once_and_not_asked_again_and_again(page: Page, tmp_path: Path):
+def test_expired_login_is_reported_once_without_further_requests(page: Page, tmp_path: Path):
     quiet_news(tmp_path)
-    with jupyter(tmp_path, kind="notebook", auth="password", options=OPTIONS) as server, proxied(server.port) as proxy:
+    with jupyter(tmp_path, kind="lab", auth="password", options=OPTIONS) as server, proxied(server.port) as proxy:
         server.page_port = proxy.port
         notebook = NotebookPage(page, server, "from jupyter_logstream import run\nrun('echo started; sleep 1000')")
+        set_timings(page, BACKOFF_MS=[100])
         notebook.run()
         notebook.wait_for("live", lines=1)
         page.context.clear_cookies()
         proxy.cut()
         notebook.wait_for("error")
         assert notebook.views.first.get_by_text("Jupyter does not allow access to this log (403)").count() == 1
-        asked = len(re.findall(r"403 POST \S*/v1/events", server.log))
-        page.wait_for_timeout(8000)  # three rungs of the ladder, if it were still climbing
-        assert len(re.findall(r"403 POST \S*/v1/events", server.log)) == asked in {1, 2}
+        requests = len(re.findall(r"403 POST \S*/v1/events", server.log))
+        page.wait_for_timeout(1000)  # ten delays of the backoff
+        assert len(re.findall(r"403 POST \S*/v1/events", server.log)) == requests in {1, 2}

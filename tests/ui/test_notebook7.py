@@ -1,4 +1,4 @@
-"""Notebook 7: the main job once. It loads the same bundle as JupyterLab, where the details are tested."""
+"""Notebook 7: live log, saved output and table. The bundle is that of JupyterLab, where details are tested."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def showing(command: str) -> str:
     return f"from jupyter_logstream import run\njob = run({command!r})\njob"
 
 
-def test_a_log_is_live_in_its_cell_and_again_after_a_reload(notebook: Callable[..., NotebookPage]) -> None:
+def test_log_is_live_in_its_cell_and_after_a_reload(notebook: Callable[..., NotebookPage]) -> None:
     page = notebook(showing(UNENDING))
     page.run()
     page.wait_for("live", lines=3)
@@ -40,7 +40,7 @@ def test_a_log_is_live_in_its_cell_and_again_after_a_reload(notebook: Callable[.
     page.wait_for("live", lines=6)
 
 
-def test_an_ended_log_is_saved_with_its_static_form(notebook: Callable[..., NotebookPage]) -> None:
+def test_ended_log_is_saved_with_its_static_form(notebook: Callable[..., NotebookPage]) -> None:
     page = notebook(showing(ENDING))
     page.run()
     page.wait_for("done", lines=300)
@@ -54,7 +54,7 @@ def test_an_ended_log_is_saved_with_its_static_form(notebook: Callable[..., Note
     assert "application/vnd.jupyter-logstream.v1+json" in page.saved()["cells"][0]["outputs"][0]["data"]
 
 
-def test_the_table_of_workloads_lists_a_running_one(notebook: Callable[..., NotebookPage], server: Server) -> None:
+def test_table_lists_a_running_workload(notebook: Callable[..., NotebookPage], server: Server) -> None:
     page = notebook(
         "from jupyter_logstream import WorkloadTable, run\nrun('sleep 60', name='sleeper')\nWorkloadTable()"
     )

@@ -1,10 +1,11 @@
-"""Outputs of a workload in JupyterLab and Notebook 7, with each shell and both: reloads, restarts, saved forms."""
+"""Outputs of a workload in JupyterLab, with the labextension, the widget and both: reloads, restarts, saved forms."""
 
 from __future__ import annotations
 
 import json
 import re
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import nbconvert
 import nbformat
@@ -13,7 +14,7 @@ from support.browser_options import OPTIONS, SHELLS, WITHOUT_SHARED_WORKERS, dis
 from support.serving import Server, jupyter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Page
     from support.notebook_page import NotebookPage
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-OURS = "application/vnd.jupyter-logstream.v1+json"
+MIME_TYPE = "application/vnd.jupyter-logstream.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 COUNT = """
 import gc
@@ -36,14 +37,14 @@ UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
 """Prints five lines a second, until it is cancelled."""
 ENDS = 'for i in $(seq 1 300); do echo "line <b>$i</b>"; done; exit 3'
 
-BY_OURS = ".jupyter-logstream-output [data-logstream]"
+BY_LABEXTENSION_OUTPUT = ".jupyter-logstream-output [data-logstream]"
 KINDS = [("lab", "/")]
 BY_LABEXTENSION = ("both", "labextension")
 
 
-def of(*shells: str, kinds: Sequence[tuple[str, str]] = KINDS) -> pytest.MarkDecorator:
-    """For a test of outputs that these shells show, in JupyterLab and in Notebook 7."""
-    params = [(kind, base_url, shell) for kind, base_url in kinds for shell in shells]
+def of(*shells: str) -> pytest.MarkDecorator:
+    """Parametrize a test with the shells that show its outputs."""
+    params = [(kind, base_url, shell) for kind, base_url in KINDS for shell in shells]
     ids = [f"{kind}-{shell}" for kind, _, shell in params]
     return pytest.mark.parametrize("server", params, ids=ids, indirect=True, scope="module")
 
@@ -66,18 +67,18 @@ def outputs(page: NotebookPage, cell: int = 0) -> list[dict]:
     return page.saved()["cells"][cell]["outputs"]
 
 
-def has_settled(page: NotebookPage) -> None:
-    """Wait until the notebook holds the output's final form."""
+def wait_for_final_output(page: NotebookPage) -> None:
+    """Wait until the notebook contains the final form of the output."""
     data = "Object.keys(jupyterapp.shell.currentWidget.content.model.sharedModel.cells[0].toJSON().outputs[0].data)"
-    page.eventually(lambda: WIDGET not in page.page.evaluate(data), "settled", 30)
+    page.eventually(lambda: WIDGET not in page.page.evaluate(data), "the final output", 30)
 
 
 def ended(notebook: Open) -> NotebookPage:
-    """A saved notebook that shows a workload which has ended."""
+    """A saved notebook that shows an ended workload."""
     page = notebook(showing(ENDS))
     page.run()
     page.wait_for("done", lines=300)
-    has_settled(page)
+    wait_for_final_output(page)
     page.save()
     return page
 
@@ -93,7 +94,7 @@ def delete_all(server: Server) -> None:
 
 
 def alter(page: NotebookPage) -> None:
-    """Change the notebook behind Jupyter's back, which makes it untrusted."""
+    """Edit the notebook's file on disk, which makes it untrusted."""
     found = page.saved()
     found["metadata"]["changed"] = True
     page.page.goto("about:blank")
@@ -101,68 +102,69 @@ def alter(page: NotebookPage) -> None:
     (page.server.root / page.file).write_text(json.dumps(found))
 
 
-# --- one bundle, whichever shell shows it ---------------------------------------------------------------------------
+# --- one bundle in every shell --------------------------------------------------------------------------------------
 
 
 @of(*SHELLS)
-def test_an_output_is_live_and_saved_with_all_its_forms(notebook: Open, server: Server):
+def test_output_is_live_and_saved_in_all_its_forms(notebook: Open, server: Server):
     page = notebook(showing(UNENDING))
     page.run()
     lines_grow(page)
     assert server.get("info")["open_streams"] == 1
     page.save()
     (output,) = outputs(page)
-    assert set(output["data"]) == {OURS, WIDGET, "text/html", "text/plain"}
+    assert set(output["data"]) == {MIME_TYPE, WIDGET, "text/html", "text/plain"}
 
 
 @of(*BY_LABEXTENSION)
-def test_the_labextension_shows_it_and_no_model_is_left_once_the_kernel_is_idle(notebook: Open):
+def test_labextension_shows_the_output_and_the_kernel_frees_its_widget(notebook: Open):
     page = notebook(showing(ENDS))
     page.run()
     page.wait_for("done", lines=300)
-    assert page.page.locator(BY_OURS).count() == 1
-    has_settled(page)
+    assert page.page.locator(BY_LABEXTENSION_OUTPUT).count() == 1
+    wait_for_final_output(page)
     with page.kernel() as kernel:
         kernel.run(COUNT)
         page.eventually(lambda: kernel.json(MODELS_AND_LAYOUTS) == [0, 0], "no model")
 
 
 @of(*BY_LABEXTENSION)
-def test_at_its_end_the_saved_output_is_the_final_picture_and_the_view_goes_on(notebook: Open):
+def test_ended_output_is_saved_as_final_picture_and_the_view_stays(notebook: Open):
     page = notebook(showing("sleep 2; " + ENDS))
     page.run()
     page.wait_for("live")
     page.views.first.evaluate("it => { it.mine = true; }")
-    has_settled(page)
+    wait_for_final_output(page)
     assert page.views.count() == 1
     assert page.views.first.evaluate("it => it.mine") is True
     page.save()
     (output,) = outputs(page)
-    assert set(output["data"]) == {OURS, "text/html", "text/plain"}
-    final = output["data"][OURS]["final"]
+    assert set(output["data"]) == {MIME_TYPE, "text/html", "text/plain"}
+    final = output["data"][MIME_TYPE]["final"]
     assert (final["job"]["state"], final["job"]["exit_code"], final["job"]["lines"]) == ("failed", 3, 300)
     assert final["lines"] == [f"line <b>{i}</b>" for i in range(251, 301)]
     assert len(json.dumps(output)) < 50_000
 
 
 @of("anywidget")
-def test_at_its_end_a_view_shown_by_its_widget_is_left_as_it_is(notebook: Open):
-    page = notebook(showing("sleep 1; " + ENDS))
-    page.run()
+def test_ended_output_stays_a_widget_where_only_widgets_are_shown(notebook: Open):
+    page = notebook("from jupyter_logstream.kernel import display\ndisplay.POLL_INTERVAL_S = 0.1", showing(ENDS))
+    page.run(0)
+    page.run(1)
     page.wait_for("done", lines=300)
-    assert page.page.locator(BY_OURS).count() == 0
-    page.page.wait_for_timeout(6000)  # the kernel looks every two seconds
+    assert page.page.locator(BY_LABEXTENSION_OUTPUT).count() == 0
+    page.page.wait_for_timeout(1000)  # ten polls of the kernel
     assert page.views.count() == 1
     assert page.rows().last.inner_text().strip() == "line <b>300</b>"
     page.save()
-    assert WIDGET in outputs(page)[0]["data"]
+    assert WIDGET in outputs(page, 1)[0]["data"]
 
 
-# --- what outlives the kernel, and the page -------------------------------------------------------------------------
+# --- after a reload or without a kernel -----------------------------------------------------------------------------
 
 
 @of(*BY_LABEXTENSION)
-def test_a_reload_while_the_kernel_is_busy_shows_new_lines_at_once(notebook: Open):
+def test_reload_during_a_busy_kernel_shows_new_lines_at_once(notebook: Open):
     page = notebook(showing(UNENDING), "import time\ntime.sleep(600)")
     page.run(0)
     lines_grow(page)
@@ -175,18 +177,20 @@ def test_a_reload_while_the_kernel_is_busy_shows_new_lines_at_once(notebook: Ope
 
 
 @of("anywidget")
-def test_a_reload_of_a_widget_shows_new_lines_once_the_kernel_is_idle(notebook: Open):
-    page = notebook(showing(UNENDING), "import time\ntime.sleep(8)")
+def test_reload_of_a_widget_shows_new_lines_when_the_kernel_is_idle(notebook: Open, server: Server):
+    gate = server.folder / f"gate-{uuid4().hex}"
+    page = notebook(showing(UNENDING), f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)")
     page.run(0)
     lines_grow(page)
     page.save()
     page.start(1)
     page.reload(kernel=False)
-    lines_grow(page, timeout=60)
+    gate.touch()
+    lines_grow(page)
 
 
 @of(*BY_LABEXTENSION)
-def test_a_restart_of_the_kernel_and_a_reload_show_new_lines(notebook: Open):
+def test_output_shows_new_lines_after_kernel_restart_and_reload(notebook: Open):
     page = notebook(showing(UNENDING))
     page.run()
     lines_grow(page)
@@ -201,7 +205,7 @@ def test_a_restart_of_the_kernel_and_a_reload_show_new_lines(notebook: Open):
 
 
 @of(*BY_LABEXTENSION)
-def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook: Open):
+def test_finished_log_is_complete_without_a_kernel(notebook: Open):
     page = ended(notebook)
     page.page.goto("about:blank")
     page.shut_down_kernel()
@@ -220,7 +224,7 @@ def test_without_a_kernel_a_finished_log_is_there_from_end_to_beginning(notebook
     page.views.first.get_by_role("log").press("/")
     page.views.first.get_by_role("textbox").fill("line <b>17</b>")
     hit = page.views.first.locator("[data-hit]")
-    page.eventually(lambda: hit.count() == 1 and hit.inner_text().strip() == "line <b>17</b>", "what was searched for")
+    page.eventually(lambda: hit.count() == 1 and hit.inner_text().strip() == "line <b>17</b>", "the match")
 
 
 @of(*BY_LABEXTENSION)
@@ -232,8 +236,8 @@ def test_deleted_log_shows_the_saved_lines_and_the_reason(notebook: Open, server
     view = page.views.first
     assert "This log was deleted from the server" in view.locator(".notice").inner_text()
     assert "Failed, exit code 3" in view.locator(".notice").inner_text()
-    kept = view.locator(".kept").inner_text().splitlines()
-    assert kept == [f"line <b>{i}</b>" for i in range(251, 301)]
+    saved = view.locator(".kept").inner_text().splitlines()
+    assert saved == [f"line <b>{i}</b>" for i in range(251, 301)]
     assert view.locator("b").count() == 0
 
 
@@ -253,7 +257,7 @@ def test_deleted_log_shows_the_reason_in_a_widget(notebook: Open, server: Server
 
 
 @of(*BY_LABEXTENSION)
-def test_an_untrusted_notebook_shows_the_log_and_offers_nothing_that_changes_it(notebook: Open):
+def test_untrusted_notebook_shows_the_log_without_actions(notebook: Open):
     page = notebook(showing(UNENDING))
     page.run()
     lines_grow(page)
@@ -267,7 +271,7 @@ def test_an_untrusted_notebook_shows_the_log_and_offers_nothing_that_changes_it(
 
 
 @of("anywidget")
-def test_an_untrusted_notebook_shows_the_static_picture_where_only_a_widget_could_be(notebook: Open):
+def test_untrusted_notebook_shows_the_static_picture_instead_of_a_widget(notebook: Open):
     page = notebook(showing(UNENDING))
     page.run()
     page.wait_for("live", lines=1)
@@ -295,7 +299,7 @@ def test_hostile_lines_are_text_in_the_static_picture_of_an_untrusted_notebook(n
     assert picture.locator("img, script").count() == 0
     assert page.page.evaluate("window.mine") is None
     red = picture.locator("pre span").first.evaluate("it => getComputedStyle(it).color")
-    assert red == "rgb(206, 83, 78)", "a viewer that keeps styles shows the colours"
+    assert red == "rgb(206, 83, 78)", "the inline style is applied"
 
 
 @of("both")
@@ -309,13 +313,13 @@ def test_nbconvert_output_has_the_final_picture(exporter, notebook: Open, server
     assert "<b>300" not in text
 
 
-# --- what is left behind --------------------------------------------------------------------------------------------
+# --- released resources ---------------------------------------------------------------------------------------------
 
 
 @of(*SHELLS)
-def test_twenty_runs_a_move_and_an_undone_delete_leave_one_view_and_at_most_one_model(notebook: Open, server: Server):
+def test_repeated_runs_a_move_and_an_undone_delete_leave_one_view_and_at_most_one_model(notebook: Open, server: Server):
     page = notebook(showing(UNENDING), "1")
-    for _ in range(20):
+    for _ in range(6):
         page.run()
     page.wait_for("live", lines=1)
     page.eventually(lambda: server.get("info")["open_streams"] == 1, "one stream")
@@ -350,7 +354,7 @@ def test_cleared_or_deleted_output_closes_its_stream(command, notebook: Open, se
     page.eventually(lambda: server.get("info")["connections"] == server.get("info")["open_streams"] == 0, "no stream")
 
 
-@of(*BY_LABEXTENSION, kinds=KINDS[:1])
+@of(*BY_LABEXTENSION)
 def test_closed_lab_tab_closes_its_stream(notebook: Open, server: Server):
     page = notebook(showing(UNENDING))
     page.run()
@@ -361,7 +365,7 @@ def test_closed_lab_tab_closes_its_stream(notebook: Open, server: Server):
 
 
 @of("both")
-def test_a_widget_and_an_output_in_one_page_share_one_connection(notebook: Open, server: Server):
+def test_widget_and_output_in_one_page_share_one_connection(notebook: Open, server: Server):
     page = notebook(showing(UNENDING), "job.show()", showing(UNENDING))
     for cell in range(3):
         page.run(cell)
@@ -370,26 +374,26 @@ def test_a_widget_and_an_output_in_one_page_share_one_connection(notebook: Open,
         page.wait_for("live", lines=3, view=view)
     page.eventually(lambda: server.get("info")["connections"] == 1, "one connection")
     assert server.get("info")["open_streams"] == 2
-    assert page.page.locator(BY_OURS).count() == 2
+    assert page.page.locator(BY_LABEXTENSION_OUTPUT).count() == 2
 
 
-# --- versions that differ -------------------------------------------------------------------------------------------
+# --- different versions of server and page --------------------------------------------------------------------------
 
 
 @of("both")
-def test_server_without_the_extension_is_named_with_the_saved_lines(notebook: Open, page: Page):
+def test_server_without_the_extension_is_reported_above_the_saved_lines(notebook: Open, page: Page):
     here = ended(notebook)
-    page.add_init_script(WITHOUT_SHARED_WORKERS)  # such a server has none for us, and only pages can be lied to
+    page.add_init_script(WITHOUT_SHARED_WORKERS)  # playwright cannot intercept requests of workers
     page.route("**/logstream/v1/**", lambda route: route.fulfill(status=404, json={"message": "Not Found"}))
     here.reload()
     here.wait_for("error", lines=300)
-    said = here.views.first.locator(".notice").inner_text()
-    assert "does not run jupyter-logstream: install it" in said
+    notice = here.views.first.locator(".notice").inner_text()
+    assert "does not run jupyter-logstream: install it" in notice
     assert "line <b>300</b>" in here.views.first.locator(".kept").inner_text()
 
 
 @pytest.mark.parametrize("server", [("lab", "/", "both")], indirect=True, scope="function")
-def test_a_server_of_another_protocol_is_named(notebook: Open, server: Server):
+def test_server_of_another_protocol_is_reported(notebook: Open, server: Server):
     newer = "import jupyter_logstream.server.http.workloads as ours\nours.PROTOCOL = 2\n"
     (server.folder / "config" / "jupyter_server_config.py").write_text(newer)
     server.stop()

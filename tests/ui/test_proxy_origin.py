@@ -1,4 +1,4 @@
-"""What comes through the proxy is data: in a real browser no page, script or cookie of the notebook's origin."""
+"""Responses through the proxy are data: the browser runs no script and sets no cookie for the notebook's origin."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-PAGE = """<!doctype html><title>as it was</title><script>
+PAGE = """<!doctype html><title>unchanged</title><script>
 document.title = "owned"; document.cookie = "owned=1; path=/"; parent.postMessage("owned", "*");
 </script><img src="x" onerror="document.title='owned'"><form id="f" action="/api" method="post"></form>"""
 SCRIPT = "globalThis.owned = true; globalThis.postMessage?.('owned');"
 
 
-class Evil(BaseHTTPRequestHandler):
-    """An upstream that tries."""
+class HostileUpstream(BaseHTTPRequestHandler):
+    """An upstream that tries to run code and to set cookies."""
 
     def do_GET(self) -> None:
         kind, text = {
@@ -50,7 +50,7 @@ class Evil(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    evil = ThreadingHTTPServer(("127.0.0.1", 0), Evil)
+    evil = ThreadingHTTPServer(("127.0.0.1", 0), HostileUpstream)
     evil.daemon_threads = True
     threading.Thread(target=evil.serve_forever, daemon=True).start()
     upstreams = {"evil": f"http://127.0.0.1:{evil.server_port}"}
@@ -70,7 +70,7 @@ def bare(page: Page, server: Server) -> BarePage:
     return made
 
 
-def test_what_runs_code_gets_none(bare: BarePage):
+def test_scripts_and_workers_from_the_proxy_are_refused(bare: BarePage):
     tried = bare.page.evaluate(
         """async (proxy) => {
           const loaded = (tag, set) => new Promise((resolve) => {
@@ -103,7 +103,7 @@ def test_what_runs_code_gets_none(bare: BarePage):
     assert tried == {**ran, "owned": "undefined", "asData": True}
 
 
-def test_an_answer_shown_as_a_page_or_in_a_frame_does_nothing(bare: BarePage):
+def test_response_shown_as_a_page_or_in_a_frame_is_inert(bare: BarePage):
     page, url = bare.page, f"{bare.server.url}logstream/proxy/evil/page"
     before = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     assert before
@@ -118,7 +118,7 @@ def test_an_answer_shown_as_a_page_or_in_a_frame_does_nothing(bare: BarePage):
     assert page.title() == "A log"
     page.goto(url)
     page.wait_for_timeout(500)
-    assert page.title() == "as it was"
+    assert page.title() == "unchanged"
     assert page.evaluate("self.origin") == "null"
     assert page.url == url  # no Refresh, no Location
     page.goto(f"{bare.server.url}logstream/proxy/evil/away")

@@ -1,4 +1,4 @@
-"""What a notebook publishes, in JupyterLab and Notebook 7: seen live in the cell that asked for it."""
+"""Published logs of a notebook are live in the cell that shows them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ handler.workload
 """
 
 
-def test_a_handlers_log_is_live_under_the_cell_that_shows_it(notebook: Open):
+def test_handler_log_is_live_below_its_cell(notebook: Open):
     shown = notebook(LOG, "log.warning('<b>loss</b> grows'); log.error('it broke')", "handler.close()")
     shown.run(0)
     shown.wait_for("live", lines=0)
@@ -40,14 +40,14 @@ def test_a_handlers_log_is_live_under_the_cell_that_shows_it(notebook: Open):
     shown.wait_for("done", lines=2)
 
 
-def test_a_magics_cell_shows_its_workload(notebook: Open):
+def test_cell_magic_shows_its_workload(notebook: Open):
     shown = notebook("%load_ext jupyter_logstream", "%%workload --name shell\necho one\necho two")
     shown.run(0)
     shown.run(1)
     shown.wait_for("done", lines=2)
 
 
-def test_the_cells_of_the_publishing_notebook_show_their_logs(notebook: Open):
+def test_cells_of_the_publishing_notebook_show_their_logs(notebook: Open):
     path = NOTEBOOKS / "publishing.ipynb"
     cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     shown = notebook(*cells)

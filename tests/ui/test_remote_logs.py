@@ -1,4 +1,4 @@
-"""Logs of other servers in the page, through the proxy: of one that speaks our protocol, and in the simple form."""
+"""Logs of other servers in the page, through the proxy: of another jupyter-logstream, and in the simple form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
-    """The server of the page, and the one whose logs are shown."""
+    """The server of the page, and the server of the shown logs."""
     with (
         foreign_logs() as runs,
         jupyter(tmp_path_factory.mktemp("other"), kind="server", base_url="/other/") as other,
@@ -59,7 +59,7 @@ def rows(remote: BarePage) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", ["plain", "cut", "steady"])
-def test_a_log_in_the_simple_form_is_shown_to_its_end_through_cuts(remote: BarePage, name: str):
+def test_log_in_the_simple_form_is_shown_to_its_end_through_disconnects(remote: BarePage, name: str):
     remote.show(name, upstream="runs")
     state(remote, "done")
     assert rows(remote) == [[number + 1, f"line {number}\nand more"] for number in range(9)]
@@ -69,14 +69,14 @@ def test_a_log_in_the_simple_form_is_shown_to_its_end_through_cuts(remote: BareP
     assert remote.view.locator(".cancel").is_hidden()
 
 
-def test_a_log_in_the_simple_form_is_live_while_it_goes_on(remote: BarePage):
+def test_log_in_the_simple_form_is_live_while_it_grows(remote: BarePage):
     remote.show("slow", upstream="runs")
     state(remote, "live")
     remote.row(9).wait_for()
     state(remote, "done")
 
 
-def test_a_log_of_another_server_of_ours_is_shown_found_in_and_cancelled_as_a_local_one(
+def test_log_of_another_jupyter_logstream_can_be_read_searched_and_cancelled(
     remote: BarePage, servers: tuple[Server, Server]
 ):
     program = "for i in 1 2 3; do echo line $i; done; echo 'ERROR: no such thing'; sleep 60"
@@ -95,26 +95,26 @@ def test_a_log_of_another_server_of_ours_is_shown_found_in_and_cancelled_as_a_lo
 
 
 @pytest.mark.parametrize(
-    ("upstream", "name", "said"),
+    ("upstream", "name", "message"),
     [
         ("runs", "none", "The other server answers 404: Not Found"),
         ("runs", "broken", "The other server answers 500"),
-        ("nobody", "x", "The server answers 404: there is no such upstream"),
+        ("unknown", "x", "The server answers 404: there is no such upstream"),
         ("lab", "none", "The other server answers 404"),
     ],
 )
-def test_what_the_other_server_refuses_is_said_as_such(remote: BarePage, upstream: str, name: str, said: str):
+def test_errors_of_the_other_server_are_reported(remote: BarePage, upstream: str, name: str, message: str):
     remote.show(name, upstream=upstream)
     state(remote, "error")
-    remote.view.get_by_text(said).first.wait_for()
+    remote.view.get_by_text(message).first.wait_for()
 
 
-def test_a_server_that_is_not_there_is_tried_again(remote: BarePage):
+def test_unreachable_server_is_retried(remote: BarePage):
     remote.show("x", upstream="gone")
     state(remote, "reconnecting")
 
 
-def test_a_cell_shows_it_as_a_handle_and_as_a_widget_and_a_saved_notebook_without_a_kernel(page: Page, tmp_path: Path):
+def test_handle_widget_and_saved_notebook_show_the_log(page: Page, tmp_path: Path):
     quiet_news(tmp_path)
     with foreign_logs() as runs:
         options = (*OPTIONS, f"--LogStream.upstreams={ {'runs': runs}!r}")

@@ -1,4 +1,4 @@
-"""The request table in a cell, in JupyterLab and in Notebook 7: calls through the proxy as they are made."""
+"""The request table in a cell: calls through the proxy, live."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def server(llm: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(autouse=True)
-def _none_left(server: Server) -> None:
+def _no_requests(server: Server) -> None:
     server.http.delete(f"{server.url}logstream/v1/requests")
 
 
 class Requests:
-    """The one request table of a page."""
+    """The only request table of a page."""
 
     def __init__(self, notebook: Open, arguments: str = "") -> None:
         self.page = notebook(CELL.format(arguments), "1")
@@ -80,12 +80,12 @@ class Requests:
         return self.host.locator(f'tr[data-provider="{provider}"] :is(th, td)').all_inner_texts()
 
 
-def ask(server: Server, model: str = "tiny", words: int = 4, **more: Any) -> httpx.Response:
+def call(server: Server, model: str = "tiny", words: int = 4, **more: Any) -> httpx.Response:
     body = {"model": model, "messages": [{"role": "user", "content": "one two"}], "max_tokens": words, **more}
     return server.http.post(f"{server.url}logstream/proxy/llm/chat/completions", json=body)
 
 
-def test_a_call_is_a_row_when_it_starts_and_changes_in_place(notebook: Open, server: Server):
+def test_call_appears_when_it_starts_and_is_updated_in_place(notebook: Open, server: Server):
     table = Requests(notebook)
     table.host.get_by_text("No calls yet").wait_for()
     streamed = {"stream": True, "stream_options": {"include_usage": True}}
@@ -99,38 +99,38 @@ def test_a_call_is_a_row_when_it_starts_and_changes_in_place(notebook: Open, ser
         assert table.texts("tokens") == [""]
         table.page.eventually(lambda: table.figure("All calls")[1:2] == ["1"], "the figures with the running call")
         before = table.texts("took")
-        table.page.eventually(lambda: table.texts("took") != before, "its duration goes on")
+        table.page.eventually(lambda: table.texts("took") != before, "its duration grows")
         response.read()
     table.page.eventually(lambda: table.texts("state") == ["Completed"], "completed")
     assert table.rows.first.get_attribute("data-id") == row_id
     assert (table.texts("what"), table.texts("who"), table.texts("tokens")) == (["tiny"], ["openai"], ["0 / 60"])
     assert table.texts("cost") == ["$0.06"]
     table.page.eventually(lambda: table.rows.first.get_attribute("data-fresh") == "false", "no longer fresh")
-    ask(server, "nobody")
-    table.page.eventually(lambda: table.texts("state")[:1] == ["Error404"], "the error, on top")
-    assert table.texts("note")[0] == "The model `nobody` does not exist"
+    call(server, "missing")
+    table.page.eventually(lambda: table.texts("state")[:1] == ["Error404"], "the error, in the first row")
+    assert table.texts("note")[0] == "The model `missing` does not exist"
     table.page.eventually(lambda: table.figure("All calls")[:4] == ["All calls", "2", "0", "1"], "totals")
     assert table.figure("openai")[4:6] == ["0 / 60", "$0.06"]
     assert "2 calls" in table.host.locator(".words").inner_text()
 
 
-def test_rows_can_be_chosen_and_opened_by_mouse_and_keyboard(notebook: Open, server: Server):
+def test_rows_are_filtered_and_opened_by_mouse_and_keyboard(notebook: Open, server: Server):
     table = Requests(notebook)
-    for model in "tiny", "nobody", "busy":
-        ask(server, model)
+    for model in "tiny", "missing", "busy":
+        call(server, model)
     table.page.eventually(lambda: table.rows.count() == 3, "three")
     chips = table.host.locator(".chip:visible")
     wanted = ["All 3", "Completed 1", "Error 2"]
     table.page.eventually(lambda: [" ".join(chip.split()) for chip in chips.all_inner_texts()] == wanted, "counts")
     table.host.locator('.chip[data-of="error"]').click()
-    table.page.eventually(lambda: table.texts("what") == ["busy", "nobody"], "errors only")
+    table.page.eventually(lambda: table.texts("what") == ["busy", "missing"], "errors only")
     table.host.locator('.chip[data-of="all"]').click()
     table.page.eventually(lambda: table.host.locator(".select").nth(1).locator("option").count() == 4, "models")
     table.host.locator(".select").nth(1).select_option("tiny")
     table.page.eventually(lambda: table.texts("what") == ["tiny"], "one model")
     table.host.locator(".select").nth(1).select_option("")
     table.host.locator(".search").fill("does not exist")
-    table.page.eventually(lambda: table.texts("what") == ["nobody"], "by text")
+    table.page.eventually(lambda: table.texts("what") == ["missing"], "by text")
     table.host.locator(".search").fill("")
     table.page.eventually(lambda: table.rows.count() == 3, "all again")
     table.host.locator(".search").press("ArrowDown")
@@ -149,9 +149,9 @@ def test_rows_can_be_chosen_and_opened_by_mouse_and_keyboard(notebook: Open, ser
     detail.wait_for(state="detached")
 
 
-def test_a_call_can_be_copied_as_a_command_that_works(notebook: Open, server: Server):
+def test_copied_curl_command_repeats_the_call(notebook: Open, server: Server):
     table = Requests(notebook)
-    ask(server)
+    call(server)
     table.page.eventually(lambda: table.rows.count() == 1, "one")
     table.page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     table.rows.first.locator(".c-what").click()
@@ -165,43 +165,43 @@ def test_a_call_can_be_copied_as_a_command_that_works(notebook: Open, server: Se
     assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "The gradient descends quietly"
 
 
-def test_one_may_poll_and_a_server_that_restarts_is_found_again(notebook: Open, server: Server):
+def test_table_can_poll_and_reconnects_to_a_restarted_server(notebook: Open, server: Server):
     table = Requests(notebook)
-    ask(server)
+    call(server)
     table.page.eventually(lambda: table.rows.count() == 1, "one")
     table.host.locator(".polling").click()
     table.page.eventually(lambda: table.host.get_attribute("data-state") == "polling", "polling")
-    table.page.eventually(lambda: server.get("info")["connections"] == 0, "nothing is listened to")
-    ask(server)
+    table.page.eventually(lambda: server.get("info")["connections"] == 0, "no connection")
+    call(server)
     table.page.eventually(lambda: table.rows.count() == 2, "two, by polling")
     table.host.locator(".polling").click()
     table.page.eventually(lambda: table.host.get_attribute("data-state") == "live", "live again")
-    ask(server)
+    call(server)
     table.page.eventually(lambda: table.rows.count() == 3, "three")
     server.stop()
-    table.page.eventually(lambda: table.host.get_attribute("data-state") == "reconnecting", "cut")
+    table.page.eventually(lambda: table.host.get_attribute("data-state") == "reconnecting", "reconnecting")
     server.start(server.port)
-    ask(server)
+    call(server)
     table.page.eventually(lambda: table.rows.count() == 4, "four, once each", 40)
     assert table.host.get_attribute("data-state") == "live"
 
 
-def test_several_tables_and_tabs_show_the_same_over_one_connection(notebook: Open, server: Server):
+def test_tables_in_two_tabs_share_one_connection(notebook: Open, server: Server):
     table = Requests(notebook)
-    ask(server)
+    call(server)
     table.page.eventually(lambda: table.rows.count() == 1, "one")
     table.page.save()
     other = table.page.page.context.new_page()
     other.goto(table.page.page.url)
     rows = other.locator('[data-logstream="requests"] .row')
     rows.wait_for(timeout=60_000)
-    ask(server)
+    call(server)
     table.page.eventually(lambda: (table.rows.count(), rows.count()) == (2, 2), "two in both")
     assert server.get("info")["connections"] == 1
     other.close()
 
 
-def test_logs_and_requests_of_a_page_come_over_one_connection(tabs: KeptTabs, server: Server):
+def test_logs_and_requests_of_a_page_share_one_connection(tabs: KeptTabs, server: Server):
     page = tabs.take()
     bare = BarePage(page, server)
     bare.open()
@@ -217,7 +217,7 @@ def test_logs_and_requests_of_a_page_come_over_one_connection(tabs: KeptTabs, se
         }"""
     )
     requests = bare.show_requests()
-    ask(server)
+    call(server)
     requests.locator(".row").first.wait_for()
     assert bare.view.get_attribute("data-state") == "live"
     assert server.get("info")["connections"] == 1
@@ -225,19 +225,17 @@ def test_logs_and_requests_of_a_page_come_over_one_connection(tabs: KeptTabs, se
     server.end_workloads()
 
 
-@pytest.mark.parametrize("server", SERVERS[:1], ids=["lab"], indirect=True, scope="module")  # the page is our own
-@pytest.mark.parametrize("width", [1100, 760, 420])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_in_it_shuts_anybody_out(tabs: KeptTabs, server: Server, theme: str, width: int):
-    for model in "tiny", "nobody":
-        ask(server, model)
+@pytest.mark.parametrize(("theme", "width"), [("light", 1100), ("dark", 760), ("light", 420)])
+def test_axe_finds_no_violation_at_any_width(tabs: KeptTabs, server: Server, theme: str, width: int):
+    for model in "tiny", "missing":
+        call(server, model)
     page = tabs.take(width, 800)
     bare = BarePage(page, server, theme=theme)
     bare.open()
     host = bare.show_requests()
     host.locator(".row .c-what").first.click()
     host.get_by_text("Request headers").wait_for()
-    ask(server)
+    call(server)
     host.locator(".row").nth(2).wait_for()
     assert bare.violations() == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

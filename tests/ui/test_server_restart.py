@@ -1,4 +1,4 @@
-"""What a user sees of a workload while its server is killed and started again."""
+"""The view of a workload while its server is killed and restarted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
-def test_a_killed_server_that_comes_back_shows_every_line_once(page: Page, tmp_path: Path):
+def test_view_shows_every_line_once_after_its_server_was_killed(page: Page, tmp_path: Path):
     quiet_news(tmp_path)
     stop = tmp_path / "stop"
     program = (
@@ -42,7 +42,7 @@ def test_a_killed_server_that_comes_back_shows_every_line_once(page: Page, tmp_p
         notebook.wait_for("done")
         written = server.get("workloads")["workloads"][0]["lines"]
         assert host.get_attribute("data-lines") == str(written)
-        if page.locator(".jp-Dialog").count():  # Lab's own word about the lost connection, which takes the keys
+        if page.locator(".jp-Dialog").count():  # on the lost connection; it takes the keys
             page.locator(".jp-Dialog .jp-mod-reject").click()
         host.get_by_role("log").press("Home")
         host.locator('[data-seq="1"]').wait_for()

@@ -1,11 +1,11 @@
-"""The panel of workloads in JupyterLab's left area and in Notebook 7's: it follows only while it is looked at."""
+"""The workload panel in JupyterLab's left sidebar: it subscribes only while it is visible."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from support.workload_table import UNENDING, Table, forget_all, start
+from support.workload_table import UNENDING, Table, delete_all, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ SHOW = "jupyter-logstream:show-workloads"
 
 
 @pytest.fixture(autouse=True)
-def _none_left(server: Server) -> None:
-    forget_all(server)
+def _no_workloads(server: Server) -> None:
+    delete_all(server)
 
 
 def streams(server: Server) -> int:
@@ -30,7 +30,7 @@ def streams(server: Server) -> int:
 
 
 def shown(notebook: Open) -> tuple[NotebookPage, Table]:
-    """A notebook beside the panel."""
+    """A notebook next to the panel."""
     page = notebook("1")
     page.command(SHOW)
     table = Table(page)
@@ -42,14 +42,14 @@ def close_panel(page: NotebookPage) -> None:
     page.page.evaluate("jupyterapp.shell.collapseLeft()")
 
 
-def test_a_panel_that_was_never_shown_asks_for_nothing(notebook: Open, server: Server):
+def test_panel_that_was_never_shown_sends_no_request(notebook: Open, server: Server):
     page = notebook("1")
-    page.page.wait_for_timeout(1500)
+    page.page.wait_for_timeout(1000)
     assert page.page.locator('[data-logstream="workloads"]').count() == 0
     assert streams(server) == 0
 
 
-def test_the_panel_follows_while_it_is_shown_and_goes_on_when_it_is_shown_again(notebook: Open, server: Server):
+def test_panel_subscribes_while_it_is_visible_and_resumes_when_shown_again(notebook: Open, server: Server):
     page, table = shown(notebook)
     page.eventually(lambda: streams(server) == 1, "one stream")
     first = start(server, "echo one")
@@ -59,12 +59,12 @@ def test_the_panel_follows_while_it_is_shown_and_goes_on_when_it_is_shown_again(
     second = start(server, "echo two; exit 3")
     server.http.delete(f"{server.url}logstream/v1/workloads/{first}")
     page.command(SHOW)
-    page.eventually(lambda: table.ids == [second], "the second alone")
+    page.eventually(lambda: table.ids == [second], "only the second")
     page.eventually(lambda: table.cell(second, "state").startswith("Failed"), "failed")
     assert streams(server) == 1
 
 
-def test_a_log_opens_in_place_over_the_same_connection_and_closes(notebook: Open, server: Server):
+def test_log_opens_below_its_row_over_the_same_connection_and_closes(notebook: Open, server: Server):
     page, table = shown(notebook)
     workload = start(server, UNENDING, name="counting")
     table.row(workload).wait_for()
@@ -79,9 +79,7 @@ def test_a_log_opens_in_place_over_the_same_connection_and_closes(notebook: Open
 
 
 @pytest.mark.parametrize("open_log", [True, False])
-def test_what_is_asked_before_deleting_is_read_whole_in_a_panel_as_narrow_as_it_begins(
-    notebook: Open, server: Server, open_log: bool
-):
+def test_delete_confirmation_fits_into_a_panel_of_250_px(notebook: Open, server: Server, open_log: bool):
     page, table = shown(notebook)
     page.page.set_viewport_size({"width": 1300, "height": 800})
     workload = start(server, "echo one", name="one")
@@ -92,7 +90,7 @@ def test_what_is_asked_before_deleting_is_read_whole_in_a_panel_as_narrow_as_it_
         row.locator(".act.ask").click()
     else:
         row.press("Delete")
-    page.eventually(lambda: row.get_attribute("data-asking") == "true", "asked")
+    page.eventually(lambda: row.get_attribute("data-asking") == "true", "the confirmation")
     around = row.bounding_box()
     assert around is not None
     assert around["width"] < 280
@@ -102,7 +100,7 @@ def test_what_is_asked_before_deleting_is_read_whole_in_a_panel_as_narrow_as_it_
         assert around["x"] <= box["x"] <= around["x"] + around["width"] - box["width"]
 
 
-def test_an_open_log_rests_with_the_panel(notebook: Open, server: Server):
+def test_open_log_pauses_with_the_hidden_panel(notebook: Open, server: Server):
     page, table = shown(notebook)
     workload = start(server, UNENDING)
     table.row(workload).wait_for()
@@ -116,7 +114,7 @@ def test_an_open_log_rests_with_the_panel(notebook: Open, server: Server):
     assert streams(server) == 2
 
 
-def test_a_log_opens_in_a_tab_which_is_there_again_after_a_reload(notebook: Open, server: Server):
+def test_log_opens_in_a_tab_that_a_reload_restores(notebook: Open, server: Server):
     page, table = shown(notebook)
     workload = start(server, UNENDING, name="counting")
     table.row(workload).wait_for()
@@ -128,15 +126,16 @@ def test_a_log_opens_in_a_tab_which_is_there_again_after_a_reload(notebook: Open
     assert tab.bounding_box()["width"] > 2 * table.host.bounding_box()["width"]
     assert page.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel", has_text="counting").count() == 1
     assert server.get("info")["connections"] == 1
-    page.page.evaluate("async () => { await jupyterapp.restored; await new Promise((r) => setTimeout(r, 1500)); }")
+    workspace = f"{server.url}lab/api/workspaces/{page.file[:8]}"
+    page.eventually(lambda: workload in server.http.get(workspace).text, "the saved layout")
     page.page.reload()
     tab.wait_for(timeout=60_000)
     page.eventually(lambda: tab.get_attribute("data-state") == "live", "live again", 30)
-    table.host.wait_for(timeout=30_000)  # it was open, so it is again
+    table.host.wait_for(timeout=30_000)  # the panel was open
     table.wait_for()
 
 
-def test_the_palette_offers_the_panel_and_the_servers_own_log(notebook: Open):
+def test_command_palette_opens_the_panel_and_the_server_log(notebook: Open):
     page = notebook("1")
     page.command("apputils:activate-command-palette")
     items = page.page.locator(".lm-CommandPalette-itemLabel")
@@ -149,7 +148,7 @@ def test_the_palette_offers_the_panel_and_the_servers_own_log(notebook: Open):
     page.eventually(lambda: log.locator(".row[data-seq]").count() > 3, "lines")
 
 
-def test_the_panel_is_open_to_all(notebook: Open, server: Server):
+def test_axe_finds_no_violation_in_the_panel(notebook: Open, server: Server):
     page, table = shown(notebook)
     running, failed = start(server, UNENDING, name="counting"), start(server, "echo ERROR no; exit 2")
     page.eventually(lambda: table.cell(failed, "state").startswith("Failed"), "failed")

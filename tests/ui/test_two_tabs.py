@@ -1,4 +1,4 @@
-"""Several tabs of one browser: one connection carries the logs of all, whatever happens to one of them."""
+"""Several tabs of one browser share one connection, also after a reload, a crash or a freeze of one tab."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Error
 from support.browser import find
-from support.browser_options import ARGS, OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news
+from support.browser_options import ARGS, OPTIONS, WITHOUT_SHARED_WORKERS, quiet_news, set_timings
 from support.notebook_page import NotebookPage
 from support.serving import jupyter
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
     Open = Callable[..., NotebookPage]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]  # eight tabs take their time
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]  # loads up to eight tabs
 
 UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
 """Prints five lines a second, until it is cancelled."""
-LOOK = """(state) => {
+SET_VISIBILITY = """(state) => {
   Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
-"""What a page notices of being shown or hidden; all pages of a browser that a test drives are shown."""
-NOTE_STATES = """() => {
+"""Simulates that a page is shown or hidden: playwright keeps all pages visible."""
+RECORD_STATES = """() => {
   const host = document.querySelector("[data-logstream]");
   window.states = [host.dataset.state];
-  const note = () => { if (host.dataset.state !== window.states.at(-1)) window.states.push(host.dataset.state); };
-  new MutationObserver(note).observe(host, { attributes: true });
+  const record = () => { if (host.dataset.state !== window.states.at(-1)) window.states.push(host.dataset.state); };
+  new MutationObserver(record).observe(host, { attributes: true });
 }"""
-FOLLOW = """([stream, key]) => {
+SUBSCRIBE = """([stream, key]) => {
   const hub = globalThis[Symbol.for("jupyter-logstream.v1")];
   const seen = window[key] = { rows: {}, records: [], rung: "" };
   hub.subscribe({ stream, tail: 100 }, (event) => {
@@ -50,7 +50,7 @@ FOLLOW = """([stream, key]) => {
     else seen.rows[event.data.id] = event.data.state;
   });
 }"""
-"""Follows an endless stream as a table does."""
+"""Subscribes to an endless stream as a table does."""
 
 
 def showing(command: str) -> str:
@@ -71,13 +71,19 @@ def all_ended(server: Server) -> Iterator[None]:
 
 @pytest.fixture
 def tab(all_ended: None, tabs: KeptTabs, server: Server) -> Open:
-    """`tab(cell, ...)`: another one, with a new notebook and a kernel of its own."""
-    return lambda *cells: NotebookPage(tabs.take(1000, 700), server, *cells)
+    """`tab(cell, ...)`: another tab with a new notebook and kernel. Keywords replace timings of the page."""
+
+    def open_tab(*cells: str, **timings: float) -> NotebookPage:
+        page = NotebookPage(tabs.take(1000, 700), server, *cells)
+        set_timings(page.page, **timings)
+        return page
+
+    return open_tab
 
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One of its own, for what cannot be taken back."""
+    """A new context, for changes that cannot be undone."""
     context = browser.new_context(viewport={"width": 1000, "height": 700})
     yield context
     context.close()
@@ -85,12 +91,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def own_tab(all_ended: None, context: BrowserContext, server: Server) -> Open:
-    """As `tab`, in `context`."""
+    """Like `tab`, in `context`."""
     return lambda *cells: NotebookPage(context.new_page(), server, *cells)
 
 
 def live(tab: Open) -> NotebookPage:
-    """A tab with a log that grows."""
+    """A tab with a growing log."""
     page = tab(showing(UNENDING))
     page.run()
     page.wait_for("live", lines=3)
@@ -102,7 +108,7 @@ def lines(tab: NotebookPage) -> int:
 
 
 def grows(*tabs: NotebookPage) -> None:
-    """New lines come, now."""
+    """Wait for new lines in each tab."""
     for tab in tabs:
         tab.wait_for("live", lines=lines(tab) + 3)
 
@@ -115,11 +121,11 @@ def streams(server: Server) -> int:
     return server.get("info")["open_streams"]
 
 
-def test_eight_tabs_hold_one_connection_save_at_once_and_the_last_takes_it_along(tab: Open, server: Server):
+def test_eight_tabs_share_one_connection_that_closes_with_the_last_one(tab: Open, server: Server):
     tabs = [live(tab) for _ in range(8)]
     grows(*tabs)
     assert (connections(server), streams(server)) == (1, 8)
-    assert max(one.save() for one in tabs) < 20  # not only once the streams are done
+    assert max(one.save() for one in tabs) < 20  # does not wait for the streams to end
     last = tabs.pop()
     for left, one in enumerate(tabs):
         one.page.close()
@@ -130,9 +136,9 @@ def test_eight_tabs_hold_one_connection_save_at_once_and_the_last_takes_it_along
     last.eventually(lambda: connections(server) == 0, "no connection")
 
 
-def test_a_reload_of_one_tab_does_not_cut_the_other(tab: Open, server: Server):
+def test_reload_of_one_tab_does_not_disconnect_the_other(tab: Open, server: Server):
     one, other = live(tab), live(tab)
-    other.page.evaluate(NOTE_STATES)
+    other.page.evaluate(RECORD_STATES)
     one.save()
     for _ in range(2):
         one.reload()
@@ -141,16 +147,16 @@ def test_a_reload_of_one_tab_does_not_cut_the_other(tab: Open, server: Server):
     assert other.page.evaluate("window.states") == ["live"]
 
 
-def test_a_tab_that_crashes_takes_its_stream_along_and_the_other_goes_on(tab: Open, server: Server):
+def test_crashed_tab_closes_its_stream_and_the_other_stays_live(tab: Open, server: Server):
     one, other = live(tab), live(tab)
     with pytest.raises(Error, match="crash"):
-        one.page.goto("chrome://crash")  # with it goes the worker, where the browser keeps both in one process
+        one.page.goto("chrome://crash")  # ends the worker too if both share a process
     other.eventually(lambda: streams(server) == 1, "one stream")
     grows(other)
     assert connections(server) == 1
 
 
-def test_a_worker_that_dies_is_replaced_by_another_that_goes_on(tab: Open, browser: Browser, server: Server):
+def test_dead_worker_is_replaced(tab: Open, browser: Browser, server: Server):
     tabs = [live(tab) for _ in range(2)]
     before = [lines(one) for one in tabs]
     devtools = browser.new_browser_cdp_session()
@@ -164,18 +170,18 @@ def test_a_worker_that_dies_is_replaced_by_another_that_goes_on(tab: Open, brows
     assert (connections(server), streams(server)) == (1, 2)
 
 
-def test_a_tab_that_the_browser_freezes_keeps_nobody_waiting_and_catches_up(tab: Open):
+def test_frozen_tab_blocks_no_other_tab_and_catches_up(tab: Open):
     frozen, other = live(tab), live(tab)
-    other.page.evaluate(NOTE_STATES)
+    other.page.evaluate(RECORD_STATES)
     devtools = frozen.page.context.new_cdp_session(frozen.page)
     devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
-    other.wait_for("live", lines=lines(other) + 40)
+    other.wait_for("live", lines=lines(other) + 15)
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
     grows(frozen, other)
     assert other.page.evaluate("window.states") == ["live"]
 
 
-def test_a_widget_in_one_tab_and_an_output_in_another_share_one_connection(tab: Open, server: Server):
+def test_widget_and_output_in_different_tabs_share_one_connection(tab: Open, server: Server):
     widget = tab(f"from jupyter_logstream import run\njob = run({UNENDING!r})\njob.show()")
     widget.run()
     widget.wait_for("live", lines=3)
@@ -186,7 +192,7 @@ def test_a_widget_in_one_tab_and_an_output_in_another_share_one_connection(tab: 
     assert (connections(server), streams(server)) == (1, 2)
 
 
-def test_the_same_log_in_two_tabs_is_one_stream(tab: Open, server: Server):
+def test_same_log_in_two_tabs_is_one_stream(tab: Open, server: Server):
     one = live(tab)
     (workload,) = server.get("workloads", state="running")["workloads"]
     other = tab(f"from jupyter_logstream import attach\nattach({workload['id']!r})")
@@ -202,17 +208,17 @@ def test_the_same_log_in_two_tabs_is_one_stream(tab: Open, server: Server):
     assert lines(one) == lines(other)
 
 
-def test_tabs_that_nobody_looks_at_let_go_when_all_are_hidden_and_catch_up_when_one_is_shown(tab: Open, server: Server):
-    tabs = [live(tab) for _ in range(2)]
-    tabs[0].page.evaluate(LOOK, "hidden")
-    tabs[0].page.wait_for_timeout(12_000)
+def test_connection_closes_when_all_tabs_are_hidden_and_reopens_when_one_is_shown(tab: Open, server: Server):
+    tabs = [live(lambda *cells: tab(*cells, HIDDEN_MS=300)) for _ in range(2)]
+    tabs[0].page.evaluate(SET_VISIBILITY, "hidden")
+    tabs[0].page.wait_for_timeout(1000)
     assert connections(server) == 1
-    tabs[1].page.evaluate(LOOK, "hidden")
-    tabs[1].eventually(lambda: connections(server) == 0, "no connection", 20)
+    tabs[1].page.evaluate(SET_VISIBILITY, "hidden")
+    tabs[1].eventually(lambda: connections(server) == 0, "no connection")
     before = lines(tabs[0])
-    tabs[1].page.wait_for_timeout(2000)
+    tabs[1].page.wait_for_timeout(1000)
     assert lines(tabs[0]) == before
-    tabs[0].page.evaluate(LOOK, "visible")
+    tabs[0].page.evaluate(SET_VISIBILITY, "visible")
     grows(*tabs)
     assert connections(server) == 1
     log = tabs[0].views.first
@@ -221,7 +227,7 @@ def test_tabs_that_nobody_looks_at_let_go_when_all_are_hidden_and_catch_up_when_
     tabs[0].eventually(lambda: texts.first.inner_text().strip() == "line 1", "the first line")
 
 
-def test_thirty_views_in_one_page_hold_one_connection_and_it_saves_at_once(tab: Open, server: Server):
+def test_thirty_views_in_one_page_share_one_connection_and_the_notebook_saves_at_once(tab: Open, server: Server):
     cell = (
         "from IPython.display import display\n"
         "from jupyter_logstream import run\n"
@@ -236,25 +242,25 @@ def test_thirty_views_in_one_page_hold_one_connection_and_it_saves_at_once(tab: 
     assert page.save() < 20
 
 
-def test_the_list_of_workloads_and_the_servers_log_come_over_the_same_connection(tab: Open, server: Server):
+def test_workload_list_and_server_log_use_the_same_connection(tab: Open, server: Server):
     one, other = live(tab), live(tab)
     running = sorted(it["id"] for it in server.get("workloads", state="running")["workloads"])
-    one.page.evaluate(FOLLOW, ["workloads", "list"])
-    one.page.evaluate(FOLLOW, ["service", "log"])
+    one.page.evaluate(SUBSCRIBE, ["workloads", "list"])
+    one.page.evaluate(SUBSCRIBE, ["service", "log"])
     of = "Object.entries(window.list.rows).filter((it) => it[1] === 'running').map((it) => it[0]).sort()"
     one.eventually(lambda: one.page.evaluate(of) == running, "the list")
-    other.page.evaluate(FOLLOW, ["workloads", "list"])
-    other.eventually(lambda: other.page.evaluate(of) == running, "the list that the other one has")
+    other.page.evaluate(SUBSCRIBE, ["workloads", "list"])
+    other.eventually(lambda: other.page.evaluate(of) == running, "the same list in the other tab")
     one.eventually(lambda: one.page.evaluate("window.log.records.length") > 0, "the server's log")
     assert (connections(server), streams(server)) == (1, 4)
     third = live(tab)
     for page in (one, other):
-        page.eventually(lambda page=page: len(page.page.evaluate(of)) == 3, "the new one")
+        page.eventually(lambda page=page: len(page.page.evaluate(of)) == 3, "the new workload")
     grows(one, other, third)
     assert connections(server) == 1
 
 
-def test_a_browser_without_shared_workers_has_a_connection_per_tab(
+def test_browser_without_shared_workers_opens_a_connection_per_tab(
     own_tab: Open, context: BrowserContext, server: Server
 ):
     context.add_init_script(WITHOUT_SHARED_WORKERS)
@@ -266,7 +272,7 @@ def test_a_browser_without_shared_workers_has_a_connection_per_tab(
     grows(tabs[1])
 
 
-def test_a_page_whose_worker_cannot_be_loaded_has_its_own_connection(
+def test_page_without_a_loadable_worker_opens_its_own_connection(
     own_tab: Open, context: BrowserContext, server: Server
 ):
     context.add_init_script(
@@ -277,9 +283,9 @@ def test_a_page_whose_worker_cannot_be_loaded_has_its_own_connection(
     assert connections(server) == 1
 
 
-def test_a_killed_server_that_comes_back_is_found_again_by_all_tabs(browser: Browser, tmp_path: Path):
+def test_all_tabs_reconnect_to_a_restarted_server(browser: Browser, tmp_path: Path):
     quiet_news(tmp_path)
-    with jupyter(tmp_path, kind="notebook", options=OPTIONS) as server:
+    with jupyter(tmp_path, kind="lab", options=OPTIONS) as server:
         context = browser.new_context()
         tabs = [live(lambda *cells: NotebookPage(context.new_page(), server, *cells)) for _ in range(2)]
         server.stop(signal.SIGKILL)
@@ -295,11 +301,11 @@ def test_a_killed_server_that_comes_back_is_found_again_by_all_tabs(browser: Bro
         context.close()
 
 
-def test_on_plain_http_from_another_machine_tabs_share_as_well(browser: Browser, tmp_path: Path):
-    """There are no locks there (and no secure context): pages say good-bye, and show that they live."""
+def test_tabs_share_a_connection_without_a_secure_context(browser: Browser, tmp_path: Path):
+    """Plain HTTP from another host: no Web Locks, so pages report that they close, and send heartbeats."""
     quiet_news(tmp_path)
     options = (*OPTIONS, "--ServerApp.allow_remote_access=True")
-    with jupyter(tmp_path, kind="notebook", options=options) as server:
+    with jupyter(tmp_path, kind="lab", options=options) as server:
         server.page_host = "jupyter.example"
         args = [*ARGS, f"--host-resolver-rules=MAP {server.page_host} 127.0.0.1"]
         elsewhere = browser.browser_type.launch(executable_path=find(), args=args)

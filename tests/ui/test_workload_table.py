@@ -1,4 +1,4 @@
-"""The table of workloads in a cell, in JupyterLab and in Notebook 7: live, by mouse and by keyboard, open to all."""
+"""The workload table in a cell: live, by mouse and by keyboard, accessible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from support.workload_table import UNENDING, Table, forget_all, start
+from support.workload_table import UNENDING, Table, delete_all, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,8 @@ CELL = "from jupyter_logstream import WorkloadTable\nWorkloadTable({})"
 
 
 @pytest.fixture(autouse=True)
-def _none_left(server: Server) -> None:
-    forget_all(server)
+def _no_workloads(server: Server) -> None:
+    delete_all(server)
 
 
 def shown(notebook: Open, arguments: str = "") -> tuple[NotebookPage, Table]:
@@ -36,7 +36,7 @@ def shown(notebook: Open, arguments: str = "") -> tuple[NotebookPage, Table]:
 
 
 def external(server: Server, name: str) -> str:
-    """A workload that nobody runs: quick to make."""
+    """A workload without a process, which is quick to create."""
     response = server.http.post(
         f"{server.url}logstream/v1/workloads", json={"backend": "external", "name": name, "tags": {"made": "here"}}
     )
@@ -44,7 +44,7 @@ def external(server: Server, name: str) -> str:
     return str(response.json()["id"])
 
 
-def test_it_says_how_to_begin_then_shows_what_comes_newest_first(notebook: Open, server: Server):
+def test_empty_table_explains_the_first_step_then_shows_workloads_newest_first(notebook: Open, server: Server):
     page, table = shown(notebook)
     table.host.get_by_text('run("python train.py")').wait_for()
     first = start(server, "echo one", name="first")
@@ -61,7 +61,7 @@ def test_it_says_how_to_begin_then_shows_what_comes_newest_first(notebook: Open,
     ]
 
 
-def test_a_running_one_counts_while_it_is_looked_at(notebook: Open, server: Server):
+def test_line_count_of_a_running_workload_grows(notebook: Open, server: Server):
     page, table = shown(notebook)
     workload = start(server, UNENDING)
     table.row(workload).wait_for()
@@ -76,7 +76,7 @@ def test_a_running_one_counts_while_it_is_looked_at(notebook: Open, server: Serv
     assert table.cell(workload, "last").startswith("line ")
 
 
-def test_it_is_one_connection_with_every_other_view_of_the_page(notebook: Open, server: Server):
+def test_table_and_views_of_a_page_share_one_connection(notebook: Open, server: Server):
     page = notebook(CELL.format(""), f"from jupyter_logstream import run\nrun({UNENDING!r})")
     page.run(0)
     page.run(1)
@@ -85,15 +85,15 @@ def test_it_is_one_connection_with_every_other_view_of_the_page(notebook: Open, 
     page.wait_for("live", lines=3)
     (workload,) = table.ids
     table.toggle(workload)
-    page.eventually(lambda: int(table.log(workload).get_attribute("data-lines") or 0) > 3, "its log in place")
+    page.eventually(lambda: int(table.log(workload).get_attribute("data-lines") or 0) > 3, "its log below the row")
     assert server.get("info")["connections"] == 1
     page.command("notebook:move-cursor-up")
     page.select(0)
     page.command("notebook:clear-cell-output")
-    page.eventually(lambda: server.get("info")["open_streams"] == 1, "the other view alone")
+    page.eventually(lambda: server.get("info")["open_streams"] == 1, "only the other view")
 
 
-def test_it_is_chosen_by_state_and_by_words(notebook: Open, server: Server):
+def test_table_filters_by_state_and_by_text(notebook: Open, server: Server):
     page, table = shown(notebook)
     good, bad = start(server, "echo fine", name="good one"), start(server, "exit 1", name="bad one", tags={"team": "a"})
     page.eventually(lambda: len(table.ids) == 2, "both")
@@ -109,7 +109,7 @@ def test_it_is_chosen_by_state_and_by_words(notebook: Open, server: Server):
     page.eventually(lambda: table.ids == [bad, good], "both again")
 
 
-def test_it_begins_with_the_state_and_the_limit_of_its_traits(notebook: Open, server: Server):
+def test_traits_set_the_initial_state_filter_and_limit(notebook: Open, server: Server):
     good = [start(server, "echo fine") for _ in range(3)]
     bad = [start(server, "exit 1") for _ in range(3)]
     page, table = shown(notebook, "state='failed', limit=2")
@@ -117,11 +117,11 @@ def test_it_begins_with_the_state_and_the_limit_of_its_traits(notebook: Open, se
     older = table.host.locator(".more")
     assert "The newest 2" in older.inner_text()
     across = "it => it.getBoundingClientRect().width / it.parentElement.getBoundingClientRect().width"
-    assert older.evaluate(across) > 0.9, "it is squeezed"
+    assert older.evaluate(across) > 0.9, "the note spans the table"
     assert not set(good) & set(table.ids)
 
 
-def test_buttons_cancel_run_again_and_delete_after_asking(notebook: Open, server: Server):
+def test_buttons_cancel_rerun_and_delete_after_confirmation(notebook: Open, server: Server):
     page, table = shown(notebook)
     workload = start(server, f"echo $COLOUR; {UNENDING}", name="counting", env={"COLOUR": "green"}, tags={"team": "a"})
     table.row(workload).wait_for()
@@ -143,7 +143,7 @@ def test_buttons_cancel_run_again_and_delete_after_asking(notebook: Open, server
     assert server.http.get(f"{server.url}logstream/v1/workloads/{workload}").status_code == 404
 
 
-def test_the_keyboard_does_it_all_and_the_notebook_hears_nothing(notebook: Open, server: Server):
+def test_keyboard_operates_the_table_without_reaching_the_notebook(notebook: Open, server: Server):
     page, table = shown(notebook)
     first, second = start(server, "echo one"), start(server, "echo two")
     page.eventually(lambda: table.cell(second, "state") == "Done", "done")
@@ -160,16 +160,16 @@ def test_the_keyboard_does_it_all_and_the_notebook_hears_nothing(notebook: Open,
     cells = page.page.evaluate("jupyterapp.shell.currentWidget.content.model.cells.length")
     assert cells == 2
     keys.press("Delete")
-    page.eventually(lambda: table.row(first).get_attribute("data-asking") == "true", "asked")
+    page.eventually(lambda: table.row(first).get_attribute("data-asking") == "true", "the confirmation")
     keys.press("Escape")
-    page.eventually(lambda: table.row(first).get_attribute("data-asking") == "false", "kept")
+    page.eventually(lambda: table.row(first).get_attribute("data-asking") == "false", "the confirmation closed")
     keys.press("Delete")
     keys.press("Enter")
     page.eventually(lambda: table.ids == [second], "deleted")
-    page.eventually(lambda: table.row(second).evaluate("(row) => row.matches(':focus')"), "the one that is left")
+    page.eventually(lambda: table.row(second).evaluate("(row) => row.matches(':focus')"), "the remaining row")
 
 
-def test_hundreds_are_a_few_rows_in_the_page_and_all_can_be_reached(notebook: Open, server: Server):
+def test_table_of_hundreds_draws_few_rows_and_reaches_all(notebook: Open, server: Server):
     made = [external(server, f"number {i}") for i in range(300)]
     page, table = shown(notebook, "limit=1000")
     page.eventually(lambda: table.host.locator(".scroll").get_attribute("aria-rowcount") == "301", "all", 30)
@@ -184,7 +184,7 @@ def test_hundreds_are_a_few_rows_in_the_page_and_all_can_be_reached(notebook: Op
     page.eventually(lambda: table.ids[0] == newer, "the newest")
 
 
-def test_after_a_restart_of_the_server_it_is_back_by_itself_and_was_never_empty(notebook: Open, server: Server):
+def test_table_reconnects_after_a_server_restart_without_becoming_empty(notebook: Open, server: Server):
     page, table = shown(notebook)
     first, second = start(server, "echo one"), start(server, UNENDING)
     page.eventually(lambda: table.ids == [second, first], "both")
@@ -203,8 +203,8 @@ def test_after_a_restart_of_the_server_it_is_back_by_itself_and_was_never_empty(
     assert page.page.evaluate("window.least") == 2
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"])
-def test_it_is_open_to_all_in_every_theme(theme, notebook: Open, server: Server):
+def test_axe_finds_no_violation_in_high_contrast(notebook: Open, server: Server):
+    theme = "JupyterLab Dark High Contrast"  # tests/ui/test_contrast.py checks the colours of all themes
     page, table = shown(notebook)
     running, failed = start(server, UNENDING), start(server, "echo ERROR no; exit 2")
     fine = start(server, "echo fine")
@@ -221,7 +221,7 @@ def test_it_is_open_to_all_in_every_theme(theme, notebook: Open, server: Server)
     assert table.violations() == []
 
 
-def test_the_servers_own_log_is_a_view_like_any_other(notebook: Open, server: Server):
+def test_server_log_is_shown_like_any_other(notebook: Open, server: Server):
     page = notebook('from jupyter_logstream import LogView\nLogView(scope="service")')
     page.run()
     page.wait_for("live", lines=5)
