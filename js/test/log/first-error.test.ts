@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The first error: found as an exception, counted, pinned, and closed for good.
+// The first error: its exception, its count, its card, and closing it.
 import { describe, expect, it, vi } from "vitest";
 import { type FirstError, firstError } from "../../src/log/overview/first-error.js";
 import { mountErrorCard } from "../../src/views/log/panels/error-card.js";
@@ -7,23 +7,23 @@ import { record } from "../support/workload.js";
 
 const { signal } = new AbortController();
 
-async function found(text: string, seq: number): Promise<FirstError & { asked: string }> {
+async function found(text: string, seq: number): Promise<FirstError & { searched: string }> {
   const records = text.split("\n").map((message, i) => record(i + 1, { message, source: "stderr" }));
-  let asked = "";
+  let searched = "";
   const questions = {
     records: async (after: number, limit: number) => records.slice(after, after + limit),
     count: async (q: string) => {
-      asked = q;
+      searched = q;
       return records.filter(({ message }) => message.includes(q)).length;
     },
   };
-  return { ...(await firstError(records[seq - 1] as never, 7, questions, signal)), asked };
+  return { ...(await firstError(records[seq - 1] as never, 7, questions, signal)), searched };
 }
 
-describe("what is told", () => {
+describe("the first error", () => {
   const TRACE = "Traceback (most recent call last):\n  File 'a.py', line 1\nKeyError: 'total'";
 
-  it("of a traceback is its exception, where it begins, and how often it came", async () => {
+  it("of a traceback is its exception, its first line, and its count", async () => {
     expect(await found(`start\n${TRACE}\nagain\n${TRACE}`, 2)).toMatchObject({
       seq: 2,
       title: "KeyError: 'total'",
@@ -32,15 +32,15 @@ describe("what is told", () => {
     });
   });
 
-  it("is the same when the server points at another of its lines", async () => {
+  it("is the same if the server names another line of the traceback", async () => {
     expect(await found(`start\n${TRACE}`, 4)).toMatchObject({ seq: 2, title: "KeyError: 'total'" });
   });
 
-  it("of a logged exception is the exception, too", async () => {
+  it("of a logged exception is the exception", async () => {
     expect(await found(`ERROR:root:load failed\n${TRACE}`, 1)).toMatchObject({ seq: 2, title: "KeyError: 'total'" });
   });
 
-  it("of a line is the line, without its time", async () => {
+  it("of a line is the line without its timestamp", async () => {
     const line = "2026-11-20 10:30:05,123 ERROR cannot load orders.csv";
     expect(await found(`start\n${line}`, 2)).toMatchObject({
       seq: 2,
@@ -49,15 +49,15 @@ describe("what is told", () => {
     });
   });
 
-  it("is asked for as text, also where it looks like a regular expression", async () => {
-    expect((await found("/etc/app/ERROR/", 1)).asked).toBe("etc/app/ERROR/");
+  it("is searched as text, even if it looks like a regular expression", async () => {
+    expect((await found("/etc/app/ERROR/", 1)).searched).toBe("etc/app/ERROR/");
   });
 });
 
 describe("the card", () => {
   const error = { seq: 1234, title: "KeyError: '<b>'", lines: 3, repeats: 3, errors: 12 };
 
-  it("says it as text and shows the line", () => {
+  it("contains the error as text and shows its line", () => {
     const host = document.createElement("div");
     const jump = vi.fn();
     const card = mountErrorCard(host, { jump });
@@ -75,7 +75,7 @@ describe("the card", () => {
     expect(host.querySelector(".counts")?.textContent).toBe("line 1,234 · 3 times");
   });
 
-  it("stays closed once closed, until another error is the first", () => {
+  it("stays closed until another error is the first", () => {
     const host = document.createElement("div");
     const card = mountErrorCard(host, { jump: () => undefined });
     const hidden = () => (host.firstElementChild as HTMLElement).hidden;

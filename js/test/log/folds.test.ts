@@ -1,4 +1,4 @@
-// Folded ranges and positions, beside the plainest way to know them: a list of what is shown.
+// Folded ranges against a simple model: the list of visible keys.
 import { describe, expect, it } from "vitest";
 import { type Fold, Folds } from "../../src/log/folds.js";
 import { busyMs } from "../support/busy.js";
@@ -6,7 +6,7 @@ import { busyMs } from "../support/busy.js";
 const BASE = 5;
 const LAST = 60;
 
-/** The keys that are shown, by trying each. */
+/** The visible keys, found by testing each. */
 function shown(folds: readonly Fold[]): number[] {
   const keys = Array.from({ length: LAST - BASE + 1 }, (_, i) => BASE + i);
   return keys.filter((key) => folds.every(({ from, to }) => key < from || key > to));
@@ -43,7 +43,7 @@ describe("folds", () => {
     check(all, ranges);
   });
 
-  it("may come in any order, one by one", () => {
+  it("can be added in any order", () => {
     const ranges = TABLES[4] ?? [];
     const folds = new Folds();
     for (const { from, to } of [...ranges].reverse()) folds.hide(from, to);
@@ -51,7 +51,7 @@ describe("folds", () => {
     expect(folds.size).toBe(ranges.length);
   });
 
-  it("that overlap become one", () => {
+  it("that overlap are merged", () => {
     const folds = new Folds();
     folds.hide(10, 15);
     folds.hide(20, 25);
@@ -61,7 +61,7 @@ describe("folds", () => {
     check(folds, [{ from: 10, to: 25 }]);
   });
 
-  it("open again by any key in them, and the others stay", () => {
+  it("open by any key in them, and the others stay closed", () => {
     const folds = new Folds();
     folds.set(TABLES[3] ?? []);
     folds.show(11);
@@ -69,7 +69,7 @@ describe("folds", () => {
     check(folds, (TABLES[3] ?? []).slice(1));
   });
 
-  it("of a hundred thousand are looked up in no time", () => {
+  it("of a hundred thousand are looked up fast", () => {
     const folds = new Folds();
     folds.set(Array.from({ length: 100_000 }, (_, i) => ({ from: i * 100 + 2, to: i * 100 + 99 })));
     const before = busyMs();

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// Lines over time: counted without end in bounded room; drawn, selected and walked through.
+// Lines over time: bounded counting, drawing, selection and keyboard.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { areas, clock, countsInWords, Histogram, MAX_BUCKETS, timelineOf } from "../../src/log/overview/histogram.js";
 import type { Timeline } from "../../src/protocol/log-source.js";
@@ -21,7 +21,7 @@ const timeline: Timeline = {
 const totals = (histogram: Histogram, most = 1000) => histogram.columns(most).map(({ total }) => total);
 
 describe("counting", () => {
-  it("goes on where the server's counts end, each line once", () => {
+  it("continues the server's counts without repeated lines", () => {
     const histogram = new Histogram();
     histogram.set(timeline);
     histogram.take([record(60, { ts: 4500 }), record(61, { ts: 4900 }), record(62, { ts: 6100, level: "error" })]);
@@ -30,13 +30,13 @@ describe("counting", () => {
     expect(histogram.columns(10).at(-1)).toMatchObject({ from: 6000, to: 7000, seq: 62, counts: { error: 1 } });
   });
 
-  it("takes the server's own total for the newest line, unless that is of a filter", () => {
+  it("takes the server's total as the newest line, except with a filter", () => {
     const summary = { ...timeline, total: 60, lines: 55, first: 1 };
     expect(timelineOf(summary, false).last).toBe(60);
     expect(timelineOf(summary, true).last).toBe(55);
   });
 
-  it("keeps what came while the server was counting, once", () => {
+  it("keeps records received while the server counted, once", () => {
     const histogram = new Histogram();
     histogram.take([record(59, { ts: 4100 }), record(60, { ts: 4200 }), record(61, { ts: 4300 })]);
     histogram.set(timeline);
@@ -46,14 +46,14 @@ describe("counting", () => {
     expect(totals(histogram)).toEqual([10, 40, 0, 11]);
   });
 
-  it("needs no server: it begins with the first line", () => {
+  it("works without the server's counts", () => {
     const histogram = new Histogram();
     histogram.take([record(1, { ts: 1e12 }), record(2, { ts: 1e12 + 900 })]);
     expect(totals(histogram)).toEqual([1, 0, 0, 1]);
     expect(histogram.empty).toBe(false);
   });
 
-  it("is bounded, whatever comes: a day of lines, a year of silence, clocks set back", () => {
+  it("is bounded for a day of lines, a year of silence and clocks set back", () => {
     const histogram = new Histogram();
     for (let i = 1; i <= 10_000; i++) histogram.take([record(i, { ts: i * 8640 })]);
     histogram.take([record(10_001, { ts: 3e10 }), record(10_002, { ts: -5 })]);
@@ -63,7 +63,7 @@ describe("counting", () => {
     expect(columns[0]?.seq).toBe(1);
   });
 
-  it("joins buckets where there is room for fewer columns", () => {
+  it("joins buckets if fewer columns fit", () => {
     const histogram = new Histogram();
     histogram.set(timeline);
     expect(histogram.columns(2)).toMatchObject([
@@ -74,7 +74,7 @@ describe("counting", () => {
 });
 
 describe("drawing", () => {
-  it("stacks errors at the bottom and shows the fewest of them", () => {
+  it("stacks errors at the bottom and makes few of them visible", () => {
     const histogram = new Histogram();
     histogram.set({ ...timeline, buckets: [{ ts: 0, seq: 1, counts: { error: 1, info: 9999 } }] });
     const paths = areas(histogram.columns(1), 10, 40);
@@ -82,7 +82,7 @@ describe("drawing", () => {
     expect(paths.get("info")).toBe("M0 0h9v38h-9z");
   });
 
-  it("says counts and times in words", () => {
+  it("describes counts and times as text", () => {
     const histogram = new Histogram();
     histogram.set(timeline);
     expect(countsInWords(histogram.columns(2)[0] as never)).toBe("50 lines, 2 error");
@@ -118,7 +118,7 @@ describe("in the page", () => {
     plot().dispatchEvent(event);
   };
 
-  it("is not there while there is no time to look at", () => {
+  it("is absent without a time range", () => {
     view.update(new Histogram());
     expect((host.firstElementChild as HTMLElement).hidden).toBe(true);
   });
@@ -130,7 +130,7 @@ describe("in the page", () => {
     expect(select).not.toHaveBeenCalled();
   });
 
-  it("a drag selects a stretch of time, in either direction", () => {
+  it("a drag selects a time range, in either direction", () => {
     pointer("pointerdown", 390);
     pointer("pointermove", 130);
     pointer("pointerup", 130);
@@ -139,7 +139,7 @@ describe("in the page", () => {
     expect(select).toHaveBeenLastCalledWith(undefined);
   });
 
-  it("keys walk through it, say what is there, select and go there", () => {
+  it("keys move through the columns, announce, select and go to them", () => {
     press("Home");
     press("ArrowRight");
     expect(plot().getAttribute("aria-valuetext")).toContain("40 lines, 2 error");
@@ -153,7 +153,7 @@ describe("in the page", () => {
     expect(select).toHaveBeenLastCalledWith(undefined);
   });
 
-  it("keys of no meaning here are left to others", () => {
+  it("other keys are not handled", () => {
     const heard = vi.fn();
     host.addEventListener("keydown", heard);
     press("ArrowLeft");

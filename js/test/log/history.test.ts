@@ -1,4 +1,4 @@
-// Numbers from before the page looked: by name, evenly, bounded.
+// Metrics of lines before the page opened: by name, evenly sampled, bounded.
 import { expect, it } from "vitest";
 import { history, MAX_PAGES, PAGE_RECORDS } from "../../src/log/history.js";
 import { record } from "../support/workload.js";
@@ -16,14 +16,14 @@ function log(lines: number, every: number) {
 }
 const { signal } = new AbortController();
 
-it("a short log is taken whole", async () => {
+it("a short log is read completely", async () => {
   const { fetch } = log(350, 1);
   expect((await history(["loss"], fetch, signal)).map(({ seq }) => seq)).toEqual(
     Array.from({ length: 350 }, (_, i) => i + 1),
   );
 });
 
-it("a long one is sampled from its beginning to its end", async () => {
+it("a long log is sampled from its beginning to its end", async () => {
   const { fetch, requested } = log(1_000_000, 10);
   const found = await history(["loss"], fetch, signal);
   expect(requested).toHaveLength(MAX_PAGES);
@@ -31,12 +31,12 @@ it("a long one is sampled from its beginning to its end", async () => {
   expect([found[0]?.seq, found.at(-1)?.seq]).toEqual([10, 1_000_000]);
 });
 
-it("a line that says two names comes once", async () => {
+it("a line with two names is read once", async () => {
   const { fetch } = log(50, 1);
   expect(await history(["loss", "acc"], fetch, signal)).toHaveLength(50);
 });
 
-it("no names, no questions", async () => {
+it("without names nothing is requested", async () => {
   const { fetch, requested } = log(50, 1);
   expect(await history([], fetch, signal)).toEqual([]);
   expect(requested).toEqual([]);

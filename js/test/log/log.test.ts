@@ -1,4 +1,4 @@
-// One log's state in the page, without a DOM: what it asks its source, and what it makes of the answers.
+// State of one log in the page: requests to its source and its responses. Without a DOM.
 import { describe, expect, it, vi } from "vitest";
 import { Log } from "../../src/log/log.js";
 import { PermanentError } from "../../src/protocol/errors.js";
@@ -28,11 +28,11 @@ function received() {
   };
   const log = new Log(source, changed);
   const frame = (type: string, data: Frame) => listener({ kind: "frame", type, data });
-  return { log, source, subscribed, close, changed, frame, say: (event: HubEvent) => listener(event) };
+  return { log, source, subscribed, close, changed, frame, emit: (event: HubEvent) => listener(event) };
 }
 
 describe("a log", () => {
-  it("begins with its end, and goes on where it was closed", () => {
+  it("starts at its end and resumes where it was closed", () => {
     const { log, subscribed, close, frame } = received();
     log.open();
     log.open();
@@ -45,16 +45,16 @@ describe("a log", () => {
     expect(subscribed).toEqual([{ tail: 200 }, { after: 1000 }]);
   });
 
-  it("knows from a snapshot how much history there is, without holding any", () => {
-    const { log, say } = received();
+  it("knows the length of the history from a snapshot", () => {
+    const { log, emit } = received();
     log.open();
-    say({ kind: "snapshot", cursor: 7_000_000, job: workload({ state: "succeeded" }) });
+    emit({ kind: "snapshot", cursor: 7_000_000, job: workload({ state: "succeeded" }) });
     expect(log.lines.last).toBe(7_000_000);
     expect(log.lines.held.pages).toBe(0);
     expect(log.job?.state).toBe("succeeded");
   });
 
-  it("has nothing being written once it is done", () => {
+  it("has no unfinished line after its end", () => {
     const { log, frame } = received();
     log.open();
     frame("progress", { source: "stdout", message: "50%" });
@@ -65,7 +65,7 @@ describe("a log", () => {
     expect(log.progress.size).toBe(0);
   });
 
-  it("begins again from nothing on a reset, and says that it did", () => {
+  it("restarts on a reset and reports it", () => {
     const { log, frame } = received();
     log.open();
     frame("logs", { logs: records(1, 50), cursor: 50 });
@@ -73,10 +73,10 @@ describe("a log", () => {
     expect([log.epoch, log.lines.last]).toEqual([1, 0]);
   });
 
-  it("tells of a range that is refused, and asks again only when received to", async () => {
-    const { log, say, source, changed } = received();
+  it("reports a refused range and requests it again only on retry", async () => {
+    const { log, emit, source, changed } = received();
     log.open();
-    say({ kind: "snapshot", cursor: 500, job: workload({}) });
+    emit({ kind: "snapshot", cursor: 500, job: workload({}) });
     log.lines.ensure([1, 30]);
     await vi.waitFor(() => expect(log.status).toMatchObject({ rung: "error", message: "gone" }));
     expect(changed).toHaveBeenCalled();

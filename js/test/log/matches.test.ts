@@ -1,4 +1,4 @@
-// The matches of a filter while the log grows: none lost, none twice, whatever comes between; and where they lie.
+// Matches of a filter in a growing log: each once, and their ranks.
 import { describe, expect, it, vi } from "vitest";
 import { Context } from "../../src/log/context.js";
 import { exportLines } from "../../src/log/export-text.js";
@@ -85,7 +85,7 @@ async function opened(server: Server, filter = ERRORS): Promise<Matches> {
 }
 
 describe("matches", () => {
-  it("are ranked from the oldest, and begin with the newest ones", async () => {
+  it("are ranked from the oldest and shown from the newest", async () => {
     const server = new Server();
     server.write(3000);
     const matches = await opened(server);
@@ -97,7 +97,7 @@ describe("matches", () => {
     matches.dispose();
   });
 
-  it("that come while one looks are appended, each once", async () => {
+  it("that arrive later are appended once", async () => {
     const server = new Server();
     server.write(30);
     const matches = await opened(server);
@@ -112,19 +112,19 @@ describe("matches", () => {
     matches.dispose();
   });
 
-  it("that come between the count and the stream are not lost", async () => {
+  it("that arrive between the count and the stream are not lost", async () => {
     const server = new Server();
     server.write(30);
     const requested = server.page.bind(server);
     server.page = async (question) => {
       const answer = await requested(question);
-      server.write(9); // while the answer is on its way
+      server.write(9); // before the response arrives
       return answer;
     };
     const matches = new Matches(server, ERRORS, vi.fn());
     await matches.open(30);
     server.page = requested;
-    // The stream begins where the answer ended: it brings what came meanwhile.
+    // The stream starts where the response ended.
     expect(server.subscribed).toEqual([{ ...ERRORS, after: 30 }]);
     matches.dispose();
   });
@@ -138,7 +138,7 @@ describe("matches", () => {
     matches.dispose();
   });
 
-  it("join a stream that others follow already without a hole", async () => {
+  it("join an open stream without a gap", async () => {
     const server = new Server();
     server.write(30);
     const matches = await opened(server);
@@ -149,7 +149,7 @@ describe("matches", () => {
     matches.dispose();
   });
 
-  it("are counted again when retention takes lines", async () => {
+  it("are counted again when retention deletes lines", async () => {
     const server = new Server();
     server.write(30);
     const matches = await opened(server);
@@ -159,7 +159,7 @@ describe("matches", () => {
     matches.dispose();
   });
 
-  it("say why there are none, and do not ask again for what is refused", async () => {
+  it("report why there are none, and are not requested again after a refusal", async () => {
     const server = new Server();
     server.page = vi.fn().mockRejectedValue(new PermanentError("q is not a regular expression"));
     const matches = await opened(server, { q: "/(/" });
@@ -169,8 +169,8 @@ describe("matches", () => {
   });
 });
 
-describe("where a line lies among them", () => {
-  it.each([1, 2, 3, 4, 500, 501, 2999, 3000])("is known in few questions: line %i", async (seq) => {
+describe("the rank of a line", () => {
+  it.each([1, 2, 3, 4, 500, 501, 2999, 3000])("needs few requests: line %i", async (seq) => {
     const server = new Server();
     server.write(3000);
     expect(await matchesBefore(server, ERRORS, seq, signal)).toBe(Math.ceil(seq / 3) - 1);
@@ -180,7 +180,7 @@ describe("where a line lies among them", () => {
     matches.dispose();
   });
 
-  it("holds where retention has taken the first lines", async () => {
+  it("is right after retention deleted the first lines", async () => {
     const server = new Server();
     server.write(3000);
     server.first = 1234;
@@ -192,7 +192,7 @@ describe("where a line lies among them", () => {
 });
 
 describe("hits", () => {
-  it("are stepped through and round, from the newest or from a line on", async () => {
+  it("are visited in a circle, from the newest or from a line", async () => {
     const server = new Server();
     server.write(30);
     const hits = new Hits(server, ERRORS);
@@ -205,7 +205,7 @@ describe("hits", () => {
     expect(await hits.recount()).toBe(11);
   });
 
-  it("answer the last question only", async () => {
+  it("answer the last request only", async () => {
     const server = new Server();
     server.write(30);
     const hits = new Hits(server, ERRORS);
@@ -215,8 +215,8 @@ describe("hits", () => {
   });
 });
 
-describe("matches with their neighbours", () => {
-  it("are the log without what is far from any, as it grows", async () => {
+describe("matches with context", () => {
+  it("are the matches and the lines around them, also in a growing log", async () => {
     const server = new Server();
     for (let seq = 1; seq <= 100; seq++)
       server.lines.push(record(seq, { level: seq === 20 || seq === 24 ? "error" : "info" }));
@@ -226,7 +226,7 @@ describe("matches with their neighbours", () => {
     context.fold(folds, 1, 100);
     await vi.waitFor(() => expect(context.total).toBe(2));
     context.fold(folds, 1, 100);
-    // 1 and 28 stand for the gaps; 17 to 27 are shown.
+    // Rows 1 and 28 are gaps; 17 to 27 are visible.
     expect([folds.at(2), folds.at(17), folds.at(27), folds.at(29)]).toEqual([
       { from: 2, to: 16 },
       undefined,
@@ -238,7 +238,7 @@ describe("matches with their neighbours", () => {
     context.dispose();
   });
 
-  it("beyond a bound are not shown, and that is said", async () => {
+  it("beyond a bound are not shown, with a message", async () => {
     const server = new Server();
     server.seqs = async (_filter, after, limit) => Array.from({ length: limit }, (_, i) => after + i + 1);
     const context = new Context(server, ERRORS, 3, vi.fn());
@@ -248,8 +248,8 @@ describe("matches with their neighbours", () => {
   });
 });
 
-describe("taking lines away", () => {
-  it("takes those that match, as they were written but for their colours", async () => {
+describe("copying matches", () => {
+  it("returns the matching lines without their colours", async () => {
     const server = new Server();
     server.write(30);
     server.lines[8] = record(9, { level: "error", message: "\x1b[31mred\x1b[0m\t\u202e\x07" });
@@ -263,7 +263,7 @@ describe("taking lines away", () => {
     expect((await exportLines(server, {}, 1, 2, signal)).text).toBe(`${"a".repeat(10)}b\n`);
   });
 
-  it("goes on over pages, up to its bound", async () => {
+  it("reads several pages, up to its bound", async () => {
     const server = new Server();
     server.write(12_345);
     expect((await exportLines(server, {}, 1, 12_345, signal)).lines).toBe(12_345);

@@ -1,4 +1,4 @@
-// Curves out of a log: what is kept of it, within which bounds, and in which order they are worth seeing.
+// Metrics of a log: bounded series, and their order of interest.
 import { describe, expect, it } from "vitest";
 import { MAX_FILLED_LINES, MAX_LINES, MAX_POINTS, MAX_SERIES, Metrics } from "../../src/log/overview/metrics.js";
 import { record } from "../support/workload.js";
@@ -6,13 +6,13 @@ import { record } from "../support/workload.js";
 const lines = (from: number, to: number, message: (seq: number) => string) =>
   Array.from({ length: to - from + 1 }, (_, i) => record(from + i, { message: message(from + i), ts: from + i }));
 
-/** In batches, as they come. */
+/** In batches, as they arrive. */
 function take(metrics: Metrics, records: ReturnType<typeof lines>): void {
   for (let i = 0; i < records.length; i += 100) metrics.take(records.slice(i, i + 100));
 }
 
 describe("a series", () => {
-  it("has a point per line that says its number", () => {
+  it("has a point per line with its number", () => {
     const metrics = new Metrics();
     metrics.take([
       record(1, { message: "start" }),
@@ -32,7 +32,7 @@ describe("a series", () => {
     ]);
   });
 
-  it("stays bounded, keeps its extremes, its ends and every line's weight", () => {
+  it("stays bounded and keeps its extremes, its ends and every line's weight", () => {
     const metrics = new Metrics();
     take(
       metrics,
@@ -47,14 +47,14 @@ describe("a series", () => {
     expect(metrics.series[0]?.last).toBe(1);
   });
 
-  it("takes a record once, however often it is fetched", () => {
+  it("counts a record once, also if it is fetched again", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 10, (seq) => `loss=${seq}`));
     metrics.take(lines(5, 12, (seq) => `loss=${seq}`));
     expect(metrics.series[0]?.points).toHaveLength(12);
   });
 
-  it("moves with the line being written", () => {
+  it("follows the unfinished line", () => {
     const metrics = new Metrics();
     metrics.rewrite("fit:  8%|4   | 4/50 [00:00<00:01, 32.5it/s, loss=0.5]", 5);
     metrics.rewrite("fit: 10%|5   | 5/50 [00:00<00:01, 32.6it/s, loss=0.4]", 6);
@@ -64,7 +64,7 @@ describe("a series", () => {
     ]);
   });
 
-  it("tells that it is no number now, and has no point for it", () => {
+  it("reports NaN as its value and has no point for it", () => {
     const metrics = new Metrics();
     metrics.take([record(1, { message: "loss=1" }), record(2, { message: "loss=nan" })]);
     expect(metrics.series[0]?.last).toBeNaN();
@@ -72,8 +72,8 @@ describe("a series", () => {
   });
 });
 
-describe("what came before", () => {
-  it("is put in front of what came live", async () => {
+describe("history", () => {
+  it("is placed before live points", async () => {
     const metrics = new Metrics();
     metrics.take(lines(91, 100, (seq) => `loss=${seq} acc=1`));
     await metrics.fill(lines(1, 95, (seq) => `loss=${seq}`));
@@ -140,7 +140,7 @@ describe("bounds", () => {
     expect([points[0]?.seq, metrics.series[0]?.last]).toEqual([1, 50_001]);
   });
 
-  it("of a flood as many lines are looked at as of any batch, from its beginning to its end", () => {
+  it("of a flood a fixed number of lines is sampled, from beginning to end", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 100_000, (seq) => `loss=${seq}`));
     const { points } = metrics.series[0] ?? { points: [] };
@@ -148,7 +148,7 @@ describe("bounds", () => {
     expect(points.at(-1)?.seq).toBeGreaterThan(99_000);
   });
 
-  it("of names there are so many, and one that came once makes room", () => {
+  it("limit the names; a name seen once is dropped first", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 200, (seq) => `once_${String.fromCharCode(97 + (seq % 26))}${"x".repeat(seq)}=1`));
     take(
@@ -160,14 +160,14 @@ describe("bounds", () => {
   });
 });
 
-describe("worth seeing", () => {
-  it("are numbers that change, losses first and rates last; not what only counts", () => {
+describe("interesting metrics", () => {
+  it("are numbers that change, losses first and rates last, without counters", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 5, (seq) => `epoch ${seq}/5 ${seq}0it/s size=${seq} acc=0.${seq} loss=${1 / seq} lr=0.1`));
     expect(metrics.plottable.map(({ name }) => name)).toEqual(["loss", "acc", "size", "it/s"]);
   });
 
-  it("needs three points", () => {
+  it("need three points", () => {
     const metrics = new Metrics();
     metrics.take(lines(1, 2, (seq) => `loss=${seq}`));
     expect(metrics.plottable).toEqual([]);

@@ -1,10 +1,10 @@
-// Which bars there are at any time, from what real programs wrote: names, several at once, the finished and the wiped.
+// Progress bars from recorded output of real programs: labels, several at once, finished and overwritten ones.
 import { describe, expect, it } from "vitest";
 import { MAX_BARS, ProgressBars } from "../../src/log/overview/moving-bars.js";
 import { play, recorded } from "../support/recorded.js";
 import { record } from "../support/workload.js";
 
-/** The labels (or totals) that were shown together, each set once. */
+/** The sets of labels (or totals) shown at the same time, without repetitions. */
 function shownTogether(program: string): string[] {
   const bars = new ProgressBars();
   const seen: string[] = [];
@@ -28,11 +28,11 @@ describe("bars of real programs", () => {
     ["rsync-files", "f2.bin"],
     ["keras", "Epoch 2/3"],
     ["wget", "/dev/null"],
-  ])("%s: what the bar does not say, the line before says", (program, label) => {
+  ])("%s: a bar without a label takes it from the line before", (program, label) => {
     expect(shownTogether(program).join()).toContain(label);
   });
 
-  it("one after the other are one at a time", () => {
+  it("one after the other are shown one at a time", () => {
     const bars = new ProgressBars();
     for (const epoch of [1, 2, 3]) {
       for (const done of [10, 100])
@@ -41,7 +41,7 @@ describe("bars of real programs", () => {
     expect(bars.shown(500).map(({ label }) => label)).toEqual(["epoch 3"]);
   });
 
-  it("are done at 100 %, stay for a while, and go", () => {
+  it("are done at 100 % and disappear after a while", () => {
     const bars = new ProgressBars();
     const frames = recorded("tqdm");
     play(bars, frames);
@@ -52,21 +52,21 @@ describe("bars of real programs", () => {
 });
 
 describe("one bar", () => {
-  it("guesses what the program does not say: how long it will take", () => {
+  it("estimates its remaining time", () => {
     const bars = new ProgressBars();
     bars.rewrite("stdout", "copying 10%", 0);
     bars.rewrite("stdout", "copying 20%", 4000);
     expect(bars.shown(4000)[0]?.eta).toBe(16);
   });
 
-  it("begins anew when it falls back", () => {
+  it("restarts when its value falls", () => {
     const bars = new ProgressBars();
     bars.rewrite("stdout", "copying 90%", 0);
     bars.rewrite("stdout", "copying 10%", 4000);
     expect(bars.shown(4000)).toMatchObject([{ started: 4000, fraction: 0.1 }]);
   });
 
-  it("that other text has wiped goes after a while, unless it is drawn again", () => {
+  it("that was overwritten disappears after a while, unless it is drawn again", () => {
     const bars = new ProgressBars();
     bars.rewrite("stderr", "Building [==>   ] 1/7: a", 0);
     bars.record(record(1, { message: "Compiling b", source: "stderr" }), 100);
@@ -77,7 +77,7 @@ describe("one bar", () => {
     expect(bars.shown(45_000)).toHaveLength(0);
   });
 
-  it("that is unfinished at the end has stopped; those that are done are gone", () => {
+  it("that is unfinished at the end is shown as stopped; finished ones disappear", () => {
     const bars = new ProgressBars();
     bars.rewrite("stdout", "a: 40%", 0);
     bars.rewrite("stderr", "b: 10%", 0);
@@ -86,7 +86,7 @@ describe("one bar", () => {
     expect(bars.shown(100)).toMatchObject([{ label: "a", state: "stopped", eta: undefined }]);
   });
 
-  it("seen first at 100 % was never one to watch", () => {
+  it("that starts at 100 % is not shown", () => {
     const bars = new ProgressBars();
     bars.record(record(1, { message: "load: 100%|█████| 5/5 [00:01<00:00, 4.9it/s]" }));
     expect(bars.shown(0)).toEqual([]);
@@ -94,14 +94,14 @@ describe("one bar", () => {
 });
 
 describe("many bars", () => {
-  it("are bounded: of more than fit those that moved last are kept", () => {
+  it("are bounded: the most recently moved ones stay", () => {
     const bars = new ProgressBars();
     for (let i = 0; i < 500; i++)
       bars.rewrite("stdout", `file-${String.fromCharCode(97 + (i % 26))}${"x".repeat(i)}: 5%`, i);
     expect(bars.shown(500)).toHaveLength(MAX_BARS);
   });
 
-  it("side by side flicker at most once when they begin one after the other", () => {
+  it("started one after the other flicker at most once", () => {
     const bars = new ProgressBars();
     const text = (worker: number, done: number) => `worker ${worker}: ${done}%|##   | ${done}/100 [00:01<00:09, 9it/s]`;
     for (let done = 1; done < 10; done++) bars.record(record(done, { message: text(0, done) }), done);

@@ -1,4 +1,4 @@
-// What a log comes to beside its lines: fed by what comes, and by few questions about what was before.
+// Overview of a log (first error, counts, metrics): live records, and few requests for older ones.
 import { describe, expect, it, vi } from "vitest";
 import { Overview } from "../../src/log/overview/overview.js";
 import { RecordWindow } from "../../src/log/record-window.js";
@@ -9,7 +9,7 @@ import { record } from "../support/workload.js";
 const loss = (seq: number): LogRecord => record(seq, { ts: seq * 100, message: `epoch ${seq} loss=${1 / seq}` });
 
 function made(lines: readonly LogRecord[], first: LogRecord | null = null) {
-  const asked: RecordQuery[] = [];
+  const queries: RecordQuery[] = [];
   const summaries: unknown[] = [];
   const summed: LogSummary = {
     ...{ from: 0, to: 10_000, bucket: 100, total: lines.length, lines: lines.length, first: 1 },
@@ -24,9 +24,9 @@ function made(lines: readonly LogRecord[], first: LogRecord | null = null) {
   const source = {
     workload: "W",
     downloadUrl: "",
-    page: async (question: RecordQuery) => {
-      asked.push(question);
-      const { after = 0, offset = 0, limit, q = "" } = question;
+    page: async (query: RecordQuery) => {
+      queries.push(query);
+      const { after = 0, offset = 0, limit, q = "" } = query;
       const found = lines.filter((one) => one.seq > after && one.message.includes(q));
       return { records: found.slice(offset, offset + limit), total: found.length, next: null, state: "running" };
     },
@@ -37,12 +37,12 @@ function made(lines: readonly LogRecord[], first: LogRecord | null = null) {
   } as unknown as LogSource;
   const window = new RecordWindow(async () => [], vi.fn());
   const changed = vi.fn();
-  return { overview: new Overview(source, window, changed), source, window, asked, summaries, changed };
+  return { overview: new Overview(source, window, changed), source, window, queries, summaries, changed };
 }
 const settled = () => vi.waitFor(() => undefined);
 
 describe("an overview", () => {
-  it("asks once for what was before, and goes on with what comes", async () => {
+  it("requests older records once, and continues with live ones", async () => {
     const all = Array.from({ length: 100 }, (_, i) => loss(i + 1));
     const { overview, window, summaries, changed } = made(all.slice(0, 60));
     window.append(all.slice(0, 60));
@@ -61,7 +61,7 @@ describe("an overview", () => {
     overview.dispose();
   });
 
-  it("of a log that others follow already draws curves from what the view has fetched", async () => {
+  it("of an open log draws curves from the fetched records", async () => {
     const all = Array.from({ length: 100 }, (_, i) => loss(i + 1));
     const { overview, window, changed } = made(all);
     window.append(all.slice(80));
@@ -71,11 +71,11 @@ describe("an overview", () => {
     overview.dispose();
   });
 
-  it("of a million lines draws them from samples, in few questions and without a search", async () => {
-    const { overview, window, source, asked } = made([]);
-    source.page = async (question) => {
-      asked.push(question);
-      const { after = 0, limit } = question;
+  it("of a million lines samples them with few requests and without a search", async () => {
+    const { overview, window, source, queries } = made([]);
+    source.page = async (query) => {
+      queries.push(query);
+      const { after = 0, limit } = query;
       const records = Array.from({ length: limit }, (_, i) => loss(after + i + 1));
       return { records, total: 1_000_000, next: null, state: "running" };
     };
@@ -84,15 +84,15 @@ describe("an overview", () => {
     window.append(tail);
     overview.records(tail);
     await vi.waitFor(() => {
-      overview.update(1_000_000, 0); // counting so many waits until the first lines have been looked at
+      overview.update(1_000_000, 0); // counting starts after the first samples
       expect(overview.metrics.plottable[0]?.points[0]?.seq).toBe(1);
     });
-    expect(asked.length).toBeLessThanOrEqual(24);
-    expect(asked.every(({ q }) => q === undefined)).toBe(true);
+    expect(queries.length).toBeLessThanOrEqual(24);
+    expect(queries.every(({ q }) => q === undefined)).toBe(true);
     overview.dispose();
   });
 
-  it("tells the first error as soon as there is one, and counts again later", async () => {
+  it("reports the first error at once, and counts it again later", async () => {
     const all = [record(1), record(2, { level: "error", message: "ValueError: x" })];
     const { overview, changed } = made(all, all[1]);
     overview.records(all);
@@ -102,7 +102,7 @@ describe("an overview", () => {
     overview.dispose();
   });
 
-  it("counts what a filter leaves on the server only", async () => {
+  it("counts filtered lines on the server only", async () => {
     const { overview, summaries, changed } = made([loss(1)]);
     overview.filter = { levels: ["error"] };
     overview.records([loss(1)]);
@@ -113,7 +113,7 @@ describe("an overview", () => {
     overview.dispose();
   });
 
-  it("of a server that fails leaves the lines alone, and says no error", async () => {
+  it("of a failing server stays empty without an error", async () => {
     const { overview, source, changed } = made([loss(1)]);
     const summary = vi.fn().mockRejectedValue(new Error("cut"));
     Object.assign(source, { summary });
@@ -123,7 +123,7 @@ describe("an overview", () => {
     overview.dispose();
   });
 
-  it("forgets all when the log begins again", async () => {
+  it("is cleared on a reset", async () => {
     const { overview } = made([loss(1)]);
     overview.records([loss(1), loss(2), loss(3), loss(4)]);
     overview.progress("stderr", "Epoch 1:  10%|#   | 1/10 [00:01<00:09, 1.0it/s]");

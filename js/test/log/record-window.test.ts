@@ -1,11 +1,11 @@
-// The window over a remote log: what it fetches, what it keeps, and that nothing makes it grow.
+// Window over a remote log: fetching, eviction, and its bound.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_CHARS, MAX_PAGES, PAGE, RETRY_MS, RecordWindow, THROTTLE_MS } from "../../src/log/record-window.js";
 import { PermanentError } from "../../src/protocol/errors.js";
 import type { LogRecord } from "../../src/protocol/types.js";
 import { record, records } from "../support/workload.js";
 
-interface Asked {
+interface Requested {
   after: number;
   limit: number;
   signal: AbortSignal;
@@ -13,9 +13,9 @@ interface Asked {
   fail: (error: Error) => void;
 }
 
-/** A server of `total` records that answers when told to, or at once. */
+/** A server of `total` records that responds on command, or at once. */
 function remote(total: number, atOnce = true) {
-  const requested: Asked[] = [];
+  const requested: Requested[] = [];
   const fetch = (after: number, limit: number, signal: AbortSignal) =>
     new Promise<readonly LogRecord[]>((answer, fail) => {
       requested.push({ after, limit, signal, answer, fail });
@@ -30,7 +30,7 @@ beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
 describe("fetching", () => {
-  it("gets the page around the rows that are looked at, by range", async () => {
+  it("fetches the page around the visible rows", async () => {
     const { requested, lines, changed } = remote(1_000_000);
     lines.extend(1_000_000);
     lines.ensure([500_010, 500_040]);
@@ -40,7 +40,7 @@ describe("fetching", () => {
     expect(changed).toHaveBeenCalled();
   });
 
-  it("asks for a page once, however often it is looked at meanwhile", async () => {
+  it("requests a page once while it is in flight", async () => {
     const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     for (let i = 0; i < 20; i++) lines.ensure([1, 30]);
@@ -61,7 +61,7 @@ describe("fetching", () => {
     expect(lines.get(1)).toBeUndefined();
   });
 
-  it("sends few requests while the scrollbar is dragged over everything", async () => {
+  it("sends few requests while the scrollbar is dragged", async () => {
     const { requested, lines } = remote(1_000_000);
     lines.extend(1_000_000);
     for (let frame = 0; frame < 60; frame++) {
@@ -73,7 +73,7 @@ describe("fetching", () => {
     expect(lines.get(59 * 15_000 + 30)).toBeDefined();
   });
 
-  it("asks again after a failure, but not after a refusal", async () => {
+  it("retries after a failure, but not after a refusal", async () => {
     const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     lines.ensure([1, 30]);
@@ -85,7 +85,7 @@ describe("fetching", () => {
     expect(requested).toHaveLength(2);
   });
 
-  it("learns from an answer that begins later that retention took what lay before", async () => {
+  it("detects deleted records by a response that starts later", async () => {
     const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     lines.ensure([1, 30]);
@@ -97,7 +97,7 @@ describe("fetching", () => {
     expect(requested).toHaveLength(1);
   });
 
-  it("stops for good when it is disposed of", async () => {
+  it("stops when it is disposed", async () => {
     const { requested, lines } = remote(1000, false);
     lines.extend(1000);
     lines.ensure([1, 30]);
@@ -110,7 +110,7 @@ describe("fetching", () => {
 });
 
 describe("live records", () => {
-  it("are there without a request, so following never fetches", async () => {
+  it("need no request, so following never fetches", async () => {
     const { requested, lines } = remote(0);
     for (let seq = 801; seq < 3000; seq += 7) {
       lines.append(records(seq, seq + 6));
@@ -118,11 +118,11 @@ describe("live records", () => {
     }
     await vi.advanceTimersByTimeAsync(1000);
     expect(lines.get(lines.last)?.seq).toBe(lines.last);
-    // Only the very first look reaches back behind the tail that was sent.
+    // Only the first read goes back beyond the sent tail.
     expect(requested.filter(({ after }) => after >= 1000)).toHaveLength(0);
   });
 
-  it("join fetched ones without a seam", async () => {
+  it("continue fetched ones without a gap", async () => {
     const { lines } = remote(1000);
     lines.append(records(991, 1000));
     lines.ensure([981, 1000]);
@@ -130,7 +130,7 @@ describe("live records", () => {
     expect(records(981, 1000).map(({ seq }) => lines.get(seq)?.seq)).toEqual(records(981, 1000).map(({ seq }) => seq));
   });
 
-  it("are not replaced when they come twice", () => {
+  it("are not replaced by repeated ones", () => {
     const { lines } = remote(0);
     lines.append([record(1)]);
     lines.append([record(1, { message: "again" })]);
@@ -139,7 +139,7 @@ describe("live records", () => {
 });
 
 describe("the bound", () => {
-  it("holds while a million records pass by, and what is looked at stays", async () => {
+  it("holds for a million records, and the visible ones stay", async () => {
     const { lines, requested } = remote(1_000_000);
     lines.extend(30);
     lines.ensure([1, 30]);
@@ -151,7 +151,7 @@ describe("the bound", () => {
     expect(requested).toHaveLength(1);
   });
 
-  it("holds for characters, too", () => {
+  it("holds for characters", () => {
     const { lines } = remote(0);
     const message = "x".repeat(65_536);
     for (let seq = 1; seq <= 3000; seq++) lines.append([record(seq, { message })]);
@@ -159,7 +159,7 @@ describe("the bound", () => {
     expect(lines.held.pages).toBeLessThanOrEqual(2);
   });
 
-  it("drops the page that was looked at longest ago", async () => {
+  it("evicts the least recently used page", async () => {
     const { lines } = remote(1_000_000);
     lines.extend(1_000_000);
     const look = async (page: number) => {
@@ -174,7 +174,7 @@ describe("the bound", () => {
     expect(lines.held.pages).toBe(MAX_PAGES);
   });
 
-  it("forgets everything on a reset", () => {
+  it("clears the window on a reset", () => {
     const { lines } = remote(0);
     lines.append(records(1, 5000));
     lines.removed(100);

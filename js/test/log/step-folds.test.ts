@@ -1,4 +1,4 @@
-// Steps folded at the line that opens them: all lines of one run, however often the step comes again.
+// Folding a step at its first line: all lines of one run of a repeated step.
 import { describe, expect, it } from "vitest";
 import { Folds } from "../../src/log/folds.js";
 import { StepFolds } from "../../src/log/step-folds.js";
@@ -6,7 +6,7 @@ import type { LogSource, RecordQuery } from "../../src/protocol/log-source.js";
 import type { LogRecord } from "../../src/protocol/types.js";
 import { record } from "../support/workload.js";
 
-/** A log by its steps: "a" a line of step a, "+a" the line that opens it, "." a line of none. */
+/** A log by its steps: "a" is a line of step a, "+a" its first line, "." a line without a step. */
 function log(steps: string): LogRecord[] {
   return steps.split(" ").map((word, i) => {
     const step = word.replace("+", "");
@@ -17,18 +17,18 @@ function log(steps: string): LogRecord[] {
 
 function stage(records: readonly LogRecord[]) {
   const folds = new Folds();
-  const asked: RecordQuery[] = [];
-  const page = async (question: RecordQuery) => {
-    asked.push(question);
-    const matching = records.filter(({ step }) => step === question.step);
-    const from = matching.filter(({ seq }) => seq > (question.after ?? 0)).slice(question.offset ?? 0);
-    return { records: from.slice(0, question.limit), total: matching.length, next: null, state: "running" as const };
+  const queries: RecordQuery[] = [];
+  const page = async (query: RecordQuery) => {
+    queries.push(query);
+    const matching = records.filter(({ step }) => step === query.step);
+    const from = matching.filter(({ seq }) => seq > (query.after ?? 0)).slice(query.offset ?? 0);
+    return { records: from.slice(0, query.limit), total: matching.length, next: null, state: "running" as const };
   };
-  return { folds, asked, steps: new StepFolds(folds, { page } as unknown as LogSource) };
+  return { folds, queries, steps: new StepFolds(folds, { page } as unknown as LogSource) };
 }
 
 describe("a step", () => {
-  it("folds to the line that opens it, and unfolds", async () => {
+  it("folds to its first line, and unfolds", async () => {
     const records = log(". +load load load +fit fit .");
     const { folds, steps } = stage(records);
     const opener = records[1] as LogRecord;
@@ -41,7 +41,7 @@ describe("a step", () => {
     expect(folds.size).toBe(0);
   });
 
-  it("that comes again is folded run by run", async () => {
+  it("that repeats is folded run by run", async () => {
     const records = log("+a a a +b b +a a . +a a a a");
     const { folds, steps } = stage(records);
     await steps.toggle(records[0] as LogRecord);
@@ -52,15 +52,15 @@ describe("a step", () => {
     expect(folds.at(10)).toEqual({ from: 10, to: 12 });
   });
 
-  it("costs two questions where it comes once, however long it is", async () => {
+  it("that occurs once needs two requests, at any length", async () => {
     const records = log(`+a ${"a ".repeat(5000)}.`);
-    const { folds, steps, asked } = stage(records);
+    const { folds, steps, queries } = stage(records);
     await steps.toggle(records[0] as LogRecord);
     expect(folds.at(2)).toEqual({ from: 2, to: 5001 });
-    expect(asked.length).toBe(2);
+    expect(queries.length).toBe(2);
   });
 
-  it("is opened by its marker only", () => {
+  it("starts at its marker only", () => {
     const records = log("+a a .");
     const { steps } = stage(records);
     expect([1, 2].map((i) => steps.at(records[i] as LogRecord))).toEqual([undefined, undefined]);

@@ -1,4 +1,4 @@
-// The ladder, by the clock: when it is tried again, when it is polled, what ends it.
+// Reconnecting with backoff, polling and the end of a connection, with fake timers.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { backoffDelay, Connection, type ConnectionHandler } from "../../src/net/connection.js";
 import { DEFAULT_TIMINGS } from "../../src/net/timings.js";
@@ -272,10 +272,10 @@ describe("the end", () => {
     (await live()).cut();
     await pass(500);
     connection.close();
-    const told = handler.statuses.length;
+    const reported = handler.statuses.length;
     await pass(60_000);
     expect(handler.opened).toHaveLength(1);
-    expect(handler.statuses).toHaveLength(told);
+    expect(handler.statuses).toHaveLength(reported);
   });
 });
 

@@ -1,4 +1,4 @@
-// StreamSet without an end: who joins late has all of it, whatever happened before, and a new epoch begins from nothing.
+// Endless streams: late listeners receive everything, and a new epoch starts from the beginning.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub } from "../../src/net/hub.js";
@@ -23,10 +23,10 @@ function view(stream: string, from: Omit<StreamRequest, "stream"> = {}): View {
 
 const row = (id: string, changes = {}) => ({ ...workload({ id, ...changes }), last_line: "" });
 const list = (...ids: string[]) => {
-  for (const id of ids) server.tell("workloads", "workload", row(id));
+  for (const id of ids) server.append("workloads", "workload", row(id));
 };
 const log = (from: number, to: number) => {
-  for (const seq of upTo(to, from)) server.tell("service", "logs", { job_id: null, logs: [record(seq)] });
+  for (const seq of upTo(to, from)) server.append("service", "logs", { job_id: null, logs: [record(seq)] });
 };
 
 beforeEach(async () => {
@@ -45,8 +45,8 @@ describe("the list of workloads", () => {
     list("A", "B");
     const table = view("workloads");
     await soon(() => expect(table.ids).toEqual(["A", "B"]));
-    server.tell("workloads", "workload", row("A", { lines: 7 }));
-    server.tell("workloads", "workload", { id: "B", deleted: true });
+    server.append("workloads", "workload", row("A", { lines: 7 }));
+    server.append("workloads", "workload", { id: "B", deleted: true });
     await soon(() => expect(table.ids).toEqual(["A"]));
     expect(table.rows.get("A")).toMatchObject({ lines: 7 });
     expect(table.rung).toBe("live");
@@ -56,8 +56,8 @@ describe("the list of workloads", () => {
     list("A", "B", "C");
     const first = view("workloads");
     await soon(() => expect(first.ids).toHaveLength(3));
-    server.tell("workloads", "workload", row("A", { lines: 9 }));
-    server.tell("workloads", "workload", { id: "B", deleted: true });
+    server.append("workloads", "workload", row("A", { lines: 9 }));
+    server.append("workloads", "workload", { id: "B", deleted: true });
     await soon(() => expect(first.ids).toEqual(["A", "C"]));
     const second = view("workloads");
     await soon(() => expect(second.rung).toBe("live"));
@@ -166,9 +166,9 @@ describe("the polled list of workloads", () => {
     server.status = 0;
     await poll();
     expect(table.ids).toEqual(["A", "B"]);
-    const told = table.events.length;
+    const received = table.events.length;
     await poll();
-    expect(table.events).toHaveLength(told);
+    expect(table.events).toHaveLength(received);
     server.print("A", 4);
     server.jobs.delete("B");
     await poll();
@@ -180,7 +180,7 @@ describe("the polled list of workloads", () => {
     server.add("A", 1);
     const table = view("workloads");
     server.status = 0;
-    server.tell("workloads", "workload", { ...row("A"), last_line: "epoch 3" });
+    server.append("workloads", "workload", { ...row("A"), last_line: "epoch 3" });
     await soon(() => expect(table.ids).toEqual(["A"]));
     await poll();
     expect(table.rows.get("A")).toMatchObject({ lines: 1, last_line: "epoch 3" });
@@ -205,7 +205,7 @@ describe("the polled list of workloads", () => {
     server.print("A", 4);
     await poll();
     expect(table.rows.get("A")).toMatchObject({ lines: 5 });
-    server.tell("workloads", "workload", row("B"));
+    server.append("workloads", "workload", row("B"));
     await soon(() => expect(table.ids).toEqual(["A", "B"]));
     expect(table.resets).toBe(0);
   });

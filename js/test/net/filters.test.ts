@@ -1,4 +1,4 @@
-// The same stream with different filters: each view gets what it asked for, over the one connection.
+// The same stream with different filters: each view gets its own records over one connection.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub } from "../../src/net/hub.js";

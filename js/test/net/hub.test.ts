@@ -203,7 +203,7 @@ describe("failures", () => {
     server.status = 403;
     const a = view("A");
     await soon(() => expect(a.rung).toBe("error"));
-    expect(a.message).toContain("as told");
+    expect(a.message).toContain("refused by the test");
     await quiet(300);
     expect(server.requests).toHaveLength(1);
     server.status = 0;

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// Where the server is and what is sent to it; nothing of it to another origin.
+// Base URL and credentials of requests; none go to another origin.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { currentPage, readConfig } from "../../src/net/page.js";
 
@@ -28,11 +28,11 @@ describe("the base URL", () => {
     ["http://h/hub/notebooks/n.ipynb", "/hub/"],
     ["http://h/some/page.html", "/some/"],
     ["http://h/", "/"],
-  ])("without that is read off the address %s", (href, baseUrl) => {
+  ])("without that is derived from the address %s", (href, baseUrl) => {
     expect(readConfig(document, at(href))).toEqual({ baseUrl, token: "" });
   });
 
-  it("survives a configuration that is none", () => {
+  it("survives an invalid configuration", () => {
     configure("{oops");
     expect(readConfig(document, at("http://h/x/lab"))).toEqual({ baseUrl: "/x/", token: "" });
   });
@@ -61,13 +61,13 @@ describe("a request", () => {
     expect(headers().has("Authorization")).toBe(false);
   });
 
-  it("bears the token only where there is one", async () => {
+  it("carries the token only if there is one", async () => {
     configure('{"baseUrl": "/", "token": "abc"}');
     await currentPage(document, at("http://h/lab")).request("v1/info");
     expect(headers().get("Authorization")).toBe("token abc");
   });
 
-  it("reads the XSRF cookie each time anew", async () => {
+  it("reads the XSRF cookie for each request", async () => {
     configure('{"baseUrl": "/", "token": ""}');
     const cookie = vi.spyOn(document, "cookie", "get");
     const page = currentPage(document, at("http://h/lab"));

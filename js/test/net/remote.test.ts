@@ -1,5 +1,5 @@
-// Logs of other servers: what each speaks is found out, the simple form becomes frames of ours through cuts and silence, and
-// what the other server refuses is said as such.
+// Logs of other servers: the form is detected, the simple form is translated into frames, also after disconnects and silence,
+// and errors of the other server are reported as its own.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Page } from "../../src/net/page.js";
 import { remoteSource } from "../../src/net/sources/remote.js";
@@ -133,7 +133,7 @@ describe("an unavailable log", () => {
     [404, "The other server answers 404: no such run"],
     [500, "The other server answers 500: no such run"],
     [403, "The other server answers 403: no such run"],
-  ])("is said in the other server's words (%i), and not requested again", async (status, message) => {
+  ])("is reported with the other server's message (%i), and not requested again", async (status, message) => {
     answer = () => Response.json({ message: "no such run" }, { status });
     await follow();
     expect(last()).toEqual({ kind: "state", rung: "error", message });
@@ -152,7 +152,7 @@ describe("an unavailable log", () => {
     ["application/json", '{"detail": "Run not found"}'],
     ["application/json", '{"error": "Run not found"}'],
     ["text/plain; charset=utf-8", "Run not found\n"],
-  ])("is said in the words of %s %s", async (type, text) => {
+  ])("is reported with the message of %s %s", async (type, text) => {
     answer = () => new Response(text, { status: 404, headers: { "Content-Type": type } });
     await follow();
     expect(last()).toMatchObject({ message: "The other server answers 404: Run not found" });

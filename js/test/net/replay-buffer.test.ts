@@ -1,4 +1,4 @@
-// What is kept of endless streams is bounded, and says so where it isn't all there was.
+// The replay buffer of endless streams is bounded, and marked as incomplete when it dropped something.
 import { describe, expect, it } from "vitest";
 import { MAX_RECORD_CHARS, MAX_RECORDS, RecentRecords, WorkloadList } from "../../src/net/replay-buffer.js";
 import { record, workload } from "../support/workload.js";
@@ -16,7 +16,7 @@ describe("the records of the server's log", () => {
     expect(memory.frames()?.[0]?.data.cursor).toBe("1.20000");
   });
 
-  it("are fewer where they are long", () => {
+  it("are fewer if they are long", () => {
     const memory = new RecentRecords("service", true);
     const message = "x".repeat(60_000);
     for (let seq = 1; seq <= 200; seq++) memory.add("logs", { logs: [record(seq, { message })] });
@@ -34,8 +34,8 @@ describe("the records of the server's log", () => {
   });
 });
 
-describe("a list that was followed from its middle", () => {
-  it("can't be told to others, until it begins anew", () => {
+describe("a list that was joined in the middle", () => {
+  it("is not replayed until the list restarts", () => {
     const list = new WorkloadList(false);
     list.add("workload", { ...workload({ id: "A" }) });
     expect(list.frames()).toBeUndefined();

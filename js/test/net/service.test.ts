@@ -6,19 +6,19 @@ import type { HubEvent, StreamRequest } from "../../src/protocol/types.js";
 import { record, records } from "../support/workload.js";
 
 const requested: StreamRequest[] = [];
-let say: (event: HubEvent) => void;
+let emit: (event: HubEvent) => void;
 let source: LogSource;
 const heard: HubEvent[] = [];
 
 const hub = {
   subscribe(request: StreamRequest, listener: (event: HubEvent) => void) {
     requested.push(request);
-    say = listener;
+    emit = listener;
     return { close: vi.fn(), retryNow: vi.fn() };
   },
 };
 const logs = (from: number, to: number, epoch = "e") =>
-  say({ kind: "frame", type: "logs", data: { logs: records(from, to), cursor: `${epoch}.${to}` } });
+  emit({ kind: "frame", type: "logs", data: { logs: records(from, to), cursor: `${epoch}.${to}` } });
 const listen = () => source.subscribe({}, (event) => heard.push(event));
 const received = () =>
   heard.flatMap((event) => (event.kind === "frame" ? (event.data.logs ?? []).map((one) => one.seq) : []));
@@ -72,16 +72,16 @@ describe("the server log", () => {
 
   it("restarts when the server does", async () => {
     logs(1, 20);
-    say({ kind: "frame", type: "reset", data: { reason: "epoch", cursor: "f.0" } });
+    emit({ kind: "frame", type: "reset", data: { reason: "epoch", cursor: "f.0" } });
     logs(1, 3, "f");
     expect(heard.some((event) => event.kind === "frame" && event.type === "reset")).toBe(true);
     expect(await kept()).toEqual([1, 2, 3]);
   });
 
   it("passes on gaps, pings and the connection state", () => {
-    say({ kind: "frame", type: "gap", data: { from: 1, to: 5, reason: "retention", cursor: "e.5" } });
-    say({ kind: "frame", type: "ping", data: { timestamp: 1 } });
-    say({ kind: "state", rung: "live" });
+    emit({ kind: "frame", type: "gap", data: { from: 1, to: 5, reason: "retention", cursor: "e.5" } });
+    emit({ kind: "frame", type: "ping", data: { timestamp: 1 } });
+    emit({ kind: "state", rung: "live" });
     logs(6, 7);
     expect(heard.map((event) => (event.kind === "frame" ? event.type : event.kind))).toEqual([
       "gap",
@@ -94,8 +94,8 @@ describe("the server log", () => {
 
 describe("finding in it", () => {
   beforeEach(() => {
-    const say3 = ["GET /api", "Kernel started", "get /lab"].map((message, i) => record(i + 1, { message }));
-    say({ kind: "frame", type: "logs", data: { logs: say3, cursor: "e.3" } });
+    const three = ["GET /api", "Kernel started", "get /lab"].map((message, i) => record(i + 1, { message }));
+    emit({ kind: "frame", type: "logs", data: { logs: three, cursor: "e.3" } });
   });
 
   it.each([

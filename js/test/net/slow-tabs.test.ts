@@ -1,4 +1,4 @@
-// Tabs that take nothing of what they are told, or little: they cost a bound, keep nobody waiting for long, and lose nothing.
+// Tabs that acknowledge no messages, or slowly: bounded memory, no delay of other tabs, no lost record.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MAX_UNACKED_CHARS } from "../../src/net/worker/worker-client.js";
 import { quiet, shortTimings, soon, upTo } from "../support/listening.js";
@@ -25,7 +25,7 @@ describe("a tab that acknowledges nothing", () => {
   it.each([
     ["looked at", true],
     ["out of sight", false],
-  ])("(%s) is told no more than it may owe, costs no stream then, and goes on by cursor", async (_, visible) => {
+  ])("(%s) receives a bounded number of messages, then no stream, and resumes by cursor", async (_, visible) => {
     const tab = browser.tab();
     const a = tab.view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));

@@ -1,11 +1,11 @@
-// The routes a view's source asks, and how refusals differ from failures.
+// The routes that a log source requests, and permanent against transient errors.
 import { describe, expect, it } from "vitest";
 import type { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
 import { workloadSource } from "../../src/net/sources/source.js";
 import { PermanentError } from "../../src/protocol/errors.js";
 
-function asking(answer: () => Response) {
+function sourceWith(answer: () => Response) {
   const requested: string[] = [];
   const page: Page = {
     root: new URL("http://h/x/logstream/"),
@@ -25,7 +25,7 @@ const signal = new AbortController().signal;
 
 describe("a workload's source", () => {
   it("requests ranges, cancels and subscribes by the routes of the protocol", async () => {
-    const { requested, subscribed, source } = asking(() => Response.json({ records: [{ seq: 8 }] }));
+    const { requested, subscribed, source } = sourceWith(() => Response.json({ records: [{ seq: 8 }] }));
     expect((await source.page({ after: 7, limit: 250 }, signal)).records).toEqual([{ seq: 8 }]);
     await source.cancel();
     source.subscribe({ tail: 5 }, () => undefined);
@@ -35,14 +35,14 @@ describe("a workload's source", () => {
   });
 
   it.each([403, 404])("throws PermanentError for %i, with the server's reason", async (status) => {
-    const { source } = asking(() => Response.json({ message: "no such workload" }, { status }));
+    const { source } = sourceWith(() => Response.json({ message: "no such workload" }, { status }));
     const failure = source.page({ limit: 1 }, signal);
     await expect(failure).rejects.toBeInstanceOf(PermanentError);
     await expect(failure).rejects.toThrow(new RegExp(`${status}\\)?: no such workload`));
   });
 
   it("throws a transient error for anything else", async () => {
-    const { source } = asking(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
+    const { source } = sourceWith(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
     const failure = source.page({ limit: 1 }, signal);
     await expect(failure).rejects.not.toBeInstanceOf(PermanentError);
     await expect(failure).rejects.toThrow("502: Bad Gateway");

@@ -1,4 +1,4 @@
-// A request that is refused for the sake of one stream: that one is told why, the others go on, and none asks for ever.
+// A request refused because of one stream: only that stream ends, with the reason; no endless requests.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Hub } from "../../src/net/hub.js";
 import { quiet, shortTimings, soon, View } from "../support/listening.js";
@@ -20,7 +20,7 @@ beforeEach(async () => {
   hub = new Hub(await server.start());
   views = [];
   for (const id of ["A", "B", "C"]) server.add(id, 1);
-  server.tell("service", "logs", { logs: [] });
+  server.append("service", "logs", { logs: [] });
 });
 afterEach(async () => {
   for (const { subscription } of views) subscription.close();

@@ -29,7 +29,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-/** Until what was said has been heard. */
+/** Waits until the messages sent so far were handled. */
 const settle = async () => {
   for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
@@ -71,14 +71,14 @@ describe("tabs", () => {
   });
 
   it("each have the whole list of workloads, whenever they open", async () => {
-    for (const id of ["A", "B"]) server.tell("workloads", "workload", workload({ id }));
+    for (const id of ["A", "B"]) server.append("workloads", "workload", workload({ id }));
     const first = browser.tab().view("workloads");
     await soon(() => expect(first.ids).toEqual(["A", "B"]));
-    server.tell("workloads", "workload", { id: "A", deleted: true });
+    server.append("workloads", "workload", { id: "A", deleted: true });
     await soon(() => expect(first.ids).toEqual(["B"]));
     const second = browser.tab().view("workloads");
     await soon(() => expect(second.ids).toEqual(["B"]));
-    server.tell("workloads", "workload", workload({ id: "C" }));
+    server.append("workloads", "workload", workload({ id: "C" }));
     await soon(() =>
       expect([first.ids, second.ids]).toEqual([
         ["B", "C"],
@@ -111,7 +111,7 @@ describe("tabs", () => {
 });
 
 describe("a closed tab", () => {
-  it.each(["leave", "end"] as const)("(%s) takes its own streams along and leaves the others theirs", async (how) => {
+  it.each(["leave", "end"] as const)("(%s) closes its own streams only", async (how) => {
     const [one, other] = [browser.tab(), browser.tab()];
     const [a, b] = [one.view("workload/A"), other.view("workload/B")];
     await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
@@ -142,7 +142,7 @@ describe("a closed tab", () => {
     const tab = browser.tab();
     const a = tab.view("workload/A");
     await soon(() => expect(a.seqs).toEqual([1, 2, 3]));
-    tab.say("pagehide");
+    tab.dispatch("pagehide");
     tab.show(false);
     await soon(() => expect(server.readers.size).toBe(0));
     server.print("A", 2);
@@ -153,7 +153,7 @@ describe("a closed tab", () => {
   it.each([
     ["that was looked at", true, MAX_MISSED_HEARTBEATS * HEARTBEAT_MS],
     ["that was out of sight", false, HIDDEN_SILENCE_MS],
-  ])("without a word or a lock, %s, is missed after a while", async (_, visible, silence) => {
+  ])("without notice or lock, %s, is detected by its missing heartbeats", async (_, visible, silence) => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
     browser = new BrowserOfTabs(page, false);
     const [one, other] = [browser.tab(), browser.tab()];
@@ -162,15 +162,15 @@ describe("a closed tab", () => {
     one.show(visible);
     await quiet(50);
     one.end();
-    const beat = async () => {
+    const heartbeat = async () => {
       const heard = other.line?.heard ?? 0;
       vi.advanceTimersByTime(HEARTBEAT_MS);
       await soon(() => expect(other.line?.heard).toBeGreaterThan(heard)); // the answer to its heartbeat
     };
-    for (let passed = 0; passed < silence - HEARTBEAT_MS; passed += HEARTBEAT_MS) await beat();
+    for (let passed = 0; passed < silence - HEARTBEAT_MS; passed += HEARTBEAT_MS) await heartbeat();
     await quiet(LINGER_MS + 200);
     expect(followed()).toEqual(["workload/A", "workload/B"]);
-    for (const _ of upTo(3)) await beat();
+    for (const _ of upTo(3)) await heartbeat();
     await soon(() => expect(followed()).toEqual(["workload/B"]));
   });
 });
@@ -313,7 +313,9 @@ describe("the backoff in the worker", () => {
     server.status = 403;
     const [one, other] = [browser.tab(), browser.tab()];
     const a = one.view("workload/A");
-    await soon(() => expect(a.message).toContain("Jupyter does not allow access to this log (403): as told"));
+    await soon(() =>
+      expect(a.message).toContain("Jupyter does not allow access to this log (403): refused by the test"),
+    );
     server.status = 0;
     const b = other.view("workload/A");
     await soon(() => expect(b.rung).toBe("live"));

@@ -9,7 +9,7 @@ describe("readBundle", () => {
     expect(bundle).toMatchObject({ workload: "W1", protocol: 1, saved: { job, lines: ["a", "b"] } });
   });
 
-  it("reads the first error, and of one that isn't told as it should nothing", () => {
+  it("reads the first error, and ignores a malformed one", () => {
     const final = { job: { state: "failed" }, lines: [] };
     const error = { seq: 7, title: "KeyError: 'a'", repeats: 2 };
     expect(readBundle({ final: { ...final, first_error: error } }).saved?.error).toEqual(error);

@@ -1,4 +1,4 @@
-// Kernel, server and page that speak different versions: a sentence that says what to upgrade, never a blank.
+// Kernel, server and page with different protocol versions: a message that names the upgrade, never an empty view.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
@@ -33,8 +33,8 @@ describe("a server", () => {
       if (event.kind === "state") last = event;
     });
   };
-  const fails = (said: string) =>
-    vi.waitFor(() => expect(last).toMatchObject({ rung: "error", message: expect.stringContaining(said) }), 4000);
+  const fails = (text: string) =>
+    vi.waitFor(() => expect(last).toMatchObject({ rung: "error", message: expect.stringContaining(text) }), 4000);
 
   beforeEach(async () => {
     server = new LogServer();
@@ -84,7 +84,7 @@ describe("a server", () => {
     await fails("speaks protocol 2");
   });
 
-  it("that has lost one log says so of that log", async () => {
+  it("without one log reports it for that log", async () => {
     follow("gone");
     await fails("This log was deleted from the server");
   });

@@ -1,12 +1,12 @@
 // @vitest-environment happy-dom
-// The shell: traits in, one view out, and every lifetime ends once.
+// The anywidget shell: traits, one view, and its cleanup.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { shell, viewsUrl } from "../../src/shells/anywidget.js";
 import * as requests from "../../src/shells/requests.js";
 import * as table from "../../src/shells/table.js";
 import * as view from "../../src/shells/view.js";
 
-/** Until what was awaited on the way to the view is there. */
+/** Waits until the view is loaded. */
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 const views = { view, table, requests };
 const widget = shell(async (name) => views[name]);
@@ -51,18 +51,18 @@ describe("initialize", () => {
   it.each([
     [undefined, "anywidget"],
     [true, "labextension"],
-  ])("tells the kernel which shell shows a workload's output (claimed: %s)", (claimed, said) => {
+  ])("reports to the kernel which shell shows the output (claimed: %s)", (claimed, shell) => {
     page[claim] = claimed;
     const model = new Model();
     widget.initialize({ model });
     delete page[claim];
-    expect(model.traits["page"]).toBe(said);
+    expect(model.traits["page"]).toBe(shell);
     expect(model.saved).toBe(1);
   });
 });
 
 describe("render", () => {
-  it("shows the workload, and asks the page's hub for its stream", async () => {
+  it("shows the workload and subscribes at the page's hub", async () => {
     const cleanup = widget.render({ model: new Model(), el });
     await settled();
     expect(shown(el)?.dataset["workload"]).toBe("W1");
@@ -70,7 +70,7 @@ describe("render", () => {
     cleanup();
   });
 
-  it("ends by its cleanup and by the signal, in any order, once", async () => {
+  it("is disposed once by its cleanup and by the signal, in any order", async () => {
     const life = new AbortController();
     const model = new Model();
     const cleanup = widget.render({ model, el, signal: life.signal });
@@ -82,19 +82,19 @@ describe("render", () => {
     expect(model.listeners.size).toBe(0);
   });
 
-  it("opens nothing when the signal is aborted already", async () => {
+  it("opens nothing if the signal is already aborted", async () => {
     widget.render({ model: new Model(), el, signal: AbortSignal.abort() });
     await settled();
     expect(subscribe).not.toHaveBeenCalled();
   });
 
-  it("opens nothing when it ends before the views are there", async () => {
+  it("opens nothing if it ends before the views are loaded", async () => {
     widget.render({ model: new Model(), el })();
     await settled();
     expect(subscribe).not.toHaveBeenCalled();
   });
 
-  it("turns to another workload when the trait does", async () => {
+  it("switches to another workload with the trait", async () => {
     const model = new Model();
     const cleanup = widget.render({ model, el });
     await settled();
@@ -107,7 +107,7 @@ describe("render", () => {
     expect(close).toHaveBeenCalledTimes(2);
   });
 
-  it("takes the height that is asked for", async () => {
+  it("has the height of the trait", async () => {
     const model = new Model();
     model.traits["height"] = 500;
     const cleanup = widget.render({ model, el });
@@ -116,7 +116,7 @@ describe("render", () => {
     cleanup();
   });
 
-  it("shows the table of workloads when the trait says so", async () => {
+  it("shows the workload table for its trait", async () => {
     const model = new Model();
     Object.assign(model.traits, { view: "workloads", workload: "", state: "failed", limit: 3 });
     const cleanup = widget.render({ model, el });
@@ -127,7 +127,7 @@ describe("render", () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
-  it("shows the server's own log when the trait says so", async () => {
+  it("shows the server log for its trait", async () => {
     const model = new Model();
     Object.assign(model.traits, { scope: "service", workload: "" });
     const cleanup = widget.render({ model, el });
@@ -137,18 +137,18 @@ describe("render", () => {
     cleanup();
   });
 
-  it("says what to upgrade when the kernel speaks a newer protocol", async () => {
+  it("names the upgrade when the kernel speaks a newer protocol", async () => {
     const model = new Model();
     model.traits["protocol"] = 2;
     const cleanup = widget.render({ model, el });
-    const said = () => shown(el)?.shadowRoot?.querySelector(".notice")?.textContent;
-    await vi.waitFor(() => expect(said()).toContain("speaks protocol 2"));
-    expect(said()).toContain("upgrade jupyter-logstream where the Jupyter server runs");
+    const notice = () => shown(el)?.shadowRoot?.querySelector(".notice")?.textContent;
+    await vi.waitFor(() => expect(notice()).toContain("speaks protocol 2"));
+    expect(notice()).toContain("upgrade jupyter-logstream where the Jupyter server runs");
     expect(subscribe).not.toHaveBeenCalled();
     cleanup();
   });
 
-  it("says so when the server has no views to load", async () => {
+  it("reports that the server has no views to load", async () => {
     const cleanup = shell(() => Promise.reject(new Error("404"))).render({ model: new Model(), el });
     await settled();
     expect(el.textContent).toContain("Check that jupyter-logstream is installed in this Jupyter server.");

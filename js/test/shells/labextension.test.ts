@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The shell of JupyterLab and Notebook 7: an output in, one view in it, and it ends with the output.
+// The labextension: one view per output, disposed with it.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { areOutputsClaimed, MIME } from "../../src/protocol/saved-output.js";
 import type { HubEvent } from "../../src/protocol/types.js";
@@ -29,7 +29,7 @@ function model(data: object, trusted = true): Model {
 
 const shown = () => output.node.querySelector<HTMLElement>("[data-logstream=log]");
 const find = (selector: string) => shown()?.shadowRoot?.querySelector<HTMLElement>(selector) as HTMLElement;
-const say = (event: HubEvent) => (subscribe.mock.lastCall as [object, (event: HubEvent) => void])[1](event);
+const emit = (event: HubEvent) => (subscribe.mock.lastCall as [object, (event: HubEvent) => void])[1](event);
 
 beforeEach(() => {
   subscribe.mockReset();
@@ -45,13 +45,13 @@ afterEach(() => {
 });
 
 describe("the extension", () => {
-  it("claims the outputs of workloads once the page takes its renderer: not where it is disabled", () => {
+  it("claims the outputs of workloads when the page registers its renderer", () => {
     expect(areOutputsClaimed()).toBe(false);
     expect([extension].flat()[0]?.rendererFactory.createRenderer).toBeDefined();
     expect(areOutputsClaimed()).toBe(true);
   });
 
-  it("comes before the widget renderer, whose rank is -10, also in untrusted notebooks", () => {
+  it("ranks before the widget renderer (-10), also in untrusted notebooks", () => {
     const [only] = [extension].flat();
     expect(only?.rendererFactory).toMatchObject({ safe: true, mimeTypes: [MIME] });
     expect(only?.rank).toBeLessThan(-10);
@@ -66,7 +66,7 @@ describe("an output", () => {
     expect(subscribe.mock.lastCall?.[0]).toEqual({ stream: "workload/W1", tail: 200 });
   });
 
-  it("keeps its view when it is updated at the workload's end", async () => {
+  it("keeps its view when the output is updated at the end", async () => {
     await output.renderModel(model({}));
     const before = shown();
     await output.renderModel(model({ final: FINAL }));
@@ -74,14 +74,14 @@ describe("an output", () => {
     expect(subscribe).toHaveBeenCalledOnce();
   });
 
-  it("turns to another workload", async () => {
+  it("switches to another workload", async () => {
     await output.renderModel(model({}));
     await output.renderModel(model({ workload: "W2" }));
     expect(close).toHaveBeenCalledOnce();
     expect(shown()?.dataset["workload"]).toBe("W2");
   });
 
-  it("lets go of its stream when it is disposed of, once, and shows nothing after that", async () => {
+  it("closes its stream once when it is disposed, and shows nothing after that", async () => {
     await output.renderModel(model({}));
     output.dispose();
     output.dispose();
@@ -95,15 +95,15 @@ describe("an output", () => {
     [false, true],
   ])("offers to cancel only where the notebook is trusted (%s)", async (trusted, hidden) => {
     await output.renderModel(model({}, trusted));
-    say({ kind: "snapshot", job: workload({ state: "running" }) });
-    say({ kind: "state", rung: "live" });
+    emit({ kind: "snapshot", job: workload({ state: "running" }) });
+    emit({ kind: "state", rung: "live" });
     await vi.waitFor(() => expect(find(".badge .label").textContent).toBe("Live"));
     expect(find(".cancel").hidden).toBe(hidden);
   });
 
-  it("shows what the notebook has kept where the log is gone, as text, with the reason", async () => {
+  it("shows the saved lines as text, with the reason, if the log was deleted", async () => {
     await output.renderModel(model({ final: FINAL }));
-    say({ kind: "state", rung: "error", message: "This log was deleted from the server (404)." });
+    emit({ kind: "state", rung: "error", message: "This log was deleted from the server (404)." });
     await vi.waitFor(() => expect(find(".kept").hidden).toBe(false));
     expect(find(".kept").textContent).toBe("<b>one</b>\ntwo");
     expect(find(".kept").childElementCount).toBe(0);
@@ -112,29 +112,29 @@ describe("an output", () => {
     expect(shown()?.dataset).toMatchObject({ state: "error", lines: "60" });
   });
 
-  it("of a workload that wrote nothing says how it ended where its log is gone", async () => {
+  it("shows the final state of a workload without output if its log was deleted", async () => {
     await output.renderModel(model({ final: { ...FINAL, lines: [] } }));
-    say({ kind: "state", rung: "error", message: "Gone." });
+    emit({ kind: "state", rung: "error", message: "Gone." });
     await vi.waitFor(() => expect(find(".notice").textContent).toContain("Failed, exit code 3"));
     expect(find(".kept").textContent).toBe("No output");
   });
 
-  it("shows the log itself, not what was kept, where it can be had", async () => {
+  it("shows the log instead of the saved lines if it is available", async () => {
     await output.renderModel(model({ final: FINAL }));
-    say({ kind: "snapshot", job: FINAL.job });
-    say({ kind: "state", rung: "done" });
+    emit({ kind: "snapshot", job: FINAL.job });
+    emit({ kind: "state", rung: "done" });
     await vi.waitFor(() => expect(shown()?.dataset["state"]).toBe("done"));
     expect(find(".kept").hidden).toBe(true);
   });
 
-  it("names what to upgrade when the kernel is newer, and shows what was kept", async () => {
+  it("names the upgrade when the kernel is newer, and shows the saved lines", async () => {
     await output.renderModel(model({ protocol: 2, final: FINAL }));
     await vi.waitFor(() => expect(find(".notice").textContent).toContain("speaks protocol 2"));
     expect(find(".kept").hidden).toBe(false);
     expect(subscribe).not.toHaveBeenCalled();
   });
 
-  it("of nonsense is a sentence, not a blank", async () => {
+  it("of invalid data is a message, not an empty view", async () => {
     await output.renderModel({ ...model({}), data: { [MIME]: "nonsense" } } as Model);
     await vi.waitFor(() => expect(find(".notice").textContent).toContain("an unknown protocol"));
   });

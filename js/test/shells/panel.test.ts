@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The side panel and the tabs: what they show, when they follow a stream, and what is offered where there are no tabs.
+// Side panel and tabs: content, subscription while visible, and Notebook 7, which has no tabs.
 import { Widget } from "@lumino/widgets";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { HubEvent } from "../../src/protocol/types.js";
@@ -43,7 +43,7 @@ afterEach(() => {
 });
 
 const streams = () => subscribe.mock.calls.map(([request]) => (request as { stream: string }).stream);
-const say = (event: HubEvent) => (subscribe.mock.lastCall as [object, (event: HubEvent) => void])[1](event);
+const emit = (event: HubEvent) => (subscribe.mock.lastCall as [object, (event: HubEvent) => void])[1](event);
 
 describe("the panel", () => {
   let panel: WorkloadsPanel;
@@ -55,11 +55,11 @@ describe("the panel", () => {
   });
   afterEach(() => panel.dispose());
 
-  it("asks for nothing before it is shown", () => {
+  it("sends no request before it is visible", () => {
     expect(subscribe).not.toHaveBeenCalled();
   });
 
-  it("follows while it is shown, and only then", () => {
+  it("subscribes only while it is visible", () => {
     panel.show();
     expect(streams()).toEqual(["workloads"]);
     expect(panel.node.querySelector("[data-logstream=workloads]")).not.toBeNull();
@@ -71,14 +71,14 @@ describe("the panel", () => {
     expect(close).toHaveBeenCalledTimes(2);
   });
 
-  it("has a title that says what it is", () => {
+  it("has a title", () => {
     const host = document.createElement("div");
     panel.title.icon?.render?.(host);
     expect(host.querySelector("svg")).not.toBeNull();
     expect(panel.title.caption).toBe("Workloads");
   });
 
-  it("that is put in sight follows at once", () => {
+  it("that is created visible subscribes at once", () => {
     const other = new WorkloadsPanel();
     Widget.attach(other, document.body);
     expect(streams()).toEqual(["workloads"]);
@@ -89,12 +89,12 @@ describe("the panel", () => {
 describe("the plugin in JupyterLab", () => {
   beforeEach(() => start({}));
 
-  it("puts the panel into the left area, and where it was when the page was left", () => {
+  it("adds the panel to the left sidebar and restores its place", () => {
     expect(added.map(([, area]) => area)).toEqual(["left"]);
     expect(restorer.add).toHaveBeenCalledExactlyOnceWith(added[0]?.[0], added[0]?.[0].id);
   });
 
-  it("is shown by a command, which the palette offers", () => {
+  it("is shown by a command in the palette", () => {
     const [item] = palette.addItem.mock.calls[0] as [{ command: string }];
     const command = commands.get(item.command);
     expect(command?.label).toBe("Workloads: Show");
@@ -102,12 +102,12 @@ describe("the plugin in JupyterLab", () => {
     expect(activateById).toHaveBeenCalledExactlyOnceWith(added[0]?.[0].id);
   });
 
-  it("opens a log in a tab from the panel, and the same one again", async () => {
+  it("opens a log in a tab from the panel, once", async () => {
     const panel = added[0]?.[0] as WorkloadsPanel;
     panel.hide();
     Widget.attach(panel, document.body);
     panel.show();
-    say({ kind: "frame", type: "workload", data: listed(1) as never });
+    emit({ kind: "frame", type: "workload", data: listed(1) as never });
     const root = () => panel.node.querySelector("[data-logstream]")?.shadowRoot as ShadowRoot;
     await vi.waitFor(() => expect(root().querySelector(".act.tab")).not.toBeNull());
     root().querySelector<HTMLElement>(".act.tab")?.click();
@@ -122,7 +122,7 @@ describe("the plugin in JupyterLab", () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
-  it("shows the server's own log by a command", () => {
+  it("shows the server log by a command", () => {
     const items = palette.addItem.mock.calls.map(([item]) => item as { command: string; args?: object });
     const item = items.find(({ args }) => args !== undefined);
     const command = commands.get(item?.command ?? "") as Command & { label(args: object): string };
@@ -132,7 +132,7 @@ describe("the plugin in JupyterLab", () => {
     expect(added.at(-1)?.[0].title.label).toBe("Jupyter server log");
   });
 
-  it("remembers its tabs by what is needed to open them", () => {
+  it("restores its tabs", () => {
     const [, how] = restorer.restore.mock.calls[0] as [
       unknown,
       { command: string; args: (tab: LogTab) => object; name: (tab: LogTab) => string },
@@ -146,7 +146,7 @@ describe("the plugin in JupyterLab", () => {
 });
 
 describe("the plugin in Notebook 7", () => {
-  it("has the panel, and offers no tabs", () => {
+  it("has the panel without tabs", () => {
     start(null);
     expect(added.map(([, area]) => area)).toEqual(["left"]);
     expect([...commands.keys()]).toHaveLength(1);

@@ -1,10 +1,10 @@
-// How long the processor was busy with something: what a busy machine lets it wait does not count.
+// CPU time of a piece of work, without the time that other processes use. Test support.
 
-/** Milliseconds of the processor's time that this process (each file of tests has one) has had so far. */
+/** CPU time of this process in milliseconds; each test file has its own process. */
 export function busyMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
 
-/** For a test of what must come sooner than something else: on a busy machine that may take more than one attempt. */
+/** Repeats a comparison of durations, which can fail on a busy machine. */
 export const sometimesSlow = { retry: 4 };

@@ -1,4 +1,4 @@
-// A real HTTP server that speaks as much of protocol v1 as the hub's tests need: v1/events, workloads and records.
+// A real HTTP server with the parts of protocol v1 that the tests of the hub need: v1/events, workloads, records.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "../../src/net/page.js";
@@ -17,7 +17,7 @@ interface Reader {
   readonly streams: Followed[];
 }
 
-/** An endless stream: all its frames so far, since it was cleared for the `epoch`th time. */
+/** An endless stream: its frames in the current epoch. */
 interface Endless {
   readonly epoch: number;
   readonly frames: { readonly type: string; readonly data: object }[];
@@ -48,9 +48,9 @@ export class LogServer {
   readonly endless = new Map<string, Endless>();
   /** The body of each `POST v1/events`, refused ones included. */
   readonly requests: StreamQuery[][] = [];
-  /** Requests that ask for one of these are refused. */
+  /** Requests for one of these streams are refused. */
   readonly refused = new Map<string, { readonly status: number; readonly message: string }>();
-  /** Requests that ask for more streams than this are refused. */
+  /** Requests for more streams than this are refused. */
   most = 1000;
   /** The XSRF header of each request. */
   readonly xsrf: (string | undefined)[] = [];
@@ -59,7 +59,7 @@ export class LogServer {
   /** Answers every request with this status. */
   status = 0;
   hidden = false;
-  /** What `v1/info` says; undefined: a server without the extension. */
+  /** The response of `v1/info`; undefined: a server without the extension. */
   protocol: number | undefined = 1;
   #server: Server | undefined;
   #visibility: (() => void)[] = [];
@@ -103,20 +103,20 @@ export class LogServer {
     this.#flush();
   }
 
-  /** A frame of any kind to all that read this workload. */
+  /** Sends a frame to all readers of this workload. */
   send(id: string, type: string, data: object): void {
     for (const reader of this.readers) this.#write(reader, type, { stream: `workload/${id}`, ...data });
   }
 
-  /** The next frame of an endless stream, which begins with the first. */
-  tell(stream: string, type: string, data: object): void {
+  /** Appends a frame to an endless stream. */
+  append(stream: string, type: string, data: object): void {
     const found = this.endless.get(stream) ?? { epoch: 1, frames: [] };
     this.endless.set(stream, found);
     found.frames.push({ type, data });
     this.#flush();
   }
 
-  /** An endless stream begins a new epoch, for all. */
+  /** Starts a new epoch of an endless stream. */
   clear(stream: string): void {
     const epoch = (this.endless.get(stream)?.epoch ?? 0) + 1;
     this.endless.set(stream, { epoch, frames: [] });
@@ -153,7 +153,7 @@ export class LogServer {
     this.xsrf.push(request.headers["x-xsrftoken"]?.toString());
     if (path === "v1/events") this.requests.push((JSON.parse(body) as { streams: StreamQuery[] }).streams);
     if (this.protocol === undefined) this.#json(response, 404, { message: "Not Found", reason: null });
-    else if (this.status !== 0) this.#json(response, this.status, { message: "as told", reason: "test" });
+    else if (this.status !== 0) this.#json(response, this.status, { message: "refused by the test", reason: "test" });
     else if (path === "v1/events") this.#events(response, this.requests.at(-1) ?? []);
     else this.#rest(response, path, url);
   }
@@ -188,7 +188,7 @@ export class LogServer {
     this.#flush();
   }
 
-  /** Where a reader begins; -1: its cursor is of another epoch. */
+  /** Index of a reader's first frame; -1: its cursor is of another epoch. */
   #start({ stream, after, tail }: StreamQuery): number {
     const [epoch, seq] = String(after ?? "").split(".");
     const endless = this.endless.get(stream);

@@ -1,4 +1,4 @@
-// The view on a stage, for the tests of it: a DOM, a source that says what it is told to, and a clock that stands still.
+// A log view in a DOM with a scripted source and fake timers. Test support.
 import { afterEach, beforeEach, vi } from "vitest";
 import type { LogSource, MatchDensity, RecordQuery } from "../../src/protocol/log-source.js";
 import { isEmpty } from "../../src/protocol/query.js";
@@ -6,15 +6,15 @@ import type { Frame, HubEvent, LogRecord, RecordPage, StreamFilter } from "../..
 import { mountLogView } from "../../src/views/log/log-view.js";
 import { record, records } from "./workload.js";
 
-/** So many lines its log has when it is counted. */
+/** Number of lines in the log that the source counts. */
 const LINES = 600;
 
-/** A source that is told what to say. */
-export class Told implements LogSource {
+/** A log source that emits the events a test gives it, and records its requests. */
+export class ScriptedSource implements LogSource {
   readonly workload = "W1";
   readonly downloadUrl = "http://h/logstream/v1/workloads/W1/log.txt";
   readonly subscribed: object[] = [];
-  readonly asked: number[] = [];
+  readonly requested: number[] = [];
   closed = 0;
   retried = 0;
   refuse: Error | undefined;
@@ -32,12 +32,12 @@ export class Told implements LogSource {
   }
   /** The first line of a step. */
   match = { seq: undefined as number | undefined };
-  /** The filters that were asked for, whatever the range. */
+  /** The filters of all requests. */
   readonly filters: StreamFilter[] = [];
   matching: number[] = [];
   async page({ after = 0, offset = 0, limit, ...filter }: RecordQuery): Promise<RecordPage> {
     if (!isEmpty(filter)) return this.#search(filter, offset, limit);
-    this.asked.push(after);
+    this.requested.push(after);
     if (this.refuse !== undefined) throw this.refuse;
     return { records: records(after + 1, after + limit), total: 0, next: null, state: "running" };
   }
@@ -61,11 +61,11 @@ export class Told implements LogSource {
   async seqs(_filter: StreamFilter, after: number, limit: number): Promise<readonly number[]> {
     return this.matching.filter((seq) => seq > after).slice(0, limit);
   }
-  say(event: HubEvent): void {
+  emit(event: HubEvent): void {
     this.#listener?.(event);
   }
   frame(type: string, data: Frame): void {
-    this.say({ kind: "frame", type, data });
+    this.emit({ kind: "frame", type, data });
   }
   logs(...logs: LogRecord[]): void {
     this.frame("logs", { logs, cursor: logs.at(-1)?.seq ?? 0 });
@@ -73,7 +73,7 @@ export class Told implements LogSource {
 }
 
 export let host: HTMLElement;
-export let source: Told;
+export let source: ScriptedSource;
 export let view: { dispose(): void };
 
 beforeEach(() => {
@@ -94,7 +94,7 @@ beforeEach(() => {
   delete document.body.dataset["jpThemeLight"];
   host = document.createElement("div");
   document.body.append(host);
-  source = new Told();
+  source = new ScriptedSource();
   view = mountLogView(host, source);
 });
 afterEach(() => {

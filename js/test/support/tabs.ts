@@ -1,4 +1,4 @@
-// Tabs of one browser and the worker they share, for the tests of both: real ports, a real server, and no browser.
+// Tabs of one browser and their shared worker, with real message ports and a real server. Test support.
 import { FetchTransport } from "../../src/net/fetch-transport.js";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
@@ -15,7 +15,7 @@ interface Waiting {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Locks as the browser has them: held until what the holder returned is settled, or the holder is gone. */
+/** Web Locks: held until the holder's promise settles, or the holder closes. */
 export class Locks {
   readonly #queues = new Map<string, Waiting[]>();
 
@@ -29,7 +29,7 @@ export class Locks {
   get names(): string[] {
     return [...this.#queues.keys()];
   }
-  /** Whoever holds it is gone. */
+  /** Releases the locks of a closed holder. */
   free(name: string): void {
     this.#queues.get(name)?.shift();
     void this.#grant(name);
@@ -46,10 +46,10 @@ export class Locks {
 
 const lockManager = (locks: Locks | undefined) => locks as unknown as LockManager | undefined;
 
-/** A port of a page that can freeze, or whose other end can die. */
+/** A message port of a page that can freeze, or whose other end can die. */
 class Line {
   onmessage: ((event: MessageEvent) => void) | null = null;
-  /** How many messages have come. */
+  /** Number of received messages. */
   heard = 0;
   #dead = false;
   #frozen = false;
@@ -78,7 +78,7 @@ class Line {
   get waiting(): number {
     return this.#waiting.length;
   }
-  /** The next so many messages. */
+  /** The next `count` messages. */
   take(count: number): void {
     for (const event of this.#waiting.splice(0, count)) this.onmessage?.(event);
   }
@@ -88,10 +88,10 @@ class Line {
   }
 }
 
-/** What becomes of a page's attempt to open the worker. */
+/** Result of a page's attempt to open the worker. */
 export type Attempt = "there" | "silent" | "forbidden" | "not found" | "other build";
 
-/** The browser: its worker, its tabs, and whether it has locks. */
+/** The browser: its worker, its tabs, and whether it supports locks. */
 export class BrowserOfTabs {
   readonly locks: Locks | undefined;
   readonly page: Page;
@@ -122,7 +122,7 @@ export class BrowserOfTabs {
     return worker;
   }
 
-  /** The worker dies without a word; the next attempt finds another one. */
+  /** The worker dies silently; the next attempt starts another one. */
   crash(): void {
     for (const { line } of this.#tabs) line?.die();
     const held = this.locks?.names.filter((name) => name.includes(".worker.")) ?? [];
@@ -135,11 +135,11 @@ export class BrowserOfTabs {
   }
 }
 
-/** A page with its hub, as hub.ts makes it. */
+/** A page with its hub. */
 export class Tab {
   readonly hub: Hub;
   readonly views: View[] = [];
-  /** How often it has given up the worker. */
+  /** Number of fallbacks from the worker. */
   alone = 0;
   credentials: Credentials = { xsrf: "cookie", token: "" };
   line: Line | undefined;
@@ -159,7 +159,7 @@ export class Tab {
     };
     this.hub = new Hub(own, (streams) => {
       return new WorkerTransport(this.#door(own), streams, () => {
-        if (this.#ended) return { streamsChanged: () => {}, retryNow: () => {} }; // nothing runs in a page that is gone
+        if (this.#ended) return { streamsChanged: () => {}, retryNow: () => {} }; // a closed page runs nothing
         this.alone += 1;
         return new FetchTransport(own, streams);
       });
@@ -177,17 +177,17 @@ export class Tab {
     for (const listener of this.#looks) listener();
   }
 
-  /** The user closes it, or goes to another page. */
+  /** The user closes the page, or navigates away. */
   leave(): void {
-    this.say("pagehide");
+    this.dispatch("pagehide");
     this.end();
   }
 
-  say(_: "pagehide"): void {
+  dispatch(_: "pagehide"): void {
     for (const listener of this.#leaving) listener();
   }
 
-  /** It is gone without a word. */
+  /** The page ends silently. */
   end(): void {
     this.#ended = true;
     this.line?.die();

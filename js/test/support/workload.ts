@@ -21,7 +21,7 @@ export function workload(changes: Partial<Workload>): Workload {
   };
 }
 
-/** The `n`-th workload of a list, W1 being the oldest; ended unless said otherwise. */
+/** The `n`-th workload of a list, W1 being the oldest; ended by default. */
 export function listed(n: number, changes: Partial<ListedWorkload> = {}): ListedWorkload {
   const times = { created: 1000 * n, started: 1000 * n, ended: changes.state === "running" ? null : 1000 * n + 500 };
   return { ...workload({ id: `W${n}`, name: `job ${n}`, state: "succeeded", ...times }), ...changes };
@@ -70,7 +70,7 @@ export function request(n: number, changes: Partial<Row> = {}): Row {
   };
 }
 
-/** Figures of so many calls of one service. */
+/** Figures of `calls` calls of one service. */
 export function figures(requests = 2): Figures {
   const percentiles = { p50: 100, p95: 500 };
   const tally = {

@@ -37,13 +37,13 @@ it("the first six are shown with their newest value, the others by a button", ()
 
 it("a later metric is inserted in order", () => {
   const later = new Metrics();
-  const say = (from: number, text: string) =>
+  const log = (from: number, text: string) =>
     later.take(
       Array.from({ length: 5 }, (_, i) => record(from + i, { message: text.replaceAll("#", String(from + i)) })),
     );
-  say(1, "#it/s");
+  log(1, "#it/s");
   curves.update(later.plottable);
-  say(6, "#it/s loss=#");
+  log(6, "#it/s loss=#");
   curves.update(later.plottable);
   expect(buttons().map((it) => it.querySelector(".name")?.textContent)).toEqual(["loss", "it/s"]);
 });

@@ -53,15 +53,15 @@ describe("finding", () => {
   });
 
   it("shows a near match of a long log before the count is complete", async () => {
-    source.say({ kind: "snapshot", cursor: 60_000 });
+    source.emit({ kind: "snapshot", cursor: 60_000 });
     await paint();
     let counted = () => {};
     const { matchDensity } = source;
-    source.matchDensity = async (...asked) => {
+    source.matchDensity = async (...args) => {
       await new Promise<void>((resolve) => {
         counted = () => resolve();
       });
-      return matchDensity.apply(source, asked);
+      return matchDensity.apply(source, args);
     };
     source.matching = [300, 59_000, 59_900];
     await search("a");

@@ -7,21 +7,21 @@ import { workload } from "../support/workload.js";
 
 describe("the header", () => {
   it("counts down to the next attempt and offers a retry", async () => {
-    source.say({ kind: "state", rung: "reconnecting", retryAt: Date.now() + 4000 });
+    source.emit({ kind: "state", rung: "reconnecting", retryAt: Date.now() + 4000 });
     await paint();
     expect(find(".badge").textContent).toBe("Reconnectingin 4 s");
     await vi.advanceTimersByTimeAsync(1000);
     expect(find(".badge").textContent).toBe("Reconnectingin 3 s");
     find(".retry").click();
     expect(source.retried).toBe(1);
-    source.say({ kind: "state", rung: "live" });
+    source.emit({ kind: "state", rung: "live" });
     await paint();
     expect(find(".retry").hidden).toBe(true);
   });
 
   it("shows the duration in server time, until the workload ends", async () => {
     source.frame("ping", { timestamp: Date.now() - 3_600_000 });
-    source.say({ kind: "state", rung: "live" });
+    source.emit({ kind: "state", rung: "live" });
     source.frame("status", { job: workload({ started: Date.now() - 3_600_000 - 5000 }) });
     await paint();
     expect(find(".duration").textContent).toBe("5.0 s");
@@ -29,7 +29,7 @@ describe("the header", () => {
     expect(find(".duration").textContent).toBe("15 s");
     const started = Date.now() - 3_600_000 - 20_000;
     source.frame("done", { job: workload({ state: "succeeded", started, ended: started + 30_000 }) });
-    source.say({ kind: "state", rung: "done" });
+    source.emit({ kind: "state", rung: "done" });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(find(".duration").textContent).toBe("30 s");
   });
@@ -73,7 +73,7 @@ describe("the header", () => {
   });
 
   it("shows an error message", async () => {
-    source.say({ kind: "state", rung: "error", message: "This log does not exist any more (404)" });
+    source.emit({ kind: "state", rung: "error", message: "This log does not exist any more (404)" });
     await paint();
     expect(host.dataset["state"]).toBe("error");
     expect(find(".notice").textContent).toBe("This log does not exist any more (404)");
@@ -81,18 +81,18 @@ describe("the header", () => {
 
   it("shows why a command could not start", async () => {
     source.frame("done", { job: workload({ state: "failed", started: null, error: "no-such-binary: not found" }) });
-    source.say({ kind: "state", rung: "done" });
+    source.emit({ kind: "state", rung: "done" });
     await paint();
     expect(find(".notice").textContent).toBe("no-such-binary: not found");
   });
 
   it("shows an error when a range request fails because the log was deleted", async () => {
     source.refuse = new PermanentError("The server answered 404: gone");
-    source.say({ kind: "snapshot", cursor: 5000, job: workload({ state: "succeeded" }) });
+    source.emit({ kind: "snapshot", cursor: 5000, job: workload({ state: "succeeded" }) });
     await paint();
     await paint();
     expect(host.dataset["state"]).toBe("error");
-    expect(source.asked).toHaveLength(1);
+    expect(source.requested).toHaveLength(1);
     source.refuse = undefined;
     find(".retry").click();
     await paint();

@@ -11,13 +11,13 @@ describe("the data attributes of the host", () => {
   });
 
   it("follow the stream", async () => {
-    source.say({ kind: "state", rung: "live" });
+    source.emit({ kind: "state", rung: "live" });
     source.frame("status", { job: workload({ lines: 2 }) });
     source.logs(record(1), record(2));
     await paint();
     expect({ ...host.dataset }).toMatchObject({ state: "live", lines: "2" });
     source.frame("done", { job: workload({ state: "failed", exit_code: 3 }), cursor: 2 });
-    source.say({ kind: "state", rung: "done" });
+    source.emit({ kind: "state", rung: "done" });
     await paint();
     expect(host.dataset["state"]).toBe("done");
     expect(find(".badge").textContent).toBe("Failedexit code 3");
@@ -77,7 +77,7 @@ describe("a row", () => {
     ];
     source.logs(record(1, { message: "\x1b[1m<b>\x1b[0m" }));
     source.frame("progress", { source: "stdout", message: "<i>" });
-    source.say({ kind: "state", rung: "error", message: "<u>" });
+    source.emit({ kind: "state", rung: "error", message: "<u>" });
     await paint();
     for (const write of writes) expect(write).not.toHaveBeenCalled();
   });
@@ -111,9 +111,9 @@ describe("a row", () => {
 
 describe("the lines", () => {
   it("are fetched by range when missing, and filled in place", async () => {
-    source.say({ kind: "snapshot", cursor: 5000, job: workload({}) });
+    source.emit({ kind: "snapshot", cursor: 5000, job: workload({}) });
     await paint();
-    expect(source.asked).toEqual([4750]);
+    expect(source.requested).toEqual([4750]);
     expect(rows().at(-1)?.textContent).toBe("line 5000");
   });
 
@@ -180,7 +180,7 @@ describe("the lines", () => {
     ["queued", { state: "queued" }, "Waiting in the queue"],
     ["over", { state: "succeeded" }, "No output"],
   ])("explain why there are none: %s", async (_name, job, text) => {
-    source.say({ kind: "state", rung: "live" });
+    source.emit({ kind: "state", rung: "live" });
     source.frame("status", { job: workload(job) });
     await paint();
     expect(find(".empty").textContent).toBe(text);

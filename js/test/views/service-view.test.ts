@@ -2,10 +2,10 @@
 // The server's own log in a log view: live without a workload, without cancel and download, with levels.
 import { beforeEach, describe, expect, it } from "vitest";
 import { mountLogView } from "../../src/views/log/log-view.js";
-import { find, host, paint, rows, Told, view } from "../support/stage.js";
+import { find, host, paint, rows, ScriptedSource, view } from "../support/stage.js";
 import { record } from "../support/workload.js";
 
-class Service extends Told {
+class Service extends ScriptedSource {
   readonly title = "Jupyter server log";
 }
 
@@ -19,7 +19,7 @@ beforeEach(() => {
 
 describe("the server's own log", () => {
   it("has a title, and is live without a workload", async () => {
-    service.say({ kind: "state", rung: "live" });
+    service.emit({ kind: "state", rung: "live" });
     await paint();
     expect(find(".name").textContent).toBe("Jupyter server log");
     expect(find(".badge").textContent).toBe("Live");
@@ -28,7 +28,7 @@ describe("the server's own log", () => {
   });
 
   it("offers follow and find, but not cancel and download", async () => {
-    service.say({ kind: "state", rung: "live" });
+    service.emit({ kind: "state", rung: "live" });
     service.logs(record(1));
     await paint();
     expect(["follow", "find-open", "cancel", "download"].map((name) => find(`.${name}`).hidden)).toEqual([
@@ -40,7 +40,7 @@ describe("the server's own log", () => {
   });
 
   it("shows levels, and that older lines are gone", async () => {
-    service.say({ kind: "state", rung: "live" });
+    service.emit({ kind: "state", rung: "live" });
     service.frame("gap", { from: 1, to: 40, reason: "not_kept" });
     service.logs(record(41, { level: "warn" }), record(42, { level: "error" }));
     await paint();

@@ -106,7 +106,7 @@ describe("the step bar", () => {
 
 describe("the step bar of a log view", () => {
   const open = async () => {
-    source.say({ kind: "state", rung: "live" });
+    source.emit({ kind: "state", rung: "live" });
     source.frame("status", { job: workload({ steps: STEPS }) });
     source.logs(...records(1, 9));
     await vi.advanceTimersByTimeAsync(1100);

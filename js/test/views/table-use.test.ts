@@ -232,7 +232,7 @@ describe("the keyboard", () => {
     expect(focused()).toBe(row("W3"));
   });
 
-  it("does not ask to delete what runs", async () => {
+  it("offers no deletion of a running workload", async () => {
     press(row("W3"), "Delete");
     await painted();
     expect(row("W3").dataset["asking"]).toBe("false");

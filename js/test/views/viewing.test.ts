@@ -16,7 +16,7 @@ const item = (label: string) =>
 const view = () => find(".view");
 
 beforeEach(async () => {
-  source.say({ kind: "state", rung: "live" });
+  source.emit({ kind: "state", rung: "live" });
   source.frame("status", { job: workload({ started: 500, levels: { error: 2, warn: 3, info: 495 }, lines: 500 }) });
   source.logs(...records(1, 500));
   await paint();
@@ -373,7 +373,7 @@ describe("a link to a line", () => {
 });
 
 describe("screen readers", () => {
-  it("are told the state, and the number of new lines at intervals", async () => {
+  it("hear the state, and the number of new lines at intervals", async () => {
     const announced = () => find(".unseen").textContent;
     expect(announced()).toContain("Live");
     source.logs(...records(501, 520));
@@ -382,7 +382,7 @@ describe("screen readers", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     expect(announced()).toBe("20 new lines");
     source.frame("done", { job: workload({ state: "failed", exit_code: 3, lines: 520 }) });
-    source.say({ kind: "state", rung: "done" });
+    source.emit({ kind: "state", rung: "done" });
     await paint();
     expect(announced()).toBe("Failed, exit code 3, 520 lines");
   });
