@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..model.protocol import TERMINAL_COLUMNS, TERMINAL_ROWS
 
-# With a terminal, programs write line by line and in colour; pagers are off since nobody presses a key.
+# With a terminal, programs write line by line and in colour; pagers are off since no user presses a key.
 _TERMINAL = {
     "TERM": "xterm-256color", "COLUMNS": str(TERMINAL_COLUMNS), "LINES": str(TERMINAL_ROWS),
     "PAGER": "cat", "GIT_PAGER": "cat", "MANPAGER": "cat", "SYSTEMD_PAGER": "", "AWS_PAGER": "",

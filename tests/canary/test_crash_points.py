@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from jupyter_logstream.model.workload import Status
 
+pytestmark = pytest.mark.slow
+
+
 TRACED = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace, which kills a process at its nth call")
 POINTS = {"write": 40, "fsync": 5, "rename": 5, "unlink": 5, "ftruncate": 3}
 """Minimum number of calls of each kind in a run; with fewer the test would not cover them."""

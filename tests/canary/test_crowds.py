@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from support.serving import Server
 
+pytestmark = pytest.mark.slow
+
+
 JS = ROOT / "js"
 PAGES = 300
 

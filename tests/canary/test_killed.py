@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from support.canary.comparing import compare
 from support.canary.flight import Stream, download, end, flying, folder_of, records, start
 from support.running import alive, runners
@@ -22,6 +23,8 @@ from jupyter_logstream.store.disk.folder import Folder
 if TYPE_CHECKING:
     from support.canary.flight import Canary
     from support.serving import Server
+
+pytestmark = pytest.mark.slow
 
 
 def runner_of(server: Server, workload: str) -> int:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from support.serving import Server
 
+pytestmark = pytest.mark.slow
+
+
 may_mount = os.geteuid() == 0 and bool(shutil.which("mount"))
 may_trace = os.geteuid() == 0 and bool(shutil.which("strace"))
 TRACED = pytest.mark.skipif(not may_trace, reason="needs root and strace, which makes calls of a live process fail")

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 
     from support.serving import Server
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv, to be a user with a limit"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv, to be a user with a limit"
+    ),
+]
 
 BOMB = """
 import os, time

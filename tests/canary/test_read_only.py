@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
     from support.serving import Server
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("mount"), reason="needs root, to mount a disk and to make it read-only"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not shutil.which("mount"), reason="needs root, to mount a disk and to make it read-only"
+    ),
+]
 
 
 @pytest.fixture

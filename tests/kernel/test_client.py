@@ -55,6 +55,7 @@ def here(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("auth", "base_url"),
     [("token", "/"), ("password", "/"), ("none", "/"), ("password", "/user/a%20b/"), ("none", "/x/")],
@@ -67,6 +68,7 @@ def test_a_kernel_runs_a_workload_whatever_the_login(auth, base_url, tmp_path):
         assert secret not in server.log
 
 
+@pytest.mark.slow
 def test_a_kernel_of_another_environment_runs_its_own_python(tmp_path):
     other = tmp_path / "other"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(other)], check=True)
@@ -244,7 +246,7 @@ def test_the_same_key_starts_one_workload(here):
     assert run("echo x", key="only-once-1") == run("echo x", key="only-once-1")
 
 
-def test_what_cannot_be_started_has_failed_and_says_why(here):
+def test_command_that_cannot_be_started_fails_with_the_reason(here):
     job = run(["no-such-binary-anywhere"]).wait(20)
     assert (job.state, job.exit_code) == ("failed", None)
     assert job.error
@@ -258,7 +260,7 @@ def test_bad_arguments_are_named(here):
             run("true", **bad)
 
 
-def test_a_timeout_and_a_signal_are_told_apart(here):
+def test_timeout_and_signal_are_distinguished(here):
     assert run("sleep 30", timeout=0.5).wait(20).state == "timed_out"
     killed = run("kill -KILL $$").wait(20)
     assert (killed.state, killed.exit_code) == ("failed", None)
@@ -271,6 +273,7 @@ def test_a_finished_workload_is_shown_with_its_last_lines_escaped(here):
     assert "&lt;b&gt;bold&lt;/b&gt;" in snapshot["text/html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_of_the_server_loses_and_doubles_nothing(how, tmp_path, monkeypatch):
     with jupyter(tmp_path) as server:

@@ -33,13 +33,13 @@ def place(tmp_path, monkeypatch):
     path = tmp_path / "server.json"
     monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(path))
 
-    def say(server) -> None:
+    def publish(server) -> None:
         path.write_text(json.dumps({"url": server.url, "secret": "s3"}))
 
-    return say
+    return publish
 
 
-def test_without_a_server_the_error_says_what_to_do():
+def test_error_without_a_server_names_the_next_step():
     with pytest.raises(NoServer, match=r"jupyter server extension list.*restart the server, then this kernel"):
         run("true")
 
@@ -70,7 +70,7 @@ def test_run_sends_the_kernels_environment_and_directory(place, monkeypatch, tmp
     with serving(STARTED) as server:
         place(server)
         assert run("echo $KERNELS", env={"MORE": "1"}, cwd="sub").id == "w1"
-        method, path, headers, body = server.asked[0]
+        method, path, headers, body = server.requests[0]
     assert (method, path, headers["Authorization"]) == ("POST", "/base/logstream/v1/workloads", "Bearer s3")
     assert (body["command"], body["cwd"], body["tty"], body["stdin"]) == (
         "echo $KERNELS",
@@ -84,11 +84,11 @@ def test_run_sends_the_kernels_environment_and_directory(place, monkeypatch, tmp
     assert not {"name", "timeout", "tags"} & set(body)
 
 
-def test_what_ipykernel_forces_is_sent_when_the_user_asks_for_it(place):
+def test_variables_that_ipykernel_forces_are_sent_only_on_request(place):
     with serving(STARTED) as server:
         place(server)
         run(["ls"], env={"FORCE_COLOR": "1"}, name="n", timeout=1.5, tty=False, stdin=True, tags={"a": "b"}, key="k")
-        body = server.asked[0][3]
+        body = server.requests[0][3]
     assert body["env"]["FORCE_COLOR"] == "1"
     assert {field: body[field] for field in ("command", "name", "timeout", "tty", "stdin", "tags", "key")} == {
         "command": ["ls"], "name": "n", "timeout": 1.5, "tty": False, "stdin": True, "tags": {"a": "b"}, "key": "k",
@@ -100,14 +100,14 @@ def test_an_environment_that_is_not_utf8_survives(place, monkeypatch):
     with serving(STARTED) as server:
         place(server)
         run("true")
-        assert os.fsencode(server.asked[0][3]["env"]["RAW"]) == b"\xff\xfe"
+        assert os.fsencode(server.requests[0][3]["env"]["RAW"]) == b"\xff\xfe"
 
 
 def test_a_start_whose_answer_was_lost_is_repeated_with_the_same_key(place):
     with serving(drop, STARTED) as server:
         place(server)
         assert run("true").id == "w1"
-        assert server.asked[0][3]["key"] == server.asked[1][3]["key"]
+        assert server.requests[0][3]["key"] == server.requests[1][3]["key"]
 
 
 def test_input_is_never_sent_twice(place):
@@ -115,14 +115,14 @@ def test_input_is_never_sent_twice(place):
         place(server)
         with pytest.raises(NoServer):
             Workload("w").send("yes\n")
-        assert [request[3] for request in server.asked] == [b"yes\n"]
+        assert [request[3] for request in server.requests] == [b"yes\n"]
 
 
-def test_end_of_input_is_asked_for_by_name(place):
+def test_end_of_input_is_requested_by_name(place):
     with serving(answer(204, b"")) as server:
         place(server)
         Workload("w").send(eof=True)
-        assert server.asked[0][1] == "/base/logstream/v1/workloads/w/input?eof=1"
+        assert server.requests[0][1] == "/base/logstream/v1/workloads/w/input?eof=1"
 
 
 def test_a_proxy_of_the_environment_never_sees_the_secret(place, monkeypatch):
@@ -131,7 +131,7 @@ def test_a_proxy_of_the_environment_never_sees_the_secret(place, monkeypatch):
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         place(server)
         run("true")
-        assert proxy.asked == []
+        assert proxy.requests == []
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_error_of_the_server_becomes_the_exception_it_stands_for(status, body
     assert isinstance(caught.value, LogStreamError)
 
 
-def test_attach_to_an_unknown_workload_says_how_to_find_the_known_ones(place):
+def test_attach_to_an_unknown_workload_names_how_to_list_workloads(place):
     with serving(answer(404, {"message": "x", "reason": "y"})) as server:
         place(server)
         with pytest.raises(NotFound, match=r"no workload 'gone'.*workloads\(\)"):
@@ -165,7 +165,7 @@ def test_an_id_of_any_form_stays_one_part_of_the_path(place):
         place(server)
         with pytest.raises(NotFound):
             attach("../a?b#c")
-        assert server.asked[0][1] == "/base/logstream/v1/workloads/..%2Fa%3Fb%23c"
+        assert server.requests[0][1] == "/base/logstream/v1/workloads/..%2Fa%3Fb%23c"
 
 
 def test_threads_that_start_at_once_share_one_loop(place, monkeypatch):
@@ -195,7 +195,7 @@ def test_our_calls_do_not_show_in_the_users_log(place, caplog):
     assert [record.name for record in caplog.records if record.name.startswith("http")] == []
 
 
-def test_an_interpreter_that_ends_while_reading_says_nothing(place):
+def test_interpreter_that_ends_while_reading_prints_nothing(place):
     code = "from jupyter_logstream import Workload\nfor record in Workload('w').follow():\n print(record.seq); break"
     record = {"seq": 1, "ts": 1, "level": "info", "message": "m"}
     frame = ("logs", {"stream": "workload/w", "cursor": 1, "logs": [record]})
@@ -215,10 +215,10 @@ def test_workloads_are_listed_page_by_page(place):
     with serving(*pages) as server:
         place(server)
         assert [workload.id for workload in workloads(limit=10)] == ["c", "b", "a"]
-        assert [request[1].partition("?")[2] for request in server.asked] == ["limit=10", "after=b&limit=8"]
+        assert [request[1].partition("?")[2] for request in server.requests] == ["limit=10", "after=b&limit=8"]
 
 
-def test_a_final_state_is_not_asked_for_again_but_a_running_one_is(place):
+def test_final_state_is_requested_once_and_a_running_one_again(place):
     running, ended = {"id": "w", "state": "running"}, {"id": "w", "state": "failed", "exit_code": 3}
     with serving(answer(200, running), answer(200, ended)) as server:
         place(server)
@@ -240,7 +240,7 @@ def test_logs_are_fetched_page_by_page_and_tail_by_offset(place):
         place(server)
         assert [record.seq for record in Workload("w").logs(level="warn")] == [1, 2, 3]
         assert [record.seq for record in Workload("w").logs(tail=2)] == [7, 8]
-        assert [request[1].partition("?")[2] for request in server.asked] == [
+        assert [request[1].partition("?")[2] for request in server.requests] == [
             "level=warn&limit=5000", "level=warn&after=2&limit=5000", "limit=1", "offset=5&limit=5000",
         ]  # fmt: skip
 

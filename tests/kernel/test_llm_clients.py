@@ -141,8 +141,8 @@ def test_a_callers_own_key_goes_through_and_is_masked_in_the_log(server: Server)
     wrong = "sk-a-wrong-key-of-the-tests"
     for key in KEY, wrong:
         client = OpenAI(base_url=f"{server.url}logstream/proxy/open", api_key=key, default_query={"token": TOKEN})
-        said = "" if key == KEY else f"Incorrect API key provided: {wrong}"
-        with pytest.raises(AuthenticationError, match=said) if said else nullcontext():
+        text = "" if key == KEY else f"Incorrect API key provided: {wrong}"
+        with pytest.raises(AuthenticationError, match=text) if text else nullcontext():
             client.chat.completions.create(model="tiny", messages=QUESTION)
         row = newest(server)
         assert key not in json.dumps(server.get(f"requests/{row['id']}"))

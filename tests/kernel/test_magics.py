@@ -61,8 +61,8 @@ def test_it_returns_at_once_unless_it_is_to_wait(kernel):
 
 
 def test_it_ends_at_the_first_command_that_fails(kernel):
-    said = fails(kernel, "%%workload --wait --as job\necho begin\nfalse\necho never")
-    assert "has not succeeded: Failed (exit code 1)" in said
+    text = fails(kernel, "%%workload --wait --as job\necho begin\nfalse\necho never")
+    assert "has not succeeded: Failed (exit code 1)" in text
     assert kernel.json("[job.text().split(), job.exit_code]") == [["begin"], 1]
 
 
@@ -126,7 +126,7 @@ get_ipython().run_cell_magic("workload", "--name in-a-terminal --wait --as job",
 """
     env = {**os.environ, PLACE: str(place_of(server)), "IPYTHONDIR": str(server.folder / "ipython")}
     command = [sys.executable, "-m", "IPython", "--no-banner", "--simple-prompt", "--no-confirm-exit"]
-    said = subprocess.run(command, input=script, env=env, capture_output=True, text=True, check=True).stdout
-    assert "]: from a terminal\n" in said
-    assert "state" in said
-    assert "in-a-terminal" in said
+    text = subprocess.run(command, input=script, env=env, capture_output=True, text=True, check=True).stdout
+    assert "]: from a terminal\n" in text
+    assert "state" in text
+    assert "in-a-terminal" in text

@@ -35,25 +35,25 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Say where the server is, as a server does: by a file."""
+    """Publish the server's address in a file, as a server does."""
     path = tmp_path / "server.json"
     monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(path))
 
-    def say(server) -> None:
+    def publish(server) -> None:
         path.write_text(json.dumps({"url": server.url, "secret": "s3"}))
 
-    return say
+    return publish
 
 
-def streams_asked(server) -> list[dict]:
-    return [body["streams"][0] for _, _, _, body in server.asked]
+def requested_streams(server) -> list[dict]:
+    return [body["streams"][0] for _, _, _, body in server.requests]
 
 
 def test_reads_from_the_beginning_to_done(place):
     with serving(events(logs(1, 2), ("status", {"stream": "workload/w", "job": {}}), logs(3), done(3))) as server:
         place(server)
         assert [record.seq for record in Reader("w")] == [1, 2, 3]
-        method, path, headers, body = server.asked[0]
+        method, path, headers, body = server.requests[0]
     assert (method, path) == ("POST", "/base/logstream/v1/events")
     assert headers["Authorization"] == "Bearer s3"
     assert body == {"streams": [{"stream": "workload/w", "after": 0}]}
@@ -63,7 +63,7 @@ def test_a_cut_stream_goes_on_after_the_last_record(place):
     with serving(events(logs(1, 2)), drop, events(logs(3)), events(done(3))) as server:
         place(server)
         assert [record.seq for record in Reader("w")] == [1, 2, 3]
-        assert [stream["after"] for stream in streams_asked(server)] == [0, 2, 2, 3]
+        assert [stream["after"] for stream in requested_streams(server)] == [0, 2, 2, 3]
 
 
 def test_a_server_restarted_elsewhere_is_found_again(place):
@@ -74,7 +74,7 @@ def test_a_server_restarted_elsewhere_is_found_again(place):
     with serving(events(logs(2), done(2))) as second:
         place(second)
         assert [record.seq for record in records] == [2]
-        assert streams_asked(second) == [{"stream": "workload/w", "after": 1}]
+        assert requested_streams(second) == [{"stream": "workload/w", "after": 1}]
 
 
 def test_a_server_that_fails_for_a_while_is_waited_for(place):
@@ -97,18 +97,18 @@ def test_pings_move_the_cursor_of_a_filtered_stream(place):
     with serving(events(logs(1), ping), events(done(70))) as server:
         place(server)
         list(Reader("w"))
-        assert streams_asked(server)[1]["after"] == 70
+        assert requested_streams(server)[1]["after"] == 70
 
 
-def test_a_reset_starts_again_from_what_the_server_says(place):
+def test_reset_restarts_at_the_servers_cursor(place):
     reset = ("reset", {"stream": "workload/w", "cursor": 0, "reason": "epoch"})
     with serving(events(reset), events(logs(1), done(1))) as server:
         place(server)
         assert [record.seq for record in Reader("w", after=9)] == [1]
-        assert [stream["after"] for stream in streams_asked(server)] == [9, 0]
+        assert [stream["after"] for stream in requested_streams(server)] == [9, 0]
 
 
-def test_loss_is_told(place):
+def test_loss_is_reported(place):
     gap = ("gap", {"stream": "workload/w", "cursor": 40, "from": 1, "to": 40, "reason": "retention"})
     with serving(events(gap, logs(41), done(41))) as server:
         place(server)
@@ -194,8 +194,8 @@ def test_wait_returns_at_done_and_keeps_the_final_state(place):
     with serving(events(done(0))) as server:
         place(server)
         workload = Workload("w").wait()
-        assert (workload.state, workload.exit_code) == ("succeeded", 0)  # not asked again: the script is at its end
-        assert len(server.asked) == 1
+        assert (workload.state, workload.exit_code) == ("succeeded", 0)  # no further request: the script has ended
+        assert len(server.requests) == 1
 
 
 def test_wait_times_out_on_time_whatever_arrives(place):
@@ -227,7 +227,7 @@ def test_wait_for_sees_a_prompt_that_has_no_line_end(place):
     assert (found.seq, found.part, found.source, found.message) == (2, True, "stderr", "Name: ")
 
 
-def test_wait_for_says_so_when_the_workload_ends_without_the_line(place):
+def test_wait_for_raises_when_the_workload_ends_without_the_line(place):
     with serving(events(logs(1), done(1)), answer(200, FINAL)) as server:
         place(server)
         with pytest.raises(LogStreamError, match=r"has ended \(succeeded\) without a line that matches 'nope'"):

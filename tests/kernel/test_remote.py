@@ -72,13 +72,13 @@ def test_a_log_in_the_simple_form_that_goes_on_is_running(other: Server) -> None
             refused()
 
 
-def test_what_the_other_server_refuses_is_said_as_such(other: Server) -> None:
+def test_errors_of_the_other_server_are_reported(other: Server) -> None:
     with pytest.raises(NotFound, match="no workload 'none' at the upstream 'runs'"):
         attach("runs:none")
     with pytest.raises(ServerFailed, match="500"):
         attach("runs:broken")
     with pytest.raises(NotFound, match="no such upstream"):
-        attach("nobody:x")
+        attach("unknown:x")
     with pytest.raises(NotFound):
         attach("lab:none")
     with pytest.raises(LogStreamError, match="gone"):

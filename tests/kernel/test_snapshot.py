@@ -44,14 +44,14 @@ def notebook(info, lines, error=None):
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("job", outputs=[output])])
 
 
-def test_the_text_says_command_state_why_how_long_and_how_much():
+def test_text_contains_command_state_reason_duration_and_size():
     assert as_text(INFO, []) == "make <all> [Failed (exit code 2)] w1"
     assert as_text(ENDED, []) == "make <all> [Failed (exit code 2), 12 s, 1,200 lines, 8 warn, 2 error] w1"
     info = {**INFO, "command": ["no", "such"], "exit_code": None, "signal": 9, "error": "not found"}
     assert as_text(info, []) == "no such [Failed (SIGKILL), not found] w1"
 
 
-def test_the_first_error_is_said_in_every_form():
+def test_every_form_contains_the_first_error():
     assert as_text(ENDED, [], ERROR).splitlines()[1] == "First error (line 311, 3 times): KeyError: '<total>'"
     assert "First error (line 311, 3 times): KeyError: '<total>'" in Read(as_html(ENDED, [], ERROR)).text
     assert as_final(ENDED, [], ERROR)["first_error"] == {"seq": 311, "title": "KeyError: '<total>'", "repeats": 3}
@@ -139,7 +139,7 @@ def test_nbconvert_shows_it_and_hostile_text_stays_text(exporter, message):
 
 
 def test_what_github_takes_away_is_only_colour():
-    """Its viewer strips `style`: what is left says the same."""
+    """Its viewer strips `style`; the rest has the same content."""
     page = as_html(ENDED, records("\x1b[31mred\x1b[0m", "\x1b[1mbold\x1b[0m"), ERROR)
     stripped = page.replace(' style="color:#ce534e"', "")
     assert "style" not in stripped

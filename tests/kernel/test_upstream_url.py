@@ -15,7 +15,7 @@ from support.serving import Kernel, Server, jupyter
 
 LLM_SERVER = NOTEBOOKS / "llm_server.py"
 KEY = "sk-a-vendors-key-of-the-tests"
-ASK = "{'model': 'tiny', 'messages': [{'role': 'user', 'content': 'one two three'}], 'max_tokens': 4}"
+REQUEST = "{'model': 'tiny', 'messages': [{'role': 'user', 'content': 'one two three'}], 'max_tokens': 4}"
 
 
 @pytest.fixture(scope="module")
@@ -52,24 +52,24 @@ def rows(server: Server, **filters: Any) -> list[dict[str, Any]]:
 
 
 def test_an_sdk_needs_only_the_address_and_its_key(server: Server, kernel: Kernel) -> None:
-    said = kernel.run(
+    text = kernel.run(
         "from openai import OpenAI\n"
         "url = proxy_url('llm')\n"
         "client = OpenAI(base_url=url, api_key=url.api_key, default_headers=url.headers)\n"
-        f"print(client.chat.completions.create(**{ASK}).choices[0].message.content)",
+        f"print(client.chat.completions.create(**{REQUEST}).choices[0].message.content)",
         cell="cell-one",
     )
-    assert said.strip() == "The gradient descends quietly"
+    assert text.strip() == "The gradient descends quietly"
     row = rows(server)[0]
     assert (row["upstream"], row["status"], row["input_tokens"], row["output_tokens"]) == ("llm", "completed", 3, 4)
     assert row["session"] == kernel.name
     assert (row["cell"], row["workload_id"]) == ("cell-one", None)
-    kernel.run(f"client.chat.completions.create(**{ASK})", cell="cell-two")
+    kernel.run(f"client.chat.completions.create(**{REQUEST})", cell="cell-two")
     assert rows(server)[0]["cell"] == "cell-two"
 
 
-def test_the_key_alone_says_who_calls_and_opens_nothing_else(server: Server, kernel: Kernel) -> None:
-    kernel.run(f"OpenAI(base_url=proxy_url('llm'), api_key=url.api_key).chat.completions.create(**{ASK})", cell="c")
+def test_key_identifies_the_caller_and_grants_nothing_else(server: Server, kernel: Kernel) -> None:
+    kernel.run(f"OpenAI(base_url=proxy_url('llm'), api_key=url.api_key).chat.completions.create(**{REQUEST})", cell="c")
     row = rows(server)[0]
     assert row["session"] == kernel.name
     assert row["cell"] is None
@@ -82,7 +82,7 @@ def test_the_key_alone_says_who_calls_and_opens_nothing_else(server: Server, ker
 def test_a_workload_calls_as_itself(server: Server, kernel: Kernel) -> None:
     code = (
         "import httpx; from jupyter_logstream import proxy_url; u = proxy_url('llm', '/chat/completions'); "
-        f"print(httpx.post(u, json={ASK}, headers={{'Authorization': 'Bearer ' + u.api_key}}).json()['usage'])"
+        f"print(httpx.post(u, json={REQUEST}, headers={{'Authorization': 'Bearer ' + u.api_key}}).json()['usage'])"
     )
     command = f"import sys\nfrom jupyter_logstream import run\nw = run([sys.executable, '-c', {code!r}]).wait(60)"
     workload = kernel.run(f"{command}\nprint(w.id, w.state)")
@@ -91,7 +91,7 @@ def test_a_workload_calls_as_itself(server: Server, kernel: Kernel) -> None:
     assert rows(server)[0]["workload_id"] == workload_id
 
 
-def test_an_unknown_upstream_is_said_with_those_that_there_are(kernel: Kernel) -> None:
+def test_unknown_upstream_is_reported_with_the_known_ones(kernel: Kernel) -> None:
     with pytest.raises(AssertionError, match="no upstream 'llmm'; it has llm, shut"):
         kernel.run("proxy_url('llmm')")
     with pytest.raises(AssertionError, match="not available to kernels"):
@@ -102,7 +102,7 @@ def test_an_unknown_upstream_is_said_with_those_that_there_are(kernel: Kernel) -
 
 def test_the_log_is_a_list_and_a_data_frame(kernel: Kernel, server: Server) -> None:
     while len(rows(server)) < 3:
-        kernel.run(f"client.chat.completions.create(**{ASK})")
+        kernel.run(f"client.chat.completions.create(**{REQUEST})")
     assert kernel.json("[row['id'] for row in request_log(2)]") == [row["id"] for row in rows(server, limit=2)]
     assert kernel.json("len(request_log(provider='openai', status='completed', q='chat'))") >= 3
     assert kernel.json("request_log(q='nothing has this in it')") == []
@@ -114,13 +114,13 @@ def test_the_log_is_a_list_and_a_data_frame(kernel: Kernel, server: Server) -> N
 RECORDED = """
 import httpx
 client = record_requests(httpx.Client(base_url={llm!r}, headers={{"Authorization": "Bearer {key}"}}, trust_env=False))
-ask = {ask}
+body = {body}
 """
 
 
 @pytest.fixture
 def recorded(kernel: Kernel, llm: str, server: Server) -> Kernel:
-    kernel.run(RECORDED.format(llm=llm, key=KEY, ask=ASK))
+    kernel.run(RECORDED.format(llm=llm, key=KEY, body=REQUEST))
     server.http.delete(f"{server.url}logstream/v1/requests")
     return kernel
 
@@ -132,7 +132,7 @@ def settled(kernel: Kernel, server: Server) -> dict[str, Any]:
 
 def test_a_client_of_its_own_is_recorded_with_tokens_and_cell(recorded: Kernel, server: Server) -> None:
     recorded.run(
-        "record_requests(client)\nprint(client.post('chat/completions', json=ask).json()['usage'])", cell="mine"
+        "record_requests(client)\nprint(client.post('chat/completions', json=body).json()['usage'])", cell="mine"
     )
     row = settled(recorded, server)
     wanted = {"status": "completed", "http_status": 200, "method": "POST", "path": "/v1/chat/completions",
@@ -149,7 +149,7 @@ def test_a_client_of_its_own_is_recorded_with_tokens_and_cell(recorded: Kernel, 
 @pytest.mark.parametrize("leaves", [False, True])
 def test_a_streamed_answer_is_recorded_as_it_is_read(recorded: Kernel, server: Server, leaves: bool) -> None:
     recorded.run(
-        "streamed = {**ask, 'stream': True, 'stream_options': {'include_usage': True}}\n"
+        "streamed = {**body, 'stream': True, 'stream_options': {'include_usage': True}}\n"
         "with client.stream('POST', 'chat/completions', json=streamed) as response:\n"
         "    for number, line in enumerate(response.iter_lines()):\n"
         f"        if {leaves} and number == 3: break"
@@ -161,7 +161,7 @@ def test_a_streamed_answer_is_recorded_as_it_is_read(recorded: Kernel, server: S
 
 
 def test_failures_are_recorded_and_raised_as_before(recorded: Kernel, server: Server) -> None:
-    recorded.run("print(client.post('chat/completions', json={**ask, 'model': 'missing'}).status_code)")
+    recorded.run("print(client.post('chat/completions', json={**body, 'model': 'missing'}).status_code)")
     row = settled(recorded, server)
     assert (row["status"], row["http_status"], row["error"]) == ("error", 404, "The model `missing` does not exist")
     with pytest.raises(AssertionError, match="ConnectError"):
@@ -169,14 +169,14 @@ def test_failures_are_recorded_and_raised_as_before(recorded: Kernel, server: Se
     row = settled(recorded, server)
     assert (row["status"], row["http_status"], row["path"]) == ("error", None, "/x")
     with pytest.raises(AssertionError, match="ReadTimeout"):
-        recorded.run("client.post('chat/completions', json={**ask, 'max_tokens': 999, 'stream': True}, timeout=0.001)")
+        recorded.run("client.post('chat/completions', json={**body, 'max_tokens': 999, 'stream': True}, timeout=0.001)")
     assert settled(recorded, server)["status"] == "timeout"
 
 
 def test_an_sdks_async_client_is_recorded_too(recorded: Kernel, server: Server, llm: str) -> None:
     recorded.run(
         f"from openai import AsyncOpenAI\nsdk = record_requests(AsyncOpenAI(base_url={llm!r}, api_key={KEY!r}))\n"
-        "stream = await sdk.chat.completions.create(**ask, stream=True)\n"
+        "stream = await sdk.chat.completions.create(**body, stream=True)\n"
         "print(''.join([c.choices[0].delta.content or '' async for c in stream]))"
     )
     row = settled(recorded, server)

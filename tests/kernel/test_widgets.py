@@ -1,4 +1,4 @@
-"""The widget in a real kernel: what it carries, and that a cell which runs again lets go of what it made before."""
+"""The widget in a real kernel: its traits, and that a cell that runs again closes its earlier widgets."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_runs_that_belong_to_no_cell_close_nothing(kernel):
     assert models_and_layouts(kernel) == "[3, 3]"
 
 
-def test_the_hook_is_registered_once_however_it_is_asked_for(kernel):
+def test_hook_is_registered_once(kernel):
     kernel.run("%load_ext jupyter_logstream\n%reload_ext jupyter_logstream")
     kernel.run("from jupyter_logstream import LogView\nLogView('w')\nLogView('v')")
     hooks = "[hook.__module__ for hook in get_ipython().events.callbacks['pre_run_cell']]"
@@ -99,7 +99,7 @@ def test_the_bundle_carries_widget_and_static_forms(kernel):
 
 
 @pytest.mark.parametrize("cell", ["LogView('w')", "Workload('w').show()"])
-def test_a_view_that_was_asked_for_stays_a_widget_where_the_labextension_is(cell, kernel):
+def test_explicit_view_stays_a_widget_beside_the_labextension(cell, kernel):
     kernel.run(f"from jupyter_logstream import LogView, Workload\n{cell}")
     assert set(kernel.shown) == {WIDGET, "text/plain", "text/html"}
 
@@ -122,10 +122,10 @@ def test_the_servers_own_log_is_a_view_like_any_other(kernel):
     assert models_and_layouts(kernel) == "[0, 0]"
 
 
-@pytest.mark.parametrize("asked", ["", "'w', scope='service'", "''", "scope='job'"])
-def test_a_view_is_of_a_workload_or_of_the_server(asked, kernel):
+@pytest.mark.parametrize("arguments", ["", "'w', scope='service'", "''", "scope='job'"])
+def test_a_view_is_of_a_workload_or_of_the_server(arguments, kernel):
     with pytest.raises(AssertionError, match=r"LogView shows a workload, LogView\(id\), or the server"):
-        kernel.run(f"from jupyter_logstream import LogView\nLogView({asked})")
+        kernel.run(f"from jupyter_logstream import LogView\nLogView({arguments})")
     with pytest.raises(AssertionError, match="TraitError"):
         kernel.run("LogView('w', scope='other')")
     assert models_and_layouts(kernel) == "[0, 0]"
@@ -135,15 +135,15 @@ def traits(kernel: Kernel, *names: str) -> dict:
     return kernel.json(f"{{k: v for k, v in view.get_state().items() if k in {names!r}}}")
 
 
-def test_a_table_tells_the_page_what_it_is_and_its_cell_lets_go_of_it(kernel):
+def test_table_sends_its_traits_to_the_page_and_is_closed_by_its_cell(kernel):
     for _ in range(20):
         kernel.run(
             "from jupyter_logstream import WorkloadTable\nview = WorkloadTable('failed', 5, height=99)\nview", "a"
         )
     assert set(kernel.shown) == {WIDGET, "text/plain"}
     assert "No log server found" in kernel.shown["text/plain"]
-    told = {"view": "workloads", "state": "failed", "limit": 5, "height": 99, "protocol": 1}
-    assert traits(kernel, *told) == told
+    expected = {"view": "workloads", "state": "failed", "limit": 5, "height": 99, "protocol": 1}
+    assert traits(kernel, *expected) == expected
     assert models_and_layouts(kernel).endswith(" 1]")
     kernel.run("1", cell="a")
     assert models_and_layouts(kernel) == "[0, 0]"
@@ -151,10 +151,10 @@ def test_a_table_tells_the_page_what_it_is_and_its_cell_lets_go_of_it(kernel):
     assert traits(kernel, "state", "limit") == {"state": None, "limit": 200}
 
 
-@pytest.mark.parametrize("asked", ["state='unheard-of'", "limit=0", "height=-1"])
-def test_what_a_table_cannot_show_is_refused(asked, kernel):
+@pytest.mark.parametrize("arguments", ["state='unheard-of'", "limit=0", "height=-1"])
+def test_what_a_table_cannot_show_is_refused(arguments, kernel):
     with pytest.raises(AssertionError, match="TraitError"):
-        kernel.run(f"from jupyter_logstream import WorkloadTable\nWorkloadTable({asked})")
+        kernel.run(f"from jupyter_logstream import WorkloadTable\nWorkloadTable({arguments})")
 
 
 def test_no_height_is_negative(kernel):

@@ -24,6 +24,7 @@ def test_being_installed_is_being_enabled():
     assert re.search(r"jupyter_logstream \S+ OK", output)
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -50,6 +51,7 @@ def test_jupyterlab_finds_the_labextension_enabled():
     assert re.search(r"jupyter-logstream v\S+ +enabled +OK \(python, jupyter_logstream\)", output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["static", "labextension"])
 def test_no_wheel_is_made_without_a_front_end(missing, tmp_path):
     """Without node the build must stop with what to do, not make a wheel that shows nothing."""
@@ -65,6 +67,7 @@ def test_no_wheel_is_made_without_a_front_end(missing, tmp_path):
     assert "run `make install`" in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs(tmp_path):
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     with jupyter(tmp_path) as server:
@@ -79,6 +82,7 @@ def test_the_example_of_the_readme_runs(tmp_path):
             ]
 
 
+@pytest.mark.slow
 def test_the_quickstart_notebook_runs(tmp_path):
     notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", 4)
     nbformat.validate(notebook)
@@ -96,6 +100,7 @@ def test_the_quickstart_notebook_runs(tmp_path):
             assert kernel.json("[job.state, unwanted.state]") == ["succeeded", "cancelled"]
 
 
+@pytest.mark.slow
 def test_the_examples_of_publishing_run(tmp_path):
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "publishing.md").read_text(), re.DOTALL)
     with jupyter(tmp_path) as server, server.kernel() as kernel:
@@ -106,6 +111,7 @@ def test_the_examples_of_publishing_run(tmp_path):
         assert kernel.json("[record.fields['epoch'] for record in handler.workload.logs()]") == [3]
 
 
+@pytest.mark.slow
 def test_the_publishing_notebook_runs(tmp_path):
     notebook = nbformat.read(ROOT / "notebooks" / "publishing.ipynb", 4)
     nbformat.validate(notebook)

@@ -19,7 +19,7 @@ from jupyter_logstream.wire.runner_socket import socket_path
 
 async def test_cancel_ends_a_workload_by_term(bench: Bench) -> None:
     job = await bench.start("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
-    await job.says("ready")
+    await job.waits_for_output("ready")
     await job.cancel(30)
     assert (await job.end()).state == "cancelled"
     assert job.lines()[-1] == "bye"  # some shells report their killed `sleep` before
@@ -46,7 +46,7 @@ async def test_cancel_kills_what_ignores_term_with_its_whole_tree(bench: Bench, 
             code.replace("    time.sleep(600)\nprint", f"    {closes}    time.sleep(600)\nprint") if closes else code
         )
         job = await bench.start([PYTHON, "-c", closing])
-        await job.says("ready")
+        await job.waits_for_output("ready")
         until(far.exists)
         pids = [int(far.read_text()), job.status.pid or 0]
         assert all(map(alive, pids))
@@ -70,7 +70,7 @@ async def test_what_outlives_a_polite_child_is_killed_after_the_grace_time(bench
 
 async def test_a_stopped_process_is_cancelled_too(bench: Bench) -> None:
     job = await bench.start("echo ready; kill -STOP $$; echo never")
-    await job.says("ready")
+    await job.waits_for_output("ready")
     await job.cancel(1)
     assert (await job.end()).state == "cancelled"
     assert job.lines() == ["ready"]
@@ -85,7 +85,7 @@ async def test_repeated_cancels_act_once(bench: Bench) -> None:
         "while time.monotonic() < end: time.sleep(0.01)\n"
     )
     job = await bench.start([PYTHON, "-c", code])
-    await job.says("ready")
+    await job.waits_for_output("ready")
     await asyncio.gather(*(job.cancel(20) for _ in range(20)))
     assert (await job.end()).state == "cancelled"
     assert job.lines() == ["ready", "term"]

@@ -34,7 +34,7 @@ async def test_with_a_terminal_programs_write_colours_and_no_program_pages(bench
 async def test_a_python_program_that_does_not_flush_is_live(bench: Bench, tty: bool) -> None:
     assert "PYTHONUNBUFFERED" not in os.environ
     job = await bench.start([PYTHON, "-c", "import sys; print('live'); sys.stdin.read()"], tty=tty, stdin=True)
-    await job.says("live")
+    await job.waits_for_output("live")
     assert job.status.state == "running"
     await job.send(b"", eof=True)
     assert (await job.end()).state == "succeeded"
@@ -73,7 +73,7 @@ async def test_a_store_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
     try:
         job = await bench.start("echo here; read x; echo $x", stdin=True)
         assert len(os.fsencode(job.folder.control)) > 108
-        await job.says("here")
+        await job.waits_for_output("here")
         await job.send(b"there\n")
         await job.end()
         assert job.lines() == ["here", "there"]
@@ -101,7 +101,7 @@ async def test_input_arrives_byte_for_byte_and_ends_on_request(bench: Bench) -> 
 async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whole(bench: Bench, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     job = await bench.start(f"echo ready; while [ ! -e {gate} ]; do sleep 0.02; done; wc -c", tty=False, stdin=True)
-    await job.says("ready")
+    await job.waits_for_output("ready")
     sending = asyncio.ensure_future(job.send(b"x" * 3_000_000))
     await asyncio.sleep(0.2)
     assert not sending.done()  # not acknowledged before the pipe accepted it
@@ -114,7 +114,7 @@ async def test_input_larger_than_a_pipe_waits_for_a_slow_reader_and_arrives_whol
 
 async def test_input_to_a_workload_that_has_closed_it_is_refused(bench: Bench) -> None:
     job = await bench.start("exec <&-; echo closed; sleep 600", stdin=True)
-    await job.says("closed")
+    await job.waits_for_output("closed")
     with pytest.raises(CannotSend):
         await job.send(b"x" * 100_000)  # more than a pipe takes
     assert job.status.state == "running"
@@ -123,7 +123,7 @@ async def test_input_to_a_workload_that_has_closed_it_is_refused(bench: Bench) -
 
 async def test_input_that_was_not_read_before_the_end_is_refused(bench: Bench) -> None:
     job = await bench.start("echo ready; sleep 0.3; exit 0", stdin=True)
-    await job.says("ready")
+    await job.waits_for_output("ready")
     with pytest.raises(CannotSend):
         await asyncio.wait_for(job.send(b"x" * 3_000_000), 20)
     assert (await job.end()).state == "succeeded"

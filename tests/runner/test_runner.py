@@ -25,7 +25,7 @@ from jupyter_logstream.wire.runner_socket import socket_path
 async def test_a_killed_runner_makes_the_workload_lost_and_its_output_stays(bench: Bench) -> None:
     for tty in True, False:
         job = await bench.start("echo first; printf half; sleep 600", tty=tty)
-        await job.says("first")
+        await job.waits_for_output("first")
         await eventually(lambda job=job: job.bytes() == b"first\nhalf")
         pid = job.status.pid or 0
         os.kill(job.runner, signal.SIGKILL)
@@ -40,7 +40,7 @@ async def test_a_killed_runner_makes_the_workload_lost_and_its_output_stays(benc
 
 async def test_terminal_signals_and_the_end_of_its_starter_do_not_end_the_runner(bench: Bench) -> None:
     job = await bench.start("echo ready; read x; echo $x", stdin=True)
-    await job.says("ready")
+    await job.waits_for_output("ready")
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
         os.kill(job.runner, number)
     await job.send(b"on\n")
@@ -57,7 +57,7 @@ async def test_terminal_signals_and_the_end_of_its_starter_do_not_end_the_runner
 )  # fmt: skip
 async def test_invalid_requests_on_its_socket_do_not_end_the_runner(bench: Bench, data: bytes) -> None:
     job = await bench.start("echo ready; read x; echo $x", stdin=True)
-    await job.says("ready")
+    await job.waits_for_output("ready")
     with socket.socket(socket.AF_UNIX) as client:
         with socket_path(job.folder.control) as path:
             client.connect(path)
@@ -80,7 +80,7 @@ async def test_only_its_user_can_reach_the_runner(bench: Bench) -> None:
 
 async def test_the_runner_is_small_and_imports_no_framework(bench: Bench) -> None:
     job = await bench.start("seq 1 20000; read x", stdin=True)
-    await job.says("20000")
+    await job.waits_for_output("20000")
     assert memory(job.runner) < 25 * 1024 * 1024
     loaded = maps(job.runner)
     await job.send(b"", eof=True)
@@ -147,7 +147,7 @@ async def test_a_full_disk_makes_the_child_wait_and_loses_nothing(tmp_path: Path
     bench = Bench(tmp_path / "store")
     try:
         job = await bench.start("seq 1 20000; read x; seq 20001 60000; read x", stdin=True, tty=False)
-        await job.says("20000")
+        await job.waits_for_output("20000")
         runner = job.runner
         before = resource.prlimit(runner, resource.RLIMIT_FSIZE)
         size = (job.folder.path / "stdout.000").stat().st_size
@@ -158,7 +158,7 @@ async def test_a_full_disk_makes_the_child_wait_and_loses_nothing(tmp_path: Path
         assert job.status.state == "running"
         assert [int(line) for line in job.lines()] == list(range(1, len(job.lines()) + 1))
         resource.prlimit(runner, resource.RLIMIT_FSIZE, before)
-        await job.says("60000")
+        await job.waits_for_output("60000")
         await job.send(b"\n")
         assert (await job.end()).state == "succeeded"
         assert job.bytes() == b"".join(b"%d\n" % i for i in range(1, 60001))

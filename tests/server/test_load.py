@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 from support.tcp_proxy import proxied
 from support.waiting import eventually
 
@@ -17,9 +18,10 @@ from jupyter_logstream.kernel.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
     from support.tcp_proxy import TcpProxy
     from support.web import Site
+
+pytestmark = pytest.mark.slow
 
 PACED = """
 import sys, time

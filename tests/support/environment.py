@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def own_environment() -> Iterator[None]:
-    """The extension tells kernels by the environment where it is; no test shall inherit that of another."""
+    """Remove the server's address from the environment, so that no test inherits another one's."""
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(("JUPYTER_", "JPY_")) or name == "PYTHONUNBUFFERED"]:
         del os.environ[name]

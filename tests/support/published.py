@@ -20,7 +20,7 @@ PLACE = "JUPYTER_LOGSTREAM_SERVER"
 
 
 def place_of(server: Server) -> Path:
-    """The file that says where a server is."""
+    """The file with a server's address."""
     with server.kernel() as kernel:
         return Path(kernel.json(f"__import__('os').environ['{PLACE}']"))
 
@@ -97,6 +97,6 @@ def spools(place: Path) -> list[Path]:
 
 
 def head(spool: Path) -> dict[str, Any]:
-    """What a spool says of itself."""
+    """The header of a spool."""
     found: dict[str, Any] = json.loads(spool.read_bytes()[:512])
     return found

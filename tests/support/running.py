@@ -110,7 +110,7 @@ class Job:
         with contextlib.closing(Download(self.folder.path, source)) as download:
             return b"".join(download.chunks(0, download.size))
 
-    async def says(self, text: str) -> None:
+    async def waits_for_output(self, text: str) -> None:
         """Wait until a line of its log contains the text."""
         await eventually(lambda: any(text in line for line in self.lines()))
 

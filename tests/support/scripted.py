@@ -1,4 +1,4 @@
-"""A server that does as it is told, for tests of the kernel side under faults that a real server rarely shows."""
+"""Scripted HTTP server, for faults that a real server rarely shows. Test support."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Scripted(ThreadingHTTPServer):
-    """Answers the n-th request with the n-th act of its script; remembers what it was asked."""
+    """Answers the n-th request with the n-th act of its script; records the requests."""
 
     daemon_threads = True
 
     def __init__(self, acts: list[Callable[[BaseHTTPRequestHandler], None]], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.acts = deque(acts)
-        self.asked: list[tuple[str, str, dict[str, str], Any]] = []
+        self.requests: list[tuple[str, str, dict[str, str], Any]] = []
 
     @property
     def url(self) -> str:
@@ -33,8 +33,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _act(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        is_json = self.headers.get("Content-Type") == "application/json" and body
-        self.server.asked.append((self.command, self.path, dict(self.headers), json.loads(body) if is_json else body))
+        is_json = bool(body) and self.headers.get("Content-Type") == "application/json"
+        self.server.requests.append(
+            (self.command, self.path, dict(self.headers), json.loads(body) if is_json else body)
+        )
         self.server.acts.popleft()(self)
 
     do_GET = do_POST = _act  # noqa: N815 - http.server looks for these names

@@ -78,7 +78,7 @@ class Server:
             "--allow-root",
             f"--port={self.port}",
         ]
-        command += ["--ServerApp.port_retries=0"]  # on another one nobody would find it
+        command += ["--ServerApp.port_retries=0"]  # the page expects this port
         command += [f"--ServerApp.base_url={self.base_url}", f"--ServerApp.root_dir={self.root}", *_login(self.auth)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], env=self._env(), stdout=log, stderr=log)
@@ -172,11 +172,11 @@ class Kernel:
         content["stop_on_error"] = False  # else it would leave out what comes next
         message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
         self.client.shell_channel.send(message)
-        printed, failed, asked = [], "", message["header"]["msg_id"]
+        printed, failed, msg_id = [], "", message["header"]["msg_id"]
         self.warned = ""
         while True:
             got = self.client.get_iopub_msg(timeout=timeout)
-            if got["parent_header"].get("msg_id") != asked:
+            if got["parent_header"].get("msg_id") != msg_id:
                 continue
             kind, content = got["msg_type"], got["content"]
             if kind == "stream" and content["name"] == "stdout":
@@ -188,7 +188,7 @@ class Kernel:
             elif kind in {"execute_result", "display_data"}:
                 self.shown = content["data"]
             elif kind == "status" and content["execution_state"] == "idle":
-                assert not failed, failed  # not before: what is asked of a kernel while it fails is dropped
+                assert not failed, failed  # only now: a failing kernel drops requests
                 return "".join(printed)
 
     def json(self, expression: str) -> Any:

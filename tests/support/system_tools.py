@@ -1,6 +1,6 @@
 """System programs that some tests drive (strace, setpriv), and how a machine gets them. Run by `make test`.
 
-Where one can't be installed, tests that need it do not run, and the closing summary of the run says so in capitals.
+Where one can't be installed, tests that need it do not run, and the closing summary of the run names them in capitals.
 """
 
 from __future__ import annotations

@@ -38,24 +38,20 @@ UNENDING = "while true; do i=$((i+1)); echo line $i; sleep 0.2; done"
 ENDS = 'for i in $(seq 1 300); do echo "line <b>$i</b>"; done; exit 3'
 
 BY_LABEXTENSION_OUTPUT = ".jupyter-logstream-output [data-logstream]"
-KINDS = [("lab", "/")]
 BY_LABEXTENSION = ("both", "labextension")
 
 
 def of(*shells: str) -> pytest.MarkDecorator:
     """Parametrize a test with the shells that show its outputs."""
-    params = [(kind, base_url, shell) for kind, base_url in KINDS for shell in shells]
-    ids = [f"{kind}-{shell}" for kind, _, shell in params]
-    return pytest.mark.parametrize("server", params, ids=ids, indirect=True, scope="module")
+    return pytest.mark.parametrize("server", shells, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    kind, base_url, shell = request.param
-    folder = tmp_path_factory.mktemp(f"{kind}-{shell}")
+    folder = tmp_path_factory.mktemp(request.param)
     quiet_news(folder)
-    disable(folder, *SHELLS[shell])
-    with jupyter(folder, kind=kind, base_url=base_url, options=OPTIONS) as server:
+    disable(folder, *SHELLS[request.param])
+    with jupyter(folder, kind="lab", options=OPTIONS) as server:
         yield server
 
 
@@ -338,7 +334,7 @@ def test_repeated_runs_a_move_and_an_undone_delete_leave_one_view_and_at_most_on
     with page.kernel() as kernel:
         kernel.run(COUNT)
         assert max(kernel.json(MODELS_AND_LAYOUTS)) <= 1
-        if page.server.folder.name.startswith(f"{server.kind}-both"):
+        if page.server.folder.name.startswith("both"):
             page.eventually(lambda: kernel.json(MODELS_AND_LAYOUTS) == [0, 0], "no model")
 
 
@@ -392,7 +388,7 @@ def test_server_without_the_extension_is_reported_above_the_saved_lines(notebook
     assert "line <b>300</b>" in here.views.first.locator(".kept").inner_text()
 
 
-@pytest.mark.parametrize("server", [("lab", "/", "both")], indirect=True, scope="function")
+@pytest.mark.parametrize("server", ["both"], indirect=True, scope="function")
 def test_server_of_another_protocol_is_reported(notebook: Open, server: Server):
     newer = "import jupyter_logstream.server.http.workloads as ours\nours.PROTOCOL = 2\n"
     (server.folder / "config" / "jupyter_server_config.py").write_text(newer)

@@ -115,7 +115,7 @@ def test_traits_set_the_initial_state_filter_and_limit(notebook: Open, server: S
     page, table = shown(notebook, "state='failed', limit=2")
     page.eventually(lambda: table.ids == [bad[2], bad[1]], "two that failed")
     older = table.host.locator(".more")
-    assert "The newest 2" in older.inner_text()
+    assert "Showing the newest 2 of" in older.inner_text()
     across = "it => it.getBoundingClientRect().width / it.parentElement.getBoundingClientRect().width"
     assert older.evaluate(across) > 0.9, "the note spans the table"
     assert not set(good) & set(table.ids)

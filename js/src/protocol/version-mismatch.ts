@@ -1,4 +1,4 @@
-// Version mismatch of kernel, server and page, which can be installed separately: the message that says what to upgrade.
+// Version mismatch of kernel, server and page, which can be installed separately: the message that names the upgrade.
 // Page and shared worker. Knows versions only.
 
 import { PROTOCOL } from "./types.js";

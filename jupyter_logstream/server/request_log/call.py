@@ -1,7 +1,7 @@
 """A call through the proxy and its row in the request log. Server; no HTTP client, no handlers.
 
 The proxy reports every chunk of both bodies. The row is written when the call starts, when its response begins, at most
-once a second while it streams, and when it ends. Bodies are held only if the user asked to retain them.
+once a second while it streams, and when it ends. Bodies are held only if the user enabled it.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ CREATE TABLE detail (created_seq INTEGER PRIMARY KEY, value TEXT NOT NULL);
 IS_OPEN = "status IN ({})".format(", ".join(f"'{status}'" for status in sorted(OPEN)))
 
 # Only names of columns are inserted into these texts, never values.
-SELECT = f"SELECT created_seq, changed_seq, history, {_COLUMNS} FROM request"  # noqa: S608 - as said
+SELECT = f"SELECT created_seq, changed_seq, history, {_COLUMNS} FROM request"  # noqa: S608 - see above
 INSERT = (
-    f"INSERT OR IGNORE INTO request (created_seq, changed_seq, key, history, {_COLUMNS}) "  # noqa: S608 - as said
+    f"INSERT OR IGNORE INTO request (created_seq, changed_seq, key, history, {_COLUMNS}) "  # noqa: S608 - see above
     f"VALUES (?, ?, ?, ?, {', '.join('?' for _ in FIELDS)})"
 )
 UPDATE = (

@@ -89,7 +89,7 @@ def _truncate_index(
         good, ends, indexer.totals = verified_prefix(folder, indexer.index, retained)
         journal.record_if_behind(good)
         indexer.index.truncate(good)
-    except Unreadable:  # says nothing about the index
+    except Unreadable:  # no information about the index
         raise
     except (BadIndex, FileNotFoundError):
         journal.record_if_behind(retained.first - 1)

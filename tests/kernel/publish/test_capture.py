@@ -1,4 +1,4 @@
-"""capture(): what a block prints, as records; and the block goes on as if nobody listened."""
+"""capture(): the output of a block as records, without a change to the block."""
 
 # ruff: noqa: T201 - what is captured is printed
 
@@ -225,7 +225,7 @@ def test_nothing_is_left_on_the_streams_afterwards():
         assert "write" not in vars(stream)
 
 
-def test_a_stream_that_is_replaced_meanwhile_is_left_to_whoever_did(monkeypatch):
+def test_stream_replaced_within_the_block_is_not_restored(monkeypatch):
     mine = io.StringIO()
     with capture() as job:
         print("one")
@@ -246,7 +246,7 @@ def test_one_capture_is_one_block():
         block.__enter__()
 
 
-def test_a_server_that_is_away_is_said_before_the_block_begins(tmp_path, monkeypatch):
+def test_unreachable_server_is_reported_before_the_block_starts(tmp_path, monkeypatch):
     monkeypatch.setenv(PLACE, str(tmp_path / "server.json"))
     (tmp_path / "server.json").write_text('{"url": "http://127.0.0.1:9/", "secret": "s"}')
     with pytest.raises(NoServer, match="does not answer"):
@@ -264,7 +264,7 @@ def test_in_a_notebook_the_cell_shows_its_output_and_the_log(server):
         assert kernel.shown["application/vnd.jupyter-logstream.v1+json"]["final"]["lines"] == ["hi"]
 
 
-def test_a_script_that_dies_within_the_block_has_told_it(server, place):
+def test_script_that_dies_within_the_block_has_sent_its_output(server, place):
     code = "from jupyter_logstream import capture\nwith capture('dies'):\n    print('x')\n    1 / 0"
     assert completed(code, place)[0] == 1
     assert messages(server, "dies")[0] == "x"

@@ -31,10 +31,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "server.json"
     monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(path))
 
-    def say(server) -> None:
+    def publish(server) -> None:
         path.write_text(json.dumps({"url": server.url, "secret": "s3"}))
 
-    return say
+    return publish
 
 
 @pytest.fixture
@@ -53,26 +53,26 @@ def outcomes(delivery: Delivery) -> list[Outcome]:
     return found
 
 
-def asked(server) -> list[tuple[str, str, bytes]]:
-    return [(method, path.removeprefix("/base/logstream/v1/"), body) for method, path, _, body in server.asked]
+def requests(server) -> list[tuple[str, str, bytes]]:
+    return [(method, path.removeprefix("/base/logstream/v1/"), body) for method, path, _, body in server.requests]
 
 
 LINES = b'{"message":"0"}\n{"message":"1"}\n{"message":"2"}\n{"message":"3"}\n'
 
 
-def test_the_workload_is_made_by_the_spools_key_and_a_batch_says_where_the_log_ended(place, spool):
+def test_workload_is_created_with_the_spools_key_and_a_batch_names_the_end_of_the_log(place, spool):
     with serving(MADE, last(4), last(5)) as server:
         place(server)
         delivery = Delivery(spool)
         assert outcomes(delivery) == [Outcome.SENT, Outcome.EMPTY]
         spool.append(b"{}\n")
         assert outcomes(delivery) == [Outcome.SENT, Outcome.EMPTY]
-        assert asked(server) == [
+        assert requests(server) == [
             ("POST", "workloads", {"backend": "external", "name": "x", "key": "k1"}),
             ("POST", "workloads/w1/logs?after=0", LINES),
             ("POST", "workloads/w1/logs?after=4", b"{}\n"),
         ]
-        assert server.asked[1][2]["Content-Type"] == "application/x-ndjson"
+        assert server.requests[1][2]["Content-Type"] == "application/x-ndjson"
 
 
 def test_a_batch_whose_answer_was_lost_is_sent_again_from_the_same_place(place, spool):
@@ -81,7 +81,7 @@ def test_a_batch_whose_answer_was_lost_is_sent_again_from_the_same_place(place, 
         delivery = Delivery(spool)
         assert delivery.attempt() is Outcome.AWAY
         assert outcomes(delivery) == [Outcome.SENT, Outcome.EMPTY]
-        assert asked(server)[1] == asked(server)[2] == ("POST", "workloads/w1/logs?after=0", LINES)
+        assert requests(server)[1] == requests(server)[2] == ("POST", "workloads/w1/logs?after=0", LINES)
 
 
 @pytest.mark.parametrize("act", [drop, refuses(503, "no_room"), refuses(500, "internal"), refuses(403, "forbidden")])
@@ -91,23 +91,23 @@ def test_while_the_server_cannot_or_will_not_nothing_is_lost(act, place, spool, 
         delivery = Delivery(spool)
         assert [delivery.attempt(), delivery.attempt()] == [Outcome.AWAY] * 2
         assert outcomes(delivery) == [Outcome.SENT, Outcome.EMPTY]
-    # Not those of resources: Python tells of what other tests have left when it comes upon it.
-    told = [str(warning.message) for warning in recwarn if warning.category is RuntimeWarning]
-    assert len(told) == ("rejected" in "".join(told))
+    # Without ResourceWarning: it can come from an earlier test.
+    messages = [str(warning.message) for warning in recwarn if warning.category is RuntimeWarning]
+    assert len(messages) == ("rejected" in "".join(messages))
 
 
-def test_one_record_that_the_server_refuses_costs_only_itself_and_is_told(place, spool):
+def test_refused_record_is_the_only_one_lost_and_is_reported(place, spool):
     bad = refuses(422, "invalid_field")
     with serving(MADE, bad, last(2), bad, bad, last(3)) as server:
         place(server)
         with pytest.warns(RuntimeWarning, match="rejected a record, which is skipped: it is invalid_field"):
             assert outcomes(Delivery(spool))[-1] is Outcome.EMPTY
-        bodies = [body for _, path, body in asked(server) if "logs" in path]
+        bodies = [body for _, path, body in requests(server) if "logs" in path]
     lines = LINES.splitlines(keepends=True)
     assert bodies == [LINES, b"".join(lines[:2]), b"".join(lines[2:]), lines[2], lines[3]]
 
 
-def test_a_server_that_has_lost_records_gets_the_others_and_it_is_told(place, spool):
+def test_server_that_lost_records_receives_the_others_and_the_loss_is_reported(place, spool):
     shorter = answer(200, {"id": "w1", "lines": 7})
     spool.note("w1")
     spool.last = 9
@@ -115,11 +115,11 @@ def test_a_server_that_has_lost_records_gets_the_others_and_it_is_told(place, sp
         place(server)
         with pytest.warns(RuntimeWarning, match="it had 9 and now has 7"):
             assert outcomes(Delivery(spool)) == [Outcome.SENT, Outcome.SENT, Outcome.EMPTY]
-        assert asked(server)[-1] == ("POST", "workloads/w1/logs?after=7", LINES)
+        assert requests(server)[-1] == ("POST", "workloads/w1/logs?after=7", LINES)
 
 
 @pytest.mark.parametrize("act", [refuses(409, "ended"), refuses(404, "unknown_workload"), refuses(409, "not_external")])
-def test_a_workload_that_takes_nothing_any_more_is_told_once(act, place, spool):
+def test_workload_that_accepts_no_records_is_reported_once(act, place, spool):
     with serving(MADE, act) as server:
         place(server)
         with pytest.warns(RuntimeWarning, match=r"'x': the workload .* dropped") as warned:
@@ -137,22 +137,22 @@ def test_where_warnings_are_errors_sending_goes_on(place, spool):
         assert outcomes(delivery) == [Outcome.SENT] * 4 + [Outcome.EMPTY]
 
 
-def test_a_workload_that_cannot_be_made_is_told(place, spool):
+def test_workload_that_cannot_be_created_is_reported(place, spool):
     with serving(refuses(422, "invalid_field")) as server:
         place(server)
         with pytest.warns(RuntimeWarning, match="it is invalid_field"):
             assert outcomes(Delivery(spool)) == [Outcome.OVER]
 
 
-def test_asking_for_the_workload_makes_it_once(place):
+def test_requesting_the_workload_creates_it_once(place):
     with serving(MADE, last(1)) as server:
         place(server)
         outbox = Outbox("x", {"a": "b"})
         assert [outbox.workload_id, outbox.workload_id] == ["w1", "w1"]
         outbox.end("succeeded")
-        assert [path for _, path, _ in asked(server)] == ["workloads", "workloads/w1/logs?after=0"]
-        assert server.asked[1][3] == b'{"state":"succeeded"}\n'
-        assert server.asked[0][3]["tags"] == {"a": "b"}
+        assert [path for _, path, _ in requests(server)] == ["workloads", "workloads/w1/logs?after=0"]
+        assert server.requests[1][3] == b'{"state":"succeeded"}\n'
+        assert server.requests[0][3]["tags"] == {"a": "b"}
 
 
 def test_names_are_made_fit_and_tags_are_checked(place):
@@ -161,7 +161,7 @@ def test_names_are_made_fit_and_tags_are_checked(place):
         outbox = Outbox("a\nb\x1b" + "x" * 300)
         assert outbox.workload_id == "w1"
         outbox.end("succeeded")
-        assert server.asked[0][3]["name"] == "a b " + "x" * 196
+        assert server.requests[0][3]["name"] == "a b " + "x" * 196
     with pytest.raises(TypeError, match="tags must map strings to strings, not 'n': 1"):
         Outbox("x", {"n": 1})  # type: ignore[dict-item]
 

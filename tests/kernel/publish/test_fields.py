@@ -56,7 +56,7 @@ def test_no_value_makes_them_large():
         assert len(json.dumps(fields(x=value, y=1))) < 8 * MAX_FIELDS_CHARS
 
 
-def test_what_is_cut_says_so():
+def test_truncated_text_is_marked():
     assert fields(x="y" * 5000)["x"] == "y" * MAX_TEXT_CHARS + "..."
 
 

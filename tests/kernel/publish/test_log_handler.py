@@ -1,4 +1,4 @@
-"""LogHandler against real servers: every record once and in order, whoever is killed; the caller never waits."""
+"""LogHandler against real servers: every record once and in order, after any kill; the caller never waits."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_extras_become_fields_whatever_they_are(logger, handler):
     assert len(json.dumps(fields)) < 40_000
 
 
-def test_what_cannot_be_formatted_is_told_and_costs_only_itself(logger, handler, capsys):
+def test_record_that_cannot_be_formatted_is_reported_and_no_other_is_lost(logger, handler, capsys):
     class Broken:
         def __repr__(self) -> str:
             raise OSError("no")
@@ -225,7 +225,7 @@ def test_secrets_of_the_environment_reach_neither_disk_nor_server(logger, handle
     assert secret.encode() not in b"".join(spooled)
 
 
-def test_the_step_of_whoever_logs_is_on_the_record(logger, handler):
+def test_record_has_the_step_of_its_caller(logger, handler):
     logger.info("before")
     with step("load"):
         logger.info("in load")
@@ -257,14 +257,14 @@ def test_a_with_block_ends_the_workload_as_it_ended_itself(error, state, logger,
     assert handler.workload.lines == 1
 
 
-def test_a_handler_that_nobody_used_leaves_nothing(logger, place, server, request):
+def test_unused_handler_creates_no_workload(logger, place, server, request):
     before = server.get("info")["workloads"]
     LogHandler(request.node.name).close()
     assert server.get("info")["workloads"] == before
     assert [spool for spool in spools(place) if request.node.name in spool.read_text()] == []
 
 
-def test_a_handler_that_nobody_holds_any_more_ends_its_workload(logger, server, request):
+def test_garbage_collected_handler_ends_its_workload(logger, server, request):
     handler = LogHandler(request.node.name)
     logger.addHandler(handler)
     logger.info("x")
@@ -286,9 +286,9 @@ def test_after_its_workload_was_ended_from_outside_logging_goes_on_unharmed(
     until(lambda: handler._outbox._spool.is_released)
     logger.info("further")
     handler.close()
-    said = [str(warning.message) for warning in recwarn if "dropped" in str(warning.message)]
-    assert len(said) == 1
-    assert request.node.name in said[0]
+    warnings = [str(warning.message) for warning in recwarn if "dropped" in str(warning.message)]
+    assert len(warnings) == 1
+    assert request.node.name in warnings[0]
     if how == "cancel":
         assert (workload.state, workload.lines) == ("cancelled", 1)
 
@@ -306,14 +306,14 @@ def test_it_can_be_configured_by_a_dictionary(logger, server, request):
     assert messages(server, request.node.name) == ["yes"]
 
 
-def test_without_a_server_the_error_says_so(monkeypatch):
+def test_missing_server_is_reported(monkeypatch):
     for name in ("SERVER", "URL", "SECRET"):
         monkeypatch.delenv(f"JUPYTER_LOGSTREAM_{name}", raising=False)
     with pytest.raises(NoServer, match="jupyter server extension list"):
         LogHandler()
 
 
-def test_what_finds_no_room_while_the_server_is_away_is_told_by_a_record(logger, monkeypatch, server, request, place):
+def test_records_beyond_the_capacity_are_counted_in_a_record(logger, monkeypatch, server, request, place):
     away = json.loads(place.read_text())
     own = place.with_name("away.json")
     own.write_text(json.dumps({**away, "url": "http://127.0.0.1:9/"}))

@@ -1,4 +1,4 @@
-"""Programs that log, in real processes: whoever is killed, every record is there once and in order."""
+"""Programs that log, in real processes: after any kill every record arrives once and in order."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from support.serving import Server, jupyter
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_a_process_killed_with_records_unsent_has_them_sent_by_the_next_one(own_
     (left,) = spools(place)
     logs_until(lambda: not left.exists(), NEXT, place)
     assert messages(own_server, name) == [str(i) for i in range(5000)]
-    assert named(own_server, name)["state"] == "running"  # nobody knows more
+    assert named(own_server, name)["state"] == "running"  # its end is unknown
 
 
 def test_a_process_killed_at_any_time_has_lost_and_doubled_nothing(own_server, request):
@@ -116,10 +118,10 @@ def test_a_process_killed_at_any_time_has_lost_and_doubled_nothing(own_server, r
     left = spools(place)
     logs_until(lambda: not any(path.exists() for path in left), NEXT, place)
     assert spools(place) == []
-    for name, told in last.items():
+    for name, reported in last.items():
         found = messages(own_server, name)
         assert found == [str(i) for i in range(len(found))]
-        assert len(found) in {told + 1, told + 2}  # one may have been logged and not told of
+        assert len(found) in {reported + 1, reported + 2}  # one may have been logged but not reported
 
 
 def test_a_process_that_ends_while_the_server_is_away_leaves_its_records_to_the_next(own_server, request):
@@ -180,6 +182,9 @@ def test_forked_workers_log_into_the_same_workload(server, place, request):
         LOGS.format(name=request.node.name)
         + """
 import multiprocessing
+
+pytestmark = pytest.mark.slow
+
 def work(n):
     for i in range(100): log.info('%d:%d', n, i)
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The spool: what was appended is there, once and whole, whoever dies when; and the file stays small."""
+"""The spool: appended records are complete and unique after any crash; the file stays small."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_full_disk_leaves_whole_lines(spool, monkeypatch):
     assert drain(spool) == [b"one", b"three"]
 
 
-def test_a_spool_is_taken_in_by_nobody_while_its_process_lives(tmp_path, spool):
+def test_spool_of_a_live_process_is_not_adopted(tmp_path, spool):
     spool.append(b"x\n")
     assert list(adopt(tmp_path / "spool")) == []
     code = (
@@ -149,7 +149,7 @@ def test_what_a_killed_process_has_appended_is_taken_in_from_where_it_had_sent_t
         last = spool.last
         numbers = [int(line.split(b".")[0]) for line in drain(spool)]
         assert numbers == list(range(last, last + len(numbers)))
-        assert last + len(numbers) in {appended + 1, appended + 2}  # one may not have been told of any more
+        assert last + len(numbers) in {appended + 1, appended + 2}  # the last one may not have been reported
         spool.remove()
         assert list(tmp_path.glob("*")) == []
 
@@ -205,7 +205,7 @@ def test_half_a_line_of_a_killed_process_is_left_out(tmp_path):
     found.remove()
 
 
-def test_a_spool_that_nobody_could_send_goes_when_it_is_old(tmp_path):
+def test_old_unsent_spool_is_deleted(tmp_path):
     spool = Spool.create(tmp_path, "k", {})
     spool.append(b"x\n")
     spool.release()
@@ -244,7 +244,7 @@ def test_forked_children_write_into_the_same_spool_between_whole_lines(spool):
     assert len(found) == 2500
 
 
-def test_a_child_is_told_that_its_parent_has_ended(spool):
+def test_child_detects_the_end_of_its_parent(spool):
     for end in (lambda: spool.append(b"end\n", last=True), spool.remove):
         read, write = os.pipe()
         pid = os.fork()
@@ -273,7 +273,7 @@ def test_a_fork_while_others_append_leaves_no_lock_behind(spool):
     for _ in range(20):
         pid = os.fork()
         if pid == 0:
-            signal.alarm(20)  # a lock that nobody lets go of must fail the test, not hang it
+            signal.alarm(20)  # a lock that is never released must fail the test, not hang it
             os._exit(0 if spool.append(b"y\n") else 1)
         assert os.waitpid(pid, 0)[1] == 0
     busy = False

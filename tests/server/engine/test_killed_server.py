@@ -35,6 +35,7 @@ def lives(tmp_path: Path) -> Iterator[list[Path]]:
         kill_runners(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_server_killed_at_any_write_leaves_no_workload_half_created_or_half_deleted(
     lives: list[Path], caplog: pytest.LogCaptureFixture

@@ -137,7 +137,7 @@ def final(site: Site, workload_id: str) -> None:
 
 # --- pages ------------------------------------------------------------------------------------------------------------
 
-SAYS = "echo INFO a; echo ERROR b; echo plain; echo WARN c; echo 'error: d' >&2"
+LEVELS = "echo INFO a; echo ERROR b; echo plain; echo WARN c; echo 'error: d' >&2"
 
 
 async def test_page_has_records_total_next_cursor_and_state(site: Site) -> None:
@@ -160,7 +160,7 @@ async def test_page_has_records_total_next_cursor_and_state(site: Site) -> None:
 
 
 async def test_filters_select_records(site: Site) -> None:
-    workload_id = await site.run(SAYS)
+    workload_id = await site.run(LEVELS)
 
     async def found(query: str) -> set[str]:
         return {r["message"][-1] for r in (await site.get(f"v1/workloads/{workload_id}/records?{query}"))["records"]}

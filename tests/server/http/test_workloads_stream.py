@@ -84,7 +84,7 @@ async def test_counts_of_a_running_workload_are_sent_while_there_are_readers(sit
     listed = site.services.workload_feed
     assert set(listed._unwatch) == {workload_id}
     stream.close()
-    other = await open_list(site)  # the first has been let go of meanwhile
+    other = await open_list(site)  # the first one was closed meanwhile
     await other.until(fold)
     other.close()
 

@@ -29,7 +29,7 @@ def both(folder: Path) -> bytes:
         line = b"%d %s\n" % (i, b"x" * rng.randint(0, 60))
         log.write(rng.choice(["stdout", "stderr"]), line)
         written += line
-    log.publish([Record(0, 1e12, "warn", "told, not written", source="system")])
+    log.publish([Record(0, 1e12, "warn", "reported, not written", source="system")])
     log.close()
     return written
 

@@ -125,7 +125,7 @@ def test_both_sources_are_downloaded_completely_after_retention(root: Path, smal
         chunks += [("stdout", b"out %05d\n" % i), *([("stderr", b"err %05d\n" % i)] if i % 7 == 0 else [])]
     folder = folder_of(root)
     write(folder, *chunks, end=True, keep=12_000)
-    got = downloaded(folder)  # as long as it says
+    got = downloaded(folder)  # as long as announced
     assert got.endswith(b"out 00600\n")
     for source in "stdout", "stderr":
         lines = list(downloaded(folder, source).splitlines(keepends=True)[1:])

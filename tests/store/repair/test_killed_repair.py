@@ -131,6 +131,7 @@ def copy(folder: Path, root: Path) -> Path:
     return Path(shutil.copytree(folder, folder_of(root), dirs_exist_ok=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__.replace("_", " "))
 @pytest.mark.parametrize(("keep", "ended"), [(1 << 30, False), (3000, True)], ids=["whole", "retained in part, ended"])

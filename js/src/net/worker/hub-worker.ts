@@ -1,5 +1,5 @@
 // Entry point of the shared worker (SharedWorker): it holds the one connection of all pages of a server in this browser.
-// The server serves it below its own address, which tells the worker where to send requests.
+// The server serves it below its own address, from which the worker derives the address of requests.
 
 import { WorkerHost } from "./worker-host.js";
 

@@ -112,7 +112,7 @@ export class WorkerClient {
     }
     if (message.type === "hello") this.#onHello(message);
     else this.#handle(message);
-    // The last message of a page that is being left says that it is hidden.
+    // A page that is being left reports itself hidden in its last message.
     const isLeaving = message.type === "visible" && !message.visible;
     if (!this.attached && !isLeaving && this.#unackedChars === 0) this.#reattach();
     this.#host.onChange(this);
