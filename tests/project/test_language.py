@@ -20,7 +20,7 @@ take in -> ingest; let go of -> close; mend -> repair; proven -> verified; sign 
 
 # Folder -> how often the words may occur: standard uses ("ask for confirmation", "what a program says").
 ALLOWED = {
-    "jupyter_logstream": 12,
+    "jupyter_logstream": 14,
     "js/src": 18,
     "tests": 55,
     "js/test": 12,
