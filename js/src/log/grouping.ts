@@ -2,7 +2,7 @@
 // Groups are found among the visible lines only, so the cost does not depend on the length of the log.
 
 import { thousands } from "../text/format.js";
-import { type Group, groupsIn, type RecordAt } from "../text/groups.js";
+import { consecutive, type Group, groupsIn, type RecordAt } from "../text/groups.js";
 import type { Folds } from "./folds.js";
 
 /** The groups that are folded as soon as they are visible. */
@@ -21,14 +21,16 @@ export interface Grouped {
   readonly words: string;
 }
 
-/** Most groups that the user opened or folded; beyond, the oldest is forgotten. */
-const MAX_DECISIONS = 1000;
+/** Most groups whose decision or length is remembered; beyond, the oldest is forgotten. */
+const MAX_REMEMBERED = 1000;
 
 export class Grouping {
   readonly #folds: Folds;
   #folding: Folding = { groups: false, repeats: false };
   /** Visible groups by their first line. */
   #heads = new Map<number, Group>();
+  /** Runs of ticks by their first line, as far as they were seen: the records within may no longer be loaded. */
+  readonly #runs = new Map<number, Group>();
   /** The user's decision on a group, by its first line: whether it is folded. */
   readonly #decisions = new Map<number, boolean>();
   /** A line to show: its group is opened as soon as that is known. */
@@ -46,6 +48,7 @@ export class Grouping {
 
   clear(): void {
     this.#heads.clear();
+    this.#runs.clear();
     this.#decisions.clear();
     this.#target = undefined;
   }
@@ -53,25 +56,42 @@ export class Grouping {
   /** Finds the groups of the lines `from` to `to` and folds them. True if a repaint is needed. */
   update(get: RecordAt, from: number, to: number): boolean {
     const before = this.#heads;
-    const groups = groupsIn(get, from, to, this.#folding.repeats);
+    const groups = groupsIn(get, from, to, this.#folding.repeats).map((group) => this.#whole(group));
     this.#heads = new Map(groups.map((group) => [group.from, group]));
     let changed = groups.length !== before.size || groups.some((group) => before.get(group.from)?.to !== group.to);
     for (const group of groups) {
-      if (this.#isFolded(group) && this.#folds.at(group.to)?.from !== group.from + 1) {
-        this.#folds.hide(group.from + 1, group.to);
+      const isFolded = this.#isFolded(group);
+      for (const { from: first, to: last } of group.rest) {
+        const fold = this.#folds.at(last);
+        const isHidden = fold !== undefined && fold.from <= first;
+        if (isFolded === isHidden || (!isFolded && (fold?.from !== first || fold.to !== last))) continue;
+        if (isFolded) this.#folds.hide(first, last);
+        else this.#folds.show(first);
         changed = true;
       }
     }
     return changed;
   }
 
+  /** A run of ticks as long as it was seen so far, also by its rest alone. */
+  #whole(group: Group): Group {
+    if (group.kind !== "progress") return group;
+    let head = group.from;
+    for (const run of this.#runs.values()) if (run.from < head && run.to + 1 >= head) head = run.from;
+    const known = this.#runs.get(head);
+    const isLonger = known !== undefined && known.to > group.to;
+    const whole = isLonger ? known : consecutive({ ...group, from: head });
+    remember(this.#runs, head, whole);
+    return whole;
+  }
+
   at(seq: number): Grouped | undefined {
     const group = this.#heads.get(seq);
     if (group === undefined) return undefined;
-    const lines = group.to - group.from + 1;
-    const folded = this.#folds.at(seq + 1) !== undefined;
-    if (group.kind === "repeat") return { folded, words: `× ${thousands(lines)}` };
-    return { folded, title: group.title, words: `${thousands(lines)} lines` };
+    const { lines, kind, title } = group;
+    const folded = this.#isHidden(group);
+    if (kind === "repeat") return { folded, words: `× ${thousands(lines)}` };
+    return { folded, title, words: kind === "progress" ? `× ${thousands(lines)}` : `${thousands(lines)} lines` };
   }
 
   /** The visible group that contains a line. */
@@ -84,10 +104,16 @@ export class Grouping {
   toggle(seq: number): void {
     const group = this.#heads.get(seq);
     if (group === undefined) return;
-    const folded = this.#folds.at(seq + 1) === undefined;
+    const folded = !this.#isHidden(group);
     this.#decide(seq, folded);
-    if (folded) this.#folds.hide(group.from + 1, group.to);
-    else this.#folds.show(seq + 1);
+    for (const { from, to } of group.rest) {
+      if (folded) this.#folds.hide(from, to);
+      else this.#folds.show(from);
+    }
+  }
+
+  #isHidden({ rest }: Group): boolean {
+    return rest[0] !== undefined && this.#folds.at(rest[0].from) !== undefined;
   }
 
   /** Shows a line: opens the fold that hides it or that it heads. The group stays open. */
@@ -96,15 +122,15 @@ export class Grouping {
     for (const key of [seq, seq + 1]) {
       const fold = this.#folds.at(key);
       if (fold === undefined || (key > seq && fold.from !== key)) continue;
-      this.#decide(fold.from - 1, false);
+      const group = this.around(key);
+      this.#decide(group?.from ?? fold.from - 1, false);
       this.#folds.show(key);
+      for (const { from } of group?.rest ?? []) this.#folds.show(from);
     }
   }
 
   #decide(head: number, folded: boolean): void {
-    this.#decisions.delete(head);
-    this.#decisions.set(head, folded);
-    if (this.#decisions.size > MAX_DECISIONS) this.#decisions.delete(this.#decisions.keys().next().value as number);
+    remember(this.#decisions, head, folded);
   }
 
   #isFolded({ from, to, kind }: Group): boolean {
@@ -114,4 +140,10 @@ export class Grouping {
     if (isTarget) this.#decide(from, false);
     return !isTarget && (kind === "repeat" ? this.#folding.repeats : this.#folding.groups);
   }
+}
+
+function remember<Value>(map: Map<number, Value>, key: number, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value as number);
 }

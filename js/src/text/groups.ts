@@ -1,5 +1,6 @@
 // Groups of lines: tracebacks, ticks of progress bars that could not rewrite their line, identical neighbours. Page; pure.
-// A group never spans two sources and has at most MAX_GROUP_LINES; a longer run becomes several groups, or none.
+// A group has lines of one source; a traceback can have lines of another between its own. A traceback ends within
+// MAX_GROUP_LINES, repeats beyond become another group, and ticks beyond are added as far as they are visible.
 
 import type { LogRecord } from "../protocol/types.js";
 import { readBar } from "./progress-bars.js";
@@ -12,10 +13,20 @@ export const MAX_GROUP_LINES = 1000;
 const MIN_TICKS = 3;
 const MAX_TITLE_CHARS = 500;
 
+/** Consecutive records, both ends included. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface Group {
   /** First and last record. */
   readonly from: number;
   readonly to: number;
+  /** Number of records of the group; fewer than from `from` to `to` where another source wrote between them. */
+  readonly lines: number;
+  /** The records behind the first one that are the group's own, as ranges. */
+  readonly rest: readonly Range[];
   readonly kind: "traceback" | "progress" | "repeat";
   /** The text of the one row that stands for all: the exception, the bar's last state, the line itself. */
   readonly title: string;
@@ -32,10 +43,24 @@ export function groupsIn(get: RecordAt, from: number, to: number, repeats = fals
   const found: Group[] = [];
   for (let seq = beginning(get, from); seq <= to; ) {
     const group = tracebackAt(get, seq) ?? ticksAt(get, seq) ?? (repeats ? repeatAt(get, seq) : undefined);
-    if (group !== undefined && group.to >= from) found.push(group);
+    const before = found.at(-1);
+    if (group !== undefined && before !== undefined && continues(get, before, group))
+      found[found.length - 1] = consecutive({ ...group, from: before.from });
+    else if (group !== undefined) found.push(group);
     seq = (group?.to ?? seq) + 1;
   }
-  return found;
+  return found.filter((group) => group.to >= from);
+}
+
+/** Whether a group is the rest of a run of ticks that is longer than MAX_GROUP_LINES. */
+function continues(get: RecordAt, before: Group, { from, kind }: Group): boolean {
+  const isRun = kind === "progress" && before.kind === kind && before.to + 1 === from;
+  return isRun && get(before.to)?.source === get(from)?.source;
+}
+
+/** A group whose records are consecutive. */
+export function consecutive({ from, to, kind, title }: Omit<Group, "lines" | "rest">): Group {
+  return { from, to, kind, title, lines: to - from + 1, rest: to > from ? [{ from: from + 1, to }] : [] };
 }
 
 /** The title of the last traceback within a record of several lines, as logging libraries publish it. */
@@ -45,15 +70,28 @@ export function exceptionIn(record: LogRecord): string | undefined {
   return groups.filter(({ kind }) => kind === "traceback").at(-1)?.title;
 }
 
-/** Where to start so that a group around `from` is read from its head: behind the nearest line that no group spans. */
+/** At least as many records before a line are read: another source can write between the lines of a traceback. */
+const MIN_LOOK_BACK = 20;
+
+/** Where to start so that a group around `from` is read from its head: where no source is within a group. */
 function beginning(get: RecordAt, from: number): number {
-  let seq = from;
-  for (const end = Math.max(1, from - MAX_GROUP_LINES); seq > end && get(seq - 1) !== undefined; seq--) {
-    const [here, before] = [factsAt(get, seq), factsAt(get, seq - 1)];
-    const isPlain = before && !before.continuesTraceback && !before.opensTraceback && !before.isBar;
-    if (isPlain && here !== undefined && !here.continuesTraceback && here.text !== before.text) break;
+  const behind = new Map<string, LineFacts>();
+  const inside = new Set<string>();
+  for (let seq = from; ; seq--) {
+    const line = factsAt(get, seq);
+    if (line === undefined) return seq + 1;
+    if (seq < from && isBoundary(line, behind.get(line.source))) inside.delete(line.source);
+    else inside.add(line.source);
+    behind.set(line.source, line);
+    const count = from - seq;
+    if (seq === 1 || count === MAX_GROUP_LINES || (inside.size === 0 && count >= MIN_LOOK_BACK)) return seq;
   }
-  return seq;
+}
+
+/** Whether no group spans a line and the one behind it of the same source. */
+function isBoundary(line: LineFacts, behind: LineFacts | undefined): boolean {
+  if (line.continuesTraceback || line.opensTraceback || line.isBar) return false;
+  return behind === undefined || (!behind.continuesTraceback && behind.text !== line.text);
 }
 
 /** The facts of one line, judged alone; cached for the lifetime of the record. */
@@ -89,14 +127,30 @@ function factsOf({ message, source }: LogRecord): LineFacts {
 function tracebackAt(get: RecordAt, from: number): Group | undefined {
   const head = factsAt(get, from);
   if (!head?.opensTraceback) return undefined;
+  const own = [from];
   const textAt = (offset: number) => {
-    const facts = factsAt(get, from + offset);
-    return facts?.source === head.source ? facts.text : undefined;
+    for (let seq = (own.at(-1) ?? from) + 1; own.length <= offset; seq++) {
+      const facts = seq - from < MAX_GROUP_LINES ? factsAt(get, seq) : undefined;
+      if (facts === undefined) return undefined;
+      if (facts.source === head.source) own.push(seq);
+    }
+    return factsAt(get, own[offset] as number)?.text;
   };
   const found = readTraceback(textAt, MAX_GROUP_LINES);
   if (found === undefined) return undefined;
-  const title = shortened(found.title, MAX_TITLE_CHARS);
-  return { from, to: from + found.length - 1, kind: "traceback", title };
+  const rest = ranges(own.slice(1, found.length));
+  const to = rest.at(-1)?.to ?? from;
+  return { from, to, kind: "traceback", title: shortened(found.title, MAX_TITLE_CHARS), lines: found.length, rest };
+}
+
+function ranges(seqs: readonly number[]): readonly Range[] {
+  const found: Range[] = [];
+  for (const seq of seqs) {
+    const last = found.at(-1);
+    if (last?.to === seq - 1) found[found.length - 1] = { from: last.from, to: seq };
+    else found.push({ from: seq, to: seq });
+  }
+  return found;
 }
 
 /** A bar without a terminal writes a line per tick; blank lines between ticks belong to the group. */
@@ -113,7 +167,7 @@ function ticksAt(get: RecordAt, from: number): Group | undefined {
   }
   return ticks < MIN_TICKS
     ? undefined
-    : { from, to, kind: "progress", title: shortened(title.trim(), MAX_TITLE_CHARS) };
+    : consecutive({ from, to, kind: "progress", title: shortened(title.trim(), MAX_TITLE_CHARS) });
 }
 
 /** Lines with the same text behind their time. */
@@ -126,5 +180,6 @@ function repeatAt(get: RecordAt, from: number): Group | undefined {
     const line = factsAt(get, to + 1);
     if (line === undefined || line.source !== head.source || withoutTime(line.text) !== same) break;
   }
-  return to === from ? undefined : { from, to, kind: "repeat", title: shortened(head.text, MAX_TITLE_CHARS) };
+  if (to === from) return undefined;
+  return consecutive({ from, to, kind: "repeat", title: shortened(head.text, MAX_TITLE_CHARS) });
 }

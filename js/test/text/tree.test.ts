@@ -15,6 +15,29 @@ describe("data", () => {
   it.each<[string, unknown]>([
     ['{"a":1,"b":"x","c":null,"d":true}', { a: "number 1", b: "string x", c: "null null", d: "boolean true" }],
     ['2026-11-20 10:00:00 [INFO] app: {"loss": 0.5}', { loss: "number 0.5" }],
+    [
+      '{"loss": NaN, "max": Infinity, "min": -Infinity, "text": "NaN \\\\ \\"Infinity"}',
+      {
+        loss: "number NaN",
+        max: "number Infinity",
+        min: "number -Infinity",
+        text: 'string NaN \\ "Infinity',
+      },
+    ],
+    ['{"msg":"a\u2028b\u2029c\x85d","level":"warn"}', { msg: "string a\u2028b\u2029c\x85d", level: "string warn" }],
+    [
+      'ts=2026-01-02T03:04:05Z lvl=warn msg="said \\"hi\\" = ok" tag=job=nightly path=C:\\tmp\\ empty= dry dur=1.5s',
+      {
+        ts: "string 2026-01-02T03:04:05Z",
+        lvl: "string warn",
+        msg: 'string said "hi" = ok',
+        tag: "string job=nightly",
+        path: "string C:\\tmp\\",
+        empty: "string ",
+        dry: "boolean true",
+        dur: "string 1.5s",
+      },
+    ],
     ["[1, [2]]", { 0: "number 1", 1: { 0: "number 2" } }],
     ['\x1b[32m{"a": {}}\x1b[0m', { a: "object {}" }],
     [
@@ -38,6 +61,8 @@ describe("data", () => {
     "plain text",
     "loss=0.5",
     "a = b = c",
+    "we know a = b so x==y and c=",
+    "if x==1 and y==2 or z==3 and w==4",
     "set x=1 then y=2 and later on z=3 as before",
     "{not json}",
     "[INFO] ready",

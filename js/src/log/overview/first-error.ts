@@ -53,7 +53,7 @@ export async function firstError(
   const title = traceback?.title ?? own ?? shortened(lineTitle(record), MAX_TITLE_CHARS);
   const repeats = await count(queryFor(title), signal);
   const seq = traceback?.from ?? record.seq;
-  const lines = traceback === undefined ? 1 : traceback.to - traceback.from + 1;
+  const lines = traceback?.lines ?? 1;
   return { seq, title, lines, repeats: Math.max(1, repeats), errors: Math.max(errors, 1) };
 }
 
