@@ -21,6 +21,7 @@ class Tap:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._write = stream.write
+        self._was_replaced = "write" in getattr(stream, "__dict__", {})  # by another wrapper, which must return
         self._listeners: list[Listener] = []
         self.at_line_start = True
 
@@ -48,7 +49,10 @@ class Tap:
         """Remove a listener; the last one removes the tap, unless another wrapper covers it."""
         self._listeners = [other for other in self._listeners if other != listener]
         if not self._listeners and _tap_in(self._stream) is self:
-            del self._stream.write
+            if self._was_replaced:
+                self._stream.write = self._write  # type: ignore[method-assign]
+            else:
+                del self._stream.write
 
 
 def tap(stream: TextIO) -> Tap:

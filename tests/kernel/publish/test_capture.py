@@ -269,3 +269,23 @@ def test_script_that_dies_within_the_block_has_sent_its_output(server, place):
     assert completed(code, place)[0] == 1
     assert messages(server, "dies")[0] == "x"
     assert named(server, "dies")["state"] == "failed"
+
+
+def test_write_of_the_stream_is_restored_also_if_another_wrapper_replaced_it(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    for wrapper in (None, lambda text: io.StringIO.write(stream, text.upper())):
+        if wrapper is not None:
+            stream.write = wrapper
+        before, attributes = stream.write, dict(vars(stream))
+        with pytest.raises(KeyError), capture(stderr=False) as job:  # noqa: PT012 - the block that raises
+            built = io.StringIO()
+            print("built", file=built)
+            print("x", end="")
+            print("y", end="")
+            print("z")
+            sys.stdout.write("p1\np2")
+            raise KeyError
+        assert (built.getvalue(), lines(job)[:3]) == ("built\n", ["xyz", "p1", "p2"])
+        assert (stream.write, vars(stream)) == (before, attributes)
+    assert stream.getvalue() == "xyz\np1\np2XYZ\nP1\nP2"
