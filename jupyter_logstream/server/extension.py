@@ -188,6 +188,7 @@ class LogStream(ExtensionApp):
             return
         services = self.services
         services.open_streams.close()
+        services.search_pool.close()
         services.service_log.detach()
         if hasattr(self, "_activity"):
             self._activity.stop()

@@ -6,7 +6,7 @@ HTTP, and any other front end, translates BadParameter, UnknownParameter and Bad
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +21,22 @@ FILTERS = ("step", "level", "levels", "source", "q", "not")
 ENDLESS = frozenset({"workloads", "service", "requests"})
 """Streams that never end; their cursors are `<epoch>.<seq>`."""
 
+MAX_STREAMS = 500
+"""Streams of one request."""
+
+MAX_PATTERN_CHARS = 1000
+"""Length of `q` and of `not`: the cost of compiling an expression grows with it."""
+
+MAX_PATTERNS_CHARS = 20_000
+"""Length of the different texts and expressions of one request with many streams."""
+
 _WORKLOAD = re.compile(rf"workload/({ID})")
 _NAME = re.compile(r"[A-Za-z0-9_./:=-]{1,64}")
 _SEQ = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _UNBOUNDED = 10**18
 _MAX_ECHOED_CHARS = 60
+_PATTERNS = ("q", "not")
 _CURSORS = frozenset({"after", "tail"})
 _STREAM_OPTIONS = frozenset({"stream", "id", *_CURSORS, *FILTERS})
 
@@ -88,6 +98,9 @@ def parse_filter(given: Mapping[str, str]) -> Filter:
     ):
         for value in values - set(allowed):
             raise BadParameter(name, f"must be of {', '.join(allowed)}, not {printable(value)}")
+    for name in _PATTERNS:
+        if len(given.get(name, "")) > MAX_PATTERN_CHARS:
+            raise BadParameter(name, f"must have at most {MAX_PATTERN_CHARS} characters")
     parsed = Filter(
         given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"), given.get("not")
     )
@@ -118,6 +131,27 @@ def parse_stream_name(text: str) -> StreamQuery:
     """A stream with an optional cursor: `workload/ID`, `workload/ID@17`, `service@epoch.17`. Raises BadParameter."""
     stream, at, cursor = text.partition("@")
     return parse_stream({"stream": stream, "after": cursor} if at else {"stream": stream})
+
+
+def parse_stream_names(names: Sequence[str]) -> list[StreamQuery]:
+    """The streams of one request; see `parse_stream_name`. Raises BadParameter."""
+    _check_number(names)
+    return [parse_stream_name(name) for name in names]
+
+
+def parse_streams(values: Sequence[Any]) -> list[StreamQuery]:
+    """The streams of one request; see `parse_stream`. Bounds are checked before anything is compiled."""
+    _check_number(values)
+    options = [value.get(name) for value in values if isinstance(value, dict) for name in _PATTERNS]
+    texts = {text for text in options if isinstance(text, str)}
+    if sum(map(len, texts)) > MAX_PATTERNS_CHARS:
+        raise BadParameter("q", f"and not must have at most {MAX_PATTERNS_CHARS} characters in all streams together")
+    return [parse_stream(value) for value in values]
+
+
+def _check_number(values: Sequence[Any]) -> None:
+    if not 0 < len(values) <= MAX_STREAMS:
+        raise BadParameter("stream", f"must be given 1 to {MAX_STREAMS} times")
 
 
 def parse_stream(value: Any) -> StreamQuery:

@@ -14,6 +14,7 @@ from .proxy.upstreams import Upstream
 from .publishing import Publisher
 from .request_log.log import RequestLog
 from .request_log.prices import Prices
+from .search_pool import SearchPool
 from .service_log import ServiceLog
 from .workload_feed import WorkloadFeed
 
@@ -42,5 +43,6 @@ class Services:
     secret: str
     secret_values: Sequence[bytes]
     max_body_bytes: int
+    search_pool: SearchPool = field(default_factory=SearchPool)
     open_streams: OpenStreams = field(default_factory=OpenStreams)
     open_calls: set[asyncio.Task[None]] = field(default_factory=set)

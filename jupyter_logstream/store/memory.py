@@ -91,6 +91,10 @@ class MemoryBatch:
         return self.found[-1].seq if self.found else 0
 
     @property
+    def text_bytes(self) -> Sequence[int]:
+        return [len(record.message) for record in self.found]
+
+    @property
     def messages(self) -> list[str]:
         return [record.message for record in self.found]
 

@@ -93,6 +93,11 @@ class Batch(Protocol):
         ...
 
     @property
+    def text_bytes(self) -> Sequence[int]:
+        """Approximate bytes of each record's text, known without loading texts."""
+        ...
+
+    @property
     def messages(self) -> list[str]:
         """The texts. Raises as `loaded` does."""
         ...

@@ -89,8 +89,10 @@ export class Matches {
     this.lines.reset();
     this.lines.extend(offset);
     this.lines.append(page.records);
-    this.lines.extend(page.total);
-    this.#countedTo = Math.max(known, page.records.at(-1)?.seq ?? 0);
+    const reached = page.records.at(-1)?.seq ?? 0;
+    // A page of long lines ends early: the stream brings the rest.
+    if (page.next === null) this.lines.extend(page.total);
+    this.#countedTo = page.next === null ? Math.max(known, reached) : reached;
     this.counted = true;
     this.error = "";
     return isFinal(page.state) && offset + page.records.length >= page.total;

@@ -198,13 +198,16 @@ export class RecordWindow {
   async #request(page: number): Promise<void> {
     const abort = new AbortController();
     this.#requests.set(page, { page, abort });
-    const after = Math.max(page * PAGE, this.first - 1);
+    // The slots before the first missing one are cached: a page of long lines arrives in several answers.
+    const start = Math.max(page * PAGE, this.first - 1);
+    const missing = this.#pages.get(page)?.slots.indexOf(undefined, start - page * PAGE) ?? -1;
+    const after = missing < 0 ? start : page * PAGE + missing;
     const limit = (page + 1) * PAGE - after;
     try {
       const records = await this.#fetch(after, limit, abort.signal);
       if (abort.signal.aborted) return;
       this.#requests.delete(page);
-      this.#arrived(after, limit, records);
+      this.#arrived(after, records);
     } catch (error) {
       if (abort.signal.aborted) return;
       this.#requests.delete(page);
@@ -213,7 +216,7 @@ export class RecordWindow {
     }
   }
 
-  #arrived(after: number, limit: number, records: readonly LogRecord[]): void {
+  #arrived(after: number, records: readonly LogRecord[]): void {
     // The answer starts after the requested key: retention removed what is before it.
     const start = this.#ranked ? undefined : records[0]?.seq;
     if (start !== undefined && start > after + 1) this.removed(start);
@@ -222,8 +225,8 @@ export class RecordWindow {
     });
     this.#evict();
     this.#changed();
-    // An incomplete answer (removed, or not there yet) is requested again, after a delay.
-    if (records.length < Math.min(limit, this.last - after)) this.#later(RETRY_MS);
+    // An empty answer (removed, or not there yet) is requested again after a delay, the rest of an incomplete one at once.
+    if (records.length === 0 && this.last > after) this.#later(RETRY_MS);
     else this.#pump();
   }
 

@@ -49,12 +49,12 @@ async function pollRecords(page: Page, stream: FollowedStream, signal: AbortSign
   stream.applyFrame("status", { stream: stream.stream, job, steps: job.steps ?? [] });
   const filter = queryOf(stream.filter);
   let from = await firstPage(page, stream, `${path}/records?limit=1${filter}`, job, signal);
-  for (let count = MAX_RECORDS; count === MAX_RECORDS && !signal.aborted; ) {
+  for (let hasMore = true; hasMore && !signal.aborted; ) {
     const range = `${path}/records?${from ?? `after=${stream.startAt(0)}`}&limit=${MAX_RECORDS}${filter}`;
     from = undefined;
     const found = await get<RecordPage>(page, stream, range, signal);
     if (found === undefined) return;
-    count = found.records.length;
+    hasMore = found.next !== null; // a page of long lines ends before its limit
     const cursor: Cursor = found.records.at(-1)?.seq ?? stream.startAt(0);
     stream.applyFrame("logs", { stream: stream.stream, logs: found.records, cursor });
   }

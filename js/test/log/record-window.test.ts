@@ -40,6 +40,20 @@ describe("fetching", () => {
     expect(changed).toHaveBeenCalled();
   });
 
+  it("requests the rest of a page of long lines at once, from the first missing record", async () => {
+    const { requested, lines } = remote(1000, false);
+    lines.extend(1000);
+    lines.ensure([1, PAGE]);
+    for (let from = 1; from <= PAGE; from += 100) {
+      await vi.advanceTimersByTimeAsync(THROTTLE_MS);
+      expect(requested.at(-1)).toMatchObject({ after: from - 1, limit: PAGE - from + 1 });
+      requested.at(-1)?.answer(records(from, Math.min(from + 99, PAGE)));
+    }
+    await vi.advanceTimersByTimeAsync(THROTTLE_MS);
+    expect(lines.get(PAGE)?.seq).toBe(PAGE);
+    expect(requested).toHaveLength(3);
+  });
+
   it("requests a page once while it is in flight", async () => {
     const { requested, lines } = remote(1000, false);
     lines.extend(1000);

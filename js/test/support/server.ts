@@ -269,7 +269,8 @@ export class LogServer {
       const found = entry.records.filter((one) => step === undefined || one.step === step);
       const rest = found.filter(({ seq }) => seq > Number(after ?? 0)).slice(Number(offset ?? 0));
       const records = rest.slice(0, Number(limit));
-      this.#json(response, 200, { records, total: found.length, next: null, state: entry.job.state });
+      const next = rest.length > records.length ? records.at(-1)?.seq : null;
+      this.#json(response, 200, { records, total: found.length, next, state: entry.job.state });
     }
   }
 

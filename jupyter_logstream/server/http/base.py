@@ -5,15 +5,16 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
 from ...store.protocol import LogStore
+from ...store.queries.budget import Budget
 from ..engine import Engine
 from ..params import printable
 from ..services import Services
@@ -25,6 +26,7 @@ RETRY_AFTER_S = 5
 RESOURCE = "logstream"
 _JUPYTERS_PARAMETERS = {"token", "_xsrf", "no_track_activity"}
 _NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
+Answer = TypeVar("Answer")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -32,6 +34,7 @@ class LogStreamHandler(APIHandler):
     """Base of all handlers: Jupyter's login or the kernel's secret; each method names its action by `@authorized`."""
 
     _is_kernel = False
+    _budget: Budget | None = None  # of the search that runs
 
     @property
     def services(self) -> Services:
@@ -146,6 +149,22 @@ class LogStreamHandler(APIHandler):
         if types is not None and kind not in types:
             raise Refused(415, "unsupported_type", f"the body must be {' or '.join(sorted(types))}")
         return kind
+
+    # --- search ------------------------------------------------------------------------------------------------------
+
+    async def run_search(self, query: Callable[[Budget], Answer]) -> Answer:
+        """Run a query that can read a whole log, off the event loop; it ends when the client disconnects.
+
+        Raises TooManySearches, SearchCancelled, and what `query` raises.
+        """
+        self._budget = budget = Budget()
+        return await self.services.search_pool.search(lambda: query(budget), budget)
+
+    def on_connection_close(self) -> None:
+        """Cancel the search that runs: the client has gone."""
+        if self._budget is not None:
+            self._budget.cancel()
+        super().on_connection_close()
 
     # --- response -----------------------------------------------------------------------------------------------------
 

@@ -9,13 +9,15 @@ from tornado.web import HTTPError
 
 from ...model.spec import SpecError
 from ...store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
-from ...store.queries.filters import BadPattern, SlowPattern
+from ...store.queries.budget import SearchCancelled, SlowPattern
+from ...store.queries.filters import BadPattern
 from ..engine import CannotReach, CannotSend, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from ..open_streams import TooManyReaders
 from ..params import BadBody, BadParameter, UnknownParameter
 from ..publishing import AheadOfEnd, NotExternal
 from ..request_log.log import RowEnded, UnknownRow
 from ..request_log.row import RowError
+from ..search_pool import TooManySearches
 
 
 class Refused(HTTPError):
@@ -39,6 +41,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     BadBody: (400, "invalid_body"),
     BadPattern: (400, "invalid_parameter"),
     SlowPattern: (422, "pattern_too_slow"),
+    SearchCancelled: (408, "cancelled"),  # the client has gone: only the access log shows it
     StillRunning: (409, "still_running"),
     StreamEnded: (409, "ended"),
     RowEnded: (409, "ended"),
@@ -49,6 +52,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     CannotReach: (503, "runner_unreachable"),
     QueueFull: (429, "queue_full"),
     TooManyReaders: (429, "too_many_listeners"),
+    TooManySearches: (429, "too_many_searches"),
     NoRoom: (503, "no_room"),
     Unreadable: (503, "log_unreadable"),
     BadIndex: (503, "log_damaged"),

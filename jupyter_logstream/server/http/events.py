@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from functools import partial
 from typing import Any
@@ -11,8 +10,9 @@ from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
 from ...model.ids import ID
+from ...store.queries.budget import Budget, SearchCancelled
 from ..engine import UnknownWorkload
-from ..params import FILTERS, StreamQuery, number, parse_filter, parse_stream, parse_stream_name, single_start
+from ..params import FILTERS, StreamQuery, number, parse_filter, parse_stream_names, parse_streams, single_start
 from ..subscriptions.log import LogSubscription, NextDue
 from ..subscriptions.protocol import Frame, Subscription
 from ..subscriptions.requests import RequestsSubscription
@@ -24,7 +24,6 @@ from .errors import Refused
 from .frame_response import FrameStreamHandler
 from .sse_response import has_everything
 
-MAX_STREAMS = 500
 SERVICE_RESOURCE = "logstream:service"
 _SINGLE_INTERVAL_S, _SHARED_INTERVAL_S = 0.15, 0.02  # minimum between logs frames of a caught-up reader
 
@@ -70,13 +69,13 @@ class SingleStreamHandler(FrameStreamHandler):
     async def subscribe(self, query: StreamQuery, interval_s: float) -> Subscription[Frame]:
         """Make a subscription with at least `interval_s` between its `logs` frames.
 
-        Raises UnknownWorkload, BadPattern, SlowPattern.
+        Raises UnknownWorkload, BadPattern, SlowPattern, TooManySearches, SearchCancelled.
         """
         make = partial(self._subscribe, query, partial(self.open_streams.throttle.next_due, min_interval_s=interval_s))
         # With a filter it can read the whole log: off the event loop.
-        return make() if query.filter.empty else await asyncio.to_thread(make)
+        return make(None) if query.filter.empty else await self.run_search(make)
 
-    def _subscribe(self, query: StreamQuery, next_due: NextDue) -> Subscription[Frame]:
+    def _subscribe(self, query: StreamQuery, next_due: NextDue, budget: Budget | None) -> Subscription[Frame]:
         start, name = query.start, query.name
         if query.stream == "workloads":
             return WorkloadsSubscription(self.services.workload_feed, start, name)
@@ -84,8 +83,12 @@ class SingleStreamHandler(FrameStreamHandler):
             return RequestsSubscription(self.services.request_log, start, name)
         if query.stream == "service":
             log = self.services.service_log
-            return LogSubscription(log.store, log.stream, start, query.filter, next_due, name=name, epoch=log.epoch)
-        return WorkloadSubscription(self.engine, self.store, query.workload_id, start, query.filter, next_due, name)
+            return LogSubscription(
+                log.store, log.stream, start, query.filter, next_due, name=name, epoch=log.epoch, budget=budget
+            )
+        return WorkloadSubscription(
+            self.engine, self.store, query.workload_id, start, query.filter, next_due, name, budget
+        )
 
 
 class EventsHandler(SingleStreamHandler):
@@ -96,7 +99,7 @@ class EventsHandler(SingleStreamHandler):
     async def get(self) -> None:
         self.parameters(many="stream")
         names = [name.decode("utf-8", "replace") for name in self.request.query_arguments.get("stream", [])]
-        await self._stream_many([parse_stream_name(name) for name in names])
+        await self._stream_many(parse_stream_names(names))
 
     @authenticated
     @authorized("read", resource=RESOURCE)
@@ -106,15 +109,18 @@ class EventsHandler(SingleStreamHandler):
         streams: Any = body.get("streams")
         if set(body) != {"streams"} or not isinstance(streams, list):
             raise Refused(400, "invalid_body", 'the body must be {"streams": [...]}')
-        await self._stream_many([parse_stream(stream) for stream in streams])
+        await self._stream_many(parse_streams(streams))
 
     async def _stream_many(self, queries: list[StreamQuery]) -> None:
-        if not 0 < len(queries) <= MAX_STREAMS:
-            raise Refused(400, "invalid_parameter", f"stream must be given 1 to {MAX_STREAMS} times")
         if any(query.stream == "service" for query in queries):
             await self._check_service_access()
         self._check(queries)
-        await self.stream([await self.subscribe(query, _SHARED_INTERVAL_S) for query in queries], SharedStreamEncoder())
+        subscriptions: list[Subscription[Frame]] = []
+        for query in queries:
+            if self.disconnected:
+                raise SearchCancelled
+            subscriptions.append(await self.subscribe(query, _SHARED_INTERVAL_S))
+        await self.stream(subscriptions, SharedStreamEncoder())
 
     @authorized("read", resource=SERVICE_RESOURCE, message="You are not allowed to read the stream service.")
     def _check_service_access(self) -> None:

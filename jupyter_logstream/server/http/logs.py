@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import closing
+from functools import partial
 
 from jupyter_server.auth.decorator import authorized
 from tornado.iostream import StreamClosedError
@@ -13,7 +14,8 @@ from tornado.web import authenticated
 from ...model.ids import ID
 from ...store.errors import Unreadable
 from ...store.protocol import Download
-from ...store.queries.filters import page
+from ...store.queries.budget import Budget
+from ...store.queries.filters import Page, page
 from ..params import FILTERS, number, parse_filter
 from ..subscriptions.messages import MessageSubscription
 from ..subscriptions.protocol import Start
@@ -72,21 +74,27 @@ class RecordsHandler(LogStreamHandler):
     async def get(self, workload_id: str) -> None:
         given = self.parameters("after", "offset", "limit", *FILTERS)
         chosen = parse_filter(given)
-        bounds = {
-            "after": number(given, "after", 0),
-            "offset": number(given, "offset", 0),
-            "limit": number(given, "limit", 100, 1, 5000),
-        }
+        read = partial(
+            page,
+            self.store,
+            workload_id,
+            chosen,
+            after=number(given, "after", 0),
+            offset=number(given, "offset", 0),
+            limit=number(given, "limit", 100, 1, 5000),
+        )
         state = self.engine.status_of(workload_id).status.state  # before the read: a final state has all its lines
-        if chosen.empty:
-            found = page(self.store, workload_id, chosen, **bounds)
-        else:  # it can read the whole log: off the event loop
-            found = await asyncio.to_thread(page, self.store, workload_id, chosen, **bounds)
+
+        def encoded(budget: Budget | None = None) -> tuple[Page, bytes]:
+            found = read(budget=budget)
+            return found, found.encode()
+
+        read_only = self.services.search_pool.read  # without a filter it reads no more than the page
+        found, body = await (read_only(encoded) if chosen.empty else self.run_search(encoded))
         following = b"null" if found.next is None else b"%d" % found.next
         self.set_header("Cache-Control", "no-store")
         self.finish(
-            b'{"records":[%s],"total":%d,"next":%s,"state":"%s"}'
-            % (found.encode(), found.total, following, state.encode())
+            b'{"records":[%s],"total":%d,"next":%s,"state":"%s"}' % (body, found.total, following, state.encode())
         )
 
 

@@ -61,6 +61,7 @@ class EventStreamHandler(LogStreamHandler):
         return self._disconnected
 
     def on_connection_close(self) -> None:
+        super().on_connection_close()
         self.disconnect()
 
     def disconnect(self) -> None:

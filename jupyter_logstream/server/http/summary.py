@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
@@ -27,7 +27,9 @@ class SummaryHandler(LogStreamHandler):
         chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MAX_BUCKETS)
         start, end = (float(number(given, name, 0)) if name in given else None for name in ("from", "to"))
         workload = self.engine.get(workload_id).to_json()  # before the read: a final one has all its lines
-        made = await asyncio.to_thread(summarize, self.store, workload_id, chosen, buckets, start, end)
+        made = await self.run_search(
+            lambda budget: summarize(self.store, workload_id, chosen, buckets, start, end, budget=budget)
+        )
         error = None if made.first_error is None else self._record(workload_id, made.first_error)
         self.answer(
             {
@@ -62,7 +64,7 @@ class MarksHandler(LogStreamHandler):
         given = self.parameters("buckets", *FILTERS)
         chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MAX_BUCKETS)
         self.engine.status_of(workload_id)
-        marks = await asyncio.to_thread(spread, self.store, workload_id, chosen, buckets)
+        marks = await self.run_search(partial(spread, self.store, workload_id, chosen, buckets))
         self.answer({"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts})
 
 
@@ -76,7 +78,7 @@ class MatchesHandler(LogStreamHandler):
         chosen: Filter = parse_filter(given)
         after, limit = number(given, "after", 0), number(given, "limit", 1000, 1, 5000)
         self.engine.status_of(workload_id)
-        seqs, following = await asyncio.to_thread(places, self.store, workload_id, chosen, after, limit)
+        seqs, following = await self.run_search(partial(places, self.store, workload_id, chosen, after, limit))
         self.answer({"seqs": seqs, "next": following})
 
 

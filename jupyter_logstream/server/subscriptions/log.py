@@ -12,6 +12,7 @@ from functools import partial
 
 from ...store.errors import BadIndex, Unreadable
 from ...store.protocol import Batch, Store
+from ...store.queries.budget import Budget
 from ...store.queries.filters import Filter, behind_unreadable, count, matches, tail_cursor
 from .protocol import MAX_FRAME_BYTES, Cursor, Frame, Start, members
 
@@ -28,7 +29,8 @@ class LogSubscription:
     """A reader of a stream of records.
 
     `name`: the stream's name in frames. `epoch`: of an endless stream; part of its cursors. `next_due`: when a
-    caught-up reader receives its next `logs` frame. Raises UnknownStream, BadPattern, SlowPattern, BadIndex.
+    caught-up reader receives its next `logs` frame. `budget`: of the searches for the first position and the number of
+    matches. Raises UnknownStream, BadPattern, SlowPattern, SearchCancelled, BadIndex.
     """
 
     job = b"null"  # the id of the workload that wrote the records, as JSON
@@ -43,6 +45,7 @@ class LogSubscription:
         *,
         name: str,
         epoch: str = "",
+        budget: Budget | None = None,
     ) -> None:
         self.name, self.done = name, False
         self._store, self._stream, self._next_due, self._epoch = store, stream, next_due, epoch
@@ -56,10 +59,10 @@ class LogSubscription:
         self._due: float | None = None
         ends = store.read(stream, 0, 0)
         self._opening: list[Frame] = []  # frames about the cursor, sent first
-        self._at = self._begin(start, ends)
-        self._total = ends.end - ends.first + 1 if chosen.empty else count(store, stream, chosen)
+        self._at = self._begin(start, ends, budget)
+        self._total = ends.end - ends.first + 1 if chosen.empty else count(store, stream, chosen, budget)
         self._counted = ends.end
-        self._has_more = self._has_older(ends)
+        self._has_more = self._has_older(ends, budget)
 
     @property
     def cursor(self) -> Cursor:
@@ -110,9 +113,9 @@ class LogSubscription:
 
     # --- the first position -------------------------------------------------------------------------------------------
 
-    def _begin(self, start: Start, ends: Batch) -> int:
+    def _begin(self, start: Start, ends: Batch, budget: Budget | None) -> int:
         if start.tail is not None:
-            return tail_cursor(self._store, self._stream, self._filter, start.tail)
+            return tail_cursor(self._store, self._stream, self._filter, start.tail, budget)
         after = start.after or 0
         is_foreign = start.stale or (start.after is not None and (start.epoch or "") != self._epoch)
         if is_foreign or after > ends.end:
@@ -121,10 +124,10 @@ class LogSubscription:
             after = 0
         return after
 
-    def _has_older(self, ends: Batch) -> bool:
+    def _has_older(self, ends: Batch, budget: Budget | None) -> bool:
         if self._filter.empty or self._at < ends.first:
             return self._at >= ends.first
-        oldest = next(matches(self._store, self._stream, self._filter), None)
+        oldest = next(matches(self._store, self._stream, self._filter, budget=budget), None)
         return oldest is not None and oldest.seqs[0] <= self._at
 
     # --- records ------------------------------------------------------------------------------------------------------

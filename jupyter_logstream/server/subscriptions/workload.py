@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...store.protocol import Batch, Store
+from ...store.queries.budget import Budget
 from ...store.queries.filters import Filter
 from ..engine import Engine
 from .log import LogSubscription, NextDue
@@ -40,13 +41,16 @@ class WorkloadSubscription(LogSubscription):
         chosen: Filter,
         next_due: NextDue,
         name: str = "",
+        budget: Budget | None = None,
     ) -> None:
         self.job = b'"%s"' % workload_id.encode()
         self._engine, self._id = engine, workload_id
         self._sent_status: Any = None
         self._sent_steps: Any = None
         self._lines: dict[str, _UnfinishedLine] = {}  # by source
-        super().__init__(store, workload_id, start, chosen, next_due, name=name or f"workload/{workload_id}")
+        super().__init__(
+            store, workload_id, start, chosen, next_due, name=name or f"workload/{workload_id}", budget=budget
+        )
 
     def watch(self, wake: Callable[[], None]) -> list[Callable[[], None]]:
         """See `Subscription`."""

@@ -75,6 +75,10 @@ class DiskBatch:
         return _byte_column(self.metas, SOURCE_SHIFT)
 
     @property
+    def text_bytes(self) -> Sequence[int]:
+        return [size >> 32 for size in self.sizes]
+
+    @property
     def messages(self) -> list[str]:
         return self.loaded()[0]
 

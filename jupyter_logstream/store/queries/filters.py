@@ -7,18 +7,23 @@ log. A regular expression has a time limit, because a pattern can take exponenti
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import accumulate, compress
 
 import regex
 
 from ...model.records import LEVELS, SOURCES, Record
 from ..errors import BadIndex, Unreadable
 from ..protocol import Batch, Store
+from .budget import Budget, SlowPattern
 
 SCAN_RECORDS = 8192
 """Records per read of a filter with text; bounds the memory of a scan."""
+
+MAX_PAGE_BYTES = 4 << 20
+"""Text of one page: a page of long lines ends before its limit, and `next` continues it."""
 
 _MAX_RETRIES = 5
 _PATTERN_LIMIT_S = 1.0  # for a regular expression over one batch
@@ -26,10 +31,6 @@ _PATTERN_LIMIT_S = 1.0  # for a regular expression over one batch
 
 class BadPattern(ValueError):
     """A regular expression is malformed."""
-
-
-class SlowPattern(ValueError):
-    """A regular expression takes too long on this log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _text_test(q: str) -> Callable[[str, float], bool]:
     if _is_pattern(q):
         try:
             pattern = regex.compile(q[1:-1])
-        except regex.error as error:
+        except (regex.error, RecursionError, OverflowError) as error:
             raise BadPattern(str(error)) from None
 
         def search(text: str, limit: float) -> bool:
@@ -114,16 +115,25 @@ def _text_test(q: str) -> Callable[[str, float], bool]:
 
 
 def matches(
-    store: Store, stream: str, chosen: Filter, after: int = 0, *, at_once: int = SCAN_RECORDS, texts: bool = True
+    store: Store,
+    stream: str,
+    chosen: Filter,
+    after: int = 0,
+    *,
+    at_once: int = SCAN_RECORDS,
+    texts: bool = True,
+    budget: Budget | None = None,
 ) -> Iterator[Batch]:
     """The matches from the cursor to the current end, in non-empty batches of `at_once` records read.
 
     `texts`: whether the caller needs the messages; False lets a filter without text read only the index. Raises
-    UnknownStream, BadIndex, Unreadable, SlowPattern.
+    UnknownStream, BadIndex, Unreadable, SlowPattern, SearchCancelled.
     """
     match = None if chosen.empty else chosen.compile()
+    budget = budget or Budget()
     tries = 0
     while len(batch := store.read(stream, after, at_once)):
+        budget.check(after)
         try:
             found = batch if match is None else batch.pick(match(batch))
             if texts and len(found):
@@ -139,25 +149,27 @@ def matches(
             yield found
 
 
-def count(store: Store, stream: str, chosen: Filter) -> int:
+def count(store: Store, stream: str, chosen: Filter, budget: Budget | None = None) -> int:
     """The number of records that match."""
     if chosen.empty:
         ends = store.read(stream, 0, 0)
         return ends.end - ends.first + 1
-    return sum(map(len, matches(store, stream, chosen, texts=False)))
+    return sum(map(len, matches(store, stream, chosen, texts=False, budget=budget)))
 
 
-def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int) -> int:
+def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int, budget: Budget | None = None) -> int:
     """The cursor before the last `wanted` matches (before all, if there are fewer)."""
     ends = store.read(stream, 0, 0)
     if chosen.empty or wanted == 0:
         return max(ends.end - wanted, ends.first - 1)
     match = chosen.compile()
+    budget = budget or Budget()
     upto, found = ends.end, 0
     while upto >= ends.first:
         start = after = max(upto - SCAN_RECORDS, ends.first - 1)
         seqs: list[int] = []
         while after < upto and len(batch := store.read(stream, after, upto - after)):
+            budget.check(after)
             seqs += [batch.seqs[i] for i in match(batch)]
             after = batch.last
         found += len(seqs)
@@ -219,25 +231,41 @@ class Page:
         return b",".join(batch.encode() for batch in self.batches)
 
 
-def page(store: Store, stream: str, chosen: Filter, *, after: int, offset: int, limit: int) -> Page:
-    """At most `limit` matches after a cursor, skipping `offset` of them.
+def page(
+    store: Store, stream: str, chosen: Filter, *, after: int, offset: int, limit: int, budget: Budget | None = None
+) -> Page:
+    """At most `limit` matches and MAX_PAGE_BYTES of text after a cursor, skipping `offset` matches.
 
-    Raises UnknownStream, BadPattern, SlowPattern, BadIndex, Unreadable.
+    Raises UnknownStream, BadPattern, SlowPattern, SearchCancelled, BadIndex, Unreadable.
     """
+    budget = budget or Budget()
     ends = store.read(stream, 0, 0)
     skip = offset
     if chosen.empty:  # the k-th match is the k-th record
         after, skip = max(after, ends.first - 1) + offset, 0
     batches: list[Batch] = []
-    capacity, more = limit, False
-    for found in matches(store, stream, chosen, after, at_once=limit + 1 if chosen.empty else SCAN_RECORDS):
+    capacity, capacity_bytes, more = limit, MAX_PAGE_BYTES, False
+    at_once = limit + 1 if chosen.empty else SCAN_RECORDS
+    for found in matches(store, stream, chosen, after, at_once=at_once, budget=budget):
         wanted = range(skip, min(skip + capacity, len(found)))
         skip -= min(skip, len(found))
+        wanted, size = _fitting(found, wanted, capacity_bytes, at_least=0 if batches else 1)
+        capacity_bytes -= size
         more = wanted.stop < len(found)
         if wanted:
             batches.append(found.pick(wanted))
             capacity -= len(wanted)
         if more or (capacity == 0 and found.last < ends.end):
-            more = more or next(matches(store, stream, chosen, found.last), None) is not None
+            more = more or next(matches(store, stream, chosen, found.last, budget=budget), None) is not None
             break
-    return Page(batches, count(store, stream, chosen), batches[-1].last if more and batches else None)
+    return Page(batches, count(store, stream, chosen, budget), batches[-1].last if more and batches else None)
+
+
+def _fitting(batch: Batch, wanted: range, capacity_bytes: int, at_least: int) -> tuple[range, int]:
+    """The first of the wanted positions whose texts fit, but `at_least` so many; and the bytes of their texts."""
+    sizes = batch.text_bytes[wanted.start : wanted.stop]
+    if (size := sum(sizes)) <= capacity_bytes:
+        return wanted, size
+    ends = list(accumulate(sizes))
+    fitting = max(bisect_right(ends, capacity_bytes), at_least)
+    return range(wanted.start, wanted.start + fitting), ends[fitting - 1] if fitting else 0

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...model.records import LEVELS, SOURCES
 from ..protocol import Batch, Store
+from .budget import Budget
 from .filters import Filter, matches
 
 _SCAN_RECORDS = 1 << 16
@@ -52,11 +53,18 @@ class Summary:
 
 
 def summarize(
-    store: Store, stream: str, chosen: Filter, buckets: int, start: float | None = None, end: float | None = None
+    store: Store,
+    stream: str,
+    chosen: Filter,
+    buckets: int,
+    start: float | None = None,
+    end: float | None = None,
+    *,
+    budget: Budget | None = None,
 ) -> Summary:
     """The matches between two times (default: the whole log), in `buckets` equal intervals.
 
-    Raises UnknownStream, BadPattern, SlowPattern.
+    Raises UnknownStream, BadPattern, SlowPattern, SearchCancelled.
     """
     first, last = _span(store, stream)
     start, end = first if start is None else start, last if end is None else end
@@ -64,7 +72,7 @@ def summarize(
     made = Summary(start, end, width, [Bucket(start + i * width) for i in range(buckets)])
     edges = [round((start + i * width) * 1000) for i in range(buckets)]
     edges.append(max(round(end * 1000) + 1, edges[-1] + 1))  # includes the last line
-    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False):
+    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False, budget=budget):
         _add(made, batch, edges)
     return made
 
@@ -114,7 +122,7 @@ class Density:
     counts: list[int]
 
 
-def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> Density:
+def spread(store: Store, stream: str, chosen: Filter, buckets: int, budget: Budget | None = None) -> Density:
     """Number of matches in each of `buckets` equal parts of the retained seqs.
 
     Part i begins at the seq `first + ceil(i * (last - first + 1) / buckets)`.
@@ -123,7 +131,7 @@ def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> Density:
     size = max(ends.end - ends.first + 1, 1)
     edges = [ends.first + -(-i * size // buckets) for i in range(buckets + 1)]
     counts = [0] * buckets
-    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False):
+    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False, budget=budget):
         cuts = [bisect_left(batch.seqs, edge) for edge in edges]
         cuts[-1] = len(batch)  # records appended meanwhile count in the last part
         for i in range(buckets):
@@ -131,10 +139,12 @@ def spread(store: Store, stream: str, chosen: Filter, buckets: int) -> Density:
     return Density(ends.first, ends.end, counts)
 
 
-def places(store: Store, stream: str, chosen: Filter, after: int, limit: int) -> tuple[list[int], int | None]:
+def places(
+    store: Store, stream: str, chosen: Filter, after: int, limit: int, budget: Budget | None = None
+) -> tuple[list[int], int | None]:
     """The seqs of the next matches after a cursor, at most `limit`, and the cursor to continue from (None: no more)."""
     found: list[int] = []
-    for batch in matches(store, stream, chosen, after, texts=False):
+    for batch in matches(store, stream, chosen, after, texts=False, budget=budget):
         found += batch.seqs[: limit + 1 - len(found)]
         if len(found) > limit:
             return found[:limit], found[limit - 1]

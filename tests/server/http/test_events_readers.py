@@ -13,6 +13,7 @@ from support.segments import shrink
 from support.waiting import PATIENCE, eventually
 
 from jupyter_logstream.server.http import events, sse_response
+from jupyter_logstream.server.params import MAX_STREAMS
 from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.wire.sse import Decoder
 
@@ -200,7 +201,7 @@ async def test_first_line_after_a_pause_does_not_wait_for_the_interval(
 
 
 async def test_number_of_streams_on_one_connection_is_limited(site: Site) -> None:
-    body = {"streams": [{"stream": f"workload/x{i}"} for i in range(events.MAX_STREAMS + 1)]}
+    body = {"streams": [{"stream": f"workload/x{i}"} for i in range(MAX_STREAMS + 1)]}
     assert (await site.request("POST", "v1/events", json=body)).status == 400
 
 

@@ -1,0 +1,62 @@
+"""Thread pools for queries: searches apart from short reads, and both apart from asyncio's threads. Server; no HTTP.
+
+asyncio's own threads serve downloads and name resolution, which therefore never wait for a search.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ..store.queries.budget import Budget
+
+SEARCH_THREADS = 2
+MAX_WAITING_SEARCHES = 64
+"""Searches that wait for a thread; further ones are refused."""
+_READ_THREADS = 2
+
+Answer = TypeVar("Answer")
+
+
+class TooManySearches(RuntimeError):
+    """The maximum number of searches is waiting."""
+
+
+class SearchPool:
+    """Runs queries in threads. Use from the event loop.
+
+    Waiting searches are bounded by MAX_WAITING_SEARCHES, waiting reads by the number of open requests.
+    """
+
+    def __init__(self) -> None:
+        self._searchers = ThreadPoolExecutor(SEARCH_THREADS, "logstream-search")
+        self._readers = ThreadPoolExecutor(_READ_THREADS, "logstream-read")
+        self._open: set[Budget] = set()
+
+    async def search(self, query: Callable[[], Answer], budget: Budget) -> Answer:
+        """Run a query that can read a whole log. Raises TooManySearches, SearchCancelled, and what `query` raises."""
+        if len(self._open) >= SEARCH_THREADS + MAX_WAITING_SEARCHES:
+            raise TooManySearches(f"{MAX_WAITING_SEARCHES} searches are waiting already; try again later")
+
+        def run() -> Answer:
+            budget.check(0)  # the caller can have gone while it waited
+            return query()
+
+        self._open.add(budget)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._searchers, run)
+        finally:
+            self._open.discard(budget)
+
+    async def read(self, query: Callable[[], Answer]) -> Answer:
+        """Run a query over one batch or one page."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, query)
+
+    def close(self) -> None:
+        """Cancel all searches: the server is stopping."""
+        for budget in self._open:
+            budget.cancel()
+        self._searchers.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False)
