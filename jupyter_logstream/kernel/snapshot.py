@@ -10,7 +10,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..text import terminal as ansi
+from ..text.ansi_html import as_html as line_as_html
 from ..text.terminal import plain_text
 from ..text.wording import duration, ending, state_label, state_summary
 
@@ -49,7 +49,7 @@ def as_html(info: Mapping[str, Any], records: Sequence[Record], error: FirstErro
     head = [f"<div>{' · '.join([title, *map(html.escape, facts)])}</div>"]
     if error is not None:
         head.append(f"<div><b>First error</b> ({_where(error)}): <code>{html.escape(error.title)}</code></div>")
-    lines = _last(records, MAX_FORM_BYTES - MARKUP_BYTES - sum(map(_json_bytes, head)), ansi.as_html)
+    lines = _last(records, MAX_FORM_BYTES - MARKUP_BYTES - sum(map(_json_bytes, head)), line_as_html)
     foot = f"<div><small>{_range_note(info, len(lines))}workload {html.escape(str(info['id']))}</small></div>"
     body = "\n".join(lines)
     # Separate blocks: inside Markdown, a blank line of the log would end an enclosing element.

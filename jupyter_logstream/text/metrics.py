@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from .lines import SGR
+from .lines import STYLING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +94,7 @@ def worker(line: str) -> str | None:
 
 
 def _searched(line: str) -> str:
-    return SGR.sub("", line[:_MAX_RAW_CHARS])[:MAX_LINE_CHARS]
+    return STYLING.sub("", line[:_MAX_RAW_CHARS])[:MAX_LINE_CHARS]
 
 
 def _claim(claimed: bytearray, match: re.Match[str]) -> None:

@@ -1,138 +1,213 @@
-"""Terminal text as safe HTML or plain text: escaped, colours from a fixed palette. Kernels; stdlib, no I/O.
+"""Terminal emulation of one line: its text as a terminal shows it, with colours and links. Server, kernels; no I/O.
 
-The HTML has `<b>`, `<i>`, `<u>` and `<span>` with a colour, and nothing that text can choose: no ids, classes or links.
-A viewer that removes styles loses the colours only. Sources: ECMA-48, xterm's ctlseqs.
+Most lines need no screen: their sequences are removed. A line that moves the cursor is drawn on a small grid of cells.
+Of all control sequences three stay in the result: SGR (colours), OSC 8 (links to http, https, mailto), and at the
+beginning OSC 9;4 (a progress bar). The page has the same module (js/src/text/terminal.ts); tests/vectors/terminal.json
+tests both. Sources: ECMA-48, xterm's ctlseqs, the protocols of iTerm2 and kitty.
 """
 
 from __future__ import annotations
 
-import html
 import re
-from dataclasses import dataclass, replace
+from codecs import getincrementaldecoder
 
 from ..model.unprintable import printable
-from .lines import SGR, clean
+from .lines import SGR, STYLING
+from .screen import Screen
 
-# Medium brightness, readable on white and on black: a saved notebook does not know its viewer's theme.
-_PALETTE = (
-    "#7c7c7c", "#ce534e", "#308d40", "#98770a", "#367dd2", "#a95bc4", "#148897", "#7c7c7c",
-    "#7c7c7c", "#d74c43", "#2e8d44", "#9b7600", "#357cd8", "#ac58c9", "#0f8899", "#7c7c7c",
-)  # fmt: skip
-_RGB = (
-    (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
-    (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255),
-    (255, 255, 255),
-)  # fmt: skip
+MAX_REDRAWN_BYTES = 16 * 1024
+"""How far back redraws of a line are drawn; what was written before them is not shown."""
 
-_C1 = str.maketrans(
-    {
-        "\x9b": "\x1b[",
-        "\x9d": "\x1b]",
-        "\x90": "\x1bP",
-        "\x98": "\x1bX",
-        "\x9e": "\x1b^",
-        "\x9f": "\x1b_",
-        "\x9c": "\x1b\\",
-    }
+HEAD_BYTES = 4096
+"""The first bytes of a line that are searched for an image."""
+
+_C1 = str.maketrans({code: f"\x1b{chr(code - 0x40)}" for code in (0x90, 0x98, *range(0x9B, 0xA0))})
+_STRING = r"\x1b(?:\][^\x07\x1b\x18\x1a]*(?:\x07|\x1b\\|[\x18\x1a])?|[PX^_][^\x1b\x18\x1a]*(?:\x1b\\|[\x18\x1a])?)"
+_ESCAPE = re.compile(rf"(?P<string>{_STRING})|\x1b\[(?P<csi>[0-?]*[ -/]*[@-~]?)|\x1b(?P<esc>[ -/]*[0-~]?)")
+_TOKEN = re.compile(rf"(?P<text>[^\x1b\r\b\t\x0e\x0f]+)|(?P<c0>[\r\b\t\x0e\x0f])|{_ESCAPE.pattern}")
+
+_MOVES = re.compile(
+    r"[\b]|\r(?!\r*$)"
+    r"|\x1b\[[0-?]*[A-IZ`adefsu]"
+    r"|\x1b\[[1-9][0-9]*[KJ]|\x1b\[\?(?:47|104[79])[hl]"
+    r"|\x1b[()]0|\x1b[78DEM]"
 )
-_MAX_PARAMETERS = 64
+_ONE_CELL_EACH = re.compile(r"[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f]*")
+_SGR_RUN = re.compile(r"(?:\x1b\[[0-9;:]*m){2,}")
+_RESET = re.compile(r"\x1b\[0*m")
+_MAX_SGR_RUN = 32
+
+_LINK = re.compile(r"(?i)(?:https?://|mailto:)[!-~]{1,2048}")
+_IMAGE = re.compile(r"\x1b(?:\]1337;(?:Multipart)?File=(?:[^:]*;)?inline=1|P[0-9;]*q|_G(?:[^;]*,)?a=[Tp])")
+IMAGE_LABEL = "[image]"
+_PROGRESS = re.compile(r"9;4;([0-4])(?:;(\d{1,3}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    fg: int | None = None
-    bg: int | None = None
-    bold: bool = False
-    italic: bool = False
-    underline: bool = False
-    inverse: bool = False
+def terminal_text(text: str) -> str:
+    """The text that a terminal shows in the end, with SGR and OSC 8. Lines of a text of several are independent."""
+    if "\x1b" not in text and "\b" not in text and "\r" not in text and not _C1_CONTROL.search(text):
+        return text
+    return "\n".join(_line(line) for line in text.translate(_C1).split("\n"))
 
 
-_PLAIN = _Style()
-_FLAGS = {1: "bold", 3: "italic", 4: "underline", 21: "underline", 7: "inverse"}
-_CLEARS = {22: "bold", 23: "italic", 24: "underline", 27: "inverse"}
+_C1_CONTROL = re.compile("[\x90\x98\x9b-\x9f]")
+_C1_BYTES = re.compile(rb"\xc2[\x90\x98\x9b-\x9f]")
+
+
+def terminal_texts(text: str) -> list[str]:
+    """The texts of whole lines without carriage returns. Two searches in C where none has a control sequence."""
+    lines = text.split("\n")
+    if "\x1b" in text or "\b" in text or (not text.isascii() and _C1_CONTROL.search(text)):
+        return [terminal_text(line) for line in lines]
+    return lines
+
+
+def equals_its_text(data: bytes) -> bool:
+    """Whether bytes hold no character that a terminal acts on, carriage returns included."""
+    active = b"\x1b" in data or b"\b" in data or b"\r" in data
+    return not active and (data.isascii() or not _C1_BYTES.search(data))
+
+
+def line_text(tail: bytes, before: bytes = b"", head: bytes = b"") -> str:
+    """The text of a record's bytes.
+
+    `tail`: its last bytes, with the line end; `before`: the bytes before them, at most MAX_REDRAWN_BYTES; `head`: the
+    first bytes of a line of which `before` is not all, else empty.
+    """
+    tail = tail.removesuffix(b"\n").rstrip(b"\r")
+    if not before:
+        return terminal_text(tail.decode("utf-8", "replace"))
+    if before.endswith(b"\r"):
+        redraws = before[before.find(b"\r") :] if head else before
+        return terminal_text((redraws + tail).decode("utf-8", "replace"))
+    # A control sequence of more than a part was left out before the tail.
+    label = IMAGE_LABEL if _IMAGE.search((head or before).decode("utf-8", "replace")) else ""
+    return label + terminal_text(tail.decode("utf-8", "replace"))
+
+
+def open_line_text(body: bytes, head: bytes = b"") -> str:
+    """The text of a line that is being written; a character whose last bytes have not come is left out.
+
+    `head`: the first bytes of a line of which `body` is only the end, else empty.
+    """
+    body = body.rstrip(b"\r")
+    if b"\r" in body and (head or len(body) > MAX_REDRAWN_BYTES):
+        body = body[-MAX_REDRAWN_BYTES:]
+        body = body[body.find(b"\r") + 1 :]
+    elif head:
+        end = max(body.rfind(b"\x1b\\") + 2, body.rfind(b"\x07") + 1)
+        body = body[end:] if end > 1 else b""
+    label = IMAGE_LABEL if head and _IMAGE.search(head.decode("utf-8", "replace")) else ""
+    return label + terminal_text(getincrementaldecoder("utf-8")("replace").decode(body))
+
+
+def without_styles(message: str) -> str:
+    """A terminal text without its SGR and OSC sequences."""
+    return STYLING.sub("", message) if "\x1b" in message else message
 
 
 def plain_text(message: str) -> str:
     """A message as plain text: without escape sequences, with stand-ins for unprintable characters."""
     if message.isascii() and message.isprintable():
         return message  # nearly always
-    return printable(SGR.sub("", clean(message.translate(_C1))))
+    return printable(without_styles(terminal_text(message)))
 
 
-def as_html(message: str) -> str:
-    """A message as escaped HTML with its colours."""
-    style, made, at = _PLAIN, [], 0
-    text = clean(message.translate(_C1))
-    for match in SGR.finditer(text):
-        made.append(_span(text[at : match.start()], style))
-        style, at = _apply(style, match[1]), match.end()
-    made.append(_span(text[at:], style))
-    return "".join(made)
+def _line(text: str) -> str:
+    if _MOVES.search(text):
+        return _drawn(text)
+    if "\x1b" not in SGR.sub("", text):
+        return _short_runs(text)
+    out = _Strings()
+    shown = _ESCAPE.sub(out.kept, text)
+    return _short_runs(out.progress + shown + out.close())
 
 
-def _span(text: str, style: _Style) -> str:
-    if not text:
-        return ""
-    made = html.escape(printable(text), quote=False)
-    for tag, on in (("b", style.bold), ("i", style.italic), ("u", style.underline)):
-        if on:
-            made = f"<{tag}>{made}</{tag}>"
-    fg, bg = (style.bg, style.fg) if style.inverse else (style.fg, style.bg)
-    if bg is not None:
-        return f'<span style="background-color:{_PALETTE[bg]};color:#fff">{made}</span>'
-    return made if fg is None else f'<span style="color:{_PALETTE[fg]}">{made}</span>'
+class _Strings:
+    """The state of control strings while the other sequences of a line are removed."""
+
+    def __init__(self) -> None:
+        self.link = self.progress = ""
+
+    def kept(self, match: re.Match[str]) -> str:
+        if match["csi"] is not None:
+            return match[0] if SGR.fullmatch(match[0]) else ""
+        if match["string"] is None:
+            return ""
+        if _IMAGE.match(match[0]):
+            return IMAGE_LABEL
+        before = self.link
+        self.read(match[0])
+        if self.link == before:
+            return ""
+        return f"\x1b]8;;{self.link}\x1b\\"
+
+    def read(self, string: str) -> None:
+        """Take a link or a progress bar out of a control string."""
+        if not string.startswith("\x1b]"):
+            return
+        body = string[2:].removesuffix("\x1b\\").removesuffix("\x07")
+        if found := _PROGRESS.fullmatch(body):
+            shown = found[1] in "124" and found[2] and int(found[2]) <= 100
+            self.progress = f"\x1b]9;4;1;{int(found[2])}\x1b\\" if shown else ""
+        elif body.startswith("8;") and body.count(";") > 1 and len(body) < len(string) - 2:
+            url = body.split(";", 2)[2]
+            self.link = url if _LINK.fullmatch(url) else ""
+
+    def close(self) -> str:
+        """The sequence that ends an open link."""
+        return "\x1b]8;;\x1b\\" if self.link else ""
 
 
-def _apply(style: _Style, parameters: str) -> _Style:
-    codes = [int(code or 0) for code in re.split("[;:]", parameters[:512], maxsplit=_MAX_PARAMETERS)[:_MAX_PARAMETERS]]
-    at = 0
-    while at < len(codes):
-        code = codes[at]
-        at += 1
-        if code in {38, 48}:
-            colour, used = _extended(codes[at : at + 5], colons=":" in parameters)
-            at += used
-            style = replace(style, fg=colour) if code == 38 else replace(style, bg=colour)
+def _short_runs(text: str) -> str:
+    """`text` with runs of SGR sequences reduced to what has an effect."""
+    return _SGR_RUN.sub(_short_run, text) if "m\x1b[" in text else text
+
+
+def _short_run(match: re.Match[str]) -> str:
+    run = match[0]
+    for reset in _RESET.finditer(run):
+        run = match[0][reset.start() :]
+    if run.count("\x1b") <= _MAX_SGR_RUN:
+        return run
+    return "\x1b" + "\x1b".join(run.split("\x1b")[-_MAX_SGR_RUN:])
+
+
+# --- lines that move the cursor ---------------------------------------------------------------------------------------
+
+
+def _drawn(text: str) -> str:
+    screen, strings = Screen(), _Strings()
+    for match in _TOKEN.finditer(_last_redraws(text)):
+        kind, found = match.lastgroup, match[0]
+        if kind == "text":
+            screen.put(found)
+        elif kind == "c0":
+            screen.control(found)
+        elif kind == "csi":
+            screen.csi(match["csi"])
+        elif kind == "esc":
+            screen.escape(match["esc"])
+        elif _IMAGE.match(found):
+            screen.put(IMAGE_LABEL)
         else:
-            style = _apply_one(style, code)
-    return style
+            strings.read(found)
+            screen.link = strings.link
+    return strings.progress + screen.text()
 
 
-def _apply_one(style: _Style, code: int) -> _Style:
-    if code == 0:
-        return _PLAIN
-    if code in _FLAGS:
-        return replace(style, **{_FLAGS[code]: True})
-    if code in _CLEARS:
-        return replace(style, **{_CLEARS[code]: False})
-    if 30 <= code <= 37 or 90 <= code <= 97:
-        return replace(style, fg=code - (30 if code < 40 else 82))
-    if 40 <= code <= 47 or 100 <= code <= 107:
-        return replace(style, bg=code - (40 if code < 50 else 92))
-    return replace(style, fg=None) if code == 39 else replace(style, bg=None) if code == 49 else style
-
-
-def _extended(codes: list[int], *, colons: bool) -> tuple[int | None, int]:
-    """The palette colour nearest to `5;n` or `2;r;g;b`, and the number of codes consumed."""
-    if len(codes) >= 2 and codes[0] == 5:
-        return _nearest(_indexed(min(255, codes[1]))), 2
-    if codes and codes[0] == 2:
-        skipped = 1 if colons and len(codes) > 4 else 0  # 38:2::r:g:b has an empty colour space
-        red, green, blue = ([min(255, code) for code in codes[1 + skipped : 4 + skipped]] + [0, 0, 0])[:3]
-        return _nearest((red, green, blue)), 4 + skipped
-    return None, 1
-
-
-def _indexed(n: int) -> tuple[int, int, int]:
-    if n < 16:
-        return _RGB[n]
-    if n >= 232:
-        grey = 8 + 10 * (n - 232)
-        return (grey, grey, grey)
-    red, green, blue = (55 + 40 * step if step else 0 for step in ((n - 16) // 36, (n - 16) // 6 % 6, (n - 16) % 6))
-    return (red, green, blue)
-
-
-def _nearest(colour: tuple[int, int, int]) -> int:
-    return min(range(16), key=lambda i: sum((a - b) ** 2 for a, b in zip(colour, _RGB[i], strict=True)))
+def _last_redraws(text: str) -> str:
+    """`text` without redraws that later ones cover completely; of those only the colours stay."""
+    redraws = text.split("\r")
+    covered = 0
+    for i in range(len(redraws) - 1, -1, -1):
+        found = redraws[i]
+        if found.startswith(("\x1b[K", "\x1b[2K", "\x1b[0K")) and i:
+            return "\r".join(redraws[i:])
+        plain = SGR.sub("", found) if "\x1b" in found else found
+        if not _ONE_CELL_EACH.fullmatch(plain):
+            continue
+        if len(plain) <= covered:
+            redraws[i] = "" if plain is found else "".join(match[0] for match in SGR.finditer(found))
+        covered = max(covered, len(plain))
+    return "\r".join(redraws)

@@ -24,8 +24,9 @@ from jupyter_logstream.server.http.body import BadJson, parse_json
 from jupyter_logstream.server.publishing import check_items
 from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.errors import BadIndex, UnknownStream
+from jupyter_logstream.text.ansi_html import as_html
 from jupyter_logstream.text.lines import MAX_TEXT_BYTES, Splitter, clean
-from jupyter_logstream.text.terminal import as_html, plain_text
+from jupyter_logstream.text.terminal import plain_text
 from jupyter_logstream.wire.sse import Decoder, encode
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from support.paths import ROOT
 
 from jupyter_logstream.model.records import LEVELS, Record, level_code
 from jupyter_logstream.text.lines import CR, MAX_TEXT_BYTES, OPEN, PART, Lines, Splitter, clean, final_text
+from jupyter_logstream.text.terminal import MAX_REDRAWN_BYTES, line_text, without_styles
 
 Line = tuple[int, int, bytes, int]  # length, tail, text, flags
 
@@ -95,14 +96,71 @@ def test_parts_of_an_over_long_line_do_not_depend_on_chunk_borders(seed: int) ->
         assert split(chunks_of(data, rng, longest)) == whole
 
 
+SEQUENCES = [b"\x1b", b"\x1b]0;t", b"\x07", b"\x1b\\", b"\x1b[1;", b"m", b"\x1b[31m" * 20_000, b"\x1b]8;;https://a\x07"]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_parts_of_an_over_long_rewritten_line_do_not_depend_on_chunk_borders(seed: int) -> None:
     rng = random.Random(seed)
-    data = random_output(rng, rng.randint(2, 8), [*LONG, b"\r", b"\r", b"done"])
+    data = random_output(rng, rng.randint(2, 8), [*LONG, b"\r", b"\r", b"done", *SEQUENCES])
     whole = split([data])
     assert_adds_up(whole, data)
     for longest in (4096, 100_000):
         assert split(chunks_of(data, rng, longest)) == whole
+
+
+IMAGE = b"\x1b]1337;File=inline=1:" + b"QUJD" * 40_000 + b"\x07"
+SIXEL = b"\x1bPq#0" + b"~" * 150_000 + b"\x1b\\"
+KITTY = b"\x1b_Gf=100,a=T,m=1;" + b"A" * 4000 + b"\x1b\\" + (b"\x1b_Gm=1;" + b"B" * 4000 + b"\x1b\\") * 40
+
+
+def shown(data: bytes) -> list[str]:
+    """The texts of the records of `data`, as a reader makes them of bytes."""
+    texts, at = [], 0
+    for length, tail, _, _ in split([data]):
+        begin = at + length - tail
+        before = data[max(at, begin - MAX_REDRAWN_BYTES) : begin]
+        head = data[at : at + 4096] if begin - at > MAX_REDRAWN_BYTES else b""
+        texts.append(without_styles(line_text(data[begin : at + length], before, head)))
+        at += length
+    return texts
+
+
+@pytest.mark.parametrize("image", [IMAGE, SIXEL, KITTY], ids=["OSC 1337", "sixel", "kitty"])
+def test_an_image_of_any_size_is_one_short_row(image: bytes) -> None:
+    assert shown(image + b"\nnext\n") == ["[image]", "next"]
+    assert shown(image + b" caption\n") == ["[image] caption"]
+    assert "".join(shown(b"plot: " + image + b"\nnext\n")).replace("[image]", "") == "plot: next"
+    assert shown(image[:100_000]) == ["[image]"]
+    whole = split([image + b" caption\n"])
+    assert split(pieces_of_one(image + b" caption\n")) == whole
+
+
+def test_colours_alone_make_no_part() -> None:
+    data = b"\x1b[1m\x1b[31m\x1b[m" * 20_000 + b"u\n"
+    assert shown(data) == ["u"]
+    assert split(pieces_of_one(data)) == split([data])
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_part_does_not_split_a_control_sequence(shift: int) -> None:
+    sequence = b"\x1b[38;2;1;2;3m"
+    text = b"x" * (MAX_TEXT_BYTES - shift) + sequence + b"y" * 10
+    lines = split([text + b"\n"])
+    assert [line[2].count(sequence) for line in lines] in ([0, 1], [1, 0])
+    assert "".join(shown(text + b"\n")) == "x" * (MAX_TEXT_BYTES - shift) + "y" * 10
+
+
+def test_link_at_the_edge_of_a_part_keeps_its_address() -> None:
+    link = b"\x1b]8;;https://a.test/\x1b\\report\x1b]8;;\x1b\\"
+    for shift in range(0, 50, 5):
+        texts = [line_text(line[2]) for line in split([b"x" * (MAX_TEXT_BYTES - shift) + link + b"\n"])]
+        assert sum(link.decode() in text for text in texts) == 1
+
+
+def test_sequence_without_an_end_does_not_hide_the_next_line() -> None:
+    assert shown(b"\x1b]0;" + b"t" * 200_000 + b"\nnext\n") == ["", "next"]
+    assert shown(b"\x1b[" + b"1;" * 100_000 + b"mx\nnext\n") == ["x", "next"]
 
 
 def test_part_does_not_split_a_character() -> None:

@@ -16,7 +16,8 @@ def test_unprintable_characters_have_stand_ins(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize(("text", "shown"), vectors("unprintable")["cases"])
 def test_a_record_is_read_with_the_same_stand_ins(text: str, shown: str) -> None:
-    if not any(0x80 <= ord(char) <= 0x9F for char in text):  # 8-bit introducers begin sequences there
+    # 8-bit introducers begin sequences there, and a backspace moves the cursor.
+    if not any(0x80 <= ord(char) <= 0x9F or char == "\b" for char in text):
         assert plain_text(text) == shown
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...text.lines import PART
+from ...text.terminal import equals_its_text
 from ..errors import Unreadable
 from .batch import DiskBatch
 from .layout import FLAG_SHIFT, LOST, NOTE, file_of
@@ -50,7 +51,7 @@ def _search(
         data = read_range(folder, name, first, end)
     except Unreadable:  # loading the texts reports which lines
         return None
-    if b"\x1b" in data or b"\r" in data:
+    if not equals_its_text(data):
         return None
     if fold:
         data = data.lower()

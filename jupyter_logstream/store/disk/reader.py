@@ -17,7 +17,14 @@ from threading import Lock
 from typing import Any
 
 from ...model.records import LEVELS, SOURCES
-from ...text.lines import MAX_TEXT_BYTES, OPEN, PART, clean, final_text
+from ...text.lines import MAX_TEXT_BYTES, OPEN, PART
+from ...text.terminal import (
+    HEAD_BYTES,
+    MAX_REDRAWN_BYTES,
+    line_text,
+    open_line_text,
+    terminal_texts,
+)
 from ..errors import BadIndex, Unreadable
 from ..protocol import LOST as LOST_FIELD
 from ..protocol import Messages, Partial, Tally
@@ -173,9 +180,9 @@ class LogReader:
             raise self._mismatch(name)
         bodies = self._bodies(name, lines)
         if name != "notes":
-            texts = [clean(final_text(body).decode("utf-8", "replace")) for body in bodies]
+            texts = [line_text(*body) for body in bodies]
         else:
-            notes = [_read_note(body) for body in bodies]
+            notes = [_read_note(body) for body, _, _ in bodies]
             fields.update((i, note["fields"]) for i, note in zip(positions, notes, strict=True) if "fields" in note)
             texts = [note["message"] for note in notes]
         for i, text in lines.lost(name):
@@ -189,10 +196,10 @@ class LogReader:
         data = read_range(self._folder, name, start - before, lines.end)
         if before and data[:1] != b"\n" and not self._follows_part(name, seq):
             raise self._mismatch(name)
-        texts = data[before:].decode("utf-8", "replace").split("\n")
+        texts = terminal_texts(data[before:].decode("utf-8", "replace"))
         if len(texts) != len(lines.sizes) + 1 or texts.pop():
             raise self._mismatch(name)
-        return [clean(text) for text in texts] if b"\x1b" in data else texts
+        return texts
 
     def _follows_part(self, name: str, seq: int) -> bool:
         """Whether the record before `seq` in its file is a part; True if none is within reach."""
@@ -203,25 +210,32 @@ class LogReader:
                 return bool(meta >> FLAG_SHIFT & (PART | LOST))
         return True
 
-    def _bodies(self, name: str, lines: LineSpans) -> list[bytes]:
+    def _bodies(self, name: str, lines: LineSpans) -> list[tuple[bytes, bytes, bytes]]:
+        """The arguments of `line_text` for each line; for notes only the first is of use."""
         start, end = lines.start, lines.end
         at_once = end - start <= _MAX_READ_BYTES and lines.unreadable is None
         data = read_range(self._folder, name, start, end) if at_once else b""
-        bodies: list[bytes] = []
+
+        def read(begin: int, stop: int) -> bytes:
+            return data[begin - start : stop - start] if at_once else read_range(self._folder, name, begin, stop)
+
+        bodies: list[tuple[bytes, bytes, bytes]] = []
         for offset, size, meta in zip(lines.offsets, lines.sizes, lines.metas, strict=True):
             if meta >> FLAG_SHIFT & LOST:
-                bodies.append(b"")
+                bodies.append((b"", b"", b""))
                 continue
             length, tail = size & 0xFFFFFFFF, size >> 32
             begin = offset + length - tail
             stop = (
                 begin + min(tail, MAX_TEXT_BYTES + 2) if name != "notes" else begin + tail
             )  # a million CRs can follow the text
-            body = data[begin - start : stop - start] if at_once else read_range(self._folder, name, begin, stop)
+            body = read(begin, stop)
             ended = stop < begin + tail or meta >> FLAG_SHIFT & (PART | OPEN) or body[-1:] == b"\n"
             if len(body) != stop - begin or tail > length or not ended:
                 raise self._mismatch(name)
-            bodies.append(body)
+            before = read(max(offset, begin - MAX_REDRAWN_BYTES), begin) if begin > offset else b""
+            head = read(offset, offset + HEAD_BYTES) if begin - offset > MAX_REDRAWN_BYTES else b""
+            bodies.append((body, before, head))
         return bodies
 
     def _mismatch(self, name: str) -> BadIndex:
@@ -249,11 +263,14 @@ class LogReader:
         for name in OUTPUT:
             size, start = extent(self._folder, name)[1], ends[name]
             if size > start:
-                body = read_range(self._folder, name, max(start, size - MAX_TEXT_BYTES - 2), size)
+                begin = max(start, size - MAX_TEXT_BYTES - 2)
+                body = read_range(self._folder, name, begin, size)
                 # A line that ended meanwhile becomes a record; the unfinished line is behind it.
-                body = body[body.rfind(b"\n") + 1 :]
+                ended = body.rfind(b"\n") + 1
+                body = body[ended:]
+                head = read_range(self._folder, name, start, start + HEAD_BYTES) if begin > start and not ended else b""
                 if body:
-                    yield Partial(name, clean(final_text(body).decode("utf-8", "replace")), b"\r" in body)
+                    yield Partial(name, open_line_text(body, head), b"\r" in body)
 
     def covers(self) -> bool:
         """Whether the index covers all bytes, as that of an ended log must."""
