@@ -1,11 +1,11 @@
 // Helpers for one line of log text, shared by the parsers. Page; pure, no DOM.
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: SGR begins with one
-const SGR = /\x1b\[[0-9;:]*m/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control sequences begin with one
+const STYLING = /\x1b(?:\[[0-9;:]*m|\][89];[^\x07\x1b]*(?:\x1b\\)?)/g;
 
-/** The text without SGR sequences (colours), the only control sequences that a record keeps. */
+/** The text without the control sequences that a record keeps: SGR (colours), OSC 8 (links), OSC 9;4 (progress). */
 export function withoutColours(text: string): string {
-  return text.includes("\x1b") ? text.replace(SGR, "") : text;
+  return text.includes("\x1b") ? text.replace(STYLING, "") : text;
 }
 
 /** A duration such as `1:02:03`, `2:05`, `1m 20s`, `1 day, 0:00:01` in seconds; undefined for other text. */
