@@ -1,7 +1,6 @@
 """Width of characters in terminal cells: 0, 1 or 2. Server and kernels; stdlib, no I/O.
 
-By Unicode's East Asian width (UAX #11), as wcwidth does. The page has a table (js/src/text/cell-width.ts) that
-tests/text/test_cell_width.py compares with this.
+By Unicode's East Asian width (UAX #11), as wcwidth does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SGR (select graphic rendition): colours and styles of terminal text as values. Server and kernels; stdlib, no I/O.
 
-The page has the same parser (js/src/text/sgr.ts); tests/vectors/terminal.json tests both. Sources: ECMA-48, ITU T.416
+The vectors are in tests/vectors/terminal.json. Sources: ECMA-48, ITU T.416
 (colon forms), xterm's ctlseqs, kitty's underline styles (`4:3`, `58`).
 """
 

@@ -2,8 +2,8 @@
 
 Most lines need no screen: their sequences are removed. A line that moves the cursor is drawn on a small grid of cells.
 Of all control sequences three stay in the result: SGR (colours), OSC 8 (links to http, https, mailto), and at the
-beginning OSC 9;4 (a progress bar). The page has the same module (js/src/text/terminal.ts); tests/vectors/terminal.json
-tests both. Sources: ECMA-48, xterm's ctlseqs, the protocols of iTerm2 and kitty.
+beginning OSC 9;4 (a progress bar). tests/vectors/terminal.json is its table.
+Sources: ECMA-48, xterm's ctlseqs, the protocols of iTerm2 and kitty.
 """
 
 from __future__ import annotations

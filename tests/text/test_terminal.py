@@ -1,4 +1,4 @@
-"""Terminal text: what a line shows, its styles and links (the page passes the same table), and hostile text as HTML."""
+"""Terminal text: what a line shows, its styles and links, and hostile text as HTML."""
 
 from __future__ import annotations
 
