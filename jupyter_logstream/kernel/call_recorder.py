@@ -20,7 +20,7 @@ from uuid import uuid4
 from weakref import WeakSet
 
 from ..wire.call_meter import CallMeter, Fields
-from ..wire.llm_usage import operation_of, provider_of
+from ..wire.llm_operations import operation_of, provider_of
 from .connection import fetch
 from .errors import LogStreamError
 from .event_loop import run_in_background
@@ -136,6 +136,7 @@ class RecordedCall:
         except library.RequestNotRead:
             body = b""  # it is streamed
         self._meter = CallMeter(operation)
+        model = operation.model if operation else None
         self._row = RowUpdater(
             {
                 "initial_time": round(time.time() * 1000, 3),
@@ -144,6 +145,7 @@ class RecordedCall:
                 "operation": operation.name if operation else None,
                 "provider": provider_of(request.url.host, operation) if operation else None,
                 "request_bytes": len(body),
+                "model": model,
                 **self._meter.sent(body),
                 **caller(),
             }
@@ -178,11 +180,16 @@ class RecordedCall:
 
     def finish(self) -> None:
         """The response was read completely."""
-        self._row.update(self._meter.finish())
+        self._end(self._meter.finish())
 
     def fail(self, status: str, error: str | None = None) -> None:
         """The call ended early; only the first end counts."""
-        self._row.update(self._meter.fail(status, error))
+        self._end(self._meter.fail(status, error))
+
+    def _end(self, fields: Fields) -> None:
+        if fields.get("status") == "interrupted":
+            fields = {**fields, "status": "error"}  # the protocol reserves that one for the server
+        self._row.update(fields)
 
 
 class RowUpdater:

@@ -136,7 +136,8 @@ def request_log(limit: int = 100, **filters: str) -> RequestRows:
     Fields and columns: `id`, `status` (pending, streaming, completed, error, cancelled, timeout, interrupted),
     `initial_time` (Unix ms; in the DataFrame UTC), `duration_ms`, `time_to_first_chunk_ms`, `upstream`, `method`,
     `path`, `http_status`, `provider`, `model`, `response_model`, `operation`, `input_tokens`, `output_tokens`,
-    `cached_tokens`, `cost_usd`, `stream`, `session`, `workload_id`, `error`, `request_bytes`, `response_bytes`.
+    `cached_tokens`, `cost_usd`, `stream`, `session`, `workload_id`, `error`, `request_bytes`, `response_bytes`,
+    `finish_reason`, `cache_creation_tokens`, `reasoning_tokens`.
     Fields that are unknown are None. Raises NoServer, and Rejected for an unknown filter or status.
     """
     found = RequestRows()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Callable
 from typing import Any
 
-from .llm_usage import Operation, RequestReader, ResponseReader, Tokens
+from .decoding import decode_body
+from .llm_dialects import Tokens, error_text
+from .llm_operations import Operation
+from .llm_usage import RequestReader, ResponseReader
 
 Fields = dict[str, Any]
 """Fields of a row of the request log that changed; empty: nothing to record."""
@@ -27,15 +29,16 @@ class CallMeter:
 
     `operation`: the kind of LLM call, whose bodies are read for model and tokens; None: any other call. `clock`:
     monotonic seconds. Fields are returned when the response begins, with its first chunk, at most once per
-    UPDATE_INTERVAL_S while it streams, and once at the end; only the first end counts.
+    UPDATE_INTERVAL_S while it streams, and once at the end; only the first end counts. A stream of an LLM that ends or
+    breaks off without its end marker is `interrupted`, and one that reports an error is an `error`.
     """
 
     def __init__(self, operation: Operation | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
         self._sent_bytes = self._received_bytes = 0
+        self._operation = operation
         self._request = RequestReader() if operation else None
-        self._reads_usage = operation is not None
         self._response: ResponseReader | None = None
         self._status: int | None = None
         self._encoding = ""
@@ -49,10 +52,16 @@ class CallMeter:
         return self._response.tokens if self._response is not None else Tokens()
 
     @property
+    def has_final_tokens(self) -> bool:
+        """Whether the tokens are all of the call: not while it streams, and not of a stream without its end."""
+        return self._response is not None and self._response.complete
+
+    @property
     def models(self) -> tuple[str | None, str | None]:
         """The model that responded and the one that was requested; None: unknown."""
         response = self._response.model if self._response is not None else None
-        return response, self._request.model if self._request is not None else None
+        requested = self._request.model if self._request is not None else None
+        return response, requested or (self._operation.model if self._operation is not None else None)
 
     def sent(self, chunk: bytes) -> Fields:
         """A chunk of the request's body was sent."""
@@ -68,25 +77,26 @@ class CallMeter:
     def answered(self, status: int, content_type: str = "", content_encoding: str = "") -> Fields:
         """The head of the response arrived."""
         self._status, self._encoding = status, content_encoding.strip().lower()
-        if self._reads_usage:
-            self._response = ResponseReader(content_type, self._encoding)
-        is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
+        self._response = ResponseReader(content_type, self._encoding)
         return {
             "status": "streaming",
             "http_status": status,
-            "stream": is_stream or bool(self._request and self._request.stream),
+            "stream": self._response.is_stream or bool(self._request and self._request.stream),
             "request_bytes": self._sent_bytes,
         }
 
     def received(self, chunk: bytes) -> Fields:
         """A chunk of the response's body arrived."""
         self._received_bytes += len(chunk)
-        if self._response is not None:
-            self._response.feed(chunk)
+        response = self._response
+        if response is not None and (self._operation is not None or not response.has_data):
+            response.feed(chunk)
         if self._is_error and len(self._error_body) < MAX_ERROR_BYTES:
             self._error_body += chunk[: MAX_ERROR_BYTES - len(self._error_body)]
         now = self._clock()
         if self._next_update is None:
+            if response is not None and not response.has_data:
+                return {}  # comments that keep the connection alive
             self._next_update = now + UPDATE_INTERVAL_S
             return {"time_to_first_chunk_ms": self._elapsed_ms(now), **self._usage()}
         if now < self._next_update:
@@ -96,15 +106,15 @@ class CallMeter:
 
     def finish(self) -> Fields:
         """The response was received completely."""
-        response = self._response
+        response = self._response if self._operation is not None else None
         if response is not None:
             response.end()
         if self._is_error:
             return self._end("error", self._error_text())
-        if response is not None and response.is_stream and response.error is not None:
+        if response is not None and response.error is not None:
             return self._end("error", response.error)
         if response is not None and not response.complete:
-            return self._end("error", _INCOMPLETE)
+            return self._end("interrupted", _INCOMPLETE)
         return self._end("completed")
 
     def fail(self, status: str, error: str | None = None, http_status: int | None = None) -> Fields:
@@ -112,10 +122,13 @@ class CallMeter:
 
         A client that leaves a stream after its end marker has missed nothing: that call finished.
         """
-        if self._response is not None:
-            if status == "cancelled" and self._response.ended:
+        response = self._response if self._operation is not None else None
+        if response is not None:
+            response.end()
+            if response.ended and (status == "cancelled" or response.error is not None):
                 return self.finish()
-            self._response.end()
+            if status == "error" and response.is_stream and not response.ended:
+                status = "interrupted"
         fields = self._end(status, error)
         return fields if http_status is None or not fields else {**fields, "http_status": http_status}
 
@@ -142,39 +155,28 @@ class CallMeter:
         return round((now - self._started) * 1000, 3)
 
     def _usage(self) -> Fields:
-        if self._response is None:
+        if self._response is None or self._operation is None:
             return {}
         tokens = self._response.tokens
         return {
+            **({"stream": True} if self._response.is_stream else {}),
             "response_model": self._response.model,
+            "finish_reason": self._response.finish_reason,
             "input_tokens": tokens.input,
             "output_tokens": tokens.output,
             "cached_tokens": tokens.cached,
+            "cache_creation_tokens": tokens.cache_writes,
+            "reasoning_tokens": tokens.reasoning,
         }
 
     def _error_text(self) -> str:
         """The message of an error response, as far as it is text."""
-        if self._response is not None and self._response.error:
+        if self._operation is not None and self._response is not None and self._response.error:
             return self._response.error
         text = decode_body(bytes(self._error_body), self._encoding)
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
             value = None
-        if isinstance(value, dict):
-            message = value.get("error", value.get("message", value.get("detail")))
-            message = message.get("message") if isinstance(message, dict) else message
-            text = message if isinstance(message, str) else text
-        return text.strip() or f"HTTP {self._status}"
-
-
-def decode_body(body: bytes, encoding: str) -> str:
-    """The text of (the beginning of) a body; "" if its Content-Encoding is not gzip, deflate or identity."""
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        try:
-            body = zlib.decompressobj(wbits=47).decompress(body, 16 * len(body) + 4096)
-        except zlib.error:
-            return ""
-    elif encoding not in {"", "identity"}:
-        return ""
-    return body.decode("utf-8", "replace")
+        message = error_text(value) if isinstance(value, dict) else None
+        return message or text.strip() or f"HTTP {self._status}"

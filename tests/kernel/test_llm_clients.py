@@ -149,13 +149,13 @@ def test_a_callers_own_key_goes_through_and_is_masked_in_the_log(server: Server)
     assert (row["status"], row["http_status"], row["error"]) == ("error", 401, "Incorrect API key provided: ***")
 
 
-def test_a_stream_that_breaks_off_is_an_error_for_the_client_and_in_the_log(server: Server, openai: OpenAI) -> None:
+def test_a_stream_that_breaks_off_is_an_error_to_the_client_and_interrupted(server: Server, openai: OpenAI) -> None:
     chunks = openai.chat.completions.create(model="broken", messages=QUESTION, stream=True)
     assert len([next(chunks) for _ in range(4)]) == 4
     with pytest.raises(APIConnectionError):
         next(chunks)
     row = newest(server)
-    assert row["status"] == "error"
+    assert row["status"] == "interrupted"
     assert row["error"].startswith("incomplete")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_logstream.wire.call_meter import MAX_ERROR_BYTES, UPDATE_INTERVAL_S, CallMeter
-from jupyter_logstream.wire.llm_usage import Operation
+from jupyter_logstream.wire.llm_operations import Operation
 
 CHAT = Operation("chat", "openai")
 EVENTS = "text/event-stream"
@@ -73,7 +73,7 @@ def test_the_error_of_a_response_is_its_message_whatever_the_encoding(
 
 def test_an_error_in_an_unknown_encoding_is_its_status() -> None:
     meter = CallMeter(None)
-    meter.answered(500, "text/plain", "br")
+    meter.answered(500, "text/plain", "compress")
     meter.received(b"\x0b\x02\x80\xff")
     assert meter.finish()["error"] == "HTTP 500"
 
@@ -92,7 +92,7 @@ def test_a_stream_without_its_end_marker_is_incomplete() -> None:
     meter.answered(200, EVENTS)
     meter.received(b"data: {}\n\n")
     ended = meter.finish()
-    assert ended["status"] == "error"
+    assert ended["status"] == "interrupted"
     assert ended["error"].startswith("incomplete")
 
 

@@ -10,18 +10,12 @@ from typing import Any
 
 import pytest
 
-from jupyter_logstream.wire.json_scan import JsonScanner
-from jupyter_logstream.wire.llm_usage import (
-    Operation,
-    RequestReader,
-    ResponseReader,
-    Tokens,
-    operation_of,
-    provider_of,
-    tokens_of,
-)
+from jupyter_logstream.wire.json_scan import JsonScanner, Paths
+from jupyter_logstream.wire.llm_dialects import Tokens, tokens_of
+from jupyter_logstream.wire.llm_operations import Operation, operation_of, provider_of
+from jupyter_logstream.wire.llm_usage import RequestReader, ResponseReader
 
-WANTED = frozenset({("model",), ("usage",), ("message", "model"), ("message", "usage")})
+WANTED = Paths(("model",), ("usage",), ("message", "model"), ("message", "usage"))
 DOCUMENT = {
     "a": [1, {"model": "not this"}, "]}", [[{"usage": 1}]]],
     "model": 'quoted \\" name \u2603',

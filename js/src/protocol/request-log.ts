@@ -33,6 +33,10 @@ export interface Row {
   readonly error: string | null;
   readonly request_bytes: number | null;
   readonly response_bytes: number | null;
+  /** Why the model stopped; absent or null: unknown. */
+  readonly finish_reason?: string | null;
+  readonly cache_creation_tokens?: number | null;
+  readonly reasoning_tokens?: number | null;
 }
 
 export interface Percentiles {

@@ -19,12 +19,12 @@ from tornado.httputil import HTTPInputError
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
 
-from ...wire.llm_usage import operation_of, provider_of
+from ...wire.llm_operations import operation_of, provider_of
 from ..proxy.exchange import Answer, RequestBody, UpstreamFailed, UpstreamTimedOut
 from ..proxy.rules import (
     BadPath,
     Header,
-    readable_encodings,
+    accept_readable,
     request_headers,
     response_headers,
     target,
@@ -102,7 +102,7 @@ class ProxyHandler(LogStreamHandler):
             return
         self._connection.set_max_body_size(_MAX_BODY_BYTES)
         if call.is_llm:
-            onward = readable_encodings(onward)
+            onward = accept_readable(onward)
         if "Content-Length" in self.request.headers:
             onward.append(("Content-Length", self.request.headers["Content-Length"]))
         self._exchange = asyncio.create_task(self._run(upstream, where, onward, call))

@@ -10,7 +10,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
 from ...model.ids import ID
-from ...wire.llm_usage import Tokens
+from ...wire.llm_dialects import Tokens
 from ..params import endless_start, number, printable
 from ..request_log.log import RequestLog
 from ..request_log.queries import RowFilter
@@ -23,7 +23,7 @@ from .errors import Refused
 from .frame_response import FrameStreamHandler
 
 _MAX_KEY_CHARS = 200
-_REDACTED = ("path", "error", "model", "response_model")
+_REDACTED = ("path", "error", "model", "response_model", "finish_reason")
 
 
 class RequestStreamHandler(FrameStreamHandler):
@@ -53,7 +53,8 @@ class _RequestLogHandler(LogStreamHandler):
         fields.update({name: redactor.text(fields[name]) for name in _REDACTED if name in fields})
         known = {**(row.to_json() if row is not None else {}), **fields}
         if "cost_usd" not in fields and ("input_tokens" in fields or "output_tokens" in fields):
-            tokens = Tokens(known.get("input_tokens"), known.get("output_tokens"), known.get("cached_tokens"))
+            counts = ("input_tokens", "output_tokens", "cached_tokens", "cache_creation_tokens")
+            tokens = Tokens(*(known.get(name) for name in counts))
             prices = self.services.prices
             fields["cost_usd"] = prices.cost({}, tokens, known.get("response_model"), known.get("model"))
         if row is not None and fields.get("status") in FINAL and known.get("duration_ms") is None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from urllib.parse import quote, unquote, unquote_plus, urljoin, urlsplit
 
+from ...wire.decoding import readable_encodings
 from .upstreams import Upstream
 
 Header = tuple[str, str]
@@ -62,7 +63,6 @@ RUNS_CODE = frozenset(
 """Values of Sec-Fetch-Dest whose response would act on the page: refused."""
 
 _MIN_SUBSTRING_CHARS = 8  # a shorter secret is compared as a whole only
-_READABLE_ENCODINGS = frozenset({"gzip", "deflate", "identity"})
 _OPAQUE = re.compile(r"[^\x21-\x7e]")
 
 
@@ -168,13 +168,17 @@ def local_location(location: str, upstream: Upstream, here: str, requested: str)
     return _escaped(f"{here}{rest}{query}{fragment}")
 
 
-def readable_encodings(headers: Iterable[Header]) -> list[Header]:
+def accept_readable(headers: Iterable[Header]) -> list[Header]:
     """The headers with Accept-Encoding reduced to encodings in which the request log can read an LLM's usage."""
+    readable = readable_encodings()
     found: list[Header] = []
     for name, value in headers:
-        codings = [coding.strip() for coding in value.split(",")]
-        readable = [c for c in codings if c.partition(";")[0].strip().lower() in _READABLE_ENCODINGS]
-        found.append((name, ", ".join(readable) or "identity") if name.lower() == "accept-encoding" else (name, value))
+        if name.lower() == "accept-encoding":
+            codings = [coding.strip() for coding in value.split(",")]
+            kept = [coding for coding in codings if coding.partition(";")[0].strip().lower() in readable]
+            found.append((name, ", ".join(kept) or "identity"))
+        else:
+            found.append((name, value))
     return found
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...model.ids import ID
-from ...wire.call_meter import CallMeter, Fields, decode_body
-from ...wire.llm_usage import Operation
+from ...wire.call_meter import CallMeter, Fields
+from ...wire.decoding import decode_body
+from ...wire.llm_operations import Operation
 from .log import RequestLog, RowEnded, UnknownRow
 from .prices import Prices, Table
 from .redaction import Redactor
@@ -26,7 +27,7 @@ Header = tuple[str, str]
 
 MAX_NAME_CHARS = 200
 _MARGIN_BYTES = 4096  # held beyond the retained bytes, so that a secret across the cut is recognized
-_REDACTED = ("model", "response_model", "error")
+_REDACTED = ("model", "response_model", "finish_reason", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Call:
             "query": redactor.query(request.query),
             "request_headers": redactor.headers(request.headers),
         }
+        model = request.operation.model if request.operation else None
         row, _ = log.create(
             detail=self._detail,
             upstream=request.upstream,
@@ -91,6 +93,7 @@ class Call:
             path=redactor.short_text(request.path)[:MAX_TEXT_CHARS],
             provider=request.provider,
             operation=request.operation.name if request.operation else None,
+            model=redactor.text(model) if model else None,
             session=request.caller.session,
             workload_id=request.caller.workload_id,
             cell=request.caller.cell,
@@ -144,7 +147,11 @@ class Call:
             if isinstance(text := fields.get(name), str):
                 fields[name] = self._redactor.text(text)[:MAX_TEXT_CHARS]
         if "input_tokens" in fields:
-            fields["cost_usd"] = self._prices.cost(self._request.prices, self._meter.tokens, *self._meter.models)
+            fields["cost_usd"] = (
+                None
+                if not self._meter.has_final_tokens
+                else self._prices.cost(self._request.prices, self._meter.tokens, *self._meter.models)
+            )
         try:
             self._log.update(self.id, detail=detail, **fields)
         except (UnknownRow, RowEnded):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .queries import any_contains
-from .schema import SCHEMA, SCHEMA_VERSION
+from .schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION
 
 T = TypeVar("T")
 Parameters = Sequence[Any]
@@ -224,6 +224,9 @@ def _check_schema(connection: sqlite3.Connection) -> None:
         raise _NewerVersion
     if version == 0:
         connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+    elif version < SCHEMA_VERSION:
+        steps = " ".join(MIGRATIONS[former] for former in range(version, SCHEMA_VERSION))
+        connection.executescript(f"BEGIN; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
 
 def _memory() -> sqlite3.Connection:

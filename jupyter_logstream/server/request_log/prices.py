@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ...wire.llm_usage import Tokens
+from ...wire.llm_dialects import Tokens
 
 _PACKAGE_TABLE = Path(__file__).with_name("prices.json")
 _MILLION = 1_000_000
@@ -97,7 +97,7 @@ class Prices:
 
     def cost(self, own: Table, tokens: Tokens, *models: str | None) -> float | None:
         """US dollars by the first of `models` (responding, requested) that has a price; None: unknown."""
-        if tokens.input is None and tokens.output is None:
+        if tokens.input is None:
             return None
         self._read()
         for table in (own, self._user_table, self._package_table):

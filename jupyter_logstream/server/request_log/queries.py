@@ -9,7 +9,7 @@ from .schema import SELECT
 
 _TEXT_FIELDS = (
     "id", "status", "upstream", "method", "path", "provider", "model", "response_model", "operation", "session",
-    "workload_id", "cell", "error",
+    "workload_id", "cell", "error", "finish_reason",
 )  # fmt: skip
 
 

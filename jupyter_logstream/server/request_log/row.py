@@ -51,6 +51,9 @@ class Row:
     error: str | None = None
     request_bytes: int | None = None
     response_bytes: int | None = None
+    finish_reason: str | None = None
+    cache_creation_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
     @property
     def final(self) -> bool:
@@ -81,8 +84,15 @@ class Row:
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Row))
 _STREAM = FIELDS.index("stream")
 
-_TEXTS = frozenset({"path", "provider", "model", "response_model", "operation", "session", "cell", "error"})
-_COUNTS = frozenset({"input_tokens", "output_tokens", "cached_tokens", "request_bytes", "response_bytes"})
+_TEXTS = frozenset(
+    {"path", "provider", "model", "response_model", "operation", "session", "cell", "error", "finish_reason"}
+)
+_COUNTS = frozenset(
+    {
+        *("input_tokens", "output_tokens", "cached_tokens", "cache_creation_tokens", "reasoning_tokens"),
+        *("request_bytes", "response_bytes"),
+    }
+)
 
 
 class RowError(ValueError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .row import FIELDS, OPEN
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _MUTABLE = FIELDS[1:]  # all but the id
 _COLUMNS = ", ".join(FIELDS)
@@ -24,6 +24,14 @@ CREATE UNIQUE INDEX request_key ON request (key) WHERE key IS NOT NULL;
 CREATE INDEX request_changed ON request (changed_seq);
 CREATE TABLE detail (created_seq INTEGER PRIMARY KEY, value TEXT NOT NULL);
 """
+
+MIGRATIONS = {
+    1: "".join(
+        f"ALTER TABLE request ADD COLUMN {name};"
+        for name in ("finish_reason", "cache_creation_tokens", "reasoning_tokens")
+    ),
+}
+"""Version of a file -> the statements that make it the next version."""
 
 IS_OPEN = "status IN ({})".format(", ".join(f"'{status}'" for status in sorted(OPEN)))
 

@@ -16,6 +16,7 @@ FIELDS = {
         "http_status"),
     *("provider", "model", "response_model", "operation", "input_tokens", "output_tokens", "cached_tokens", "cost_usd"),
     *("stream", "session", "workload_id", "cell", "error", "request_bytes", "response_bytes"),
+    *("finish_reason", "cache_creation_tokens", "reasoning_tokens"),
 }  # fmt: skip
 
 
@@ -230,5 +231,5 @@ async def test_a_stream_without_an_end_passes_unchanged_and_is_recorded_as_incom
         await stream.rest()
         assert (bytes(stream.raw), stream.whole) == (body, True)
         stored = await row(site)
-        assert (stored["status"], stored["http_status"], stored["model"]) == ("error", 200, "m")
+        assert (stored["status"], stored["http_status"], stored["model"]) == ("interrupted", 200, "m")
         assert stored["error"].startswith("incomplete")

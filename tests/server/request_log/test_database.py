@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,19 @@ def test_a_transaction_that_fails_changes_nothing(tmp_path: Path) -> None:
         database.write(work)
     assert database.read("SELECT * FROM detail") == []
     database.close()
+
+
+def test_file_of_the_first_version_gets_the_new_columns_and_retains_its_rows(tmp_path: Path) -> None:
+    new = ("finish_reason", "cache_creation_tokens", "reasoning_tokens")
+    old = RequestLog(tmp_path, LOGGER)
+    row, _ = old.create(model="m", status="completed")
+    old.close()
+    with closing(sqlite3.connect(tmp_path / "requests.sqlite3")) as connection:
+        for name in new:
+            connection.execute(f"ALTER TABLE request DROP COLUMN {name}")
+        connection.execute("PRAGMA user_version=1")
+    log = RequestLog(tmp_path, LOGGER)
+    assert log.get(row.id).model == "m"
+    other, _ = log.create(finish_reason="length", reasoning_tokens=3)
+    assert (log.get(other.id).finish_reason, log.get(other.id).reasoning_tokens) == ("length", 3)
+    log.close()

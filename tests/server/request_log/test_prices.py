@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_logstream.server.request_log.prices import PriceError, Prices, check_table, price_in
-from jupyter_logstream.wire.llm_usage import Tokens
+from jupyter_logstream.wire.llm_dialects import Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path

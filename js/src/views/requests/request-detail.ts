@@ -84,6 +84,7 @@ export class RequestDetail implements RowPanel {
         row.response_model === row.model ? row.model : [row.model, row.response_model].filter(Boolean).join(" → "),
       ],
       ["Tokens", tokensOf(row)],
+      ["Stopped by", row.finish_reason ?? null],
       ["Cost", dollars(row.cost_usd)],
       ["Bytes", bytesOf(row)],
       ["Session", row.session],
@@ -118,10 +119,15 @@ export class RequestDetail implements RowPanel {
   }
 }
 
-function tokensOf({ input_tokens: input, output_tokens: output, cached_tokens: cached }: Row): string {
+function tokensOf({
+  input_tokens: input,
+  output_tokens: output,
+  cached_tokens: cached,
+  reasoning_tokens: reasoning,
+}: Row): string {
   const parts = [
     input === null ? "" : `${input} in${cached ? ` (${cached} cached)` : ""}`,
-    output === null ? "" : `${output} out`,
+    output === null ? "" : `${output} out${reasoning ? ` (${reasoning} reasoning)` : ""}`,
   ];
   return parts.filter(Boolean).join(", ");
 }

@@ -53,7 +53,9 @@ export class RequestRow implements RowView<RequestModel> {
     const what = subject(row);
     cells.write("what", what, lines(what, answered(row), `${row.method ?? ""} ${row.path ?? ""}`));
     cells.write("who", serviceOf(row), lines(row.provider, row.upstream, row.operation));
-    cells.write("note", row.error ?? callerOf(row), lines(row.error, row.session, row.workload_id, row.cell));
+    const stopped = stoppedEarly(row);
+    const note = row.error ?? [stopped, callerOf(row)].filter(Boolean).join(", ");
+    cells.write("note", note, lines(row.error, stopped, row.session, row.workload_id, row.cell));
     const cached = row.cached_tokens ? `${row.cached_tokens} input tokens were cached` : "";
     cells.write("tokens", tokens(row.input_tokens, row.output_tokens), cached);
     cells.write("cost", dollars(row.cost_usd));
@@ -75,6 +77,12 @@ export class RequestRow implements RowView<RequestModel> {
 
 function lines(...texts: (string | null)[]): string {
   return texts.filter(Boolean).join("\n");
+}
+
+/** Why the model stopped, if it is not the usual end of an answer. */
+function stoppedEarly({ finish_reason: reason }: Row): string {
+  const usual = /^(?:stop|end_turn|tool_calls|tool_use|stop_sequence|complete|completed|finish)$/i;
+  return !reason || usual.test(reason) ? "" : `stopped by ${reason}`;
 }
 
 function answered({ model, response_model: other }: Row): string {
