@@ -49,6 +49,7 @@ class LogHandler(logging.Handler):
     ) -> None:
         super().__init__(level)
         self._outbox = Outbox(name, tags)
+        self._newest = threading.local()  # the thread's last record, weakly
         # Ends the workload of a handler that was dropped without close().
         weakref.finalize(self, self._outbox.end, "succeeded", wait=False).atexit = False
 
@@ -58,7 +59,15 @@ class LogHandler(logging.Handler):
         return Workload(self._outbox.workload_id)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Publish a record; errors are reported by `logging.Handler.handleError`."""
+        """Publish a record, once if the handler is attached to a logger and its parent.
+
+        A record whose arguments do not fit its message is published as it is. Errors are reported by
+        `logging.Handler.handleError`.
+        """
+        newest = getattr(self._newest, "record", None)
+        if newest is not None and newest() is record:
+            return
+        self._newest.record = weakref.ref(record)
         if threading.current_thread().name.startswith(THREAD_PREFIX):
             return  # about our own requests
         try:
@@ -66,7 +75,7 @@ class LogHandler(logging.Handler):
             if extra := {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}:
                 fields |= Fields(self._outbox.mask).of(extra)
             self._outbox.put(
-                self.format(record),
+                self._text(record),
                 level=_LEVELS[bisect_right(_LEVEL_THRESHOLDS, record.levelno)],
                 ts=round(record.created * 1000, 3),
                 step=current_step(),
@@ -76,6 +85,13 @@ class LogHandler(logging.Handler):
             raise
         except Exception:  # noqa: BLE001 - the contract of `emit`: a record never breaks the program that logs it
             self.handleError(record)
+
+    def _text(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record)
+        except (TypeError, ValueError, KeyError, IndexError):  # arguments that do not fit
+            raw = logging.makeLogRecord({**vars(record), "msg": f"{record.msg} {record.args!r}", "args": None})
+            return self.format(raw)
 
     def flush(self) -> None:
         """Wait until the server has the records, 3 s at most; the rest is sent later."""

@@ -125,8 +125,8 @@ def test_record_that_cannot_be_formatted_is_reported_and_no_other_is_lost(logger
     logger.info("x", extra={"broken": Broken()})
     logger.info("after")
     handler.flush()
-    assert [record.message for record in handler.workload.logs()] == ["after"]
-    assert capsys.readouterr().err.count("--- Logging error ---") == 2
+    assert [record.message for record in handler.workload.logs()] == ["%d ('not a number',)", "after"]
+    assert capsys.readouterr().err.count("--- Logging error ---") == 1
 
 
 def test_text_that_is_no_utf8_and_texts_that_are_very_long_arrive(logger, handler):
@@ -373,3 +373,31 @@ def test_the_caller_does_not_wait_for_a_server_that_hangs(own_server, monkeypatc
     until(handler._outbox.flush, 60)
     handler.close()
     assert [record.message for record in handler.workload.logs()] == [str(i) for i in range(5000)]
+
+
+def test_handler_of_a_logger_and_its_parent_publishes_once(logger, server, request):
+    parent, child = logging.getLogger(request.node.name), logging.getLogger(f"{request.node.name}.child")
+    parent.setLevel(logging.INFO)
+    with LogHandler(request.node.name) as handler:
+        for one in (parent, child, child):
+            one.addHandler(handler)
+        for _ in range(3):
+            child.info("same")
+        for one in (parent, child):
+            one.removeHandler(handler)
+    assert messages(server, request.node.name) == ["same"] * 3
+
+
+def test_call_whose_arguments_do_not_fit_is_a_record_with_its_raw_text(logger, server, request, capsys):
+    with LogHandler(request.node.name) as handler:
+        logger.addHandler(handler)
+        logger.info("100% of %s", "it")  # noqa: PLE1206
+        logger.info("bad %d", "arg")
+        logger.info("few %s %s", "one")  # noqa: PLE1206
+        logger.info("many", 1, 2)  # noqa: PLE1205
+        logger.info("key %(no)s", {"a": 1})
+        logger.info("fine %s", 1)
+    found = messages(server, request.node.name)
+    raw = ["100% of %s ('it',)", "bad %d ('arg',)", "few %s %s ('one',)", "many (1, 2)", "key %(no)s {'a': 1}"]
+    assert found == [*raw, "fine 1"]
+    assert "Logging error" not in capsys.readouterr().err
