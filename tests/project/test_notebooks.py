@@ -84,7 +84,7 @@ def test_calls_to_llms_are_rows_with_tokens_cost_and_cell(tmp_path):
         ]
         assert kernel.json("failures") == ["NotFoundError", "RateLimitError", "APIConnectionError"]
         rows = kernel.json("list(reversed(request_log(100)))")
-    assert [row["status"] for row in rows[:7]] == ["completed"] * 4 + ["error"] * 3
+    assert [row["status"] for row in rows[:7]] == ["completed"] * 4 + ["error"] * 2 + ["interrupted"]
     assert sorted(row["status"] for row in rows[7:]) == ["cancelled"] + ["completed"] * 9
     assert [(row["provider"], row["operation"]) for row in rows[:4]] == [
         ("openai", "chat"),

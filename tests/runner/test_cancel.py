@@ -137,11 +137,11 @@ async def test_a_stopped_workload_runs_until_its_tree_is_gone_and_retains_every_
     (tmp_path / "w.py").write_text(SAVES)
     command = form.format(f"{PYTHON} -u {tmp_path / 'w.py'}")
     bench.backend._run = replace(bench.backend._run, grace_s=20)
-    job = await bench.start(command, timeout=1.5 if stop == "timeout" else None)
-    await job.says("up")
+    job = await bench.start(command, timeout=4 if stop == "timeout" else None)
+    await job.waits_for_output("up")
     if stop == "cancel":
         await job.cancel(20)
-    await job.says("saving")
+    await job.waits_for_output("saving")
     assert (job.status.state, job.status.reason) == ("running", "stopping")
     states = [sighting.state async for sighting in bench.backend.watch(job.folder.id, {})]
     assert states[-2:] == ["running", "cancelled" if stop == "cancel" else "timed_out"]
@@ -152,7 +152,7 @@ async def test_a_stopped_workload_runs_until_its_tree_is_gone_and_retains_every_
 
 async def test_a_watcher_sees_that_a_workload_is_stopping(bench: Bench) -> None:
     job = await bench.start("trap 'read x; exit 0' TERM; echo ready; while :; do sleep 0.05; done", stdin=True)
-    await job.says("ready")
+    await job.waits_for_output("ready")
     seen = []
     async for sighting in bench.backend.watch(job.folder.id, {}):
         seen.append((sighting.state, sighting.reason))

@@ -129,7 +129,7 @@ async def test_a_grandchild_that_holds_the_output_does_not_delay_the_end_and_is_
 async def test_a_chatty_grandchild_delays_the_end_by_a_bounded_time(bench: Bench) -> None:
     job = await bench.start("(trap '' HUP; while :; do echo tick; sleep 0.1; done) & exit 0")
     assert (await job.end(patience=20)).state == "succeeded"
-    assert job.records()[-1].source == "system"
+    assert "system" in {record.source for record in job.records()}  # later output can follow it
 
 
 async def test_all_output_before_the_exit_is_retained(bench: Bench) -> None:
