@@ -152,6 +152,7 @@ def test_a_server_that_hangs_does_not_keep_a_process_from_ending(own_server, req
 # --- servers that end ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(300)  # servers start again and again, on a busy machine slowly
 def test_servers_killed_again_and_again_cost_no_record_and_double_none(own_server, request):
     place, name = place_of(own_server), request.node.name
     code = """
@@ -183,7 +184,6 @@ def test_forked_workers_log_into_the_same_workload(server, place, request):
         + """
 import multiprocessing
 
-pytestmark = pytest.mark.slow
 
 def work(n):
     for i in range(100): log.info('%d:%d', n, i)
