@@ -177,6 +177,8 @@ def _short_run(match: re.Match[str]) -> str:
 
 
 def _drawn(text: str) -> str:
+    if text.isascii() and text.replace("\r", "").isprintable():
+        return _overlaid(_last_redraws(text))
     screen, strings = Screen(), _Strings()
     for match in _TOKEN.finditer(_last_redraws(text)):
         kind, found = match.lastgroup, match[0]
@@ -194,6 +196,14 @@ def _drawn(text: str) -> str:
             strings.read(found)
             screen.link = strings.link
     return strings.progress + screen.text()
+
+
+def _overlaid(text: str) -> str:
+    """Printable ASCII with carriage returns only: each part overlays the one before, without a screen of cells."""
+    shown = ""
+    for part in text.split("\r"):
+        shown = part + shown[len(part) :]
+    return shown.rstrip(" ")  # as the screen's text
 
 
 def _last_redraws(text: str) -> str:

@@ -50,7 +50,7 @@ async def test_twenty_workloads_of_200_lines_a_second_arrive_complete_and_in_ord
 @contextmanager
 def kernel_behind_proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
     """The kernel's client in this process talks to the server through a proxy, and comes back quickly."""
-    monkeypatch.setattr(reader, "DELAYS", (0.01,))
+    monkeypatch.setattr(reader, "BACKOFF_S", (0.01,))
     with proxied(site.port) as proxy:
         monkeypatch.delenv("JUPYTER_LOGSTREAM_SERVER")
         monkeypatch.setenv("JUPYTER_LOGSTREAM_URL", f"http://127.0.0.1:{proxy.port}{site.base_url}")
@@ -78,4 +78,4 @@ async def test_hundred_disconnects_during_100000_lines_lose_repeat_and_reorder_n
         found = await asyncio.to_thread(lambda: [(r.seq, r.message) for r in Reader(workload_id)])
         assert found == [(i, f"line {i}") for i in range(1, 100_001)]
         assert proxy.cuts == 100
-    await eventually(lambda: not site.services.engine._wakes)
+    await eventually(lambda: not site.services.engine._catalogue._wakes)
