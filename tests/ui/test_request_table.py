@@ -104,13 +104,13 @@ def test_call_appears_when_it_starts_and_is_updated_in_place(notebook: Open, ser
     table.page.eventually(lambda: table.texts("state") == ["Completed"], "completed")
     assert table.rows.first.get_attribute("data-id") == row_id
     assert (table.texts("what"), table.texts("who"), table.texts("tokens")) == (["tiny"], ["openai"], ["2 / 60"])
-    assert table.texts("cost") == ["$0.06"]
+    assert table.texts("cost") == ["$0.062"]
     table.page.eventually(lambda: table.rows.first.get_attribute("data-fresh") == "false", "no longer fresh")
     call(server, "missing")
     table.page.eventually(lambda: table.texts("state")[:1] == ["Error404"], "the error, in the first row")
     assert table.texts("note")[0] == "The model `missing` does not exist"
     table.page.eventually(lambda: table.figure("All calls")[:4] == ["All calls", "2", "0", "1"], "totals")
-    assert table.figure("openai")[4:6] == ["2 / 60", "$0.06"]
+    assert table.figure("openai")[4:6] == ["2 / 60", "$0.062"]
     assert "2 calls" in table.host.locator(".words").inner_text()
 
 
