@@ -10,6 +10,8 @@ from typing import Any
 from ..model.workload import Status, Workload
 from ..store.errors import BadIndex, NotWriter, UnknownStream
 from ..store.protocol import Store
+from ..text.masking import Masker
+from .disclosure import Disclosure, public_spec, public_status
 
 _INDEX_ENTRY_BYTES = 32  # of a line, in the estimate of disk usage
 
@@ -23,12 +25,14 @@ class UnknownWorkload(KeyError):
 class Catalogue:
     """The last known value of every workload. Bound: one value per workload in the registry.
 
-    Listeners run in the event loop and must not block.
+    The values are those that may be shown: without environment, their secrets masked. Listeners run in the event loop
+    and must not block.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, disclosure: Disclosure) -> None:
+        self._store, self._disclosure = store, disclosure
         self._workloads: dict[str, Workload] = {}
+        self._maskers: dict[str, Masker] = {}  # kept after the end: a final status can be reported twice
         self._ids_by_key: dict[str, str] = {}
         self._wakes: dict[str, list[Wake]] = {}
         self._changed: list[Callable[[str], None]] = []
@@ -78,20 +82,26 @@ class Catalogue:
     # --- changes ------------------------------------------------------------------------------------------------------
 
     def add(self, workload: Workload) -> None:
-        """Add a workload and notify its listeners."""
-        self._workloads[workload.id] = workload
+        """Add a workload with its whole environment, whose secrets are masked, and notify its listeners."""
+        masker = self._disclosure.masker(workload.spec)
+        status = public_status(workload.status, masker)
+        self._workloads[workload.id] = replace(workload, spec=public_spec(workload.spec, masker), status=status)
+        self._maskers[workload.id] = masker
         if workload.spec.key is not None:
             self._ids_by_key[workload.spec.key] = workload.id
         self._notify(workload.id)
 
     def update(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
         """Replace a workload's status and the given totals of its log, and notify its listeners."""
-        self._workloads[workload_id] = replace(self._workloads[workload_id], status=status, **summary)
+        known = self._workloads[workload_id]
+        shown = public_status(status, self._maskers[workload_id])
+        self._workloads[workload_id] = replace(known, status=shown, **summary)
         self._notify(workload_id)
 
     def remove(self, workload_id: str) -> None:
         """Remove a workload and notify its listeners; an unknown id is ignored."""
         found = self._workloads.pop(workload_id, None)
+        self._maskers.pop(workload_id, None)
         if found is not None and found.spec.key is not None:
             self._ids_by_key.pop(found.spec.key, None)
         self._notify(workload_id)

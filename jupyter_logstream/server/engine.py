@@ -20,6 +20,7 @@ from ..model.workload import Status, Workload, WorkloadSpec
 from ..store.errors import StreamEnded
 from ..store.protocol import LogStore
 from .catalogue import Catalogue, UnknownWorkload, Wake
+from .disclosure import Disclosure
 from .lifecycle import LifeCycle
 from .registry import BadEntry, Registry
 from .retention import Limits, Sweep
@@ -51,6 +52,7 @@ class NoRoom(RuntimeError):
 class Engine:
     """Starts, lists, cancels and deletes workloads. `backends`: by the name that a spec selects them with.
 
+    `disclosure` masks what is shown of a workload.
     Bound: `limits.max_queued` workloads wait, then `submit` raises QueueFull.
     """
 
@@ -61,11 +63,12 @@ class Engine:
         backends: Mapping[str, Backend],
         limits: Limits,
         log: logging.Logger,
+        disclosure: Disclosure | None = None,
     ) -> None:
         self._store, self._registry, self._backends = store, registry, backends
         self._limits, self._log = limits, log
         self._ids = IdSource()
-        self._catalogue = Catalogue(store)
+        self._catalogue = Catalogue(store, disclosure or Disclosure())
         self._lifecycle = LifeCycle(store, registry, backends, self._catalogue, limits, log)
 
     @property
@@ -206,8 +209,7 @@ class Engine:
             except BadEntry as error:
                 self._log.warning("the workload %s cannot be read and is left alone: %s", workload_id, error)
                 continue
-            public = replace(entry.spec, env={})
-            self._catalogue.add(Workload(workload_id, public, entry.created, entry.status, **entry.summary))
+            self._catalogue.add(Workload(workload_id, entry.spec, entry.created, entry.status, **entry.summary))
             if entry.spec.backend == EXTERNAL and not entry.status.final:
                 with contextlib.suppress(OSError):
                     self._store.reopen(workload_id)  # the server was killed before it stored and confirmed the end
@@ -243,7 +245,7 @@ class Engine:
             self._registry.create(workload_id, spec, created, status)
         except OSError as error:
             raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
-        self._catalogue.add(Workload(workload_id, replace(spec, env={}), created, status or Status()))
+        self._catalogue.add(Workload(workload_id, spec, created, status or Status()))
         return workload_id
 
     def _remove(self, workload_id: str) -> None:

@@ -23,6 +23,7 @@ from ..store.disk.file_store import FileStore, StoreInUse
 from ..store.disk.folder import read_json, write_json
 from ..text.masking import SECRET_NAMES, Masker, secret_values
 from ..wire.runner_socket import MAX_GRACE_S
+from .disclosure import Disclosure
 from .engine import Engine
 from .http import routes
 from .open_streams import ReaderLimit
@@ -76,7 +77,7 @@ class LogStream(ExtensionApp):
     secret_names = List(
         Unicode(),
         list(SECRET_NAMES),
-        help="Environment variables whose values (8 bytes or more) are masked in output: globs, case-insensitive.",
+        help="Environment variables whose values (8 bytes or more) are masked: globs, case-insensitive.",
     ).tag(config=True)
     running_is_activity = Bool(True, help="Whether a running workload keeps the server from being culled as idle.").tag(
         config=True
@@ -117,7 +118,8 @@ class LogStream(ExtensionApp):
         upstreams = self._check_upstreams()
         values = self._secret_values(secret, upstreams)
         registry = FolderRegistry(store.folders)
-        engine = Engine(store, registry, self._configured_backends(store), self._limits(), self.log)
+        disclosure = Disclosure(values, self.secret_names)
+        engine = Engine(store, registry, self._configured_backends(store), self._limits(), self.log, disclosure)
         self._store = store
         self.services = self.settings["logstream"] = Services(
             engine=engine,

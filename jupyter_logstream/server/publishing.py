@@ -169,9 +169,10 @@ class Publisher:
     def _masked(self, record: Record) -> Record:
         message = self._masker.mask(record.message)
         fields = None if record.fields is None else mask_fields(self._masker, record.fields)
-        if message == record.message and fields == record.fields:
+        step = record.step and self._masker.mask(record.step)
+        if message == record.message and fields == record.fields and step == record.step:
             return record
-        return Record(0, record.ts, record.level, message, record.step, record.source, record.part, fields)
+        return Record(0, record.ts, record.level, message, step, record.source, record.part, fields)
 
 
 def mask_fields(masker: Masker, value: Any) -> Any:

@@ -58,9 +58,12 @@ class Outbox:
 
     def __init__(self, name: str | None = None, tags: Mapping[str, str] | None = None) -> None:
         key = uuid4().hex
-        purpose: dict[str, Any] = {"backend": "external", "key": key, "name": _label(name or program_name())}
+        self._masker = Masker([])
+        self._secrets_read = float("-inf")
+        label = self.mask(_label(name or program_name()))
+        purpose: dict[str, Any] = {"backend": "external", "key": key, "name": label}
         if tags:
-            purpose["tags"] = _check_tags(tags)
+            purpose["tags"] = {self.mask(tag): self.mask(value) for tag, value in _check_tags(tags).items()}
         folder = spool_folder()
         self._spool = Spool.create(folder, key, purpose)
         self._delivery = Delivery(self._spool)
@@ -70,8 +73,6 @@ class Outbox:
         self._dropped = 0
         self._flush_timeout = FLUSH_TIMEOUT_S
         self._owner = os.getpid()
-        self._masker = Masker([])
-        self._secrets_read = float("-inf")
         run_sync(_no_op())  # start the loop now: no thread can be started during interpreter shutdown
         threading.Thread(target=self._run, name=f"{THREAD_PREFIX}-outbox", daemon=True).start()
         deliver_orphans(folder)
@@ -101,15 +102,17 @@ class Outbox:
     ) -> None:
         """Publish a record. `ts`: Unix ms, default now; `level`: default inferred by the server from the text.
 
-        `fields` must be JSON and masked; the message is masked here and truncated to MAX_MESSAGE_CHARS. On return the
-        record is in the spool, or dropped because the spool is full: a later record has the number of those. No effect
-        once the workload has ended. Raises ValueError for fields that are not JSON, and in a forked child SpoolClosed.
+        `fields` must be JSON and masked; message and step are masked here, and the message is truncated to
+        MAX_MESSAGE_CHARS. On return the record is in the spool, or dropped because the spool is full: a later record
+        has the number of those. No effect once the workload has ended. Raises ValueError for fields that are not JSON,
+        and in a forked child SpoolClosed.
         """
         if self._spool.is_closed and os.getpid() == self._owner:
             return
         if len(message) > MAX_MESSAGE_CHARS:
             message = f"{message[:MAX_MESSAGE_CHARS]}... ({len(message) - MAX_MESSAGE_CHARS} more characters)"
         record: dict[str, Any] = {"message": self.mask(message), "ts": now_ms() if ts is None else ts}
+        step = self.mask(step) if step else None
         record.update((k, v) for k, v in (("level", level), ("step", step), ("fields", fields)) if v)
         line = _line(record)
         if self._spool.append(self._drop_notice() + line):
