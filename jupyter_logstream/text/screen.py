@@ -5,17 +5,19 @@ Bounds: moves end at COLUMNS (or the end of the text), rows at MAX_ROWS around t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from . import sgr
-from .cell_width import ZERO_WIDTH_JOINER, cell_width
+from .cell_width import NARROW, WIDE, cell_width
+from .cells import BLANK, Cells
 
 COLUMNS = 120
 """Columns of the terminals that workloads have; a cursor moves no further unless the text is longer."""
 
 MAX_ROWS = 40
 _ABSOLUTE = 1000  # row numbers of `CSI H` lie behind all that are relative to the line
-_MAX_MARKS = 16  # zero-width characters in one cell
+_MAX_EDITED_CELLS = 2_000_000  # that erasing, inserting and deleting may touch in one line: bounds their time
 _MAX_FOLDED = 8  # visits to the alternate screen that are kept
 ROW_GAP = "  "
 """Stands between texts of different rows in one record."""
@@ -24,9 +26,7 @@ ALTERNATE_LABEL = "[full screen] "
 
 _LINES = dict(zip(map(ord, "`abcdefghijklmnopqrstuvwxyz{|}~"), "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
 
-Pen = tuple[sgr.Style, str]  # and the address of a link
-Cell = tuple[str, Pen] | None  # None: never written, or erased; "" is the second cell of a wide character
-_BLANK: Pen = (sgr.PLAIN, "")
+_RUNS = re.compile(rf"(?P<narrow>[{NARROW}]+)|(?P<wide>[{WIDE}]+)|(?P<other>.)", re.DOTALL)
 
 
 class Screen:
@@ -34,14 +34,15 @@ class Screen:
 
     def __init__(self) -> None:
         self.link = ""
-        self._style = sgr.PLAIN
-        self._rows: dict[int, list[Cell]] = {}
+        self._style, self._pen = sgr.PLAIN, BLANK
+        self._rows: dict[int, Cells] = {}
         self._row = self._column = 0
         self._saved = (0, 0)
-        self._main: tuple[dict[int, list[Cell]], int, int] | None = None  # while the alternate screen is shown
+        self._main: tuple[dict[int, Cells], int, int] | None = None  # while the alternate screen is shown
         self._folded: list[str] = []
         self._charsets = ["B", "B"]
         self._shift = 0
+        self._edits_left = _MAX_EDITED_CELLS
 
     # --- text ---------------------------------------------------------------------------------------------------------
 
@@ -49,42 +50,48 @@ class Screen:
         """Write at the cursor, over what is there."""
         if self._charsets[self._shift] == "0":
             text = text.translate(_LINES)
-        cells, pen = self._cells(), (self._style, self.link)
-        if text.isascii() and text.isprintable():
-            self._write(cells, [(char, pen) for char in text])
+        if self._pen[0] is not self._style or self._pen[1] != self.link:
+            self._pen = (self._style, self.link)
+        cells = self._cells()
+        if text.isascii() and text.isprintable() and not cells.joins(self._column):
+            self._write(cells, text)
             return
-        for char in text:
-            width = 0 if self._before(cells)[1].endswith(ZERO_WIDTH_JOINER) else cell_width(char)
-            if width:
-                self._write(cells, [(char, pen), ("", pen)][:width])
-            else:
-                self._combine(cells, char)
+        for run in _RUNS.finditer(text):
+            found = run[0]
+            if cells.joins(self._column):
+                cells.combine(self._column, found[0])
+                found = found[1:]
+            if run.lastgroup == "narrow":
+                self._write(cells, found)
+            elif run.lastgroup == "wide":
+                self._write(cells, [half for char in found for half in (char, "")])
+            elif found:
+                self._put_one(cells, found)
 
-    def _write(self, cells: list[Cell], written: Sequence[Cell]) -> None:
-        start, stop = self._column, self._column + len(written)
-        _split_wide(cells, start)
-        _split_wide(cells, stop)
-        cells[start:stop] = written
-        self._column = stop
+    def _put_one(self, cells: Cells, char: str) -> None:
+        width = cell_width(char)
+        if width:
+            self._write(cells, [char, ""][:width])
+        else:
+            cells.combine(self._column, char)
 
-    def _combine(self, cells: list[Cell], char: str) -> None:
-        at, before = self._before(cells)
-        if before and len(before) < _MAX_MARKS and (cell := cells[at]):
-            cells[at] = (before + char, cell[1])
+    def _write(self, cells: Cells, chars: Sequence[str]) -> None:
+        cells.write(self._column, chars, self._pen)
+        self._column += len(chars)
 
-    def _before(self, cells: list[Cell]) -> tuple[int, str]:
-        """The character before the cursor, and its cell; "" if there is none."""
-        at = self._column - 1
-        if at > 0 and (cell := cells[at]) and cell[0] == "":
-            at -= 1
-        cell = cells[at] if at >= 0 else None
-        return at, cell[0] if cell else ""
-
-    def _cells(self) -> list[Cell]:
+    def _cells(self) -> Cells:
         """The cells of the cursor's row, at least up to the cursor."""
-        cells = self._rows.setdefault(self._row, [])
-        cells.extend([None] * (self._column - len(cells)))
+        cells = self._rows.get(self._row)
+        if cells is None:
+            cells = self._rows[self._row] = Cells()
+        cells.extend(self._column)
         return cells
+
+    def _edited(self) -> Cells | None:
+        """The cells of the cursor's row; None once the line had too many edits."""
+        cells = self._cells()
+        self._edits_left -= len(cells)
+        return cells if self._edits_left > 0 else None
 
     # --- control ------------------------------------------------------------------------------------------------------
 
@@ -149,17 +156,17 @@ class Screen:
                 self._edit(final, first, count)
 
     def _edit(self, final: str, mode: int, count: int) -> None:
-        match final:
-            case "K":
-                self._erase_in_line(mode)
-            case "J":
-                self._erase_in_display(mode)
-            case "P":
-                self._delete(count)
-            case "X":
-                self._blank(self._column, self._column + count)
-            case "@":
-                self._insert(count)
+        if final == "J":
+            self._erase_in_display(mode)
+        elif final == "K":
+            self._erase_in_line(mode)
+        elif final in {"P", "X", "@"} and (cells := self._edited()) is not None:
+            if final == "P":
+                cells.delete(self._column, count)
+            elif final == "X":
+                cells.erase(self._column, self._column + count)
+            elif self._column < len(cells):
+                cells.insert(self._column, count, max(COLUMNS, len(cells)))
 
     def _move_to(self, column: int) -> None:
         limit = max(COLUMNS - 1, self._column, len(self._rows.get(self._row, ())))
@@ -174,14 +181,11 @@ class Screen:
         self._move_to(max(1, column) - 1)
 
     def _erase_in_line(self, mode: int) -> None:
-        cells = self._cells()
-        if mode == 2:
-            cells.clear()
-        elif mode == 1:
-            self._blank(0, self._column + 1)
-        elif mode == 0:
-            _split_wide(cells, self._column)
-            del cells[self._column :]
+        if mode == 1:
+            if (cells := self._edited()) is not None:
+                cells.erase(0, self._column + 1)
+        elif mode in {0, 2}:
+            self._cells().truncate(self._column if mode == 0 else 0)
 
     def _erase_in_display(self, mode: int) -> None:
         if mode in {2, 3}:
@@ -190,28 +194,6 @@ class Screen:
             self._erase_in_line(mode)
             for row in [row for row in self._rows if (row > self._row if mode == 0 else row < self._row)]:
                 del self._rows[row]
-
-    def _blank(self, start: int, stop: int) -> None:
-        cells = self._cells()
-        stop = min(stop, len(cells))
-        if start < stop:
-            _split_wide(cells, start)
-            _split_wide(cells, stop)
-            cells[start:stop] = [None] * (stop - start)
-
-    def _delete(self, count: int) -> None:
-        cells, stop = self._cells(), self._column + count
-        _split_wide(cells, self._column)
-        _split_wide(cells, stop)
-        del cells[self._column : stop]
-
-    def _insert(self, count: int) -> None:
-        cells = self._cells()
-        if self._column < len(cells):
-            _split_wide(cells, self._column)
-            limit = max(COLUMNS, len(cells))
-            cells[self._column : self._column] = [None] * min(count, limit - self._column)
-            del cells[limit:]
 
     def _switch(self, *, alternate: bool) -> None:
         if alternate and self._main is None:
@@ -232,41 +214,9 @@ class Screen:
         return ROW_GAP.join([row for row in (self._joined(), *self._folded) if row])
 
     def _joined(self) -> str:
-        rows = (_styled(self._rows[row]) for row in sorted(self._rows))
+        rows = (self._rows[row].text() for row in sorted(self._rows))
         return ROW_GAP.join(row for row in rows if row)
 
 
 def _number(digits: str) -> int:
     return int(digits[:6]) if digits else 0
-
-
-def _split_wide(cells: list[Cell], at: int) -> None:
-    """Blank both halves of a wide character that would be cut before cell `at`."""
-    if 0 < at < len(cells) and (cell := cells[at]) and cell[0] == "":
-        cells[at - 1] = cells[at] = None
-
-
-def _styled(cells: list[Cell]) -> str:
-    """The cells as text with SGR and OSC 8, without blanks at the end; "" if only blanks are there."""
-    end = len(cells)
-    while end and ((cell := cells[end - 1]) is None or (cell[0] == " " and not _is_visible(cell[1]))):
-        end -= 1
-    made: list[str] = []
-    style, link = _BLANK
-    for cell in cells[:end]:
-        char, (new_style, new_link) = cell or (" ", _BLANK)
-        if new_link != link:
-            made.append(f"\x1b]8;;{new_link}\x1b\\")
-        if new_style != style:
-            made.append(sgr.change(style, new_style))
-        style, link = new_style, new_link
-        made.append(char)
-    made += ["\x1b[0m"] if style != sgr.PLAIN else []
-    made += ["\x1b]8;;\x1b\\"] if link else []
-    return "".join(made)
-
-
-def _is_visible(pen: Pen) -> bool:
-    """Whether a space shows in this style."""
-    style = pen[0]
-    return style.bg is not None or style.inverse or style.underline or style.strike

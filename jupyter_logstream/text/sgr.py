@@ -6,6 +6,7 @@ The vectors are in tests/vectors/terminal.json. Sources: ECMA-48, ITU T.416
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 Colour = int | tuple[int, int, int]
@@ -43,6 +44,7 @@ _CODES = {"bold": "1", "dim": "2", "italic": "3", "underline": "4", "inverse": "
 _COLOURS = {38, 48, 58}  # 58 colours the underline, which is drawn in the colour of the text
 
 
+@lru_cache(maxsize=1024)
 def apply(style: Style, parameters: str) -> Style:
     """`style` after an SGR sequence with these parameters; at most 64 of them count."""
     codes = parameters[:_MAX_CHARS].split(";", _MAX_PARAMETERS)[:_MAX_PARAMETERS]
@@ -65,6 +67,7 @@ def apply(style: Style, parameters: str) -> Style:
     return style
 
 
+@lru_cache(maxsize=1024)
 def change(before: Style, style: Style) -> str:
     """The SGR sequence that turns the style `before` into `style`."""
     if style == PLAIN:
@@ -105,7 +108,7 @@ def _apply_one(style: Style, code: int) -> Style:
 
 def _colour(codes: list[int]) -> tuple[Colour | None, int]:
     """The colour of `5;n` or `2;r;g;b`, and the number of codes that it takes."""
-    mode, first, second, third = (*(min(255, code) for code in codes), 0, 0, 0, 0)[:4]
+    mode, first, second, third = (*(max(0, min(255, code)) for code in codes), 0, 0, 0, 0)[:4]
     if mode == 5:
         return (indexed(first) if len(codes) > 1 else None), 2
     if mode == 2:

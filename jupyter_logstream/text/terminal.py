@@ -12,6 +12,7 @@ import re
 from codecs import getincrementaldecoder
 
 from ..model.unprintable import printable
+from .cell_width import NARROW
 from .lines import SGR, STYLING
 from .screen import Screen
 
@@ -27,12 +28,14 @@ _ESCAPE = re.compile(rf"(?P<string>{_STRING})|\x1b\[(?P<csi>[0-?]*[ -/]*[@-~]?)|
 _TOKEN = re.compile(rf"(?P<text>[^\x1b\r\b\t\x0e\x0f]+)|(?P<c0>[\r\b\t\x0e\x0f])|{_ESCAPE.pattern}")
 
 _MOVES = re.compile(
-    r"[\b]|\r(?!\r*$)"
+    r"[\b\r]"
     r"|\x1b\[[0-?]*[A-IZ`adefsu]"
     r"|\x1b\[[1-9][0-9]*[KJ]|\x1b\[\?(?:47|104[79])[hl]"
     r"|\x1b[()]0|\x1b[78DEM]"
 )
-_ONE_CELL_EACH = re.compile(r"[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f]*")
+_ROW_MOVES = re.compile(r"\x1b\[[0-?]*[ABEFHJdefu]|\x1b\[\?(?:47|104[79])[hl]|\x1b[8DEM]")
+_ONE_CELL_EACH = re.compile(f"[{NARROW}]*")
+_ERASES_REST = re.compile(r"[^\x1b\b\t\x0e\x0f]*(?:\x1b\[[0-9;:]*m[^\x1b\b\t\x0e\x0f]*)*\x1b\[[02]?K")
 _SGR_RUN = re.compile(r"(?:\x1b\[[0-9;:]*m){2,}")
 _RESET = re.compile(r"\x1b\[0*m")
 _MAX_SGR_RUN = 32
@@ -114,6 +117,7 @@ def plain_text(message: str) -> str:
 
 
 def _line(text: str) -> str:
+    text = text.rstrip("\r")
     if _MOVES.search(text):
         return _drawn(text)
     if "\x1b" not in SGR.sub("", text):
@@ -207,17 +211,25 @@ def _overlaid(text: str) -> str:
 
 
 def _last_redraws(text: str) -> str:
-    """`text` without redraws that later ones cover completely; of those only the colours stay."""
+    """A text of one row without redraws that later ones cover completely; of those only the colours stay."""
+    if "\x1b" in text and _ROW_MOVES.search(text):
+        return text
     redraws = text.split("\r")
     covered = 0
     for i in range(len(redraws) - 1, -1, -1):
         found = redraws[i]
-        if found.startswith(("\x1b[K", "\x1b[2K", "\x1b[0K")) and i:
-            return "\r".join(redraws[i:])
+        if i and "\x1b" in found and _ERASES_REST.match(found):
+            return _colours("".join(redraws[:i])) + "\r".join(redraws[i:])
         plain = SGR.sub("", found) if "\x1b" in found else found
         if not _ONE_CELL_EACH.fullmatch(plain):
+            covered = 0 if "\x1b" in plain else covered  # it can move what is there
             continue
         if len(plain) <= covered:
-            redraws[i] = "" if plain is found else "".join(match[0] for match in SGR.finditer(found))
+            redraws[i] = "" if plain is found else _colours(found)
         covered = max(covered, len(plain))
     return "\r".join(redraws)
+
+
+def _colours(text: str) -> str:
+    """The SGR sequences of `text` that have an effect behind it."""
+    return _short_runs("".join(match[0] for match in SGR.finditer(text)))

@@ -4,7 +4,7 @@
 // beside it. Lines without a drawn bar (rsync, curl, git, apt ...) have one pattern each: see SHAPES. Ambiguous lines are
 // no bars.
 
-import { seconds, withoutColours } from "./text.js";
+import { progressOf, seconds, withoutColours } from "./text.js";
 
 /** One reading of a bar. `fraction`: 0 to 1, absent if the total is unknown; `eta`: in seconds. */
 export interface Reading {
@@ -17,6 +17,8 @@ export interface Reading {
   readonly eta?: number | undefined;
   /** The line has no label; the line before can be one. */
   readonly nameless?: boolean;
+  /** The program reports one progress to its terminal (OSC 9;4); the label is what it writes meanwhile. */
+  readonly isReported?: boolean;
 }
 
 /** Longer lines are no bars: no terminal is that wide. Every pattern is linear in them, or nearly so. */
@@ -76,6 +78,13 @@ const SHAPES: readonly Shape[] = [
   { like: /^(?<label>.*?)[\s:([]*(?<![\d.])(?<pct>\d{1,3}(?:\.\d+)?)\s?%/, rewritten: true },
   { like: /^(?<label>.*?)[\s:([]*(?<![\w./=])(?<done>\d+)\s?(?:\/|of)\s?(?<total>\d+)(?![\w/])/, rewritten: true },
 ];
+
+/** The progress that a program reports by OSC 9;4 with a line; undefined without one. */
+export function readReported(message: string): Reading | undefined {
+  const percent = progressOf(message);
+  if (percent === undefined) return undefined;
+  return { label: clean(withoutColours(message.slice(0, MAX_LINE_CHARS))), fraction: percent / 100, isReported: true };
+}
 
 /** The reading of a line; undefined if it is no bar. `rewritten`: the line is being overwritten. */
 export function readBar(line: string, rewritten = false): Reading | undefined {

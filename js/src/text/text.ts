@@ -1,11 +1,19 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 // Helpers for one line of log text, shared by the parsers. Page; pure, no DOM.
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 const STYLING = /\x1b(?:\[[0-9;:]*m|\][89];[^\x07\x1b]*(?:\x1b\\)?)/g;
 
 /** The text without the control sequences that a record keeps: SGR (colours), OSC 8 (links), OSC 9;4 (progress). */
 export function withoutColours(text: string): string {
   return text.includes("\x1b") ? text.replace(STYLING, "") : text;
+}
+
+const PROGRESS = /^\x1b\]9;4;1;(\d{1,3})(?:\x07|\x1b\\)/;
+
+/** The percentage of the progress bar (OSC 9;4) that a record begins with; undefined without one. */
+export function progressOf(message: string): number | undefined {
+  const percent = PROGRESS.exec(message)?.[1];
+  return percent === undefined || Number(percent) > 100 ? undefined : Number(percent);
 }
 
 /** A duration such as `1:02:03`, `2:05`, `1m 20s`, `1 day, 0:00:01` in seconds; undefined for other text. */

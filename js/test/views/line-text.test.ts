@@ -18,7 +18,8 @@ describe("a line", () => {
     ["\u202eabc\u202c\u0000\u0007", "b"],
     ["tab\tand  blanks ", "  "],
     ["🚀".repeat(3000), "🚀"],
-    ["a\nb\r\nc", "b"],
+    ["a\nb\nc", "b"],
+    ["\u6f22\u5b57 \u{1f469}\u200d\u{1f680}e\u0301", "\u5b57"],
     ["<b>&amp;</b>", "&"],
   ])("%j is complete, also with %j marked", (text, q) => {
     expect(written(text, q).textContent).toBe(text);
@@ -39,6 +40,38 @@ describe("a line", () => {
       "noopener noreferrer",
       "_blank",
     ]);
+  });
+
+  it("has the links that the program made (OSC 8), with their address where the pointer rests", () => {
+    const osc = (url: string) => `\x1b]8;;${url}\x1b\\`;
+    const line = written(
+      `${osc("https://h.test/a?x=1;2")}re\x1b[1mport${osc("")} ${osc("javascript:alert(1)")}trap${osc("")}`,
+    );
+    const links = [...line.querySelectorAll("a")];
+    expect(links.map((link) => [link.textContent, link.getAttribute("href"), link.title])).toEqual([
+      ["re", "https://h.test/a?x=1;2", "https://h.test/a?x=1;2"],
+      ["port", "https://h.test/a?x=1;2", "https://h.test/a?x=1;2"],
+    ]);
+    expect(links.every((link) => link.rel === "noopener noreferrer")).toBe(true);
+    expect(line.textContent).toBe("report trap");
+  });
+
+  it("gives wide characters two cells each", () => {
+    const cells = (text: string, q = "") =>
+      [...written(text, q).querySelectorAll<HTMLElement>(".wide")].map((it) => [
+        it.textContent,
+        it.style.getPropertyValue("--cells"),
+      ]);
+    expect(cells("a\u6f22\u5b57 \u{1f680}")).toEqual([
+      ["\u6f22\u5b57", "4"],
+      ["\u{1f680}", "2"],
+    ]);
+    expect(cells("\u6f22\u5b57\u6f22", "\u5b57").map(([, count]) => count)).toEqual(["2", "2", "2"]);
+    expect(written("\u{1f680}".repeat(5000)).querySelectorAll("*").length).toBeLessThan(50);
+  });
+
+  it("draws what moves the cursor, and shows no escape sequence", () => {
+    expect(written("Loading 10%\b\b\b25%\x1b]9;4;1;25\x07\x1b[?25h").textContent).toBe("Loading 25%");
   });
 
   it("marks a hit within a link", () => {

@@ -1,7 +1,7 @@
 // Tracker of live progress bars: merges readings into bars and knows which are done or wiped. Page; pure; times in ms.
 
 import type { LogRecord } from "../../protocol/types.js";
-import { type Reading, readBar } from "../../text/progress-bars.js";
+import { type Reading, readBar, readReported } from "../../text/progress-bars.js";
 import { shortened, withoutColours } from "../../text/text.js";
 
 /** Most bars; beyond, the bar that has not moved for longest is dropped. */
@@ -39,7 +39,7 @@ export class ProgressBars {
 
   /** Reads the line being written, from a `progress` frame. True if it is a bar. */
   rewrite(source: string, text: string, now: number): boolean {
-    const reading = readBar(text, true);
+    const reading = readBar(text, true) ?? readReported(text);
     if (reading === undefined) this.#wipe(source, now);
     else this.#take(source, reading, now, undefined);
     return reading !== undefined;
@@ -47,7 +47,7 @@ export class ProgressBars {
 
   /** Reads a record. True if it is a bar. */
   record(record: LogRecord, now = record.ts): boolean {
-    const reading = readBar(record.message);
+    const reading = readBar(record.message) ?? readReported(record.message) ?? this.#lastState(record);
     if (reading !== undefined) {
       this.#take(record.source, reading, now, record.seq);
       return true;
@@ -56,6 +56,12 @@ export class ProgressBars {
     const text = record.message.length > 500 ? "" : withoutColours(record.message).trim();
     if (text !== "") this.#context.set(record.source, text);
     return false;
+  }
+
+  /** The last state of a bar that was rewritten: it is read as one although a line alone would be ambiguous. */
+  #lastState({ source, message }: LogRecord): Reading | undefined {
+    const reading = readBar(message, true);
+    return reading !== undefined && this.#bars.has(this.#keyOf(source, reading)) ? reading : undefined;
   }
 
   /** The workload ended: unfinished bars stay, as stopped. */
@@ -85,8 +91,8 @@ export class ProgressBars {
   }
 
   #take(source: string, reading: Reading, now: number, seq: number | undefined): void {
-    const label = reading.nameless ? this.#named(source) : shortened(reading.label, MAX_LABEL_CHARS);
-    const key = `${source} ${label} ${reading.total ?? ""}`;
+    const label = this.#labelOf(source, reading);
+    const key = this.#keyOf(source, reading);
     const before = this.#bars.get(key);
     // Of a line seen once at 100 % there is nothing to watch; but it may finish one that is shown.
     if (before === undefined && reading.fraction === 1) return;
@@ -100,6 +106,15 @@ export class ProgressBars {
     this.#bars.set(key, { ...reading, label, eta, key, source, started, updated: now, seq, state });
     this.#current.set(source, key);
     if (this.#bars.size > MAX_BARS) this.#forgetOldest();
+  }
+
+  #labelOf(source: string, { nameless, label }: Reading): string {
+    return nameless ? this.#named(source) : shortened(label, MAX_LABEL_CHARS);
+  }
+
+  #keyOf(source: string, reading: Reading): string {
+    if (reading.isReported) return `${source} reported`;
+    return `${source} ${this.#labelOf(source, reading)} ${reading.total ?? ""}`;
   }
 
   #wipe(source: string, now: number): void {

@@ -1,9 +1,11 @@
-// Rendering of one line's text: ANSI colours as styles, web addresses as links, search hits as marks. DOM only.
-// Text is set as textContent only. Control and bidi characters stay in the text, so that a copy equals what was written; a
+// Rendering of one line's text: ANSI colours as styles, web addresses and OSC 8 as links, search hits as marks, two cells
+// for wide characters. DOM only. Text is set as textContent only. Control and bidi characters stay in the text, so that a copy equals what was written; a
 // visible placeholder is shown in their place.
 
-import { type Colour, parseAnsi, type Span, type Style } from "../../text/ansi.js";
+import { parseAnsi, type Span } from "../../text/ansi.js";
+import { wideIn } from "../../text/cell-width.js";
 import { linksIn } from "../../text/links.js";
+import type { Colour, Style } from "../../text/sgr.js";
 import { printable, standInForRun, unprintableIn } from "../../text/unprintable.js";
 import { element } from "../dom/dom.js";
 
@@ -12,6 +14,8 @@ const MAX_UNSPLIT_CHARS = 2048;
 const PIECE_CHARS = 1024;
 /** A line with more runs of control characters gets the placeholders as text instead of an element for each run. */
 const MAX_CONTROL_RUNS = 200;
+/** A line with more pieces of wide characters has them as the font draws them. */
+const MAX_WIDE_PIECES = 200;
 
 export type Ranges = readonly (readonly [from: number, to: number])[];
 export type Highlight = (text: string) => Ranges;
@@ -20,7 +24,10 @@ export type Highlight = (text: string) => Ranges;
 interface Kind {
   readonly control?: boolean;
   readonly mark?: boolean;
+  readonly wide?: boolean;
   readonly href?: string | undefined;
+  /** Shown where the pointer rests: the address of a link whose text can be another. */
+  readonly title?: string | undefined;
 }
 
 interface Part extends Kind {
@@ -39,7 +46,8 @@ export function writeText(target: HTMLElement, text: string, highlight?: Highlig
 }
 
 function isSimple(span: Span): boolean {
-  return span.text.length <= MAX_UNSPLIT_CHARS && !span.text.includes("\n") && Object.keys(span.style).length === 0;
+  const isPlain = Object.keys(span.style).length === 0 && span.href === undefined;
+  return isPlain && span.text.length <= MAX_UNSPLIT_CHARS && !span.text.includes("\n");
 }
 
 /** Unordered; parts can overlap, such as a hit in a link. */
@@ -47,6 +55,8 @@ function partsOf(text: string, highlight: Highlight | undefined): readonly Part[
   const controls = unprintableIn(text);
   const found: Part[] = [...linksIn(text)];
   for (const [from, to] of highlight?.(text) ?? []) found.push({ from, to, mark: true });
+  const wide = wideIn(text);
+  if (wide.length <= MAX_WIDE_PIECES) for (const { from, to } of wide) found.push({ from, to, wide: true });
   if (controls.length > MAX_CONTROL_RUNS) return found;
   for (const { index, 0: run } of controls) found.push({ from: index, to: index + run.length, control: true });
   return found;
@@ -56,13 +66,15 @@ function render(spans: readonly Span[], parts: readonly Part[], showPlaceholders
   const elements: HTMLElement[] = [];
   const edges = [...new Set(parts.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b);
   let at = 0; // start of the span in the whole text
-  for (const { text, style } of spans) {
+  for (const { text, style, href } of spans) {
+    const link = href === undefined ? {} : { href, title: href };
     const end = at + text.length;
     const cuts = [at, ...edges.filter((edge) => edge > at && edge < end), end];
     for (let i = 1; i < cuts.length; i++) {
       const [from, to] = [cuts[i - 1] ?? at, cuts[i] ?? end];
       const part = text.slice(from - at, to - at);
-      elements.push(...elementsOf(showPlaceholders ? printable(part) : part, style, kindAt(parts, from)));
+      const kind = { ...kindAt(parts, from), ...link };
+      elements.push(...elementsOf(showPlaceholders ? printable(part) : part, style, kind));
     }
     at = end;
   }
@@ -73,7 +85,7 @@ function kindAt(parts: readonly Part[], at: number): Kind {
   return Object.assign({}, ...parts.filter(({ from, to }) => from <= at && at < to));
 }
 
-function elementsOf(text: string, style: Style, { control, mark, href }: Kind): HTMLElement[] {
+function elementsOf(text: string, style: Style, { control, mark, wide, href, title }: Kind): HTMLElement[] {
   if (control) {
     const span = element("span", "control", text);
     span.dataset["shown"] = standInForRun(text);
@@ -82,17 +94,26 @@ function elementsOf(text: string, style: Style, { control, mark, href }: Kind): 
   return pieces(text).map((piece) => {
     // A line break stays in the text to be copied, but is drawn as a sign and does not break the row.
     if (piece === "\n") return element("span", "break", piece);
-    const span = href === undefined ? element("span", "", piece) : link(piece, href);
-    if (piece.length > PIECE_CHARS / 2) span.classList.add("piece");
+    const span = href === undefined ? element("span", "", piece) : link(piece, href, title);
+    if (wide) setCells(span, piece);
+    else if (piece.length > PIECE_CHARS / 2) span.classList.add("piece");
     if (mark) span.classList.add("mark");
     paintStyle(span, style, mark === true);
     return span;
   });
 }
 
-function link(text: string, href: string): HTMLAnchorElement {
+/** Gives a piece of wide text the cells that a terminal gives it, whatever font has its characters. */
+function setCells(target: HTMLElement, text: string): void {
+  const cells = wideIn(text).reduce((sum, piece) => sum + piece.cells, 0);
+  target.classList.add("wide");
+  target.style.setProperty("--cells", String(cells));
+}
+
+function link(text: string, href: string, title: string | undefined): HTMLAnchorElement {
   const anchor = element("a", "link", text);
   anchor.href = href;
+  if (title !== undefined) anchor.title = title;
   anchor.target = "_blank";
   anchor.rel = "noopener noreferrer";
   anchor.tabIndex = -1; // thousands of links must not be tab stops
@@ -121,7 +142,7 @@ function chop(text: string): string[] {
 
 function css(colour: Colour | undefined, otherwise: string): string {
   if (colour === undefined) return otherwise;
-  return typeof colour === "number" ? `var(--ansi-${colour})` : colour;
+  return typeof colour === "number" ? `var(--ansi-${colour})` : `rgb(${colour.join(" ")})`;
 }
 
 /** `marked`: the text has the colours of a mark, on which other colours are unreadable. */
@@ -134,7 +155,7 @@ function paintStyle(target: HTMLElement, style: Style, marked: boolean): void {
     ? [css(style.bg, "var(--bg)"), css(style.fg, "var(--fg)")]
     : [css(style.fg, ""), css(style.bg, "")];
   // An RGB colour was chosen for another background: the style sheet adjusts its lightness to be readable here.
-  const isOwn = typeof style.fg === "string" && bg === "";
+  const isOwn = typeof style.fg === "object" && bg === "";
   if (isOwn) {
     target.classList.add("own");
     target.style.setProperty("--own", fg);

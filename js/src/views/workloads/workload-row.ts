@@ -4,6 +4,7 @@
 import { isFinal } from "../../protocol/types.js";
 import type { ListedWorkload } from "../../protocol/workloads-source.js";
 import { errorsOf, runningStep } from "../../tables/workloads/workloads.js";
+import { withoutSequences } from "../../text/ansi.js";
 import { ago, commandOf, elapsed, ending, stateBadge, stateSummary, thousands } from "../../text/format.js";
 import { button, element, icon, setData, setText, setTitle } from "../dom/dom.js";
 import type { RowView } from "../table/table-body.js";
@@ -77,7 +78,9 @@ export class WorkloadRow implements RowView<RowModel> {
     cells.write("name", job.name || commandOf(job) || job.id, known);
     const step = runningStep(job);
     cells.write("step", step, step);
-    const last = plain(job.error && isFinal(job.state) && job.lines === 0 ? job.error : (job.last_line ?? ""));
+    const last = withoutSequences(
+      job.error && isFinal(job.state) && job.lines === 0 ? job.error : (job.last_line ?? ""),
+    );
     cells.write("last", last, last);
     this.#paintErrors(errorsOf(job));
     cells.write("lines", thousands(job.lines), job.lines === 1 ? "1 line" : `${thousands(job.lines)} lines`);
@@ -119,10 +122,4 @@ export class WorkloadRow implements RowView<RowModel> {
     this.#actions.hidden = confirming;
     this.#sure.hidden = !confirming;
   }
-}
-
-/** The text without colours. */
-function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: SGR begins with one
-  return text.replace(/\x1b\[[0-9;:]*m/g, "");
 }
