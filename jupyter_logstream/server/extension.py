@@ -15,7 +15,7 @@ from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 from tornado.ioloop import PeriodicCallback
-from traitlets import Bool, Bunch, Dict, Float, Int, List, TraitError, Unicode, Union, validate
+from traitlets import Bool, Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
 
 from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
 from ..backends.protocol import Backend
@@ -23,6 +23,7 @@ from ..store.disk.file_store import FileStore, StoreInUse
 from ..store.disk.folder import read_json, write_json
 from ..text.masking import SECRET_NAMES, Masker, secret_values
 from ..wire.runner_socket import MAX_GRACE_S
+from .authorization import ACTIONS, VisitorRule
 from .disclosure import Disclosure
 from .engine import Engine
 from .http import routes
@@ -95,11 +96,25 @@ class LogStream(ExtensionApp):
     request_bodies = Int(
         0, min=0, help="Bytes of each request's and response's body that the request log retains, redacted; 0: none."
     ).tag(config=True)
+    owner = Unicode(
+        help="The user of this server, who is allowed all actions; others have `visitor_actions`. Empty: all users are "
+        "treated alike. Default: JUPYTERHUB_USER."
+    ).tag(config=True)
+    visitor_actions = List(
+        Enum(ACTIONS),
+        ["read"],
+        help="What users other than the owner can do, if the Authorizer allows it: read, write (publish, delete), "
+        "execute (start, cancel, input, proxy).",
+    ).tag(config=True)
     request_listeners = Int(100, min=0, help="Maximum of clients that read the stream of the request log.").tag(
         config=True
     )
 
     services: Services
+
+    @default("owner")
+    def _default_owner(self) -> str:
+        return os.environ.get("JUPYTERHUB_USER", "")
 
     @validate("cancel_grace", "linger")
     def _check_seconds(self, proposal: Bunch) -> float:
@@ -135,6 +150,7 @@ class LogStream(ExtensionApp):
             secret=secret,
             secret_values=values,
             max_body_bytes=self.request_bodies,
+            visitors=VisitorRule(self.owner, frozenset(self.visitor_actions)),
         )
 
     def _limits(self) -> Limits:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..store.protocol import LogStore
+from .authorization import VisitorRule
 from .engine import Engine
 from .open_streams import OpenStreams, ReaderLimit
 from .proxy.upstreams import Upstream
@@ -43,6 +44,7 @@ class Services:
     secret: str
     secret_values: Sequence[bytes]
     max_body_bytes: int
+    visitors: VisitorRule = field(default_factory=VisitorRule)
     search_pool: SearchPool = field(default_factory=SearchPool)
     open_streams: OpenStreams = field(default_factory=OpenStreams)
     open_calls: set[asyncio.Task[None]] = field(default_factory=set)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
 from ...store.protocol import LogStore
 from ...store.queries.budget import Budget
+from ..authorization import VisitorAuthorizer, kernel_user
 from ..engine import Engine
 from ..params import printable
 from ..services import Services
 from .body import BadJson, parse_json
 from .errors import Refused, to_http
+
+if TYPE_CHECKING:
+    from jupyter_server.auth import Authorizer
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 RETRY_AFTER_S = 5
@@ -60,12 +64,22 @@ class LogStreamHandler(APIHandler):
             self._is_kernel = True
             if not self.check_host():
                 raise HTTPError(403)
-            self.current_user = self._jupyter_current_user = User(username="kernel")
+            self.current_user = self._jupyter_current_user = kernel_user(os.environ)
             self._token_authenticated = True
         else:
             await super().prepare()
             self._check_site()
+            if self.request.method == "OPTIONS" and not self.current_user and not self._is_preflight():
+                raise HTTPError(403)  # Jupyter answers OPTIONS without a login
         self._track_activity = self.request.method != "GET"  # an open log does not keep the server from being culled
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """The configured Authorizer, and on top of it the rule for visitors; kernels belong to the owner."""
+        configured = super().authorizer
+        return (
+            configured if self._is_kernel else cast("Authorizer", VisitorAuthorizer(configured, self.services.visitors))
+        )
 
     def check_xsrf_cookie(self) -> None:
         """Jupyter's check; a request with the kernel's secret uses no cookie, so it cannot be forged by a page."""
@@ -80,6 +94,13 @@ class LogStreamHandler(APIHandler):
     def _has_secret(self) -> bool:
         secret = self.services.secret.encode()
         return any(hmac.compare_digest(value.encode(), secret) for value in self.credentials())
+
+    def _is_preflight(self) -> bool:
+        """Whether this is a CORS preflight, which carries no login, of an origin that the configuration allows."""
+        origin = self.request.headers.get("Origin", "")
+        allowed = {self.allow_origin, self.settings.get("headers", {}).get("Access-Control-Allow-Origin", "")} - {""}
+        is_allowed = not {"*", origin}.isdisjoint(allowed) or re.fullmatch(self.allow_origin_pat or "(?!)", origin)
+        return origin != "" and "Access-Control-Request-Method" in self.request.headers and bool(is_allowed)
 
     def _check_site(self) -> None:
         """Reject reads by a page of another site that uses our cookie (Jupyter checks this for writes only)."""
@@ -192,6 +213,7 @@ class LogStreamHandler(APIHandler):
                 self.set_header(name, value)
         elif isinstance(error, HTTPError) and error.log_message and status_code < 500:
             message = error.log_message % error.args if error.args else error.log_message
+        self.set_header("Cache-Control", "no-store")  # some errors could be cached otherwise, with a login cookie
         if status_code == 429:
             self.set_header("Retry-After", str(RETRY_AFTER_S))
         return json.dumps({"message": message, "reason": reason}, ensure_ascii=False)

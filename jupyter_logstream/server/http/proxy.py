@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from functools import partial
 from http.client import responses
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,13 +29,21 @@ from ..proxy.rules import (
     target,
     upgrade_headers,
 )
-from ..proxy.tunnel import open_tunnel
+from ..proxy.tunnel import is_handshake, pump, verified_connection
 from ..proxy.upstreams import Upstream
 from ..request_log.call import Call, CallRequest
 from ..request_log.redaction import MASK, Redactor
 from .base import RESOURCE, LogStreamHandler
 from .errors import Refused
-from .proxy_request import caller_of_request, check_access, check_framing, has_body, secrets_of, upstream_path
+from .proxy_request import (
+    caller_of_request,
+    check_access,
+    check_framing,
+    has_body,
+    is_secure_context,
+    secrets_of,
+    upstream_path,
+)
 from .sse_response import disconnect
 
 if TYPE_CHECKING:
@@ -81,6 +88,17 @@ class ProxyHandler(LogStreamHandler):
                 raise
             self._exchange = asyncio.create_task(self._refuse(error))
 
+    def _check_site(self) -> None:
+        """Also refuse a GET by cookie that shows no site: browsers send Sec-Fetch-Site only over https or to loopback.
+
+        A GET can have effects at an upstream, and a page of another site can cause it by a link.
+        """
+        super()._check_site()
+        shows_site = any(name in self.request.headers for name in ("Sec-Fetch-Site", "Origin"))
+        is_cookie = not self.token_authenticated and self.identity_provider.auth_enabled
+        if is_cookie and not shows_site and not is_secure_context(self.request):
+            self.check_xsrf_cookie()  # for GET a Referer of this site is enough
+
     @authenticated
     @authorized("execute", resource=RESOURCE)
     async def _check_authorized(self) -> None:
@@ -97,16 +115,19 @@ class ProxyHandler(LogStreamHandler):
             raise Refused(400, "invalid_path", str(error)) from None
         onward = request_headers(headers, upstream, secrets)
         call = self._call = self._record(upstream, headers, onward, secrets)
-        if self.request.headers.get("Upgrade", "").lower() == "websocket":
-            await self._tunnel(upstream, where, [*onward, *upgrade_headers(headers, secrets)], call)
-            return
         self._connection.set_max_body_size(_MAX_BODY_BYTES)
         if call.is_llm:
             onward = accept_readable(onward)
-        if "Content-Length" in self.request.headers:
+        if self._is_handshake():
+            onward += upgrade_headers(headers, secrets)
+        elif "Content-Length" in self.request.headers:
             onward.append(("Content-Length", self.request.headers["Content-Length"]))
         self._exchange = asyncio.create_task(self._run(upstream, where, onward, call))
         self._register(self._exchange)
+
+    def _is_handshake(self) -> bool:
+        request = self.request
+        return is_handshake(request.method or "", request.version, request.headers, has_body=has_body(request))
 
     def _upstream(self) -> Upstream:
         upstream = self.services.upstreams.get(self.path_args[0])
@@ -119,7 +140,10 @@ class ProxyHandler(LogStreamHandler):
         return upstream_path(self.request, self.base_url)
 
     def _secrets(self) -> frozenset[str]:
-        uses_header = not self._is_kernel and self.token_authenticated and "token" not in self.request.query_arguments
+        # JupyterHub ignores tokens in queries and has one per user: only Jupyter's own proves how the caller logged in.
+        by_query = self.request.query_arguments.get("token", [b""])[-1].decode("latin-1").strip()
+        is_by_query = by_query != "" and by_query == self.token
+        uses_header = not self._is_kernel and self.token_authenticated and not is_by_query
         known = (self.services.secret, self.token or "")
         return secrets_of(self.request, known, uses_header=uses_header)
 
@@ -165,8 +189,13 @@ class ProxyHandler(LogStreamHandler):
 
     async def _run(self, upstream: Upstream, where: str, headers: list[Header], call: Call) -> None:
         """Run the exchange, and record how it ended."""
+        body = self._body if has_body(self.request) else None
         try:
-            await self._pump(upstream, where, headers, call)
+            async with self._client.exchange(upstream, self.request.method or "", where, headers, body) as answer:
+                if answer.status == 101 and self._is_handshake():
+                    await self._tunnel(answer, call)
+                    return
+                await self._send(answer, upstream, where, call)
             call.finish()
             self._body.close()
             await self._linger()
@@ -182,25 +211,34 @@ class ProxyHandler(LogStreamHandler):
             call.fail("error", "the proxy failed")  # an unexpected fault; no effect if the call has ended
             self._body.close()
 
-    async def _pump(self, upstream: Upstream, where: str, headers: list[Header], call: Call) -> None:
-        body = self._body if has_body(self.request) else None
-        async with self._client.exchange(upstream, self.request.method or "", where, headers, body) as answer:
-            call.answered(answer.status, answer.headers)
-            self._set_head(answer, upstream, where)
-            self._connection.stream.set_nodelay(True)  # else a token waits until the previous one is acknowledged
-            await self.flush()
-            async for chunk in answer.chunks:
-                call.received(chunk)
-                await self._connection.write(chunk)
+    async def _send(self, answer: Answer, upstream: Upstream, where: str, call: Call) -> None:
+        """Send the upstream's response to the caller as it arrives."""
+        call.answered(answer.status, answer.headers)
+        self._set_head(answer, upstream, where)
+        self._connection.stream.set_nodelay(True)  # else a token waits until the previous one is acknowledged
+        await self.flush()
+        async for chunk in answer.chunks:
+            call.received(chunk)
+            await self._connection.write(chunk)
+
+    async def _tunnel(self, answer: Answer, call: Call) -> None:
+        """Detach the caller's connection, and copy bytes both ways until one end closes."""
+        connection = verified_connection(answer, self.request.headers.get("Sec-WebSocket-Key", ""))
+        call.answered(answer.status, answer.headers)
+        await pump(self.detach(), connection, answer.headers, call)
 
     def _set_head(self, answer: Answer, upstream: Upstream, where: str) -> None:
         if not 200 <= answer.status <= 599:
             raise UpstreamFailed("sent an invalid HTTP status")
+        codings = [value.strip().lower() for name, value in answer.headers if name.lower() == "transfer-encoding"]
+        if codings not in ([], ["chunked"]):
+            raise UpstreamFailed("sent a body in a transfer coding other than chunked")
+        vars(self).pop("_new_cookie", None)  # Jupyter's login cookie does not belong to an upstream's response
         self._transforms = []  # no compression: bytes pass through unchanged
         self.set_status(answer.status, responses.get(answer.status, "Unknown"))
         headers = response_headers(answer.headers, upstream, self._here(upstream), where)
         names = {name.lower() for name, _ in headers}
-        if answer.status == 204 or any(name.lower() == "transfer-encoding" for name, _ in answer.headers):
+        if answer.status == 204 or codings:
             headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
         for name in {"content-type", "server", "date"} | names:
             self.clear_header(name)
@@ -217,24 +255,6 @@ class ProxyHandler(LogStreamHandler):
     def _here(self, upstream: Upstream) -> str:
         """The proxy's own path of an upstream."""
         return url_path_join(self.base_url, "logstream/proxy", upstream.name)
-
-    async def _tunnel(self, upstream: Upstream, where: str, headers: list[Header], call: Call) -> None:
-        """Open a WebSocket tunnel and detach the connection to it. Raises Refused."""
-        opening = asyncio.ensure_future(open_tunnel(upstream, where, headers))
-        self._connection.stream.set_close_callback(partial(_cancel, opening))
-        try:
-            tunnel = await opening
-        except UpstreamFailed as error:
-            state, status, reason = _failure(error)
-            call.fail(state, str(error), status)
-            raise Refused(status, reason, f"the upstream {upstream.name} {error}") from None
-        except asyncio.CancelledError:
-            call.fail("cancelled")
-            disconnect(self)
-            return
-        call.answered(tunnel.status, tunnel.headers)
-        head = tunnel.head(response_headers(tunnel.headers, upstream, self._here(upstream), where))
-        self._register(asyncio.create_task(tunnel.pump(self.detach(), head, call)))
 
     async def _respond_failure(self, upstream: Upstream, call: Call, error: UpstreamFailed) -> None:
         """Respond with an error; disconnect if a response has begun: it must not look complete."""
@@ -299,10 +319,6 @@ class ProxyHandler(LogStreamHandler):
     head = post = put = patch = delete = get
     options = cast("Any", get)
     query = propfind = proppatch = mkcol = copy = move = lock = unlock = report = search = link = unlink = purge = get
-
-
-def _cancel(task: asyncio.Future[Any]) -> None:
-    task.cancel()
 
 
 def _failure(error: UpstreamFailed) -> tuple[str, int, str]:

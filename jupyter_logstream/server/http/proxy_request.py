@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from jupyter_server.utils import url_path_join
 from tornado.httputil import HTTPServerRequest  # noqa: TC002 - with the others
 
-from ..proxy.rules import RUNS_CODE
+from ..proxy.rules import RUNS_CODE, credential_of
 from ..proxy.upstreams import Upstream
 from ..request_log.call import Caller, caller_of, check_caller
 from .errors import Refused
@@ -31,6 +33,19 @@ def check_framing(request: HTTPServerRequest) -> None:
         raise Refused(400, "bad_framing", "Content-Length or Transfer-Encoding is malformed")
 
 
+def is_secure_context(request: HTTPServerRequest) -> bool:
+    """Whether a browser regards the address as trustworthy: https, or this machine (W3C Secure Contexts, 3.1)."""
+    try:
+        host = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        return False
+    try:
+        is_loopback = ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost" or host.endswith(".localhost")
+    return request.protocol == "https" or is_loopback
+
+
 def has_body(request: HTTPServerRequest) -> bool:
     """Whether a body follows the head."""
     return "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") != "0"
@@ -51,7 +66,7 @@ def secrets_of(request: HTTPServerRequest, known: Iterable[str], *, uses_header:
     found = set(known)
     found |= {morsel.value for morsel in request.cookies.values() if len(morsel.value) >= _MIN_SECRET_COOKIE_CHARS}
     if uses_header:
-        found.add(request.headers.get("Authorization", "").partition(" ")[2].strip())
+        found.add(credential_of(request.headers.get("Authorization", "")))
     return frozenset(found - {""})
 
 

@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler  # noqa: TC002 - with the others
+from aiohttp.http import HttpVersion11, StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from .exchange import Answer, RequestBody, UpstreamFailed, UpstreamTimedOut, failure
+from .exchange import Answer, RawConnection, RequestBody, UpstreamFailed, UpstreamTimedOut, failure
 from .rules import Header
 from .upstreams import Upstream
 
@@ -53,9 +55,11 @@ class UpstreamClient:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _failure(error) from error
         try:
-            _end_with_connection(response)
             received = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
-            yield Answer(response.status, received, _chunks(response))
+            connection = _upgraded(response)
+            if connection is None:
+                _end_with_connection(response)
+            yield Answer(response.status, received, _chunks(response), connection)
         finally:
             response.close()  # returns the connection to the pool if the response was read to its end
 
@@ -77,6 +81,42 @@ class UpstreamClient:
                 max_field_size=_MAX_HEADER_BYTES,
             )
         return self._session
+
+
+class _Upgraded:
+    """A connection after its 101. Bounded: reading pauses at _BUFFER_BYTES, writing waits beyond 64 KiB."""
+
+    def __init__(self, protocol: ResponseHandler) -> None:
+        loop = asyncio.get_running_loop()
+        self._incoming = aiohttp.StreamReader(protocol, _BUFFER_BYTES, loop=loop)
+        self._outgoing = StreamWriter(protocol, loop)
+        protocol.read_timeout = None  # it applies to responses: an open connection can be silent
+        protocol.set_parser(self, self._incoming)
+
+    async def read(self) -> bytes:
+        try:
+            return await self._incoming.readany()
+        except (aiohttp.ClientError, OSError):
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        await self._outgoing.write(data)
+
+    # Called by aiohttp, which hands the bytes of an upgraded connection to a parser.
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self._incoming.feed_data(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self._incoming.feed_eof()
+
+
+def _upgraded(response: aiohttp.ClientResponse) -> RawConnection | None:
+    """The connection of a 101 with `Connection: Upgrade` and an `Upgrade` header in HTTP/1.1; else None."""
+    protocol = response.connection.protocol if response.connection is not None else None
+    is_upgraded = response.status == 101 and response.version == HttpVersion11
+    return _Upgraded(protocol) if is_upgraded and protocol is not None and protocol.upgraded else None
 
 
 def _end_with_connection(response: aiohttp.ClientResponse) -> None:

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from .rules import Header
 
@@ -20,13 +21,29 @@ class UpstreamTimedOut(UpstreamFailed):
     """The upstream did not respond within its configured timeout."""
 
 
+class RawConnection(Protocol):
+    """A connection that is no longer HTTP. Both directions wait for the other side."""
+
+    async def read(self) -> bytes:
+        """The next bytes; empty at the end, whatever its cause."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes. Raises OSError if the connection is closed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: its head, and its body in chunks. Iterating `chunks` raises UpstreamFailed if the body is cut off."""
+    """A response: its head, and its body in chunks. Iterating `chunks` raises UpstreamFailed if the body is cut off.
+
+    `connection`: only after a 101 by which the upstream switches the protocol of an HTTP/1.1 connection.
+    """
 
     status: int
     headers: list[Header]
     chunks: AsyncIterator[bytes]
+    connection: RawConnection | None = None
 
 
 class RequestBody:

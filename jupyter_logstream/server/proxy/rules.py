@@ -18,36 +18,53 @@ Header = tuple[str, str]
 _HOP_BY_HOP = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
-        *("te", "trailer", "trailers", "transfer-encoding", "upgrade"),
+        *("te", "trailer", "trailers", "transfer-encoding", "upgrade", "http2-settings"),
     }
 )
 
-# Request headers of Jupyter or the browser (login, site, page), and those that each connection sets itself.
+# Request headers of Jupyter or the browser (login, site, page), those that each connection sets itself, and those that
+# make an upstream act on another address, method or client than the request log shows.
 _NOT_FORWARDED = frozenset(
     {
         *("cookie", "cookie2", "x-xsrftoken", "x-csrftoken", "origin", "referer", "host", "expect", "content-length"),
-        *("forwarded", "x-real-ip", "x-scheme", "via", "service-worker"),
+        *("forwarded", "x-forwarded", "x-real-ip", "x-scheme", "via", "service-worker", "proxy", "x-host"),
+        *("x-http-method", "x-http-method-override", "x-method-override", "x-rewrite-url", "x-middleware-subrequest"),
+        *("client-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip"),
     }
 )
-_NOT_FORWARDED_FAMILIES = ("x-forwarded-", "x-logstream-", "sec-", "access-control-request-")
+_NOT_FORWARDED_FAMILIES = ("x-forwarded-", "x-logstream-", "x-original-", "sec-", "access-control-request-")
 
-# Response headers that act on the whole origin, which is the notebook's, or that each connection sets itself.
+# Response headers that act on the whole origin, which is the notebook's, or on a server in front of it, or that each
+# connection sets itself.
 _NOT_RETURNED = frozenset(
     {
-        *("set-cookie", "set-cookie2", "content-security-policy", "content-security-policy-report-only"),
-        *("clear-site-data", "service-worker-allowed", "strict-transport-security", "public-key-pins", "alt-svc"),
-        *("refresh", "nel", "report-to", "reporting-endpoints", "accept-ch", "critical-ch", "origin-agent-cluster"),
-        *("x-frame-options", "x-content-type-options", "cross-origin-resource-policy", "cross-origin-opener-policy"),
-        *("cross-origin-embedder-policy", "permissions-policy", "feature-policy", "p3p", "expect-ct", "sourcemap"),
-        *("x-sourcemap", "speculation-rules", "set-login", "timing-allow-origin", "observe-browsing-topics"),
-        *("x-dns-prefetch-control", "document-policy", "activate-storage-access", "content-location", "location"),
-        *("use-as-dictionary", "x-sendfile", "x-permitted-cross-domain-policies"),
+        *("set-cookie", "set-cookie2", "clear-site-data", "strict-transport-security", "alt-svc", "refresh", "nel"),
+        *("report-to", "reporting-endpoints", "critical-ch", "x-frame-options", "x-content-type-options"),
+        *("feature-policy", "p3p", "expect-ct", "sourcemap", "x-sourcemap", "speculation-rules", "set-login"),
+        *("idp-signin-status", "timing-allow-origin", "observe-browsing-topics", "x-dns-prefetch-control"),
+        *("activate-storage-access", "content-location", "location", "use-as-dictionary", "x-sendfile"),
+        *("x-lighttpd-send-file", "x-litespeed-location", "x-permitted-cross-domain-policies", "authorization"),
+        *("supports-loading-mode", "require-document-policy", "no-vary-search", "delegated-ch"),
     }
 )
-_NOT_RETURNED_FAMILIES = ("access-control-", "attribution-reporting-", "x-accel-")
-_LOGIN_DIALOG = re.compile(  # a browser would open a dialog, and store what the user enters
-    r"\s*(basic|digest|negotiate|ntlm)\b", re.IGNORECASE
+_NOT_RETURNED_FAMILIES = (
+    *(
+        "access-control-",
+        "attribution-reporting-",
+        "x-accel-",
+        "x-reproxy-",
+        "content-security-policy",
+        "cross-origin-",
+    ),
+    *("permissions-policy", "document-policy", "document-isolation-policy", "integrity-policy", "public-key-pins"),
+    *("accept-ch", "origin-", "service-worker-", "shared-storage-", "ad-auction-", "sec-", "secure-session-"),
+    *("surrogate-", "edge-control"),
 )
+# A browser would open a dialog for these schemes, wherever in the list they are, and store what the user enters.
+_LOGIN_DIALOG = re.compile(r"(?<![\w-])(basic|digest|negotiate|ntlm)(?![\w-])", re.IGNORECASE)
+_CACHE_DIRECTIVE = re.compile(r"""([\w-]+)(?:\s*=\s*("[^"]*"|[^\s,"]*))?""")
+_CACHING = frozenset({"cache-control", "vary"})
+_FOR_SHARED_CACHES = frozenset({"public", "private", "s-maxage", "proxy-revalidate"})
 
 ALWAYS_RETURNED: tuple[Header, ...] = (
     ("Content-Security-Policy", "default-src 'none'; sandbox"),
@@ -75,6 +92,8 @@ def target(upstream: Upstream, path: str, query: str, secrets: Collection[str]) 
 
     `path` (empty, or from its slash on) and `query` are still escaped.
     """
+    if "#" in path or "#" in query:
+        raise BadPath("the path and the query must contain # only as %23")
     plain = _unquoted(path)
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in plain):
         raise BadPath("the path contains a control character")
@@ -89,8 +108,13 @@ def target(upstream: Upstream, path: str, query: str, secrets: Collection[str]) 
 
 def contains_secret(value: str, secrets: Collection[str]) -> bool:
     """Whether a value is or contains a secret; a short one, which could be a word, only counts as the whole value."""
-    whole = {value, value.partition(" ")[2].strip()}
+    whole = {value.strip(), credential_of(value)}
     return any(secret in whole or (len(secret) >= _MIN_SUBSTRING_CHARS and secret in value) for secret in secrets)
+
+
+def credential_of(value: str) -> str:
+    """The credential of an Authorization header: what follows its scheme and any white space (as Jupyter splits it)."""
+    return value.split(None, 1)[-1].strip() if value.strip() else ""
 
 
 def allowed_query(query: str, secrets: Collection[str]) -> str:
@@ -112,13 +136,13 @@ def request_headers(headers: Iterable[Header], upstream: Upstream, secrets: Coll
     """The headers for the upstream; configured ones replace the caller's."""
     given = list(headers)
     named = _named_by_connection(given)
-    configured = {name.lower() for name in upstream.headers}
+    configured = {_as_upstreams_read(name) for name in upstream.headers}
     allowed: list[Header] = []
     for name, value in given:
-        lower = name.lower()
-        if lower in _HOP_BY_HOP or lower in named or lower in _NOT_FORWARDED or lower in configured:
+        plain = _as_upstreams_read(name)
+        if plain in _HOP_BY_HOP or name.lower() in named or plain in _NOT_FORWARDED or plain in configured:
             continue
-        if lower.startswith(_NOT_FORWARDED_FAMILIES) or contains_secret(value, secrets):
+        if plain.startswith(_NOT_FORWARDED_FAMILIES) or contains_secret(value, secrets):
             continue
         allowed.append((name, value))
     return [("Host", upstream.authority), *allowed, *upstream.headers.items()]
@@ -126,12 +150,16 @@ def request_headers(headers: Iterable[Header], upstream: Upstream, secrets: Coll
 
 def upgrade_headers(headers: Iterable[Header], secrets: Collection[str]) -> list[Header]:
     """The headers of a WebSocket handshake (RFC 6455, 4.1), which `request_headers` leaves out."""
-    wanted = [(n, v) for n, v in headers if n.lower() == "upgrade" or n.lower().startswith("sec-websocket-")]
-    return [("Connection", "Upgrade"), *((n, v) for n, v in wanted if not contains_secret(v, secrets))]
+    wanted = [(name, value) for name, value in headers if name.lower().startswith("sec-websocket-")]
+    fixed = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+    return [*fixed, *((name, value) for name, value in wanted if not contains_secret(value, secrets))]
 
 
 def response_headers(headers: Iterable[Header], upstream: Upstream, here: str, requested: str) -> list[Header]:
-    """The headers for the caller. `here`: the proxy's path of the upstream; `requested`: the target there."""
+    """The headers for the caller. `here`: the proxy's path of the upstream; `requested`: the target there.
+
+    Every response is behind a login, so shared caches may not store it.
+    """
     given = list(headers)
     named = _named_by_connection(given)
     allowed: list[Header] = []
@@ -139,12 +167,30 @@ def response_headers(headers: Iterable[Header], upstream: Upstream, here: str, r
         lower = name.lower()
         if lower == "location" and (inside := local_location(value, upstream, here, requested)) is not None:
             allowed.append((name, inside))
-        if lower in _HOP_BY_HOP or lower in named or lower in _NOT_RETURNED or lower.startswith(_NOT_RETURNED_FAMILIES):
-            continue
-        if lower == "www-authenticate" and _LOGIN_DIALOG.match(value):
-            continue
-        allowed.append((name, value))
-    return [*allowed, *ALWAYS_RETURNED]
+        elif not (lower in named or lower in _CACHING or _acts_here(lower, value)):
+            allowed.append((name, value))
+    return [*allowed, *_private_caching(given), *ALWAYS_RETURNED]
+
+
+def _acts_here(lower: str, value: str) -> bool:
+    """Whether a response header acts on the notebook's origin, on servers in front of it, or on this connection."""
+    if lower == "www-authenticate":
+        return _LOGIN_DIALOG.search(value) is not None
+    is_listed = lower in _HOP_BY_HOP or lower in _NOT_RETURNED or lower.startswith(_NOT_RETURNED_FAMILIES)
+    return is_listed or lower.endswith("cdn-cache-control")
+
+
+def _private_caching(headers: Iterable[Header]) -> list[Header]:
+    """Cache-Control without what permits shared caches (RFC 9111, 5.2.2), and Vary with both ways of login."""
+    given = list(headers)
+    control = ", ".join(value for name, value in given if name.lower() == "cache-control")
+    directives = [found for found in _CACHE_DIRECTIVE.finditer(control) if found[1].lower() not in _FOR_SHARED_CACHES]
+    is_stored = all(found[1].lower() != "no-store" for found in directives)
+    kept = [found[0] for found in directives] + (["private"] if is_stored else [])
+    vary = [part.strip() for name, value in given if name.lower() == "vary" for part in value.split(",")]
+    known = {part.lower() for part in vary}
+    vary += [] if "*" in known else [name for name in ("Cookie", "Authorization") if name.lower() not in known]
+    return [("Cache-Control", ", ".join(kept)), ("Vary", ", ".join(filter(None, vary)))]
 
 
 def local_location(location: str, upstream: Upstream, here: str, requested: str) -> str | None:
@@ -188,6 +234,11 @@ def _named_by_connection(headers: Iterable[Header]) -> set[str]:
     return {name.strip().lower() for name in values.split(",") if name.strip()}
 
 
+def _as_upstreams_read(name: str) -> str:
+    """A header's name for comparisons: CGI and WSGI read `X_User` and `X-User` as the same variable."""
+    return re.sub(r"[^a-z0-9]", "-", name.lower())
+
+
 def _unquoted(path: str) -> str:
     """The path without escapes, up to five levels: an upstream can decode more than once."""
     for _ in range(5):
@@ -199,7 +250,8 @@ def _unquoted(path: str) -> str:
 
 
 def _leads_up(plain: str) -> bool:
-    return any(segment.partition(";")[0].strip(" ") == ".." for segment in re.split(r"[/\\]", plain))
+    """Whether a segment means the parent, also for an upstream that ends paths at ; ? or # after decoding them."""
+    return any(re.split("[;?#]", segment)[0].strip(" ") == ".." for segment in re.split(r"[/\\]", plain))
 
 
 def _escaped(text: str) -> str:

@@ -1,121 +1,95 @@
-"""WebSocket tunnel: upgrades a connection to an upstream, then copies bytes both ways. Server; no HTTP handler here.
+"""WebSocket tunnel: verifies an upstream's 101, then copies bytes both ways. Server; no HTTP handler here.
 
-After the upstream's 101 (RFC 6455, section 4) the connection is no longer HTTP. Bytes pass unchanged in both directions
-and each side waits for the other, so frames, subprotocols, extensions, pings and close codes are between the two ends.
-When one end closes, so does the other.
+Only a 101 that answers this very handshake (RFC 6455, section 4) makes the connection a tunnel. Bytes then pass
+unchanged in both directions and each side waits for the other, so frames, subprotocols, extensions, pings and close
+codes are between the two ends. When one end closes, so does the other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+import base64
+import hashlib
+from collections.abc import Mapping
 
-from tornado.httputil import HTTPHeaders, HTTPInputError, parse_response_start_line
 from tornado.iostream import IOStream, StreamClosedError
 
 from ..request_log.call import Call
-from .exchange import UpstreamFailed, failure
+from .exchange import Answer, RawConnection, UpstreamFailed
 from .rules import ALWAYS_RETURNED, Header
-from .upstreams import Upstream
 
 _CHUNK_BYTES = 64 * 1024
-_MAX_HEAD_BYTES = 64 * 1024
-_HANDSHAKE = frozenset(
-    {"upgrade", "connection", "sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions"}
-)
+_RETURNED = frozenset({"sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions"})
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
 
-@dataclass(frozen=True, slots=True)
-class Tunnel:
-    """An open connection to an upstream with its answer to the handshake. Its owner runs `pump` or `close`."""
+def is_handshake(method: str, version: str, headers: Mapping[str, str], *, has_body: bool) -> bool:
+    """Whether a request is a WebSocket handshake; any other `Upgrade` is dropped as every hop-by-hop header."""
+    is_upgrade = "websocket" in _tokens(headers.get("Upgrade")) and "upgrade" in _tokens(headers.get("Connection"))
+    return is_upgrade and method == "GET" and version == "HTTP/1.1" and not has_body
 
-    status: int
-    headers: list[Header]
-    _reader: asyncio.StreamReader
-    _writer: asyncio.StreamWriter
 
-    def head(self, allowed: list[Header]) -> bytes:
-        """The response head for the caller: the handshake's headers for 101, else the `allowed` ones."""
-        if self.status == 101:
-            fields = [(name, value) for name, value in self.headers if name.lower() in _HANDSHAKE]
-        else:  # the body follows with the framing that the upstream chose
-            framing = [(name, value) for name, value in self.headers if name.lower() == "transfer-encoding"]
-            fields = [*allowed, *framing, ("Connection", "close")]
-        fields += [field for field in ALWAYS_RETURNED if field not in fields]
-        reason = "Switching Protocols" if self.status == 101 else "Answer"
-        lines = [f"HTTP/1.1 {self.status} {reason}", *(f"{name}: {value}" for name, value in fields), "", ""]
-        return "\r\n".join(lines).encode("latin-1")
+def verified_connection(answer: Answer, key: str) -> RawConnection:
+    """The connection behind a 101, if it is the answer to the handshake with this key. Raises UpstreamFailed."""
+    expected = base64.b64encode(hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()).decode()
+    given = [value.strip() for name, value in answer.headers if name.lower() == "sec-websocket-accept"]
+    upgrades = [value.strip().lower() for name, value in answer.headers if name.lower() == "upgrade"]
+    if answer.connection is None or upgrades != ["websocket"] or given != [expected] or not key:
+        raise UpstreamFailed("answered the WebSocket handshake with an invalid 101")
+    return answer.connection
 
-    async def pump(self, caller: IOStream, head: bytes, call: Call) -> None:
-        """Send `head` to the caller, then copy bytes both ways until one end closes; closes the other end.
 
-        Memory is bounded: each direction holds one chunk of 64 KiB and waits until the other side accepts it.
-        """
+async def pump(caller: IOStream, connection: RawConnection, headers: list[Header], call: Call) -> None:
+    """Send the caller the head of the 101, then copy bytes both ways until one end closes; closes the caller's end.
+
+    Memory is bounded: each direction holds one chunk and waits until the other side accepts it.
+    """
+    try:
+        await caller.write(_head(headers))
+        there = asyncio.create_task(_to_upstream(caller, connection, call))
+        back = asyncio.create_task(_to_caller(caller, connection, call))
         try:
-            await caller.write(head)
-            there = asyncio.create_task(self._to_upstream(caller, call))
-            back = asyncio.create_task(self._to_caller(caller, call))
-            try:
-                await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                there.cancel()
-                back.cancel()
-                await asyncio.gather(there, back, return_exceptions=True)
-            call.finish()
-        except StreamClosedError:
-            call.fail("cancelled")
-        except asyncio.CancelledError:
-            call.fail("interrupted")
+            await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            caller.close()
-            self._writer.close()
-
-    async def _to_upstream(self, caller: IOStream, call: Call) -> None:
-        try:
-            while True:
-                chunk = await caller.read_bytes(_CHUNK_BYTES, partial=True)
-                call.sent(chunk)
-                self._writer.write(chunk)
-                await self._writer.drain()
-        except (StreamClosedError, ConnectionError):
-            return
-
-    async def _to_caller(self, caller: IOStream, call: Call) -> None:
-        try:
-            while chunk := await self._reader.read(_CHUNK_BYTES):
-                call.received(chunk)
-                await caller.write(chunk)
-        except (StreamClosedError, ConnectionError):
-            return
-
-
-async def open_tunnel(upstream: Upstream, target: str, headers: Iterable[Header]) -> Tunnel:
-    """Connect to the upstream and send the handshake. Cancelling closes the connection. Raises UpstreamFailed."""
-    lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
-    try:
-        connecting = asyncio.open_connection(upstream.host, upstream.port, ssl=upstream.tls, limit=_MAX_HEAD_BYTES)
-        reader, writer = await asyncio.wait_for(connecting, upstream.connect_timeout)
-    except (OSError, asyncio.TimeoutError) as error:
-        raise failure(error) from error
-    answered = False
-    try:
-        writer.write("\r\n".join(lines).encode("latin-1", "replace"))
-        status, received = _parse_head(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), upstream.timeout))
-        answered = True
-    except (asyncio.LimitOverrunError, HTTPInputError):
-        raise UpstreamFailed("sent a response that is not HTTP") from None
-    except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError) as error:
-        raise failure(error) from error
+            there.cancel()
+            back.cancel()
+            await asyncio.gather(there, back, return_exceptions=True)
+        call.finish()
+    except StreamClosedError:
+        call.fail("cancelled")
+    except asyncio.CancelledError:
+        call.fail("interrupted")
     finally:
-        if not answered:
-            writer.close()
-    return Tunnel(status, received, reader, writer)
+        caller.close()
 
 
-def _parse_head(head: bytes) -> tuple[int, list[Header]]:
-    first, _, rest = head.decode("latin-1").partition("\r\n")
-    status = parse_response_start_line(first).code
-    if not 200 <= status <= 599 and status != 101:
-        raise HTTPInputError("no status")
-    return status, list(HTTPHeaders.parse(rest).get_all())
+async def _to_upstream(caller: IOStream, connection: RawConnection, call: Call) -> None:
+    try:
+        while True:
+            chunk = await caller.read_bytes(_CHUNK_BYTES, partial=True)
+            call.sent(chunk)
+            await connection.write(chunk)
+    except (StreamClosedError, OSError):
+        return
+
+
+async def _to_caller(caller: IOStream, connection: RawConnection, call: Call) -> None:
+    try:
+        while chunk := await connection.read():
+            call.received(chunk)
+            await caller.write(chunk)
+    except StreamClosedError:
+        return
+
+
+def _head(headers: list[Header]) -> bytes:
+    """The head of the 101 for the caller: of the upstream's headers only those of the handshake."""
+    fields = [("Upgrade", "websocket"), ("Connection", "Upgrade")]
+    fields += [(name, value) for name, value in headers if name.lower() in _RETURNED]
+    fields += ALWAYS_RETURNED
+    lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in fields), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def _tokens(value: str | None) -> set[str]:
+    return {token.strip().lower() for token in (value or "").split(",")}

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from support.handshake import HANDSHAKE, KEY, switching
 from support.proxy_calls import row
 from support.upstream import Visit, upstream
 from support.waiting import eventually
@@ -145,15 +146,14 @@ async def test_unread_socket_applies_back_pressure(serve: Any) -> None:
 
     async def script(visit: Visit) -> None:
         nonlocal sent
-        await visit.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        await visit.send(switching(KEY))
         while True:
             await visit.send(b"x" * 1_000_000)
             sent += 1_000_000
 
     async with upstream(script) as up:
         site = await serve(upstreams={"ws": up.url})
-        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
-        stream = await site.stream("proxy/ws/a", headers=upgrade)
+        stream = await site.stream("proxy/ws/a", headers=HANDSHAKE)
         assert stream.status == 101
         before = -1
         while before != sent:
