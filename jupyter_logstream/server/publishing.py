@@ -22,10 +22,18 @@ from ..store.protocol import LOST, Store
 from ..text.levels import guess_level
 from ..text.lines import MAX_TEXT_BYTES
 from ..text.masking import Masker
+from ..text.strict_json import depth
 from .engine import Engine, NoRoom
 
 _END_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 _FIELDS = frozenset({"message", "level", "ts", "step", "fields"})
+MAX_ITEMS = 100_000
+"""Items of a batch: appending them happens at once, and nothing else is served meanwhile."""
+
+MAX_FIELDS_DEPTH = 100
+"""Objects and arrays inside each other in a record's `fields`."""
+
+_MAX_INLINE_ITEMS = 500  # larger batches are checked and masked in a thread
 _SYSTEM = SOURCES.index("system")
 _MAX_TS_MS = 253402300800000  # the year 10000
 
@@ -35,6 +43,10 @@ Published = tuple[list[Record], State | None]
 
 class NotExternal(ValueError):
     """The workload's log is written by its runner."""
+
+
+class TooManyItems(ValueError):
+    """The batch has more than MAX_ITEMS items."""
 
 
 class AheadOfEnd(ValueError):
@@ -78,6 +90,8 @@ def _check_item(i: int, item: Mapping[str, Any], now: float) -> Record:
         raise SpecError(f"[{i}].step", f"must have 1 to {MAX_STEP_NAME_CHARS} characters")
     if fields is not None and not isinstance(fields, dict):
         raise SpecError(f"[{i}].fields", "must be an object")
+    if fields and depth(fields, MAX_FIELDS_DEPTH) > MAX_FIELDS_DEPTH:
+        raise SpecError(f"[{i}].fields", f"is nested more than {MAX_FIELDS_DEPTH} levels deep")
     level = _check_level(i, given["level"]) if "level" in given else LEVELS[guess_level(message.encode())]
     return Record(0, _check_ts(i, given.get("ts", now)), level, message, step=step, source="log", fields=fields or None)
 
@@ -123,19 +137,27 @@ class Publisher:
     async def publish(self, workload_id: str, items: Sequence[Any], after: int | None = None) -> int:
         """Append a batch and return the log's last seq. `after`: the last seq before the batch, or None.
 
-        Raises UnknownWorkload, NotExternal, SpecError, AheadOfEnd, StreamEnded, NoRoom.
+        Raises UnknownWorkload, NotExternal, TooManyItems, SpecError, AheadOfEnd, StreamEnded, NoRoom.
         """
         if self._engine.status_of(workload_id).spec.backend != EXTERNAL:
             raise NotExternal(f"the log of workload {workload_id} is written by its runner")
-        records, state = check_items(items, now_ms())
+        if len(items) > MAX_ITEMS:
+            raise TooManyItems(f"a batch has at most {MAX_ITEMS} items, not {len(items)}: send several")
+        if len(items) > _MAX_INLINE_ITEMS:
+            parts, state = await asyncio.to_thread(self._prepared, items)
+        else:
+            parts, state = self._prepared(items)
         # One batch at a time: recording the end takes several steps, and nothing must be appended behind it.
         lock = self._locks.setdefault(workload_id, asyncio.Lock())
         async with lock:
-            parts = [part for record in records for part in _parts(self._masked(record))]
             try:
                 return await self._append(workload_id, parts, state, after)
             except OSError as error:
                 raise NoRoom(f"the records could not be stored: {os.strerror(error.errno or 0)}") from error
+
+    def _prepared(self, items: Sequence[Any]) -> Published:
+        records, state = check_items(items, now_ms())
+        return [part for record in records for part in _parts(self._masked(record))], state
 
     async def _append(self, workload_id: str, records: list[Record], state: State | None, after: int | None) -> int:
         status = self._engine.status_of(workload_id).status

@@ -16,6 +16,8 @@ import type { StreamSet, Transport } from "./transport.js";
 /** Streams that the server accepts in one request; those beyond end with an error. */
 const MAX_STREAMS = 500;
 
+const UNREADABLE_FRAME = "The server sent lines that cannot be read: they are not JSON";
+
 export class FetchTransport implements Transport, ConnectionHandler {
   readonly #page: Page;
   readonly #streams: StreamSet;
@@ -66,12 +68,22 @@ export class FetchTransport implements Transport, ConnectionHandler {
 
   onEvent(event: Event): void {
     const data = parseFrame(event.data);
-    if (data === undefined) return;
+    if (data === undefined) {
+      this.#failUnreadable(event.data);
+      return;
+    }
     if (event.type === "ping") this.#applyPing(data);
     const stream = this.#streams.byName(data.stream ?? "");
     if (stream === undefined || this.#open.get(stream) !== stream.generation) return;
     stream.markLive();
     stream.applyFrame(event.type, data);
+  }
+
+  /** Lines that would be missing without a word end their stream instead; all streams, if the frame names none. */
+  #failUnreadable(text: string): void {
+    const name = /"stream":\s?"([^"\\]*)"/.exec(text)?.[1];
+    const stream = name === undefined ? undefined : this.#streams.byName(name);
+    for (const each of stream === undefined ? [...this.#open.keys()] : [stream]) each.fail(UNREADABLE_FRAME);
   }
 
   async drained(): Promise<void> {

@@ -104,3 +104,22 @@ describe("more streams than a server accepts", () => {
     expect(views[500]?.message).toContain("More than 500 logs");
   });
 });
+
+describe("a frame that is not JSON", () => {
+  const LINE = '"logs":[{"seq":2,"ts":1,"level":"info","message":"x","source":"log","fields":{"a":Infinity}}]';
+
+  it("ends the stream that it names with a message, and no other", async () => {
+    const [a, b] = [view("workload/A"), view("workload/B")];
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
+    server.sendText("logs", `{"stream":"workload/B",${LINE}}`);
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "error"]));
+    expect(b.message).toContain("not JSON");
+  });
+
+  it("ends all streams if it names none", async () => {
+    const [a, b] = [view("workload/A"), view("workload/B")];
+    await soon(() => expect([a.rung, b.rung]).toEqual(["live", "live"]));
+    server.sendText("logs", `{${LINE}}`);
+    await soon(() => expect([a.rung, b.rung]).toEqual(["error", "error"]));
+  });
+});

@@ -108,6 +108,11 @@ export class LogServer {
     for (const reader of this.readers) this.#write(reader, type, { stream: `workload/${id}`, ...data });
   }
 
+  /** Sends the data of a frame as text, which need not be JSON, to all readers. */
+  sendText(type: string, data: string): void {
+    for (const reader of this.readers) reader.response.write(`event: ${type}\ndata: ${data}\n\n`);
+  }
+
   /** Appends a frame to an endless stream. */
   append(stream: string, type: string, data: object): void {
     const found = this.endless.get(stream) ?? { epoch: 1, frames: [] };

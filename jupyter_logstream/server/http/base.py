@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import os
@@ -16,21 +17,24 @@ from tornado.web import HTTPError
 from ...store.protocol import LogStore
 from ...store.queries.budget import Budget
 from ..authorization import VisitorAuthorizer, kernel_user
+from ...text.strict_json import dumps
 from ..engine import Engine
 from ..params import printable
 from ..services import Services
-from .body import BadJson, parse_json
+from .body import BadJson, BadNumber, TooDeep, parse_json
 from .errors import Refused, to_http
 
 if TYPE_CHECKING:
     from jupyter_server.auth import Authorizer
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+_MAX_INLINE_BYTES = 64 * 1024  # larger bodies are parsed in a thread
 RETRY_AFTER_S = 5
 RESOURCE = "logstream"
 _JUPYTERS_PARAMETERS = {"token", "_xsrf", "no_track_activity"}
 _NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
 Answer = TypeVar("Answer")
+_FIELDS_OF_ITEM = re.compile(r"\[\d+\]\.fields\b")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -136,21 +140,18 @@ class LogStreamHandler(APIHandler):
                 found[name] = text
         return found
 
-    def json_object(self) -> dict[str, Any]:
+    async def json_object(self) -> dict[str, Any]:
         """The body as a JSON object."""
         self._check_body({"application/json"})
-        value = _parse(self.request.body)
+        value = await _off_the_loop(self.request.body, _parse_object)
         if not isinstance(value, dict):
             raise Refused(400, "invalid_json", "the body must be a JSON object")
         return value
 
-    def json_items(self) -> list[Any]:
+    async def json_items(self) -> list[Any]:
         """The body as a list: a JSON array, or NDJSON (one value a line)."""
         kind = self._check_body({"application/json", *_NDJSON})
-        if kind in _NDJSON:
-            lines = [line for line in self.request.body.split(b"\n") if line.strip()]
-            return [_parse(line, f"line {i} of the body") for i, line in enumerate(lines, 1)]
-        value = _parse(self.request.body)
+        value = await _off_the_loop(self.request.body, _parse_lines if kind in _NDJSON else _parse_array)
         if not isinstance(value, list):
             raise Refused(400, "invalid_json", "the body must be a JSON array (or be sent as application/x-ndjson)")
         return value
@@ -193,7 +194,7 @@ class LogStreamHandler(APIHandler):
         """Finish with a JSON object."""
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        self.finish(dumps(value))
 
     def answer_nothing(self) -> None:
         """Finish with 204 No Content."""
@@ -227,8 +228,38 @@ class LogStreamHandler(APIHandler):
             self.send_error(known.status_code, exc_info=(Refused, known, None))
 
 
-def _parse(data: bytes, what: str = "the body") -> Any:
+def _parse_object(data: bytes) -> Any:
     try:
         return parse_json(data)
     except BadJson as error:
+        raise Refused(400, "invalid_json", f"the body {error}") from None
+    except BadNumber as error:
+        raise Refused(422, "invalid_field", str(error)) from None
+
+
+def _parse_array(data: bytes) -> Any:
+    return _parse_items(data, "the body", "")
+
+
+def _parse_lines(data: bytes) -> list[Any]:
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    return [_parse_items(line, f"line {i + 1} of the body", f"[{i}].") for i, line in enumerate(lines)]
+
+
+def _parse_items(data: bytes, what: str, prefix: str) -> Any:
+    """Parse items of a batch; one whose `fields` are nested too deeply is as wrong as any other wrong field."""
+    try:
+        return parse_json(data)
+    except TooDeep as error:
+        if found := _FIELDS_OF_ITEM.match(prefix + error.member):
+            raise Refused(422, "invalid_field", f"{found[0]}: {error}") from None
         raise Refused(400, "invalid_json", f"{what} {error}") from None
+    except BadJson as error:
+        raise Refused(400, "invalid_json", f"{what} {error}") from None
+    except BadNumber as error:
+        raise Refused(422, "invalid_field", f"{prefix}{error}") from None
+
+
+async def _off_the_loop(data: bytes, parse: Callable[[bytes], Any]) -> Any:
+    """Parse a large body in a thread, so that other requests are served meanwhile."""
+    return await asyncio.to_thread(parse, data) if len(data) > _MAX_INLINE_BYTES else parse(data)

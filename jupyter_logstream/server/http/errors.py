@@ -14,7 +14,7 @@ from ...store.queries.filters import BadPattern
 from ..engine import CannotReach, CannotSend, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from ..open_streams import TooManyReaders
 from ..params import BadBody, BadParameter, UnknownParameter
-from ..publishing import AheadOfEnd, NotExternal
+from ..publishing import AheadOfEnd, NotExternal, TooManyItems
 from ..request_log.log import RowEnded, UnknownRow
 from ..request_log.row import RowError
 from ..search_pool import TooManySearches
@@ -47,6 +47,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     RowEnded: (409, "ended"),
     NotWriter: (409, "not_writer"),
     NotExternal: (409, "not_external"),
+    TooManyItems: (413, "too_large"),
     AheadOfEnd: (409, "ahead_of_end"),
     CannotSend: (409, "no_input"),
     CannotReach: (503, "runner_unreachable"),

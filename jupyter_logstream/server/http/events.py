@@ -105,7 +105,7 @@ class EventsHandler(SingleStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def post(self) -> None:
         self.parameters()
-        body = self.json_object()
+        body = await self.json_object()
         streams: Any = body.get("streams")
         if set(body) != {"streams"} or not isinstance(streams, list):
             raise Refused(400, "invalid_body", 'the body must be {"streams": [...]}')

@@ -54,7 +54,7 @@ class LogsHandler(FrameStreamHandler):
         given = self.parameters("after")
         after = number(given, "after", 0) if "after" in given else None
         self.engine.status_of(workload_id)
-        last = await self.services.publisher.publish(workload_id, self.json_items(), after)
+        last = await self.services.publisher.publish(workload_id, await self.json_items(), after)
         self.answer({"last": last}, 202)
 
     @staticmethod

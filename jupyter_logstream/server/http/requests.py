@@ -83,9 +83,9 @@ class RequestsHandler(_RequestLogHandler):
 
     @authenticated
     @authorized("write", resource=RESOURCE)
-    def post(self) -> None:
+    async def post(self) -> None:
         self.parameters()
-        body = self.json_object()
+        body = await self.json_object()
         key = body.pop("key", None)
         if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _MAX_KEY_CHARS):
             raise Refused(422, "invalid_field", f"key must be a string of 1 to {_MAX_KEY_CHARS} characters")
@@ -113,12 +113,12 @@ class RowHandler(_RequestLogHandler):
 
     @authenticated
     @authorized("write", resource=RESOURCE)
-    def patch(self, row_id: str) -> None:
+    async def patch(self, row_id: str) -> None:
         self.parameters()
         row = self.requests.get(row_id)
         if row.upstream is not None:
             raise Refused(409, "not_recorded", "the call goes through the proxy: only the server changes its row")
-        fields = self.recorded(self.json_object(), row)
+        fields = self.recorded(await self.json_object(), row)
         self.answer(self.requests.update(row_id, **fields).to_json())
 
 

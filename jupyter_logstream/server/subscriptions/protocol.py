@@ -6,11 +6,12 @@ Nothing is queued for a reader, so a slow reader costs no memory, and any number
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+from ...text.strict_json import dumps
 
 MAX_FRAME_BYTES = 256 * 1024
 
@@ -98,5 +99,4 @@ class Subscription(Protocol[Item_co]):
 
 def members(value: Mapping[str, Any]) -> bytes:
     """The members of a JSON object without its braces: `"a":1,"b":2`; empty for an empty mapping."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text[1:-1].encode("utf-8", "replace")
+    return dumps(value)[1:-1].encode("utf-8", "replace")

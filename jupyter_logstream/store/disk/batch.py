@@ -18,6 +18,7 @@ from json import dumps
 from typing import Any
 
 from ...model.records import LEVELS, SOURCES, Record
+from ...text import strict_json
 from ...text.lines import PART
 from ..protocol import Messages, Partial, Tally
 from .layout import (
@@ -150,9 +151,7 @@ class DiskBatch:
     def _encode(self) -> bytes:
         messages, fields = self.loaded()
         if fields:
-            return ",".join(
-                dumps(r.to_json(), ensure_ascii=False, separators=(",", ":")) for r in self.records()
-            ).encode()
+            return ",".join(strict_json.dumps(r.to_json()) for r in self.records()).encode("utf-8", "replace")
         values = _json_values(self.seqs, messages)
         runs: list[bytes] = []
         at = 0

@@ -63,6 +63,7 @@ LOST_FIELDS: Mapping[str, Any] = {LOST_FIELD: True}
 UNREADABLE_FIELDS: Mapping[str, Any] = {"unreadable": True}
 
 _BLOCK_ENTRIES = 4096
+_NOTE = json.JSONDecoder()
 _MAX_READ_BYTES = 32 * 1024 * 1024  # a batch that spans more is read line by line
 
 
@@ -311,8 +312,8 @@ class LogReader:
 
 def _read_note(body: bytes) -> dict[str, Any]:
     try:
-        note = json.loads(body)
-    except ValueError:
+        note = _NOTE.decode(body.decode())
+    except (ValueError, RecursionError):
         note = None
     return note if isinstance(note, dict) and isinstance(note.get("message"), str) else {"message": ""}
 
