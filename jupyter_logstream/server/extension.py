@@ -20,7 +20,8 @@ from traitlets import Bool, Bunch, Dict, Enum, Float, Int, List, TraitError, Uni
 from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore, StoreInUse
-from ..store.disk.folder import read_json, write_json
+from ..store.disk.folder import make_private, read_json, write_json
+from ..store.disk.layout import MIN_LOG_BYTES
 from ..text.masking import SECRET_NAMES, Masker, secret_values
 from ..wire.runner_socket import MAX_GRACE_S
 from .authorization import ACTIONS, VisitorRule
@@ -68,9 +69,10 @@ class LogStream(ExtensionApp):
         help="Seconds for which output of background processes that outlive their workload is added to its log; then "
         "their terminal is closed.",
     ).tag(config=True)
-    log_bytes = Int(1 << 30, help="Maximum size of one log on disk; beyond it, its oldest lines are deleted.").tag(
-        config=True
-    )
+    log_bytes = Int(
+        1 << 30,
+        help="Maximum size of one log on disk, at least 256 MiB; beyond it, the oldest lines are deleted.",
+    ).tag(config=True)
     total_bytes = Int(
         10 << 30, help="Maximum size of all logs; beyond it, the oldest ended workloads are deleted."
     ).tag(config=True)
@@ -124,6 +126,13 @@ class LogStream(ExtensionApp):
                 f"c.LogStream.{proposal['trait'].name} must be 0 to {MAX_GRACE_S:g} seconds, not {seconds}"
             )
         return seconds
+
+    @validate("log_bytes")
+    def _check_log_bytes(self, proposal: Bunch) -> int:
+        size = int(proposal["value"])
+        if size < MIN_LOG_BYTES:  # a log keeps the newest segment of each of its files
+            raise TraitError(f"c.LogStream.log_bytes must be at least {MIN_LOG_BYTES} (256 MiB), not {size}")
+        return size
 
     def initialize_settings(self) -> None:
         """Open the store and build the services; handlers find them in the settings."""
@@ -222,9 +231,11 @@ class LogStream(ExtensionApp):
     def _open_store(self) -> FileStore:
         if self.store_dir:
             return FileStore(Path(self.store_dir).expanduser().absolute(), keep=self.log_bytes)
+        stores = Path(jupyter_data_dir()) / "logstream"
+        make_private(stores)
         for number in range(1, _MAX_STORES):
             try:
-                return FileStore(Path(jupyter_data_dir()) / "logstream" / str(number), keep=self.log_bytes)
+                return FileStore(stores / str(number), keep=self.log_bytes)
             except StoreInUse:
                 continue
         raise StoreInUse(f"{_MAX_STORES} servers of this user have a log store open")

@@ -81,8 +81,9 @@ class FolderRegistry:
         self._folders = folders
 
     def ids(self) -> list[str]:
-        """The names of the folders, oldest first, without drafts."""
-        return sorted(entry.name for entry in os.scandir(self._folders) if not entry.name.startswith("."))
+        """The names of the folders, oldest first, without drafts. A link to a folder is none."""
+        entries = os.scandir(self._folders)
+        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
 
     def create(self, workload_id: str, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
         """Create the folder; it gets its name when it is complete."""

@@ -32,3 +32,9 @@ class Unreadable(BadIndex):
         """Whether the system lacks a resource (descriptors, memory): the log is sound and a retry can succeed."""
         cause = self.__cause__
         return isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether a link, a pipe or a folder is in the place of a file: a repair quarantines it."""
+        cause = self.__cause__
+        return isinstance(cause, OSError) and cause.errno in {errno.ELOOP, errno.EISDIR, errno.ESPIPE, errno.ENXIO}

@@ -80,8 +80,9 @@ class Spool:
 
     @classmethod
     def create(cls, folder: Path, key: str, purpose: dict[str, Any]) -> Spool:
-        """Create a spool in `folder`, which is created for this user only if absent. Raises OSError."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create a spool in `folder`, which is created for this user only, with its parents. Raises OSError."""
+        for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
         hidden, path = folder / f"{key}.new", folder / f"{key}.spool"
         log, head = _open(hidden, os.O_CREAT | os.O_EXCL)
         fcntl.lockf(head, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SENDER_LOCK)

@@ -16,8 +16,8 @@ from tornado.web import HTTPError
 
 from ...store.protocol import LogStore
 from ...store.queries.budget import Budget
-from ..authorization import VisitorAuthorizer, kernel_user
 from ...text.strict_json import dumps
+from ..authorization import VisitorAuthorizer, kernel_user
 from ..engine import Engine
 from ..params import printable
 from ..services import Services

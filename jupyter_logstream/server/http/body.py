@@ -104,7 +104,7 @@ def _infinite_member(value: Any) -> str:
 
 
 def _too_deep(text: str) -> BadJson:
-    """The error for a text at which the parser gave up: whether its brackets match tells if it can be JSON at all."""
+    """The error for a text at which the parser gave up: with unmatched brackets it cannot be JSON."""
     rest = _STRING.sub("", text)
     if rest.count("[") != rest.count("]") or rest.count("{") != rest.count("}"):
         return BadJson("is not JSON")

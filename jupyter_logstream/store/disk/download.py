@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import BadIndex
 from .folder import OPEN
 from .layout import ENTRY, INDEX_SEGMENT, OUTPUT, SEGMENT, file_of, segment_path, segments, unpack
+from .sidecars import BadRetention, RetainedRange
 
 _BLOCK_ENTRIES = 1 << 16
 Span = tuple[str, int, int]  # source, from, to
@@ -32,6 +33,7 @@ class Download:
             for name in OUTPUT:
                 self._open(folder, name, SEGMENT)
             self._open(folder, "index", (INDEX_SEGMENT + 1) * ENTRY)
+            self._skip_removed(folder)
         except OSError:
             self.close()
             raise
@@ -74,6 +76,16 @@ class Download:
             opened[number] = os.open(segment_path(folder, name, number), os.O_RDONLY | OPEN)
         last = (numbers[-1] * segment + os.fstat(opened[numbers[-1]]).st_size) if numbers else 0
         self._extents[name] = (numbers[0] * segment if numbers else 0, last)
+
+    def _skip_removed(self, folder: Path) -> None:
+        """Begin with the first retained record: retention removes whole segments, which can end inside a line."""
+        try:
+            ends = RetainedRange.read(folder).ends
+        except BadRetention:  # until the log is repaired
+            return
+        for name in OUTPUT:
+            start, end = self._extents[name]
+            self._extents[name] = (min(max(start, ends.get(name, 0)), end), end)
 
     def _read(self, name: str, start: int, end: int) -> bytes:
         number, at = divmod(start, SEGMENT)

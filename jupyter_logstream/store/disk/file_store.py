@@ -7,6 +7,7 @@ second one is refused.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from ..errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
 from .batch import DiskBatch
 from .batch_cache import BatchCache
 from .download import Download
-from .folder import Folder, open_lock, replace_file, try_lock
+from .folder import Folder, is_folder, make_private, open_lock, read_file, replace_file, try_lock
 from .layout import LAYOUT
 from .reader import BATCH_BYTES, LogReader
 from .watch import Inotify, Poller, watcher
@@ -50,9 +51,8 @@ class FileStore:
         self.root = root
         self.keep = keep
         self._streams = root / "streams"
-        self._streams.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if root.stat().st_mode & 0o077:
-            root.chmod(0o700)
+        make_private(root)
+        self._streams.mkdir(mode=0o700, exist_ok=True)
         self._lock = self._acquire()
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
         self._cache = BatchCache()
@@ -72,8 +72,9 @@ class FileStore:
         return Folder(self._streams / stream)
 
     def streams(self) -> list[str]:
-        """The ids of all streams, oldest first."""
-        return sorted(entry.name for entry in os.scandir(self._streams) if not entry.name.startswith("."))
+        """The ids of all streams, oldest first. Links and files among the folders are no streams."""
+        entries = os.scandir(self._streams)
+        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
 
     def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
         writer = self._writer(stream)
@@ -85,24 +86,25 @@ class FileStore:
     def read(self, stream: str, after: int, limit: int) -> DiskBatch:
         for attempt in range(_MAX_ATTEMPTS):
             try:
-                return self._read(stream, after, limit)
+                return self._read_or_refuse(stream, after, limit)
             except BadIndex as error:
                 self._cache.forget(stream)
-                if attempt >= _MAX_ATTEMPTS - 1 or isinstance(error, Unreadable):  # no repair helps
+                no_repair_helps = isinstance(error, Unreadable) and not error.is_foreign
+                if attempt >= _MAX_ATTEMPTS - 1 or no_repair_helps:
                     raise
                 self.repair(stream)
             except FileNotFoundError:
                 self._readers.pop(stream, None)
-                if not (self._streams / stream).is_dir():
+                if not is_folder(self._streams / stream):
                     break
                 if attempt >= _MAX_ATTEMPTS - 2:  # an earlier attempt can fail by retention
                     self.repair(stream)
-            except OSError as error:
-                raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
         raise UnknownStream(stream)
 
     def open_download(self, stream: str, source: str | None) -> Download:
         """See `LogStore`."""
+        if not is_folder(self._streams / stream):
+            raise UnknownStream(stream)
         try:
             return Download(self.folder(stream).path, source)
         except OSError as error:
@@ -112,6 +114,8 @@ class FileStore:
         if self._watcher is None:
             self._watcher = watcher(self._streams)
         folder = self.folder(stream).path
+        if not is_folder(folder):
+            raise UnknownStream(stream)
         try:
             return self._watcher.add(folder, wake)
         except FileNotFoundError:
@@ -128,7 +132,7 @@ class FileStore:
             (self._streams / stream).rename(gone)
         except FileNotFoundError:
             return
-        self._remover.submit(shutil.rmtree, gone, ignore_errors=True)
+        self._remover.submit(_remove, gone)
 
     def finish(self, stream: str) -> None:
         """Repair and end a stream that no other process writes. Raises NotWriter, StreamEnded, OSError."""
@@ -142,6 +146,8 @@ class FileStore:
     def repair(self, stream: str) -> None:
         """Repair a log whose index does not match. Raises BadIndex if its writer is alive, Unreadable."""
         folder = self.folder(stream)
+        if not is_folder(folder.path):
+            raise UnknownStream(stream)
         try:
             lock = folder.lock()
         except OSError as error:
@@ -159,6 +165,8 @@ class FileStore:
 
     def size(self, stream: str) -> int:
         """Bytes of a stream on disk."""
+        if not is_folder(self._streams / stream):
+            return 0
         try:
             return sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(self._streams / stream))
         except FileNotFoundError:
@@ -186,7 +194,10 @@ class FileStore:
             os.close(lock)
             raise StoreInUse(f"another server uses the log store {self.root}")
         version = self.root / "layout"
-        found = version.read_text().strip() if version.exists() else ""
+        try:
+            found = read_file(version).decode(errors="replace").strip() if os.path.lexists(version) else ""
+        except ValueError as error:  # a link or a pipe in its place
+            raise WrongLayout(f"the log store {self.root} cannot be used: {error}") from None
         if found not in {"", str(LAYOUT)}:  # empty: a crash interrupted its creation
             os.close(lock)
             raise WrongLayout(f"the log store {self.root} has layout {found[:20]}, this version reads {LAYOUT}")
@@ -194,15 +205,23 @@ class FileStore:
             replace_file(version, f"{LAYOUT}\n".encode())
         for entry in os.scandir(self._streams):  # drafts and half-removed logs of a crash
             if entry.name.startswith("."):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                _remove(Path(entry.path))
         return lock
 
+    def _read_or_refuse(self, stream: str, after: int, limit: int) -> DiskBatch:
+        try:
+            return self._read(stream, after, limit)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
+
     def _read(self, stream: str, after: int, limit: int) -> DiskBatch:
-        reader = self._readers.get(stream)
+        reader, path = self._readers.get(stream), self._streams / stream
+        if not is_folder(path):
+            self._readers.pop(stream, None)
+            raise UnknownStream(stream)
         if reader is None:
-            path = self._streams / stream
-            if not path.is_dir():
-                raise UnknownStream(stream)
             reader = LogReader(path, self._cache)
             if (path / "end").exists() and not reader.covers() and not Folder(path).is_locked():  # else it lingers
                 raise BadIndex(f"the index of {stream} is shorter than its log")
@@ -223,7 +242,10 @@ class FileStore:
             self._writers.move_to_end(stream)
             return self._writers[stream][1]
         folder = self.folder(stream)
-        folder.path.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.path.mkdir(mode=0o700)
+        if not is_folder(folder.path):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if (folder.path / "end").exists():
             raise StreamEnded(f"the stream {stream} was ended")
         lock = folder.lock()
@@ -243,3 +265,12 @@ class FileStore:
         if entry := self._writers.pop(stream, None):
             entry[1].release()
             os.close(entry[0])
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with its content, or a link or file in its place. What cannot be removed stays."""
+    if is_folder(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()

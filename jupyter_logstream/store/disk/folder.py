@@ -213,6 +213,25 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder itself: a link to one is never followed."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def make_private(path: Path) -> None:
+    """Create a folder and its missing parents for this user only; an existing one loses other users' permissions.
+
+    Raises OSError.
+    """
+    for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+
+
 def boot_id() -> str:
     """Identifier of the current boot; "" if the system has none."""
     try:

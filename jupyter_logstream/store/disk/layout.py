@@ -38,8 +38,11 @@ LAYOUT = 1
 SEGMENT = 64 * 1024 * 1024
 INDEX_SEGMENT = 1 << 20
 ENTRY = 32
+MIN_LOG_BYTES = 3 * SEGMENT + 2 * INDEX_SEGMENT * ENTRY
+"""Smallest limit of a log that retention can enforce: the newest segment of each file, and two of the index, stay."""
 OUTPUT = ("stdout", "stderr")
 FILES = (*OUTPUT, "notes")
+SIDECARS = ("steps", "masked", "kept", "losses", "end")
 
 STEP_BITS = 0xFFFF
 SOURCE_SHIFT, LEVEL_SHIFT, FLAG_SHIFT = 16, 24, 32

@@ -144,7 +144,7 @@ class LogReader:
         try:
             return self._texts_of(name, batch, positions, lines, fields)
         except Unreadable as error:
-            if error.is_temporary:
+            if error.is_temporary or error.is_foreign:
                 raise
         lines = self._with_unreadable_marked(name, batch, positions, lines)
         texts = self._texts_of(name, batch, positions, lines, fields)
@@ -159,12 +159,17 @@ class LogReader:
         from ..repair.bad_blocks import unreadable_lines  # noqa: PLC0415 - only after an I/O error
 
         bad = unreadable_lines(self._folder, name, lines.offsets, lines.sizes)
+        self._cache.forget(self._folder.name)  # a later read can succeed
+        return replace(self._with_marked(bad, batch, positions, lines), unreadable=bad)
+
+    @staticmethod
+    def _with_marked(bad: Sequence[int], batch: DiskBatch, positions: Sequence[int], lines: LineSpans) -> LineSpans:
+        """The lines with some of them marked as lost, in the batch too."""
         metas, of_batch = array("Q", lines.metas), array("Q", batch.metas)
         for i in bad:
             metas[i] = of_batch[positions[i]] = lost_meta(metas[i])
         batch.metas = of_batch
-        self._cache.forget(self._folder.name)  # a later read can succeed
-        return replace(lines, metas=metas, unreadable=bad)
+        return replace(lines, metas=metas)
 
     def _texts_of(
         self,
@@ -184,8 +189,10 @@ class LogReader:
             texts = [line_text(*body) for body in bodies]
         else:
             notes = [_read_note(body) for body, _, _ in bodies]
+            if damaged := [i for i, note in enumerate(notes) if not note]:
+                lines = self._with_marked(damaged, batch, positions, lines)
             fields.update((i, note["fields"]) for i, note in zip(positions, notes, strict=True) if "fields" in note)
-            texts = [note["message"] for note in notes]
+            texts = [note.get("message", "") for note in notes]
         for i, text in lines.lost(name):
             texts[i], fields[positions[i]] = text, LOST_FIELDS
         return texts
@@ -311,11 +318,12 @@ class LogReader:
 
 
 def _read_note(body: bytes) -> dict[str, Any]:
+    """The published record in a line of `notes`; {} if its bytes are damaged."""
     try:
         note = _NOTE.decode(body.decode())
     except (ValueError, RecursionError):
         note = None
-    return note if isinstance(note, dict) and isinstance(note.get("message"), str) else {"message": ""}
+    return note if isinstance(note, dict) and isinstance(note.get("message"), str) else {}
 
 
 def _within(words: array[int], budget: int) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import Unreadable
 from .folder import OPEN
-from .layout import SEGMENT, Damaged, extent, segment_path, segments
+from .layout import FILES, SEGMENT, SIDECARS, Damaged, extent, segment_path, segments
 
 _PATH_CHECK_S = 0.5  # between checks whether a path still leads to the open file
 
@@ -29,7 +29,7 @@ class OpenSegment:
         """The descriptor of a segment, opened (and created) if another one was open. `fresh`: it must be empty."""
         if number != self.number:
             self.close()
-            self._fd = _open_own(self._path(number), fresh=fresh)
+            self._fd = open_own(self._path(number), os.O_RDWR | os.O_APPEND, fresh=fresh)
             self.number = number
         return self._fd
 
@@ -89,11 +89,13 @@ class OpenSegment:
         return os.path.samestat(found, os.fstat(self._fd))
 
 
-def _open_own(path: Path, *, fresh: bool) -> int:
-    """Open a segment for appending. Anything else at the path (no regular file; not `fresh`) is quarantined."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN
+def open_own(path: Path, flags: int, *, fresh: bool = False) -> int:
+    """Open a file of a log for writing, created if absent. OSError.
+
+    Anything else at the path (no regular file; not `fresh`) is quarantined.
+    """
     try:
-        fd = os.open(path, flags, 0o600)
+        fd = os.open(path, flags | os.O_CREAT | OPEN, 0o600)
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
             raise
@@ -103,7 +105,16 @@ def _open_own(path: Path, *, fresh: bool) -> int:
             return fd
         os.close(fd)
     quarantine(path)
-    return os.open(path, flags | os.O_EXCL, 0o600)
+    return os.open(path, flags | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
+
+
+def quarantine_foreign(folder: Path) -> None:
+    """Quarantine links, pipes and folders in the place of a log's files, which are then missing. OSError."""
+    for entry in os.scandir(folder):
+        name, _, number = entry.name.partition(".")
+        is_ours = entry.name in SIDECARS or (name in (*FILES, "index") and number.isdecimal())
+        if is_ours and not entry.is_file(follow_symlinks=False):
+            quarantine(Path(entry.path))
 
 
 def quarantine(path: Path) -> None:
@@ -169,7 +180,7 @@ class SegmentedFile:
         """Make missing ranges holes in their files: zeros that take no disk space."""
         for _, end in holes:
             path = segment_path(self._folder, self._name, end // SEGMENT - 1)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
+            fd = open_own(path, os.O_WRONLY)
             try:
                 os.ftruncate(fd, SEGMENT)
             finally:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ...model.steps import MAX_STEPS
 from ..errors import BadIndex
-from .folder import OPEN, read_file, read_json, replace_file, write_json
+from .folder import read_file, read_json, replace_file, write_json
+from .segments import open_own
 
 
 class BadRetention(BadIndex):
@@ -100,7 +101,7 @@ def read_masked(folder: Path) -> int:
 
 def write_masked(folder: Path, count: int) -> None:
     """Store the number in place, always with 20 digits, so that a reader sees the old or the new one. OSError."""
-    fd = os.open(folder / "masked", os.O_WRONLY | os.O_CREAT | OPEN, 0o600)
+    fd = open_own(folder / "masked", os.O_WRONLY)
     try:
         os.pwrite(fd, b"%020d" % count, 0)
     finally:

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...model.records import Record
 from ..protocol import Tally
-from .folder import OPEN
 from .indexer import Indexer
-from .layout import ENTRY, FILES, OUTPUT, SEGMENT, Damaged, file_of
-from .segments import SegmentedFile
+from .layout import ENTRY, FILES, INDEX_SEGMENT, OUTPUT, SEGMENT, Damaged, file_of
+from .segments import SegmentedFile, open_own, quarantine_foreign
 from .sidecars import RetainedRange, read_masked, write_masked
 
 if TYPE_CHECKING:
@@ -30,10 +29,12 @@ class LogWriter:
     """Appends to the log in `folder`, repairing it first if it has content. One writer per log: hold its lock.
 
     `keep`: bytes on disk, index included; beyond it the oldest segment is removed and the retained range moves on.
+    It is enforced from MIN_LOG_BYTES on.
     """
 
     def __init__(self, folder: Path, *, keep: int = 1 << 30) -> None:
         self._folder, self._keep = folder, keep
+        quarantine_foreign(folder)
         self._files = {name: SegmentedFile(folder, name) for name in FILES}
         self._indexer = Indexer(folder)
         self._masked = read_masked(folder)
@@ -77,7 +78,7 @@ class LogWriter:
             self._indexer.finish_line(source)
         if self._masked:
             write_masked(self._folder, self._masked)
-        os.close(os.open(self._folder / "end", os.O_WRONLY | os.O_CREAT | OPEN, 0o600))
+        os.close(open_own(self._folder / "end", os.O_WRONLY))
         return self.tally
 
     def close(self) -> Tally:
@@ -122,24 +123,43 @@ class LogWriter:
     # --- retention ----------------------------------------------------------------------------------------------------
 
     def _bound(self) -> None:
-        """If the log exceeds `keep`, store the new retained range and remove the oldest segment of the largest file."""
-        used = (
-            sum(file.size - file.first for file in self._files.values()) + (self.lines - self._retained.first) * ENTRY
-        )
+        """If the log exceeds `keep`, store the new retained range and remove the oldest segment of the largest file.
+
+        If each file has only its newest segment, the oldest segment of the index is removed, with its records.
+        """
+        used = sum(file.size - file.first for file in self._files.values()) + self._index_bytes
         if used <= self._next_bound:
             return
         name, file = max(self._files.items(), key=lambda item: item[1].size - item[1].first)
         cut = (file.first // SEGMENT + 1) * SEGMENT
         self._next_bound = used + SEGMENT  # if nothing can be removed now: the last segment of a file stays
-        if cut >= file.size:
+        retained = self._retained_after(name, cut) if cut < file.size else self._retained_after_entries()
+        if retained is None:
             return
-        retained = self._retained_after(name, cut)
         with contextlib.suppress(OSError):  # disk full: the next append tries again
             retained.write(self._folder)
             self._retained = retained
-            file.drop_before(cut)
+            if cut < file.size:
+                file.drop_before(cut)
             self._indexer.index.drop_before(retained.first)
             self._next_bound = self._keep
+
+    @property
+    def _index_bytes(self) -> int:
+        """Bytes of the index, whose segments are removed as a whole."""
+        return (self.lines - (self._retained.first - 1) // INDEX_SEGMENT * INDEX_SEGMENT) * ENTRY
+
+    def _retained_after_entries(self) -> RetainedRange | None:
+        """The retained range without the oldest segment of the index; None if that is the newest, too."""
+        after = ((self._retained.first - 1) // INDEX_SEGMENT + 1) * INDEX_SEGMENT
+        if self.lines <= after:
+            return None
+        at, ends = self._retained.first - 1, dict(self._retained.ends)
+        while at < after and (words := self._indexer.index.read(at, min(1 << 16, after - at))):
+            for i in range(0, len(words), 4):
+                ends[file_of(words[i + 3])] = words[i] + (words[i + 2] & 0xFFFFFFFF)
+            at += len(words) // 4
+        return RetainedRange(after + 1, ends)
 
     def _retained_after(self, name: str, cut: int) -> RetainedRange:
         """The retained range when a file begins at `cut`: no retained record has bytes before it."""

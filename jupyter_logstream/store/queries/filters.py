@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, compress
+from typing import TypeVar
 
 import regex
 
@@ -26,7 +27,11 @@ MAX_PAGE_BYTES = 4 << 20
 """Text of one page: a page of long lines ends before its limit, and `next` continues it."""
 
 _MAX_RETRIES = 5
+_REPAIRED_RECORDS = 2000
 _PATTERN_LIMIT_S = 1.0  # for a regular expression over one batch
+
+
+Found = TypeVar("Found")
 
 
 class BadPattern(ValueError):
@@ -131,22 +136,42 @@ def matches(
     """
     match = None if chosen.empty else chosen.compile()
     budget = budget or Budget()
-    tries = 0
-    while len(batch := store.read(stream, after, at_once)):
+
+    def pick(batch: Batch) -> Batch:
+        found = batch if match is None else batch.pick(match(batch))
+        if texts and len(found):
+            found.loaded()
+        return found
+
+    while found := _scan(store, stream, after, at_once, pick):
+        after = found[0].last
         budget.check(after)
+        if len(found[1]):
+            yield found[1]
+
+
+def _scan(
+    store: Store, stream: str, after: int, at_once: int, use: Callable[[Batch], Found]
+) -> tuple[Batch, Found] | None:
+    """The next batch and what `use` makes of it; None at the end. Both again if texts cannot be loaded at first.
+
+    Raises what `use` raises.
+    """
+    attempts = 0
+    while len(batch := store.read(stream, after, at_once)):
+        attempts += 1
         try:
-            found = batch if match is None else batch.pick(match(batch))
-            if texts and len(found):
-                found.loaded()
+            return batch, use(batch)
         except FileNotFoundError:  # retention removed the segment meanwhile: read again what is left
-            tries += 1
-            if tries > _MAX_RETRIES:
+            if attempts > _MAX_RETRIES:
                 raise
             store.read(stream, after, 1)
-            continue
-        after, tries = batch.last, 0
-        if len(found):
-            yield found
+        except BadIndex as error:
+            if attempts > _MAX_RETRIES or isinstance(error, Unreadable):
+                raise
+            for at in range(after, batch.last, _REPAIRED_RECORDS):  # reads of this size repair the log
+                store.read(stream, at, _REPAIRED_RECORDS)
+    return None
 
 
 def count(store: Store, stream: str, chosen: Filter, budget: Budget | None = None) -> int:
@@ -168,9 +193,10 @@ def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int, budget: 
     while upto >= ends.first:
         start = after = max(upto - SCAN_RECORDS, ends.first - 1)
         seqs: list[int] = []
-        while after < upto and len(batch := store.read(stream, after, upto - after)):
+        while after < upto and (scanned := _scan(store, stream, after, upto - after, match)):
             budget.check(after)
-            seqs += [batch.seqs[i] for i in match(batch)]
+            batch, hits = scanned
+            seqs += [batch.seqs[i] for i in hits]
             after = batch.last
         found += len(seqs)
         if found >= wanted:
@@ -256,9 +282,14 @@ def page(
             batches.append(found.pick(wanted))
             capacity -= len(wanted)
         if more or (capacity == 0 and found.last < ends.end):
-            more = more or next(matches(store, stream, chosen, found.last, budget=budget), None) is not None
+            # Only a filter with text needs texts to know whether more follows.
+            more = more or chosen.empty or _has_more(store, stream, chosen, found.last, budget)
             break
     return Page(batches, count(store, stream, chosen, budget), batches[-1].last if more and batches else None)
+
+
+def _has_more(store: Store, stream: str, chosen: Filter, after: int, budget: Budget) -> bool:
+    return next(matches(store, stream, chosen, after, texts=False, budget=budget), None) is not None
 
 
 def _fitting(batch: Batch, wanted: range, capacity_bytes: int, at_least: int) -> tuple[range, int]:

@@ -6,16 +6,18 @@ stdlib. A record is lost only if bytes of it are gone; it keeps its number, time
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..disk.index import Index, IndexWriter
 from ..disk.layout import FILES, INDEX_SEGMENT, file_of, lost_meta, segments
+from ..disk.running_totals import RunningTotals
 from ..disk.segments import SegmentedFile
 from ..disk.sidecars import RetainedRange
 from ..errors import BadIndex
 
 _BLOCK_ENTRIES = 1 << 14
+_TOTALS_ENTRIES = 1 << 16
 
 
 def mark_lost(index: IndexWriter, first: int, name: str, start: int, end: int) -> int:
@@ -41,6 +43,28 @@ def mark_lost(index: IndexWriter, first: int, name: str, start: int, end: int) -
     return found
 
 
+def mark_damaged(index: IndexWriter, name: str, ranges: Sequence[tuple[int, int, int]]) -> None:
+    """Mark all records of a file in ranges of seqs (first, last, number) as lost. Idempotent. Raises OSError."""
+    for first, last, _ in ranges:
+        for after in range(first - 1, last, _BLOCK_ENTRIES):
+            words = index.read(after, min(_BLOCK_ENTRIES, last - after))
+            for i in range(3, len(words), 4):
+                if file_of(words[i]) == name:
+                    words[i] = lost_meta(words[i])
+            index.replace(after, words)
+
+
+def totals_of(index: Index, first: int, last: int) -> RunningTotals:
+    """The totals of the records `first` to `last`; what lies before them was removed by retention."""
+    totals, at = RunningTotals(), first - 1
+    if at:
+        totals.skip(at)
+    while at < last and (words := index.read(at, min(_TOTALS_ENTRIES, last - at))):
+        totals.add(words)
+        at += len(words) // 4
+    return totals
+
+
 def known_end(index: Index, first: int) -> int:
     """The last seq that the index has; trailing zero entries, which a power cut leaves, do not count."""
     known = index.count()
@@ -59,14 +83,16 @@ def known_end(index: Index, first: int) -> int:
 
 def retained_by_files(folder: Path, index: Index, files: Mapping[str, SegmentedFile]) -> RetainedRange:
     """The retained range derived from index and files, for a damaged `kept` file."""
-    first, ends = 1, {name: file.first for name, file in files.items()}
-    passed = dict.fromkeys(FILES, 0)
     numbers = segments(folder, "index")
     at = numbers[0] * INDEX_SEGMENT if numbers else 0
+    first, ends = at + 1, {name: file.first for name, file in files.items()}
+    passed = dict.fromkeys(FILES, 0)
     try:
         while words := index.read(at, 1 << 16):
             for i in range(0, len(words), 4):
                 name, at = file_of(words[i + 3]), at + 1
+                if not passed[name] and words[i] >= files[name].first:
+                    ends[name] = words[i]  # the records before its first entry were removed
                 passed[name] = words[i] + (words[i + 2] & 0xFFFFFFFF)
                 if words[i] < files[name].first:
                     first, ends = at + 1, dict(passed)

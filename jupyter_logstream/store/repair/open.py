@@ -1,7 +1,8 @@
 """Repair of a log when it is opened: the one place that makes index, sidecars and bytes agree. Runner and server.
 
 Runs before the first append of a new writer, and before an ended or abandoned log is read if its index does not fit.
-The bytes are the log; the index is verified against them, truncated where it does not fit, and completed from them.
+The bytes are the log; the index is verified against them, truncated where it is wrong, and completed from them.
+Where the bytes are damaged, it still knows their records, which are marked as lost.
 A loss is recorded in the loss journal before anything changes, so a repair that is killed loses no report. stdlib.
 """
 
@@ -19,9 +20,9 @@ from ..disk.running_totals import RunningTotals
 from ..disk.segments import SegmentedFile, read_range
 from ..disk.sidecars import BadRetention, RetainedRange
 from ..errors import BadIndex, Unreadable
-from .damage import known_end, mark_lost, retained_by_files
+from .damage import known_end, mark_damaged, mark_lost, retained_by_files, totals_of
 from .loss_journal import LossJournal
-from .verify import verified_prefix
+from .verify import verify
 
 _CHUNK_BYTES = 1 << 20
 
@@ -84,11 +85,19 @@ def _within_files(folder: Path, files: Files, retained: RetainedRange) -> Retain
 def _truncate_index(
     folder: Path, files: Files, indexer: Indexer, retained: RetainedRange, journal: LossJournal
 ) -> dict[str, int]:
-    """Truncate the index to its verified prefix (or restart it); returns where that ends in each file."""
+    """Truncate the index to its valid part (or restart it); returns where that ends in each file.
+
+    Records in it whose bytes are damaged are marked as lost; they keep their place.
+    """
     try:
-        good, ends, indexer.totals = verified_prefix(folder, indexer.index, retained)
-        journal.record_if_behind(good)
-        indexer.index.truncate(good)
+        valid = verify(folder, indexer.index, retained)
+        journal.record_if_behind(valid.good)
+        journal.add_damage(valid.damaged)
+        for name, ranges in valid.damaged.items():
+            mark_damaged(indexer.index, name, ranges)
+        ends = dict(valid.ends)
+        indexer.totals = totals_of(indexer.index, retained.first, valid.good)
+        indexer.index.truncate(valid.good)
     except Unreadable:  # no information about the index
         raise
     except (BadIndex, FileNotFoundError):

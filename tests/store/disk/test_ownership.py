@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,14 @@ from support.on_disk import (
     texts,
 )
 
+from jupyter_logstream.kernel.publish.spool import Spool
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.server.extension import LogStream
+from jupyter_logstream.server.registry import FolderRegistry
 from jupyter_logstream.store.disk.file_store import FileStore, StoreInUse, WrongLayout
+from jupyter_logstream.store.disk.folder import make_private
 from jupyter_logstream.store.disk.writer import LogWriter
+from jupyter_logstream.store.errors import UnknownStream
 from jupyter_logstream.store.queries.filters import Filter, matches
 
 
@@ -49,6 +54,96 @@ def test_other_users_cannot_read_the_store(root: Path) -> None:
     for path in [root, *root.rglob("*")]:
         others = path.stat().st_mode & 0o077
         assert not others or path.parent.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("no_umask")
+def test_no_folder_that_is_created_for_the_store_is_open_to_other_users(tmp_path: Path) -> None:
+    root = tmp_path / "data" / "logstream" / "1"
+    with opened(root) as store:
+        store.append(ID, [Record(0, 1e12, "info", "a", source="log")])
+    for folder in root, *root.parents[:2], root / "streams":
+        assert folder.stat().st_mode & 0o777 == 0o700, folder
+
+
+@pytest.mark.usefixtures("no_umask")
+def test_no_folder_that_is_created_for_a_spool_is_open_to_other_users(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "logstream" / "spool" / "server"
+    Spool.create(folder, "key", {"name": "x"}).remove()
+    for each in folder, *folder.parents[:3]:
+        assert each.stat().st_mode & 0o777 == 0o700, each
+
+
+def test_a_folder_that_an_earlier_version_left_open_becomes_private(tmp_path: Path) -> None:
+    folder = tmp_path / "logstream"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def link_to_a_log(path: Path, target: Path) -> None:
+    path.symlink_to(target)
+
+
+def pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+def plain_file(path: Path, _: Path) -> None:
+    path.write_text("x")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("plant", [link_to_a_log, pipe, plain_file])
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_what_is_in_the_place_of_a_logs_folder_is_no_log(
+    root: Path, tmp_path: Path, plant: Callable[[Path, Path], None], opened_before: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    with opened(root) as store:
+        store.append(ID, [Record(0, 1e12, "info", f"m{i}", source="log") for i in range(3)], end=True)
+        if opened_before:
+            assert len(store.read(ID, 0, 10)) == 3
+        folder_of(root).rename(elsewhere)
+        os.truncate(elsewhere / "index.000", 64)  # whoever repairs it changes it
+        before = {path.name: path.read_bytes() for path in elsewhere.iterdir()}
+        plant(root / "streams" / ID, elsewhere)
+        assert store.streams() == []
+        assert FolderRegistry(store.folders).ids() == []
+        assert store.size(ID) == 0
+        for act in (
+            lambda: store.read(ID, 0, 10),
+            lambda: store.open_download(ID, None),
+            lambda: store.repair(ID),
+        ):
+            with pytest.raises(UnknownStream):
+                act()
+        with pytest.raises(NotADirectoryError):
+            store.append(ID, [Record(0, 1e12, "info", "x", source="log")])
+        store.drop(ID)
+        assert not os.path.lexists(root / "streams" / ID)
+    assert list((root / "streams").iterdir()) == []
+    assert {path.name: path.read_bytes() for path in elsewhere.iterdir()} == before
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
+def test_a_link_or_a_pipe_in_the_place_of_the_layout_is_neither_followed_nor_waited_for(
+    root: Path, plant: Callable[[Path], None]
+) -> None:
+    with opened(root):
+        pass
+    (root / "layout").unlink()
+    plant(root / "layout")
+    with pytest.raises(WrongLayout, match="not a regular file"):
+        FileStore(root)
 
 
 def test_half_created_and_half_dropped_streams_of_a_crash_are_removed(root: Path) -> None:

@@ -20,8 +20,11 @@ from support.on_disk import (
     write,
     write_to,
 )
+from traitlets import TraitError
 
-from jupyter_logstream.store.disk import index, segments
+from jupyter_logstream.model.records import Record
+from jupyter_logstream.server.extension import LogStream
+from jupyter_logstream.store.disk import index, layout, segments
 from jupyter_logstream.store.disk.writer import LogWriter
 
 
@@ -151,3 +154,59 @@ def test_a_crash_between_storing_the_retained_range_and_removing_segments_loses_
     assert before[0][0] > 1
     LogWriter(folder, keep=8000).release()
     assert [(r.seq, r.message) for r in served(root)] == before
+
+
+def on_disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("text", [b"\n", b"a\n", b"a line of a usual length\n", b"x" * 400 + b"\n"])
+@pytest.mark.parametrize("sources", [["stdout"], ["stdout", "stderr"], ["stdout", "stderr", "notes"]])
+def test_a_log_never_takes_more_than_its_bound_however_short_its_lines_are(
+    root: Path, small_segments: Any, text: bytes, sources: list[str]
+) -> None:
+    """The smallest bound that is accepted: the newest segment of each file, and two of the index."""
+    size, entries, chunk = 64_000, 1000, 50
+    small_segments(size, entries)
+    keep = 3 * size + 2 * entries * 32
+    folder = folder_of(root)
+    log = LogWriter(folder, keep=keep)
+    note = Record(0, 1e12, "info", text.decode().strip(), source="log")
+    slack = chunk * (len(text) + 100 + 32) + 2000  # one append, and the small files
+    for i in range(400):
+        for source in sources:
+            log.publish([note] * chunk) if source == "notes" else log.write(source, text * chunk)
+        if i % 40 == 0:
+            assert on_disk(folder) <= keep + slack
+    log.close()
+    assert on_disk(folder) <= keep + slack
+    records = served(root)
+    assert [r.seq for r in records] == list(range(records[0].seq, 400 * chunk * len(sources) + 1))
+    assert {r.message for r in records} == {text.decode().strip()}
+    before = [(r.seq, r.source, r.message) for r in records]
+    (folder / "kept").write_bytes(b"{") if (folder / "kept").exists() else None
+    assert [(r.seq, r.source, r.message) for r in served(root)] == before
+    LogWriter(folder, keep=keep).release()
+    assert [(r.seq, r.source, r.message) for r in served(root)] == before
+
+
+@pytest.mark.parametrize("size", [0, 1, 1_000_000, (256 << 20) - 1])
+def test_a_bound_that_cannot_be_enforced_is_rejected(size: int) -> None:
+    with pytest.raises(TraitError, match=r"c\.LogStream\.log_bytes must be at least 268435456 \(256 MiB\), not"):
+        LogStream(log_bytes=size)
+    assert LogStream(log_bytes=256 << 20).log_bytes == layout.MIN_LOG_BYTES
+
+
+@pytest.mark.parametrize("source", ["stdout", "stderr", None])
+@pytest.mark.parametrize("keep", [8000, 12_000, 20_000])
+def test_after_retention_a_download_begins_with_the_first_retained_record(
+    root: Path, small_segments: Any, keep: int, source: str | None
+) -> None:
+    small_segments(1000, 64)
+    folder = folder_of(root)
+    chunks = [chunk for i in range(1, 601) for chunk in (*numbered(i, i + 1), ("stderr", b"error number %05d\n" % i))]
+    write(folder, *chunks, end=True, keep=keep)
+    expected = [r.message for r in served(root) if source in (None, r.source)]
+    assert len(expected) < 1200
+    found = downloaded(folder, source).decode().splitlines()
+    assert found == expected if source else sorted(found) == sorted(expected)

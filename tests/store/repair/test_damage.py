@@ -179,6 +179,30 @@ def test_links_and_pipes_in_the_place_of_files_are_neither_followed_nor_waited_f
         assert store.size(ID) >= 0
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("plant", [pipe, link, a_folder])
+@pytest.mark.parametrize("name", ["stdout.002", "notes.000", "stderr.000", "end", "masked", "steps"])
+def test_a_writer_quarantines_links_and_pipes_in_the_place_of_its_files_and_ends_its_log(
+    root: Path, plant: Callable[[Path], None], name: str
+) -> None:
+    folder = folder_of(root)
+    log = LogWriter(folder)
+    for line in lines(1, 101):
+        log.write("stdout", line, masked=1)
+    log.release()
+    (folder / name).unlink(missing_ok=True)
+    plant(folder / name)
+    log = LogWriter(folder)
+    log.write("stdout", lines(101, 102)[0], masked=1)
+    log.write("stderr", b"err\n")
+    log.publish([Record(0, 1e12, "info", "note", step="fit", source="log")])
+    log.close()
+    found = numbered(texts(root, "stdout"))
+    assert found == [i for i in range(1, 102) if name != "stdout.002" or not 2000 < i * WIDE <= 3000 + WIDE]
+    assert texts(root, "stderr") == ["err"]
+    assert texts(root, "log") == ["note"]
+
+
 def test_files_with_other_names_are_not_segments(root: Path) -> None:
     folder = folder_of(root)
     write(folder, *[("stdout", line) for line in lines(1, 101)], end=True)

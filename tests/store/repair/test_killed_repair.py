@@ -97,12 +97,19 @@ def a_damaged_index(folder: Path) -> None:
     path.write_bytes(bytes(64) + path.read_bytes()[64:])
 
 
+def zeros_in_the_middle(folder: Path) -> None:
+    path = sorted(folder.glob("stdout.0*"))[2]
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + bytes(70) + data[170:])
+
+
 def bad_kept(folder: Path) -> None:
     (folder / "kept").write_bytes(b"{")
 
 
 DAMAGE = [cut("index", 40), cut("index", 250), cut("stdout", 33), cut("stdout", 300), cut("notes", 5),
-          zeros_behind_the_index, a_short_segment, no_segment, no_index, a_damaged_index, bad_kept]  # fmt: skip
+          zeros_behind_the_index, a_short_segment, no_segment, no_index, a_damaged_index, bad_kept,
+          zeros_in_the_middle]  # fmt: skip
 
 
 def fill(folder: Path, keep: int = 1 << 30) -> None:
