@@ -48,9 +48,18 @@ export function asPython({ level, levels, step, source, q, not }: StreamFilter):
   return `job.logs(${options.map(([name, value]) => `${name}=${literal(value)}`).join(", ")})`;
 }
 
-/** JSON strings and lists are Python literals, except for characters outside the BMP and lone surrogates. */
+/**
+ * JSON strings and lists are Python literals, except for characters outside the BMP and lone surrogates. Control and
+ * format characters (bidi) are escaped: they would disguise the code that a user copies.
+ */
 function literal(value: unknown): string {
-  return Array.isArray(value) ? `[${value.map(literal).join(", ")}]` : JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
+}
+
+function escaped(char: string): string {
+  const code = char.codePointAt(0) ?? 0;
+  return code > 0xffff ? `\\U${code.toString(16).padStart(8, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
 /** Longest text searched in the page, by the number of unbounded repeats in the expression: bounds its cubic cost. */

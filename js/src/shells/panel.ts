@@ -12,6 +12,7 @@ import {
 import { ICommandPalette, WidgetTracker } from "@jupyterlab/apputils";
 import { Widget } from "@lumino/widgets";
 import { PROTOCOL } from "../protocol/types.js";
+import { printable } from "../text/unprintable.js";
 import { showTable } from "./table.js";
 import { showLog } from "./view.js";
 
@@ -99,8 +100,8 @@ export class LogTab extends Widget {
     this.args = args;
     const { workload = "", scope = "job", label = "" } = args;
     this.id = `jupyter-logstream-${scope}-${workload}`;
-    this.title.label = label;
-    this.title.caption = scope === "service" ? label : `Log of ${label}\n${workload}`;
+    this.title.label = printable(label);
+    this.title.caption = printable(scope === "service" ? label : `Log of ${label}\n${workload}`);
     this.title.closable = true;
     this.title.icon = icon(14, "0 5px 0 0");
     this.node.tabIndex = -1;

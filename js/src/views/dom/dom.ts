@@ -1,5 +1,10 @@
-// Helpers that create and update elements. DOM only. Text is set as textContent only, so no log text becomes markup.
+// Helpers that create and update elements. DOM only. Text is set as textContent only, so no log text becomes markup, and
+// with visible stand-ins for control and bidi characters, so none disguises what is shown. Only the lines of a log
+// keep theirs, to be copied as they were written: see line-text.ts.
 
+import { printable } from "../../text/unprintable.js";
+
+/** Creates an element; strings become its text. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   className: string,
@@ -7,7 +12,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] {
   const created = document.createElement(tag);
   created.className = className;
-  created.append(...children);
+  created.append(...children.map((child) => (typeof child === "string" ? printable(child) : child)));
   return created;
 }
 
@@ -86,7 +91,8 @@ export function button(
 
 /** Sets a text that changed; an unchanged one keeps the user's selection and costs no layout. */
 export function setText(target: HTMLElement, text: string): void {
-  if (target.textContent !== text) target.textContent = text;
+  const shown = printable(text);
+  if (target.textContent !== shown) target.textContent = shown;
 }
 
 export function setData(target: HTMLElement, name: string, value: string): void {
@@ -94,12 +100,18 @@ export function setData(target: HTMLElement, name: string, value: string): void 
 }
 
 export function setTitle(target: HTMLElement, title: string): void {
-  if (target.title !== title) target.title = title;
+  const shown = printable(title);
+  if (target.title !== shown) target.title = shown;
+}
+
+/** Sets an attribute that is shown or read aloud. */
+export function setLabel(target: Element, attribute: "aria-label" | "aria-valuetext", text: string): void {
+  const shown = printable(text);
+  if (target.getAttribute(attribute) !== shown) target.setAttribute(attribute, shown);
 }
 
 /** Sets the tooltip and the accessible name. */
 export function setName(target: HTMLElement, name: string): void {
-  if (target.title === name) return;
-  target.title = name;
-  target.setAttribute("aria-label", name);
+  setTitle(target, name);
+  setLabel(target, "aria-label", name);
 }

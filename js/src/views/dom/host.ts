@@ -1,5 +1,7 @@
 // Mounts a view in the shadow root of its host element, which keeps the page's styles out. DOM only.
 
+import { setLabel } from "./dom.js";
+
 export interface HostOptions {
   /** The kind of view: `data-logstream` of the host, by which pages and tests find it. */
   readonly name: string;
@@ -19,6 +21,6 @@ export function attach(host: HTMLElement, view: HTMLElement, { name, label, css,
   const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
   const style = document.createElement("style");
   style.textContent = css;
-  view.setAttribute("aria-label", label);
+  setLabel(view, "aria-label", label);
   root.replaceChildren(style, view);
 }

@@ -5,7 +5,8 @@
 import type { Expander } from "../../log/expandable-rows.js";
 import type { RowContent } from "../../log/row-model.js";
 import type { Tree } from "../../text/tree.js";
-import { element, icon } from "../dom/dom.js";
+import { printable } from "../../text/unprintable.js";
+import { element, icon, setLabel } from "../dom/dom.js";
 import { type Highlight, writeText } from "./line-text.js";
 import { mountTree } from "./tree.js";
 
@@ -81,8 +82,8 @@ export class LineRows {
     setData(row.element, "stamp", stamp);
     setData(row.element, "hit", current ? "" : undefined);
     setData(row.element, "chosen", selected ? "" : undefined);
-    setData(row.text, "badge", badge);
-    setData(row.text, "title", title);
+    setData(row.text, "badge", badge && printable(badge)); // the style sheet shows these two
+    setData(row.text, "title", title && printable(title));
     this.#showFold(row, wanted);
     showTree(row, tree);
     const isMultiline = content.kind === "record" && content.record.message.includes("\n");
@@ -104,7 +105,7 @@ export class LineRows {
       row.text.before(row.fold);
     }
     const label = `${fold === "open" ? "Fold" : "Unfold"}${badge === undefined ? "" : `: ${badge}`}`;
-    setAttribute(row.fold, "aria-label", label);
+    setLabel(row.fold, "aria-label", label);
     setAttribute(row.fold, "aria-expanded", String(fold === "open"));
   }
 

@@ -7,7 +7,7 @@ import { wideIn } from "../../text/cell-width.js";
 import { linksIn } from "../../text/links.js";
 import type { Colour, Style } from "../../text/sgr.js";
 import { printable, standInForRun, unprintableIn } from "../../text/unprintable.js";
-import { element } from "../dom/dom.js";
+import { element, setTitle } from "../dom/dom.js";
 
 /** Longer texts are split into pieces; the browser skips the layout of pieces out of sight. */
 const MAX_UNSPLIT_CHARS = 2048;
@@ -87,7 +87,8 @@ function kindAt(parts: readonly Part[], at: number): Kind {
 
 function elementsOf(text: string, style: Style, { control, mark, wide, href, title }: Kind): HTMLElement[] {
   if (control) {
-    const span = element("span", "control", text);
+    const span = element("span", "control");
+    span.append(text); // as it was written; the style sheet shows the stand-in
     span.dataset["shown"] = standInForRun(text);
     return [span];
   }
@@ -113,7 +114,7 @@ function setCells(target: HTMLElement, text: string): void {
 function link(text: string, href: string, title: string | undefined): HTMLAnchorElement {
   const anchor = element("a", "link", text);
   anchor.href = href;
-  if (title !== undefined) anchor.title = title;
+  if (title !== undefined) setTitle(anchor, title);
   anchor.target = "_blank";
   anchor.rel = "noopener noreferrer";
   anchor.tabIndex = -1; // thousands of links must not be tab stops

@@ -15,7 +15,7 @@ import {
   ticks,
 } from "../../../text/chart.js";
 import { thousands } from "../../../text/format.js";
-import { element, icon, setText, svg } from "../../dom/dom.js";
+import { element, icon, setLabel, setText, svg } from "../../dom/dom.js";
 
 const HEIGHT_PX = 160;
 /** Margins of the plot, px. */
@@ -162,7 +162,7 @@ export class Chart {
     const [min, max] = extremes(series.points);
     const all = `${shortNumber(min)} to ${shortNumber(max)}, now ${shortNumber(series.last)}`;
     setText(this.#readout, point === undefined ? all : `${valueText(point)} · line ${thousands(point.seq)}`);
-    this.#plot.setAttribute("aria-label", `${series.name}: ${this.#readout.textContent}`);
+    setLabel(this.#plot, "aria-label", `${series.name}: ${this.#readout.textContent}`);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Series } from "../../../log/overview/metrics.js";
 import { extremes, linear, meanPath, shortNumber } from "../../../text/chart.js";
-import { element, setText, svg } from "../../dom/dom.js";
+import { element, setLabel, setText, setTitle, svg } from "../../dom/dom.js";
 import { Chart } from "./chart.js";
 
 /** This many curves are shown; a button shows the others. */
@@ -107,7 +107,7 @@ function createSparkline(name: string, onClick: () => void): Sparkline {
   const value = element("span", "value");
   const button = element("button", "curve", element("span", "name", name), spark, " ", value);
   button.type = "button";
-  button.title = `${name}: show as a chart`;
+  setTitle(button, `${name}: show as a chart`);
   button.addEventListener("click", onClick);
   return { button, value, path };
 }
@@ -119,7 +119,8 @@ function show({ button, value, path }: Sparkline, series: Series, open: boolean)
   path.setAttribute("d", meanPath(points, x, linear(min, max, HEIGHT_PX - 2, 2)));
   setText(value, shortNumber(series.last));
   button.setAttribute("aria-expanded", String(open));
-  button.setAttribute(
+  setLabel(
+    button,
     "aria-label",
     `${series.name} ${shortNumber(series.last)}, between ${shortNumber(min)} and ${shortNumber(max)}`,
   );

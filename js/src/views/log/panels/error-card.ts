@@ -2,7 +2,7 @@
 
 import type { FirstError } from "../../../log/overview/first-error.js";
 import { thousands } from "../../../text/format.js";
-import { element, icon, setText } from "../../dom/dom.js";
+import { element, icon, setText, setTitle } from "../../dom/dom.js";
 
 export interface ErrorCard {
   /** Shows this error; undefined: none. An error that the user has hidden stays hidden. `canShow`: is its line available? */
@@ -51,7 +51,7 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
       card.hidden = error === undefined || error.seq === hiddenSeq;
       if (error === undefined) return;
       setText(title, error.title);
-      title.title = error.title;
+      setTitle(title, error.title);
       setText(counts, countsOf(error));
       show.title = `Show line ${thousands(error.seq)}`;
       show.setAttribute("aria-label", show.title);

@@ -3,7 +3,7 @@
 
 import type { Bar } from "../../../log/overview/moving-bars.js";
 import { duration } from "../../../text/format.js";
-import { element, setData, setText } from "../../dom/dom.js";
+import { element, setData, setLabel, setText, setTitle } from "../../dom/dom.js";
 
 export interface Progress {
   /** Shows these bars, in this order; hidden while there are none. */
@@ -72,16 +72,16 @@ function show(row: Row, bar: Bar): void {
   setData(row.element, "state", state);
   setData(row.element, "known", String(fraction !== undefined));
   setText(row.label, bar.label);
-  row.label.title = bar.label;
+  setTitle(row.label, bar.label);
   const percent = fraction === undefined ? "" : `${Math.floor(fraction * 100)} %`;
   setText(row.percent, percent);
   setText(row.count, [bar.done, bar.total].filter(Boolean).join(" / "));
   setText(row.rate, bar.rate ?? "");
   setText(row.left, left(bar));
   row.fill.style.transform = `scaleX(${fraction ?? 1})`;
-  row.track.setAttribute("aria-label", bar.label || "Progress");
+  setLabel(row.track, "aria-label", bar.label || "Progress");
   const valueText = [percent, bar.done && bar.total ? `${bar.done} of ${bar.total}` : bar.done, bar.rate, left(bar)];
-  row.track.setAttribute("aria-valuetext", valueText.filter(Boolean).join(", "));
+  setLabel(row.track, "aria-valuetext", valueText.filter(Boolean).join(", "));
   // Screen readers announce a progress bar without a value as indeterminate.
   if (fraction === undefined) row.track.removeAttribute("aria-valuenow");
   else row.track.setAttribute("aria-valuenow", String(Math.floor(fraction * 100)));
