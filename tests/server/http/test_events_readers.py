@@ -115,23 +115,14 @@ async def test_hundred_readers_of_one_log_each_receive_all_of_it(site: Site) -> 
     await no_open_streams(site)
 
 
-async def test_slow_filter_does_not_block_other_requests(site: Site) -> None:
+async def test_live_filter_with_nested_repeats_delivers_every_match(site: Site) -> None:
+    """A backtracking engine would never finish one of these lines."""
     workload_id = await site.start(
-        "read x; for i in $(seq 20); do echo " + "a" * 150 + "b; done; sleep 600", stdin=True
+        "read x; for i in $(seq 20); do echo " + "a" * 150 + "; echo " + "a" * 150 + "b; done", stdin=True
     )
-    stream = await site.stream(SINGLE + workload_id + "&q=/(a|aa)%2B$/")
-    assert stream.status == 200
+    stream = await site.stream(SINGLE + workload_id + "&q=/^(a|aa)%2B$/")
     await site.request("POST", f"v1/workloads/{workload_id}/input?eof=1")
-    loop = asyncio.get_running_loop()
-    start, worst = loop.time(), 0.0
-    ended = asyncio.ensure_future(stream.rest())
-    while not ended.done() and loop.time() - start < 20:
-        started = loop.time()
-        await site.request("GET", "v1/info")
-        worst = max(worst, loop.time() - started)
-    assert ended.done()  # disconnected: the search was aborted
-    assert stream.data("done") == []
-    assert worst < 0.9 * (loop.time() - start) or loop.time() - start < 0.5
+    assert [record["seq"] for record in (await stream.rest()).records()] == list(range(1, 41, 2))
 
 
 async def test_retention_is_reported_as_a_gap(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
