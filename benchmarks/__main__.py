@@ -14,11 +14,9 @@ from . import (
     fanin,
     fanout,
     find,
-    first_second,
     growth,
     iopub,
     latency,
-    many_views,
     page,
     proxy,
     readers,
@@ -29,10 +27,7 @@ from . import (
     view,
 )
 
-ALL = (
-    *(start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub),
-    *(page, first_second, view, many_views, find),
-)
+ALL = (start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub, page, view, find)
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 
 

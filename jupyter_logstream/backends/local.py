@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..model.protocol import WORKLOAD_VARIABLE
 from ..model.spec import SpecError
 from ..model.workload import Status, WorkloadSpec, shell_join
 from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..text.masking import SECRET_NAMES
-from ..wire.runner_socket import request, socket_path
+from ..wire.runner_socket import request
+from . import runner_client
 from .environment import child_environment
 from .launcher import Launcher
-from .protocol import CannotLaunch, CannotReach, CannotSend, Handle, Sighting
+from .protocol import CannotLaunch, CannotReach, Handle, Sighting
 
-_CONNECT_TIMEOUT_S = 5.0
-_RETRY_S = 0.05  # between connection attempts to a runner that is starting or ending
-_MAX_CANCEL_ATTEMPTS = 100
-
-_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_ANSWER_TIMEOUT_S = 4.0  # HTTP promises an answer within 5 s
+_RETRY_S = runner_client.RETRY_S
+_INPUT_CHECK_S = 1.0  # between checks whether the runner is alive while the child does not read its input
 
 
 class LocalBackend:
@@ -96,10 +93,10 @@ class LocalBackend:
         folder = self._folder(workload_id)
         seen: Status | None = None
         while True:
-            connection = await _connect(folder)
-            status, _ = folder.read_status()
+            connection = await runner_client.connect(folder)
+            status = runner_client.recorded(folder)
             if connection is None and not status.final and not folder.is_locked():
-                status, _ = folder.read_status()  # the runner may have ended in between
+                status = runner_client.recorded(folder)  # the runner may have ended in between
                 if not status.final:
                     yield Sighting("lost", _lost_reason(folder, status.boot or handle.get("boot")))
                     return
@@ -113,14 +110,14 @@ class LocalBackend:
             if connection is None:  # the runner is starting or ending: both take milliseconds
                 await asyncio.sleep(_RETRY_S)
                 continue
-            await _wait_for_change(connection, folder, status)
+            await runner_client.wait_for_change(connection, folder, status)
 
     async def log_complete(self, workload_id: str) -> None:
         """Return when the runner has ended, which may linger for the output of descendants."""
         folder = self._folder(workload_id)
-        while (connection := await _connect(folder)) is not None:
+        while (connection := await runner_client.connect(folder)) is not None:
             try:
-                await _call(connection, request("watch"))
+                await runner_client.call(connection, request("watch"))
                 await connection[0].read()
             except ConnectionError:
                 pass  # it ended
@@ -128,32 +125,42 @@ class LocalBackend:
                 connection[1].close()
 
     async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:  # noqa: ARG002 - the folder is enough
-        """Ask the runner to terminate the process tree. Raises CannotReach if it does not answer within 5 s."""
+        """Ask the runner to terminate the process tree. Raises CannotReach if it does not answer within 4 s."""
         folder = self._folder(workload_id)
-        for _ in range(_MAX_CANCEL_ATTEMPTS):
-            if (connection := await _connect(folder)) is not None:
-                break
-            if folder.read_status()[0].final or not folder.is_locked():
+        try:
+            await asyncio.wait_for(self._cancel(folder, grace_s), _ANSWER_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            raise CannotReach(f"the runner of {workload_id} does not answer") from None
+
+    async def _cancel(self, folder: Folder, grace_s: float) -> None:
+        while (connection := await runner_client.connect(folder)) is None:
+            if runner_client.recorded(folder).final:
+                return
+            if not folder.is_locked():  # its runner or its folder is gone
+                if not _kill(folder):
+                    raise CannotReach(f"no process of {folder.id} is left that could be stopped")
                 return
             await asyncio.sleep(_RETRY_S)  # the runner is about to end
-        else:
-            raise CannotReach(f"the runner of {workload_id} does not answer")
         try:
-            await _call(connection, request("cancel", grace=grace_s))
+            await runner_client.call(connection, request("cancel", grace=grace_s))
         finally:
             connection[1].close()
 
     async def send(self, workload_id: str, handle: Handle, data: bytes, *, eof: bool = False) -> None:  # noqa: ARG002
-        """Pass input to the runner, which answers when the child's pipe accepted all of it (back-pressure)."""
-        connection = await _connect(self._folder(workload_id))
-        if connection is None:
-            raise CannotSend("ended")
+        """Pass input to the runner, which answers when the child's pipe accepted all of it (back-pressure).
+
+        Raises CannotReach if the runner does not answer within 4 s that it is alive.
+        """
+        folder = self._folder(workload_id)
+        # Checked before sending, so that a runner that hung does not get input later that was refused.
+        await runner_client.check_alive(folder, _ANSWER_TIMEOUT_S)
+        sending = asyncio.ensure_future(runner_client.send(folder, request("input", size=len(data), eof=eof) + data))
         try:
-            answer = await _call(connection, request("input", size=len(data), eof=eof) + data)
+            while not (await asyncio.wait([sending], timeout=_INPUT_CHECK_S))[0]:
+                await runner_client.check_alive(folder, _ANSWER_TIMEOUT_S - _INPUT_CHECK_S)
+            await sending
         finally:
-            connection[1].close()
-        if answer is None or "error" in answer:
-            raise CannotSend("ended" if answer is None else str(answer["error"]))
+            sending.cancel()
 
     async def forget(self, workload_id: str, handle: Handle) -> None:
         """Nothing to do: the registry deletes the folder, which is all there is."""
@@ -164,55 +171,31 @@ class LocalBackend:
 
 def _was_launched(folder: Folder) -> bool:
     """Whether a runner was started in this folder, so that the command may have run: it must never run twice."""
-    return folder.is_locked() or folder.control.exists() or folder.read_status()[0].state != "queued"
-
-
-async def _connect(folder: Folder) -> _Streams | None:
-    """A connection to the runner; None if none listens."""
-    try:
-        with socket_path(folder.control) as path:
-            return await asyncio.wait_for(asyncio.open_unix_connection(path), _CONNECT_TIMEOUT_S)
-    except (OSError, asyncio.TimeoutError):
-        return None
-
-
-async def _call(connection: _Streams, line: bytes) -> dict[str, Any] | None:
-    """Send a request and return the runner's answer; None if the runner ended instead."""
-    reader, writer = connection
-    try:
-        writer.write(line)
-        await writer.drain()
-        answer = await reader.readline()
-    except ConnectionError:
-        return None
-    return json.loads(answer) if answer.endswith(b"\n") else None
-
-
-async def _wait_for_change(connection: _Streams, folder: Folder, seen: Status) -> None:
-    """Return when the runner's record differs from `seen` or the runner has ended. Closes the connection."""
-    try:
-        await _call(connection, request("watch"))
-        if folder.read_status()[0] == seen:
-            with contextlib.suppress(ConnectionError):  # the runner was killed
-                await connection[0].readline()  # an answer, or the end of the connection
-    finally:
-        connection[1].close()
+    return folder.is_locked() or any(os.path.lexists(path) for path in (folder.control, folder.path / "status.json"))
 
 
 def _lost_reason(folder: Folder, boot: str | None) -> str:
     """Why the runner ended without a record. Kills what is left of the process tree, which nothing can reach now."""
     same_boot = boot in (None, boot_id())
     if same_boot:
-        _kill_descendants(folder.id)
+        _kill(folder)
     if problem := folder.last_error():  # the runner or its disk had a fault
         return f"its runner failed: {problem}"
     return "its runner was killed" if same_boot else "the machine was restarted while it ran"
 
 
-def _kill_descendants(workload_id: str) -> None:
-    """KILL every process with the workload's id in its environment (Linux); a stored pid could be reused by now."""
-    cookie = f"{WORKLOAD_VARIABLE}={workload_id}\0".encode()
-    for environment in Path("/proc").glob("[0-9]*/environ"):
+def _kill(folder: Folder) -> int:
+    """KILL the runner and every process with the workload's id in its environment (Linux); returns their number.
+
+    They are found anew, since a stored pid could be reused by now. A runner's parent ends what has another environment.
+    """
+    cookie, argument = f"{WORKLOAD_VARIABLE}={folder.id}\0".encode(), b"\0" + os.fsencode(folder.path)
+    killed = 0
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if cookie in environment.read_bytes():
-                os.kill(int(environment.parent.name), signal.SIGKILL)
+            command = (process / "cmdline").read_bytes().rstrip(b"\0")
+            is_runner = command.endswith(argument) and b"jupyter_logstream.runner" in command
+            if is_runner or cookie in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+                killed += 1
+    return killed

@@ -13,7 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
-from ..store.disk.folder import Folder
+from ..store.disk.folder import Folder, remove_own
 from ..wire.runner_socket import socket_path
 from .process_tree import adopt_orphans
 from .runner import Runner
@@ -40,7 +40,7 @@ def main(path: str, answer: int | None = None) -> int:
         _report(answer, ALREADY_RUNNING)
         return ALREADY_RUNNING
     listener = socket.socket(socket.AF_UNIX)
-    folder.control.unlink(missing_ok=True)
+    remove_own(folder.control)
     with socket_path(folder.control) as short:
         listener.bind(short)
     os.chmod(folder.control, 0o600)

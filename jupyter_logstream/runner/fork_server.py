@@ -6,6 +6,8 @@ from the server and ends with the server's end of the control socket; its runner
 A request is 4 bytes of length and JSON `{"folder": path, "limits": {resource: [soft, hard]}}`. Its first byte carries a
 descriptor, on which the runner answers with one line, an exit code (0: ready), or on which the fork server answers with
 a negative errno if it cannot fork. An answer without a line means that the runner failed; its log says why.
+
+Each runner has a parent that only waits for it, to end the workload's processes if the runner is killed.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
-from ..store.disk.folder import OPEN
+from ..store.disk.folder import open_own
 from .__main__ import main
+from .process_tree import adopt_orphans, signal_all
 
 _LENGTH_BYTES = 4
 _ARGUMENTS_FIELD = 48 - 3  # arg_start in /proc/PID/stat, counted from the state, see proc(5)
@@ -58,14 +62,37 @@ def become_runner(request: Request) -> int:
     """Run the workload in the forked process; returns its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
-    log = os.open(os.path.join(request.folder, "runner.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN, 0o600)
+    log = open_own(Path(request.folder, "runner.log"), os.O_WRONLY | os.O_APPEND)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in (null, 0), (log, 1), (log, 2):
         os.dup2(source, target)
     os.close(log)
     os.close(null)
+    _guard(request.answer)
     _show_as_argument(request.folder)
     return main(request.folder, request.answer)
+
+
+def _guard(answer: int) -> None:
+    """Fork: the child returns and becomes the runner, the parent stays until the runner has ended.
+
+    The processes of a runner that was killed become the parent's, and it kills them: also those that cleared their
+    environment or have a session of their own, which nothing else can find.
+    """
+    adopt_orphans()  # the runner does not inherit this
+    try:
+        runner = os.fork()
+    except OSError as error:
+        os.write(answer, b"%d\n" % -(error.errno or 1))
+        os._exit(1)
+    if runner == 0:
+        os.setsid()  # what is sent to the runner's process group leaves the parent alone
+        return
+    os.close(answer)
+    _, end = os.waitpid(runner, 0)
+    if end:  # else what is left are background processes that a runner leaves alone at its end
+        signal_all(os.getpid(), None, signal.SIGKILL)
+    os._exit(0)
 
 
 def _receive(control: socket.socket) -> Request | None:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from ..model.protocol import State, now_ms
 from ..model.records import Record
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, RunParameters, boot_id
+from ..store.disk.folder import Folder, RunParameters, boot_id, remove_own
 from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
 from ..text.masking import Masker, secret_values
@@ -273,7 +273,7 @@ class Runner:
         self._lingering = False
 
     def _close_socket(self) -> None:
-        self._folder.control.unlink(missing_ok=True)
+        remove_own(self._folder.control)
         self._requests.close()
 
     # --- requests -----------------------------------------------------------------------------------------------------

@@ -92,8 +92,8 @@ class Catalogue:
         self._notify(workload.id)
 
     def update(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
-        """Replace a workload's status and the given totals of its log, and notify its listeners."""
-        known = self._workloads[workload_id]
+        """Replace a workload's status and the given totals of its log, and notify. Raises UnknownWorkload."""
+        known = self.status_of(workload_id)
         shown = public_status(status, self._maskers[workload_id])
         self._workloads[workload_id] = replace(known, status=shown, **summary)
         self._notify(workload_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from ..backends.protocol import Backend, CannotLaunch, CannotReach, CannotSend, check_supported
@@ -174,16 +174,21 @@ class Engine:
         if found.spec.backend == EXTERNAL:
             await self.end(workload_id, "cancelled")
         else:
-            await self._lifecycle.cancel(workload_id)
+            with self._resources("the workload could not be cancelled"):
+                await self._lifecycle.cancel(workload_id)
         return self.get(workload_id), True
 
     async def send(self, workload_id: str, data: bytes, *, eof: bool = False) -> None:
-        """Write bytes to standard input, then close it if `eof`. Raises UnknownWorkload, CannotSend, CannotReach."""
+        """Write bytes to standard input, then close it if `eof`.
+
+        Raises UnknownWorkload, CannotSend, CannotReach, NoRoom.
+        """
         found = self.status_of(workload_id)
         if found.spec.backend == EXTERNAL:
             raise CannotSend("no_stdin")
         handle = self._lifecycle.handle(workload_id)
-        await self._lifecycle.backend_of(found).send(workload_id, handle, data, eof=eof)
+        with self._resources("the input could not be sent"):
+            await self._lifecycle.backend_of(found).send(workload_id, handle, data, eof=eof)
 
     async def forget(self, workload_id: str) -> None:
         """Delete a final workload and its log. Raises UnknownWorkload, StillRunning, NoRoom, CannotReach (it stays)."""
@@ -192,16 +197,14 @@ class Engine:
             raise StillRunning(f"workload {workload_id} is {found.status.state}")
         if backend := self._backends.get(found.spec.backend):
             await backend.forget(workload_id, self._lifecycle.handle(workload_id))
-        try:
+        with self._resources("the workload could not be deleted"):
             self._remove(workload_id)
-        except OSError as error:
-            raise NoRoom(f"the workload could not be deleted: {os.strerror(error.errno or 0)}") from error
 
     async def recover(self) -> None:
         """Load the workloads of earlier servers: watch those that were launched, queue those that were not.
 
-        A server that was killed during a launch has stored no handle. Its workload is queued again; launching it a
-        second time is safe, since `Backend.launch` is idempotent.
+        A server that was killed during a launch has stored an empty handle. Its workload is launched again at once,
+        whatever runs: that is safe, since `Backend.launch` is idempotent, and a cancel then reaches it.
         """
         for workload_id in self._registry.ids():
             try:
@@ -209,6 +212,7 @@ class Engine:
             except BadEntry as error:
                 self._log.warning("the workload %s cannot be read and is left alone: %s", workload_id, error)
                 continue
+            self._ids.continue_after(workload_id)
             self._catalogue.add(Workload(workload_id, entry.spec, entry.created, entry.status, **entry.summary))
             if entry.spec.backend == EXTERNAL and not entry.status.final:
                 with contextlib.suppress(OSError):
@@ -220,6 +224,8 @@ class Engine:
                 self._log.warning("the backend %r of workload %s is not configured", entry.spec.backend, workload_id)
             elif entry.handle is None:
                 self._lifecycle.enqueue(workload_id)
+            elif not entry.handle:
+                self._lifecycle.launch_again(workload_id)
             else:
                 self._lifecycle.resume(workload_id, entry.handle)
         self._lifecycle.launch_next()
@@ -228,6 +234,15 @@ class Engine:
     async def close(self) -> None:
         """Stop watching; workloads keep running."""
         await self._lifecycle.close()
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _resources(problem: str) -> Iterator[None]:
+        """Raise NoRoom for an OSError: no descriptor, no disk space."""
+        try:
+            yield
+        except OSError as error:
+            raise NoRoom(f"{problem}: {os.strerror(error.errno or 0)}") from error
 
     # --- creation and deletion ----------------------------------------------------------------------------------------
 
@@ -241,10 +256,8 @@ class Engine:
     def _create(self, spec: WorkloadSpec) -> str:
         workload_id, created = self._ids.new(), now_ms()
         status = Status().move("running", started=created) if spec.backend == EXTERNAL else None
-        try:
+        with self._resources("the workload could not be stored"):
             self._registry.create(workload_id, spec, created, status)
-        except OSError as error:
-            raise NoRoom(f"the workload could not be stored: {os.strerror(error.errno or 0)}") from error
         self._catalogue.add(Workload(workload_id, spec, created, status or Status()))
         return workload_id
 

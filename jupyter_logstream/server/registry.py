@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from ..backends.protocol import Handle
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, read_json
+from ..store.disk.folder import Folder, read_json, replace_file
 
 
 class BadEntry(ValueError):
@@ -28,7 +28,8 @@ class BadEntry(ValueError):
 class Entry:
     """What is stored about a workload. `created` is Unix milliseconds.
 
-    `summary`: totals of its log by name, once it is final. `handle`: None if no launch is recorded.
+    `summary`: totals of its log by name, once it is final. `handle`: None if no launch is recorded, empty if one has
+    begun whose outcome is unknown.
     """
 
     spec: WorkloadSpec
@@ -54,7 +55,10 @@ class Registry(Protocol):
         ...
 
     def status(self, workload_id: str) -> tuple[Status, dict[str, Any]]:
-        """The stored status, which may be the runner's own record, and the summary. `queued` if none was stored."""
+        """The stored status, which may be the runner's own record, and the summary. `queued` if none can be read.
+
+        Raises OSError.
+        """
         ...
 
     def save_status(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
@@ -82,11 +86,13 @@ class FolderRegistry:
 
     def ids(self) -> list[str]:
         """The names of the folders, oldest first, without drafts. A link to a folder is none."""
-        entries = os.scandir(self._folders)
-        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
+        with os.scandir(self._folders) as entries:
+            return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
 
     def create(self, workload_id: str, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
-        """Create the folder; it gets its name when it is complete."""
+        """Create the folder; it gets its name when it is complete. A directory of folders that was removed is made."""
+        self._folders.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folders.mkdir(mode=0o700, exist_ok=True)
         self._folder(workload_id).create(spec, created, status)
 
     def load(self, workload_id: str) -> Entry:
@@ -94,7 +100,7 @@ class FolderRegistry:
         folder = self._folder(workload_id)
         try:
             spec, created = folder.read_spec()
-            status, summary = folder.read_status()
+            status, summary = self.status(workload_id)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             problem = error.strerror if isinstance(error, OSError) else None  # without the path: callers see it
             raise BadEntry(problem or str(error)) from error
@@ -102,7 +108,10 @@ class FolderRegistry:
 
     def status(self, workload_id: str) -> tuple[Status, dict[str, Any]]:
         """Read the status, which the runner replaces as long as it lives."""
-        return self._folder(workload_id).read_status()
+        try:
+            return self._folder(workload_id).read_status()
+        except ValueError:  # damaged, or another kind of file: replaced by the final state
+            return Status(), {}
 
     def save_status(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
         """Replace the status. The runner must be gone, or never have been started on this machine."""
@@ -110,10 +119,7 @@ class FolderRegistry:
 
     def save_handle(self, workload_id: str, handle: Handle) -> None:
         """Replace the handle. Without fsync: launching again is safe, so a handle can be lost at a power cut."""
-        path = self._folder(workload_id).path / "handle.json"
-        draft = path.with_name("handle.json.new")
-        draft.write_text(json.dumps(dict(handle)), encoding="utf-8")
-        draft.replace(path)
+        replace_file(self._folder(workload_id).path / "handle.json", json.dumps(dict(handle)).encode(), sync=False)
 
     def remove(self, workload_id: str) -> None:
         """Delete the folder, if dropping the log has not done that already."""
@@ -125,8 +131,10 @@ class FolderRegistry:
 
     @staticmethod
     def _handle(folder: Folder, status: Status) -> Handle | None:
-        """The stored handle. One that is missing or damaged is None before the runner's first record: launch again."""
+        """The stored handle. If it is missing or damaged: None before a launch, empty if one may have begun."""
         try:
             return read_json(folder.path / "handle.json")
         except (OSError, ValueError):
-            return None if status.state == "queued" else {"pid": status.pid, "boot": status.boot}
+            if status.state != "queued":
+                return {"pid": status.pid, "boot": status.boot}
+            return {} if folder.has_run() else None

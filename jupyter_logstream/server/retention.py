@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from ..model.workload import Workload
 
 SWEEP_INTERVAL_S = 600.0
+MAX_TRUSTED_GAP_S = 86400.0
+CLOCK_WAIT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class Sweep:
 
     `workloads`: the current ones. `size`: bytes of a log on disk; called in a thread. `forget`: deletes one workload
     and reports its own failures; a workload that stays is tried again at the next sweep.
+
+    A clock that jumps while the server runs expires nothing. At the start it counts only if the newest workload is
+    younger than MAX_TRUSTED_GAP_S by it; else nothing expires by age for CLOCK_WAIT_S, so that it can be set right.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class Sweep:
     ) -> None:
         self._limits, self._workloads, self._size, self._forget = limits, workloads, size, forget
         self._started = time.time(), time.monotonic()
+        gap_s = self._started[0] - max(map(_last_change, workloads()), default=0) / 1000
+        self._wait_s = CLOCK_WAIT_S if gap_s > MAX_TRUSTED_GAP_S else 0.0
 
     async def run(self) -> None:
         """Sweep now and every SWEEP_INTERVAL_S, forever."""
@@ -71,5 +79,12 @@ class Sweep:
         return {workload_id: self._size(workload_id) for workload_id in ids}
 
     def _now(self) -> float:
-        """Unix milliseconds by the clock at the start plus elapsed time: a clock that jumps expires nothing."""
-        return (self._started[0] + time.monotonic() - self._started[1]) * 1000
+        """Unix milliseconds: by the clock at the start plus elapsed time, or by the clock now if that is earlier."""
+        elapsed_s = time.monotonic() - self._started[1]
+        if elapsed_s < self._wait_s:
+            return -math.inf
+        return min(self._started[0] + elapsed_s, time.time()) * 1000
+
+
+def _last_change(workload: Workload) -> float:
+    return max(workload.created, workload.status.started or 0, workload.status.ended or 0)

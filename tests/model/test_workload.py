@@ -32,6 +32,17 @@ def test_only_transitions_of_the_protocol_are_allowed_and_a_final_state_never_ch
                 status.move(new)  # type: ignore[arg-type]
 
 
+def test_ids_sort_after_those_of_a_clock_that_was_ahead() -> None:
+    ahead, source = IdSource(), IdSource()
+    ahead.continue_after("7ZZZZZZZZZ0000000000000000")
+    newest = ahead.new()
+    for other in newest, "build-17", "zzzzzzzzzzzzzzzzzzzzzzzzzz", "ZZZZZZZZZZ0000000000000000":
+        source.continue_after(other)
+    ids = [source.new() for _ in range(3)]
+    assert [newest, *ids] == sorted([newest, *ids])
+    assert all(re.fullmatch(ID, i) and len(i) == 26 for i in ids)
+
+
 def test_ids_sort_by_creation_time_and_are_unguessable_and_match_the_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     source = IdSource()
     ids = [source.new() for _ in range(5000)]

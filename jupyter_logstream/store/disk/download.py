@@ -6,7 +6,9 @@ not part of it.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +76,8 @@ class Download:
         opened = self._files[name] = {}
         for number in numbers:
             opened[number] = os.open(segment_path(folder, name, number), os.O_RDONLY | OPEN)
+            if not stat.S_ISREG(os.fstat(opened[number]).st_mode):
+                raise OSError(errno.EINVAL, f"{name} is not a regular file")
         last = (numbers[-1] * segment + os.fstat(opened[numbers[-1]]).st_size) if numbers else 0
         self._extents[name] = (numbers[0] * segment if numbers else 0, last)
 

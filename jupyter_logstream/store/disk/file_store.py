@@ -20,7 +20,17 @@ from ..errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
 from .batch import DiskBatch
 from .batch_cache import BatchCache
 from .download import Download
-from .folder import Folder, is_folder, make_private, open_lock, read_file, replace_file, try_lock
+from .folder import (
+    Folder,
+    is_folder,
+    is_own,
+    make_private,
+    open_lock,
+    read_file,
+    remove_own,
+    replace_file,
+    try_lock,
+)
 from .layout import LAYOUT
 from .reader import BATCH_BYTES, LogReader
 from .watch import Inotify, Poller, watcher
@@ -141,7 +151,7 @@ class FileStore:
 
     def reopen(self, stream: str) -> None:
         """See `LogStore`."""
-        (self._streams / stream / "end").unlink(missing_ok=True)
+        remove_own(self._streams / stream / "end")
 
     def repair(self, stream: str) -> None:
         """Repair a log whose index does not match. Raises BadIndex if its writer is alive, Unreadable."""
@@ -174,8 +184,11 @@ class FileStore:
 
     @property
     def free_bytes(self) -> int:
-        """Free bytes of the disk."""
-        return shutil.disk_usage(self.root).free
+        """Free bytes of the disk; 0 if the store was removed."""
+        try:
+            return shutil.disk_usage(self.root).free
+        except FileNotFoundError:
+            return 0
 
     def close(self) -> None:
         """Close all files, watches and the lock; streams stay as they are."""
@@ -223,9 +236,9 @@ class FileStore:
             raise UnknownStream(stream)
         if reader is None:
             reader = LogReader(path, self._cache)
-            if (path / "end").exists() and not reader.covers() and not Folder(path).is_locked():  # else it lingers
+            if is_own(path / "end") and not reader.covers() and not Folder(path).is_locked():  # else it lingers
                 raise BadIndex(f"the index of {stream} is shorter than its log")
-            if (path / "losses").exists():
+            if is_own(path / "losses"):
                 raise BadIndex(f"the log of {stream} has losses that are not reported yet")
             self._readers[stream] = reader
             if len(self._readers) > _MAX_READERS:
@@ -246,7 +259,7 @@ class FileStore:
             folder.path.mkdir(mode=0o700)
         if not is_folder(folder.path):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if (folder.path / "end").exists():
+        if is_own(folder.path / "end"):
             raise StreamEnded(f"the stream {stream} was ended")
         lock = folder.lock()
         if lock is None:

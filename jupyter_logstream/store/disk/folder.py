@@ -5,6 +5,7 @@ All persistent state of a workload is in its folder.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -20,6 +21,10 @@ from ...model.steps import Step
 from ...model.workload import SUMMARY, Status, WorkloadSpec
 from ...text.masking import SECRET_NAMES
 
+OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Flags for opening files of the store: never follow a link, never block on a pipe in their place."""
+
+_OTHER_KIND = {errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR}  # of opening a link, socket, device, directory
 _MAX_ERROR_CHARS = 300
 
 
@@ -88,6 +93,10 @@ class Folder:
         """Store the parameters of the runner (run.json). Without fsync: each launch writes them anew. OSError."""
         replace_file(self.path / "run.json", json.dumps(asdict(run)).encode(), sync=False)
 
+    def has_run(self) -> bool:
+        """Whether the parameters of a runner were stored, so a launch may have begun."""
+        return is_own(self.path / "run.json")
+
     def read_run(self) -> RunParameters:
         """The parameters of the runner; the defaults if none were written."""
         try:
@@ -129,8 +138,10 @@ class Folder:
         """Whether a runner is alive: the lock ends with its process (unlike a pid, which a zombie keeps)."""
         try:
             fd = open_lock(self.path / "lock", create=False)
-        except FileNotFoundError:
-            return False
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR, *_OTHER_KIND}:
+                return False
+            raise
         try:
             return not try_lock(fd)
         finally:
@@ -138,7 +149,7 @@ class Folder:
 
     def lock(self) -> int | None:
         """Acquire the lock until the returned descriptor is closed; None if another process has it."""
-        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_own(self.path / "lock", os.O_RDWR)
         if try_lock(fd):
             return fd
         os.close(fd)
@@ -148,11 +159,11 @@ class Folder:
 def open_lock(path: Path, *, create: bool = True) -> int:
     """Open a lock file; on a read-only file system it can still be locked."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+        return open_own(path, os.O_RDWR) if create else os.open(path, os.O_RDWR | OPEN)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | OPEN)
 
 
 def try_lock(fd: int) -> bool:
@@ -164,6 +175,50 @@ def try_lock(fd: int) -> bool:
     return True
 
 
+def open_own(path: Path, flags: int, *, fresh: bool = False) -> int:
+    """Open a file of the store for writing, created if absent. OSError.
+
+    Anything else at the path (no regular file; not `fresh`) is quarantined.
+    """
+    try:
+        fd = os.open(path, flags | os.O_CREAT | OPEN, 0o600)
+    except OSError as error:
+        if error.errno not in _OTHER_KIND:
+            raise
+    else:
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and not (fresh and found.st_size):
+            return fd
+        os.close(fd)
+    quarantine(path)
+    return os.open(path, flags | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a regular file is at the path: a link or pipe in its place is not of the store."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def remove_own(path: Path) -> None:
+    """Remove a file or socket; a directory in its place is quarantined. OSError."""
+    try:
+        path.unlink(missing_ok=True)
+    except (IsADirectoryError, PermissionError):  # the latter for a directory on macOS
+        quarantine(path)
+
+
+def quarantine(path: Path) -> None:
+    """Rename a foreign file to `NAME.aside`, which is never read: it can be the only copy of something."""
+    number = 0
+    while os.path.lexists(target := path.with_name(f"{path.name}.aside{number or ''}")):
+        number += 1
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(target)
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Replace a small file atomically by a JSON object. OSError."""
     replace_file(path, json.dumps(value).encode())
@@ -172,10 +227,15 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 def replace_file(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace a small file atomically: readers and (with `sync`) a power cut see the old or the new one. Mode 0600.
 
-    Raises OSError.
+    A directory in its place is quarantined. Raises OSError.
     """
     new = path.with_name(path.name + ".new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN  # a link or pipe in its place is never opened
+    try:
+        fd = os.open(new, flags, 0o600)
+    except FileExistsError:  # of a crash
+        remove_own(new)
+        fd = os.open(new, flags, 0o600)
     try:
         while data:
             data = data[os.write(fd, data) :]
@@ -183,11 +243,11 @@ def replace_file(path: Path, data: bytes, *, sync: bool = True) -> None:
             os.fsync(fd)
     finally:
         os.close(fd)
-    os.replace(new, path)
-
-
-OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""Flags for opening files of the store: never follow a link, never block on a pipe in their place."""
+    try:
+        os.replace(new, path)
+    except IsADirectoryError:
+        quarantine(path)
+        os.replace(new, path)
 
 
 def read_file(path: Path) -> bytes:
@@ -195,7 +255,7 @@ def read_file(path: Path) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | OPEN)
     except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENXIO}:
+        if error.errno in _OTHER_KIND:
             raise ValueError(f"{path.name} is not a regular file") from None
         raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -11,9 +11,9 @@ import os
 from array import array
 from pathlib import Path
 
-from .folder import OPEN, replace_file
+from .folder import OPEN, is_own, quarantine, replace_file
 from .layout import ENTRY, INDEX_SEGMENT, Damaged, check_header, header, pack, segment_path, segments, unpack
-from .segments import OpenSegment, quarantine
+from .segments import OpenSegment
 
 
 class Index:
@@ -32,7 +32,7 @@ class Index:
             self._last = numbers[-1]
         while True:
             try:
-                size = segment_path(self._folder, "index", self._last).stat().st_size
+                size = segment_path(self._folder, "index", self._last).stat(follow_symlinks=False).st_size
             except FileNotFoundError:
                 if not self._folder.exists():
                     raise
@@ -103,7 +103,7 @@ class IndexWriter(Index):
                 segment_path(self._folder, "index", number).unlink()
         self.close()
         path = segment_path(self._folder, "index", last)
-        size = path.stat().st_size if path.exists() else 0
+        size = path.stat().st_size if is_own(path) else 0
         if size > (slot + 1) * ENTRY:
             os.truncate(path, (slot + 1) * ENTRY)
         self._last, self.lines = -1, lines

@@ -11,7 +11,6 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
@@ -31,7 +30,8 @@ from ..protocol import LOST as LOST_FIELD
 from ..protocol import Messages, Partial, Tally
 from .batch import DiskBatch, distinct, uniform
 from .batch_cache import BatchCache
-from .byte_search import matching_positions
+from .byte_search import holding
+from .folder import is_own
 from .index import Index
 from .layout import (
     FILES,
@@ -81,7 +81,7 @@ class LogReader:
 
     def read(self, after: int, limit: int, budget: int = BATCH_BYTES) -> DiskBatch:
         """At most `limit` records after `after`, of about `budget` bytes. Raises FileNotFoundError, BadIndex."""
-        closed = (self._folder / "end").exists()  # before the count, so that no record is missed
+        closed = is_own(self._folder / "end")  # before the count, so that no record is missed
         end = self._index.count()
         first = RetainedRange.read(self._folder).first if end else 1
         after = max(after, first - 1)
@@ -105,7 +105,7 @@ class LogReader:
             partials=self.partials,
             offsets=words[0 : 4 * fit : 4],
             sizes=words[2 : 4 * fit : 4],
-            search=partial(matching_positions, self._folder),
+            search=lambda batch, text, fold: holding(self._folder, batch, text, fold=fold),
         )
         if cacheable and fit:
             self._cache.add(self._folder.name, after, limit, batch)

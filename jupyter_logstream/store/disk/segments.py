@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import Unreadable
-from .folder import OPEN
+from .folder import OPEN, is_own, open_own, quarantine
 from .layout import FILES, SEGMENT, SIDECARS, Damaged, extent, segment_path, segments
 
 _PATH_CHECK_S = 0.5  # between checks whether a path still leads to the open file
@@ -89,41 +86,13 @@ class OpenSegment:
         return os.path.samestat(found, os.fstat(self._fd))
 
 
-def open_own(path: Path, flags: int, *, fresh: bool = False) -> int:
-    """Open a file of a log for writing, created if absent. OSError.
-
-    Anything else at the path (no regular file; not `fresh`) is quarantined.
-    """
-    try:
-        fd = os.open(path, flags | os.O_CREAT | OPEN, 0o600)
-    except OSError as error:
-        if error.errno not in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
-            raise
-    else:
-        found = os.fstat(fd)
-        if stat.S_ISREG(found.st_mode) and not (fresh and found.st_size):
-            return fd
-        os.close(fd)
-    quarantine(path)
-    return os.open(path, flags | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
-
-
 def quarantine_foreign(folder: Path) -> None:
     """Quarantine links, pipes and folders in the place of a log's files, which are then missing. OSError."""
-    for entry in os.scandir(folder):
+    for entry in list(os.scandir(folder)):
         name, _, number = entry.name.partition(".")
         is_ours = entry.name in SIDECARS or (name in (*FILES, "index") and number.isdecimal())
         if is_ours and not entry.is_file(follow_symlinks=False):
             quarantine(Path(entry.path))
-
-
-def quarantine(path: Path) -> None:
-    """Rename a foreign file to `NAME.aside`, which is never read: it can be the only copy of something."""
-    number = 0
-    while os.path.lexists(target := path.with_name(f"{path.name}.aside{number or ''}")):
-        number += 1
-    with contextlib.suppress(FileNotFoundError):
-        path.rename(target)
 
 
 class SegmentedFile:
@@ -195,8 +164,8 @@ class SegmentedFile:
         if self._open.number > last:
             self.close()
         path = segment_path(self._folder, self._name, last)
-        file = self._open.fd(last) if self._open.number == last else path
-        if os.path.exists(file) and os.stat(file).st_size > size - last * SEGMENT:
+        file = self._open.fd(last) if self._open.number == last else path if is_own(path) else None
+        if file is not None and os.stat(file).st_size > size - last * SEGMENT:
             os.truncate(file, size - last * SEGMENT)
         self.size = size
 

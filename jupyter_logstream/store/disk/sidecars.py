@@ -14,8 +14,7 @@ from pathlib import Path
 
 from ...model.steps import MAX_STEPS
 from ..errors import BadIndex
-from .folder import read_file, read_json, replace_file, write_json
-from .segments import open_own
+from .folder import open_own, read_file, read_json, replace_file, write_json
 
 
 class BadRetention(BadIndex):

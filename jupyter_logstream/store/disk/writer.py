@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...model.records import Record
 from ..protocol import Tally
+from .folder import is_own, open_own
 from .indexer import Indexer
 from .layout import ENTRY, FILES, INDEX_SEGMENT, OUTPUT, SEGMENT, Damaged, file_of
-from .segments import SegmentedFile, open_own, quarantine_foreign
+from .segments import SegmentedFile, quarantine_foreign
 from .sidecars import RetainedRange, read_masked, write_masked
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class LogWriter:
         self._retained = RetainedRange()
         self._journal: LossJournal | None = None  # losses found by the repair and not yet published
         self._reports: list[Record] = []  # of damage while writing, not yet published
-        if self.lines or (folder / "kept").exists() or any(file.size for file in self._files.values()):
+        if self.lines or is_own(folder / "kept") or any(file.size for file in self._files.values()):
             self._repair()
 
     @property

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...model.records import Record
+from ..disk.folder import is_own
 from ..disk.indexer import Indexer
 from ..disk.layout import ESTIMATED, FILES, OUTPUT
 from ..disk.running_totals import RunningTotals
@@ -45,7 +46,7 @@ def open_log(folder: Path, files: Files, indexer: Indexer) -> tuple[RetainedRang
     ends = _truncate_index(folder, files, indexer, retained, journal)
     _index_output(folder, files, indexer, ends)
     _index_notes(folder, files["notes"], indexer, ends["notes"])
-    if (folder / "end").exists():
+    if is_own(folder / "end"):
         for source in OUTPUT:
             indexer.finish_line(source, ESTIMATED)
     journal.complete(indexer.index.lines, files["notes"].size)

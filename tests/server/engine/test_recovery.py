@@ -232,3 +232,21 @@ async def test_a_lost_workload_has_the_reason_in_its_json(start: Start) -> None:
     found = server.engine.get(workload_id).to_json()
     assert (found["state"], found["reason"], found["node"]) == ("lost", "its runner was killed", None)
     assert found["error"] == found["reason"]
+
+
+async def test_a_workload_whose_launch_a_killed_server_had_begun_is_found_and_can_be_cancelled(start: Start) -> None:
+    server = await start()
+    ids = [await server.start("sleep 600") for _ in range(2)]
+    for workload_id in ids:
+        await eventually(lambda i=workload_id: server.engine.get(i).status.pid)
+    pids = [server.engine.get(workload_id).status.pid for workload_id in ids]
+    await server.engine.close()
+    for workload_id in ids:  # killed after it had forked the runner, before the runner's first record
+        (server.folder(workload_id).path / "status.json").unlink()
+    (server.folder(ids[0]).path / "handle.json").write_text("{}")
+    (server.folder(ids[1]).path / "handle.json").unlink()
+    server = await start(max_running=1)
+    for workload_id in ids:
+        await server.engine.cancel(workload_id)
+        assert (await server.end(workload_id)).state == "cancelled"
+    await eventually(lambda: not any(map(alive, pids)))

@@ -10,6 +10,7 @@ import pytest
 from support.running import alive, runners
 from support.waiting import eventually
 
+from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.spec import check_spec
 from jupyter_logstream.model.workload import Status
 from jupyter_logstream.server import retention
@@ -104,3 +105,37 @@ async def test_a_clock_jump_expires_no_workload(start: Start, monkeypatch: pytes
         other = await server.start("echo b")
         assert (await server.end(other)).state == "succeeded"
         assert server.lines(other) == ["b"]
+
+
+async def test_a_server_started_with_a_clock_that_is_ahead_expires_nothing_until_it_can_be_set_right(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SWEEP_INTERVAL_S", 0.02)
+    now: list[float] = []
+    expired = retention.expired
+    monkeypatch.setattr(retention, "expired", lambda *given: now.append(given[-1]) or expired(*given))
+    server = await start()
+    workload_id = await server.start("echo a")
+    await server.end(workload_id)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 60 * 86400)
+    server = await start()
+    now.clear()
+    await eventually(lambda: len(now) >= 3)
+    assert server.engine.get(workload_id).status.state == "succeeded"
+    monkeypatch.setattr(retention, "CLOCK_WAIT_S", 0.0)
+    server = await start()  # as after the wait: the clock counts, unless it was set right meanwhile
+    await eventually(lambda: workload_id not in server.store.streams())
+
+
+async def test_new_workloads_are_the_newest_after_the_clock_was_set_back(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await start()
+    earlier = [await server.start("true") for _ in range(2)]
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 86400)
+    server = await start()
+    new = await server.start("true")
+    found, _ = server.engine.page(STATES, 10, None)
+    assert [workload.id for workload in found] == [new, *reversed(earlier)]

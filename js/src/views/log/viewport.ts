@@ -1,7 +1,6 @@
 // Virtual scrolling of a log: native scrollbar, keys, wheel and following the end, for any number of rows. DOM only.
 // Positions of rows come from row-layout.ts, contents from the RowSource. The rows are in a sticky layer as tall as the
-// viewport, so no element has a large coordinate and no jump shows an empty area. Painting follows the phases of
-// frame-scheduler.ts: `read`, then `layOut`, which only writes, then `scroll`.
+// viewport, so no element has a large coordinate and no jump shows an empty area.
 
 import * as scroll from "../../log/scroll.js";
 import { element } from "../dom/dom.js";
@@ -21,15 +20,10 @@ export class Viewport {
   #height = 0;
   #width = 0;
   #listHeight = 0;
-  #layerHeight = -1;
-  /** Width of the widest row so far, if it was wider than the viewport. */
-  #minWidth = 0;
   /** The native scroll position that was last set or read. */
   #native = 0;
   #spacerHeight = -1;
   #following = true;
-  /** Sizes depend on what was written since they were read. */
-  #isStale = true;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #observer: ResizeObserver;
 
@@ -102,9 +96,8 @@ export class Viewport {
     this.#layout = on
       ? new VariableRowLayout(this.#list, this.#rowHeight, this.row)
       : new UniformRowLayout(this.#list, this.#rowHeight, this.row);
-    this.#minWidth = 0;
     this.#spacer.style.minWidth = "";
-    this.#changeSizes();
+    this.#changed();
   }
 
   /** Sets the height of a one-line row in px, when the font has loaded or changed. */
@@ -116,7 +109,7 @@ export class Viewport {
       this.#layout instanceof VariableRowLayout
         ? new VariableRowLayout(this.#list, px, row)
         : new UniformRowLayout(this.#list, px, row);
-    this.#changeSizes();
+    this.#changed();
   }
 
   /** Keeps the current height while fewer rows are shown, so that the page does not jump at each letter of a search. */
@@ -129,34 +122,14 @@ export class Viewport {
     this.#layout.shift(rows);
   }
 
-  /** Must sizes be read, since the last `layOut` can have changed them? */
-  get isStale(): boolean {
-    return this.#isStale;
-  }
-
-  /** Reads the sizes that the next `layOut` needs. Returns whether one differs from what the last one assumed. */
-  read(): boolean {
-    if (!this.#isStale && this.#height > 0) return false;
-    this.#isStale = false;
-    const before = this.#height;
-    this.#height = this.element.clientHeight;
-    const rowsChanged = this.#layout.measure();
-    return rowsChanged || this.#height !== before;
-  }
-
-  /** Lays out the rows and draws the visible ones, by the sizes that were read. */
+  /** Lays out the rows and draws the visible ones. Once per frame. */
   layOut(rows: RowSource): void {
-    this.#setLayerHeight();
-    const drewUnmeasured = this.#layout.layOut(rows, this.#height, this.#following);
-    const canGrow = this.#fitSpacer();
-    this.#isStale ||= drewUnmeasured || canGrow;
-  }
-
-  /** Moves the native scrollbar to where the rows are. */
-  scroll(): void {
-    const { scrollTop } = scroll.moveTo(this.#layout.extent, this.#layout.top);
-    if (this.#following || (this.#settleTimer === undefined && !this.#isAtNative(scrollTop)))
-      this.#setNative(scrollTop);
+    if (this.#height === 0) this.#measure();
+    this.#layout.layOut(rows, this.#height, this.#following);
+    if (this.#fitSpacer()) this.#layout.layOut(rows, this.#height, this.#following);
+    const at = scroll.moveTo(this.#layout.extent, this.#layout.top);
+    if (this.#following || (this.#settleTimer === undefined && !this.#isAtNative(at.scrollTop)))
+      this.#setNative(at.scrollTop);
   }
 
   dispose(): void {
@@ -169,21 +142,22 @@ export class Viewport {
     return Math.abs(scrollTop - this.#native) <= 1;
   }
 
-  /** Returns whether the viewport, which grows with its rows up to a limit, can have got another height. */
+  /** Returns whether the viewport became taller with its rows: then they are laid out again in the same frame. */
   #fitSpacer(): boolean {
     const spacer = scroll.spacerHeight(this.#layout.extent);
     // While the user drags the scrollbar, newly measured heights must not move it.
     if (spacer === this.#spacerHeight || (this.#layout instanceof VariableRowLayout && this.#settleTimer !== undefined))
       return false;
-    const isFull = Math.min(spacer, this.#spacerHeight) > this.#height + this.#rowHeight;
     this.#spacerHeight = spacer;
     this.#spacer.style.height = `${spacer}px`;
-    return !isFull;
+    if (spacer > this.#height + this.#rowHeight) return false;
+    const before = this.#height;
+    this.#measure();
+    return this.#height !== before;
   }
 
-  #setLayerHeight(): void {
-    if (this.#height === this.#layerHeight) return;
-    this.#layerHeight = this.#height;
+  #measure(): void {
+    this.#height = this.element.clientHeight;
     this.#layer.style.height = `${this.#height}px`;
   }
 
@@ -193,32 +167,24 @@ export class Viewport {
   }
 
   #onResize(): void {
-    const { clientWidth: own, clientHeight: height } = this.element;
-    const [width, listHeight] = [this.#spacer.offsetWidth, this.#list.offsetHeight];
+    const width = this.#spacer.offsetWidth;
+    const own = this.element.clientWidth;
     // Keep the width of the widest row so far, or the horizontal scrollbar would flicker.
-    if (!(this.#layout instanceof VariableRowLayout) && width > own && width !== this.#minWidth) {
-      this.#minWidth = width;
+    if (!(this.#layout instanceof VariableRowLayout) && width > own)
       this.#spacer.style.minWidth = `max(100%, ${width}px)`;
-    }
-    const isSame = height === this.#height && own === this.#width;
+    const isSame = this.element.clientHeight === this.#height && own === this.#width;
     if (this.#layout instanceof VariableRowLayout) {
       if (own !== this.#width) this.#layout.forgetHeights();
-      if (listHeight !== this.#listHeight) this.#changeSizes();
+      if (this.#list.offsetHeight !== this.#listHeight) this.#changed();
+      this.#listHeight = this.#list.offsetHeight;
     }
-    [this.#width, this.#listHeight] = [own, listHeight];
+    this.#width = own;
     if (isSame) return;
-    this.#height = height;
-    this.#setLayerHeight();
+    this.#measure();
     // Immediately, or the browser's own correction of the position would look like the user scrolling up. An element that
     // was hidden or out of the document has lost its native position, too.
     const extent = { ...this.#layout.extent, viewport: this.#height };
     this.#setNative(scroll.moveTo(extent, this.#following ? scroll.maxTop(extent) : this.#layout.top).scrollTop);
-    this.#changeSizes();
-  }
-
-  /** Sizes changed: they are read in the next frame. */
-  #changeSizes(): void {
-    this.#isStale = true;
     this.#changed();
   }
 
