@@ -14,9 +14,11 @@ from . import (
     fanin,
     fanout,
     find,
+    first_second,
     growth,
     iopub,
     latency,
+    many_views,
     page,
     proxy,
     readers,
@@ -27,7 +29,10 @@ from . import (
     view,
 )
 
-ALL = (start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub, page, view, find)
+ALL = (
+    *(start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub),
+    *(page, first_second, view, many_views, find),
+)
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 
 

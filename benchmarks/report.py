@@ -46,6 +46,23 @@ def _view(figure: str, ours: str) -> list[Row]:
     return [Row(what, f"view, {lines}: {ours}", "less", peer, f"{peer}, {lines}: {figure}") for peer in peers]
 
 
+def _many(count: int, where: str, bar: float) -> list[Row]:
+    ours, plain = f"{count} live views{where}: ", f"12 plain output cells{where}: "
+    return [
+        _alone(f"{ours}main thread, %", "less", bar),
+        *(
+            Row(f"{ours}{figure}", f"{ours}{figure}", "less", "12 plain output cells", f"{plain}{figure}", most)
+            for figure, most in (("main thread, %", None), ("layouts a second", None), ("save, ms (median)", 1.5))
+        ),
+        _alone(f"{ours}longest task, ms (0: none over 50)", "less", 50),
+    ]
+
+
+def _first(kernel: str, bar: float) -> Row:
+    ours, echo = (f"first line in a {kernel} kernel: {name}, ms (median)" for name in ("run()", "!echo"))
+    return Row(f"first line in a {kernel} kernel, ms", ours, "less", "!echo", echo, bar)
+
+
 CAT, NAIVE, PROXY, OUTPUT = "child | cat", "naive Tornado SSE", "jupyter-server-proxy", "JupyterLab's output"
 _TOOK = "300,000 lines, child to client: "
 _LATE = "latency, 1,000 lines/s, "
@@ -94,6 +111,8 @@ ROWS = (
     *_view("last line painted, ms", "last line painted, ms (median)"),
     *_view("heap over the empty page, MB", "heap over the empty page, MB"),
     *_view("longest task, ms", "longest task, ms (0: none over 50)"),
+    *_many(12, ", all in sight", 20), *_many(12, "", 20), *_many(40, "", 50),
+    _first("fresh", 3), _first("warm", 2),
     Row(f"{_CELL}a cell: {_LAST}", f"{_CELL}the log view: {_LAST}", "less", OUTPUT, f"{_CELL}{OUTPUT}: {_LAST}"),
     Row(f"{_CELL}a cell: longest task, ms", f"{_CELL}the log view: {_LONGEST}", "less", OUTPUT,
         f"{_CELL}{OUTPUT}: {_LONGEST}"),

@@ -40,22 +40,34 @@ def record_requests(client: T) -> T:
 
     Parameters
     ----------
-    client : httpx.Client, httpx.AsyncClient, or an SDK client that holds one (`openai.OpenAI`, `anthropic.Anthropic`).
+    client : httpx.Client, httpx.AsyncClient, or an SDK client that holds one (`openai.OpenAI`, `anthropic.Anthropic`,
+        `ollama.Client`, `google.genai.Client`).
 
     Raises
     ------
     TypeError
         The object is no such client.
     """
-    inner: Any = client if _library(client) else getattr(client, "_client", None)
-    library = _library(inner)
-    if library is None or not isinstance(inner, library.Client | library.AsyncClient):
+    inner = list(_inner_clients(client))
+    if not inner:
         raise TypeError(f"record_requests() takes an httpx client, or an SDK client that holds one, not {client!r}")
-    if inner not in _recorded_clients:
-        _recorded_clients.add(inner)
-        wrap = _recording_async if isinstance(inner, library.AsyncClient) else _recording
-        inner.send = wrap(inner.send, library)  # get(), stream() and all other methods call it
+    for one in inner:
+        if one not in _recorded_clients:
+            _recorded_clients.add(one)
+            library = _library(one)
+            wrap = _recording_async if isinstance(one, library.AsyncClient) else _recording
+            one.send = wrap(one.send, library)  # get(), stream() and all other methods call it
     return client
+
+
+def _inner_clients(client: object) -> Iterator[Any]:
+    """The httpx clients that an object is or holds; google-genai's holds two."""
+    google = getattr(client, "_api_client", None)
+    held = getattr(client, "_client", None), getattr(google, "_httpx_client", None)
+    for one in (client, *held, getattr(google, "_async_httpx_client", None)):
+        library = _library(one)
+        if library is not None and isinstance(one, library.Client | library.AsyncClient):
+            yield one
 
 
 def _library(client: object) -> Any:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..wire.sse import Decoder, Event
+from ..wire.sse import Decoder, Event, EventTooLarge
 from .errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
 from .event_loop import THREAD_NAME, run_sync
 
@@ -175,7 +175,11 @@ async def _open_stream(
 async def _events(response: httpx.Response) -> AsyncIterator[Event]:
     decoder = Decoder()
     async for chunk in response.aiter_bytes():
-        for event in decoder.feed(chunk):
+        try:
+            events = decoder.feed(chunk)
+        except EventTooLarge as error:  # a repetition would bring the same
+            raise LogStreamError(f"The stream cannot be read: {error}.") from None
+        for event in events:
             yield event
 
 

@@ -38,19 +38,20 @@ def as_text(info: Mapping[str, Any], records: Sequence[Record], error: FirstErro
     head = [f"{_command(info)} [{', '.join([state_summary(info), *_facts(info)])}] {info['id']}"]
     if error is not None:
         head.append(f"First error ({_where(error)}): {error.title}")
+    head = [plain_text(line) for line in head]  # another server's state can hold control sequences
     return "\n".join([*head, *_last(records, MAX_FORM_BYTES - sum(map(_json_bytes, head)), plain_text)])
 
 
 def as_html(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> str:
     """The same as escaped HTML, the lines in colour."""
     label = f"{_SIGNS.get(info['state'], '')} {state_label(info['state'])}".strip()
-    title = f"<b>{html.escape(label)}</b> <code>{html.escape(_command(info))}</code>"
+    title = f"<b>{_escaped(label)}</b> <code>{_escaped(_command(info))}</code>"
     facts = [*filter(None, [ending(info), str(info.get("reason") or "")]), *_facts(info)]
-    head = [f"<div>{' · '.join([title, *map(html.escape, facts)])}</div>"]
+    head = [f"<div>{' · '.join([title, *map(_escaped, facts)])}</div>"]
     if error is not None:
-        head.append(f"<div><b>First error</b> ({_where(error)}): <code>{html.escape(error.title)}</code></div>")
+        head.append(f"<div><b>First error</b> ({_where(error)}): <code>{_escaped(error.title)}</code></div>")
     lines = _last(records, MAX_FORM_BYTES - MARKUP_BYTES - sum(map(_json_bytes, head)), line_as_html)
-    foot = f"<div><small>{_range_note(info, len(lines))}workload {html.escape(str(info['id']))}</small></div>"
+    foot = f"<div><small>{_range_note(info, len(lines))}workload {_escaped(str(info['id']))}</small></div>"
     body = "\n".join(lines)
     # Separate blocks: inside Markdown, a blank line of the log would end an enclosing element.
     return "\n\n".join([*head, *([f"<pre>{body}</pre>"] if body else []), foot])
@@ -86,8 +87,14 @@ def requests_as_html(rows: Sequence[Mapping[str, Any]]) -> str:
     return _html_table(_REQUEST_HEADINGS, [_request(row) for row in rows], "No calls.")
 
 
+def _escaped(text: str) -> str:
+    """A text of others as HTML: without control sequences, with stand-ins for unprintable characters."""
+    return html.escape(plain_text(text))
+
+
 def _text_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], nothing: str) -> str:
-    cells = [headings, *rows] if rows else [(nothing,)]
+    shown = [tuple(plain_text(str(cell)) for cell in row) for row in rows]
+    cells = [headings, *shown] if rows else [(nothing,)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     return _fit(lines)
@@ -96,7 +103,7 @@ def _text_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], noth
 def _html_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], nothing: str) -> str:
     if not rows:
         return f"<pre>{nothing}</pre>"
-    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    lines = ["".join(f"<td>{_escaped(str(cell))}</td>" for cell in row) for row in rows]
     head = "".join(f"<th>{heading}</th>" for heading in headings)
     body = _fit([f"<tr>{line}</tr>" for line in lines])
     return f'<table class="jupyter-logstream"><tr>{head}</tr>\n{body}</table>'

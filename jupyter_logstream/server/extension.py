@@ -201,6 +201,8 @@ class LogStream(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Jupyter's hook when the port is known: publish the address, and recover the workloads that still run."""
         self._publish_address(serverapp)
+        if self.services.upstreams:
+            self.services.prices.load()
         level = serverapp.log_level  # as the console's handler; the logger itself passes everything
         self.services.service_log.setLevel(level if isinstance(level, int) else str(level))
         self.services.service_log.attach(serverapp.log, logging.getLogger())

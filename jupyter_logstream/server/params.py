@@ -12,6 +12,7 @@ from typing import Any
 
 from ..model.ids import ID
 from ..model.records import LEVELS, SOURCES
+from ..store.pattern import BadPattern, Pattern
 from ..store.queries.filters import Filter
 from .subscriptions.protocol import Start
 
@@ -36,6 +37,7 @@ _SEQ = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _UNBOUNDED = 10**18
 _MAX_ECHOED_CHARS = 60
+_MAX_ECHOED_ERROR_CHARS = 200
 _PATTERNS = ("q", "not")
 _CURSORS = frozenset({"after", "tail"})
 _STREAM_OPTIONS = frozenset({"stream", "id", *_CURSORS, *FILTERS})
@@ -83,13 +85,13 @@ def number(given: Mapping[str, str], name: str, default: int, least: int = 0, mo
     return int(text)
 
 
-def printable(text: str) -> str:
+def printable(text: str, most: int = _MAX_ECHOED_CHARS) -> str:
     """A caller's text for use in an error message: truncated, ASCII without control characters."""
-    return re.sub(r"[^ -~]", "\N{REPLACEMENT CHARACTER}", text[:_MAX_ECHOED_CHARS])
+    return re.sub(r"[^ -~]", "\N{REPLACEMENT CHARACTER}", text[:most])
 
 
 def parse_filter(given: Mapping[str, str]) -> Filter:
-    """The filter in these parameters. Raises BadParameter, BadPattern."""
+    """The filter in these parameters. Raises BadParameter."""
     levels = frozenset(given["levels"].split(",")) if "levels" in given else None
     for name, values, allowed in (
         ("level", {given["level"]} if "level" in given else set(), LEVELS[1:]),
@@ -99,13 +101,19 @@ def parse_filter(given: Mapping[str, str]) -> Filter:
         for value in values - set(allowed):
             raise BadParameter(name, f"must be of {', '.join(allowed)}, not {printable(value)}")
     for name in _PATTERNS:
-        if len(given.get(name, "")) > MAX_PATTERN_CHARS:
-            raise BadParameter(name, f"must have at most {MAX_PATTERN_CHARS} characters")
-    parsed = Filter(
-        given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"), given.get("not")
-    )
-    parsed.compile()  # so that a malformed expression is an error before the response begins
-    return parsed
+        if name in given:
+            _check_pattern(name, given[name])
+    return Filter(given.get("level"), levels, given.get("step"), given.get("source"), given.get("q"), given.get("not"))
+
+
+def _check_pattern(name: str, text: str) -> None:
+    """So that a malformed expression is an error before the response begins, and names its parameter."""
+    if len(text) > MAX_PATTERN_CHARS:
+        raise BadParameter(name, f"must have at most {MAX_PATTERN_CHARS} characters")
+    try:
+        Pattern(text)
+    except BadPattern as error:
+        raise BadParameter(name, printable(str(error), _MAX_ECHOED_ERROR_CHARS)) from None
 
 
 def single_start(given: Mapping[str, str], last_id: str, limit: int, *, endless: bool) -> Start:

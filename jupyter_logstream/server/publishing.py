@@ -17,6 +17,7 @@ from ..model.protocol import EXTERNAL, State, now_ms
 from ..model.records import LEVELS, SOURCES, Record, level_code
 from ..model.spec import SpecError
 from ..model.steps import MAX_STEP_NAME_CHARS
+from ..model.unprintable import printable
 from ..store.errors import StreamEnded
 from ..store.protocol import LOST, Store
 from ..text.levels import guess_level
@@ -88,6 +89,8 @@ def _check_item(i: int, item: Mapping[str, Any], now: float) -> Record:
     step, fields = given.get("step"), given.get("fields")
     if step is not None and (not isinstance(step, str) or not 0 < len(step) <= MAX_STEP_NAME_CHARS):
         raise SpecError(f"[{i}].step", f"must have 1 to {MAX_STEP_NAME_CHARS} characters")
+    if step is not None and (printable(step) != step or not {"\t", "\n"}.isdisjoint(step)):
+        raise SpecError(f"[{i}].step", "must not hold control or bidirectional characters")
     if fields is not None and not isinstance(fields, dict):
         raise SpecError(f"[{i}].fields", "must be an object")
     if fields and depth(fields, MAX_FIELDS_DEPTH) > MAX_FIELDS_DEPTH:

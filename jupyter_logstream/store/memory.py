@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from json import dumps
+from typing import TYPE_CHECKING
 
 from ..model.records import LEVELS, SOURCES, Record, level_code
 from ..model.steps import MAX_STEPS, Timeline
+from ..text.terminal import searched_text
 from .errors import StreamEnded, UnknownStream
 from .protocol import Messages, Partial, Tally
+
+if TYPE_CHECKING:
+    from .pattern import Pattern
 
 
 @dataclass(slots=True)
@@ -114,8 +119,8 @@ class MemoryBatch:
             if record.level in names and origin in (None, record.source) and step in (None, record.step)
         ]
 
-    def holding(self, text: str, *, fold: bool) -> list[int] | None:  # noqa: ARG002 - texts are at hand
-        return None
+    def holding(self, pattern: Pattern) -> list[int]:
+        return [i for i, record in enumerate(self.found) if pattern.contains(searched_text(record.message))]
 
     def pick(self, positions: Sequence[int]) -> MemoryBatch:
         return replace(self, found=[self.found[i] for i in positions])

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.records import Record
 from ..model.steps import Step
+
+if TYPE_CHECKING:
+    from .pattern import Pattern  # the runner does not import its engine
 
 Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
 """The texts of a batch, and the fields of the records that have some, by position."""
@@ -113,12 +116,12 @@ class Batch(Protocol):
         """Texts and fields. Raises FileNotFoundError (retention removed them), BadIndex, Unreadable."""
         ...
 
-    def matching(self, levels: AbstractSet[int], source: int | None, step: str | None) -> list[int]:
+    def matching(self, levels: AbstractSet[int], source: int | None, step: str | None) -> Sequence[int]:
         """Positions of the records with one of these level codes, this source code and this step (None: any)."""
         ...
 
-    def holding(self, text: str, *, fold: bool) -> list[int] | None:
-        """Positions whose text contains `text` (`fold`: ignoring case) without loading texts; None: cannot tell."""
+    def holding(self, pattern: Pattern) -> list[int]:
+        """Positions of the records whose text (without styles) matches. Raises as `loaded` does."""
         ...
 
     def pick(self, positions: Sequence[int]) -> Batch:
@@ -157,8 +160,8 @@ class Store(Protocol):
 
         A batch is bounded in bytes too, so it can hold fewer than `limit` records; it is empty only if nothing follows
         `after`. A batch of more than a few thousand records loads its texts on first use, which raises
-        FileNotFoundError if retention removed them in between (`filters.matches` handles that). Raises UnknownStream,
-        BadIndex, Unreadable.
+        FileNotFoundError if retention removed them in between (`filters.scan` and `pages.page` handle that). Raises
+        UnknownStream, BadIndex, Unreadable.
         """
         ...
 

@@ -36,6 +36,17 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text) if "\x1b" in text else text
 
 
+_SEQUENCE = re.compile(
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\n\x07\x1b\x18\x1a]*(?:\x07|\x1b\\|[\x18\x1a])?"
+    rb"|[PX^_][^\n\x1b\x18\x1a]*(?:\x1b\\|[\x18\x1a])?|[ -/]*[0-~]?)"
+)
+
+
+def without_sequences(text: bytes) -> bytes:
+    """`text` without any escape sequence; an unfinished one ends with its line."""
+    return _SEQUENCE.sub(b"", text) if b"\x1b" in text else text
+
+
 SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 """An SGR sequence (colours), with its parameters."""
 

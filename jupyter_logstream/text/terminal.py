@@ -109,6 +109,13 @@ def without_styles(message: str) -> str:
     return STYLING.sub("", message) if "\x1b" in message else message
 
 
+def searched_text(message: str) -> str:
+    """The text of a message that searches match: what a terminal shows, without styles."""
+    if "\x1b" not in message and "\b" not in message and "\r" not in message and not _C1_CONTROL.search(message):
+        return message
+    return without_styles(terminal_text(message))
+
+
 def plain_text(message: str) -> str:
     """A message as plain text: without escape sequences, with stand-ins for unprintable characters."""
     if message.isascii() and message.isprintable():

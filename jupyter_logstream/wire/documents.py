@@ -4,7 +4,8 @@ The form is recognized by content, not by Content-Type: one object, objects in l
 `data` of server-sent events, with or without a blank line between them, or any of these mixed: servers write an error
 into a stream in whatever form they have. Streams with bare CR as line ends are not supported.
 
-Bounded: of an object only the wanted values are held, of other text _MAX_TEXT_BYTES per line; time by a `ScanBudget`.
+Bounded: of an object only the wanted values are held, of other text _MAX_TEXT_BYTES per line; time by the
+caller's `ScanBudget`.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ _FIELDS = (_Line.DATA, _Line.EVENT, _Line.ERROR)
 class DocumentReader:
     """Reads objects from chunks of any size."""
 
-    def __init__(self, wanted: Paths, on_document: OnDocument, on_text: OnText) -> None:
-        self.budget = ScanBudget()
+    def __init__(self, wanted: Paths, on_document: OnDocument, on_text: OnText, budget: ScanBudget) -> None:
+        self.budget = budget
         self.count = 0  # objects so far
-        self.has_data = False  # something other than comments and empty lines has arrived
+        self.has_data = False  # an object, or text of an event, has arrived
+        self.has_text = False  # something other than comments and blank lines has arrived
         self.has_events = False  # there are `data:` lines
         self._wanted, self._on_document, self._on_text = wanted, on_document, on_text
         self._scanner: JsonScanner | None = None
@@ -65,7 +67,6 @@ class DocumentReader:
             self._feed(chunk[start : start + _PIECE_BYTES] if len(chunk) > _PIECE_BYTES else chunk)
 
     def _feed(self, piece: bytes) -> None:
-        self.budget.allow(len(piece))
         at = 0
         while at < len(piece) and not self.budget.spent:
             at = self._step(piece, at)
@@ -110,6 +111,7 @@ class DocumentReader:
         if line is _Line.UNKNOWN:  # a BOM
             return at + used - held
         self._line = line
+        self.has_text = self.has_text or bool(start.strip() and not start.startswith(b":"))
         if line is _Line.DATA or line is _Line.ERROR:
             self.has_events = True
         if line is _Line.ERROR:

@@ -7,6 +7,7 @@ to a cache, output includes reasoning.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,13 +31,18 @@ _REASONS: tuple[Path, ...] = (
     *(("stop_reason",), ("delta", "stop_reason"), ("stopReason",), ("messageStop", "stopReason")),  # Anthropic, Bedrock
     *(("candidates", "finishReason"), ("promptFeedback", "blockReason"), ("done_reason",)),  # Gemini, Ollama
     *(("finish_reason",), ("delta", "finish_reason"), ("response", "finish_reason")),  # Cohere
+    ("stop_type",),  # llama.cpp
 )
+_NO_REASON = frozenset({"none", "null", "FINISH_REASON_UNSPECIFIED"})  # what a part of a stream can have
 _ERRORS: tuple[Path, ...] = (
-    *(("error",), ("errors",), ("response", "error"), ("delta", "error"), ("choices", "error")),
-    *(("exception",), ("internalServerException",), ("modelStreamErrorException",), ("validationException",)),
-    *(("throttlingException",), ("serviceUnavailableException",)),  # Bedrock
+    *(("error",), ("errors",), ("response", "error"), ("delta", "error"), ("choices", "error"), ("message", "error")),
+    *(("Error",), ("exception",), ("fault",)),
+    *(("internalServerException",), ("modelStreamErrorException",), ("modelTimeoutException",)),  # Bedrock
+    *(("validationException",), ("throttlingException",), ("serviceUnavailableException",)),
 )
-_MESSAGES: tuple[Path, ...] = (("message",), ("Message",), ("detail",), ("error_message",), ("errorMessage",), ("msg",))
+_MESSAGES: tuple[Path, ...] = (
+    *(("message",), ("Message",), ("detail",), ("error_message",), ("errorMessage",), ("error_msg",), ("msg",)),
+)
 _KINDS: tuple[Path, ...] = (("type",), ("object",), ("event_type",), ("status",), ("response", "status"))
 _FLAGS: tuple[Path, ...] = (("done",), ("stop",), ("is_finished",))
 _CODE: Path = ("code",)
@@ -131,11 +137,12 @@ def _output(
 
 def finish_reason_of(found: Found) -> str | None:
     """Why the model stopped (`stop`, `length`, `max_tokens` ...), as the API calls it."""
-    return next((name for path in _REASONS if (name := name_of(found.get(path)))), None)
+    names = (name_of(found.get(path)) for path in _REASONS)
+    return next((name for name in names if name is not None and name not in _NO_REASON), None)
 
 
 def has_ended(found: Found) -> bool:
-    """Whether the object is the last one of a stream, or the one that says why the model stopped."""
+    """Whether the object is the last one of a stream, or the one with the reason why the model stopped."""
     if any(found.get(path) is True for path in _FLAGS) or finish_reason_of(found) is not None:
         return True
     return any(_text(found.get(path)) in _LAST for path in _KINDS[:3])
@@ -144,8 +151,9 @@ def has_ended(found: Found) -> bool:
 def error_of(found: Found, *, is_error: bool = False) -> str | None:
     """The message of an error that the object reports; `is_error`: its event or field is named `error`."""
     for path in _ERRORS:
-        if message := error_text(found.get(path)):
+        if (value := found.get(path)) and (message := error_text(value) or _described(value)):
             return message
+    is_error = is_error or any(found.get(path) is True for path in _ERRORS)
     kinds = [_text(found.get(path)) for path in _KINDS]
     if is_error or _ERROR_KINDS.intersection(kinds):
         code = found.get(_CODE)
@@ -161,12 +169,17 @@ def message_of(found: Found) -> str | None:
     return next((text for path in _MESSAGES if (text := error_text(found.get(path)))), None)
 
 
+def is_error_event(event: bytes) -> bool:
+    """Whether the name of an event marks an error: `error`, `stream_error`, `throttlingException` ..."""
+    return event.lower().endswith((b"error", b"exception"))
+
+
 def error_text(value: Any, depth: int = 4) -> str | None:
     """The message of an error: a string, or an object or a list with one."""
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, dict) and depth:
-        names = ("message", "msg", "detail", "error", "description", "type", "status", "code")
+        names = ("message", "msg", "detail", "error", "description", "faultstring", "type", "status", "code")
         return next((text for name in names if (text := error_text(_as_text(value.get(name)), depth - 1))), None)
     return value.strip() or None if isinstance(value, str) else None
 
@@ -174,6 +187,12 @@ def error_text(value: Any, depth: int = 4) -> str | None:
 def name_of(value: Any) -> str | None:
     """A name; None for an empty one."""
     return value[:_MAX_NAME_CHARS] if isinstance(value, str) and value else None
+
+
+def _described(value: Any) -> str | None:
+    """An error object in a form that is not known, as JSON."""
+    is_object = isinstance(value, dict | list) and any(value.values() if isinstance(value, dict) else value)
+    return json.dumps(value, ensure_ascii=False) if is_object else None
 
 
 def _as_text(value: Any) -> Any:

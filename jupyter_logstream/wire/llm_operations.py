@@ -27,13 +27,14 @@ class Operation:
 _OPERATIONS = tuple(
     (re.compile(f"/{pattern}/?$"), name, provider)
     for pattern, name, provider in (
+        (r"api/embeddings", "embeddings", "ollama"),  # before OpenAI's, which matches too
         (r"chat/completions", "chat", "openai"),
         (r"completions", "text_completion", "openai"),
         (r"responses", "chat", "openai"),
         (r"embeddings", "embeddings", "openai"),
         (r"messages", "chat", "anthropic"),
         (r"complete", "text_completion", "anthropic"),
-        (r"models/(?P<model>[^/:]+):(?:streamG|g)enerateContent", "generate_content", "gcp.gemini"),
+        (r"(?:models|tunedModels)/(?P<model>[^/:]+):(?:streamG|g)enerateContent", "generate_content", "gcp.gemini"),
         (r"models/(?P<model>[^/:]+):(?:batchE|e)mbedContents?", "embeddings", "gcp.gemini"),
         (r"models/(?P<model>[^/:]+):(?:streamR|r)awPredict", "chat", "gcp.vertex_ai"),
         (r"api/chat", "chat", "ollama"),
@@ -43,6 +44,7 @@ _OPERATIONS = tuple(
         (r"v[12]/generate", "text_completion", "cohere"),
         (r"v[12]/embed", "embeddings", "cohere"),
         (r"(?:completion|infill)", "text_completion", "llama_cpp"),
+        (r"embedding", "embeddings", "llama_cpp"),
         (r"model/(?P<model>[^/]+)/converse(?:-stream)?", "chat", "aws.bedrock"),
         (r"model/(?P<model>[^/]+)/invoke(?:-with-response-stream)?", "chat", "aws.bedrock"),
     )
@@ -72,7 +74,7 @@ def operation_of(method: str, path: str) -> Operation | None:
     """The kind of LLM call, by method and path; None for any other call."""
     if method != "POST" or len(path) > _MAX_PATH_CHARS:
         return None
-    path = f"/{path.lstrip('/')}"
+    path = f"/{path.lstrip('/')}".replace("%3A", ":").replace("%3a", ":")
     for pattern, name, provider in _OPERATIONS:
         if found := pattern.search(path):
             model = found.groupdict().get("model")

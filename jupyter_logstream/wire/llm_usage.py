@@ -7,18 +7,21 @@ the services with the same fields are read side by side (`llm_dialects.py`). No 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .aws_events import AwsEventReader
 from .decoding import Decoder, DecodingError
 from .documents import DocumentReader
-from .json_scan import JsonScanner, Path, Paths
+from .json_scan import JsonScanner, Path, Paths, ScanBudget
 from .llm_dialects import (
     RESPONSE,
     Tokens,
     error_of,
     finish_reason_of,
     has_ended,
+    is_error_event,
     is_plain,
     message_of,
     model_of,
@@ -28,8 +31,17 @@ from .llm_dialects import (
 )
 
 _REQUEST = Paths(("model",), ("stream",))
-_STREAMS = frozenset({"text/event-stream", "application/x-ndjson", "application/jsonl", "application/json-seq"})
+_STREAMS = frozenset(
+    {
+        *("text/event-stream", "application/x-ndjson", "application/jsonl", "application/json-seq"),
+        "application/vnd.amazon.eventstream",
+    }
+)
+_ERROR_TEXT = re.compile(rb"\[?error\b", re.IGNORECASE)
 _MAX_ERROR_CHARS = 1000
+_MAX_STEP_BYTES = 256 * 1024  # some 0.1 s of processor time for the most hostile text
+_COMPRESSED_WEIGHT = 16  # a compressed byte allows as much scanning as this many plain ones
+_MIN_PIECE_BYTES = 1024  # what a piece counts at least: also an empty one takes time
 
 
 class RequestReader:
@@ -71,8 +83,13 @@ class ResponseReader:
         self._usage: dict[str, Any] = {}
         self._ended = False
         kind = content_type.partition(";")[0].strip().lower()
-        self._is_stream, self._is_events = kind in _STREAMS, kind == "text/event-stream"
-        self._documents = DocumentReader(RESPONSE, self._read_document, self._read_text)
+        self._is_stream, self.is_event_stream = kind in _STREAMS, kind == "text/event-stream"
+        self._budget = ScanBudget()
+        self._documents: DocumentReader | AwsEventReader = DocumentReader(
+            RESPONSE, self._read_document, self._read_text, self._budget
+        )
+        self._has_begun = False
+        self._rest: Iterator[bytes] | None = None  # pieces of the accepted chunk that are not scanned yet
         self._decoder: Decoder | None = None  # None: the body cannot be read (further)
         try:
             self._decoder = Decoder(encoding)
@@ -81,19 +98,44 @@ class ResponseReader:
 
     def feed(self, chunk: bytes) -> None:
         """Scan the next bytes."""
-        if self._decoder is None:
-            return
+        self.accept(chunk)
+        while self.is_behind:
+            self.step()
+
+    def accept(self, chunk: bytes) -> None:
+        """Take the next bytes, which `step` then scans; what is left of former ones is scanned now."""
+        while self.is_behind:
+            self.step()
+        if self._decoder is not None:
+            self._budget.allow(len(chunk) * (_COMPRESSED_WEIGHT if self._decoder.inflates else 1))
+            self._rest = self._decoder.feed(chunk)
+
+    def step(self) -> None:
+        """Scan a part of the accepted bytes: at most _MAX_STEP_BYTES after decoding, so that a loop is not held up."""
+        left = _MAX_STEP_BYTES
         try:
-            for piece in self._decoder.feed(chunk):
-                self._documents.feed(piece)
+            while left > 0 and self._rest is not None:
+                piece = next(self._rest, None)
+                if piece is None:
+                    self._rest = None
+                else:
+                    left -= max(len(piece), _MIN_PIECE_BYTES)
+                    self._scan(piece)
         except DecodingError:
-            self._decoder = None
-        if self._documents.budget.spent:
-            self._decoder = None
+            self._decoder = self._rest = None
+        if self._budget.spent:
+            self._decoder = self._rest = None
 
     def end(self) -> None:
         """The body has ended."""
+        while self.is_behind:
+            self.step()
         self._documents.end()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether accepted bytes are not scanned yet."""
+        return self._rest is not None
 
     @property
     def is_stream(self) -> bool:
@@ -102,8 +144,10 @@ class ResponseReader:
 
     @property
     def has_data(self) -> bool:
-        """Whether the response has begun; comments of a stream do not count."""
-        return not self._is_events or self._decoder is None or self._documents.has_data
+        """Whether the response has begun; comments and blank lines, which keep a connection alive, do not count."""
+        documents = self._documents
+        is_open = self._decoder is None or documents.has_data
+        return is_open or (documents.has_text and not self.is_event_stream and not documents.has_events)
 
     @property
     def error(self) -> str | None:
@@ -128,6 +172,13 @@ class ResponseReader:
         is_final = not self.is_stream or (self._ended and self._error is None)
         return tokens if is_final else tokens.without_output()
 
+    def _scan(self, piece: bytes) -> None:
+        if not self._has_begun and piece:
+            self._has_begun = True
+            if piece[0] == 0:  # binary: the length of the first message
+                self._documents = AwsEventReader(RESPONSE, self._read_document, self._budget)
+        self._documents.feed(piece)
+
     def _read_document(self, found: Mapping[Path, Any], event: bytes) -> None:
         if is_plain(found) and found.get(("model",)) == self._plain_model and not event:
             return  # most parts of a stream
@@ -135,7 +186,7 @@ class ResponseReader:
         self.model = model_of(found) or self.model
         self._usage.update(usage_of(found))
         self.finish_reason = finish_reason_of(found) or self.finish_reason
-        if error := error_of(found, is_error=event == b"error"):
+        if error := error_of(found, is_error=is_error_event(event)):
             self._error = error[:_MAX_ERROR_CHARS]
         elif message := message_of(found):
             self._message = message[:_MAX_ERROR_CHARS]
@@ -144,5 +195,5 @@ class ResponseReader:
     def _read_text(self, text: bytes, event: bytes) -> None:
         if text == b"[DONE]":
             self._ended = True
-        elif event == b"error":
-            self._error, self._ended = text.decode("utf-8", "replace"), True
+        elif is_error_event(event) or _ERROR_TEXT.match(text):
+            self._error, self._ended = text.decode("utf-8", "replace")[:_MAX_ERROR_CHARS], True

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _TEXT_LINE_END = re.compile(r"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""Bound of a decoder, for each line and for all data lines of an event together."""
+
 _MAX_RETRY_MS = 2**31 - 1  # some engines overflow above it and reconnect at once
+
+
+class EventTooLarge(ValueError):
+    """A line or an event is larger than MAX_EVENT_BYTES; nothing behind it can be decoded."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the server sent an event of more than {MAX_EVENT_BYTES >> 20} MiB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +85,24 @@ class Decoder:
     A CR ends its line at once; an LF that follows is skipped, in the next chunk too. There is no end-of-input call: the
     standard drops an unfinished block, and its id has no effect.
 
-    `retry`: the server's reconnection time in milliseconds; None: not sent. Memory: one unfinished block.
+    `retry`: the server's reconnection time in milliseconds; None: not sent. Memory: one unfinished line and the data of
+    one event, of at most MAX_EVENT_BYTES each; beyond it `feed` raises EventTooLarge and cannot be called again.
     """
 
     def __init__(self) -> None:
         self.last_event_id: str = ""
         self.retry: int | None = None  # ms
         self._unfinished: list[bytes] = []  # parts of the current line; joined once, so one-byte chunks stay linear
+        self._unfinished_bytes = 0
         self._skip_lf = False
         self._at_start = True  # the one leading BOM is dropped
         self._data: list[str] = []
+        self._data_bytes = 0  # of their lines
         self._type = ""
         self._id = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Decode the next bytes; return the events that they complete, in order."""
+        """Decode the next bytes; return the events that they complete, in order. Raises EventTooLarge."""
         if self._skip_lf and chunk:
             self._skip_lf = False
             if chunk[:1] == b"\n":
@@ -102,10 +116,14 @@ class Decoder:
         if lines and self._unfinished:
             lines[0] = b"".join((*self._unfinished, lines[0]))
             self._unfinished.clear()
+            self._unfinished_bytes = 0
         for line in lines:
             self._read_line(line, events)
         if rest:
             self._unfinished.append(rest)
+            self._unfinished_bytes += len(rest)
+            if self._unfinished_bytes > MAX_EVENT_BYTES:
+                raise EventTooLarge
         return events
 
     def _read_line(self, line: bytes, events: list[Event]) -> None:
@@ -115,9 +133,15 @@ class Decoder:
         if not line:
             self._dispatch(events)
             return
+        if len(line) > MAX_EVENT_BYTES:
+            raise EventTooLarge
         name, _, value = line.partition(b":")
         if name not in {b"data", b"event", b"id", b"retry"}:
             return  # a comment (empty name) or an unknown field
+        if name == b"data":
+            self._data_bytes += len(line)
+            if self._data_bytes > MAX_EVENT_BYTES:
+                raise EventTooLarge
         self._read_field(name, value.removeprefix(b" ").decode("utf-8", "replace"))
 
     def _read_field(self, name: bytes, value: str) -> None:
@@ -137,4 +161,5 @@ class Decoder:
         if self._data:
             events.append(Event(self._type or "message", "\n".join(self._data), self._id))
         self._data.clear()
+        self._data_bytes = 0
         self._type = ""

@@ -18,6 +18,8 @@ from jupyter_logstream.kernel.snapshot import (
     as_text,
     list_as_html,
     list_as_text,
+    requests_as_html,
+    requests_as_text,
 )
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.text.first_error import FirstError
@@ -174,3 +176,25 @@ def test_a_list_of_workloads_is_escaped_and_has_a_bound():
     assert page.endswith("</td></tr></table>")
     assert len(list_as_text([LISTED] * 5000).encode()) <= MAX_FORM_BYTES
     assert list_as_html([]) == "<pre>No workloads.</pre>"
+
+
+DISGUISED = "\x1b[31ma\u202eb\x07\x1b]0;title\x07"
+
+
+def test_no_field_of_a_workload_or_a_call_acts_on_the_reader():
+    fields = ("id", "state", "command", "name", "error", "reason")
+    info = {**ENDED, **dict.fromkeys(fields, DISGUISED), "signal": DISGUISED}
+    row = dict.fromkeys(("id", "status", "provider", "upstream", "model"), DISGUISED)
+    forms = [
+        as_text(info, records(DISGUISED), FirstError(1, DISGUISED, 1)),
+        list_as_text([info]),
+        requests_as_text([row]),
+    ]
+    forms += [
+        as_html(info, records(DISGUISED), FirstError(1, DISGUISED, 1)),
+        list_as_html([info]),
+        requests_as_html([row]),
+    ]
+    for form in forms:
+        assert not {"\x1b", "\x07", "\u202e"} & set(form), form
+        assert "a\\u202eb" in form

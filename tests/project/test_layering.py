@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, list[str]] = {
 MAY_USE: dict[str, set[str]] = {
     **{folder: set() for folder in ("model", "text", "runner", "backends")},
     "wire": set(),  # optional decoders are imported by name in decoding.py
-    **{folder: {"msgspec", "regex"} for folder in ("store", "store.queries", "store.disk", "store.repair")},
+    **{folder: {"msgspec", "re2"} for folder in ("store", "store.queries", "store.disk", "store.repair")},
     "server.subscriptions": {"msgspec"},
     "server.request_log": {"msgspec"},
 }

@@ -33,7 +33,6 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
     data = "jupyter_logstream-0.1.0.data/data"
     assert {
         *(f"jupyter_logstream/static/{name}.js" for name in ("anywidget", "view", "table", "requests", "hub-worker")),
-        "jupyter_logstream/server/request_log/prices.json",
         "jupyter_logstream/py.typed",
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_logstream.json",
         "jupyter_logstream-0.1.0.dist-info/licenses/LICENSE",

@@ -89,7 +89,7 @@ async def test_the_runner_is_small_and_imports_no_framework(bench: Bench) -> Non
     code = (
         "import sys\nbefore = set(sys.modules)\nimport jupyter_logstream.runner.__main__\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & "
-        "{'asyncio', 'tornado', 'IPython', 'jupyter_server', 'traitlets', 'httpx', 'regex', 'http', 'ssl', 'zmq'}))"
+        "{'asyncio', 'tornado', 'IPython', 'jupyter_server', 'traitlets', 'httpx', 're2', 'http', 'ssl', 'zmq'}))"
     )
     job = await bench.run([PYTHON, "-c", code], env={"PYTHONPATH": str(ROOT)})
     assert job.lines() == ["[]"]

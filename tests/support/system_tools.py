@@ -1,4 +1,4 @@
-"""System programs that some tests drive (strace, setpriv), and how a machine gets them. Run by `make test`.
+"""System programs that some tests drive (strace, rsync ...), and how a machine gets them. Run by `make test`.
 
 Where one can't be installed, tests that need it do not run, and the closing summary of the run names them in capitals.
 """
@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-PACKAGES = {"strace": "strace", "setpriv": "util-linux"}
+PACKAGES = {"strace": "strace", "setpriv": "util-linux", "rsync": "rsync", "wget": "wget"}
 """Program -> its Debian package."""
 
 

@@ -35,6 +35,33 @@ def test_colours_do_not_hide_a_level(level: str) -> None:
         assert LEVELS[guess_level(re.sub(r"(\w+)", "\x1b[1;31m\\1\x1b[0m", line).encode())] == level, line
 
 
+SEQUENCES = (
+    "\x1b]8;;https://a.test/?x=WARN\x07{}\x1b]8;;\x1b\\",
+    "\x1b[K{}",
+    "\x1b[2K\x1b[1G{}",
+    "\x1b]0;WARN\x07{}\x1b[?25h",
+)
+
+
+@pytest.mark.parametrize("sequences", SEQUENCES)
+def test_escape_sequences_neither_hide_nor_state_a_level(sequences: str) -> None:
+    lines = ["ERROR: no", "12:00:01 INFO x", "nothing of note", "level=debug x", "at an end: Error"]
+    written = [sequences.format(line).encode() for line in lines]
+    expected = [guess_level(line.encode()) for line in lines]
+    assert [guess_level(line) for line in written] == expected
+    assert list(Guesser().guess(written) or b"") == expected
+    # An unfinished one hides no other line.
+    assert list(Guesser().guess([b"\x1b]0;WARN", *written]) or b"") == [0, *expected]
+
+
+@pytest.mark.parametrize("width", [10, 80, 200])
+def test_record_behind_a_progress_bar_has_its_level(width: int) -> None:
+    bar = f"Mapping:  20%|{'█' * (width // 5)}{' ' * (width * 4 // 5)}| 200/1000 [00:02<00:08, 99.1 examples/s]"
+    record = '{"ts":"2026-01-02T03:04:05Z","level":"warning","event":"an ERROR","ms":812}'
+    texts = [(bar + record).encode(), (bar + "no {}").encode(), (bar + '{"level": 1').encode()]
+    assert [LEVELS[code] for code in Guesser().guess(texts) or b""] == ["warn", "unknown", "unknown"]
+
+
 def test_table_has_many_lines_and_none_twice() -> None:
     assert len(LINES) > 250
     assert len({line for line, _ in LINES}) == len(LINES)

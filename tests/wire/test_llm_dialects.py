@@ -1,4 +1,4 @@
-"""Field cases of LLM responses: errors inside a 200, usage in every dialect, streams without an end, bombs."""
+"""Field cases of LLM responses: usage in every dialect, reasons of the end, streams without an end."""
 
 from __future__ import annotations
 
@@ -6,125 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from support.llm_bodies import CHAT, CONTENT, EVENTS, LINES, final, ndjson, sse
 
 from jupyter_logstream.wire.call_meter import CallMeter
 from jupyter_logstream.wire.llm_dialects import Tokens
 from jupyter_logstream.wire.llm_operations import operation_of
 from jupyter_logstream.wire.llm_usage import ResponseReader
 
-EVENTS = "text/event-stream"
-LINES = "application/x-ndjson"
-CHAT = operation_of("POST", "/v1/chat/completions")
-CONTENT = {"model": "m-1", "choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]}
-
-
-def sse(*events: Any) -> bytes:
-    return b"".join(b"data: " + (e if isinstance(e, bytes) else json.dumps(e).encode()) + b"\n\n" for e in events)
-
-
-def ndjson(*values: Any) -> bytes:
-    return b"\n".join(json.dumps(value).encode() for value in values)
-
-
-def final(body: bytes, kind: str = EVENTS, size: int = 1 << 20, *, cancel: bool = False) -> dict[str, Any]:
-    """The last values of the fields of a call with this response."""
-    meter = CallMeter(CHAT)
-    fields = meter.answered(200, kind)
-    for at in range(0, len(body), size):
-        fields |= meter.received(body[at : at + size])
-    return fields | (meter.fail("cancelled") if cancel else meter.finish())
-
-
-EXCEEDS = {"error": {"code": 400, "message": "prompt of 20011 tokens exceeds 8192"}}
-DIED = {"error": {"message": "engine died", "code": 500}}
-OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 START = {"type": "message_start", "message": {"model": "claude", "usage": {"input_tokens": 3, "output_tokens": 1}}}
-RAW = json.dumps(EXCEEDS).encode()
-
-
-@pytest.mark.parametrize(
-    ("body", "kind", "message"),
-    [
-        (RAW, EVENTS, "exceeds 8192"),
-        (b"data: " + RAW, EVENTS, "exceeds 8192"),
-        (b"data:" + RAW + b"\r\n\r\n", EVENTS, "exceeds"),
-        (b"[" + RAW + b"]", EVENTS, "exceeds"),
-        (json.dumps(EXCEEDS, indent=2).encode(), EVENTS, "exceeds"),
-        (RAW, "application/json", "exceeds"),
-        (RAW, "text/plain", "exceeds"),
-        (RAW, "", "exceeds"),
-        (b"error: " + RAW + b"\n\n", EVENTS, "exceeds"),
-        (b'error: {"code":500,"message":"no slot"}\n\n', EVENTS, "no slot"),
-        (sse(CONTENT, CONTENT, DIED, b"[DONE]"), EVENTS, "engine died"),
-        (sse(CONTENT) + json.dumps(DIED).encode(), EVENTS, "engine died"),
-        (sse(CONTENT) + b"data: " + json.dumps(DIED).encode(), EVENTS, "engine died"),
-        (sse(CONTENT) + b'data: {"choices":[{"del\n' + json.dumps(DIED).encode() + b"\n", EVENTS, "engine died"),
-        (sse(START) + b"event: error\n" + sse(OVERLOADED), EVENTS, "Overloaded"),
-        (sse(START) + b"event: error\ndata: upstream broke\n\n", EVENTS, "upstream broke"),
-        (sse(CONTENT) + b'event: error\ndata: {"message": "slow down"}\n\n', EVENTS, "slow down"),
-        (sse({"type": "response.failed", "response": {"error": None, "usage": None}}), EVENTS, "response.failed"),
-        (
-            sse(
-                {
-                    "type": "response.failed",
-                    "response": {"error": {"code": "server_error", "message": "sorry"}, "usage": None},
-                }
-            ),
-            EVENTS,
-            "sorry",
-        ),
-        (sse({"type": "error", "code": "e1", "message": "bad thing", "param": None}), EVENTS, "bad thing"),
-        (sse({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}), EVENTS, "too long"),
-        (
-            sse({"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "provider died"}}]}),
-            EVENTS,
-            "provider died",
-        ),
-        (sse(CONTENT, {"error": "plain text"}), EVENTS, "plain text"),
-        (sse({"error": {"code": 503}}), EVENTS, "503"),
-        (sse({"error": {"error": {"message": "nested"}}}), EVENTS, "nested"),
-        (sse({"errors": [{"message": "first"}]}), EVENTS, "first"),
-        (sse({"detail": [{"msg": "field required"}]}), EVENTS, "field required"),
-        (b'{"detail": "not here"}', "application/json", "not here"),
-        (
-            ndjson({"model": "q", "message": {"content": "a"}, "done": False}, {"error": "model runner stopped"}),
-            LINES,
-            "runner stopped",
-        ),
-        (
-            ndjson([{"candidates": [{"content": {}}]}, {"error": {"code": 429, "message": "quota"}}]),
-            "application/json",
-            "quota",
-        ),
-        (
-            sse({"type": "message-end", "delta": {"error": "cohere failed", "finish_reason": "ERROR"}}),
-            EVENTS,
-            "cohere failed",
-        ),
-    ],
-)
-def test_error_inside_a_200_makes_the_call_an_error_with_its_message(body: bytes, kind: str, message: str) -> None:
-    for size in 1 << 20, 1, 7:
-        ended = final(body, kind, size)
-        assert (ended["status"], ended["http_status"], ended["output_tokens"]) == ("error", 200, None)
-        assert message in ended["error"]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        sse(
-            CONTENT,
-            {"choices": [{"delta": {"content": '"error": {"message": "x"}'}, "finish_reason": "stop"}]},
-            b"[DONE]",
-        ),
-        sse({**CONTENT, "error": None}, {**CONTENT, "error": {}}, {**CONTENT, "error": ""}, b"[DONE]"),
-        json.dumps({"model": "m", "message": "all is well", "usage": {"prompt_tokens": 1}}).encode(),
-        json.dumps({"id": "r", "object": "response", "status": "completed", "error": None, "model": "m"}).encode(),
-    ],
-)
-def test_answer_that_speaks_of_errors_is_no_error(body: bytes) -> None:
-    assert final(body, "")["status"] == "completed"
 
 
 @pytest.mark.parametrize("body", [sse(CONTENT, CONTENT), sse(START), b": only a comment\n\n", b""])
@@ -360,6 +249,12 @@ def test_cancelled_stream_has_no_output_count_unless_it_was_final() -> None:
         ("/api/embed", "embeddings", "ollama", None),
         ("/v2/chat", "chat", "cohere", None),
         ("/completion", "text_completion", "llama_cpp", None),
+        ("/embedding", "embeddings", "llama_cpp", None),
+        ("/api/embeddings", "embeddings", "ollama", None),
+        ("/v1beta/tunedModels/mine:generateContent", "generate_content", "gcp.gemini", "mine"),
+        ("/v1beta/models/gemini-x%3AstreamGenerateContent", "generate_content", "gcp.gemini", "gemini-x"),
+        ("/openai/deployments/d/embeddings", "embeddings", "openai", None),
+        ("/v1/fim/completions", "text_completion", "openai", None),
         ("/model/anthropic.claude-3%3A0/converse-stream", "chat", "aws.bedrock", "anthropic.claude-3:0"),
     ],
 )
@@ -367,3 +262,134 @@ def test_operation_is_recognized_in_every_dialect(path: str, name: str, provider
     found = operation_of("POST", path)
     assert found is not None
     assert (found.name, found.provider, found.model) == (name, provider, model)
+
+
+SERVICES = {  # service -> path, body, response model, input, output, reason
+    "openai chat": (
+        "/v1/chat/completions",
+        {"object": "chat.completion", "model": "gpt-x", "usage": {"prompt_tokens": 4, "completion_tokens": 2},
+         "choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": "length"}]},
+        ("gpt-x", 4, 2, "length"),
+    ),
+    "openai completions": (
+        "/v1/completions",
+        {"object": "text_completion", "model": "gpt-x", "choices": [{"text": "a", "finish_reason": "stop"}],
+         "usage": {"prompt_tokens": 4, "completion_tokens": 2}},
+        ("gpt-x", 4, 2, "stop"),
+    ),
+    "openai responses": (
+        "/v1/responses",
+        {"object": "response", "model": "gpt-x", "status": "incomplete", "error": None, "output": [],
+         "incomplete_details": {"reason": "max_output_tokens"}, "usage": {"input_tokens": 4, "output_tokens": 2}},
+        ("gpt-x", 4, 2, "max_output_tokens"),
+    ),
+    "openai embeddings": (
+        "/v1/embeddings",
+        {"object": "list", "model": "emb", "data": [{"embedding": [0.5] * 9}], "usage": {"prompt_tokens": 4}},
+        ("emb", 4, None, None),
+    ),
+    "azure": (
+        "/openai/deployments/d/chat/completions",
+        {"model": "gpt-x", "prompt_filter_results": [{"prompt_index": 0}],
+         "choices": [{"finish_reason": "content_filter", "content_filter_results": {"hate": {"filtered": True}}}],
+         "usage": {"prompt_tokens": 4, "completion_tokens": 0}},
+        ("gpt-x", 4, 0, "content_filter"),
+    ),
+    "anthropic": (
+        "/v1/messages",
+        {"type": "message", "model": "claude", "stop_reason": "max_tokens", "content": [],
+         "usage": {"input_tokens": 4, "output_tokens": 2}},
+        ("claude", 4, 2, "max_tokens"),
+    ),
+    "gemini": (
+        "/v1beta/models/g:generateContent",
+        {"candidates": [{"finishReason": "SAFETY"}], "modelVersion": "g-1", "usageMetadata": {"promptTokenCount": 4}},
+        ("g-1", 4, None, "SAFETY"),
+    ),
+    "ollama chat": (
+        "/api/chat",
+        {"model": "q", "message": {"content": "a"}, "done": True, "done_reason": "length", "prompt_eval_count": 4,
+         "eval_count": 2},
+        ("q", 4, 2, "length"),
+    ),
+    "ollama generate": (
+        "/api/generate",
+        {"model": "q", "response": "a", "done": True, "done_reason": "stop", "prompt_eval_count": 4, "eval_count": 2},
+        ("q", 4, 2, "stop"),
+    ),
+    "ollama embed": ("/api/embed", {"model": "q", "embeddings": [[1]], "prompt_eval_count": 4}, ("q", 4, None, None)),
+    "cohere": (
+        "/v2/chat",
+        {"finish_reason": "MAX_TOKENS", "message": {"role": "assistant", "content": [{"type": "text", "text": "a"}]},
+         "usage": {"billed_units": {"input_tokens": 1, "output_tokens": 2}, "tokens": {"input_tokens": 4.0}}},
+        (None, 4, 2, "MAX_TOKENS"),
+    ),
+    "mistral": (
+        "/v1/chat/completions",
+        {"model": "mistral-x", "choices": [{"finish_reason": "model_length"}],
+         "usage": {"prompt_tokens": 4, "completion_tokens": 2, "num_cached_tokens": 1}},
+        ("mistral-x", 4, 2, "model_length"),
+    ),
+    "vllm": (
+        "/v1/chat/completions",
+        {"model": "m", "choices": [{"finish_reason": "stop", "stop_reason": None}], "prompt_logprobs": None,
+         "usage": {"prompt_tokens": 4, "completion_tokens": 2, "prompt_tokens_details": None}},
+        ("m", 4, 2, "stop"),
+    ),
+    "llama.cpp": (
+        "/completion",
+        {"content": "a", "model": "m.gguf", "stop": True, "stop_type": "limit", "tokens_evaluated": 4,
+         "tokens_predicted": 2},
+        ("m.gguf", 4, 2, "limit"),
+    ),
+    "openrouter": (
+        "/api/v1/chat/completions",
+        {"model": "openai/gpt-x", "provider": "OpenAI", "usage": {"prompt_tokens": 4, "completion_tokens": 2},
+         "choices": [{"finish_reason": "stop", "native_finish_reason": "STOP", "error": None}]},
+        ("openai/gpt-x", 4, 2, "stop"),
+    ),
+    "bedrock converse": (
+        "/model/m/converse",
+        {"output": {"message": {"content": []}}, "stopReason": "guardrail_intervened",
+         "usage": {"inputTokens": 4, "outputTokens": 2, "totalTokens": 6}},
+        (None, 4, 2, "guardrail_intervened"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_whole_response_of_every_service_is_read(service: str) -> None:
+    path, body, expected = SERVICES[service]
+    assert operation_of("POST", path) is not None
+    for text in json.dumps(body), json.dumps(body, indent=2):
+        for kind, size in ("application/json", 1 << 20), ("text/plain", 7), ("", 1):
+            ended = final(text.encode(), kind, size)
+            names = ("response_model", "input_tokens", "output_tokens", "finish_reason")
+            assert tuple(ended[name] for name in names) == expected
+            assert (ended["status"], ended["error"], ended["stream"]) == ("completed", None, False)
+
+
+def test_parts_of_llama_cpps_stream_have_no_reason() -> None:
+    part = {"content": "a", "stop": False, "stop_type": "none"}
+    assert final(sse(part))["status"] == "interrupted"
+    ended = final(sse(part, {"content": "", "stop": True, "stop_type": "eos", "tokens_predicted": 2}))
+    assert (ended["status"], ended["output_tokens"], ended["finish_reason"]) == ("completed", 2, "eos")
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/json", EVENTS])
+def test_first_chunk_is_data_whatever_the_content_type(kind: str) -> None:
+    """Comments and blank lines keep a connection alive while the model has not started."""
+    now = [0.0]
+    meter = CallMeter(CHAT, clock=lambda: now[0])
+    meter.answered(200, kind)
+    for silence in b": OPENROUTER PROCESSING\n\n", b"\n\n", b":", b"\n", b"  \n":
+        now[0] += 1
+        assert meter.received(silence) == {}
+    now[0] += 1
+    assert meter.received(sse(CONTENT))["time_to_first_chunk_ms"] == 6000
+
+
+def test_text_that_is_no_json_is_data() -> None:
+    meter = CallMeter(CHAT)
+    meter.answered(200, "text/plain")
+    assert "time_to_first_chunk_ms" in meter.received(b"hello")

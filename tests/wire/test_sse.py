@@ -11,7 +11,7 @@ import pytest
 from support.cpu_time import ratio
 from support.paths import VECTORS
 
-from jupyter_logstream.wire.sse import Decoder, Event, encode, encode_json
+from jupyter_logstream.wire.sse import Decoder, Event, EventTooLarge, encode, encode_json
 
 CASES = json.loads((VECTORS / "sse.json").read_text(encoding="utf-8"))
 SIZES = [1, 7, 1024, 4096, 65536]
@@ -112,6 +112,17 @@ def test_carriage_return_ends_its_line_and_skips_a_line_feed_in_the_next_chunk()
     assert decoder.feed(b"data: a\r\r") == [Event("message", "a", "")]
     assert decoder.feed(b"\ndata: b\r\n\r") == [Event("message", "b", "")]
     assert decoder.feed(b"\n\n") == []
+
+
+@pytest.mark.parametrize("vector", named(CASES["limit_vectors"]))
+@pytest.mark.parametrize("size", [1 << 16, 1 << 30])
+def test_an_event_of_more_than_16_mib_is_refused(vector: dict[str, Any], size: int) -> None:
+    chunks = pieces(input_of(vector), size)
+    if vector["expected_events"] is None:
+        with pytest.raises(EventTooLarge, match="more than 16 MiB"):
+            decoded(chunks)
+    else:
+        assert len(decoded(chunks)[0]) == vector["expected_events"]
 
 
 def test_unfinished_block_is_no_event_and_its_id_has_no_effect() -> None:

@@ -1,4 +1,4 @@
-// Folding of groups: tracebacks, ticks of progress bars, repeated lines. Page; no DOM.
+// Folding of groups: tracebacks, ticks of progress bars, empty lines, repeated lines. Page; no DOM.
 // Groups are found among the visible lines only, so the cost does not depend on the length of the log.
 
 import { thousands } from "../text/format.js";
@@ -7,7 +7,7 @@ import type { Folds } from "./folds.js";
 
 /** The groups that are folded as soon as they are visible. */
 export interface Folding {
-  /** Tracebacks, and ticks of progress bars that could not rewrite their line. */
+  /** Tracebacks, ticks of progress bars that could not rewrite their line, and empty lines. */
   readonly groups: boolean;
   readonly repeats: boolean;
 }
@@ -91,6 +91,7 @@ export class Grouping {
     const { lines, kind, title } = group;
     const folded = this.#isHidden(group);
     if (kind === "repeat") return { folded, words: `× ${thousands(lines)}` };
+    if (kind === "empty") return { folded, words: `${thousands(lines)} empty lines` };
     return { folded, title, words: kind === "progress" ? `× ${thousands(lines)}` : `${thousands(lines)} lines` };
   }
 

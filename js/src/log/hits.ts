@@ -11,6 +11,8 @@ export interface Hit {
   readonly nth: number;
   readonly total: number;
   readonly seq: number | undefined;
+  /** The last line that was searched, if the search ran out of processor time. */
+  readonly stopped?: number | undefined;
 }
 
 export class Hits {
@@ -111,10 +113,11 @@ export class Hits {
       : await this.#source.matchDensity(this.filter, DENSITY_PARTS, signal);
     if (signal.aborted) return undefined;
     this.#density = density;
-    if (density.total === 0) return { nth: 0, total: 0, seq: undefined };
+    const { stopped } = density;
+    if (density.total === 0) return { nth: 0, total: 0, seq: undefined, stopped };
     const nth = await which(density, signal);
     const seq = await matchAt(this.#source, this.filter, nth, density, signal);
     if (seq === undefined && !signal.aborted) this.#density = undefined;
-    return seq === undefined ? undefined : { nth, total: density.total, seq };
+    return seq === undefined ? undefined : { nth, total: density.total, seq, stopped };
   }
 }

@@ -2,7 +2,7 @@
 // Connected -> reconnect after 1, 2, 4, 8, 16 s -> also poll, while reconnecting goes on. Knows bytes, time and the connection
 // state; what is requested and what a frame means is the business of its handler.
 
-import { Decoder, type Event } from "../protocol/sse.js";
+import { Decoder, type Event, EventTooLarge } from "../protocol/sse.js";
 import type { Status } from "../protocol/types.js";
 import { timings } from "./timings.js";
 
@@ -26,6 +26,8 @@ export interface ConnectionHandler {
   poll(signal: AbortSignal): Promise<void>;
   /** A status other than 200 and 204; the handler reports the reason if the result is `end`. */
   onRejected(response: Response): Promise<Ending>;
+  /** What the server sends cannot be read; the connection ends, since another attempt would bring the same. */
+  onUnreadable(message: string): void;
   onStatus(status: Status): void;
 }
 
@@ -136,7 +138,11 @@ export class Connection {
       await this.#read(response.body.getReader(), attempt.signal, onBytes);
       if (!this.#handler.isNeeded()) return "end";
       return this.#handler.isComplete() ? "again" : "cut";
-    } catch {
+    } catch (error) {
+      if (error instanceof EventTooLarge) {
+        this.#handler.onUnreadable(error.message);
+        return "end";
+      }
       return this.#reopening ? "again" : "cut";
     } finally {
       clearTimeout(stall);

@@ -6,7 +6,7 @@ import type { Cursor, Frame, Status } from "../protocol/types.js";
 import { serverMismatch } from "../protocol/version-mismatch.js";
 import { Connection, type ConnectionHandler, type Ending } from "./connection.js";
 import type { FollowedStream } from "./followed-stream.js";
-import { parseFrame } from "./frame.js";
+import { parseFrame, UNREADABLE } from "./frame.js";
 import type { Page } from "./page.js";
 import { poll } from "./poll.js";
 import { handleRejection, requestStreams } from "./stream-errors.js";
@@ -15,8 +15,6 @@ import type { StreamSet, Transport } from "./transport.js";
 
 /** Streams that the server accepts in one request; those beyond end with an error. */
 const MAX_STREAMS = 500;
-
-const UNREADABLE_FRAME = "The server sent lines that cannot be read: they are not JSON";
 
 export class FetchTransport implements Transport, ConnectionHandler {
   readonly #page: Page;
@@ -83,7 +81,11 @@ export class FetchTransport implements Transport, ConnectionHandler {
   #failUnreadable(text: string): void {
     const name = /"stream":\s?"([^"\\]*)"/.exec(text)?.[1];
     const stream = name === undefined ? undefined : this.#streams.byName(name);
-    for (const each of stream === undefined ? [...this.#open.keys()] : [stream]) each.fail(UNREADABLE_FRAME);
+    for (const each of stream === undefined ? [...this.#open.keys()] : [stream]) each.fail(UNREADABLE);
+  }
+
+  onUnreadable(message: string): void {
+    for (const stream of this.#open.keys()) stream.fail(message);
   }
 
   async drained(): Promise<void> {

@@ -2,6 +2,9 @@
 
 import type { Frame } from "../protocol/types.js";
 
+/** The message where what the server sent is no JSON: lines that would be missing without a word. */
+export const UNREADABLE = "The server sent lines that cannot be read: they are not JSON";
+
 /** The frame in a text, or undefined if the text is no JSON object. */
 export function parseFrame(text: string): Frame | undefined {
   try {

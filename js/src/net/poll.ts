@@ -6,6 +6,7 @@ import { queryOf, workloadOf } from "../protocol/stream.js";
 import type { Cursor, RecordPage, Workload } from "../protocol/types.js";
 import { isFinal } from "../protocol/types.js";
 import type { FollowedStream } from "./followed-stream.js";
+import { UNREADABLE } from "./frame.js";
 import type { Page } from "./page.js";
 import { failIfRejected } from "./stream-errors.js";
 
@@ -82,5 +83,11 @@ async function get<T>(page: Page, stream: FollowedStream, path: string, signal: 
   const response = await page.request(path, { signal });
   if (await failIfRejected(stream, response)) return undefined;
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  return (await response.json()) as T;
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    stream.fail(UNREADABLE); // another request would bring the same
+    return undefined;
+  }
 }

@@ -43,6 +43,8 @@ export interface MatchDensity {
   readonly first: number;
   readonly last: number;
   readonly marks: readonly number[];
+  /** The last line that was searched, if the search ran out of processor time. */
+  readonly stopped?: number;
 }
 
 export interface LogSource {

@@ -1,7 +1,8 @@
 // Filters of a log (levels, step, source, text, excluded text): applied to records here, and written as Python. Page and
 // shared worker. Pure functions; stream.ts writes filters as requests. The server has the same semantics
-// (jupyter_logstream/store/queries/filters.py); tests/vectors/filters.json tests both.
+// (jupyter_logstream/store/queries/filters.py, store/pattern.py); tests/vectors/filters.json tests both.
 
+import { compileExpression } from "./expression.js";
 import type { Level, LogRecord, StreamFilter } from "./types.js";
 
 export const LEVELS: readonly Level[] = ["unknown", "trace", "debug", "info", "warn", "error", "fatal"];
@@ -15,15 +16,22 @@ export function expressionOf(q: string): string | undefined {
   return q.length > 1 && q.startsWith("/") && q.endsWith("/") ? q.slice(1, -1) : undefined;
 }
 
-/** Smart case, as on the server: lower-case text ignores case, text with a capital does not. Throws on a malformed expression. */
-export function contains(q: string): (text: string) => boolean {
-  const expression = expressionOf(q);
-  if (expression !== undefined) {
-    const pattern = translated(expression, "");
-    return (text) => pattern.test(text);
-  }
-  if (q !== q.toLowerCase()) return (text) => text.includes(q);
-  return (text) => text.toLowerCase().includes(q);
+/**
+ * Whether a message contains `q`, searched in its text without control sequences. Smart case, as on the server: lower-case
+ * text ignores case, text with a capital does not. Throws on a malformed expression.
+ */
+export function contains(q: string): (message: string) => boolean {
+  const pattern = compiled(q, "");
+  return (message) => pattern.test(searchedText(message));
+}
+
+// Finished or not, with ESC or in its 8-bit form: CSI, OSC, the other strings, and the short sequences (ECMA-48).
+const SEQUENCES =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control sequences begin with one
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|(?:\x1b\]|\x9d)[^\x07\x18\x1a\x1b]*(?:\x07|\x1b\\|[\x18\x1a])?|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x18\x1a\x1b]*(?:\x1b\\|[\x18\x1a])?|\x1b[ -/]*[0-~]?/g;
+
+function searchedText(message: string): string {
+  return message.replace(SEQUENCES, "");
 }
 
 /** A predicate for records. For logs that the server does not search. */
@@ -75,9 +83,13 @@ export function highlighter(
   if (q === "") return undefined;
   const expression = expressionOf(q);
   const bound = expression === undefined ? MAX_SEARCHED_CHARS[0] : boundOf(expression);
-  const pattern = expression === undefined ? plain(q) : compiled(expression);
-  if (pattern === undefined || bound === undefined) return undefined;
-  return (text) => (text.length > bound ? [] : rangesIn(text, pattern));
+  if (bound === undefined) return undefined;
+  try {
+    const pattern = compiled(q, "g");
+    return (text) => (text.length > bound ? [] : rangesIn(text, pattern));
+  } catch {
+    return undefined; // malformed: the server reports it
+  }
 }
 
 const MAX_RANGES = 200;
@@ -91,27 +103,11 @@ function rangesIn(text: string, pattern: RegExp): (readonly [number, number])[] 
   return found;
 }
 
-function plain(q: string): RegExp {
-  return new RegExp(q.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), q === q.toLowerCase() ? "gi" : "g");
-}
-
-function compiled(expression: string): RegExp | undefined {
-  try {
-    return translated(expression, "g");
-  } catch {
-    return undefined; // valid in Python only
-  }
-}
-
-/** Translates Python's syntax where it differs: leading inline flags, `(?P<name>`, `\A`, `\Z`. */
-function translated(expression: string, flags: string): RegExp {
-  const inline = /^\(\?([ims]+)\)/.exec(expression);
-  const body = expression
-    .slice(inline?.[0].length ?? 0)
-    .replaceAll("(?P<", "(?<")
-    .replace(/\\A/g, "^")
-    .replace(/\\Z/g, "$");
-  return new RegExp(body, `${flags}${inline?.[1] ?? ""}u`.replace(/(.)(?=.*\1)/g, ""));
+/** Case is folded by character, so the offsets of a match are those in the text, whatever stands before it. */
+function compiled(q: string, flags: string): RegExp {
+  const expression = expressionOf(q);
+  if (expression !== undefined) return compileExpression(expression, flags);
+  return new RegExp(q.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), `${flags}u${q === q.toLowerCase() ? "i" : ""}`);
 }
 
 function boundOf(expression: string): number | undefined {

@@ -9,13 +9,26 @@ export interface Event {
   readonly id: string;
 }
 
+/** Bound of a decoder in UTF-16 code units, for each line and for all data lines of an event together. */
+export const MAX_EVENT_CHARS = 16 * 1024 * 1024;
+
+/** A line or an event is larger than MAX_EVENT_CHARS; nothing behind it can be decoded. */
+export class EventTooLarge extends Error {
+  constructor() {
+    super("The server sent an event of more than 16 MiB");
+  }
+}
+
 /** Fragments of one line. Small ones are joined in runs, so that there is neither a rope nor an array entry per byte. */
 class Fragments {
   #small: string[] = [];
   #large: string[] = [];
+  #chars = 0;
 
   push(text: string): void {
     if (text === "") return;
+    this.#chars += text.length;
+    if (this.#chars > MAX_EVENT_CHARS) throw new EventTooLarge();
     this.#small.push(text);
     if (this.#small.length === 4096) this.#compact();
   }
@@ -26,6 +39,7 @@ class Fragments {
     this.#compact();
     const line = this.#large.join("");
     this.#large = [];
+    this.#chars = 0;
     return line;
   }
 
@@ -40,6 +54,7 @@ function indexOrEnd(text: string, what: string, from: number): number {
   return found === -1 ? text.length : found;
 }
 
+/** Holds one unfinished line and the data of one event; beyond MAX_EVENT_CHARS `feed` throws, and it is of no more use. */
 export class Decoder {
   /** The value of Last-Event-ID for a reconnect. */
   lastEventId = "";
@@ -53,6 +68,7 @@ export class Decoder {
   #id = "";
   #type = "";
   #data: string[] = [];
+  #dataChars = 0;
 
   feed(bytes: Uint8Array): Event[] {
     const events: Event[] = [];
@@ -82,12 +98,16 @@ export class Decoder {
       this.#dispatch(events);
       return;
     }
+    if (line.length > MAX_EVENT_CHARS) throw new EventTooLarge();
     const colon = line.indexOf(":");
     if (colon === 0) return;
     const name = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? "" : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
-    if (name === "data") this.#data.push(value);
-    else if (name === "event") this.#type = value;
+    if (name === "data") {
+      this.#dataChars += line.length;
+      if (this.#dataChars > MAX_EVENT_CHARS) throw new EventTooLarge();
+      this.#data.push(value);
+    } else if (name === "event") this.#type = value;
     else if (name === "id" && !value.includes("\0")) this.#id = value;
     else if (name === "retry" && /^[0-9]+$/.test(value)) this.retry = Math.min(Number(value), 2 ** 31 - 1);
   }
@@ -98,6 +118,7 @@ export class Decoder {
       events.push({ type: this.#type || "message", data: this.#data.join("\n"), id: this.#id });
     }
     this.#data = [];
+    this.#dataChars = 0;
     this.#type = "";
   }
 }

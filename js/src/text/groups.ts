@@ -1,4 +1,5 @@
-// Groups of lines: tracebacks, ticks of progress bars that could not rewrite their line, identical neighbours. Page; pure.
+// Groups of lines: tracebacks, ticks of progress bars that could not rewrite their line, empty lines, identical neighbours.
+// Page; pure.
 // A group has lines of one source; a traceback can have lines of another between its own. A traceback ends within
 // MAX_GROUP_LINES, repeats beyond become another group, and ticks beyond are added as far as they are visible.
 
@@ -27,7 +28,7 @@ export interface Group {
   readonly lines: number;
   /** The records behind the first one that are the group's own, as ranges. */
   readonly rest: readonly Range[];
-  readonly kind: "traceback" | "progress" | "repeat";
+  readonly kind: "traceback" | "progress" | "empty" | "repeat";
   /** The text of the one row that stands for all: the exception, the bar's last state, the line itself. */
   readonly title: string;
 }
@@ -41,8 +42,9 @@ export type RecordAt = (seq: number) => LogRecord | undefined;
  */
 export function groupsIn(get: RecordAt, from: number, to: number, repeats = false): readonly Group[] {
   const found: Group[] = [];
+  const repeated = (seq: number) => (repeats ? repeatAt(get, seq) : undefined);
   for (let seq = beginning(get, from); seq <= to; ) {
-    const group = tracebackAt(get, seq) ?? ticksAt(get, seq) ?? (repeats ? repeatAt(get, seq) : undefined);
+    const group = tracebackAt(get, seq) ?? ticksAt(get, seq) ?? emptyAt(get, seq) ?? repeated(seq);
     const before = found.at(-1);
     if (group !== undefined && before !== undefined && continues(get, before, group))
       found[found.length - 1] = consecutive({ ...group, from: before.from });
@@ -101,6 +103,7 @@ interface LineFacts {
   readonly opensTraceback: boolean;
   readonly continuesTraceback: boolean;
   readonly isBar: boolean;
+  readonly isEmpty: boolean;
 }
 
 /** Longer lines are judged by their beginning. */
@@ -118,10 +121,11 @@ function factsAt(get: RecordAt, seq: number): LineFacts | undefined {
   return facts;
 }
 
-function factsOf({ message, source }: LogRecord): LineFacts {
+function factsOf({ message, source, fields }: LogRecord): LineFacts {
   const text = withoutColours(message.length > MAX_LINE_CHARS ? message.slice(0, MAX_LINE_CHARS) : message);
   const [opensTraceback, continuesTraceback] = [begin(text) !== undefined, canContinue(text)];
-  return { text, source, opensTraceback, continuesTraceback, isBar: readBar(message) !== undefined };
+  const [isBar, isEmpty] = [readBar(message) !== undefined, text === "" && fields === undefined];
+  return { text, source, opensTraceback, continuesTraceback, isBar, isEmpty };
 }
 
 function tracebackAt(get: RecordAt, from: number): Group | undefined {
@@ -168,6 +172,18 @@ function ticksAt(get: RecordAt, from: number): Group | undefined {
   return ticks < MIN_TICKS
     ? undefined
     : consecutive({ from, to, kind: "progress", title: shortened(title.trim(), MAX_TITLE_CHARS) });
+}
+
+/** Empty lines, such as a program leaves that erases rows of its terminal. */
+function emptyAt(get: RecordAt, from: number): Group | undefined {
+  const head = factsAt(get, from);
+  if (!head?.isEmpty) return undefined;
+  let to = from;
+  for (; to - from < MAX_GROUP_LINES; to++) {
+    const line = factsAt(get, to + 1);
+    if (line === undefined || line.source !== head.source || !line.isEmpty) break;
+  }
+  return to === from ? undefined : consecutive({ from, to, kind: "empty", title: "" });
 }
 
 /** Lines with the same text behind their time. */

@@ -66,6 +66,31 @@ describe("one bar", () => {
     expect(bars.shown(4000)).toMatchObject([{ started: 4000, fraction: 0.1 }]);
   });
 
+  it("that was redrawn with others by moving the cursor is done with its last state", () => {
+    const bars = new ProgressBars();
+    bars.record(record(1, { message: "A   0% 0/9" }), 0);
+    bars.rewrite("stdout", "B   0% 0/9", 0);
+    bars.record(record(2, { message: "checkpoint saved" }), 500);
+    bars.record(record(3, { message: "A  50% 4/9" }), 500);
+    bars.rewrite("stdout", "B  20% 2/9", 500);
+    bars.record(record(4, { message: "A 100% 9/9" }), 1000);
+    bars.record(record(5, { message: "B 100% 9/9" }), 1000);
+    expect(bars.shown(1000)).toMatchObject([{ label: "B", fraction: 1, state: "done" }]);
+    bars.end();
+    expect(bars.shown(1000)).toEqual([]);
+  });
+
+  it("that the program reports to its terminal is one, whatever it writes meanwhile", () => {
+    const bars = new ProgressBars();
+    const reported = (percent: number, text: string) => `\x1b]9;4;1;${percent}\x1b\\${text}`;
+    bars.rewrite("stdout", reported(40, "step 1"), 0);
+    bars.record(record(1, { message: reported(41, "step 1") }), 10);
+    bars.record(record(2, { message: reported(80, "step 2: \x1b[1mlink\x1b[0m") }), 20);
+    expect(bars.shown(20)).toMatchObject([{ label: "step 2: link", fraction: 0.8, state: "moving" }]);
+    bars.record(record(3, { message: "done" }), 30);
+    expect(bars.shown(20_000)).toEqual([]);
+  });
+
   it("that was overwritten disappears after a while, unless it is drawn again", () => {
     const bars = new ProgressBars();
     bars.rewrite("stderr", "Building [==>   ] 1/7: a", 0);

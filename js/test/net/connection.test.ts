@@ -80,6 +80,10 @@ class FakeHandler implements ConnectionHandler {
   async onRejected(): Promise<"again" | "cut" | "end"> {
     return this.verdict;
   }
+  readonly unreadable: string[] = [];
+  onUnreadable(message: string): void {
+    this.unreadable.push(message);
+  }
   onStatus(status: Status): void {
     this.statuses.push(status);
   }

@@ -108,6 +108,16 @@ describe("a log in the simple form", () => {
     expect(lines().map(({ message }) => message)).toEqual(["one", "two"]);
   });
 
+  it("ends with a message if an event is larger than 16 MiB, without another request", async () => {
+    const piece = "x".repeat(1 << 20);
+    answer = simple(() => body("data: one\n\ndata: ", ...Array<string>(17).fill(piece)));
+    await follow();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(last()).toMatchObject({ rung: "error", message: "The server sent an event of more than 16 MiB" });
+    expect(lines().map(({ message }) => message)).toEqual(["one"]);
+    expect(resumed).toHaveLength(1);
+  });
+
   it("can be silent for long: other servers send no pings", async () => {
     answer = simple(() => body("data: one\n\n", silence()));
     await follow();

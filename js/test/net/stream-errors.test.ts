@@ -1,11 +1,13 @@
 // A request refused because of one stream: only that stream ends, with the reason; no endless requests.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Hub } from "../../src/net/hub.js";
+import type { Page } from "../../src/net/page.js";
 import { quiet, shortTimings, soon, View } from "../support/listening.js";
 import { LogServer } from "../support/server.js";
 
 shortTimings();
 let server: LogServer;
+let page: Page;
 let hub: Hub;
 let views: View[];
 
@@ -17,7 +19,8 @@ function view(stream: string): View {
 
 beforeEach(async () => {
   server = new LogServer();
-  hub = new Hub(await server.start());
+  page = await server.start();
+  hub = new Hub(page);
   views = [];
   for (const id of ["A", "B", "C"]) server.add(id, 1);
   server.append("service", "logs", { logs: [] });
@@ -102,6 +105,21 @@ describe("more streams than a server accepts", () => {
     expect(views[499]?.rung).toBe("live");
     expect(views[500]?.rung).toBe("error");
     expect(views[500]?.message).toContain("More than 500 logs");
+  });
+});
+
+describe("a polled page that is not JSON", () => {
+  it("ends its stream with a message", async () => {
+    const request: Page["request"] = async (path, init) => {
+      if (path === "v1/events") return new Response("", { status: 503 }); // so the views poll
+      return path.startsWith("v1/workloads/A/records")
+        ? new Response('{"records":[{"a":Infinity}]}')
+        : page.request(path, init);
+    };
+    hub = new Hub({ ...page, request });
+    const [a, b] = [view("workload/A"), view("workload/B")];
+    await soon(() => expect([a.rung, b.rung]).toEqual(["error", "polling"]));
+    expect(a.message).toContain("not JSON");
   });
 });
 

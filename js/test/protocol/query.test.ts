@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { accepts, asPython, contains, highlighter } from "../../src/protocol/query.js";
 import type { LogRecord, StreamFilter } from "../../src/protocol/types.js";
+import { parseAnsi } from "../../src/text/ansi.js";
 import { busyMs } from "../support/busy.js";
 import { vectors } from "../support/vectors.js";
 import { record } from "../support/workload.js";
@@ -9,6 +10,7 @@ import { record } from "../support/workload.js";
 interface Table {
   readonly records: readonly [LogRecord["level"], message: string, LogRecord["source"], step: string | null][];
   readonly filters: [StreamFilter, seqs: number[]][];
+  readonly searches: [q: string, message: string, marked: string[]][];
   readonly malformed: string[];
 }
 const table = vectors<Table>("filters");
@@ -20,6 +22,15 @@ describe("a filter", () => {
   it.each(table.filters)("%j accepts the records %j", (filter, seqs) =>
     expect(records.filter(accepts(filter)).map(({ seq }) => seq)).toEqual(seqs),
   );
+
+  it.each(table.searches)("%j finds in %j the parts %j of the text without styles", (q, message, marked) => {
+    expect(contains(q)(message)).toBe(marked.length > 0);
+    const text = parseAnsi(message, true)
+      .map((span) => span.text)
+      .join("");
+    const ranges = highlighter(q)?.(text);
+    if (ranges !== undefined) expect(ranges.map(([from, to]) => text.slice(from, to))).toEqual(marked);
+  });
 
   it.each(table.malformed)("with the malformed expression %j throws", (q) => expect(() => contains(q)).toThrow());
 });

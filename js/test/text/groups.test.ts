@@ -1,4 +1,4 @@
-// Groups of lines: tracebacks (their grammar is tested in tracebacks.test.ts), ticks of bars, repeated lines.
+// Groups of lines: tracebacks (their grammar is tested in tracebacks.test.ts), ticks of bars, empty and repeated lines.
 import { describe, expect, it } from "vitest";
 import type { LogRecord } from "../../src/protocol/types.js";
 import { groupsIn, MAX_GROUP_LINES } from "../../src/text/groups.js";
@@ -44,6 +44,24 @@ describe("a traceback", () => {
     for (let from = 2; from <= 9; from++) expect(found(records, false, from, from)).toHaveLength(1);
     expect(found(records, false, 1, 1)).toEqual([]);
     expect(found(records, false, 10, 10)).toEqual([]);
+  });
+});
+
+describe("empty lines", () => {
+  it("that a program leaves behind its redraws are one row", () => {
+    const drawn = ["", "", "", "", "[1 / 9] cc a.c", "  a.c; 1s", "", "", "INFO: done, 9 actions", "", "\x1b[0m", ""];
+    const groups = found(log(drawn.join("\n")));
+    expect(groups.map(([from, to, kind]) => [from, to, kind])).toEqual([
+      [1, 4, "empty"],
+      [7, 8, "empty"],
+      [10, 12, "empty"],
+    ]);
+  });
+
+  it("stay single rows alone, and with fields", () => {
+    expect(found(log("a\n\nb\n"))).toEqual([]);
+    const records = [1, 2].map((seq) => record(seq, { message: "", fields: { rows: seq } }));
+    expect(found(records)).toEqual([]);
   });
 });
 

@@ -16,6 +16,10 @@ describe("data", () => {
     ['{"a":1,"b":"x","c":null,"d":true}', { a: "number 1", b: "string x", c: "null null", d: "boolean true" }],
     ['2026-11-20 10:00:00 [INFO] app: {"loss": 0.5}', { loss: "number 0.5" }],
     [
+      'Mapping:  20%|██        | 200/1000 [00:02<00:08, 99.1 examples/s]{"event":"slow disk","ms":812}',
+      { event: "string slow disk", ms: "number 812" },
+    ],
+    [
       '{"loss": NaN, "max": Infinity, "min": -Infinity, "text": "NaN \\\\ \\"Infinity"}',
       {
         loss: "number NaN",

@@ -91,6 +91,18 @@ describe("finding", () => {
     expect(find(".matches").textContent).toBe("q is not a regular expression");
   });
 
+  it("names the line at which the server stopped a search", async () => {
+    source.logs(...records(1, 500));
+    source.matching = [7, 41];
+    const { matchDensity } = source;
+    source.matchDensity = async (...args) => ({ ...(await matchDensity.apply(source, args)), stopped: 1234 });
+    await search("a");
+    expect(find(".matches").textContent).toBe("2 of 2, stopped at line 1,234");
+    source.matching = [];
+    await search("b");
+    expect(find(".matches").textContent).toBe("No matches, stopped at line 1,234");
+  });
+
   it("clears the current match when it closes", async () => {
     source.logs(...records(1, 500));
     source.matching = [499];

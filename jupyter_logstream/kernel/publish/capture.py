@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from ...text.lines import Splitter, clean
+from ...text.drawn_lines import DrawnLines
 from ..client import Workload
 from .outbox import Outbox
 from .stdio_tap import tap
@@ -51,7 +51,7 @@ class Capture:
         self._echo = echo
         self._outbox: Outbox | None = None
         self._lock = threading.RLock()
-        self._lines: dict[tuple[str, int], Splitter] = {}  # by stream and thread, so that no line mixes two
+        self._lines: dict[tuple[str, int], DrawnLines] = {}  # by stream and thread, so that no line mixes two
         self._restore: list[Callable[[], None]] = []
 
     def __enter__(self) -> Workload:
@@ -80,8 +80,8 @@ class Capture:
             outbox, self._outbox = self._outbox, None
             if outbox is None:
                 return
-            for (name, _thread), splitter in self._lines.items():
-                self._publish(outbox, name, splitter.finish().texts)
+            for (name, _thread), lines in self._lines.items():
+                self._publish(outbox, name, lines.finish())
             self._lines.clear()
             if error is not None and (state := state_after(error)) != "succeeded":
                 text = "".join(traceback.format_exception(error)).rstrip("\n")
@@ -99,12 +99,12 @@ class Capture:
         with self._lock:
             if self._outbox is None:  # a task that outlives the block
                 return True
-            splitter = self._lines.setdefault((name, threading.get_ident()), Splitter())
-            self._publish(self._outbox, name, splitter.feed(text.encode("utf-8", "replace")).texts)
+            lines = self._lines.setdefault((name, threading.get_ident()), DrawnLines())
+            self._publish(self._outbox, name, lines.feed(text.encode("utf-8", "replace")))
         return self._echo
 
     @staticmethod
-    def _publish(outbox: Outbox, name: str, texts: Iterable[bytes]) -> None:
+    def _publish(outbox: Outbox, name: str, texts: Iterable[str]) -> None:
         fields = {"stream": name} if name == "stderr" else None
         for text in texts:
-            outbox.put(clean(text.decode("utf-8", "replace")), step=current_step(), fields=fields)
+            outbox.put(text, step=current_step(), fields=fields)

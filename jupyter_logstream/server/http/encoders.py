@@ -50,9 +50,14 @@ class SharedStreamEncoder:
 
 
 class MessageEncoder:
-    """Messages as plain events for `curl -N` and EventSource: the seq is the event id, the text is the data."""
+    """Messages as plain events for `curl -N` and EventSource: the seq is the event id, the text is the data.
+
+    A gap is a comment: an event would be a line of the log to a client that knows only lines.
+    """
 
     def encode(self, stream: str, item: Batch | Frame) -> bytes:  # noqa: ARG002 - the response has one stream
+        if isinstance(item, Frame) and item.event == "gap":
+            return encode(comment="gap {" + item.members.decode() + "}")
         if isinstance(item, Frame):
             return encode_json(item.event, item.members, cursor=item.cursor)
         if any("\n" in message or "\r" in message for message in item.messages):

@@ -9,8 +9,8 @@ from tornado.web import HTTPError
 
 from ...model.spec import SpecError
 from ...store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
+from ...store.pattern import BadPattern
 from ...store.queries.budget import SearchCancelled, SlowPattern
-from ...store.queries.filters import BadPattern
 from ..engine import CannotReach, CannotSend, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from ..open_streams import TooManyReaders
 from ..params import BadBody, BadParameter, UnknownParameter
@@ -64,7 +64,6 @@ _MESSAGES = {
     UnknownWorkload: "there is no such workload",
     UnknownStream: "there is no such workload",
     UnknownRow: "there is no such request",
-    BadPattern: "q is not a regular expression",
     Unreadable: "the log cannot be read",
     BadIndex: "the log is damaged and could not be repaired",
 }

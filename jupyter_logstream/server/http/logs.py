@@ -15,7 +15,7 @@ from ...model.ids import ID
 from ...store.errors import Unreadable
 from ...store.protocol import Download
 from ...store.queries.budget import Budget
-from ...store.queries.filters import Page, page
+from ...store.queries.pages import Page, page
 from ..params import FILTERS, number, parse_filter
 from ..subscriptions.messages import MessageSubscription
 from ..subscriptions.protocol import Start
@@ -92,9 +92,11 @@ class RecordsHandler(LogStreamHandler):
         read_only = self.services.search_pool.read  # without a filter it reads no more than the page
         found, body = await (read_only(encoded) if chosen.empty else self.run_search(encoded))
         following = b"null" if found.next is None else b"%d" % found.next
+        stopped = b"" if found.stopped is None else b',"stopped":%d' % found.stopped
         self.set_header("Cache-Control", "no-store")
         self.finish(
-            b'{"records":[%s],"total":%d,"next":%s,"state":"%s"}' % (body, found.total, following, state.encode())
+            b'{"records":[%s],"total":%d,"next":%s,"state":"%s"%s}'
+            % (body, found.total, following, state.encode(), stopped)
         )
 
 

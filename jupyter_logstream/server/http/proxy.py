@@ -152,7 +152,7 @@ class ProxyHandler(LogStreamHandler):
         services, request = self.services, self.request
         redactor = Redactor((*secrets, *(value.decode("utf-8", "replace") for value in services.secret_values)))
         redactor.learn(headers, request.query)
-        operation = operation_of(request.method or "", self._path())
+        operation = operation_of(request.method or "", upstream.prefix + self._path())
         provider = upstream.provider or (provider_of(upstream.host, operation) if operation else None)
         shown = [(name, MASK if name in upstream.headers else value) for name, value in onward if name != "Host"]
         described = CallRequest(
@@ -196,6 +196,7 @@ class ProxyHandler(LogStreamHandler):
                     await self._tunnel(answer, call)
                     return
                 await self._send(answer, upstream, where, call)
+            await call.prepare_end()
             call.finish()
             self._body.close()
             await self._linger()
@@ -220,6 +221,9 @@ class ProxyHandler(LogStreamHandler):
         async for chunk in answer.chunks:
             call.received(chunk)
             await self._connection.write(chunk)
+            while call.is_behind:  # the chunk inflates to a lot of text
+                await asyncio.sleep(0)
+                call.read_on()
 
     async def _tunnel(self, answer: Answer, call: Call) -> None:
         """Detach the caller's connection, and copy bytes both ways until one end closes."""

@@ -74,6 +74,6 @@ def caller_of_request(request: HTTPServerRequest, *, is_kernel: bool) -> Caller:
     """Who makes the call, by its X-Logstream headers, else by the suffix of the kernel's key."""
     headers = request.headers
     named = check_caller(*(headers.get(f"X-Logstream-{name}") for name in ("Session", "Workload", "Cell")))
-    keys = (headers.get("Authorization", ""), headers.get("x-api-key", ""), headers.get("api-key", ""))
+    keys = [headers.get(name, "") for name in ("Authorization", "x-api-key", "api-key", "x-goog-api-key")]
     by_key = next((caller_of(key.partition(".")[2]) for key in keys if is_kernel and "." in key), Caller())
     return Caller(named.session or by_key.session, named.workload_id or by_key.workload_id, named.cell or by_key.cell)

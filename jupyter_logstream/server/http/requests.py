@@ -46,7 +46,7 @@ class _RequestLogHandler(LogStreamHandler):
     def requests(self) -> RequestLog:
         return self.services.request_log
 
-    def recorded(self, body: dict[str, Any], row: Row | None) -> dict[str, Any]:
+    async def recorded(self, body: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """The fields that a kernel sent, validated and redacted, with the cost and duration that follow."""
         fields = check_fields(body)
         redactor = Redactor(value.decode("utf-8", "replace") for value in self.services.secret_values)
@@ -55,8 +55,9 @@ class _RequestLogHandler(LogStreamHandler):
         if "cost_usd" not in fields and ("input_tokens" in fields or "output_tokens" in fields):
             counts = ("input_tokens", "output_tokens", "cached_tokens", "cache_creation_tokens")
             tokens = Tokens(*(known.get(name) for name in counts))
-            prices = self.services.prices
-            fields["cost_usd"] = prices.cost({}, tokens, known.get("response_model"), known.get("model"))
+            prices, models = self.services.prices, (known.get("response_model"), known.get("model"))
+            await prices.ready({}, *models)
+            fields["cost_usd"] = prices.cost({}, tokens, *models, provider=known.get("provider"))
         if row is not None and fields.get("status") in FINAL and known.get("duration_ms") is None:
             fields["duration_ms"] = max(round(time.time() * 1000 - row.initial_time, 3), 0)
         return fields
@@ -89,7 +90,7 @@ class RequestsHandler(_RequestLogHandler):
         key = body.pop("key", None)
         if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _MAX_KEY_CHARS):
             raise Refused(422, "invalid_field", f"key must be a string of 1 to {_MAX_KEY_CHARS} characters")
-        fields = self.recorded(body, None)
+        fields = await self.recorded(body, None)
         row, is_new = self.requests.create(key=key, **fields)
         self.answer(row.to_json(), 201 if is_new else 200)
 
@@ -118,7 +119,7 @@ class RowHandler(_RequestLogHandler):
         row = self.requests.get(row_id)
         if row.upstream is not None:
             raise Refused(409, "not_recorded", "the call goes through the proxy: only the server changes its row")
-        fields = self.recorded(await self.json_object(), row)
+        fields = await self.recorded(await self.json_object(), row)
         self.answer(self.requests.update(row_id, **fields).to_json())
 
 

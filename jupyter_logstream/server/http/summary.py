@@ -47,6 +47,7 @@ class SummaryHandler(LogStreamHandler):
                 "steps": workload["steps"],
                 "first_error": error and error.to_json(),
                 "errors": made.levels["error"] + made.levels["fatal"],
+                **_stopped(made.stopped),
             }
         )
 
@@ -65,7 +66,8 @@ class MarksHandler(LogStreamHandler):
         chosen, buckets = parse_filter(given), number(given, "buckets", 100, 1, MAX_BUCKETS)
         self.engine.status_of(workload_id)
         marks = await self.run_search(partial(spread, self.store, workload_id, chosen, buckets))
-        self.answer({"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts})
+        found = {"total": sum(marks.counts), "first": marks.first, "last": marks.last, "marks": marks.counts}
+        self.answer({**found, **_stopped(marks.stopped)})
 
 
 class MatchesHandler(LogStreamHandler):
@@ -78,8 +80,13 @@ class MatchesHandler(LogStreamHandler):
         chosen: Filter = parse_filter(given)
         after, limit = number(given, "after", 0), number(given, "limit", 1000, 1, 5000)
         self.engine.status_of(workload_id)
-        seqs, following = await self.run_search(partial(places, self.store, workload_id, chosen, after, limit))
-        self.answer({"seqs": seqs, "next": following})
+        found = await self.run_search(partial(places, self.store, workload_id, chosen, after, limit))
+        self.answer({"seqs": found.seqs, "next": found.next, **_stopped(found.stopped)})
+
+
+def _stopped(seq: int | None) -> dict[str, int]:
+    """The last line that was searched, as a member of an answer that is not complete."""
+    return {} if seq is None else {"stopped": seq}
 
 
 ROUTES = [

@@ -122,6 +122,20 @@ class Call:
         self._received_body.add(chunk)
         self._update(self._meter.received(chunk))
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a part of the received bytes is not read yet. The caller lets other work run, then `read_on`."""
+        return self._meter.is_behind
+
+    def read_on(self) -> None:
+        """Read the next part of the received bytes."""
+        self._update(self._meter.read_on())
+
+    async def prepare_end(self) -> None:
+        """Wait for list prices if the cost needs them and they are not loaded yet: of the first calls of a server."""
+        if self._meter.tokens.input is not None:
+            await self._prices.ready(self._request.prices, *self._meter.models)
+
     def finish(self) -> None:
         """The response was received completely."""
         self._end(self._meter.finish())
@@ -150,7 +164,9 @@ class Call:
             fields["cost_usd"] = (
                 None
                 if not self._meter.has_final_tokens
-                else self._prices.cost(self._request.prices, self._meter.tokens, *self._meter.models)
+                else self._prices.cost(
+                    self._request.prices, self._meter.tokens, *self._meter.models, provider=self._request.provider
+                )
             )
         try:
             self._log.update(self.id, detail=detail, **fields)

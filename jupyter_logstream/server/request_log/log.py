@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from ...model.ids import IdSource
-from .database import Database, used_bytes
+from .database import Database
+from .figures import LogFigures
 from .journal_import import delete_imported, mark_imported, read_journal
 from .queries import RowFilter, page_query
-from .row import Row
+from .retention import Bounds, retain
+from .row import Row, storable
 from .schema import IS_OPEN, SELECT
-from .stats import Figures, figures
+from .stats import Facts, Figures
 from .stored_row import RowChange, StoredRow, insert_row, update_row
 
 Wake = Callable[[], None]
@@ -57,24 +59,23 @@ class RequestLog:
         *,
         max_rows: int = 10_000,
         max_age_s: float = 30 * 86400,
-        max_bytes: int = 60 * 1024 * 1024,
+        max_bytes: int = 40 * 1024 * 1024,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._folder, self._log, self._now = folder, log, now
-        self._max_rows, self._max_age_s, self._max_bytes = max_rows, max_age_s, max_bytes
+        self._bounds = Bounds(max_rows, max_age_s, max_bytes)
         self._ids = IdSource()
         self._wakes: list[Wake] = []
-        self._figures: Figures | None = None
-        self._figures_at = 0.0
         self._cached_changes: dict[tuple[int, int, int], list[RowChange]] = {}
         self._closed = False
         self.epoch = ""
         self.seq = 0
         self._database = Database(folder, log, self._begin_epoch)
+        self._figures = LogFigures(self._database)
         self._begin_epoch()
         self._import_journal()
         self._interrupt()
-        self._database.write(self._retain)
+        self._database.write(self._retain)  # before the figures are read
 
     def __len__(self) -> int:
         return int(self._database.read("SELECT COUNT(*) FROM request")[0][0])
@@ -108,15 +109,15 @@ class RequestLog:
         if key is not None and (known := self._select("key = ?", key)):
             return known[0].row, False
         fields = {"status": "pending", "initial_time": round(self._now() * 1000, 3), **fields}
-        row = Row(id=self._ids.new(), **fields)
+        row = Row(id=self._ids.new(), **storable(fields))
 
-        def insert(connection: sqlite3.Connection) -> int:
-            seq = self.seq + 1
-            insert_row(connection, seq, row, detail, key)
-            self._retain(connection)
-            return seq
+        def insert(connection: sqlite3.Connection) -> list[Facts]:
+            insert_row(connection, self.seq + 1, row, detail, key)
+            return self._retain(connection)
 
-        self.seq = self._database.write(insert)
+        deleted = self._database.write(insert)
+        self.seq += 1
+        self._figures.changed(None, row, deleted)
         self._notify()
         return row, True
 
@@ -125,19 +126,20 @@ class RequestLog:
         stored = self._stored(row_id)
         if stored.row.final:
             raise RowEnded("the call has ended: its row never changes again")
-        row = stored.row.but(**fields)
+        row = stored.row.but(**storable(fields))
         changed = [name for name in fields if getattr(row, name) != getattr(stored.row, name)]
         if not changed:
             return stored.row
         first = {name: value for name, (_, value) in stored.history.items()}
 
-        def write(connection: sqlite3.Connection) -> int:
+        def write(connection: sqlite3.Connection) -> None:
             seq = self.seq + 1
             new = {name: (seq, first.get(name, getattr(stored.row, name))) for name in changed}
             update_row(connection, seq, stored.created_seq, row, {**stored.history, **new}, detail)
-            return seq
 
-        self.seq = self._database.write(write)
+        self._database.write(write)
+        self.seq += 1
+        self._figures.changed(stored.row, row)
         self._notify()
         return row
 
@@ -189,15 +191,11 @@ class RequestLog:
 
     def figures(self, max_age_s: float = 0.0) -> Figures:
         """Figures over all rows, computed at most once per change; `max_age_s`: a result this old is good enough."""
-        known, now = self._figures, time.monotonic()
-        if known is None or (known.seq != self.seq and now - self._figures_at >= max_age_s):
-            known = self._figures = figures(self._database.read, self.seq)
-            self._figures_at = now
-        return known
+        return self._figures.get(self.seq, max_age_s)
 
     def figures_since(self, since_ms: float) -> Figures:
         """Figures over the rows of calls that started at `since_ms` (Unix ms) or later."""
-        return figures(self._database.read, self.seq, since_ms)
+        return self._figures.since(self.seq, since_ms)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -223,20 +221,20 @@ class RequestLog:
         if self.epoch == former:  # cleared twice within a millisecond
             self.epoch += "a"
         self.seq = self._database.read("SELECT COALESCE(MAX(changed_seq), 0) FROM request")[0][0]
-        self._figures = None
+        self._figures.reset()
         self._cached_changes.clear()
 
     def _import_journal(self) -> None:
         rows = read_journal(self._folder)
         if rows:
-            self._database.write(lambda connection: self._insert_all(connection, rows[-self._max_rows :]))
+            self._database.write(lambda connection: self._insert_all(connection, rows[-self._bounds.max_rows :]))
             self._begin_epoch()
             self._log.info("Imported %d calls from the request log of an earlier version.", len(rows))
         try:
             mark_imported(self._folder)
         except OSError as error:
             self._log.warning("The request log of an earlier version cannot be renamed: %s", error.strerror)
-        delete_imported(self._folder, self._max_age_s)
+        delete_imported(self._folder, self._bounds.max_age_s)
 
     def _insert_all(self, connection: sqlite3.Connection, rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:
         for seq, (row, detail) in enumerate(rows, self.seq + 1):
@@ -246,17 +244,8 @@ class RequestLog:
         for stored in self._select(IS_OPEN):
             self.update(stored.row.id, status="interrupted", error="the Jupyter server stopped during the call")
 
-    def _retain(self, connection: sqlite3.Connection) -> None:
-        """Delete the oldest rows of ended calls until all bounds hold."""
-        surplus = connection.execute("SELECT COUNT(*) FROM request").fetchone()[0] - self._max_rows
-        oldest_ms = (self._now() - self._max_age_s) * 1000
-        ended = f"SELECT created_seq, initial_time FROM request WHERE NOT {IS_OPEN} ORDER BY created_seq"  # noqa: S608
-        for created_seq, initial_time in connection.execute(ended):
-            if surplus <= 0 and initial_time >= oldest_ms and used_bytes(connection) <= self._max_bytes:
-                return
-            connection.execute("DELETE FROM request WHERE created_seq = ?", (created_seq,))
-            connection.execute("DELETE FROM detail WHERE created_seq = ?", (created_seq,))
-            surplus -= 1
+    def _retain(self, connection: sqlite3.Connection) -> list[Facts]:
+        return retain(connection, self._bounds, self._now())
 
     def _notify(self) -> None:
         self._cached_changes.clear()

@@ -1,10 +1,10 @@
-"""Cost of calls: price tables of the package, the user and the upstream. Server; reads files, no HTTP.
+"""Cost of calls: price tables of the upstream and the user, and list prices. Server; reads files, no HTTP.
 
 A table maps a model's name, or a pattern with `*`, to US dollars per million tokens: `{"gpt-4o*": {"input": 2.5,
 "cached": 1.25, "output": 10}}`. `cached` and `cache_writes` (input read from and written to a provider's cache) cost
-as much as `input` by default. The upstream's own table comes first, then the user's file, then `prices.json` of this
-package; within a table the longest matching pattern wins. The cost of a model without a price is None (unknown), not
-0.
+as much as `input` by default. The upstream's own table comes first, then the user's file, then the list prices of
+`list_prices.py`; within a table the longest matching pattern wins. The cost of a model without a price is None
+(unknown), not 0.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ...wire.llm_dialects import Tokens
+from .list_prices import ListPrices
 
-_PACKAGE_TABLE = Path(__file__).with_name("prices.json")
 _MILLION = 1_000_000
 _PARTS = ("input", "output", "cached", "cache_writes")
 
 
 class PriceError(ValueError):
-    """A price table is invalid; the message says why."""
+    """A price table is invalid; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +90,34 @@ class Prices:
 
     def __init__(self, path: Path, log: logging.Logger) -> None:
         self._path, self._log = path, log
-        self._package_table = check_table(json.loads(_PACKAGE_TABLE.read_text(encoding="utf-8")))
+        self._list_prices = ListPrices()
         self._version: tuple[int, int] | None = None
         self._user_table: Table = {}
         self._read()
 
-    def cost(self, own: Table, tokens: Tokens, *models: str | None) -> float | None:
+    def load(self) -> None:
+        """Start to load the list prices; returns at once. Costs are computed without them until they are loaded."""
+        self._list_prices.load()
+
+    async def ready(self, own: Table, *models: str | None) -> None:
+        """Wait until the list prices are loaded, if the cost of these models needs them."""
+        if self._price(own, models) is None:
+            await self._list_prices.ready()
+
+    def cost(self, own: Table, tokens: Tokens, *models: str | None, provider: str | None = None) -> float | None:
         """US dollars by the first of `models` (responding, requested) that has a price; None: unknown."""
         if tokens.input is None:
             return None
+        if (price := self._price(own, models)) is not None:
+            return price.of(tokens)
+        costs = (self._list_prices.cost(provider, tokens, model) for model in models if model)
+        return next((cost for cost in costs if cost is not None), None)
+
+    def _price(self, own: Table, models: Iterable[str | None]) -> Price | None:
         self._read()
-        for table in (own, self._user_table, self._package_table):
-            for model in models:
-                for name in _names(model):
-                    if (price := price_in(table, name)) is not None:
-                        return price.of(tokens)
-        return None
+        tables, names = (own, self._user_table), [name for model in models for name in _names(model)]
+        found = (price_in(table, name) for table in tables for name in names)
+        return next((price for price in found if price is not None), None)
 
     def _read(self) -> None:
         try:
@@ -119,8 +131,8 @@ class Prices:
         self._version = version
         try:
             self._user_table = check_table(json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            table = "the prices that it had before" if self._user_table else "the list prices of this package"
+        except (OSError, ValueError, RecursionError) as error:
+            table = "the prices that it had before" if self._user_table else "list prices"
             self._log.error("The price file %s is not used: %s. Costs are computed with %s.", self._path, error, table)
 
 

@@ -72,9 +72,8 @@ class Row:
         return cls(*values)
 
     def to_sql(self) -> list[Any]:
-        """The columns of the database, which stores valid UTF-8 only: a lone surrogate becomes `?`."""
-        values = (getattr(self, name) for name in FIELDS)
-        return [value.encode("utf-8", "replace").decode() if isinstance(value, str) else value for value in values]
+        """The columns of the database."""
+        return [getattr(self, name) for name in FIELDS]
 
     def but(self, **changes: Any) -> Row:
         """The row with these fields changed."""
@@ -83,6 +82,15 @@ class Row:
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Row))
 _STREAM = FIELDS.index("stream")
+
+
+def storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as the database stores them, which is in UTF-8: a lone surrogate becomes `?`."""
+    return {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
 
 _TEXTS = frozenset(
     {"path", "provider", "model", "response_model", "operation", "session", "cell", "error", "finish_reason"}
@@ -160,4 +168,4 @@ def from_json(value: Any) -> Row | None:
         return None
     if not isinstance(value.get("initial_time"), int | float):
         return None
-    return Row(**{name: value[name] for name in FIELDS if name in value})
+    return Row(**storable({name: value[name] for name in FIELDS if name in value}))

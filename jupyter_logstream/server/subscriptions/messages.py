@@ -12,7 +12,7 @@ _BATCH_RECORDS = 2000
 
 
 class MessageSubscription:
-    """A reader of the simple stream: batches of records, then a `done` frame. No status, gaps or progress.
+    """A reader of the simple stream: batches of records and gaps, then a `done` frame. No status, no progress.
 
     `after`: the last seq that the reader has; one behind the log's end is of an earlier log, and everything is sent.
     """
@@ -35,10 +35,17 @@ class MessageSubscription:
         """The next batch, or the end. See `Subscription`."""
         batch = self._store.read(self._id, self.cursor, _BATCH_RECORDS)
         if len(batch):
+            gap = self._gap_before(batch.seqs[0])
             self.cursor, self.due = batch.last, now
-            return [batch]
+            return [*gap, batch]
         self.due = None
         if not batch.closed or not self._engine.status_of(self._id).status.final:
             return []
         self.done = True
         return [Frame("done", members(self._engine.get(self._id).to_json()), self.cursor)]
+
+    def _gap_before(self, seq: int) -> list[Frame]:
+        """The records that retention removed before they were read."""
+        if seq == self.cursor + 1:
+            return []
+        return [Frame("gap", members({"from": self.cursor + 1, "to": seq - 1, "reason": "retention"}))]

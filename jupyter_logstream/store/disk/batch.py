@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
 from json import dumps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...model.records import LEVELS, SOURCES, Record
 from ...text import strict_json
 from ...text.lines import PART
+from ...text.terminal import searched_text
 from ..protocol import Messages, Partial, Tally
 from .layout import (
     ESTIMATED,
@@ -32,6 +33,9 @@ from .layout import (
     level_of,
     source_of,
 )
+
+if TYPE_CHECKING:
+    from ..pattern import Pattern
 
 ESTIMATED_FIELDS: Mapping[str, Any] = {"ts_estimated": True}
 
@@ -56,7 +60,7 @@ class DiskBatch:
     partials: Callable[[], list[Partial]]
     offsets: Sequence[int]
     sizes: Sequence[int]
-    search: Callable[[DiskBatch, str, bool], list[int] | None]
+    search: Callable[[DiskBatch, Pattern], list[int]]
     _messages: Messages | None = None
     _encoded: list[bytes] = field(default_factory=list)  # one at most; shared by all batches with the same records
 
@@ -92,7 +96,7 @@ class DiskBatch:
             self._messages = self.load(self)
         return self._messages
 
-    def matching(self, levels: AbstractSet[int], source: int | None, step: str | None) -> list[int]:
+    def matching(self, levels: AbstractSet[int], source: int | None, step: str | None) -> Sequence[int]:
         number = None
         if step is not None:
             if step not in self.steps:
@@ -100,12 +104,16 @@ class DiskBatch:
             number = list(self.steps).index(step) + 1
         fits = {
             meta: level_of(meta) in levels and source in (None, source_of(meta)) and number in (None, meta & STEP_BITS)
-            for meta in set(self.metas)
+            for meta in distinct(self.metas)
         }
+        if all(fits.values()):
+            return range(len(self))
         return [i for i, meta in enumerate(self.metas) if fits[meta]]
 
-    def holding(self, text: str, *, fold: bool) -> list[int] | None:
-        return self.search(self, text, fold) if self._messages is None else None
+    def holding(self, pattern: Pattern) -> list[int]:
+        if self._messages is None:
+            return self.search(self, pattern)
+        return [i for i, text in enumerate(self._messages[0]) if pattern.contains(searched_text(text))]
 
     def pick(self, positions: Sequence[int]) -> DiskBatch:
         loaded = self._messages

@@ -1,64 +1,115 @@
-"""Substring search over blocks of raw bytes, without splitting them into lines. Server.
+"""Search in the bytes of a batch: whole blocks of lines at once, mapped to records by counting lines. Server.
 
-The text of a plain line (no carriage return, no control sequence) equals its bytes, so the answer is exact there; for
-any other block the caller has to compare texts.
+Parts of over-long lines, published records, lost lines, and lines that need the terminal emulation are searched text by
+text.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...text.lines import PART
-from ...text.terminal import equals_its_text
+from ...text.lines import CR, PART
+from ...text.plain_lines import PlainLines, plain_lines
+from ...text.terminal import searched_text
 from ..errors import Unreadable
-from .batch import DiskBatch
-from .layout import FLAG_SHIFT, LOST, NOTE, file_of
+from .batch import DiskBatch, distinct
+from .layout import FLAG_SHIFT, LOST, file_of
 from .segments import read_range
 
-_MAX_SEARCH_BYTES = 32 * 1024 * 1024  # of one call
+if TYPE_CHECKING:
+    from ..pattern import Pattern
+
+_MAX_BLOCK_BYTES = 32 * 1024 * 1024
 
 
-def holding(folder: Path, batch: DiskBatch, text: str, *, fold: bool) -> list[int] | None:
-    """Positions in the batch whose lines contain an ASCII text (`fold`: ignoring case); None: compare each text.
-
-    Raises FileNotFoundError if retention removed the bytes.
-    """
-    metas = set(batch.metas)
-    if not text.isascii() or "\n" in text or any(meta >> FLAG_SHIFT & (PART | NOTE | LOST) for meta in metas):
-        return None
-    files = {meta: file_of(meta) for meta in metas}
+def matching_positions(folder: Path, batch: DiskBatch, pattern: Pattern) -> list[int]:
+    """Positions of the records that match. Raises FileNotFoundError (removed by retention), BadIndex, Unreadable."""
     found: list[int] = []
-    for name in set(files.values()):
-        alone = len(set(files.values())) == 1
-        positions = range(len(batch)) if alone else [i for i, meta in enumerate(batch.metas) if files[meta] == name]
-        part = _search(folder, name, batch, positions, text.encode(), fold=fold)
-        if part is None:
-            return None
-        found += part
+    files = _files(batch)
+    for name, positions in files.items():
+        if name == "notes":
+            found += in_texts(batch, positions, pattern)
+            continue
+        odd = _odd(batch, positions)
+        for run in _runs(positions, odd):
+            found += _in_run(folder, name, batch, run, pattern)
+        found += in_texts(batch, odd, pattern)
     return sorted(found)
 
 
-def _search(
-    folder: Path, name: str, batch: DiskBatch, positions: Sequence[int], text: bytes, *, fold: bool
-) -> list[int] | None:
-    starts = [batch.offsets[i] for i in positions]
-    first, end = starts[0], starts[-1] + (batch.sizes[positions[-1]] & 0xFFFFFFFF)
-    if end - first > _MAX_SEARCH_BYTES:
+def in_texts(batch: DiskBatch, positions: Sequence[int], pattern: Pattern) -> list[int]:
+    """The same for some positions, text by text."""
+    if not positions:
+        return []
+    texts = (batch if len(positions) == len(batch) else batch.pick(positions)).messages
+    return [i for i, text in zip(positions, texts, strict=True) if pattern.contains(searched_text(text))]
+
+
+def _files(batch: DiskBatch) -> dict[str, Sequence[int]]:
+    """The positions of the records in each file."""
+    names = {meta: file_of(meta) for meta in distinct(batch.metas)}
+    if len(set(names.values())) == 1:
+        return dict.fromkeys(names.values(), range(len(batch)))
+    found: dict[str, list[int]] = {name: [] for name in names.values()}
+    for i, meta in enumerate(batch.metas):
+        found[names[meta]].append(i)
+    return dict(found)
+
+
+def _odd(batch: DiskBatch, positions: Sequence[int]) -> list[int]:
+    """Parts and lost lines: they are no whole lines."""
+    odd = {meta for meta in distinct(batch.metas) if meta >> FLAG_SHIFT & (PART | LOST)}
+    return [i for i in positions if batch.metas[i] in odd] if odd else []
+
+
+def _runs(positions: Sequence[int], odd: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Adjacent positions between the odd ones."""
+    if not odd:
+        yield positions
+        return
+    apart, run = set(odd), []
+    for i in positions:
+        if i not in apart:
+            run.append(i)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _in_run(folder: Path, name: str, batch: DiskBatch, run: Sequence[int], pattern: Pattern) -> list[int]:
+    lines = _lines(folder, name, batch, run)
+    if lines is None:
+        return in_texts(batch, run, pattern)
+    found: list[int] = []
+    for numbers in pattern.lines_in(lines.block):
+        found += run[numbers.start : numbers.stop]
+    emulated = sorted({*(run[i] for i in lines.emulated), *_shortened(batch, run)})
+    if not emulated:
+        return found
+    return [*set(found).difference(emulated), *in_texts(batch, emulated, pattern)]
+
+
+def _lines(folder: Path, name: str, batch: DiskBatch, run: Sequence[int]) -> PlainLines | None:
+    """The lines of a run; None if loading their texts has to find out what is wrong with them."""
+    start, last = batch.offsets[run[0]], run[-1]
+    end = batch.offsets[last] + (batch.sizes[last] & 0xFFFFFFFF)
+    if end - start > _MAX_BLOCK_BYTES:
         return None
     try:
-        data = read_range(folder, name, first, end)
-    except Unreadable:  # loading the texts reports which lines
+        data = read_range(folder, name, start, end)
+    except Unreadable:
         return None
-    if not equals_its_text(data):
-        return None
-    if fold:
-        data = data.lower()
-    hits: list[int] = []
-    at = data.find(text)
-    while at >= 0:
-        line = bisect_right(starts, first + at)
-        hits.append(positions[line - 1])
-        at = data.find(text, starts[line] - first) if line < len(starts) else -1
-    return hits
+    data = data if data.endswith(b"\n") else data + b"\n"
+    lines = plain_lines(data)
+    return lines if lines.block.count(b"\n") == len(run) else None
+
+
+def _shortened(batch: DiskBatch, run: Sequence[int]) -> list[int]:
+    """Lines whose text begins behind their first byte: redraws, or control sequences of more than a part."""
+    if not any(meta >> FLAG_SHIFT & CR for meta in distinct(batch.metas)):
+        return []
+    return [i for i in run if (size := batch.sizes[i]) >> 32 != size & 0xFFFFFFFF]

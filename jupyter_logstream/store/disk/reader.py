@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
@@ -30,7 +31,7 @@ from ..protocol import LOST as LOST_FIELD
 from ..protocol import Messages, Partial, Tally
 from .batch import DiskBatch, distinct, uniform
 from .batch_cache import BatchCache
-from .byte_search import holding
+from .byte_search import matching_positions
 from .folder import is_own
 from .index import Index
 from .layout import (
@@ -105,7 +106,7 @@ class LogReader:
             partials=self.partials,
             offsets=words[0 : 4 * fit : 4],
             sizes=words[2 : 4 * fit : 4],
-            search=lambda batch, text, fold: holding(self._folder, batch, text, fold=fold),
+            search=partial(matching_positions, self._folder),
         )
         if cacheable and fit:
             self._cache.add(self._folder.name, after, limit, batch)

@@ -9,7 +9,14 @@ MAX_CPU_S = 20.0
 
 
 class SlowPattern(ValueError):
-    """A query takes too long on this log."""
+    """A query takes too long on this log. `after`: the last line that was read."""
+
+    def __init__(self, after: int, cpu_s: float) -> None:
+        super().__init__(
+            f"the search takes too long: stopped at line {after} after {cpu_s:g} s of processor time; "
+            "continue with after, or search a part of the log"
+        )
+        self.after = after
 
 
 class SearchCancelled(Exception):
@@ -35,7 +42,4 @@ class Budget:
         now = time.thread_time()
         self._begin = now if self._begin is None else self._begin
         if now - self._begin > self._cpu_s:
-            raise SlowPattern(
-                f"the search takes too long: stopped at line {after} after {self._cpu_s:g} s of processor time; "
-                "search for plain text, or continue with after"
-            )
+            raise SlowPattern(after, self._cpu_s)

@@ -1,25 +1,26 @@
 """Summaries of a log: counts per level over time, matches over its length, the first error. Server.
 
-All are functions over `filters.matches`. A filter without text makes one pass over the index: ten million lines take
-about a second, in a thread.
+All are functions over `filters.scan`. A filter without text makes one pass over the index: ten million lines take
+about a second, in a thread. A query that runs out of processor time returns what it has, and `stopped`: the last line
+that was searched.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import eq
 from typing import Any
 
 from ...model.records import LEVELS, SOURCES
 from ..protocol import Batch, Store
-from .budget import Budget
-from .filters import Filter, matches
+from .budget import Budget, SlowPattern
+from .filters import Filter, matches, scan
 
 _SCAN_RECORDS = 1 << 16
 _ERROR_CODE = LEVELS.index("error")
-_FOREVER_US = 1 << 62
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Summary:
     levels: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     first_error: int | None = None
+    stopped: int | None = None
 
     @property
     def total(self) -> int:
@@ -65,20 +67,43 @@ def summarize(
 ) -> Summary:
     """The matches between two times (default: the whole log), in `buckets` equal intervals.
 
-    Raises UnknownStream, BadPattern, SlowPattern, SearchCancelled.
+    Raises UnknownStream, BadPattern, SearchCancelled.
     """
+    budget = budget or Budget()
     first, last = _span(store, stream)
-    limited = start is not None, end is not None
-    start, end = first if start is None else start, last if end is None else end
+    made, seen = _summarized(store, stream, chosen, buckets, (start, end), (first, last), budget)
+    is_outside = seen[0] < first or seen[1] > last  # the clock was set back: the first and last line are no bounds
+    if is_outside and made.stopped is None and None in {start, end}:
+        span = min(first, seen[0]), max(last, seen[1])
+        made, _ = _summarized(store, stream, chosen, buckets, (start, end), span, budget)
+    return made
+
+
+def _summarized(
+    store: Store,
+    stream: str,
+    chosen: Filter,
+    buckets: int,
+    given: tuple[float | None, float | None],
+    span: tuple[float, float],
+    budget: Budget,
+) -> tuple[Summary, tuple[float, float]]:
+    """The summary, and the times of the earliest and the latest match. `span`: for times that are not given."""
+    start, end = span[0] if given[0] is None else given[0], span[1] if given[1] is None else given[1]
     width = max((end - start) / buckets, 0.001)
     made = Summary(start, end, width, [Bucket(start + i * width) for i in range(buckets)])
     edges = [round((start + i * width) * 1000) for i in range(buckets)]
     edges.append(max(round(end * 1000) + 1, edges[-1] + 1))  # includes the last line
-    # Without a limit every line counts, whatever the clock was when it was written.
-    edges[0], edges[-1] = edges[0] if limited[0] else -_FOREVER_US, edges[-1] if limited[1] else _FOREVER_US
-    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False, budget=budget):
-        _add(made, batch, edges)
-    return made
+    earliest, latest = float("inf"), float("-inf")
+    try:
+        for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, budget=budget):
+            times = sorted(batch.times)
+            earliest, latest = min(earliest, times[0] / 1000), max(latest, times[-1] / 1000)
+            add = _add if all(map(eq, batch.times, times)) else _add_each
+            add(made, batch, edges)
+    except SlowPattern as slow:
+        made.stopped = slow.after
+    return made, (earliest, latest)
 
 
 def _span(store: Store, stream: str) -> tuple[float, float]:
@@ -90,27 +115,39 @@ def _span(store: Store, stream: str) -> tuple[float, float]:
     return min(times) / 1000, max(times) / 1000
 
 
+def _add_each(made: Summary, batch: Batch, edges: Sequence[int]) -> None:
+    """Count a batch with times in any order, record by record."""
+    for seq, time, level, source in zip(batch.seqs, batch.times, batch.levels, batch.sources, strict=True):
+        if not edges[0] <= time < edges[-1]:
+            continue
+        bucket = made.buckets[bisect_right(edges, time) - 1]
+        bucket.seq = seq if bucket.seq is None else bucket.seq
+        for counts in bucket.counts, made.levels:
+            counts[LEVELS[level]] += 1
+        made.sources[SOURCES[source]] += 1
+        if level >= _ERROR_CODE and made.first_error is None:
+            made.first_error = seq
+
+
 def _add(made: Summary, batch: Batch, edges: Sequence[int]) -> None:
-    """Count a batch. Its times ascend, so a bucket is a slice of it; if the clock was set back, it is sorted first."""
-    if is_sorted := sorted(batch.times) == list(batch.times):
-        chosen = batch
-    else:
-        chosen = batch.pick(sorted(range(len(batch)), key=batch.times.__getitem__))
-    levels, sources, times, seqs = chosen.levels, chosen.sources, chosen.times, chosen.seqs
+    """Count a batch whose times ascend, so a bucket is a slice of it."""
+    levels, sources, times = batch.levels, batch.sources, batch.times
     at = bisect_left(times, edges[0])
     number = max(bisect_left(edges, times[at] + 1) - 1, 0) if at < len(batch) else len(edges)
     begin = at
     while number < len(made.buckets) and at < len(batch):
         until = bisect_left(times, edges[number + 1], at)
         if until > at:
-            bucket, first = made.buckets[number], seqs[at] if is_sorted else min(seqs[at:until])
-            bucket.seq = first if bucket.seq is None else min(bucket.seq, first)
+            bucket = made.buckets[number]
+            bucket.seq = batch.seqs[at] if bucket.seq is None else bucket.seq
             _count(bucket.counts, levels[at:until], LEVELS)
         at, number = until, number + 1
     _count(made.levels, levels[begin:at], LEVELS)
     _count(made.sources, sources[begin:at], SOURCES)
-    if made.first_error is None and max(levels[begin:at], default=0) >= _ERROR_CODE:
-        made.first_error = min(seqs[i] for i in range(begin, at) if levels[i] >= _ERROR_CODE)
+    if made.first_error is None:
+        found = [levels.find(bytes([code]), begin, at) for code in range(_ERROR_CODE, len(LEVELS))]
+        first = min((i for i in found if i >= 0), default=None)
+        made.first_error = None if first is None else batch.seqs[first]
 
 
 def _count(counts: Counter[str], codes: bytes, names: Sequence[str]) -> None:
@@ -126,6 +163,7 @@ class Density:
     first: int
     last: int
     counts: list[int]
+    stopped: int | None = None
 
 
 def spread(store: Store, stream: str, chosen: Filter, buckets: int, budget: Budget | None = None) -> Density:
@@ -137,21 +175,35 @@ def spread(store: Store, stream: str, chosen: Filter, buckets: int, budget: Budg
     size = max(ends.end - ends.first + 1, 1)
     edges = [ends.first + -(-i * size // buckets) for i in range(buckets + 1)]
     counts = [0] * buckets
-    for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, texts=False, budget=budget):
-        cuts = [bisect_left(batch.seqs, edge) for edge in edges]
-        cuts[-1] = len(batch)  # records appended meanwhile count in the last part
-        for i in range(buckets):
-            counts[i] += cuts[i + 1] - cuts[i]
-    return Density(ends.first, ends.end, counts)
+    stopped = None
+    try:
+        for batch in matches(store, stream, chosen, at_once=_SCAN_RECORDS, budget=budget):
+            cuts = [bisect_left(batch.seqs, edge) for edge in edges]
+            cuts[-1] = len(batch)  # records appended meanwhile count in the last part
+            for i in range(buckets):
+                counts[i] += cuts[i + 1] - cuts[i]
+    except SlowPattern as slow:
+        stopped = slow.after
+    return Density(ends.first, ends.end, counts, stopped)
 
 
-def places(
-    store: Store, stream: str, chosen: Filter, after: int, limit: int, budget: Budget | None = None
-) -> tuple[list[int], int | None]:
-    """The seqs of the next matches after a cursor, at most `limit`, and the cursor to continue from (None: no more)."""
-    found: list[int] = []
-    for batch in matches(store, stream, chosen, after, texts=False, budget=budget):
-        found += batch.seqs[: limit + 1 - len(found)]
-        if len(found) > limit:
-            return found[:limit], found[limit - 1]
-    return found, None
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The seqs of matches. `next`: the cursor to continue from, None if there are no more."""
+
+    seqs: list[int]
+    next: int | None
+    stopped: int | None = None
+
+
+def places(store: Store, stream: str, chosen: Filter, after: int, limit: int, budget: Budget | None = None) -> Places:
+    """The next matches after a cursor, at most `limit`."""
+    seqs: list[int] = []
+    try:
+        for batch, found in scan(store, stream, chosen.compile(), after, budget=budget):
+            seqs += [batch.seqs[i] for i in found[: limit + 1 - len(seqs)]]
+            if len(seqs) > limit:
+                return Places(seqs[:limit], seqs[limit - 1])
+    except SlowPattern as slow:
+        return Places(seqs, slow.after, slow.after)
+    return Places(seqs, None)

@@ -59,6 +59,7 @@ _CANDIDATE = re.compile(
 )  # fmt: skip
 _JSON_KEY = re.compile(JSON.pattern, re.IGNORECASE)
 _JSON_STRING = re.compile(rb"\"(?:[^\"\\]|\\.)*\"")
+_BAR = re.compile(rb"\d ?%|[A-Za-z]/s\b")
 _CLOCK = re.compile(CLOCK)
 _CLOCK_JUST_BEFORE = re.compile(rb"(?:" + CLOCK + rb")" + BEHIND_CLOCK + rb"\Z")
 _INITIALS = re.compile(rb"[ACDEFILNPSTVW][A-Z](?<![\w'-]..)")
@@ -85,7 +86,16 @@ def claim(line: bytes, *, only_capitals: bool = False, digits_hidden: bool = Fal
     for found in candidates:
         if found and (stated := _judge(head, found)):
             return stated
-    return NO_CLAIM
+    return _claim_behind_bar(line) if line[-1:] == b"}" else NO_CLAIM
+
+
+def _claim_behind_bar(line: bytes) -> Claim:
+    """The claim of a JSON record that ends a line which a progress bar began, however wide the bar."""
+    at = line.find(b'{"', 0, MAX_JSON_BYTES)
+    if at <= 0 or not _BAR.search(line, 0, at):
+        return NO_CLAIM
+    code, _ = _json_claim(line[at : at + MAX_JSON_BYTES])
+    return code, len(line) + 1
 
 
 def _beginning_code(found: re.Match[bytes], *, digits_hidden: bool) -> int:

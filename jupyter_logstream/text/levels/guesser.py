@@ -12,9 +12,9 @@ files, records or readers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from ..lines import without_sequences as plain
 from .claims import MAX_JSON_BYTES, Claim, claim
 from .prefilter import shaped, spelled
 from .rules import MARKER, NUMBER
@@ -32,7 +32,6 @@ _LEARN_RATIO = 50  # they are lengthened when that had decided one line in this 
 _MIN_PAUSE, _MAX_PAUSE = 16, 64  # chunks without lookups after a poor hit rate
 
 _DIGITS_EQUAL = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
-_SGR = re.compile(rb"\x1b\[[\d;:]*m")
 
 
 class Guesser:
@@ -87,7 +86,7 @@ class Guesser:
         return codes
 
     def _keys(self, texts: Sequence[bytes]) -> list[bytes]:
-        """The beginnings of lines without colours, digits made equal; one C call for each step."""
+        """The beginnings of lines without escape sequences, digits made equal; one C call for each step."""
         form = b"%%.%db\n" % self._length * len(texts)
         heads = form % tuple(texts)
         if b"\x1b" in heads:
@@ -141,11 +140,6 @@ def places(codes: bytes | bytearray, code: int) -> list[int]:
         found.append(at)
         at = codes.find(code, at + 1)
     return found
-
-
-def plain(text: bytes) -> bytes:
-    """Text without SGR sequences (colours)."""
-    return _SGR.sub(b"", text) if b"\x1b" in text else text
 
 
 def guess_level(text: bytes) -> int:

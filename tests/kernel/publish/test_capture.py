@@ -84,8 +84,12 @@ def test_of_a_progress_bar_the_final_text_becomes_the_record(capsys):
         for percent in range(0, 101, 10):
             print(f"\r{percent}%", end="", flush=True)
         print()
-        print("\x1b[31mred\x1b[0m\x1b[2K")
-    assert lines(job) == ["100%", "\x1b[31mred\x1b[0m"]
+        print("\x1b[31mred\x1b[0m\x1b[K")
+        print("ETA: 10s 11s\rETA: 9s")
+        print("Loading 10%\b\b\b25%")
+        print("\x1b]8;;https://a.test/\x07link\x1b]8;;\x07\x1b]0;title\x07")
+    drawn = ["ETA: 9ss 11s", "Loading 25%", "\x1b]8;;https://a.test/\x1b\\link\x1b]8;;\x1b\\"]
+    assert lines(job) == ["100%", "\x1b[31mred\x1b[0m", *drawn]
     assert "\r50%" in capsys.readouterr().out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from jupyter_logstream.store.queries.filters import MAX_PAGE_BYTES
+from jupyter_logstream.store.queries.pages import MAX_PAGE_BYTES
 
 if TYPE_CHECKING:
     from support.web import Site

@@ -90,6 +90,7 @@ async def test_repeated_batch_is_stored_once(site: Site) -> None:
         ({"message": "a", "ts": "now"}, "[1].ts"), ({"message": "a", "ts": True}, "[1].ts"),
         ({"message": "a", "ts": -1}, "[1].ts"), ({"message": "a", "ts": 1e300}, "[1].ts"),
         ({"message": "a", "step": ""}, "[1].step"), ({"message": "a", "step": 1}, "[1].step"),
+        *(({"message": "a", "step": f"a{char}b"}, "[1].step") for char in "\u202e\u2066\n\t\x07\u2028\u200b\ufeff"),
         ({"message": "a", "fields": []}, "[1].fields"), ({"message": "a", "seq": 1}, "'seq'"),
         ({"state": "running"}, "[1].state"), ({"state": "lost"}, "[1].state"), ({"state": ["failed"]}, "[1].state"),
         ({"state": "failed", "message": "a"}, "[1].state"),

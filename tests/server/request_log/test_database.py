@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_logstream.server.request_log import checkpoint
 from jupyter_logstream.server.request_log.database import RETRY_DISK_S, Database
 from jupyter_logstream.server.request_log.log import RequestLog
 from jupyter_logstream.server.request_log.schema import SCHEMA_VERSION
@@ -91,6 +92,50 @@ def test_each_acknowledged_row_is_there_once_after_kill_9(opened: Open, tmp_path
     assert set(range(acknowledged + 1)) <= set(rows)
     assert all(status == ("completed" if number % 10 else "interrupted")
                for number, status in rows.items() if number <= acknowledged)  # fmt: skip
+
+
+def test_write_ahead_log_is_copied_by_a_thread_and_stays_bounded(
+    opened: Open, killed: Callable[[], Path], tmp_path: Path
+) -> None:
+    log = opened()
+    wal = tmp_path / "requests" / "requests.sqlite3-wal"
+    starts = 0
+    for number in range(1500):
+        row = log.create(detail={"query": "x" * 30_000})[0]
+        log.update(row.id, status="completed")
+        thread = log._database._checkpoints._thread
+        starts += thread is not None and thread.is_alive()
+        assert wal.stat().st_size <= 25 * 1024 * 1024
+        if number == 700:
+            assert ids(opened(killed())) == ids(log)
+    assert starts
+    assert ids(opened(killed())) == ids(log)
+
+
+def test_checkpoint_waits_for_a_pause_between_writes(opened: Open, tmp_path: Path) -> None:
+    log = opened()
+    database = tmp_path / "requests" / "requests.sqlite3"
+    row = log.create()[0]
+    before = database.stat().st_size
+    for number in range(400):
+        log.update(row.id, response_bytes=number)
+        log.create(path="x" * 500)
+    thread = log._database._checkpoints._thread
+    assert thread is not None
+    thread.join(30)
+    assert database.stat().st_size > before + 400 * 500
+
+
+def test_write_waits_for_the_disk_when_no_checkpoint_succeeds(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint.Checkpoints, "_run", lambda _: None)
+    log = opened()
+    wal = tmp_path / "requests" / "requests.sqlite3-wal"
+    for _ in range(1500):
+        log.create(detail={"query": "x" * 30_000})
+        assert wal.stat().st_size <= 27 * 1024 * 1024
+    assert len(ids(log)) == 1500
 
 
 def test_a_closed_log_is_one_file_that_only_the_user_can_read(opened: Open, tmp_path: Path) -> None:

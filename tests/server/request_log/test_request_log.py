@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,30 @@ def test_figures_count_tokens_cost_errors_and_percentiles(opened: Open) -> None:
     assert log.figures_since(51).totals["requests"] == 50
     log.clear()
     assert log.figures().totals["duration_ms"] == {"p50": None, "p95": None}
+
+
+def test_figures_that_follow_changes_equal_those_read_from_the_rows(opened: Open) -> None:
+    """Rows change, fail, name a model that is no Unicode, and the oldest are deleted."""
+    choose = random.Random(1)
+    log = opened(max_rows=40)
+    log.figures()  # from now on they follow
+    running: list[str] = []
+    for number in range(300):
+        if running and choose.random() < 0.6:
+            row_id = running.pop(choose.randrange(len(running)))
+            status = choose.choice(["completed", "error", "timeout", "cancelled", "streaming"])
+            log.update(row_id, status=status, duration_ms=choose.choice([None, 5.0, choose.random()]),
+                       time_to_first_chunk_ms=choose.choice([None, 3, choose.random()]), cost_usd=choose.random(),
+                       input_tokens=number, model=choose.choice(["m", "a\ud800b", None]))  # fmt: skip
+        else:
+            session = choose.choice([None, "s1", "s2"])
+            running.append(log.create(provider=choose.choice(["p", "q", None]), session=session)[0].id)
+        if len(running) > 30:
+            running.clear()
+        if number % 7 == 0:
+            assert log.figures().to_json() == log.figures_since(0.0).to_json()
+    log.clear()
+    assert log.figures().to_json() == log.figures_since(0.0).to_json()
 
 
 def test_figures_of_the_same_change_are_computed_once_and_older_ones_only_on_request(opened: Open) -> None:

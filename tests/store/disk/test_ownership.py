@@ -27,7 +27,8 @@ from jupyter_logstream.store.disk.file_store import FileStore, StoreInUse, Wrong
 from jupyter_logstream.store.disk.folder import make_private
 from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.errors import UnknownStream
-from jupyter_logstream.store.queries.filters import Filter, matches
+from jupyter_logstream.store.queries.filters import Filter
+from jupyter_logstream.store.queries.pages import page
 
 
 def test_a_second_server_is_refused_the_store_until_the_first_has_closed_it(root: Path) -> None:
@@ -259,8 +260,8 @@ def test_retention_beside_a_reader_is_a_gap_and_never_an_unknown_stream(root: Pa
             writing = pool.submit(write_on)
             while not done.is_set():
                 after = max(store.read(ID, 0, 0).first - 1, 0)
-                scanned = matches(store, ID, Filter(source="stdout"), after)  # its texts are read later
-                for batch in (store.read(ID, after, 50), *scanned):
+                batches = page(store, ID, Filter(source="stdout"), after=after, offset=0, limit=5000).batches
+                for batch in (store.read(ID, after, 50), *batches):
                     assert batch.messages == [f"line {seq - 1:06}" for seq in batch.seqs]
             writing.result()
         log.release()

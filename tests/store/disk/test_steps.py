@@ -13,7 +13,8 @@ from jupyter_logstream.model.records import Record
 from jupyter_logstream.model.steps import MAX_STEPS
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.writer import LogWriter
-from jupyter_logstream.store.queries.filters import Filter, page
+from jupyter_logstream.store.queries.filters import Filter
+from jupyter_logstream.store.queries.pages import page
 
 CHUNKS = [
     ("stdout", b"before\n::step:: load\none\n"),

@@ -10,12 +10,41 @@ import pytest
 from jupyter_logstream.store.disk import batch as batch_module
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.writer import LogWriter
+from jupyter_logstream.store.pattern import Pattern
 from jupyter_logstream.store.queries.filters import Filter, count, matches
+from jupyter_logstream.text.terminal import searched_text
 
 STREAM = "A" * 26
 PLAIN = [b"alpha", b"Beta", b"loss=0.5", b"ERROR", "é".encode(), b"alphabeta", b"\xff\xfe", b"", b" "]
-ODD = [b"\x1b[31mal\x1b[Kpha\x1b[0m", b"old\rBeta", b"al\rpha", b"x" * 70_000 + b"alpha"]
-QUESTIONS = ["alpha", "Alpha", "beta", "ERROR", "é", "a", "\n", "alpha\nBeta", "l\x1b", "=0.", "nothing", "\ufffd"]
+ODD = [
+    b"\x1b[31mal\x1b[Kpha\x1b[0m",
+    b"\x1b]8;;https://x.test/\x1b\\alpha\x1b]8;;\x07",
+    b"old\rBeta",
+    b"al\rpha",
+    b"alph\ba",
+    b"alpha\r",
+    "\x9b31m".encode() + b"alpha",
+    b"\x1b[3Calpha",
+    b"x" * 70_000 + b"alpha",
+]
+QUESTIONS = [
+    "alpha",
+    "Alpha",
+    "beta",
+    "ERROR",
+    "é",
+    "a",
+    "\n",
+    "alpha\nBeta",
+    "l\x1b",
+    "=0.",
+    "nothing",
+    "\ufffd",
+    "/^al/",
+    "/a$/",
+    "/^$/",
+    "/l.h/",
+]
 
 
 def write(root: Path, words: list[bytes], seed: int) -> FileStore:
@@ -41,16 +70,21 @@ def test_a_search_of_bytes_finds_the_same_lines_as_a_comparison_of_texts(
 ) -> None:
     store = write(tmp_path / "store", words, seed)
     texts = [text for batch in matches(store, STREAM, Filter()) for text in batch.messages]
+    shown = [searched_text(text) for text in texts]
     for question in QUESTIONS:
-        for chosen in Filter(q=question), Filter(without=question), Filter(q="a", without=question, source="stderr"):
-            quick = found(store, chosen)
-            with monkeypatch.context() as patch:
-                patch.setattr(batch_module.DiskBatch, "holding", lambda *_, **__: None)
-                assert found(store, chosen) == quick, chosen
-        folded = question == question.lower()
-        expected = [i for i, text in enumerate(texts, 1) if question in (text.lower() if folded else text)]
-        assert found(store, Filter(q=question)) == expected
+        pattern = Pattern(question)
+        expected = [i for i, text in enumerate(shown, 1) if pattern.contains(text)]
+        assert found(store, Filter(q=question)) == expected, question
+        assert found(store, Filter(without=question)) == [i for i in range(1, len(shown) + 1) if i not in expected]
+        quick = found(store, Filter(q="a", without=question, source="stderr"))
+        with monkeypatch.context() as patch:
+            patch.setattr(batch_module.DiskBatch, "holding", in_each_text)
+            assert found(store, Filter(q="a", without=question, source="stderr")) == quick
     store.close()
+
+
+def in_each_text(batch: batch_module.DiskBatch, pattern: Pattern) -> list[int]:
+    return [i for i, text in enumerate(batch.messages) if pattern.contains(searched_text(text))]
 
 
 def test_texts_are_not_loaded_for_a_count_of_plain_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

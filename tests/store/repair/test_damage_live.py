@@ -17,7 +17,8 @@ from jupyter_logstream.model.records import Record
 from jupyter_logstream.store.disk.folder import Folder
 from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.errors import BadIndex
-from jupyter_logstream.store.queries.filters import Filter, behind_unreadable, matches, page
+from jupyter_logstream.store.queries.filters import Filter, behind_unreadable, matches
+from jupyter_logstream.store.queries.pages import page
 from jupyter_logstream.store.repair.damage import mark_lost
 
 

@@ -13,7 +13,8 @@ from support.on_disk import ID, downloaded, folder_of, opened, served
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.writer import LogWriter
-from jupyter_logstream.store.queries.filters import Filter, count, page, tail_cursor
+from jupyter_logstream.store.queries.filters import Filter, count, tail_cursor
+from jupyter_logstream.store.queries.pages import page
 
 COUNT, WIDE = 6000, 26
 Damage = Callable[[bytearray], range]

@@ -149,6 +149,10 @@ class SimpleStream implements ConnectionHandler {
     return "end";
   }
 
+  onUnreadable(message: string): void {
+    this.#listener?.({ kind: "state", rung: "error", message });
+  }
+
   onStatus(status: Status): void {
     if (isFinal(this.#job.state)) return;
     this.#listener?.({ kind: "state", ...status });

@@ -16,7 +16,10 @@ export function resizeHandle(view: HTMLElement, onResize: (height: number) => vo
   handle.setAttribute("aria-label", "Log height");
   handle.setAttribute("aria-valuemin", String(MIN_HEIGHT_PX));
   handle.setAttribute("aria-valuenow", "0"); // set by the observer
-  new ResizeObserver(() => handle.setAttribute("aria-valuenow", String(view.offsetHeight))).observe(view);
+  new ResizeObserver((entries) => {
+    const height = entries.at(-1)?.borderBoxSize[0]?.blockSize ?? 0;
+    handle.setAttribute("aria-valuenow", String(Math.round(height)));
+  }).observe(view);
   const set = (height: number) => {
     const px = height === 0 ? 0 : Math.max(MIN_HEIGHT_PX, Math.round(height));
     setHeight(view, px);

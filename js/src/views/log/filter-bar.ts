@@ -9,7 +9,7 @@ import type { Level, StreamFilter } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
 import { element } from "../dom/dom.js";
 import { Chips } from "./chips.js";
-import { Find } from "./find.js";
+import { countText, Find } from "./find.js";
 import type { Highlight } from "./line-text.js";
 
 /** What the filter bar needs of the view. */
@@ -198,7 +198,7 @@ export class FilterBar {
     void hits.recount().then(
       (total) => {
         if (total === undefined || hits !== this.#hits || total <= known) return;
-        this.#find.showCount(`${thousands(hits.nth + 1)} of ${thousands(total)}`);
+        this.#find.showCount(countText({ nth: hits.nth, total, stopped: hits.density?.stopped }));
         this.#delegate.showDensity(hits.density);
       },
       () => undefined, // the previous count stays

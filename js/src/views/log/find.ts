@@ -132,11 +132,17 @@ export class Find {
       const hit = await pending;
       if (hit === undefined || text !== this.text) return; // superseded by another search
       clearTimeout(this.#busy);
-      setText(this.#count, hit.total === 0 ? "No matches" : `${thousands(hit.nth + 1)} of ${thousands(hit.total)}`);
+      setText(this.#count, countText(hit));
       this.#delegate.reveal(hit.seq, hit.nth);
     } catch (error) {
       clearTimeout(this.#busy);
       setText(this.#count, error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** "3 of 17", and the line at which the server stopped if the search ran out of time. */
+export function countText({ nth, total, stopped }: Omit<Hit, "seq">): string {
+  const count = total === 0 ? "No matches" : `${thousands(nth + 1)} of ${thousands(total)}`;
+  return stopped === undefined ? count : `${count}, stopped at line ${thousands(stopped)}`;
 }

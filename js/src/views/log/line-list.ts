@@ -1,5 +1,5 @@
 // The list of visible lines: draws the rows in sight, follows the end or stays, scrolls to any record, and tracks the current
-// and the selected lines. DOM only, no fetch. Painted at most once per animation frame.
+// and the selected lines. DOM only, no fetch. Painted at most once per animation frame: see frame-scheduler.ts.
 
 import { ExpandableRows } from "../../log/expandable-rows.js";
 import type { Log } from "../../log/log.js";
@@ -10,6 +10,7 @@ import type { Range } from "../../protocol/ranges.js";
 import { isFinal, type LogRecord, type StreamFilter } from "../../protocol/types.js";
 import { stamp, type Times, WIDTHS } from "../../text/time-column.js";
 import { setData } from "../dom/dom.js";
+import type { Pass } from "../dom/frame-scheduler.js";
 import { type LineRow, LineRows } from "./line-rows.js";
 import type { Highlight } from "./line-text.js";
 import type { LineStyle } from "./preferences.js";
@@ -45,6 +46,10 @@ export class LineList implements RowSource {
   /** First and last key in the DOM. */
   #drawn: readonly [number, number] = [1, 0];
   #epoch = 0;
+  /** Height of a one-line row, px. */
+  #rowHeight = 0;
+  /** Whether sizes differ from those that the rows were laid out with. */
+  #isOutdated = false;
   #seeking: AbortController | undefined;
 
   /** `view`: the element that has the font and carries the classes and variables of the style. */
@@ -61,6 +66,8 @@ export class LineList implements RowSource {
   measure(): number {
     const size = Number.parseFloat(getComputedStyle(this.#view).fontSize) || 13;
     const height = Math.round(size * (this.#view.classList.contains("dense") ? DENSE_ROW_EM : ROW_EM));
+    if (height === this.#rowHeight) return height;
+    this.#rowHeight = height;
     this.#view.style.setProperty("--row", `${height}px`);
     this.viewport?.setRowHeight(height);
     return height;
@@ -161,6 +168,26 @@ export class LineList implements RowSource {
     if (this.#currentKey !== undefined) this.#toggle(this.#currentKey);
   }
 
+  /** Reads the sizes that `paint` needs. */
+  read(): void {
+    this.#isOutdated = this.viewport.read();
+  }
+
+  /** Lays the rows out again by the sizes they were found to have; undefined if these are known. */
+  get correction(): Pass | undefined {
+    return this.viewport.isStale ? this.#correction : undefined;
+  }
+
+  readonly #correction: Pass = {
+    read: () => this.read(),
+    write: () => {
+      if (!this.#isOutdated) return undefined;
+      this.paint();
+      return this.correction;
+    },
+  };
+
+  /** Draws the visible rows; reads nothing. */
   paint(): void {
     const { rowModel, viewport } = this;
     if (this.#log.epoch !== this.#epoch) viewport.follow(true);

@@ -32,6 +32,14 @@ export interface LogViewOptions {
   readonly readOnly?: boolean;
 }
 
+/** Why a view must be painted. */
+export interface LogViewChanges {
+  /** The user did something, or what was fetched for the visible rows has arrived. */
+  changed(): void;
+  /** The log changed. */
+  logChanged(): void;
+}
+
 export class LogViewParts {
   readonly log: Log;
   readonly overview: Overview;
@@ -47,13 +55,13 @@ export class LogViewParts {
   readonly #view = element("section", "view");
   readonly #changed: () => void;
 
-  /** `changed`: called when the view needs a paint. */
-  constructor(host: HTMLElement, source: LogSource, options: LogViewOptions, changed: () => void) {
+  constructor(host: HTMLElement, source: LogSource, options: LogViewOptions, changes: LogViewChanges) {
+    const { changed, logChanged } = changes;
     this.#changed = changed;
     host.dataset["workload"] = source.workload;
     attach(host, this.#view, { name: "log", label: source.title ?? "Log", css, fill: options.fill });
-    this.log = new Log(source, changed, options.saved?.job);
-    this.overview = new Overview(source, this.log.lines, changed);
+    this.log = new Log(source, logChanged, options.saved?.job);
+    this.overview = new Overview(source, this.log.lines, logChanged);
     this.log.listener = this.overview;
     this.list = new LineList(this.log, source, this.#view, changed);
     const { viewport } = this.list;
@@ -67,7 +75,7 @@ export class LogViewParts {
       toast: (text) => this.notices.toast(text),
       announce: (text) => this.announcer.announce(text),
     });
-    this.panels = this.#createPanels(options);
+    this.panels = this.#createPanels(options, logChanged);
     this.header = this.#createHeader(source, options);
     this.#arrange(options);
   }
@@ -92,14 +100,14 @@ export class LogViewParts {
     return new Header(actions, source.downloadUrl, options.readOnly ?? false, source.title);
   }
 
-  #createPanels({ saved }: LogViewOptions): LogPanels {
+  #createPanels({ saved }: LogViewOptions, changed: () => void): LogPanels {
     const actions = {
       jump: (seq: number) => this.commands.show(seq),
       jumpToStep: (name: string) => void this.commands.jumpToStep(name),
       filterStep: (name: string | undefined) => this.filters.filterStep(name),
       showTimeRange: (range: Parameters<Commands["showTimeRange"]>[0]) => void this.commands.showTimeRange(range),
     };
-    return new LogPanels(this.overview, actions, saved);
+    return new LogPanels(this.overview, actions, changed, saved);
   }
 
   #createFilters(source: LogSource): FilterBar {

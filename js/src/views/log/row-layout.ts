@@ -15,8 +15,6 @@ import {
 import type { Range } from "../../protocol/ranges.js";
 
 const OVERSCAN_ROWS = 8;
-/** Rows that do not fill the viewport after measuring are drawn again, at most this often per frame. */
-const MAX_PASSES = 4;
 
 /** The rows of a list: their number, their keys, and a function that draws a range into the DOM, one element per row. */
 export interface RowSource {
@@ -30,8 +28,13 @@ export interface RowLayout {
   readonly extent: scroll.Extent;
   /** The scroll position within `extent`, in px. */
   readonly top: number;
-  /** Draws the visible rows. `viewport`: its height in px. */
-  layOut(rows: RowSource, viewport: number, following: boolean): void;
+  /**
+   * Draws the visible rows, and reads nothing. `viewport`: its height in px. Returns whether their heights must be measured:
+   * rows that do not fill the viewport then are drawn again.
+   */
+  layOut(rows: RowSource, viewport: number, following: boolean): boolean;
+  /** Reads the heights of the drawn rows. Returns whether one differs from the one that was used. */
+  measure(): boolean;
   /** The native scrollbar moved from `before` to `now`. */
   onNativeScroll(before: number, now: number): void;
   moveBy(px: number): void;
@@ -56,12 +59,17 @@ export class UniformRowLayout implements RowLayout {
     this.top = row * rowHeight;
   }
 
-  layOut(rows: RowSource, viewport: number, following: boolean): void {
+  layOut(rows: RowSource, viewport: number, following: boolean): boolean {
     this.extent = { ...this.extent, rows: rows.count, viewport };
     this.top = scroll.moveTo(this.extent, following ? scroll.maxTop(this.extent) : this.top).top;
     const range = scroll.visibleRows(this.extent, this.top, OVERSCAN_ROWS);
     rows.draw(range);
     this.#list.style.transform = `translateY(${range.from * this.extent.rowHeight - this.top}px)`;
+    return false;
+  }
+
+  measure(): boolean {
+    return false;
   }
 
   onNativeScroll(before: number, now: number): void {
@@ -97,6 +105,8 @@ export class VariableRowLayout implements RowLayout {
   readonly #list: HTMLElement;
   readonly #heights: RowHeights;
   #rows: RowSource | undefined;
+  /** Keys of the drawn rows. */
+  #drawn: readonly number[] = [];
   #position: RowPosition;
 
   constructor(list: HTMLElement, rowHeight: number, row = 0) {
@@ -115,23 +125,29 @@ export class VariableRowLayout implements RowLayout {
     this.#heights.clear();
   }
 
-  layOut(rows: RowSource, viewport: number, following: boolean): void {
+  layOut(rows: RowSource, viewport: number, following: boolean): boolean {
     this.#rows = rows;
-    let range: Range = { from: 0, to: 0 };
-    for (let pass = 0; pass < MAX_PASSES; pass++) {
-      const end = lastPosition(rows.count, viewport, this.#heightOf);
-      this.#position = following ? end : clampPosition(this.#position, end);
-      range = rowsInView(this.#position, rows.count, viewport, OVERSCAN_ROWS, this.#heightOf);
-      rows.draw(range);
-      if (!this.#measure(range)) break;
-    }
     const end = lastPosition(rows.count, viewport, this.#heightOf);
     this.#position = following ? end : clampPosition(this.#position, end);
+    const range = rowsInView(this.#position, rows.count, viewport, OVERSCAN_ROWS, this.#heightOf);
+    rows.draw(range);
+    this.#drawn = Array.from({ length: range.to - range.from }, (_, i) => rows.keyAt(range.from + i));
     const screen = heightOfRows(end, rows.count, viewport, this.#heightOf);
     this.extent = { rows: rows.count, rowHeight: this.#heights.mean, viewport, last: this.#topAt(end), screen };
     let above = this.#position.offset;
     for (let row = range.from; row < this.#position.row; row++) above += this.#heightOf(row);
     this.#list.style.transform = `translateY(${-above}px)`;
+    return true;
+  }
+
+  measure(): boolean {
+    let changed = false;
+    for (const [i, key] of this.#drawn.entries()) {
+      const px = this.#list.children[i]?.getBoundingClientRect().height ?? 0;
+      changed ||= Math.abs(px - this.#heights.get(key)) > 0.5;
+      this.#heights.set(key, px);
+    }
+    return changed;
   }
 
   onNativeScroll(before: number, now: number): void {
@@ -175,18 +191,5 @@ export class VariableRowLayout implements RowLayout {
 
   #topAt({ row, offset }: RowPosition): number {
     return (row + offset / Math.max(1, this.#heightOf(row))) * this.#heights.mean;
-  }
-
-  /** Measures the drawn rows. Returns whether a height differs from the one used. */
-  #measure(range: Range): boolean {
-    let changed = false;
-    let row = range.from;
-    for (const child of this.#list.children) {
-      const px = child.getBoundingClientRect().height;
-      changed ||= Math.abs(px - this.#heightOf(row)) > 0.5;
-      if (this.#rows !== undefined) this.#heights.set(this.#rows.keyAt(row), px);
-      row += 1;
-    }
-    return changed;
   }
 }

@@ -1,6 +1,7 @@
 // Virtual scrolling of a log: native scrollbar, keys, wheel and following the end, for any number of rows. DOM only.
 // Positions of rows come from row-layout.ts, contents from the RowSource. The rows are in a sticky layer as tall as the
-// viewport, so no element has a large coordinate and no jump shows an empty area.
+// viewport, so no element has a large coordinate and no jump shows an empty area. Painting follows the phases of
+// frame-scheduler.ts: `read`, then `layOut`, which only writes, then `scroll`.
 
 import * as scroll from "../../log/scroll.js";
 import { element } from "../dom/dom.js";
@@ -20,10 +21,15 @@ export class Viewport {
   #height = 0;
   #width = 0;
   #listHeight = 0;
+  #layerHeight = -1;
+  /** Width of the widest row so far, if it was wider than the viewport. */
+  #minWidth = 0;
   /** The native scroll position that was last set or read. */
   #native = 0;
   #spacerHeight = -1;
   #following = true;
+  /** Sizes depend on what was written since they were read. */
+  #isStale = true;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #observer: ResizeObserver;
 
@@ -96,8 +102,9 @@ export class Viewport {
     this.#layout = on
       ? new VariableRowLayout(this.#list, this.#rowHeight, this.row)
       : new UniformRowLayout(this.#list, this.#rowHeight, this.row);
+    this.#minWidth = 0;
     this.#spacer.style.minWidth = "";
-    this.#changed();
+    this.#changeSizes();
   }
 
   /** Sets the height of a one-line row in px, when the font has loaded or changed. */
@@ -109,7 +116,7 @@ export class Viewport {
       this.#layout instanceof VariableRowLayout
         ? new VariableRowLayout(this.#list, px, row)
         : new UniformRowLayout(this.#list, px, row);
-    this.#changed();
+    this.#changeSizes();
   }
 
   /** Keeps the current height while fewer rows are shown, so that the page does not jump at each letter of a search. */
@@ -122,14 +129,34 @@ export class Viewport {
     this.#layout.shift(rows);
   }
 
-  /** Lays out the rows and draws the visible ones. Once per frame. */
+  /** Must sizes be read, since the last `layOut` can have changed them? */
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  /** Reads the sizes that the next `layOut` needs. Returns whether one differs from what the last one assumed. */
+  read(): boolean {
+    if (!this.#isStale && this.#height > 0) return false;
+    this.#isStale = false;
+    const before = this.#height;
+    this.#height = this.element.clientHeight;
+    const rowsChanged = this.#layout.measure();
+    return rowsChanged || this.#height !== before;
+  }
+
+  /** Lays out the rows and draws the visible ones, by the sizes that were read. */
   layOut(rows: RowSource): void {
-    if (this.#height === 0) this.#measure();
-    this.#layout.layOut(rows, this.#height, this.#following);
-    if (this.#fitSpacer()) this.#layout.layOut(rows, this.#height, this.#following);
-    const at = scroll.moveTo(this.#layout.extent, this.#layout.top);
-    if (this.#following || (this.#settleTimer === undefined && !this.#isAtNative(at.scrollTop)))
-      this.#setNative(at.scrollTop);
+    this.#setLayerHeight();
+    const drewUnmeasured = this.#layout.layOut(rows, this.#height, this.#following);
+    const canGrow = this.#fitSpacer();
+    this.#isStale ||= drewUnmeasured || canGrow;
+  }
+
+  /** Moves the native scrollbar to where the rows are. */
+  scroll(): void {
+    const { scrollTop } = scroll.moveTo(this.#layout.extent, this.#layout.top);
+    if (this.#following || (this.#settleTimer === undefined && !this.#isAtNative(scrollTop)))
+      this.#setNative(scrollTop);
   }
 
   dispose(): void {
@@ -142,22 +169,21 @@ export class Viewport {
     return Math.abs(scrollTop - this.#native) <= 1;
   }
 
-  /** Returns whether the viewport became taller with its rows: then they are laid out again in the same frame. */
+  /** Returns whether the viewport, which grows with its rows up to a limit, can have got another height. */
   #fitSpacer(): boolean {
     const spacer = scroll.spacerHeight(this.#layout.extent);
     // While the user drags the scrollbar, newly measured heights must not move it.
     if (spacer === this.#spacerHeight || (this.#layout instanceof VariableRowLayout && this.#settleTimer !== undefined))
       return false;
+    const isFull = Math.min(spacer, this.#spacerHeight) > this.#height + this.#rowHeight;
     this.#spacerHeight = spacer;
     this.#spacer.style.height = `${spacer}px`;
-    if (spacer > this.#height + this.#rowHeight) return false;
-    const before = this.#height;
-    this.#measure();
-    return this.#height !== before;
+    return !isFull;
   }
 
-  #measure(): void {
-    this.#height = this.element.clientHeight;
+  #setLayerHeight(): void {
+    if (this.#height === this.#layerHeight) return;
+    this.#layerHeight = this.#height;
     this.#layer.style.height = `${this.#height}px`;
   }
 
@@ -167,24 +193,32 @@ export class Viewport {
   }
 
   #onResize(): void {
-    const width = this.#spacer.offsetWidth;
-    const own = this.element.clientWidth;
+    const { clientWidth: own, clientHeight: height } = this.element;
+    const [width, listHeight] = [this.#spacer.offsetWidth, this.#list.offsetHeight];
     // Keep the width of the widest row so far, or the horizontal scrollbar would flicker.
-    if (!(this.#layout instanceof VariableRowLayout) && width > own)
+    if (!(this.#layout instanceof VariableRowLayout) && width > own && width !== this.#minWidth) {
+      this.#minWidth = width;
       this.#spacer.style.minWidth = `max(100%, ${width}px)`;
-    const isSame = this.element.clientHeight === this.#height && own === this.#width;
+    }
+    const isSame = height === this.#height && own === this.#width;
     if (this.#layout instanceof VariableRowLayout) {
       if (own !== this.#width) this.#layout.forgetHeights();
-      if (this.#list.offsetHeight !== this.#listHeight) this.#changed();
-      this.#listHeight = this.#list.offsetHeight;
+      if (listHeight !== this.#listHeight) this.#changeSizes();
     }
-    this.#width = own;
+    [this.#width, this.#listHeight] = [own, listHeight];
     if (isSame) return;
-    this.#measure();
+    this.#height = height;
+    this.#setLayerHeight();
     // Immediately, or the browser's own correction of the position would look like the user scrolling up. An element that
     // was hidden or out of the document has lost its native position, too.
     const extent = { ...this.#layout.extent, viewport: this.#height };
     this.#setNative(scroll.moveTo(extent, this.#following ? scroll.maxTop(extent) : this.#layout.top).scrollTop);
+    this.#changeSizes();
+  }
+
+  /** Sizes changed: they are read in the next frame. */
+  #changeSizes(): void {
+    this.#isStale = true;
     this.#changed();
   }
 

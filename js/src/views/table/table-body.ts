@@ -66,7 +66,9 @@ export class TableBody<Model, View extends RowView<Model>> {
   #seen: string | undefined;
   #focusPending = false;
   #hovered = false;
+  /** Height of the rows' box and its scroll position, as last read or set. */
   #height = 0;
+  #top = 0;
   readonly #observer: ResizeObserver;
 
   constructor(actions: BodyActions, kind: RowKind<Model, View>) {
@@ -91,7 +93,7 @@ export class TableBody<Model, View extends RowView<Model>> {
   /** The number of new rows above the visible ones. */
   get news(): number {
     const seen = this.#seen === undefined ? undefined : this.#index.get(this.#seen);
-    return seen === undefined ? 0 : Math.min(seen, this.#offsets.at(this.element.scrollTop));
+    return seen === undefined ? 0 : Math.min(seen, this.#offsets.at(this.#top));
   }
 
   dispose(): void {
@@ -114,15 +116,20 @@ export class TableBody<Model, View extends RowView<Model>> {
     return this.#rows.get(id);
   }
 
-  paint(model: BodyModel<Model>): void {
-    const anchor = this.#anchor();
+  /** Reads the sizes that `paint` needs: see frame-scheduler.ts. */
+  read(): void {
     // The column headers stay above the rows while these scroll.
     this.#height = this.element.clientHeight - this.#heads.offsetHeight;
+    this.#top = this.element.scrollTop;
+  }
+
+  paint(model: BodyModel<Model>): void {
+    const anchor = this.#anchor();
     this.#onFrame(model);
     this.element.ariaRowCount = String(this.#ids.length + 1);
     this.#content.style.height = `${this.#offsets.height}px`;
     this.#hold(anchor);
-    const top = this.element.scrollTop;
+    const top = Math.max(0, Math.min(this.#top, this.#offsets.height - this.#height)); // rows can have been removed
     const { from, to } = this.#offsets.between(top - OVERSCAN, top + this.#height + OVERSCAN);
     if (top < model.rowHeight / 2) this.#seen = this.#ids[0];
     this.#sync(this.#visibleRows(from, to), model);
@@ -149,19 +156,20 @@ export class TableBody<Model, View extends RowView<Model>> {
 
   /** The first visible row and its distance from the top, if the visible rows must not move. */
   #anchor(): { readonly id: string; readonly offset: number } | undefined {
-    const { scrollTop } = this.element;
     const isRead = this.#below.size > 0 || this.#hovered || this.#hasFocus(this.element);
-    if (scrollTop <= 0 && !isRead) return undefined;
-    const at = this.#offsets.at(scrollTop);
+    if (this.#top <= 0 && !isRead) return undefined;
+    const at = this.#offsets.at(this.#top);
     const id = this.#ids[at];
-    return id === undefined ? undefined : { id, offset: scrollTop - this.#offsets.top(at) };
+    return id === undefined ? undefined : { id, offset: this.#top - this.#offsets.top(at) };
   }
 
   #hold(anchor: { readonly id: string; readonly offset: number } | undefined): void {
     const at = this.#index.get(anchor?.id ?? "");
     if (anchor === undefined || at === undefined) return;
     const top = this.#offsets.top(at) + anchor.offset;
-    if (Math.abs(top - this.element.scrollTop) >= 1) this.element.scrollTop = top;
+    if (Math.abs(top - this.#top) < 1) return;
+    this.element.scrollTop = top; // a layout, but only where rows came or went above the visible ones
+    this.#top = this.element.scrollTop;
   }
 
   #hasFocus(within: HTMLElement): boolean {

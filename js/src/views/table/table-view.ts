@@ -33,7 +33,13 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
   readonly #news: NewRowsButton;
   readonly #presence: Presence;
   readonly #stopTheme: () => void;
-  readonly #repaint = new FrameScheduler(() => this.paint());
+  readonly #repaint = new FrameScheduler({
+    read: () => this.#read(),
+    write: () => {
+      this.#write();
+      return undefined;
+    },
+  });
   #layout: Layout = "wide";
   #tick: ReturnType<typeof setInterval> | undefined;
   #disposed = false;
@@ -151,8 +157,17 @@ export class TableView<Model, View extends RowView<Model>, Value extends string>
 
   /** Paints at once, without waiting for an animation frame. */
   paint(): void {
+    this.#read();
+    this.#write();
+  }
+
+  #read(): void {
     const width = this.#section.clientWidth;
     if (width > 0) this.#layout = width >= this.#table.widePx ? "wide" : "narrow";
+    this.body.read();
+  }
+
+  #write(): void {
     setData(this.#section, "layout", this.#layout);
     const painted = this.#table.paint(this.#layout);
     const { list, filter } = this.#table;

@@ -38,11 +38,12 @@ export class Chart {
   readonly #title = element("span", "title");
   readonly #readout = element("span", "readout");
   readonly #log = element("button", "log-scale", "log");
-  readonly #observer = new ResizeObserver(() => this.#draw());
+  readonly #observer = new ResizeObserver(() => this.#onResize());
   #series: Series | undefined;
   #cursor: number | undefined;
   #x: Scale = () => 0;
   #logarithmic = false;
+  #width = MIN_WIDTH_PX;
 
   constructor({ jump, close }: ChartOptions) {
     this.#jump = jump;
@@ -124,10 +125,18 @@ export class Chart {
     if (point !== undefined) this.#jump(point.seq);
   }
 
+  /** The only place that reads a size: a read between the writes of a frame would cost a layout. */
+  #onResize(): void {
+    const width = Math.max(MIN_WIDTH_PX, this.element.clientWidth);
+    if (width === this.#width) return;
+    this.#width = width;
+    this.#draw();
+  }
+
   #draw(): void {
     const series = this.#series;
     if (series === undefined) return;
-    const width = Math.max(MIN_WIDTH_PX, this.element.clientWidth);
+    const width = this.#width;
     const [min, max] = extremes(series.points);
     const log = this.#logarithmic && min > 0;
     this.#log.hidden = !(min > 0);

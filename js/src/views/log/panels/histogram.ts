@@ -7,6 +7,8 @@ import { element, icon, setText, svg } from "../../dom/dom.js";
 const HEIGHT_PX = 40;
 /** Narrower columns are hard to click. */
 const COLUMN_PX = 4;
+/** Width that is drawn for until the plot's own is known; the plot is stretched to its box. */
+const INITIAL_WIDTH_PX = 600;
 /** A shorter move of the pointer is a click. */
 const DRAG_PX = 4;
 
@@ -35,10 +37,10 @@ export class HistogramView {
   readonly #readout = element("span", "readout");
   readonly #end = element("span", "end");
   readonly #clear = element("button", "clear-range", icon("cross"), element("span", "label", "All"));
-  readonly #observer = new ResizeObserver(() => this.#draw());
+  readonly #observer = new ResizeObserver((entries) => this.#onResize(entries.at(-1)?.contentRect.width ?? 0));
   #histogram: Histogram | undefined;
   #columns: readonly Column[] = [];
-  #width = 0;
+  #width = INITIAL_WIDTH_PX;
   /** The column under the pointer or the keyboard cursor, and the one where a selection began. */
   #cursorColumn: number | undefined;
   #anchor: number | undefined;
@@ -56,10 +58,10 @@ export class HistogramView {
     this.element = element("div", "histogram", this.#plot, foot);
     this.element.hidden = true;
     this.#listen();
-    this.#observer.observe(this.element);
+    this.#observer.observe(this.#plot);
   }
 
-  /** Draws the current counts; hidden while all lines have the same time. */
+  /** Draws the current counts; hidden while all lines have the same time. Reads nothing. */
   update(histogram: Histogram): void {
     this.#histogram = histogram;
     this.element.hidden = histogram.empty;
@@ -160,11 +162,17 @@ export class HistogramView {
 
   #columnAt(x: number): number {
     const last = this.#columns.length - 1;
-    return Math.min(last, Math.max(0, Math.floor((x / Math.max(1, this.#width)) * (last + 1))));
+    return Math.min(last, Math.max(0, Math.floor((x / this.#width) * (last + 1))));
   }
 
   #setCursor(at: number | undefined): void {
     this.#cursorColumn = at;
+    this.#draw();
+  }
+
+  #onResize(width: number): void {
+    if (width === 0 || width === this.#width) return;
+    this.#width = width;
     this.#draw();
   }
 
@@ -173,7 +181,6 @@ export class HistogramView {
   #draw(): void {
     const histogram = this.#histogram;
     if (histogram === undefined || histogram.empty) return;
-    this.#width = Math.max(1, this.#plot.clientWidth || this.element.clientWidth || 600);
     this.#columns = histogram.columns(Math.max(8, Math.floor(this.#width / COLUMN_PX)));
     const paths = areas(this.#columns, this.#width, HEIGHT_PX);
     for (const [level, path] of this.#paths) path.setAttribute("d", paths.get(level) ?? "");

@@ -49,12 +49,17 @@ export class LogPanels {
   readonly #steps: StepBar;
   readonly #panels;
   readonly #savedError: SavedLog["error"];
+  readonly #changed: () => void;
   #updatedAt = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `saved`: what the notebook saved of the log, shown when the log is unavailable. */
-  constructor(overview: Overview, actions: PanelActions, saved?: SavedLog) {
+  /**
+   * `changed`: called when the panels need an update although the log has not changed. `saved`: what the notebook saved of
+   * the log, shown when the log is unavailable.
+   */
+  constructor(overview: Overview, actions: PanelActions, changed: () => void, saved?: SavedLog) {
     this.#overview = overview;
+    this.#changed = changed;
     this.#savedError = saved?.error;
     const host = this.element;
     const jump = (seq: number) => actions.jump(seq);
@@ -77,12 +82,12 @@ export class LogPanels {
     this.#steps.update({ steps: log.job?.steps ?? [], now: log.serverNow, only: onlyStep });
   }
 
-  /** Updates all panels, at most once per UPDATE_INTERVAL_MS; a call that comes too early is deferred. */
+  /** Updates all panels, at most once per UPDATE_INTERVAL_MS; a call that comes too early is deferred. Reads nothing. */
   update(log: Log, model: PanelsModel): void {
     clearTimeout(this.#timer);
     const wait = this.#updatedAt + UPDATE_INTERVAL_MS - performance.now();
     if (wait > 0) {
-      this.#timer = setTimeout(() => this.update(log, model), wait);
+      this.#timer = setTimeout(this.#changed, wait);
       return;
     }
     this.#updatedAt = performance.now();
@@ -98,7 +103,7 @@ export class LogPanels {
     const showsHistogram = model.charts && this.#overview.isWorthSeeing;
     if (showsHistogram) histogramView.update(histogram);
     this.element.dataset["pictures"] = String(showsHistogram);
-    if (shownBars.length > 0) this.#timer = setTimeout(() => this.update(log, model), BARS_INTERVAL_MS);
+    if (shownBars.length > 0) this.#timer = setTimeout(this.#changed, BARS_INTERVAL_MS);
   }
 
   dispose(): void {

@@ -78,7 +78,8 @@ function show(row: Row, bar: Bar): void {
   setText(row.count, [bar.done, bar.total].filter(Boolean).join(" / "));
   setText(row.rate, bar.rate ?? "");
   setText(row.left, left(bar));
-  row.fill.style.transform = `scaleX(${fraction ?? 1})`;
+  const transform = `scaleX(${fraction ?? 1})`;
+  if (row.fill.style.transform !== transform) row.fill.style.transform = transform;
   setLabel(row.track, "aria-label", bar.label || "Progress");
   const valueText = [percent, bar.done && bar.total ? `${bar.done} of ${bar.total}` : bar.done, bar.rate, left(bar)];
   setLabel(row.track, "aria-valuetext", valueText.filter(Boolean).join(", "));

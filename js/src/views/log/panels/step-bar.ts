@@ -123,6 +123,7 @@ function show({ button, sign, name, took }: Segment, span: Span, current: string
   setIcon(sign, state?.sign ?? "more");
   setText(name, span.name);
   setText(took, span.took);
-  button.style.flexGrow = String(Math.max(MIN_GROW, Math.round(span.share * 1000) / 10));
+  const grow = String(Math.max(MIN_GROW, Math.round(span.share * 1000) / 10));
+  if (button.style.flexGrow !== grow) button.style.flexGrow = grow;
   setName(button, [`${span.name} ${span.took}`, state?.label].filter(Boolean).join(", "));
 }

@@ -1,0 +1,113 @@
+"""Pages of the matching records of a stream, with the number of all matches. Server; no HTTP."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from ...model.records import Record
+from ..protocol import Batch, Store
+from .budget import Budget, SlowPattern
+from .filters import Filter, scan
+
+MAX_PAGE_BYTES = 4 << 20
+"""Text of one page: a page of long lines ends before its limit, and `next` continues it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of matches. `total`: matches in the whole log; `next`: the cursor behind the page, None at the end.
+
+    `stopped`: the last line that was searched, if the query ran out of processor time; what follows is not in `total`.
+    """
+
+    batches: Sequence[Batch]
+    total: int
+    next: int | None
+    stopped: int | None = None
+
+    def records(self) -> list[Record]:
+        """The records as values. Raises FileNotFoundError, BadIndex, Unreadable."""
+        return [record for batch in self.batches for record in batch.records()]
+
+    def encode(self) -> bytes:
+        """The records as items of a JSON array, without its brackets. Raises as `records` does."""
+        return b",".join(batch.encode() for batch in self.batches)
+
+
+def page(
+    store: Store, stream: str, chosen: Filter, *, after: int, offset: int, limit: int, budget: Budget | None = None
+) -> Page:
+    """At most `limit` matches and MAX_PAGE_BYTES of text after a cursor, skipping `offset` matches; texts are loaded.
+
+    Raises UnknownStream, BadPattern, SearchCancelled, BadIndex, Unreadable.
+    """
+    if chosen.empty:
+        return _page_of_all(store, stream, after, offset, limit)
+    made, match, stopped = _PageBuilder(after, offset, limit), chosen.compile(), None
+    try:
+        for _ in scan(store, stream, lambda batch: made.add(batch, match(batch)), budget=budget):
+            pass  # to the end, for the total
+    except SlowPattern as slow:
+        stopped = slow.after
+    return Page(made.batches, made.total, made.last if made.has_more else stopped, stopped)
+
+
+def _page_of_all(store: Store, stream: str, after: int, offset: int, limit: int) -> Page:
+    """Without a filter the k-th match is the k-th record."""
+    ends = store.read(stream, 0, 0)
+    after = max(after, ends.first - 1) + offset
+    made = _PageBuilder(after, 0, limit)
+    for _ in scan(store, stream, lambda batch: made.add(batch, range(len(batch))), after, at_once=limit + 1):
+        if made.has_more:
+            break
+    return Page(made.batches, ends.end - ends.first + 1, made.last if made.has_more else None)
+
+
+class _PageBuilder:
+    """Takes the matches of successive batches; counts all, and loads those of the page."""
+
+    def __init__(self, after: int, skip: int, limit: int) -> None:
+        self._after, self._skip, self._capacity = after, skip, limit
+        self._capacity_bytes = MAX_PAGE_BYTES
+        self.batches: list[Batch] = []
+        self.total = 0
+        self.has_more = False
+
+    @property
+    def last(self) -> int:
+        """The seq of the page's last record. Only with a page that has records."""
+        return self.batches[-1].last
+
+    def add(self, batch: Batch, found: Sequence[int]) -> None:
+        """Add the next matches, given by position. Raises as `Batch.loaded` does, and changes nothing then."""
+        behind = self._behind(batch, found)
+        skipped = min(self._skip, len(behind))
+        left = len(behind) - skipped
+        fitting = self._fitting(batch.pick(behind[skipped : skipped + self._capacity]))
+        if len(fitting):
+            fitting.loaded()
+            self.batches.append(fitting)
+            self._capacity -= len(fitting)
+            self._capacity_bytes -= sum(fitting.text_bytes)
+        self.total += len(found)
+        self._skip -= skipped
+        self.has_more = self.has_more or len(fitting) < left
+
+    def _behind(self, batch: Batch, found: Sequence[int]) -> Sequence[int]:
+        """Those of the positions that can belong to the page."""
+        if self.has_more or not found or batch.last <= self._after:
+            return ()
+        if batch.seqs[0] > self._after:
+            return found
+        return found[bisect_right(found, self._after, key=lambda i: batch.seqs[i]) :]
+
+    def _fitting(self, batch: Batch) -> Batch:
+        """The first records whose texts fit into the page; at least one, if it is the page's first."""
+        sizes = batch.text_bytes
+        if sum(sizes) <= self._capacity_bytes:
+            return batch
+        number = max(bisect_right(list(accumulate(sizes)), self._capacity_bytes), 0 if self.batches else 1)
+        return batch.pick(range(number))
