@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from . import sgr
-from .cell_width import NARROW, WIDE, cell_width
+from .cell_width import NARROW, WIDE, ZERO_WIDTH_JOINER, cell_width
 from .cells import BLANK, Cells
 
 COLUMNS = 120
@@ -43,6 +44,7 @@ class Screen:
         self._charsets = ["B", "B"]
         self._shift = 0
         self._edits_left = _MAX_EDITED_CELLS
+        self._has_joiners = False
 
     # --- text ---------------------------------------------------------------------------------------------------------
 
@@ -53,12 +55,13 @@ class Screen:
         if self._pen[0] is not self._style or self._pen[1] != self.link:
             self._pen = (self._style, self.link)
         cells = self._cells()
-        if text.isascii() and text.isprintable() and not cells.joins(self._column):
+        self._has_joiners = self._has_joiners or ZERO_WIDTH_JOINER in text
+        if not self._has_joiners and text.isascii() and text.isprintable():
             self._write(cells, text)
             return
         for run in _RUNS.finditer(text):
             found = run[0]
-            if cells.joins(self._column):
+            if self._has_joiners and cells.joins(self._column):
                 cells.combine(self._column, found[0])
                 found = found[1:]
             if run.lastgroup == "narrow":
@@ -126,9 +129,8 @@ class Screen:
         elif parameters[:1] == "?" and final in {"h", "l"}:
             if parameters[1:] in {"47", "1047", "1049"}:
                 self._switch(alternate=final == "h")
-        elif not parameters.strip("0123456789;"):
-            first, _, second = parameters.partition(";")
-            self._move(final, _number(first), _number(second.partition(";")[0]))
+        elif parsed := _numbers(parameters):
+            self._move(final, *parsed)
 
     def _move(self, final: str, first: int, second: int) -> None:
         count = max(1, first)
@@ -218,5 +220,10 @@ class Screen:
         return ROW_GAP.join(row for row in rows if row)
 
 
-def _number(digits: str) -> int:
-    return int(digits[:6]) if digits else 0
+@lru_cache(maxsize=1024)
+def _numbers(parameters: str) -> tuple[int, int] | None:
+    """The first two parameters of a sequence, 0 where they are left out; None for a private sequence."""
+    if parameters.strip("0123456789;"):
+        return None
+    first, second, *_ = (*parameters.split(";"), "")
+    return int(first[:6] or 0), int(second[:6] or 0)

@@ -27,12 +27,7 @@ _STRING = r"\x1b(?:\][^\x07\x1b\x18\x1a]*(?:\x07|\x1b\\|[\x18\x1a])?|[PX^_][^\x1
 _ESCAPE = re.compile(rf"(?P<string>{_STRING})|\x1b\[(?P<csi>[0-?]*[ -/]*[@-~]?)|\x1b(?P<esc>[ -/]*[0-~]?)")
 _TOKEN = re.compile(rf"(?P<text>[^\x1b\r\b\t\x0e\x0f]+)|(?P<c0>[\r\b\t\x0e\x0f])|{_ESCAPE.pattern}")
 
-_MOVES = re.compile(
-    r"[\b\r]"
-    r"|\x1b\[[0-?]*[A-IZ`adefsu]"
-    r"|\x1b\[[1-9][0-9]*[KJ]|\x1b\[\?(?:47|104[79])[hl]"
-    r"|\x1b[()]0|\x1b[78DEM]"
-)
+_MOVES = re.compile(r"\x1b(?:\[(?:[0-?]*[A-IZ`adefsu]|[1-9][0-9]*[KJ]|\?(?:47|104[79])[hl])|[()]0|[78DEM])")
 _ROW_MOVES = re.compile(r"\x1b\[[0-?]*[ABEFHJdefu]|\x1b\[\?(?:47|104[79])[hl]|\x1b[8DEM]")
 _ONE_CELL_EACH = re.compile(f"[{NARROW}]*")
 _ERASES_REST = re.compile(r"[^\x1b\b\t\x0e\x0f]*(?:\x1b\[[0-9;:]*m[^\x1b\b\t\x0e\x0f]*)*\x1b\[[02]?K")
@@ -125,7 +120,7 @@ def plain_text(message: str) -> str:
 
 def _line(text: str) -> str:
     text = text.rstrip("\r")
-    if _MOVES.search(text):
+    if "\b" in text or "\r" in text or _MOVES.search(text):
         return _drawn(text)
     if "\x1b" not in SGR.sub("", text):
         return _short_runs(text)
