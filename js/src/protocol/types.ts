@@ -44,6 +44,10 @@ export interface Workload {
   readonly steps?: readonly Step[];
   readonly tags?: Readonly<{ [name: string]: string }>;
   readonly backend?: string;
+  /** Why it is in this state, as its backend reports it: `stopping` after a cancel or timeout. */
+  readonly reason?: string | null;
+  /** The machine that runs it; null if the backend does not report it. */
+  readonly node?: string | null;
 }
 
 /** The part of an ended workload that is saved in the notebook, shown when its log is gone. */

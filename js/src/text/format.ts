@@ -64,6 +64,13 @@ export function stateBadge(state: WorkloadState): Omit<Badge, "detail"> {
   return STATES[state] ?? { tone: "off", sign: "question", label: state };
 }
 
+const STOPPING: Omit<Badge, "detail"> = { tone: "busy", sign: "dot", label: "Stopping" };
+
+/** The badge of a workload: of its state, and `Stopping` while the processes of a cancelled one end. */
+export function workloadBadge({ state, reason }: Pick<Workload, "state" | "reason">): Omit<Badge, "detail"> {
+  return state === "running" && reason === "stopping" ? STOPPING : stateBadge(state);
+}
+
 export function badge(job: Workload | undefined, status: Status, now: number): Badge {
   const final = job === undefined || !isFinal(job.state) ? undefined : stateBadge(job.state);
   if (status.rung === "error") return { tone: "bad", sign: "cross", label: "Not available", detail: "" };
@@ -76,7 +83,8 @@ export function badge(job: Workload | undefined, status: Status, now: number): B
     case "connecting":
       return { tone: "busy", sign: "ring", label: "Connecting", detail: "" };
     default:
-      if (job?.state === "queued") return { ...stateBadge("queued"), detail: "" };
+      if (job?.state === "queued") return { ...stateBadge("queued"), detail: job.reason ?? "" };
+      if (job?.reason === "stopping") return { ...STOPPING, detail: "" };
       return { tone: "live", sign: "dot", label: "Live", detail: "" };
   }
 }
@@ -108,9 +116,7 @@ export function ending({ exit_code, signal }: Pick<Workload, "exit_code" | "sign
 }
 
 /** State, ending and reason in one phrase: `Failed (exit code 1)`, `Queued (Resources)`. */
-export function stateSummary(
-  job: Pick<Workload, "state" | "exit_code" | "signal"> & { readonly reason?: string | null },
-): string {
+export function stateSummary(job: Pick<Workload, "state" | "exit_code" | "signal" | "reason">): string {
   const details = [ending(job), job.reason].filter(Boolean).join(", ");
   const { label } = stateBadge(job.state);
   return details === "" ? label : `${label} (${details})`;

@@ -10,6 +10,7 @@ import {
   stateBadge,
   stateSummary,
   thousands,
+  workloadBadge,
 } from "../../src/text/format.js";
 import { vectors } from "../support/vectors.js";
 import { workload } from "../support/workload.js";
@@ -78,5 +79,10 @@ describe("the badge", () => {
     expect(label({ rung: "reconnecting", retryAt: 3900 }, 4000)).toBe("Reconnecting …");
     expect(label({ rung: "error" })).toBe("Not available");
     expect(badge(workload({ state: "queued" }), { rung: "live" }, 0).label).toBe("Queued");
+    expect(badge(workload({ state: "queued", reason: "Resources" }), { rung: "live" }, 0).detail).toBe("Resources");
+    expect(badge(workload({ state: "running", reason: "stopping" }), { rung: "live" }, 0).label).toBe("Stopping");
+    expect(badge(workload({ state: "cancelled", reason: "stopping" }), { rung: "live" }, 0).label).toBe("Cancelled");
+    expect(workloadBadge({ state: "running", reason: "stopping" }).label).toBe("Stopping");
+    expect(workloadBadge({ state: "running", reason: null }).label).toBe("Running");
   });
 });

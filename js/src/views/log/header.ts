@@ -72,7 +72,10 @@ export class Header {
     this.#connection.update(job, status);
     const command = commandOf(job);
     setText(this.#name, this.#title ?? (job?.name || command));
-    setTitle(this.#name, [this.#title, job?.name, command, job?.id].filter(Boolean).join("\n"));
+    setTitle(
+      this.#name,
+      [this.#title, job?.name, command, job?.id, job?.node && `on ${job.node}`].filter(Boolean).join("\n"),
+    );
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
     showCount(this.#errors, (levels.get("error") ?? 0) + (levels.get("fatal") ?? 0), "error");

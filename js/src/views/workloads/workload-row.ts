@@ -5,7 +5,7 @@ import { isFinal } from "../../protocol/types.js";
 import type { ListedWorkload } from "../../protocol/workloads-source.js";
 import { errorsOf, runningStep } from "../../tables/workloads/workloads.js";
 import { withoutSequences } from "../../text/ansi.js";
-import { ago, commandOf, elapsed, ending, stateBadge, stateSummary, thousands } from "../../text/format.js";
+import { ago, commandOf, elapsed, ending, stateSummary, thousands, workloadBadge } from "../../text/format.js";
 import { button, element, icon, setData, setText, setTitle } from "../dom/dom.js";
 import type { RowView } from "../table/table-body.js";
 import { type RowAppearance, TableCells } from "../table/table-cells.js";
@@ -95,7 +95,7 @@ export class WorkloadRow implements RowView<RowModel> {
 
   #paintState(model: RowModel): void {
     const { job, confirming } = model;
-    const badge = stateBadge(job.state);
+    const badge = workloadBadge(job);
     const title = stateSummary(job);
     const exit = job.state === "failed" ? ending(job) : "";
     this.#cells.paint({ ...badge, state: job.state, exit, title }, model);
