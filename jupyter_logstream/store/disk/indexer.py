@@ -6,6 +6,7 @@ leaves all state as it was, so the caller can repeat it.
 
 from __future__ import annotations
 
+import json
 import time
 from array import array
 from collections.abc import Callable, Iterable
@@ -16,12 +17,20 @@ from typing import TYPE_CHECKING
 from ...model.records import SOURCES, Record, level_code
 from ...text.lines import PART, Lines, Splitter
 from .index import IndexWriter
-from .layout import ENTRY, NOTE, OUTPUT, STEP_BEGIN, STEP_END, fill_sizes, pack_meta
+from .layout import ENTRY, ESTIMATED, NOTE, OUTPUT, STEP_BEGIN, STEP_END, fill_sizes, pack_meta
 from .running_totals import RunningTotals
 from .sidecars import Steps
 
 if TYPE_CHECKING:
     from .entry_meta import MetaBuilder
+
+
+def parse_note(line: bytes) -> Record:
+    """The record in a line of `notes`. Raises ValueError if it is damaged."""
+    try:
+        return Record(seq=0, **json.loads(line))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 class Indexer:
@@ -79,6 +88,25 @@ class Indexer:
             raise
         self.totals.add(words)
 
+    def entries_of(self, name: str, start: int, data: bytes, ts_us: int) -> array[int]:
+        """Entries of the whole lines in the bytes of a file at an offset, which are not appended. Times are estimates.
+
+        Raises ValueError if a line of `notes` is no record.
+        """
+        if name == "notes":
+            lines = data.splitlines(keepends=True)
+            starts = accumulate(map(len, lines), initial=start)
+            return array("Q", [word for line, at in zip(lines, starts, strict=False) for word in self._note(line, at)])
+        lines_found = Splitter(start).feed(data)
+        words = self._words_of(lines_found, ts_us)
+        words[3::4] = self._builder(name).build(lines_found, ESTIMATED, self.step, self._step_number).metas
+        return words
+
+    def _note(self, line: bytes, start: int) -> tuple[int, int, int, int]:
+        record = parse_note(line)
+        size = len(line) | len(line) << 32
+        return start, round(record.ts * 1000), size, self._note_meta(record)
+
     def reopen(self) -> None:
         """Read the index and the step names from disk again, after another writer or a repair changed them."""
         self.index.close()
@@ -90,10 +118,7 @@ class Indexer:
             return
         builder = self._builder(source)
         state = builder.state
-        words = array("Q", bytes(ENTRY * count))
-        words[0::4] = array("Q", list(accumulate(lines.lengths[:-1], initial=lines.start)))
-        words[1::4] = array("Q", [time.time_ns() // 1000]) * count
-        fill_sizes(words, lines.lengths, lines.tails)
+        words = self._words_of(lines, time.time_ns() // 1000)
         try:
             built = builder.build(lines, flags, self.step, self._step_number)
             words[3::4] = built.metas
@@ -106,6 +131,16 @@ class Indexer:
             self.totals.add(words)
         else:
             self.totals.add_levels(built.levels)
+
+    @staticmethod
+    def _words_of(lines: Lines, ts_us: int) -> array[int]:
+        """Entries without metadata."""
+        count = len(lines.lengths)
+        words = array("Q", bytes(ENTRY * count))
+        words[0::4] = array("Q", list(accumulate(lines.lengths[:-1], initial=lines.start))[:count])
+        words[1::4] = array("Q", [ts_us]) * count
+        fill_sizes(words, lines.lengths, lines.tails)
+        return words
 
     def _builder(self, source: str) -> MetaBuilder:
         """Created at the first line of a source, so that a child need not wait until the level rules are compiled."""

@@ -8,14 +8,13 @@ A loss is recorded in the loss journal before anything changes, so a repair that
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ...model.records import Record
 from ..disk.folder import is_own
-from ..disk.indexer import Indexer
+from ..disk.indexer import Indexer, parse_note
 from ..disk.layout import ESTIMATED, FILES, OUTPUT
 from ..disk.running_totals import RunningTotals
 from ..disk.segments import SegmentedFile, read_range
@@ -23,9 +22,11 @@ from ..disk.sidecars import BadRetention, RetainedRange
 from ..errors import BadIndex, Unreadable
 from .damage import known_end, mark_damaged, mark_lost, retained_by_files, totals_of
 from .loss_journal import LossJournal
+from .rebuild import rebuild_range
 from .verify import verify
 
 _CHUNK_BYTES = 1 << 20
+_MAX_REBUILT_RANGES = 8  # each costs a verification; behind them the index is rebuilt
 
 Files = Mapping[str, SegmentedFile]
 
@@ -92,6 +93,10 @@ def _truncate_index(
     """
     try:
         valid = verify(folder, indexer.index, retained)
+        for _ in range(_MAX_REBUILT_RANGES):
+            if not rebuild_range(folder, indexer, retained, valid):
+                break
+            valid = verify(folder, indexer.index, retained)
         journal.record_if_behind(valid.good)
         journal.add_damage(valid.damaged)
         for name, ranges in valid.damaged.items():
@@ -131,8 +136,8 @@ def _index_notes(folder: Path, notes: SegmentedFile, indexer: Indexer, start: in
     notes.truncate(start + whole)
     for line in data[:whole].splitlines(keepends=True):
         try:
-            record = Record(seq=0, **json.loads(line))
-        except (ValueError, TypeError):  # damaged: the bytes stay, the record has no message
+            record = parse_note(line)
+        except ValueError:  # damaged: the bytes stay, the record has no message
             record = Record(0, time.time() * 1000, "unknown", "", source="system")
         indexer.add_notes(start, [record], [len(line)], lambda: None)
         start += len(line)

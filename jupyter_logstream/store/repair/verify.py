@@ -23,7 +23,7 @@ from ..disk.sidecars import RetainedRange
 from ..errors import BadIndex
 
 _BLOCK_ENTRIES = 1 << 14
-_LF = ord("\n")
+_LF, _CR = b"\n\r"
 
 Ranges = list[tuple[int, int, int]]
 """Ranges of seqs that hold records of one file: first, last, and the number of these records."""
@@ -56,7 +56,7 @@ def verify(folder: Path, index: Index, retained: RetainedRange) -> Verified:
     """
     if index.count() < retained.first - 1:
         raise BadIndex("the index ends before the retained range")
-    walk = _Walk(folder, retained)
+    walk = Walk(folder, retained)
     while words := index.read(walk.good, _BLOCK_ENTRIES):
         if not walk.read(words):
             break
@@ -76,7 +76,7 @@ class _Suspicion:
 
 
 @dataclass(slots=True)
-class _Walk:
+class Walk:
     """Reads entries in order. `suspected`: UNCLEAR records per file, until a later record of the file fits."""
 
     folder: Path
@@ -95,25 +95,25 @@ class _Walk:
 
     def read(self, words: array[int]) -> bool:
         """Verify the next entries; returns whether all of them can be valid."""
-        data = {name: self._bytes_of(name, words) for name in FILES}
+        kinds = {meta: _kind(meta) for meta in set(words[3::4])}
+        data = {name: self._bytes_of(name, words, kinds) for name in FILES}
+        ends, continued = self.ends, self.continued
         for offset, size, meta in zip(words[0::4], words[2::4], words[3::4], strict=True):
-            if source_of(meta) >= len(SOURCES) or level_of(meta) >= len(LEVELS):
+            name, is_open = kinds[meta]
+            if not name or offset != ends[name]:
                 return False
-            name = file_of(meta)
-            if offset != self.ends[name]:
-                return False
-            fit = _fit(*data[name], offset, size, meta, continued=name in self.continued)
+            fit = _fit(*data[name], offset, size, meta, continued=name in continued)
             if fit is _Fit.WRONG:
                 return False
             if fit is _Fit.UNCLEAR:
                 self._suspect(name)
             elif name in self.suspected:
                 self._confirm(name)
-            if meta >> FLAG_SHIFT & (PART | OPEN | LOST):
-                self.continued.add(name)
-            else:
-                self.continued.discard(name)
-            self.ends[name] = offset + (size & 0xFFFFFFFF)
+            if is_open:
+                continued.add(name)
+            elif continued:
+                continued.discard(name)
+            ends[name] = offset + (size & 0xFFFFFFFF)
             self.good += 1
         return True
 
@@ -141,12 +141,12 @@ class _Walk:
         suspicion = self.suspected.pop(name)
         self.damaged.setdefault(name, []).append((suspicion.first, suspicion.last, suspicion.number))
 
-    def _bytes_of(self, name: str, words: array[int]) -> tuple[int, bytes]:
+    def _bytes_of(self, name: str, words: array[int], kinds: Mapping[int, tuple[str, bool]]) -> tuple[int, bytes]:
         """The bytes of a file that these entries cover (as far as they exist), and their offset.
 
         They begin with the byte before, which must be a line end, unless its segment may be removed.
         """
-        length = sum(n & 0xFFFFFFFF for n, meta in zip(words[2::4], words[3::4], strict=True) if _names(meta, name))
+        length = sum(n & 0xFFFFFFFF for n, meta in zip(words[2::4], words[3::4], strict=True) if kinds[meta][0] == name)
         end = self.ends[name]
         start = end - 1 if length and end % SEGMENT else end
         return start, read_range(self.folder, name, start, min(end + length, self.sizes[name]))
@@ -156,11 +156,19 @@ def _upto(good: int, ranges: Ranges) -> Ranges:
     return [(first, min(last, good), min(number, good - first + 1)) for first, last, number in ranges if first <= good]
 
 
-def _names(meta: int, name: str) -> bool:
+def file_in(meta: int) -> str:
+    """The file of a record; "" if the metadata is wrong."""
+    return _kind(meta)[0]
+
+
+def _kind(meta: int) -> tuple[str, bool]:
+    """The file of a record ("" if the metadata is wrong), and whether the next record need not follow a line end."""
+    if source_of(meta) >= len(SOURCES) or level_of(meta) >= len(LEVELS):
+        return "", False
     try:
-        return file_of(meta) == name
+        return file_of(meta), bool(meta >> FLAG_SHIFT & (PART | OPEN | LOST))
     except BadIndex:
-        return False
+        return "", False
 
 
 def _fit(start: int, data: bytes, offset: int, size: int, meta: int, *, continued: bool) -> _Fit:
@@ -169,13 +177,13 @@ def _fit(start: int, data: bytes, offset: int, size: int, meta: int, *, continue
     end = begin + length
     if not length or end > len(data):
         return _Fit.WRONG
-    if meta >> FLAG_SHIFT & LOST:
+    flags = meta >> FLAG_SHIFT
+    if flags & LOST:
         return _Fit.LINE
-    unended = bool(meta >> FLAG_SHIFT & (PART | OPEN))
-    if data.find(b"\n", begin, end) != (-1 if unended else end - 1):
+    if data.find(b"\n", begin, end) != (-1 if flags & (PART | OPEN) else end - 1):
         return _Fit.UNCLEAR
     if begin and data[begin - 1] != _LF and not continued:
         return _Fit.UNCLEAR
-    text = end - tail
-    is_tail = tail == length or (tail < length and ((tail == 0 and unended) or data[text - 1] == 0x0D))
-    return _Fit.LINE if is_tail else _Fit.WRONG
+    if tail == length or (tail < length and ((not tail and flags & (PART | OPEN)) or data[end - tail - 1] == _CR)):
+        return _Fit.LINE
+    return _Fit.WRONG

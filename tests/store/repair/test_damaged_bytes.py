@@ -199,3 +199,33 @@ def test_a_log_that_was_not_ended_keeps_its_numbers_and_continues(root: Path, so
     assert [r for r in after[: len(before)] if r.seq not in gone] == [r for r in before if r.seq not in gone]
     assert [r.fields for r in after if r.seq in gone] == [{"lost": True}] * len(gone)
     assert [r.source for r in after[len(before) :]] == ["system", "stdout"]
+
+
+# --- the index --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [1, 2, 3000, 5000, COUNT + 100])
+@pytest.mark.parametrize("count", [1, 2, 16, 128])
+@pytest.mark.parametrize("kind", ["zeros", "noise", "one bit"])
+def test_damaged_index_entries_cost_no_other_record_its_number_time_or_level(
+    sound: Path, root: Path, first: int, count: int, kind: str
+) -> None:
+    before = served(sound)
+    path = folder_of(root) / "index.000"
+    data = bytearray(path.read_bytes())
+    count = min(count, len(before) - first + 1)
+    span = slice(32 * first, 32 * (first + count))
+    if kind == "one bit":
+        data[32 * first + 16] ^= 1  # the length
+        count = 1
+    else:
+        data[span] = bytes(32 * count) if kind == "zeros" else random.Random(first).randbytes(32 * count)
+    path.write_bytes(data)
+    after = served(root)
+    inside = range(first, first + count)
+    assert [r for r in after if r.seq not in inside] == [r for r in before if r.seq not in inside]
+    rebuilt = [r for r in after if r.seq in inside]
+    assert sorted(r.message for r in rebuilt) == sorted(r.message for r in before if r.seq in inside)
+    assert all(r.fields for r in rebuilt)  # their times are estimated, or their own
+    LogWriter(folder_of(root)).release()
+    assert served(root) == after
