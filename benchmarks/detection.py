@@ -22,7 +22,7 @@ from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.runner.runner import Runner
 from jupyter_logstream.store.disk import entry_meta as marks
 from jupyter_logstream.store.disk.folder import Folder, RunParameters
-from jupyter_logstream.text.masking import Masker, secret_values
+from jupyter_logstream.text.redactor import Redactor, secret_values
 
 LINES = 300_000
 LINE_BYTES = 100
@@ -68,9 +68,10 @@ def _write(path: Path, kind: str) -> None:
 
 
 class Bare:
-    """A masker that masks nothing."""
+    """A redactor that masks nothing."""
 
     masked = 0
+    holds_few = False
 
     def feed(self, chunk: bytes) -> bytes:
         return chunk
@@ -92,12 +93,12 @@ def run(how: str, text: str) -> None:
         folder.lock()
         runner = Runner(folder, spec, RunParameters(grace_s=1))
         read, file = runner._read, runner._log._files["stdout"]
-        maskers = {"masking": Masker(secret_values(env)), "levels and steps": Bare(), "without": Bare()}
+        redactors = {"masking": Redactor(secret_values(env)), "levels and steps": Bare(), "without": Bare()}
 
         def timed(fd: int) -> None:
             variant, size = next(turns), file.size
             marks._GUESSER.guess = guess if variant == "levels and steps" else lambda _: None  # type: ignore[method-assign]
-            runner._maskers["stdout"] = maskers[variant]  # type: ignore[assignment]
+            runner._redactors["stdout"] = redactors[variant]  # type: ignore[assignment]
             begin = time.thread_time_ns()
             read(fd)
             spent = time.thread_time_ns() - begin

@@ -12,7 +12,7 @@ from subprocess import SubprocessError
 from typing import Any
 
 from ..model.protocol import EXTERNAL
-from ..text.masking import SECRET_NAMES
+from ..text.redactor import SECRET_NAMES
 from .local import LocalBackend
 from .protocol import Backend
 
@@ -26,7 +26,8 @@ class BackendContext:
 
     `folders`: the directory with one folder per workload. `root`: the base of relative directories. `log_bytes`: disk
     limit of one log. `grace_s`: seconds from TERM to KILL. `secret_names`: globs of variables whose values are masked.
-    `linger_s`: seconds for which output of descendants that outlive their workload is added to its log.
+    `linger_s`: seconds for which output of descendants that outlive their workload is added to its log. `masks`:
+    further values and /patterns/ to mask.
     """
 
     folders: Path
@@ -35,6 +36,7 @@ class BackendContext:
     grace_s: float = 10.0
     secret_names: Sequence[str] = SECRET_NAMES
     linger_s: float = 3600.0
+    masks: Sequence[str] = ()
 
 
 BackendFactory = Callable[..., Backend]
@@ -51,6 +53,7 @@ def local_backend(name: str, context: BackendContext) -> Backend:
         grace_s=context.grace_s,
         secret_names=context.secret_names,
         linger_s=context.linger_s,
+        masks=context.masks,
     )
     with suppress(OSError, SubprocessError):  # the first launch tries again and reports the cause
         backend.prepare()

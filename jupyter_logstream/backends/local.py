@@ -19,7 +19,7 @@ from ..model.protocol import WORKLOAD_VARIABLE
 from ..model.spec import SpecError
 from ..model.workload import Status, WorkloadSpec, shell_join
 from ..store.disk.folder import Folder, RunParameters, boot_id
-from ..text.masking import SECRET_NAMES
+from ..text.redactor import SECRET_NAMES
 from ..wire.runner_socket import request
 from . import runner_client
 from .environment import child_environment
@@ -37,6 +37,7 @@ class LocalBackend:
     `folders`: the directory with one folder per workload. `root`: the base of a relative `cwd`. `log_bytes`: disk space
     that one log can use. `grace_s`: seconds from TERM to KILL after a timeout. `secret_names`: globs of the environment
     variables whose values are masked in output. `linger_s`: seconds for which late output is added to the log.
+    `masks`: further values and /patterns/ to mask.
     """
 
     supports = frozenset({"stdin", "tty", "timeout"})
@@ -51,10 +52,11 @@ class LocalBackend:
         grace_s: float = 10,
         secret_names: Sequence[str] = SECRET_NAMES,
         linger_s: float = 3600.0,
+        masks: Sequence[str] = (),
     ) -> None:
         self.name = name
         self._folders, self._root = folders, root
-        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names), linger_s)
+        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names), linger_s, tuple(masks))
         self._launcher = Launcher()
 
     def prepare(self) -> None:

@@ -25,7 +25,7 @@ from ..model.workload import Status, WorkloadSpec
 from ..store.disk.folder import Folder, RunParameters, boot_id, remove_own
 from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
-from ..text.masking import Masker, secret_values
+from ..text.redactor import Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
 from .child import CannotStart, Child, start
 from .output import read
@@ -42,6 +42,9 @@ MAX_DRAIN_S = 5.0
 DISK_RETRY_S = 0.5
 """Pause between attempts to write while the disk is full."""
 
+HELD_S = 0.2
+"""The last letters of an unfinished line that could begin a secret are shown after this time without output."""
+
 STOPPING = "stopping"
 """The reason in the status while a cancelled workload's processes end."""
 
@@ -55,7 +58,7 @@ class Runner:
     def __init__(self, folder: Folder, spec: WorkloadSpec, parameters: RunParameters) -> None:
         self._folder, self._spec, self._parameters = folder, spec, parameters
         self._log = LogWriter(folder.path, keep=parameters.log_bytes)
-        self._maskers: dict[str, Masker] = {}  # by source
+        self._redactors: dict[str, Redactor] = {}  # by source
         self._selector = selectors.DefaultSelector()
         self._timers: dict[Callable[[], None], float] = {}  # action -> due time, monotonic seconds
         self._status = Status()
@@ -81,8 +84,10 @@ class Runner:
             return
         self._status = self._status.move("running", started=now_ms(), pid=self._child.pid, boot=boot_id())
         self._publish_running()
+        masks = parse_masks(self._parameters.masks)
         secrets = secret_values(self._spec.env, self._parameters.secret_names)
-        self._maskers = {source: Masker(secrets) for source in OUTPUT}
+        redactor = Redactor([*secrets, *masks.values], masks.patterns)
+        self._redactors = {source: redactor.fork() for source in OUTPUT}
         self._stdin = Stdin(self._selector, self._child.stdin)
         for fd in self._child.outputs:
             self._selector.register(fd, selectors.EVENT_READ, self._read)
@@ -125,7 +130,17 @@ class Runner:
         self._write(child.outputs[fd], chunk)
 
     def _write(self, source: str, chunk: bytes, *, last: bool = False) -> None:
-        output, masked = self._mask(source, chunk, last=last)
+        self._append(source, *self._mask(source, chunk, last=last))
+        if self._redactors[source].holds_few:
+            self._timers[self._release] = time.monotonic() + HELD_S
+
+    def _release(self) -> None:
+        """Show the last letters of unfinished lines that are held back, since no more output comes."""
+        for source, redactor in self._redactors.items():
+            if self._unwritten is None:
+                self._append(source, redactor.release(), 0)
+
+    def _append(self, source: str, output: bytes, masked: int) -> None:
         if not output:
             return
         try:
@@ -146,10 +161,10 @@ class Runner:
 
         A possible beginning of a secret is held back until more output or the `last` chunk arrives.
         """
-        masker = self._maskers[source]
-        before = masker.masked
-        output = masker.feed(chunk) + masker.finish() if last else masker.feed(chunk)
-        return output, masker.masked - before
+        redactor = self._redactors[source]
+        before = redactor.masked
+        output = redactor.feed(chunk) + redactor.finish() if last else redactor.feed(chunk)
+        return output, redactor.masked - before
 
     def _retry(self) -> None:
         assert self._unwritten is not None  # noqa: S101 - the timer is only set with it

@@ -10,7 +10,6 @@ from typing import Any
 from ..model.workload import Status, Workload
 from ..store.errors import BadIndex, NotWriter, UnknownStream
 from ..store.protocol import Store
-from ..text.masking import Masker
 from .disclosure import Disclosure, public_spec, public_status
 
 _INDEX_ENTRY_BYTES = 32  # of a line, in the estimate of disk usage
@@ -32,7 +31,7 @@ class Catalogue:
     def __init__(self, store: Store, disclosure: Disclosure) -> None:
         self._store, self._disclosure = store, disclosure
         self._workloads: dict[str, Workload] = {}
-        self._maskers: dict[str, Masker] = {}  # kept after the end: a final status can be reported twice
+        self._secrets: dict[str, tuple[bytes, ...]] = {}  # kept after the end: a final status can be reported twice
         self._ids_by_key: dict[str, str] = {}
         self._wakes: dict[str, list[Wake]] = {}
         self._changed: list[Callable[[str], None]] = []
@@ -83,10 +82,10 @@ class Catalogue:
 
     def add(self, workload: Workload) -> None:
         """Add a workload with its whole environment, whose secrets are masked, and notify its listeners."""
-        masker = self._disclosure.masker(workload.spec)
-        status = public_status(workload.status, masker)
-        self._workloads[workload.id] = replace(workload, spec=public_spec(workload.spec, masker), status=status)
-        self._maskers[workload.id] = masker
+        secrets = self._secrets[workload.id] = self._disclosure.secrets(workload.spec.env)
+        redactor = self._disclosure.redactor(secrets)
+        status = public_status(workload.status, redactor)
+        self._workloads[workload.id] = replace(workload, spec=public_spec(workload.spec, redactor), status=status)
         if workload.spec.key is not None:
             self._ids_by_key[workload.spec.key] = workload.id
         self._notify(workload.id)
@@ -94,14 +93,14 @@ class Catalogue:
     def update(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
         """Replace a workload's status and the given totals of its log, and notify. Raises UnknownWorkload."""
         known = self.status_of(workload_id)
-        shown = public_status(status, self._maskers[workload_id])
+        shown = public_status(status, self._disclosure.redactor(self._secrets[workload_id]))
         self._workloads[workload_id] = replace(known, status=shown, **summary)
         self._notify(workload_id)
 
     def remove(self, workload_id: str) -> None:
         """Remove a workload and notify its listeners; an unknown id is ignored."""
         found = self._workloads.pop(workload_id, None)
-        self._maskers.pop(workload_id, None)
+        self._secrets.pop(workload_id, None)
         if found is not None and found.spec.key is not None:
             self._ids_by_key.pop(found.spec.key, None)
         self._notify(workload_id)

@@ -6,30 +6,42 @@ read: by the runner in output, by the publisher in published records.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from ..model.workload import Status, WorkloadSpec
-from ..text.masking import SECRET_NAMES, Masker, secret_values
+from ..text.redactor import SECRET_NAMES, Masks, Redactor, secret_values
+
+_CACHED = 32
 
 
 class Disclosure:
     """Makes the versions of specifications and statuses that may be shown.
 
-    `values`: secrets of the server; `secret_names`: globs of the variables whose values are masked, as in output.
+    `values`: secrets of the server; `secret_names`: globs of the variables whose values are masked, as in output;
+    `masks`: the configured ones. Bound: the redactors of _CACHED environments, which most workloads share.
     """
 
-    def __init__(self, values: Sequence[bytes] = (), secret_names: Sequence[str] = SECRET_NAMES) -> None:
-        self._values, self._secret_names = list(values), list(secret_names)
+    def __init__(
+        self, values: Sequence[bytes] = (), secret_names: Sequence[str] = SECRET_NAMES, masks: Masks | None = None
+    ) -> None:
+        masks = masks or Masks()
+        self._secret_names = list(secret_names)
+        self._known = lru_cache(_CACHED)(lambda own: Redactor([*own, *values, *masks.values], masks.patterns))
 
-    def masker(self, spec: WorkloadSpec) -> Masker:
-        """Knows the secrets of the server and those in the workload's environment."""
-        return Masker([*secret_values(spec.env, self._secret_names), *self._values])
+    def secrets(self, env: Mapping[str, str]) -> tuple[bytes, ...]:
+        """The secrets in a workload's environment."""
+        return tuple(secret_values(env, self._secret_names))
+
+    def redactor(self, secrets: tuple[bytes, ...]) -> Redactor:
+        """Knows the secrets of the server and these of a workload."""
+        return self._known(secrets)
 
 
-def public_spec(spec: WorkloadSpec, masker: Masker) -> WorkloadSpec:
+def public_spec(spec: WorkloadSpec, redactor: Redactor) -> WorkloadSpec:
     """The specification without its environment and with masked command, name, folder and tags."""
-    mask, command = masker.mask, spec.command
+    mask, command = redactor.mask, spec.command
     return replace(
         spec,
         command=mask(command) if isinstance(command, str) else [mask(argument) for argument in command],
@@ -40,8 +52,8 @@ def public_spec(spec: WorkloadSpec, masker: Masker) -> WorkloadSpec:
     )
 
 
-def public_status(status: Status, masker: Masker) -> Status:
+def public_status(status: Status, redactor: Redactor) -> Status:
     """The status with a masked error and reason."""
-    error, reason = status.error and masker.mask(status.error), masker.mask(status.reason)
+    error, reason = status.error and redactor.mask(status.error), redactor.mask(status.reason)
     unchanged = error == status.error and reason == status.reason
     return status if unchanged else replace(status, error=error, reason=reason)

@@ -15,14 +15,14 @@ from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 from tornado.ioloop import PeriodicCallback
-from traitlets import Bool, Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
+from traitlets import Any, Bool, Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
 
 from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore, StoreInUse
 from ..store.disk.folder import make_private, read_json, write_json
 from ..store.disk.layout import MIN_LOG_BYTES
-from ..text.masking import SECRET_NAMES, Masker, secret_values
+from ..text.redactor import SECRET_NAMES, BadMask, Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S
 from .authorization import ACTIONS, VisitorRule
 from .disclosure import Disclosure
@@ -82,6 +82,12 @@ class LogStream(ExtensionApp):
         list(SECRET_NAMES),
         help="Environment variables whose values (8 bytes or more) are masked: globs, case-insensitive.",
     ).tag(config=True)
+    masks = List(
+        Any(),  # parse_masks rejects what is no string, with a message
+        [],
+        help="Further secrets: values of 8 bytes or more, and /regular expressions/ within a line, of which "
+        "the first group, or else all, is masked.",
+    ).tag(config=True)
     running_is_activity = Bool(True, help="Whether a running workload keeps the server from being culled as idle.").tag(
         config=True
     )
@@ -134,6 +140,14 @@ class LogStream(ExtensionApp):
             raise TraitError(f"c.LogStream.log_bytes must be at least {MIN_LOG_BYTES} (256 MiB), not {size}")
         return size
 
+    @validate("masks")
+    def _check_masks(self, proposal: Bunch) -> list[str]:
+        try:
+            parse_masks(proposal["value"])
+        except BadMask as error:
+            raise TraitError(f"c.LogStream.masks{error}") from None
+        return list(proposal["value"])
+
     def initialize_settings(self) -> None:
         """Open the store and build the services; handlers find them in the settings."""
         assert self.serverapp is not None  # noqa: S101 - Jupyter links the extension before it initializes it
@@ -142,22 +156,24 @@ class LogStream(ExtensionApp):
         upstreams = self._check_upstreams()
         values = self._secret_values(secret, upstreams)
         registry = FolderRegistry(store.folders)
-        disclosure = Disclosure(values, self.secret_names)
+        masks = parse_masks(list(map(str, self.masks)))
+        disclosure = Disclosure(values, self.secret_names, masks)
+        redactor = Redactor([*values, *masks.values], masks.patterns)
         engine = Engine(store, registry, self._configured_backends(store), self._limits(), self.log, disclosure)
         self._store = store
         self.services = self.settings["logstream"] = Services(
             engine=engine,
             store=store,
-            publisher=Publisher(engine, store, Masker(values)),
+            publisher=Publisher(engine, store, redactor),
             workload_feed=WorkloadFeed(engine, store),
-            service_log=ServiceLog(values),
+            service_log=ServiceLog(redactor),
             request_log=RequestLog(store.root / "requests", self.log, max_age_s=self.max_age_days * _DAY_S),
             request_readers=ReaderLimit(self.request_listeners),
             prices=Prices(Path(jupyter_config_dir()) / "logstream-prices.json", self.log),
             upstreams=upstreams,
             upstream_client=_upstream_client() if upstreams else None,
             secret=secret,
-            secret_values=values,
+            redactor=redactor,
             max_body_bytes=self.request_bodies,
             visitors=VisitorRule(self.owner, frozenset(self.visitor_actions)),
         )
@@ -181,6 +197,7 @@ class LogStream(ExtensionApp):
             grace_s=self.cancel_grace,
             secret_names=self.secret_names,
             linger_s=self.linger,
+            masks=list(map(str, self.masks)),
         )
         backends, problems = make_backends(self.backends, context)
         for problem in problems:

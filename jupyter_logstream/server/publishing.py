@@ -22,7 +22,7 @@ from ..store.errors import StreamEnded
 from ..store.protocol import LOST, Store
 from ..text.levels import guess_level
 from ..text.lines import MAX_TEXT_BYTES
-from ..text.masking import Masker
+from ..text.redactor import Redactor
 from ..text.strict_json import depth
 from .engine import Engine, NoRoom
 
@@ -131,10 +131,10 @@ def _parts(record: Record) -> list[Record]:
 
 
 class Publisher:
-    """Appends batches to logs of external workloads. `masker` knows the server's secrets; a kernel masks its own."""
+    """Appends batches to logs of external workloads. `redactor` knows the server's secrets; a kernel masks its own."""
 
-    def __init__(self, engine: Engine, store: Store, masker: Masker) -> None:
-        self._engine, self._store, self._masker = engine, store, masker
+    def __init__(self, engine: Engine, store: Store, redactor: Redactor) -> None:
+        self._engine, self._store, self._redactor = engine, store, redactor
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish(self, workload_id: str, items: Sequence[Any], after: int | None = None) -> int:
@@ -192,20 +192,20 @@ class Publisher:
         return found
 
     def _masked(self, record: Record) -> Record:
-        message = self._masker.mask(record.message)
-        fields = None if record.fields is None else mask_fields(self._masker, record.fields)
-        step = record.step and self._masker.mask(record.step)
+        message = self._redactor.mask(record.message)
+        fields = None if record.fields is None else mask_fields(self._redactor, record.fields)
+        step = record.step and self._redactor.mask(record.step)
         if message == record.message and fields == record.fields and step == record.step:
             return record
         return Record(0, record.ts, record.level, message, step, record.source, record.part, fields)
 
 
-def mask_fields(masker: Masker, value: Any) -> Any:
+def mask_fields(redactor: Redactor, value: Any) -> Any:
     """A copy of a JSON value with the secrets in its strings masked."""
     if isinstance(value, str):
-        return masker.mask(value)
+        return redactor.mask(value)
     if isinstance(value, list):
-        return [mask_fields(masker, item) for item in value]
+        return [mask_fields(redactor, item) for item in value]
     if isinstance(value, Mapping):
-        return {masker.mask(name): mask_fields(masker, item) for name, item in value.items()}
+        return {redactor.mask(name): mask_fields(redactor, item) for name, item in value.items()}
     return value

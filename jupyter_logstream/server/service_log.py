@@ -2,7 +2,7 @@
 
 Attached to the server's logger and to the root logger. The newest MAX_RECORDS records stay in memory; a reader behind
 them receives a gap. Secrets are masked before a record is stored: those of the environment, the token, credentials in
-URLs.
+URLs, keys of known shapes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import Sequence
 
 from ..model.records import Record
 from ..store.memory import MemoryStore
-from ..text.masking import MASK, Masker
+from ..text.redactor import MASK, Redactor
 
 MAX_RECORDS = 10_000
 _MAX_MESSAGE_CHARS = 16 * 1024
@@ -37,12 +36,12 @@ class ServiceLog(logging.Handler):
 
     stream = "service"
 
-    def __init__(self, values: Sequence[bytes]) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self.epoch = secrets.token_hex(4)
         self.store = MemoryStore(keep=MAX_RECORDS)
         self.store.append(self.stream, [])
-        self._masker = Masker(values)
+        self._redactor = redactor
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._loggers: list[logging.Logger] = []
@@ -89,4 +88,4 @@ class ServiceLog(logging.Handler):
 
     def masked(self, text: str) -> str:
         """The text with its secrets masked."""
-        return _CREDENTIAL.sub(rf"\g<name>{MASK.decode()}", self._masker.mask(text))
+        return _CREDENTIAL.sub(rf"\g<name>{MASK.decode()}", self._redactor.mask(text))

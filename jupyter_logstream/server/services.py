@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..store.protocol import LogStore
+from ..text.redactor import Redactor
 from .authorization import VisitorRule
 from .engine import Engine
 from .open_streams import OpenStreams, ReaderLimit
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 class Services:
     """Everything that handlers use. The extension owns the lifetimes of all members.
 
-    `secret` authenticates kernels. `secret_values` must not appear in any log. `max_body_bytes`: how much of each
-    proxied body the request log retains. `upstream_client` is None if no upstream is configured: it imports aiohttp.
+    `secret` authenticates kernels. `redactor` knows the secrets that no log may show. `max_body_bytes`: how much of
+    each proxied body the request log retains. `upstream_client`: None if no upstream is configured, it imports aiohttp.
     """
 
     engine: Engine
@@ -42,7 +43,7 @@ class Services:
     upstreams: Mapping[str, Upstream]
     upstream_client: UpstreamClient | None
     secret: str
-    secret_values: Sequence[bytes]
+    redactor: Redactor
     max_body_bytes: int
     visitors: VisitorRule = field(default_factory=VisitorRule)
     search_pool: SearchPool = field(default_factory=SearchPool)

@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, list[str]] = {
         "server.http",
     ],
     "server.subscriptions": [*VALUES, *STORE, "server", "server.request_log"],
-    "server.request_log": ["model", "wire"],
+    "server.request_log": ["model", "text", "wire"],
     "server.proxy": ["model", "wire", "server.request_log"],
     "server.http": [*VALUES, *STORE, "server", "server.subscriptions", "server.request_log", "server.proxy"],
     "kernel": VALUES,

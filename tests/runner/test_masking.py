@@ -17,7 +17,7 @@ from jupyter_logstream.backends.local import LocalBackend
 if TYPE_CHECKING:
     from support.web import Site
 
-KEY = "sk-live-0123456789abcdef"
+KEY = "tk-live-0123456789abcdef"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----"
 
 

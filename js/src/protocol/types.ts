@@ -39,6 +39,8 @@ export interface Workload {
   readonly signal: string | number | null;
   readonly error: string | null;
   readonly lines: number;
+  /** Secrets that were replaced in its output. */
+  readonly masked?: number;
   readonly levels?: Readonly<{ [level in Level]?: number }>;
   /** In order of first start. */
   readonly steps?: readonly Step[];

@@ -34,6 +34,17 @@ describe("the header", () => {
     expect(find(".duration").textContent).toBe("30 s");
   });
 
+  it("shows how many secrets are masked, if any", async () => {
+    source.frame("status", { job: workload({ masked: 0 }) });
+    await paint();
+    expect(find(".masked").hidden).toBe(true);
+    source.frame("done", { job: workload({ state: "succeeded", masked: 1234 }) });
+    await paint();
+    expect(find(".masked").hidden).toBe(false);
+    expect(find(".masked").textContent).toBe("1,234 masked");
+    expect(find(".masked").title).toContain("1,234 secrets are shown as ***");
+  });
+
   it("cancels without confirmation, shows that, and hides the button at the end", async () => {
     source.frame("status", { job: workload({}) });
     await paint();

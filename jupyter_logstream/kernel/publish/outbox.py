@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from ...model.protocol import now_ms
 from ...model.unprintable import UNPRINTABLE_IN_NAME
-from ...text.masking import Masker, secret_values
+from ...text.redactor import Redactor, secret_values
 from ..connection import find_server
 from ..errors import LogStreamError
 from ..event_loop import run_sync
@@ -58,7 +58,7 @@ class Outbox:
 
     def __init__(self, name: str | None = None, tags: Mapping[str, str] | None = None) -> None:
         key = uuid4().hex
-        self._masker = Masker([])
+        self._redactor, self._secrets = Redactor(), list[bytes]()
         self._secrets_read = float("-inf")
         label = self.mask(_label(name or program_name()))
         purpose: dict[str, Any] = {"backend": "external", "key": key, "name": label}
@@ -87,9 +87,11 @@ class Outbox:
     def mask(self, text: str) -> str:
         """Mask the values of the environment's secrets, which can change at any time."""
         if time.monotonic() - self._secrets_read > SECRETS_REFRESH_S:
-            self._masker = Masker(secret_values(os.environ))
+            secrets = secret_values(os.environ)
+            if secrets != self._secrets:
+                self._redactor, self._secrets = Redactor(secrets), secrets
             self._secrets_read = time.monotonic()
-        return self._masker.mask(text)
+        return self._redactor.mask(text)
 
     def put(
         self,

@@ -32,7 +32,7 @@ from ..proxy.rules import (
 from ..proxy.tunnel import is_handshake, pump, verified_connection
 from ..proxy.upstreams import Upstream
 from ..request_log.call import Call, CallRequest
-from ..request_log.redaction import MASK, Redactor
+from ..request_log.redaction import MASK, CallRedactor
 from .base import RESOURCE, LogStreamHandler
 from .errors import Refused
 from .proxy_request import (
@@ -150,7 +150,7 @@ class ProxyHandler(LogStreamHandler):
     def _record(self, upstream: Upstream, headers: list[Header], onward: list[Header], secrets: frozenset[str]) -> Call:
         """Start the call's row in the request log; `onward` are the headers that the upstream receives."""
         services, request = self.services, self.request
-        redactor = Redactor((*secrets, *(value.decode("utf-8", "replace") for value in services.secret_values)))
+        redactor = CallRedactor(secrets, services.redactor)
         redactor.learn(headers, request.query)
         operation = operation_of(request.method or "", upstream.prefix + self._path())
         provider = upstream.provider or (provider_of(upstream.host, operation) if operation else None)

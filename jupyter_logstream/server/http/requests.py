@@ -14,7 +14,6 @@ from ...wire.llm_dialects import Tokens
 from ..params import endless_start, number, printable
 from ..request_log.log import RequestLog
 from ..request_log.queries import RowFilter
-from ..request_log.redaction import Redactor
 from ..request_log.row import FINAL, STATUSES, Row, check_fields
 from ..subscriptions.requests import RequestsSubscription
 from .base import RESOURCE, LogStreamHandler
@@ -49,8 +48,8 @@ class _RequestLogHandler(LogStreamHandler):
     async def recorded(self, body: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """The fields that a kernel sent, validated and redacted, with the cost and duration that follow."""
         fields = check_fields(body)
-        redactor = Redactor(value.decode("utf-8", "replace") for value in self.services.secret_values)
-        fields.update({name: redactor.text(fields[name]) for name in _REDACTED if name in fields})
+        redactor = self.services.redactor
+        fields.update({name: redactor.mask(fields[name]) for name in _REDACTED if name in fields})
         known = {**(row.to_json() if row is not None else {}), **fields}
         if "cost_usd" not in fields and ("input_tokens" in fields or "output_tokens" in fields):
             counts = ("input_tokens", "output_tokens", "cached_tokens", "cache_creation_tokens")

@@ -20,7 +20,7 @@ from ...wire.decoding import decode_body
 from ...wire.llm_operations import Operation
 from .log import RequestLog, RowEnded, UnknownRow
 from .prices import Prices, Table
-from .redaction import Redactor
+from .redaction import CallRedactor
 from .row import MAX_TEXT_CHARS
 
 Header = tuple[str, str]
@@ -75,7 +75,7 @@ class Call:
     """One call through the proxy. `retained_bytes`: how much of each body is retained; 0: nothing."""
 
     def __init__(
-        self, log: RequestLog, prices: Prices, request: CallRequest, redactor: Redactor, retained_bytes: int
+        self, log: RequestLog, prices: Prices, request: CallRequest, redactor: CallRedactor, retained_bytes: int
     ) -> None:
         self._log, self._prices, self._request, self._redactor = log, prices, request, redactor
         self._meter = CallMeter(request.operation)
@@ -186,7 +186,7 @@ class _RetainedBody:
         if self.limit and len(self._held) < self.limit + _MARGIN_BYTES:
             self._held += chunk[: self.limit + _MARGIN_BYTES - len(self._held)]
 
-    def to_json(self, redactor: Redactor) -> dict[str, Any]:
+    def to_json(self, redactor: CallRedactor) -> dict[str, Any]:
         """The object of the protocol."""
         text = redactor.body(decode_body(bytes(self._held), self.encoding), self.content_type)
         whole = self._total_bytes == len(self._held) and len(text) <= self.limit

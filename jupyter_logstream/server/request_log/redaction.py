@@ -13,25 +13,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote_plus
+from urllib.parse import unquote_plus
+
+from ...text.redactor import MIN_SECRET_BYTES, Redactor
+from ...text.redactor.spellings import spellings
 
 MASK = "***"
 MAX_TEXT_CHARS = 8192
 _MARGIN_CHARS = 4096  # the end of a text that was cut is dropped, since it may be the beginning of a secret
 _MAX_VALUES = 1000
 _MAX_NAME_CHARS = 200  # of a form field; longer names are no names
-_MIN_SECRET_CHARS = 8  # replacing shorter values would remove ordinary words
 _NAME = re.compile(
     r"auth|token|secret|passw|api[-_]?key|[-_]key\b|^key$|cookie|credential|signature|session|jwt", re.IGNORECASE
 )
 _NO_SECRET = re.compile(
     r"^(max[-_]|.*tokens?[-_](limit|remaining|reset)|.*ratelimit|session[-_]?id$|keep)", re.IGNORECASE
-)
-_FORM = re.compile(
-    r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_][A-Za-z0-9_\-]{12,}"
-    r"|\bAIza[A-Za-z0-9_\-]{30,}|\bAKIA[A-Z0-9]{16}\b"
-    r"|(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{10,4096}\.[A-Za-z0-9_\-]{10,4096}\.[A-Za-z0-9_\-]*"
-    r"|(?<=\bBearer )[A-Za-z0-9._~+/\-]{8,}=*",
 )
 _JSON_FIELD = re.compile(
     r'"(?P<name>(?:[^"\\]|\\.){1,64})"\s{0,64}:\s{0,64}'
@@ -50,19 +46,21 @@ def is_secret_name(name: str) -> bool:
     return bool(_NAME.search(name)) and not _NO_SECRET.match(name)
 
 
-class Redactor:
-    """Replaces the secrets of one call by `***`. `values`: secrets that are known from the start."""
+class CallRedactor:
+    """Replaces the secrets of one call by `***`. `values`: those of this call; `known`: redacts the server's."""
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
+    def __init__(self, values: Iterable[str] = (), known: Redactor | None = None) -> None:
+        self._known = known or Redactor()
         self._values: list[str] = []
         self.add(*values)
 
     def add(self, *values: str) -> None:
-        """Redact these values from now on; values of fewer than 8 characters are ignored."""
+        """Redact these values from now on, in every spelling; values of fewer than 8 bytes are ignored."""
         for value in values:
-            for form in {value, quote(value, safe="")}:
-                if len(form) >= _MIN_SECRET_CHARS and form not in self._values and len(self._values) < _MAX_VALUES:
-                    self._values.append(form)
+            data = value.encode("utf-8", "surrogatepass")
+            if len(data) < MIN_SECRET_BYTES or value in self._values or len(self._values) >= _MAX_VALUES:
+                continue
+            self._values += [form.decode("utf-8", "surrogatepass") for form in spellings(data)]
         self._values.sort(key=len, reverse=True)  # a secret may begin with another
 
     def learn(self, headers: Iterable[tuple[str, str]], query: str) -> None:
@@ -79,7 +77,7 @@ class Redactor:
         """A text without secrets."""
         for value in self._values:
             text = text.replace(value, MASK)
-        return _FORM.sub(MASK, text)
+        return self._known.mask(text)
 
     def short_text(self, text: str) -> str:
         """A text without secrets; of more than MAX_TEXT_CHARS only the first half of that is returned."""

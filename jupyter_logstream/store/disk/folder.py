@@ -19,7 +19,7 @@ from typing import Any
 from ...model.protocol import STATES
 from ...model.steps import Step
 from ...model.workload import SUMMARY, Status, WorkloadSpec
-from ...text.masking import SECRET_NAMES
+from ...text.redactor import SECRET_NAMES
 
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """Flags for opening files of the store: never follow a link, never block on a pipe in their place."""
@@ -34,13 +34,15 @@ class RunParameters:
 
     `log_bytes`: disk space of the log before its oldest segment is removed. `grace_s`: seconds between TERM and KILL
     after a timeout. `secret_names`: globs of environment variables whose values are masked in the output. `linger_s`:
-    seconds for which the output of descendants that outlive the workload is still written to its log.
+    seconds for which the output of descendants that outlive the workload is still written to its log. `masks`: further
+    values and /patterns/ to mask.
     """
 
     log_bytes: int = 1 << 30
     grace_s: float = 10.0
     secret_names: Sequence[str] = SECRET_NAMES
     linger_s: float = 3600.0
+    masks: Sequence[str] = ()
 
 
 class Folder:

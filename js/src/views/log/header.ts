@@ -34,6 +34,7 @@ export class Header {
   readonly #name = element("span", "name");
   readonly #duration = element("span", "meta duration");
   readonly #count = element("span", "meta count");
+  readonly #masked = element("span", "meta masked");
   readonly #errors: HTMLButtonElement;
   readonly #warnings: HTMLButtonElement;
   readonly #download = element("a", "download", icon("download"));
@@ -61,7 +62,7 @@ export class Header {
     this.#download.href = downloadUrl;
     this.#download.download = "";
     setName(this.#download, "Download complete log (log.txt)");
-    const meta = element("span", "metas", this.#duration, this.#count, this.#errors, this.#warnings);
+    const meta = element("span", "metas", this.#duration, this.#count, this.#masked, this.#errors, this.#warnings);
     const find = button("find-open", "Find", "Find in the complete log (/)", actions.find, "find");
     const tools = element("span", "tools", this.#cancel, this.#follow, find, this.#download, this.menu);
     this.element = element("header", "bar", ...this.#connection.elements, this.#name, meta, tools);
@@ -78,6 +79,7 @@ export class Header {
     );
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
+    showMasked(this.#masked, job?.masked ?? 0);
     showCount(this.#errors, (levels.get("error") ?? 0) + (levels.get("fatal") ?? 0), "error");
     showCount(this.#warnings, levels.get("warn") ?? 0, "warning");
     const final = this.#title === undefined && (job === undefined || isFinal(job.state));
@@ -89,6 +91,12 @@ export class Header {
     setText(this.#cancel.lastElementChild as HTMLElement, cancelling ? "Cancelling…" : "Cancel");
     this.#cancel.setAttribute("aria-label", cancelling ? "Cancelling…" : this.#cancel.title);
   }
+}
+
+function showMasked(target: HTMLElement, count: number): void {
+  target.hidden = count === 0;
+  setText(target, `${thousands(count)} masked`);
+  setTitle(target, `${thousands(count)} secret${count === 1 ? " is" : "s are"} shown as ***`);
 }
 
 function showCount(target: HTMLButtonElement, count: number, noun: string): void {

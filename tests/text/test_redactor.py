@@ -9,9 +9,9 @@ import pytest
 from support.chunks import pieces_of_one
 from support.cpu_time import ratio
 
-from jupyter_logstream.text.masking import SECRET_NAMES, Masker, secret_values
+from jupyter_logstream.text.redactor import SECRET_NAMES, Redactor, secret_values
 
-KEY = b"sk-live-0123456789abcdef"
+KEY = b"tk-live-0123456789abcdef"
 PEM = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
 
 
@@ -33,9 +33,9 @@ def masked(values: list[bytes], data: bytes) -> tuple[bytes, int]:
 
 
 def fed(values: list[bytes], chunks: list[bytes]) -> tuple[bytes, int]:
-    masker = Masker(values)
-    out = b"".join(map(masker.feed, chunks)) + masker.finish()
-    return out, masker.masked
+    redactor = Redactor(values)
+    out = b"".join(map(redactor.feed, chunks)) + redactor.finish()
+    return out, redactor.masked
 
 
 CASES = [
@@ -78,45 +78,46 @@ def test_random_secrets_are_masked_across_chunk_borders(seed: int) -> None:
 
 
 def test_chunk_without_secrets_passes_unchanged_at_once() -> None:
-    masker = Masker([KEY, PEM])
-    for chunk in (b"INFO a line\n", b"", b"no line end", b"\xff\x00\n"):
-        assert masker.feed(chunk) is chunk
-    assert (masker.finish(), masker.masked) == (b"", 0)
-    assert Masker([]).feed(b"s") == b"s"
+    redactor = Redactor([KEY, PEM])
+    for chunk in (b"INFO a line\n", b"", b"\xff\x01\n", b"no line end."):
+        assert redactor.feed(chunk) is chunk
+    assert redactor.feed(b" and more\n") == b" and more\n"
+    assert (redactor.finish(), redactor.masked) == (b"", 0)
+    assert Redactor().feed(b"s") == b"s"
 
 
 def test_only_the_start_of_a_secret_is_held_back() -> None:
-    masker = Masker([KEY])
-    assert masker.feed(b"wait: sk-li") == b"wait: "
-    assert masker.feed(b"ve-01") == b""
-    assert masker.feed(b"x") == b"sk-live-01x"
-    assert masker.feed(b"sk-live-0123456789abcdef") == b"***"  # a complete secret is replaced at once
-    assert masker.feed(b"sk-") == b""
-    assert masker.finish() == b"sk-"
-    assert masker.finish() == b""
+    redactor = Redactor([KEY])
+    assert redactor.feed(b"wait: tk-li") == b"wait: "
+    assert redactor.feed(b"ve-01") == b""
+    assert redactor.feed(b"x") == b"tk-live-01x"
+    assert redactor.feed(b"tk-live-0123456789abcdef") == b"***"  # a complete secret is replaced at once
+    assert redactor.feed(b"tk-") == b""
+    assert redactor.finish() == b"tk-"
+    assert redactor.finish() == b""
 
 
 def test_held_bytes_are_bounded() -> None:
-    masker = Masker([b"a" * 100, b"a" * 50 + b"b"])
+    redactor = Redactor([b"a" * 100, b"a" * 50 + b"b"])
     for _ in range(1000):
-        masker.feed(b"a" * 37)
-        assert len(masker._held) < 100
-    assert masker.masked == 1
+        redactor.feed(b"a" * 37)
+        assert len(redactor._held) < 100
+    assert redactor.masked == 1
 
 
 @pytest.mark.parametrize(("values", "data"), CASES)
 def test_text_is_masked_like_its_bytes(values: list[bytes], data: bytes) -> None:
-    masker = Masker(values)
+    redactor = Redactor(values)
     if data.isascii():
         expected, count = masked(values, data)
-        assert (masker.mask(data.decode()), masker.masked) == (expected.decode(), count)
-    assert masker.feed(b"untouched") + masker.finish() == b"untouched"
+        assert (redactor.mask(data.decode()), redactor.masked) == (expected.decode(), count)
+    assert redactor.feed(b"untouched") + redactor.finish() == b"untouched"
 
 
 def test_lone_surrogates_in_text_are_unchanged() -> None:
     text = "\udc80 ü \ud800 " + KEY.decode() + " \U0001f600"
-    assert Masker([KEY]).mask(text) == "\udc80 ü \ud800 *** \U0001f600"
-    assert Masker(["geheimnüß".encode()]).mask("das geheimnüß.") == "das ***."
+    assert Redactor([KEY]).mask(text) == "\udc80 ü \ud800 *** \U0001f600"
+    assert Redactor(["geheimnüß".encode()]).mask("das geheimnüß.") == "das ***."
 
 
 @pytest.mark.parametrize(
@@ -159,8 +160,8 @@ def test_names_are_configurable_but_the_own_secret_is_always_masked() -> None:
 def test_masking_takes_linear_time(data: bytes) -> None:
     def work(size: int) -> None:
         text = data * (size // len(data))
-        masker = Masker([b"a" * 8, b"a" * 400 + b"b", PEM])
+        redactor = Redactor([b"a" * 8, b"a" * 400 + b"b", PEM])
         for at in range(0, len(text), 4096):
-            masker.feed(text[at : at + 4096])
+            redactor.feed(text[at : at + 4096])
 
     assert ratio(work, 30_000, 8) < 40

@@ -1,0 +1,81 @@
+"""Where secrets are in bytes, and where an unfinished one begins at their end. Any process; stdlib, pure.
+
+Known values in every spelling, keys by their shape, configured patterns: in the bytes as they are, and in what is
+visible of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from .literals import Literals
+from .shapes import MAX_BEGUN_BYTES, SHAPES, Shape, begun
+from .spellings import spellings
+from .visible import Visible, may_hide
+
+_SLACK_BYTES = 512  # of invisible sequences in a secret that is held back
+_MAX_WORD_BYTES = 1024  # of an unfinished word that a configured pattern may match
+
+Found = tuple[int, int, re.Pattern[bytes] | None]
+"""Start, stop, and what continues the secret in the next chunk."""
+
+
+class Finder:
+    """Finds known `values` of 8 bytes and more, keys of known shape, and what the `patterns` match."""
+
+    __slots__ = ("_has_patterns", "_literals", "_shapes")
+
+    def __init__(self, values: Iterable[bytes], patterns: Sequence[re.Pattern[bytes]]) -> None:
+        self._literals = Literals(list(chain.from_iterable(map(spellings, dict.fromkeys(filter(None, values))))))
+        self._has_patterns = bool(patterns)
+        shapes = (*SHAPES, *(Shape(b"", pattern) for pattern in patterns))
+        self._shapes = [(shape.gate, shape.pattern, shape.rest) for shape in shapes]
+
+    def spans(self, data: bytes) -> list[Found]:
+        """The spans of secrets, ordered by their starts; they can overlap."""
+        spans = self._spans_in(data)
+        if may_hide(data) and not (visible := Visible(data)).is_all:
+            hidden = self._spans_in(visible.text)
+            spans += [(*visible.span(start, stop), rest) for start, stop, rest in hidden]
+        if len(spans) > 1:
+            spans.sort(key=lambda span: span[:2])
+        return spans
+
+    def limit(self, data: bytes, spans: Sequence[Found]) -> int:
+        """Where the end of the data begins that is held back."""
+        limit = self._limit_in(data, spans)
+        window = data[-(self._literals.longest + _SLACK_BYTES + MAX_BEGUN_BYTES) :]
+        if may_hide(window):
+            visible, before = Visible(window, at_end=True), len(data) - len(window)
+            if not visible.is_all and (held := self._limit_in(visible.text, ())) < len(visible.text):
+                limit = min(limit, before + visible.place(held))
+            last = before + visible.place(len(visible.text) - 1)
+            if any(rest is not None and stop > last for _, stop, rest in spans):
+                limit = min(limit, before + visible.finished)  # a sequence inside a secret is not torn
+        return limit
+
+    def _spans_in(self, text: bytes) -> list[Found]:
+        spans: list[Found] = [(start, stop, None) for start, stop in self._literals.spans(text)]
+        for gate, pattern, rest in self._shapes:
+            if gate in text:
+                for found in pattern.finditer(text):
+                    start, stop = found.span(1 if pattern.groups and found.start(1) >= 0 else 0)
+                    if start < stop:
+                        spans.append((start, stop, rest))
+        return spans
+
+    def _limit_in(self, text: bytes, spans: Sequence[Found]) -> int:
+        limit = self._literals.tail(text)
+        if not any(rest is not None and stop == len(text) for _, stop, rest in spans):  # else it is replaced already
+            limit = min(limit, begun(text))
+        if self._has_patterns:
+            limit = min(limit, _word(text))
+        return limit
+
+
+def _word(text: bytes) -> int:
+    """Where the unfinished word at the end begins, which a configured pattern may match."""
+    end = text[-_MAX_WORD_BYTES:]
+    return len(text) - len(end) + max(end.rfind(space) for space in (b" ", b"\n", b"\r", b"\t")) + 1
