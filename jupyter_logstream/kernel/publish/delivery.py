@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+CHILD_POLL_INTERVAL_S = 0.5  # between checks for records of forked children
+
 _NDJSON = "application/x-ndjson"
 _FINAL_REASONS = frozenset({"ended", "not_external"})  # the workload will never accept records again
 _INVALID_REASONS = frozenset({"invalid_field", "invalid_json", "too_large"})  # the batch itself is wrong
@@ -130,17 +132,28 @@ def deliver_orphans(folder: Path) -> None:
 
 
 def _deliver_orphans(folder: Path) -> None:
+    written: list[Delivery] = []  # by forked children that outlived their parent
     try:
-        for spool in adopt(folder):
-            _deliver(spool)
+        while True:
+            written = [delivery for delivery in written if not _deliver(delivery)]
+            for spool in adopt(folder):
+                if not _deliver(delivery := Delivery(spool)):
+                    written.append(delivery)
+            if not written:
+                return
+            time.sleep(CHILD_POLL_INTERVAL_S)
     finally:
         _delivering_orphans.release()
 
 
-def _deliver(spool: Spool) -> None:
-    delivery, failures = Delivery(spool), 0
+def _deliver(delivery: Delivery) -> bool:
+    """Send what waits in an orphaned spool, then remove it; False if it must be checked for more lines later."""
+    failures = 0
     while (outcome := delivery.attempt()) not in {Outcome.EMPTY, Outcome.OVER}:
         failures = failures + 1 if outcome is Outcome.AWAY else 0
         if failures:
             time.sleep(backoff_s(failures))
-    spool.remove()
+    if outcome is Outcome.EMPTY:
+        return delivery.spool.remove_unless_written()
+    delivery.spool.remove()
+    return True

@@ -24,7 +24,7 @@ from ..connection import find_server
 from ..errors import LogStreamError
 from ..event_loop import run_sync
 from ..reader import backoff_s
-from .delivery import Delivery, Outcome, deliver_orphans
+from .delivery import CHILD_POLL_INTERVAL_S, Delivery, Outcome, deliver_orphans
 from .spool import Spool
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ FLUSH_TIMEOUT_S = 3.0
 THREAD_PREFIX = "jupyter-logstream"
 """Prefix of the names of our threads: what they log is about our own requests and is not published."""
 
-CHILD_POLL_INTERVAL_S = 0.5  # between checks for records of forked children
 SECRETS_REFRESH_S = 1.0  # between scans of the environment for new secrets
 
 

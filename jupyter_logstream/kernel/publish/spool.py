@@ -3,9 +3,10 @@
     <key>.spool    a head of HEAD_BYTES (JSON, padded): the offset of the first unsent line, the last acknowledgement;
                    one line of JSON: the purpose; the lines, each ended by LF
 
-`append` writes before it returns, so a killed process loses nothing that it appended. Two record locks: byte 0 is held
-by the sending process for its lifetime; byte 1 by the writer during a write, once the process has forked: children
-append to the same file, and the parent sends. This file must not know the content of lines, nor how they are sent.
+`append` writes before it returns, so a killed process loses nothing that it appended. Three record locks: byte 0 is
+held by the sending process for its lifetime; byte 1 by the writer during a write, once the process has forked; byte 2
+is shared by the forked children for their lifetimes: they append to the same file, and the parent sends, or the process
+that adopts the file while they live on. This file must not know the content of lines, nor how they are sent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import threading
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ MAX_AGE_S = 30 * 86400.0
 HEAD_BYTES = 512
 COMPACT_BYTES = 1 << 20  # the file is compacted when this much of it was sent
 READ_BYTES = 1 << 19  # read at a time; more only where a single line is longer
-_SENDER_LOCK, _WRITER_LOCK = 0, 1  # offsets of the record locks
+_SENDER_LOCK, _WRITER_LOCK, _CHILDREN_LOCK = 0, 1, 2  # offsets of the record locks
 
 
 class SpoolClosed(RuntimeError):
@@ -206,6 +207,30 @@ class Spool:
             self.path.unlink(missing_ok=True)
         self.release()
 
+    def remove_unless_written(self) -> bool:
+        """Remove the spool of a process that is gone; False if lines wait, or forked children of it still append."""
+        with self._mutex:
+            if self.is_released:
+                return True
+            with self._locked():  # no child is between its check and its write
+                if self.read() is not None or not self._is_childless():
+                    return False
+                self.path.unlink(missing_ok=True)
+            self.release()
+            return True
+
+    def _is_childless(self) -> bool:
+        try:
+            fcntl.lockf(self._head, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _CHILDREN_LOCK)
+        except OSError:
+            return False
+        return True
+
+    def mark_child(self) -> None:
+        """In a forked child: the process that sends must not remove the file while this one lives."""
+        with suppress(OSError):  # the system is out of locks
+            fcntl.lockf(self._head, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _CHILDREN_LOCK)
+
     def release(self) -> None:
         """Close the file and drop its lock; the process that adopts it sends the rest."""
         with self._mutex:
@@ -285,6 +310,7 @@ def _in_parent() -> None:
 def _in_child() -> None:
     for spool in _locked_for_fork:
         spool._mutex = threading.RLock()  # noqa: SLF001 - as above
+        spool.mark_child()
     _forking.release()
 
 

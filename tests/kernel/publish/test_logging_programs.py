@@ -203,6 +203,31 @@ if __name__ == "__main__":
     assert named(server, request.node.name)["state"] == "succeeded"
 
 
+def test_children_that_outlive_their_killed_parent_lose_no_record_while_another_process_sends(own_server, request):
+    place = place_of(own_server)
+    code = """
+for n in range(3):
+    if os.fork() == 0:
+        for i in range(400):
+            log.info('%d:%d', n, i)
+            time.sleep(0.004)
+        os._exit(0)
+log.info('parent')
+time.sleep(0.2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    parent = program(LOGS.format(name=request.node.name) + code, place)
+    parent.wait(60)
+    (left,) = spools(place)
+    logs_until(lambda: not left.exists(), NEXT, place)  # sends what waits, again and again, while they go on
+    out, errors = parent.communicate(timeout=60)  # the children have the same output
+    assert (out, errors) == ("", "")
+    found = messages(own_server, request.node.name)
+    for n in range(3):
+        assert [m for m in found if m.startswith(f"{n}:")] == [f"{n}:{i}" for i in range(400)]
+    assert len(found) == 1201
+
+
 def test_a_childs_record_does_not_wait_for_its_parents_next_and_its_end_is_not_the_parents(server, place, request):
     code = (
         LOGS.format(name=request.node.name)

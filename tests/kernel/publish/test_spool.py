@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.waiting import until
 
 from jupyter_logstream.kernel.publish import spool as spools
 from jupyter_logstream.kernel.publish.spool import Spool, SpoolClosed, adopt
@@ -242,6 +243,32 @@ def test_forked_children_write_into_the_same_spool_between_whole_lines(spool):
         theirs = [line for line in found if line.startswith(writer + b":")]
         assert theirs == [b"%s:%d" % (writer, i) for i in range(500)]
     assert len(found) == 2500
+
+
+def test_an_adopted_spool_stays_until_the_last_child_of_its_dead_process_has_ended(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from jupyter_logstream.kernel.publish.spool import Spool\n"
+        "spool = Spool.create(Path(sys.argv[1]), 'k', {})\n"
+        "spool.append(b'parent\\n')\n"
+        "if os.fork(): os._exit(0)\n"
+        "for line in sys.stdin: spool.append(line.encode()); print(line, end='', flush=True)"
+    )
+    pipe = subprocess.PIPE
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=pipe, stdout=pipe, text=True)
+    parent.wait(60)
+    (spool,) = adopt(tmp_path)
+    assert not spool.remove_unless_written()
+    assert drain(spool) == [b"parent"]
+    for line in ("one\n", "two\n"):
+        assert not spool.remove_unless_written()  # nothing waits, but the child lives
+        print(line, end="", file=parent.stdin, flush=True)
+        assert parent.stdout.readline() == line
+        assert drain(spool) == [line.strip().encode()]
+    parent.stdin.close()
+    assert parent.stdout.read() == ""  # the child has ended
+    until(spool.remove_unless_written)
+    assert list(tmp_path.glob("*")) == []
+    assert spool.remove_unless_written()
 
 
 def test_child_detects_the_end_of_its_parent(spool):
