@@ -95,6 +95,21 @@ describe("rows", () => {
     expect(text("R2", "took")).not.toBe(before);
   });
 
+  it("show why the model stopped, and mark an answer that is incomplete", async () => {
+    created(request(1, { finish_reason: "stop" }), request(2, { finish_reason: "length" }), request(3));
+    created(request(4, { finish_reason: "a\u202eb" }));
+    await painted();
+    expect(["R1", "R2", "R3"].map((id) => text(id, "finish"))).toEqual(["stop", "length", ""]);
+    expect(["R1", "R2", "R3"].map((id) => find(`.row[data-id="${id}"]`).dataset["stopped"])).toEqual([
+      "false",
+      "true",
+      "false",
+    ]);
+    expect(text("R2", "note")).toContain("stopped by length");
+    expect(text("R4", "finish")).toBe("a\\u202eb");
+    expect(find(".heads .c-finish").textContent).toBe("Finish reason");
+  });
+
   it("change in place and are marked for a moment", async () => {
     created(request(1, { status: "streaming" }));
     frame("log:stats", figures());

@@ -84,7 +84,7 @@ export class RequestDetail implements RowPanel {
         row.response_model === row.model ? row.model : [row.model, row.response_model].filter(Boolean).join(" → "),
       ],
       ["Tokens", tokensOf(row)],
-      ["Stopped by", row.finish_reason ?? null],
+      ["Finish reason", row.finish_reason ?? null],
       ["Cost", dollars(row.cost_usd)],
       ["Bytes", bytesOf(row)],
       ["Session", row.session],

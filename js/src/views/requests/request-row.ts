@@ -28,6 +28,7 @@ export const COLUMNS = [
   ["what", "Model or route"],
   ["who", "Service"],
   ["note", "Called by, or error"],
+  ["finish", "Finish reason"],
   ["tokens", "Tokens in / out"],
   ["cost", "Cost"],
   ["first", "First chunk"],
@@ -56,6 +57,8 @@ export class RequestRow implements RowView<RequestModel> {
     const stopped = stoppedEarly(row);
     const note = row.error ?? [stopped, callerOf(row)].filter(Boolean).join(", ");
     cells.write("note", note, lines(row.error, stopped, row.session, row.workload_id, row.cell));
+    cells.write("finish", row.finish_reason ?? "", stopped);
+    setData(this.element, "stopped", String(stopped !== ""));
     const cached = row.cached_tokens ? `${row.cached_tokens} input tokens were cached` : "";
     cells.write("tokens", tokens(row.input_tokens, row.output_tokens), cached);
     cells.write("cost", dollars(row.cost_usd));

@@ -41,7 +41,7 @@ class RequestTable implements TableDefinition<RequestModel, RequestRow, RequestS
     'from jupyter_logstream import proxy_url\nurl = proxy_url("llm")',
   ] as const;
   readonly css = css;
-  readonly widePx = 820;
+  readonly widePx = 900;
   readonly rows = { label: "Requests", columns: COLUMNS, row: (id: string) => new RequestRow(id) };
   readonly bar: BarKind<RequestStatus>;
   readonly filter = new RequestFilter();
