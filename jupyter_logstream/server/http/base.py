@@ -7,7 +7,7 @@ import hmac
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -75,6 +75,8 @@ class LogStreamHandler(APIHandler):
             self._check_site()
             if self.request.method == "OPTIONS" and not self.current_user and not self._is_preflight():
                 raise HTTPError(403)  # Jupyter answers OPTIONS without a login
+        if len(self.request.body) > MAX_BODY_BYTES:  # also of requests whose body has no meaning
+            raise Refused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
         self._track_activity = self.request.method != "GET"  # an open log does not keep the server from being culled
 
     @property
@@ -163,8 +165,6 @@ class LogStreamHandler(APIHandler):
 
     def _check_body(self, types: set[str] | None) -> str:
         headers = self.request.headers
-        if len(self.request.body) > MAX_BODY_BYTES:
-            raise Refused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
         if headers.get("Content-Encoding", "identity") != "identity":
             raise Refused(415, "unsupported_encoding", "the body must not be compressed")
         kind = headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
@@ -195,6 +195,11 @@ class LogStreamHandler(APIHandler):
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
         self.finish(dumps(value))
+
+    def answer_page(self, name: str, values: Sequence[str], following: str | None) -> None:
+        """Finish with `{name: [values], "next"}`; the values are JSON."""
+        self.set_header("Cache-Control", "no-store")
+        self.finish(f'{{"{name}":[{",".join(values)}],"next":{dumps(following)}}}')
 
     def answer_nothing(self) -> None:
         """Finish with 204 No Content."""

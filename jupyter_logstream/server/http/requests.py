@@ -20,6 +20,7 @@ from .base import RESOURCE, LogStreamHandler
 from .encoders import SingleStreamEncoder
 from .errors import Refused
 from .frame_response import FrameStreamHandler
+from .json_page import fitting
 
 _MAX_KEY_CHARS = 200
 _REDACTED = ("path", "error", "model", "response_model", "finish_reason")
@@ -78,8 +79,8 @@ class RequestsHandler(_RequestLogHandler):
             raise Refused(400, "invalid_parameter", "before must be the id of a row: use `next` of the page before")
         chosen = RowFilter(statuses, given.get("provider"), given.get("model"), given.get("q"))
         found = self.requests.page(limit + 1, before, chosen)
-        following = found[limit - 1].id if len(found) > limit else None
-        self.answer({"requests": [row.to_json() for row in found[:limit]], "next": following})
+        page = fitting(row.to_json() for row in found[:limit])
+        self.answer_page("requests", page, found[len(page) - 1].id if len(found) > len(page) else None)
 
     @authenticated
     @authorized("write", resource=RESOURCE)

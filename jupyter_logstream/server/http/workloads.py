@@ -16,6 +16,7 @@ from ...model.spec import SpecError, check_spec
 from ..params import number, printable
 from .base import RESOURCE, LogStreamHandler
 from .errors import Refused
+from .json_page import fitting
 
 
 class InfoHandler(LogStreamHandler):
@@ -55,7 +56,8 @@ class WorkloadsHandler(LogStreamHandler):
         if after is not None and not re.fullmatch(ID, after):
             raise Refused(400, "invalid_parameter", "after must be the id of a workload")
         found, following = self.engine.page(states, number(given, "limit", 100, 1, 1000), after)
-        self.answer({"workloads": [w.to_json() for w in found], "next": following})
+        page = fitting(workload.to_json() for workload in found)
+        self.answer_page("workloads", page, following if len(page) == len(found) else found[len(page) - 1].id)
 
     @authenticated
     @authorized("execute", resource=RESOURCE)

@@ -10,6 +10,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ from .row import OPEN, Row
 from .schema import IS_OPEN
 
 Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+MAX_GROUPS = 100
+"""Providers, and models, in the figures: those with the most calls. All calls count in the totals."""
 
 _ERRORS = frozenset({"error", "timeout", "interrupted"})
 _COST_UNIT = 1e12  # costs are summed as whole picodollars, so that adding and removing leaves no rounding error
@@ -224,4 +228,5 @@ def percentiles(ordered: Sequence[float]) -> dict[str, float | None]:
 def _all_json(groups: dict[str, CallStats]) -> dict[str, dict[str, Any]]:
     for name in [name for name, group in groups.items() if group.requests == 0]:
         del groups[name]  # its rows were deleted
-    return {name: groups[name].to_json() for name in sorted(groups)}
+    shown = nlargest(MAX_GROUPS, groups, key=lambda name: groups[name].requests)
+    return {name: groups[name].to_json() for name in sorted(shown)}
