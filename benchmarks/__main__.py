@@ -24,6 +24,7 @@ from . import (
     readers,
     replay,
     report,
+    search,
     start,
     throughput,
     view,
@@ -31,7 +32,7 @@ from . import (
 
 ALL = (
     *(start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub),
-    *(page, first_second, view, many_views, find),
+    *(page, first_second, view, many_views, find, search),
 )
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 

@@ -63,6 +63,12 @@ def _first(kernel: str, bar: float) -> Row:
     return Row(f"first line in a {kernel} kernel, ms", ours, "less", "!echo", echo, bar)
 
 
+def _search(query: str, bar: float) -> list[Row]:
+    what = f"search of 1 M lines, {query}"
+    ours, rg = f"{what}: ours, s (median)", f"{what}: ripgrep, s (median)"
+    return [_alone(ours, "less", bar), Row(f"{what}, s", ours, "less", "ripgrep", rg)]
+
+
 CAT, NAIVE, PROXY, OUTPUT = "child | cat", "naive Tornado SSE", "jupyter-server-proxy", "JupyterLab's output"
 _TOOK = "300,000 lines, child to client: "
 _LATE = "latency, 1,000 lines/s, "
@@ -116,6 +122,10 @@ ROWS = (
     Row(f"{_CELL}a cell: {_LAST}", f"{_CELL}the log view: {_LAST}", "less", OUTPUT, f"{_CELL}{OUTPUT}: {_LAST}"),
     Row(f"{_CELL}a cell: longest task, ms", f"{_CELL}the log view: {_LONGEST}", "less", OUTPUT,
         f"{_CELL}{OUTPUT}: {_LONGEST}"),
+    *_search("text", 0.2), *_search("text in every line", 0.2), *_search("expression", 0.6),
+    *_search("expression that begins a line", 0.6), *_search("expression in every line", 0.6),
+    *_search("nested repeats", 0.6),
+    _alone("search of 1 M lines: other requests meanwhile, ms (p99)", "less", 50),
 )
 # fmt: on
 

@@ -119,7 +119,7 @@ class MemoryBatch:
             if record.level in names and origin in (None, record.source) and step in (None, record.step)
         ]
 
-    def holding(self, pattern: Pattern) -> list[int]:
+    def holding(self, pattern: Pattern) -> Sequence[int]:
         return [i for i, record in enumerate(self.found) if pattern.contains(searched_text(record.message))]
 
     def pick(self, positions: Sequence[int]) -> MemoryBatch:

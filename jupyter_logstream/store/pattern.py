@@ -63,13 +63,14 @@ class Pattern:
         data = text.encode("utf-8", "replace")
         return self._in_text(_UNANCHORED, data, 0, len(data))[0][0] >= 0
 
-    def lines_in(self, block: bytes) -> Iterator[range]:
-        """The numbers of the matching lines, from 0, in ranges. `block`: lines in UTF-8, each with its line feed.
+    def lines_in(self, block: bytes, number: int) -> Iterator[range]:
+        """The numbers of the matching lines, from 0, in ranges.
 
-        From the second of two adjacent matching lines on, one call finds all that follow.
+        `block`: so many lines in UTF-8, each with its line feed. Where the line behind a match matches, too, one call
+        finds all that follow.
         """
-        at = line = 0
-        following, end = -1, len(block)
+        at = line = following = 0
+        end = len(block)
         while at < end:
             start, stop = self._in_block(_UNANCHORED, block, at, end)[0]
             if not 0 <= start < end:
@@ -78,7 +79,7 @@ class Pattern:
             first = line
             if line == following and self._run is not None:
                 start, at = at, self._run(_AT_START, block, at, end)[0][1]
-                line += block.count(b"\n", start, at)
+                line = number if at == end else line + block.count(b"\n", start, at)
             else:
                 at = block.find(b"\n", stop) + 1
                 line += 1

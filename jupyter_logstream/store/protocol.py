@@ -120,7 +120,7 @@ class Batch(Protocol):
         """Positions of the records with one of these level codes, this source code and this step (None: any)."""
         ...
 
-    def holding(self, pattern: Pattern) -> list[int]:
+    def holding(self, pattern: Pattern) -> Sequence[int]:
         """Positions of the records whose text (without styles) matches. Raises as `loaded` does."""
         ...
 

@@ -12,11 +12,13 @@ from typing import NamedTuple
 from .terminal import equals_its_text
 
 _PIECE_BYTES = 256 * 1024  # cleaned in one call, which holds the interpreter's lock
-_INVISIBLE = re.compile(
-    rb"\x1b(?:\[(?:[0-9;:]*m|0?[KJ])|\]8;[^\x07\x1b\x18\x1a\n]*(?:\x07|\x1b\\))"  # SGR, erase to the end, links
-    rb"|\r+(?=\n)"
+_MAX_DIFFERENT = 16  # sequences of a piece that are removed by one fast call each; more by a regular expression
+_REMOVED = b"\xff"  # in place of a sequence until all are found: no byte of UTF-8, so it forms no new sequence
+_INVISIBLE = re.compile(  # SGR, erase to the end, links
+    rb"\x1b(?:\[(?:[0-9;:]*m|0?[KJ])|\]8;[^\x07\x1b\x18\x1a\n\xff]*(?:\x07|\x1b\\))"
 )
-_EMULATED = re.compile(rb"[\x1b\b\r]|\xc2[\x90\x98\x9b-\x9f]")
+_CRS = re.compile(rb"\r+\n")
+_ACTIVE = (b"\x1b", b"\b", b"\r", *(bytes([0xC2, code]) for code in (0x90, 0x98, *range(0x9B, 0xA0))))
 
 
 class PlainLines(NamedTuple):
@@ -31,8 +33,8 @@ def plain_lines(data: bytes) -> PlainLines:
     block = _valid(data)
     if equals_its_text(block):
         return PlainLines(block, [])
-    block = b"".join(_INVISIBLE.sub(b"", piece) for piece in _pieces(block))
-    return PlainLines(block, list(_emulated(block)))
+    block = b"".join(map(_cleaned, _pieces(block)))
+    return PlainLines(block, [] if equals_its_text(block) else _emulated(block))
 
 
 def _valid(data: bytes) -> bytes:
@@ -54,9 +56,36 @@ def _pieces(block: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _emulated(block: bytes) -> Iterator[int]:
+def _cleaned(piece: bytes) -> bytes:
+    piece = piece.replace(b"\r\n", b"\n")
+    if b"\r\n" in piece:
+        piece = _CRS.sub(b"\n", piece)
+    for _ in range(_MAX_DIFFERENT):
+        found = _INVISIBLE.search(piece)
+        if found is None:
+            break
+        piece = piece.replace(found[0], _REMOVED)
+    else:
+        piece = _INVISIBLE.sub(_REMOVED, piece)
+    return piece.translate(None, _REMOVED)
+
+
+def _emulated(block: bytes) -> list[int]:
+    """Numbers of the lines that hold a character that a terminal acts on."""
+    places = sorted(place for active in _ACTIVE for place in _first_in_lines(block, active))
+    found: list[int] = []
     at = line = 0
-    while found := _EMULATED.search(block, at):
-        line += block.count(b"\n", at, found.start())
-        yield line
-        at, line = block.find(b"\n", found.start()) + 1 or len(block), line + 1
+    for place in places:
+        line += block.count(b"\n", at, place)
+        at = place
+        if not found or found[-1] != line:
+            found.append(line)
+    return found
+
+
+def _first_in_lines(block: bytes, active: bytes) -> Iterator[int]:
+    at = block.find(active)
+    while at >= 0:
+        yield at
+        end = block.find(b"\n", at)
+        at = block.find(active, end) if end >= 0 else -1

@@ -60,7 +60,7 @@ class DiskBatch:
     partials: Callable[[], list[Partial]]
     offsets: Sequence[int]
     sizes: Sequence[int]
-    search: Callable[[DiskBatch, Pattern], list[int]]
+    search: Callable[[DiskBatch, Pattern], Sequence[int]]
     _messages: Messages | None = None
     _encoded: list[bytes] = field(default_factory=list)  # one at most; shared by all batches with the same records
 
@@ -110,7 +110,7 @@ class DiskBatch:
             return range(len(self))
         return [i for i, meta in enumerate(self.metas) if fits[meta]]
 
-    def holding(self, pattern: Pattern) -> list[int]:
+    def holding(self, pattern: Pattern) -> Sequence[int]:
         if self._messages is None:
             return self.search(self, pattern)
         return [i for i, text in enumerate(self._messages[0]) if pattern.contains(searched_text(text))]

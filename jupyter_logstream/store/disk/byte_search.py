@@ -7,6 +7,7 @@ text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,19 +25,18 @@ if TYPE_CHECKING:
 _MAX_BLOCK_BYTES = 32 * 1024 * 1024
 
 
-def matching_positions(folder: Path, batch: DiskBatch, pattern: Pattern) -> list[int]:
+def matching_positions(folder: Path, batch: DiskBatch, pattern: Pattern) -> Sequence[int]:
     """Positions of the records that match. Raises FileNotFoundError (removed by retention), BadIndex, Unreadable."""
-    found: list[int] = []
-    files = _files(batch)
-    for name, positions in files.items():
+    parts: list[Sequence[int]] = []
+    for name, positions in _files(batch).items():
         if name == "notes":
-            found += in_texts(batch, positions, pattern)
+            parts.append(in_texts(batch, positions, pattern))
             continue
         odd = _odd(batch, positions)
-        for run in _runs(positions, odd):
-            found += _in_run(folder, name, batch, run, pattern)
-        found += in_texts(batch, odd, pattern)
-    return sorted(found)
+        parts += [_in_run(folder, name, batch, run, pattern) for run in _runs(positions, odd)]
+        parts.append(in_texts(batch, odd, pattern))
+    found = [part for part in parts if part]
+    return found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
 
 
 def in_texts(batch: DiskBatch, positions: Sequence[int], pattern: Pattern) -> list[int]:
@@ -80,17 +80,16 @@ def _runs(positions: Sequence[int], odd: Sequence[int]) -> Iterator[Sequence[int
         yield run
 
 
-def _in_run(folder: Path, name: str, batch: DiskBatch, run: Sequence[int], pattern: Pattern) -> list[int]:
+def _in_run(folder: Path, name: str, batch: DiskBatch, run: Sequence[int], pattern: Pattern) -> Sequence[int]:
     lines = _lines(folder, name, batch, run)
     if lines is None:
         return in_texts(batch, run, pattern)
-    found: list[int] = []
-    for numbers in pattern.lines_in(lines.block):
-        found += run[numbers.start : numbers.stop]
+    parts = [run[numbers.start : numbers.stop] for numbers in pattern.lines_in(lines.block, len(run))]
+    found = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
     emulated = sorted({*(run[i] for i in lines.emulated), *_shortened(batch, run)})
     if not emulated:
         return found
-    return [*set(found).difference(emulated), *in_texts(batch, emulated, pattern)]
+    return sorted({*set(found).difference(emulated), *in_texts(batch, emulated, pattern)})
 
 
 def _lines(folder: Path, name: str, batch: DiskBatch, run: Sequence[int]) -> PlainLines | None:

@@ -82,6 +82,7 @@ def _tested(batch: Batch, found: Sequence[int], pattern: Pattern, *, wanted: boo
     """Those of the positions whose text contains the pattern, or does not."""
     if not found:
         return found
+    hits: Sequence[int]
     if len(found) * _SPARSE < len(batch):
         hits = [found[i] for i in batch.pick(found).holding(pattern)]
     else:
