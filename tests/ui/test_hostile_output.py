@@ -57,7 +57,7 @@ def test_b94_markup_is_literal_text_and_creates_no_element(bare: Open):
     assert page.page.evaluate("window.hacked") is None
 
 
-def test_b96_no_escape_sequence_creates_a_link(bare: Open):
+def test_b96_no_other_or_overlong_address_becomes_a_link(bare: Open):
     page = bare()
     long = "\x1b]8;;https://h/" + "a" * 60_000 + "\x1b\\long\x1b]8;;\x1b\\"
     page.show(page.finished_log("\n".join([*OSC8, long]).encode()))
