@@ -38,6 +38,9 @@ _MAX_SGR_RUN = 32
 _LINK = re.compile(r"(?i)(?:https?://|mailto:)[!-~]{1,2048}")
 _IMAGE = re.compile(r"\x1b(?:\]1337;(?:Multipart)?File=(?:[^:]*;)?inline=1|P[0-9;]*q|_G(?:[^;]*,)?a=[Tp])")
 IMAGE_LABEL = "[image]"
+ERASED = "\x1b[0m"
+"""The text of a line that a terminal shows empty although something was written; an empty line has the text ""."""
+
 _PROGRESS = re.compile(r"9;4;([0-4])(?:;(\d{1,3}))?")
 
 
@@ -56,7 +59,7 @@ def terminal_texts(text: str) -> list[str]:
     """The texts of whole lines without carriage returns. Two searches in C where none has a control sequence."""
     lines = text.split("\n")
     if "\x1b" in text or "\b" in text or (not text.isascii() and _C1_CONTROL.search(text)):
-        return [terminal_text(line) for line in lines]
+        return [terminal_text(line) or (ERASED if line else "") for line in lines]
     return lines
 
 
@@ -74,13 +77,17 @@ def line_text(tail: bytes, before: bytes = b"", head: bytes = b"") -> str:
     """
     tail = tail.removesuffix(b"\n").rstrip(b"\r")
     if not before:
-        return terminal_text(tail.decode("utf-8", "replace"))
+        return _record_text(tail)
     if before.endswith(b"\r"):
         redraws = before[before.find(b"\r") :] if head else before
-        return terminal_text((redraws + tail).decode("utf-8", "replace"))
+        return _record_text(redraws + tail)
     # A control sequence of more than a part was left out before the tail.
     label = IMAGE_LABEL if _IMAGE.search((head or before).decode("utf-8", "replace")) else ""
-    return label + terminal_text(tail.decode("utf-8", "replace"))
+    return label + terminal_text(tail.decode("utf-8", "replace")) or ERASED
+
+
+def _record_text(body: bytes) -> str:
+    return terminal_text(body.decode("utf-8", "replace")) or (ERASED if body.strip(b"\r") else "")
 
 
 def open_line_text(body: bytes, head: bytes = b"") -> str:

@@ -1,4 +1,4 @@
-// Folding of groups: tracebacks, ticks of progress bars, empty lines, repeated lines. Page; no DOM.
+// Folding of groups: tracebacks, ticks of progress bars, erased lines, repeated lines. Page; no DOM.
 // Groups are found among the visible lines only, so the cost does not depend on the length of the log.
 
 import { thousands } from "../text/format.js";
@@ -7,7 +7,7 @@ import type { Folds } from "./folds.js";
 
 /** The groups that are folded as soon as they are visible. */
 export interface Folding {
-  /** Tracebacks, ticks of progress bars that could not rewrite their line, and empty lines. */
+  /** Tracebacks, ticks of progress bars that could not rewrite their line, and erased lines. */
   readonly groups: boolean;
   readonly repeats: boolean;
 }

@@ -1,4 +1,4 @@
-// Groups of lines: tracebacks, ticks of progress bars that could not rewrite their line, empty lines, identical neighbours.
+// Groups of lines: tracebacks, ticks of progress bars that could not rewrite their line, erased lines, identical neighbours.
 // Page; pure.
 // A group has lines of one source; a traceback can have lines of another between its own. A traceback ends within
 // MAX_GROUP_LINES, repeats beyond become another group, and ticks beyond are added as far as they are visible.
@@ -104,6 +104,8 @@ interface LineFacts {
   readonly continuesTraceback: boolean;
   readonly isBar: boolean;
   readonly isEmpty: boolean;
+  /** Empty because its text was erased, or all of it is control sequences. */
+  readonly isErased: boolean;
 }
 
 /** Longer lines are judged by their beginning. */
@@ -125,7 +127,7 @@ function factsOf({ message, source, fields }: LogRecord): LineFacts {
   const text = withoutColours(message.length > MAX_LINE_CHARS ? message.slice(0, MAX_LINE_CHARS) : message);
   const [opensTraceback, continuesTraceback] = [begin(text) !== undefined, canContinue(text)];
   const [isBar, isEmpty] = [readBar(message) !== undefined, text === "" && fields === undefined];
-  return { text, source, opensTraceback, continuesTraceback, isBar, isEmpty };
+  return { text, source, opensTraceback, continuesTraceback, isBar, isEmpty, isErased: isEmpty && message !== "" };
 }
 
 function tracebackAt(get: RecordAt, from: number): Group | undefined {
@@ -174,16 +176,17 @@ function ticksAt(get: RecordAt, from: number): Group | undefined {
     : consecutive({ from, to, kind: "progress", title: shortened(title.trim(), MAX_TITLE_CHARS) });
 }
 
-/** Empty lines, such as a program leaves that erases rows of its terminal. */
+/** Empty lines of which a program erased at least one: what redraws of several rows leave. */
 function emptyAt(get: RecordAt, from: number): Group | undefined {
   const head = factsAt(get, from);
   if (!head?.isEmpty) return undefined;
-  let to = from;
+  let [to, hasErased] = [from, head.isErased];
   for (; to - from < MAX_GROUP_LINES; to++) {
     const line = factsAt(get, to + 1);
     if (line === undefined || line.source !== head.source || !line.isEmpty) break;
+    hasErased ||= line.isErased;
   }
-  return to === from ? undefined : consecutive({ from, to, kind: "empty", title: "" });
+  return to === from || !hasErased ? undefined : consecutive({ from, to, kind: "empty", title: "" });
 }
 
 /** Lines with the same text behind their time. */

@@ -1,4 +1,4 @@
-// Groups of lines: tracebacks (their grammar is tested in tracebacks.test.ts), ticks of bars, empty and repeated lines.
+// Groups of lines: tracebacks (their grammar is tested in tracebacks.test.ts), ticks of bars, erased and repeated lines.
 import { describe, expect, it } from "vitest";
 import type { LogRecord } from "../../src/protocol/types.js";
 import { groupsIn, MAX_GROUP_LINES } from "../../src/text/groups.js";
@@ -48,18 +48,32 @@ describe("a traceback", () => {
 });
 
 describe("empty lines", () => {
-  it("that a program leaves behind its redraws are one row", () => {
-    const drawn = ["", "", "", "", "[1 / 9] cc a.c", "  a.c; 1s", "", "", "INFO: done, 9 actions", "", "\x1b[0m", ""];
+  const erased = "\x1b[0m";
+
+  it("that a program left by erasing rows are one row", () => {
+    const drawn = [
+      "",
+      "",
+      "[1 / 9] cc a.c",
+      erased,
+      erased,
+      "INFO: done, 9 actions",
+      erased,
+      "",
+      erased,
+      "end",
+      "",
+      "",
+    ];
     const groups = found(log(drawn.join("\n")));
     expect(groups.map(([from, to, kind]) => [from, to, kind])).toEqual([
-      [1, 4, "empty"],
-      [7, 8, "empty"],
-      [10, 12, "empty"],
+      [4, 5, "empty"],
+      [7, 9, "empty"],
     ]);
   });
 
   it("stay single rows alone, and with fields", () => {
-    expect(found(log("a\n\nb\n"))).toEqual([]);
+    expect(found(log(`a\n\nb\n${erased}\nc`))).toEqual([]);
     const records = [1, 2].map((seq) => record(seq, { message: "", fields: { rows: seq } }));
     expect(found(records)).toEqual([]);
   });

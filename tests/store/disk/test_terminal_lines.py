@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.on_disk import downloaded, folder_of, opened, texts, write
+from support.on_disk import downloaded, folder_of, opened, served, texts, write
 
 from jupyter_logstream.text.terminal import without_styles
 
@@ -40,6 +40,15 @@ def test_a_record_is_what_a_terminal_shows(tmp_path: Path, written: bytes, shown
     write(folder_of(tmp_path), ("stdout", written), end=True)
     assert [without_styles(text) for text in texts(tmp_path)] == shown
     assert downloaded(folder_of(tmp_path), "stdout") == written
+
+
+def test_an_erased_line_differs_from_an_empty_one(tmp_path: Path) -> None:
+    written = [b"\n", b"\r\n", b"\x1b[K\n", b"bar\r\x1b[2K\n", b"bar\r   \r\n", b"\x1b[1A\x1b[2K\r\r\n", b"text\n"]
+    write(folder_of(tmp_path), *(("stdout", line) for line in written), end=True)
+    erased = "\x1b[0m"
+    assert texts(tmp_path) == ["", "", erased, erased, erased, erased, "text"]
+    write(folder := folder_of(tmp_path, "01JD0000000000000000000001"), ("stdout", b"\x1b[K\n\nx\n"), end=True)
+    assert [record.message for record in served(tmp_path, folder.name)] == [erased, "", "x"]
 
 
 def test_links_and_progress_stay_in_the_record(tmp_path: Path) -> None:
