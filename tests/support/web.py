@@ -78,7 +78,8 @@ class Stream:
 
     def _body(self, data: bytes) -> None:
         self.raw += data
-        self.events += self.decoder.feed(data)
+        if self.headers.get("content-type", "").startswith("text/event-stream"):
+            self.events += self.decoder.feed(data)
 
     async def until(self, found: Callable[[Stream], Any], patience: float = PATIENCE) -> Any:
         """Read until `found` is true."""

@@ -56,14 +56,15 @@ def page(
 
 
 def _page_of_all(store: Store, stream: str, after: int, offset: int, limit: int) -> Page:
-    """Without a filter the k-th match is the k-th record."""
+    """Without a filter the k-th match is the k-th record. No record behind the page is read: it can be damaged."""
     ends = store.read(stream, 0, 0)
     after = max(after, ends.first - 1) + offset
     made = _PageBuilder(after, 0, limit)
-    for _ in scan(store, stream, lambda batch: made.add(batch, range(len(batch))), after, at_once=limit + 1):
-        if made.has_more:
+    for _ in scan(store, stream, lambda batch: made.add(batch, range(len(batch))), after, at_once=limit):
+        if made.is_full or made.has_more:
             break
-    return Page(made.batches, ends.end - ends.first + 1, made.last if made.has_more else None)
+    has_more = made.has_more or (made.is_full and made.last < ends.end)
+    return Page(made.batches, ends.end - ends.first + 1, made.last if has_more else None)
 
 
 class _PageBuilder:
@@ -75,6 +76,11 @@ class _PageBuilder:
         self.batches: list[Batch] = []
         self.total = 0
         self.has_more = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the page has `limit` records."""
+        return not self._capacity
 
     @property
     def last(self) -> int:
