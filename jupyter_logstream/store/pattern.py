@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import re2
@@ -53,10 +54,16 @@ class Pattern:
             source = ("(?i)" if q == q.lower() != q.upper() else "") + _escaped(q)
         else:
             source = _TOKEN.sub(_as_re2, expression)
-        self._in_text = _compiled(source)
-        of_line = _TOKEN.sub(_anchored_in_line, source)
-        self._in_block = _compiled(f"(?m)(?:{of_line})", never_nl=True)
-        self._run = _compiled_run(of_line)
+        self._in_text = _compiled(source)  # the others are compiled where they are needed, off the event loop
+        self._of_line = _TOKEN.sub(_anchored_in_line, source)
+
+    @cached_property
+    def _in_block(self) -> _Engine:
+        return _compiled(f"(?m)(?:{self._of_line})", never_nl=True)
+
+    @cached_property
+    def _run(self) -> _Engine | None:
+        return _compiled_run(self._of_line)
 
     def contains(self, text: str) -> bool:
         """Whether a text matches."""

@@ -32,6 +32,16 @@ describe("a line", () => {
     expect(line.textContent).toBe("loss=1 loss");
   });
 
+  it("marks a phrase across three styles, and a word behind letters that change their length with their case", () => {
+    const phrase = "\x1b[31mcon\x1b[1mnec\x1b[0mtion refused 7";
+    for (const q of ["connection refused", "/^connection refused/"]) {
+      expect(marked(written(phrase, q))).toEqual(["con", "nec", "tion refused"]);
+    }
+    for (const q of ["31", "[1m", "mcon"]) expect(marked(written(phrase, q))).toEqual([]);
+    expect(marked(written("İİ zone apple", "apple"))).toEqual(["apple"]);
+    expect(marked(written("İİ zone apple", "/(?i)APPLE/"))).toEqual(["apple"]);
+  });
+
   it("has links without referrer and opener", () => {
     const link = written("see https://example.org/a.").querySelector("a") as HTMLAnchorElement;
     expect([link.textContent, link.href, link.rel, link.target]).toEqual([
