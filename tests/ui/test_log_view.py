@@ -251,6 +251,34 @@ def test_search_finds_a_match_anywhere_in_a_long_log(notebook: Open):
     expect(view.locator("[data-hit]")).to_have_count(0)
 
 
+PHRASE = r"\033[31mcon\033[1mnec\033[0mtion refused 7\nİİ zone apple\n"
+
+
+def test_search_finds_and_marks_a_phrase_in_several_colours_far_above_the_end(notebook: Open):
+    command = f"printf '{PHRASE}'; seq -f 'line %.0f' 200000"
+    page = notebook(f'from jupyter_logstream import run\njob = run(r"{command}", tty=False).wait(60)', "job")
+    page.run(0)
+    page.run(1)
+    page.wait_for("done", lines=200_002)
+    view = page.views.first
+    view.get_by_role("log").press("/")
+    query = view.get_by_role("textbox")
+    for q, marks in (
+        ("connection refused", ["con", "nec", "tion refused"]),
+        ("/^connection/", ["con", "nec", "tion"]),
+        ("/(?i)APPLE/", ["apple"]),
+        ("zone a", ["zone a"]),
+    ):
+        query.fill(q)
+        expect(view.get_by_text("1 of 1")).to_be_visible()
+        expect(view.locator("[data-hit] .mark")).to_have_text(marks)
+    for q in ("[1m", "mcon"):
+        query.fill(q)
+        expect(view.get_by_text("No matches")).to_be_visible()
+    query.fill("/(?=line)/")
+    expect(view.get_by_text("lookaround is not supported")).to_be_visible()
+
+
 def test_keys_pressed_in_a_log_do_not_edit_the_notebook(notebook: Open):
     page = notebook(printing(3, 0), "1")
     page.run()
