@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..model.protocol import WORKLOAD_VARIABLE
 from ..model.spec import SpecError
+from ..model.system_text import system_bytes
 from ..model.workload import Status, WorkloadSpec, shell_join
 from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..text.redactor import SECRET_NAMES
@@ -65,15 +67,18 @@ class LocalBackend:
 
     def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
         """Resolve `cwd` below the root and merge the server's environment. Raises SpecError (cwd)."""
-        cwd = self._root / spec.cwd
+        cwd = os.path.join(self._root, spec.cwd)
+        path = system_bytes(cwd)
         try:
-            if not cwd.is_dir():
-                raise SpecError("cwd", "is not a directory" if cwd.exists() else "does not exist")
+            if not stat.S_ISDIR(os.stat(path).st_mode):
+                raise SpecError("cwd", "is not a directory")
+        except FileNotFoundError:
+            raise SpecError("cwd", "does not exist") from None
         except OSError as error:
             raise SpecError("cwd", os.strerror(error.errno or 0)) from None
-        if not os.access(cwd, os.X_OK):
+        if not os.access(path, os.X_OK):
             raise SpecError("cwd", "must not be entered by this user")
-        return replace(spec, cwd=str(cwd), env=child_environment(os.environ, spec.env, tty=spec.tty))
+        return replace(spec, cwd=cwd, env=child_environment(os.environ, spec.env, tty=spec.tty))
 
     def plan(self, spec: WorkloadSpec) -> str:
         """The command line that the runner executes, in its directory."""

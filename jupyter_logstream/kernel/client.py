@@ -57,9 +57,9 @@ def run(
     of the workload is `failed`, and `.error` has the reason.
     """
     fields = {
-        "command": command if isinstance(command, str) else [os.fspath(part) for part in command],
+        "command": command if isinstance(command, str) else [os.fsdecode(part) for part in command],
         # Not Path.resolve(): a symlink stays the path that the user knows.
-        "cwd": os.path.abspath(os.path.expanduser(cwd or ".")),
+        "cwd": os.path.abspath(os.path.expanduser(os.fsdecode(cwd or "."))),
         "env": {**_kernel_env(), **(env or {})},
         "tty": tty,
         "stdin": stdin,

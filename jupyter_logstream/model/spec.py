@@ -5,10 +5,12 @@ A spec is validated once, before anything is created from it. Callers translate 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from .protocol import EXTERNAL
+from .system_text import displayable
 from .unprintable import UNPRINTABLE_IN_NAME
 from .workload import WorkloadSpec, shell_join
 
@@ -54,7 +56,7 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
         cwd=_check_path(given.get("cwd", "")),
         env=_check_env(given.get("env", {})),
         backend=_check_text("backend", given.get("backend", "local"), _MAX_BACKEND_NAME_CHARS),
-        options=_check_kind("options", given.get("options", {}), dict, "an object"),
+        options=_check_options(given.get("options", {})),
         timeout=_check_timeout(given.get("timeout")),
         tty=_check_kind("tty", given.get("tty", True), bool, "true or false"),
         stdin=_check_kind("stdin", given.get("stdin", False), bool, "true or false"),
@@ -67,7 +69,7 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
 
 def printable(text: str) -> str:
     """A caller's text for use in an error message: truncated, without control and bidirectional characters."""
-    return UNPRINTABLE_IN_NAME.sub("\N{REPLACEMENT CHARACTER}", text[:80])
+    return UNPRINTABLE_IN_NAME.sub("\N{REPLACEMENT CHARACTER}", displayable(text[:80]))
 
 
 def _check_kind(name: str, value: Any, kind: type, expected: str) -> Any:
@@ -100,18 +102,26 @@ def _check_command(value: Any) -> str | list[str]:
     return [_check_argument(f"command[{i}]", item) for i, item in enumerate(value)]
 
 
+def _check_options(value: Any) -> dict[str, Any]:
+    options: dict[str, Any] = _check_kind("options", value, dict, "an object")
+    if any("\ud800" <= char <= "\udfff" for char in json.dumps(options, ensure_ascii=False)):
+        raise SpecError("options", "holds half of a surrogate pair")
+    return options
+
+
 def _check_external(given: Mapping[str, Any]) -> None:
     for name in ("env", "timeout", "tty", "stdin", "options"):
         if name in given:
             raise SpecError(name, "does not apply to an external workload, which this server does not start")
 
 
-def _check_argument(name: str, value: Any) -> str:
+def _check_argument(name: str, value: Any, errors: str = "surrogateescape") -> str:
+    """A string without NUL. Half of a surrogate pair is an error, unless it stands for a byte that is not UTF-8."""
     _check_kind(name, value, str, "a string")
     if "\0" in value:
         raise SpecError(name, "must not hold a NUL")
     try:
-        size = len(value.encode())
+        size = len(value.encode("utf-8", errors))
     except UnicodeEncodeError:
         raise SpecError(name, "holds half of a surrogate pair") from None
     if size > _MAX_ARGUMENT_BYTES:
@@ -120,7 +130,7 @@ def _check_argument(name: str, value: Any) -> str:
 
 
 def _check_text(name: str, value: Any, max_chars: int) -> str:
-    _check_argument(name, value)
+    _check_argument(name, value, "strict")
     if not value or len(value) > max_chars:
         raise SpecError(name, f"must have 1 to {max_chars} characters")
     if found := UNPRINTABLE_IN_NAME.search(value):
@@ -137,6 +147,7 @@ def _check_env(value: Any) -> dict[str, str]:
     for name, content in value.items():
         if not name or "=" in name or "\0" in name:
             raise SpecError("env", f"{printable(name)!r} is not a name of a variable")
+        _check_argument("env", name)
         _check_argument(f"env.{printable(name)}", content)
     return dict(value)
 
@@ -146,7 +157,7 @@ def _check_tags(value: Any) -> dict[str, str]:
     if len(value) > _MAX_TAGS:
         raise SpecError("tags", f"are more than {_MAX_TAGS}")
     return {
-        _check_text("tags", k, _MAX_TAG_NAME_CHARS): _check_argument(f"tags.{printable(k)}", v)
+        _check_text("tags", k, _MAX_TAG_NAME_CHARS): _check_argument(f"tags.{printable(k)}", v, "strict")
         for k, v in value.items()
     }
 
@@ -162,16 +173,19 @@ def _check_timeout(value: Any) -> float | None:
 
 
 def _check_size(spec: WorkloadSpec) -> None:
-    size = sum(len(a.encode()) + 9 for a in spec.argv)
-    size += sum(len(k.encode()) + len(v.encode()) + 10 for k, v in spec.env.items())
+    size = sum(_size(a) + 9 for a in spec.argv) + sum(_size(k) + _size(v) + 10 for k, v in spec.env.items())
     if size > _MAX_ARGUMENTS_BYTES:
         raise SpecError("command", "is, with its environment, longer than the system takes")
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
 
 
 def _derived_name(command: str | list[str]) -> str:
     """The name of a workload that was given none: its command, cut to _MAX_DERIVED_NAME_CHARS."""
     text = command if isinstance(command, str) else shell_join(command)
-    name = UNPRINTABLE_IN_NAME.sub(" ", text).strip()
+    name = UNPRINTABLE_IN_NAME.sub(" ", displayable(text)).strip()
     if len(name) <= _MAX_DERIVED_NAME_CHARS:
         return name
     return name[: _MAX_DERIVED_NAME_CHARS - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

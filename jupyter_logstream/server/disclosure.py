@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from ..model.system_text import displayable
 from ..model.workload import Status, WorkloadSpec
 from ..text.redactor import SECRET_NAMES, Masks, Redactor, secret_values
 
@@ -40,8 +41,12 @@ class Disclosure:
 
 
 def public_spec(spec: WorkloadSpec, redactor: Redactor) -> WorkloadSpec:
-    """The specification without its environment and with masked command, name, folder and tags."""
-    mask, command = redactor.mask, spec.command
+    """The specification without its environment, with masked command, name, folder and tags, all of them valid text."""
+
+    def mask(text: str) -> str:
+        return displayable(redactor.mask(text))
+
+    command = spec.command
     return replace(
         spec,
         command=mask(command) if isinstance(command, str) else [mask(argument) for argument in command],
@@ -54,6 +59,6 @@ def public_spec(spec: WorkloadSpec, redactor: Redactor) -> WorkloadSpec:
 
 def public_status(status: Status, redactor: Redactor) -> Status:
     """The status with a masked error and reason."""
-    error, reason = status.error and redactor.mask(status.error), redactor.mask(status.reason)
+    error, reason = status.error and displayable(redactor.mask(status.error)), redactor.mask(status.reason)
     unchanged = error == status.error and reason == status.reason
     return status if unchanged else replace(status, error=error, reason=reason)

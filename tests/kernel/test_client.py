@@ -55,6 +55,42 @@ def here(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_bytes_that_are_not_utf8_pass_unchanged_in_environment_directory_and_arguments(
+    here: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = b"caf\xe9 \xc3\xbc \xff"
+    monkeypatch.setenv("ODD", os.fsdecode(odd))
+    monkeypatch.setenv(os.fsdecode(b"N\xe9"), "named")
+    folder = os.path.join(os.fsencode(here), odd)
+    os.mkdir(folder)
+    os.chdir(folder)
+    list_job = run(["sh", "-c", 'printf "%s\\n%s\\n%s\\n" "$ODD" "$PWD" "$1"', "sh", odd], tty=False)
+    string_job = run(f"printf '%s\\n' {os.fsdecode(odd)!s} | head -1", tty=False)
+    environment = run(["env"], tty=False)  # a shell would leave such names out
+    missing = run([os.fsdecode(odd)])
+    for job in list_job, string_job, environment, missing:
+        job.wait(30)
+        json.dumps(job.info, ensure_ascii=False).encode()
+    log = server.http.get(f"{server.url}logstream/v1/workloads/{list_job.id}/log.txt").content
+    assert log == b"%s\n%s\n%s\n" % (odd, folder, odd)
+    log = server.http.get(f"{server.url}logstream/v1/workloads/{string_job.id}/log.txt").content
+    assert log == b"caf\xe9\n"
+    log = server.http.get(f"{server.url}logstream/v1/workloads/{environment.id}/log.txt").content
+    assert b"\nN\xe9=named\n" in b"\n" + log
+    assert missing.state == "failed"
+    assert "not found" in missing.error
+    again = server.http.post(f"{server.url}logstream/v1/workloads", json={"again": list_job.id}).json()
+    assert attach(again["id"]).wait(30).state == "succeeded"
+    assert server.http.get(f"{server.url}logstream/v1/workloads/{again['id']}/log.txt").content.endswith(odd + b"\n")
+
+
+@pytest.mark.parametrize("field", ["name", "key", "tags"])
+def test_names_must_be_text(here: Path, field: str) -> None:
+    value = {"a": "caf\udce9"} if field == "tags" else "caf\udce9"
+    with pytest.raises(Rejected, match=field):
+        run("true", **{field: value})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("auth", "base_url"),

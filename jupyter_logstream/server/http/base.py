@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -142,10 +143,10 @@ class LogStreamHandler(APIHandler):
                 found[name] = text
         return found
 
-    async def json_object(self) -> dict[str, Any]:
-        """The body as a JSON object."""
+    async def json_object(self, *, any_bytes: bool = False) -> dict[str, Any]:
+        """The body as a JSON object. `any_bytes`: see parse_json."""
         self._check_body({"application/json"})
-        value = await _off_the_loop(self.request.body, _parse_object)
+        value = await _off_the_loop(self.request.body, partial(_parse_object, any_bytes=any_bytes))
         if not isinstance(value, dict):
             raise Refused(400, "invalid_json", "the body must be a JSON object")
         return value
@@ -233,9 +234,9 @@ class LogStreamHandler(APIHandler):
             self.send_error(known.status_code, exc_info=(Refused, known, None))
 
 
-def _parse_object(data: bytes) -> Any:
+def _parse_object(data: bytes, *, any_bytes: bool) -> Any:
     try:
-        return parse_json(data)
+        return parse_json(data, any_bytes=any_bytes)
     except BadJson as error:
         raise Refused(400, "invalid_json", f"the body {error}") from None
     except BadNumber as error:

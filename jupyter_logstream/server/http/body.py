@@ -42,14 +42,20 @@ class BadNumber(ValueError):
         self.member = member
 
 
-def parse_json(data: bytes) -> Any:
-    """Parse a JSON text (RFC 8259; duplicate keys, NaN and lone surrogates are errors). Raises BadJson, BadNumber."""
+def parse_json(data: bytes, *, any_bytes: bool = False) -> Any:
+    """Parse a JSON text (RFC 8259; duplicate keys, NaN and lone surrogates are errors). Raises BadJson, BadNumber.
+
+    `any_bytes`: accept U+DC80 to U+DCFF, which stand for bytes that are not UTF-8 (PEP 383).
+    """
+    errors = "surrogateescape" if any_bytes else "strict"
     try:
         text = data.decode()
         value = json.loads(text, parse_constant=_reject_constant, parse_int=_parse_int, object_pairs_hook=_unique_keys)
         if depth(value, MAX_DEPTH) > MAX_DEPTH:
             raise TooDeep(_deep_member(text))
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # fails on infinity and on a lone surrogate
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode(
+            "utf-8", errors
+        )  # fails on infinity and on a lone surrogate
     except BadJson:
         raise
     except RecursionError:

@@ -63,7 +63,7 @@ class WorkloadsHandler(LogStreamHandler):
     @authorized("execute", resource=RESOURCE)
     async def post(self) -> None:
         self.parameters()
-        body = await self.json_object()
+        body = await self.json_object(any_bytes=True)
         if "again" in body:
             workload, is_new = await self.engine.again(self._again(body)), True
         else:

@@ -81,13 +81,18 @@ class Redactor:
 
     def mask(self, text: str) -> str:
         """A whole text with its secrets replaced; independent of the bytes fed."""
-        data = text.encode("utf-8", "surrogatepass")
+        handler = "surrogateescape"  # an environment's bytes that are not UTF-8
+        try:
+            data = text.encode("utf-8", handler)
+        except UnicodeEncodeError:
+            handler = "surrogatepass"
+            data = text.encode("utf-8", handler)
         if not self._finder.spans(data):
             return text
         other = self.fork()
         redacted = other.redact(data)
         self.masked += other.masked
-        return redacted.decode("utf-8", "surrogatepass")
+        return redacted.decode("utf-8", handler)
 
     def redact(self, data: bytes) -> bytes:
         """The last bytes of a stream, redacted."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from fnmatch import translate
 from typing import NamedTuple
 
+from ...model.system_text import system_bytes
+
 SECRET_NAMES = (
     "*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*PASSPHRASE*", "*CREDENTIAL*", "*APIKEY*", "*API_KEY*",
     "*ACCESS_KEY*", "*PRIVATE_KEY*", "*_KEY", "*_PAT", "*_DSN", "*CONNECTION_STRING*", "DATABASE_URL", "PGPASS*",
@@ -31,7 +33,7 @@ def secret_values(env: Mapping[str, str], names: Sequence[str] = SECRET_NAMES) -
     White space around a value is ignored, since programs strip it. Values below MIN_SECRET_BYTES are left out.
     """
     named = re.compile("|".join(translate(name) for name in (*names, *_ALWAYS)), re.IGNORECASE)
-    found = {os.fsencode(value).strip() for name, value in env.items() if named.match(name) and _is_secret(name, value)}
+    found = {system_bytes(value).strip() for name, value in env.items() if named.match(name) and _is_secret(name, value)}
     return sorted((value for value in found if len(value) >= MIN_SECRET_BYTES), key=lambda value: (-len(value), value))
 
 
