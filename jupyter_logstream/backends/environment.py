@@ -10,6 +10,7 @@ from ..model.protocol import TERMINAL_COLUMNS, TERMINAL_ROWS
 _TERMINAL = {
     "TERM": "xterm-256color", "COLUMNS": str(TERMINAL_COLUMNS), "LINES": str(TERMINAL_ROWS),
     "PAGER": "cat", "GIT_PAGER": "cat", "MANPAGER": "cat", "SYSTEMD_PAGER": "", "AWS_PAGER": "",
+    "LESS": "-~FRX +1g99999999jq", "MORE": "-e",  # called by name they show everything and end
 }  # fmt: skip
 # Into a pipe, Python would write in blocks of 8 KiB.
 _PIPES = {"PYTHONUNBUFFERED": "1"}

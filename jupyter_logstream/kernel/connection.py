@@ -16,7 +16,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..wire.sse import Decoder, Event, EventTooLarge
 from .errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
@@ -41,10 +41,23 @@ RETRY_DELAY_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """The server's URL, without a trailing slash, and the secret that authorizes requests to `/logstream`."""
+    """The server's URL, without a trailing slash, and the secret that authorizes requests to `/logstream`.
+
+    `socket`: path of the Unix socket that the server listens on; then the host in `url` has no meaning.
+    """
 
     url: str
     secret: str
+    socket: str | None = None
+
+    @classmethod
+    def parse(cls, url: str, secret: str) -> ServerAddress:
+        """From the URL as the server publishes it: `http+unix://%2Fpath/base/` stands for a Unix socket."""
+        scheme, _, rest = url.rstrip("/").partition("://")
+        if scheme != "http+unix":
+            return cls(url.rstrip("/"), secret)
+        host, slash, path = rest.partition("/")
+        return cls(f"http://localhost{slash}{path}", secret, unquote(host))
 
 
 def find_server() -> ServerAddress:
@@ -57,11 +70,11 @@ def find_server() -> ServerAddress:
     if path := env.get("JUPYTER_LOGSTREAM_SERVER"):
         try:
             address = json.loads(Path(path).read_bytes())
-            return ServerAddress(address["url"].rstrip("/"), address["secret"])
+            return ServerAddress.parse(address["url"], address["secret"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # fall back to the variables; without them the error below says what to do
     if (url := env.get("JUPYTER_LOGSTREAM_URL")) and (secret := env.get("JUPYTER_LOGSTREAM_SECRET")):
-        return ServerAddress(url.rstrip("/"), secret)
+        return ServerAddress.parse(url, secret)
     raise NoServer(
         "No log server found: this Python was not started by a Jupyter server that has jupyter-logstream. "
         "Install jupyter-logstream where Jupyter Server runs (`jupyter server extension list` there must show it as "
@@ -111,7 +124,7 @@ async def fetch(
             "Content-Type": "application/json" if raw is None else kind,
         }
         try:
-            response = await _client(server.url).request(
+            response = await _client(server).request(
                 method, f"{server.url}/logstream/{root}/{path}", params=params, content=content, headers=headers
             )
         except httpx.TransportError as error:
@@ -162,7 +175,7 @@ async def _open_stream(
     timeout = httpx.Timeout(STREAM_OPEN_TIMEOUT_S, read=read_timeout or READ_TIMEOUT_S)
     url = f"{server.url}/logstream/{path}"
     try:
-        request = _client(server.url).stream(method, url, json=body, headers=headers, timeout=timeout)
+        request = _client(server).stream(method, url, json=body, headers=headers, timeout=timeout)
         async with request as response:
             if response.is_error:
                 await response.aread()
@@ -201,17 +214,17 @@ def _raise_for_status(response: httpx.Response) -> None:
 
 def _no_answer(server: ServerAddress, error: Exception) -> NoServer:
     return NoServer(
-        f"The Jupyter server at {server.url} does not answer ({str(error) or type(error).__name__}). "
+        f"The Jupyter server at {server.socket or server.url} does not answer ({str(error) or type(error).__name__}). "
         "Check that it is running, then try again."
     )
 
 
-def _client(url: str) -> httpx.AsyncClient:
-    return _client_of_loop(url, asyncio.get_running_loop())
+def _client(server: ServerAddress) -> httpx.AsyncClient:
+    return _client_of_loop(server.url, server.socket, asyncio.get_running_loop())
 
 
 @lru_cache(maxsize=4)
-def _client_of_loop(url: str, _: asyncio.AbstractEventLoop) -> httpx.AsyncClient:
+def _client_of_loop(url: str, socket: str | None, _: asyncio.AbstractEventLoop) -> httpx.AsyncClient:
     """One client per server and loop: creating one takes 20 ms, and keeping it saves the connect.
 
     `trust_env=False`: proxies and .netrc of the environment must not see a request that carries our secret.
@@ -224,7 +237,8 @@ def _client_of_loop(url: str, _: asyncio.AbstractEventLoop) -> httpx.AsyncClient
     verify = urlsplit(url).scheme == "https" and not _is_loopback(urlsplit(url).hostname or "")
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=4)
     timeout = httpx.Timeout(REQUEST_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    return httpx.AsyncClient(trust_env=False, verify=verify, timeout=timeout, limits=limits)
+    transport = None if socket is None else httpx.AsyncHTTPTransport(uds=socket, limits=limits, trust_env=False)
+    return httpx.AsyncClient(trust_env=False, verify=verify, timeout=timeout, limits=limits, transport=transport)
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:

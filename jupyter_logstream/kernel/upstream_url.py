@@ -15,7 +15,7 @@ from typing import Any
 
 from ..model.protocol import WORKLOAD_VARIABLE
 from .connection import call, find_server
-from .errors import NotFound
+from .errors import NoServer, NotFound
 
 PAGE_ROWS = 500
 """Rows per request: the server's maximum."""
@@ -52,6 +52,10 @@ def proxy_url(upstream: str, path: str = "") -> ProxyURL:
         available = f"it has {', '.join(known)}" if known else "none is configured"
         raise NotFound(f"The server has no upstream {upstream!r}; {available}. Add it to c.LogStream.upstreams.")
     server = find_server()
+    if server.socket is not None:
+        raise NoServer(
+            f"The server listens on the Unix socket {server.socket}, which no URL reaches. Start it on a port."
+        )
     url = ProxyURL(f"{server.url}/logstream/proxy/{upstream}{'/' if path else ''}{path.lstrip('/')}")
     context = {name: value for name, value in caller().items() if name != "cell"}
     encoded = base64.urlsafe_b64encode(json.dumps(context).encode()).decode().rstrip("=")

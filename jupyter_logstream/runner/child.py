@@ -17,6 +17,7 @@ from ..model.workload import WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # the limit for users on Linux; a burst then needs fewer reads
 _F_SETPIPE_SZ = 1031
+_MAX_PROMPT_BYTES = 1024  # with a file name
 
 _WORD = r"""(?:[\w@%+:,./=-]|'[^']*'|"[^"$`\\]*")+"""
 _SIMPLE_COMMAND = re.compile(rf"[\w.+/-]+(?: +{_WORD})*", re.ASCII)
@@ -77,6 +78,15 @@ def start(spec: WorkloadSpec, workload_id: str) -> Child:
     if "stdin" in ours:
         os.set_blocking(ours["stdin"], False)
     return Child(process.pid, {ours["stdout"]: "stdout", ours["stderr"]: "stderr"}, ours.get("stdin"))
+
+
+def turn_page(child: Child, chunk: bytes) -> None:
+    """Press the space bar if `more` has just written its prompt: it reads keys from the terminal of standard error."""
+    if b"--More--" not in chunk[-_MAX_PROMPT_BYTES:]:
+        return
+    for fd, source in child.outputs.items():
+        if source == "stderr" and os.isatty(fd) and not termios.tcgetattr(fd)[3] & termios.ICANON:
+            os.write(fd, b" ")
 
 
 def exec_simple(argv: list[str]) -> list[str]:

@@ -27,7 +27,7 @@ from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
 from ..text.redactor import Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
-from .child import CannotStart, Child, start
+from .child import CannotStart, Child, start, turn_page
 from .output import read
 from .process_tree import descendants, signal_all
 from .requests import Requests
@@ -128,6 +128,7 @@ class Runner:
         if self._on_silence in self._timers:
             self._timers[self._on_silence] = time.monotonic() + SILENCE_S
         self._write(child.outputs[fd], chunk)
+        turn_page(child, chunk)
 
     def _write(self, source: str, chunk: bytes, *, last: bool = False) -> None:
         self._append(source, *self._mask(source, chunk, last=last))

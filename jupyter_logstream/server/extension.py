@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir
 from jupyter_server._tz import utcnow
@@ -307,7 +308,9 @@ def _load_secret(path: Path) -> str:
 
 
 def _local_url(server: ServerApp) -> str:
-    """The server's URL for a process on this machine."""
+    """The server's URL for a process on this machine; `http+unix://%2Fpath/base/` if it listens on a Unix socket."""
+    if server.sock:
+        return f"http+unix://{quote(os.path.abspath(server.sock), safe='')}{server.base_url}"
     host = server.ip if server.ip not in {"", "*", "0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 - compared, not bound
     host = f"[{host}]" if ":" in host else host
     scheme = "https" if server.certfile else "http"

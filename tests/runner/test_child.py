@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from support.running import Bench
 from support.waiting import eventually
 
 from jupyter_logstream.backends.protocol import CannotSend
+from jupyter_logstream.text.terminal import plain_text
 
 
 async def test_with_a_terminal_both_outputs_are_terminals_of_a_known_size(bench: Bench) -> None:
@@ -21,6 +23,28 @@ async def test_with_a_terminal_both_outputs_are_terminals_of_a_known_size(bench:
     assert (await bench.run([PYTHON, "-c", code.split(", *", maxsplit=1)[0] + ")"], tty=False)).lines() == [
         "False False False"
     ]
+
+
+PAGERS = [program for program in ("less", "more") if shutil.which(program)]
+
+
+@pytest.mark.parametrize("pager", PAGERS)
+@pytest.mark.parametrize("command", ["{} FILE", "cat FILE | {}", "{} FILE; echo behind"])
+async def test_a_pager_called_by_name_shows_everything_and_ends(
+    bench: Bench, tmp_path: Path, pager: str, command: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("".join(f"line {i}\n" for i in range(300)))
+    job = await bench.run(command.format(pager).replace("FILE", str(file)))
+    assert job.status.state == "succeeded"
+    shown = [plain_text(line) for line in job.lines()]
+    assert [line for line in shown if line.startswith("line ")] == [f"line {i}" for i in range(300)]
+    assert ("behind" in shown) == ("behind" in command)
+
+
+async def test_output_that_looks_like_a_pagers_prompt_is_not_answered(bench: Bench) -> None:
+    job = await bench.run("stty -echo <&2; printf -- --More-- >&2; sleep 0.2; echo >&2; echo done")
+    assert job.lines("stderr") == ["--More--"]
 
 
 async def test_with_a_terminal_programs_write_colours_and_no_program_pages(bench: Bench) -> None:

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-PACKAGES = {"strace": "strace", "setpriv": "util-linux", "rsync": "rsync", "wget": "wget"}
+PACKAGES = {"less": "less", "strace": "strace", "setpriv": "util-linux", "rsync": "rsync", "wget": "wget"}
 """Program -> its Debian package."""
 
 
