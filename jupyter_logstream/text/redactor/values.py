@@ -33,7 +33,8 @@ def secret_values(env: Mapping[str, str], names: Sequence[str] = SECRET_NAMES) -
     White space around a value is ignored, since programs strip it. Values below MIN_SECRET_BYTES are left out.
     """
     named = re.compile("|".join(translate(name) for name in (*names, *_ALWAYS)), re.IGNORECASE)
-    found = {system_bytes(value).strip() for name, value in env.items() if named.match(name) and _is_secret(name, value)}
+    secret = [value for name, value in env.items() if named.match(name) and _is_secret(name, value)]
+    found = {system_bytes(value).strip() for value in secret}
     return sorted((value for value in found if len(value) >= MIN_SECRET_BYTES), key=lambda value: (-len(value), value))
 
 
