@@ -88,8 +88,9 @@ class CallMeter:
     def received(self, chunk: bytes) -> Fields:
         """A chunk of the response's body arrived."""
         self._received_bytes += len(chunk)
-        if self._response is not None and self._is_read:
-            self._response.accept(chunk)
+        response = self._response
+        if response is not None and (self._operation is not None or response.is_waiting):
+            response.accept(chunk)
         if self._is_error and len(self._error_body) < MAX_ERROR_BYTES:
             self._error_body += chunk[: MAX_ERROR_BYTES - len(self._error_body)]
         return self.read_on()
@@ -106,7 +107,8 @@ class CallMeter:
             response.step()
         now = self._clock()
         if self._next_update is None:
-            if response is not None and self._is_read and not response.has_data:
+            is_read = self._operation is not None or (response is not None and response.is_event_stream)
+            if response is not None and is_read and not response.has_data:
                 return {}  # comments that keep the connection alive
             self._next_update = now + UPDATE_INTERVAL_S
             return {"time_to_first_chunk_ms": self._elapsed_ms(now), **self._usage()}
@@ -144,13 +146,6 @@ class CallMeter:
         return fields if http_status is None or not fields else {**fields, "http_status": http_status}
 
     # --- inside -------------------------------------------------------------------------------------------------------
-
-    @property
-    def _is_read(self) -> bool:
-        """Whether the response's body is read: all of an LLM's, another stream's up to its first event."""
-        response = self._response
-        is_waiting = response is not None and response.is_event_stream and not response.has_data
-        return self._operation is not None or is_waiting
 
     @property
     def _is_error(self) -> bool:

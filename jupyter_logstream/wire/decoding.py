@@ -34,11 +34,7 @@ class Decoder:
         if self._encoding not in readable_encodings():
             raise DecodingError(f"no decoder for {self._encoding}")
         self._inner = _inner(self._encoding)
-
-    @property
-    def inflates(self) -> bool:
-        """Whether the body is compressed."""
-        return self._inner is not None
+        self.inflates = self._inner is not None  # the body is compressed
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """The next bytes in pieces, decoded while they are taken: all must be taken before the next chunk is fed.

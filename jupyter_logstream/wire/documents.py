@@ -60,6 +60,7 @@ class DocumentReader:
         self._start = b""  # of a line that is not recognized yet
         self._text = bytearray()  # of the line, outside of objects
         self._event = b""
+        self._former: Mapping[Path, Any] = {}  # values of the event's object, if its name can still follow
 
     def feed(self, chunk: bytes) -> None:
         """Read the next bytes; nothing if the budget is spent."""
@@ -149,7 +150,8 @@ class DocumentReader:
             return False
         self.budget.spend(len(part) // _PARSED_BYTES_PER_STEP)
         self.has_data, self.count = True, self.count + 1
-        self._on_document(self._wanted.extract(value), self._event)
+        self._former = self._wanted.extract(value)
+        self._on_document(self._former, self._event)
         return True
 
     def _read(self, part: bytes) -> int:
@@ -177,7 +179,8 @@ class DocumentReader:
         if scanner is not None and scanner.done:
             self._scanner = None
             self.count += 1
-            self._on_document(scanner.found, self._event)
+            self._former = scanner.found
+            self._on_document(self._former, self._event)
 
     def _add_text(self, part: bytes) -> None:
         self._text += part[: _MAX_TEXT_BYTES - len(self._text)]
@@ -188,6 +191,8 @@ class DocumentReader:
         self._text.clear()
         if self._line is _Line.EVENT:
             self._event = text
+            if self._former:
+                self._on_document(self._former, self._event)
         elif text and self._line in {_Line.DATA, _Line.ERROR, _Line.RAW}:
             self._on_text(text, self._event)
         self._line, self._start = _Line.UNKNOWN, b""
@@ -195,4 +200,4 @@ class DocumentReader:
     def _end_event(self) -> None:
         """An empty line: an object of the event that is incomplete is dropped."""
         self._scanner = None
-        self._event = b""
+        self._event, self._former = b"", {}

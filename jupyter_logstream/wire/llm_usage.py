@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .aws_events import AwsEventReader
-from .decoding import Decoder, DecodingError
+from .decoding import PIECE_BYTES, Decoder, DecodingError
 from .documents import DocumentReader
 from .json_scan import JsonScanner, Path, Paths, ScanBudget
 from .llm_dialects import (
@@ -103,28 +103,36 @@ class ResponseReader:
             self.step()
 
     def accept(self, chunk: bytes) -> None:
-        """Take the next bytes, which `step` then scans; what is left of former ones is scanned now."""
-        while self.is_behind:
+        """Take the next bytes, which `step` then scans; small plain ones, and what is left of former ones, at once."""
+        while self._rest is not None:
             self.step()
-        if self._decoder is not None:
-            self._budget.allow(len(chunk) * (_COMPRESSED_WEIGHT if self._decoder.inflates else 1))
-            self._rest = self._decoder.feed(chunk)
+        decoder = self._decoder
+        if decoder is None:
+            return
+        if decoder.inflates or len(chunk) > PIECE_BYTES:
+            self._budget.allow(len(chunk) * (_COMPRESSED_WEIGHT if decoder.inflates else 1))
+            self._rest = decoder.feed(chunk)
+            return
+        self._budget.allow(len(chunk))
+        try:
+            self._scan(chunk)
+        except DecodingError:
+            self._stop()
 
     def step(self) -> None:
         """Scan a part of the accepted bytes: at most _MAX_STEP_BYTES after decoding, so that a loop is not held up."""
+        if self._rest is None:
+            return
         left = _MAX_STEP_BYTES
         try:
-            while left > 0 and self._rest is not None:
-                piece = next(self._rest, None)
-                if piece is None:
-                    self._rest = None
-                else:
-                    left -= max(len(piece), _MIN_PIECE_BYTES)
-                    self._scan(piece)
+            for piece in self._rest:
+                self._scan(piece)
+                left -= max(len(piece), _MIN_PIECE_BYTES)
+                if left <= 0 or self._rest is None:
+                    return
+            self._rest = None
         except DecodingError:
-            self._decoder = self._rest = None
-        if self._budget.spent:
-            self._decoder = self._rest = None
+            self._stop()
 
     def end(self) -> None:
         """The body has ended."""
@@ -148,6 +156,11 @@ class ResponseReader:
         documents = self._documents
         is_open = self._decoder is None or documents.has_data
         return is_open or (documents.has_text and not self.is_event_stream and not documents.has_events)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the response is a stream of events without one so far."""
+        return self.is_event_stream and not self.has_data
 
     @property
     def error(self) -> str | None:
@@ -178,6 +191,12 @@ class ResponseReader:
             if piece[0] == 0:  # binary: the length of the first message
                 self._documents = AwsEventReader(RESPONSE, self._read_document, self._budget)
         self._documents.feed(piece)
+        if self._budget.spent:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Read no further."""
+        self._decoder = self._rest = None
 
     def _read_document(self, found: Mapping[Path, Any], event: bytes) -> None:
         if is_plain(found) and found.get(("model",)) == self._plain_model and not event:

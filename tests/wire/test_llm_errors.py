@@ -80,6 +80,7 @@ RAW = json.dumps(EXCEEDS).encode()
         (sse(CONTENT, {"status": "error", "message": "slow down"}), EVENTS, "slow down"),
         (sse(CONTENT, b"[ERROR] engine died"), EVENTS, "engine died"),
         (sse(CONTENT, b"Error: engine died"), EVENTS, "engine died"),
+        (sse(CONTENT) + b'data: {"message": "slow down"}\nevent: error\n\n', EVENTS, "slow down"),
         (sse(CONTENT) + b"event: stream_error\n" + sse({"detail": "lost"}), EVENTS, "lost"),
         (b'{"code": "InvalidParameter", "error_msg": "too long"}', "application/json", "too long"),
         (b'{"fault": {"faultstring": "quota exceeded"}}', "application/json", "quota exceeded"),

@@ -16,7 +16,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,13 @@ from .retention import Bounds, retain
 from .row import Row, storable
 from .schema import IS_OPEN, SELECT
 from .stats import Facts, Figures
-from .stored_row import RowChange, StoredRow, insert_row, update_row
+from .stored_row import RowChange, StoredRow, insert_row, insert_rows, update_row
 
 Wake = Callable[[], None]
 
 FIGURES_INTERVAL_S = 1.0
 _MAX_CACHED_CHANGES = 16  # cursors
+_STOPPED = "the Jupyter server stopped during the call"
 
 
 class UnknownRow(LookupError):
@@ -75,7 +76,7 @@ class RequestLog:
         self._begin_epoch()
         self._import_journal()
         self._interrupt()
-        self._database.write(self._retain)  # before the figures are read
+        self._database.write(self._retain)
 
     def __len__(self) -> int:
         return int(self._database.read("SELECT COUNT(*) FROM request")[0][0])
@@ -96,8 +97,8 @@ class RequestLog:
 
     def page(self, limit: int, before: str | None = None, chosen: RowFilter | None = None) -> list[Row]:
         """The newest rows that pass a filter, newest first; `before`: only rows older than the one with this id."""
-        sql, parameters = page_query(limit, before, chosen or RowFilter())
-        return [StoredRow.from_sql(values).row for values in self._database.read(sql, parameters)]
+        found = self._database.read(*page_query(limit, before, chosen or RowFilter()))
+        return [StoredRow.from_sql(values).row for values in found]
 
     def create(
         self, *, key: str | None = None, detail: dict[str, Any] | None = None, **fields: Any
@@ -187,7 +188,7 @@ class RequestLog:
     def newest_changes(self, limit: int) -> list[RowChange]:
         """The newest rows as new ones, oldest first."""
         newest = self._select(f"1 ORDER BY created_seq DESC LIMIT {limit:d}")
-        return [RowChange(stored.created_seq, True, stored.row.to_json()) for stored in reversed(newest)]
+        return [RowChange(stored.created_seq, True, stored.row.to_json()) for stored in newest[::-1]]
 
     def figures(self, max_age_s: float = 0.0) -> Figures:
         """Figures over all rows, computed at most once per change; `max_age_s`: a result this old is good enough."""
@@ -227,7 +228,8 @@ class RequestLog:
     def _import_journal(self) -> None:
         rows = read_journal(self._folder)
         if rows:
-            self._database.write(lambda connection: self._insert_all(connection, rows[-self._bounds.max_rows :]))
+            newest = rows[-self._bounds.max_rows :]
+            self._database.write(lambda connection: insert_rows(connection, self.seq + 1, newest))
             self._begin_epoch()
             self._log.info("Imported %d calls from the request log of an earlier version.", len(rows))
         try:
@@ -236,13 +238,9 @@ class RequestLog:
             self._log.warning("The request log of an earlier version cannot be renamed: %s", error.strerror)
         delete_imported(self._folder, self._bounds.max_age_s)
 
-    def _insert_all(self, connection: sqlite3.Connection, rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:
-        for seq, (row, detail) in enumerate(rows, self.seq + 1):
-            insert_row(connection, seq, row, detail)
-
     def _interrupt(self) -> None:
         for stored in self._select(IS_OPEN):
-            self.update(stored.row.id, status="interrupted", error="the Jupyter server stopped during the call")
+            self.update(stored.row.id, status="interrupted", error=_STOPPED)
 
     def _retain(self, connection: sqlite3.Connection) -> list[Facts]:
         return retain(connection, self._bounds, self._now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,12 @@ def insert_row(
     """Insert a new row as the change `seq`; a row whose id exists is ignored."""
     if connection.execute(INSERT, (seq, seq, key, "{}", *row.to_sql())).rowcount:  # 0: it exists
         _write_detail(connection, seq, detail)
+
+
+def insert_rows(connection: sqlite3.Connection, seq: int, rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:
+    """Insert rows with their details as the changes from `seq` on."""
+    for number, (row, detail) in enumerate(rows, seq):
+        insert_row(connection, number, row, detail)
 
 
 def update_row(
