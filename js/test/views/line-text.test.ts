@@ -2,7 +2,8 @@
 // Rendering of a line's text: complete with marks, links and placeholders, and only as spans and links.
 import { describe, expect, it } from "vitest";
 import { highlighter } from "../../src/protocol/query.js";
-import { writeText } from "../../src/views/log/line-text.js";
+import { withoutSequences } from "../../src/text/ansi.js";
+import { MAX_STYLED, writeText } from "../../src/views/log/line-text.js";
 
 function written(text: string, q = ""): HTMLElement {
   const target = document.createElement("span");
@@ -24,6 +25,25 @@ describe("a line", () => {
   ])("%j is complete, also with %j marked", (text, q) => {
     expect(written(text, q).textContent).toBe(text);
     expect([...written(text, q).querySelectorAll("*")].every((it) => ["SPAN", "A"].includes(it.tagName))).toBe(true);
+  });
+
+  it.each([
+    ["line breaks", "a\n", "a"],
+    ["colours", "\x1b[31mx\x1b[32my", "x"],
+    ["hits", "ab ", "a"],
+    ["links", "http://a.bc ", "http"],
+    ["hyperlinks", "\x1b]8;;http://a.bc\x1b\\x\x1b]8;;\x1b\\", "x"],
+    ["wide characters", "\u6f22a", "a"],
+    ["bidi controls", "a\u202e", "a"],
+    ["stacked marks", `a${"\u0300".repeat(20)}`, "a"],
+  ])("of many %s has a bounded number of elements and its whole text", (_, unit, q) => {
+    const text = unit.repeat(65_000 / unit.length);
+    for (const line of [written(text), written(text, q)]) {
+      expect(line.querySelectorAll("*").length).toBeLessThanOrEqual(MAX_STYLED + 200);
+      expect(line.textContent?.replace(/\\u202e|\u202e|\u2026|\u0300/gu, "")).toBe(
+        withoutSequences(text).replace(/\u202e|\u0300/gu, ""),
+      );
+    }
   });
 
   it("marks search hits across colours", () => {

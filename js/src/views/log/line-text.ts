@@ -1,6 +1,6 @@
 // Rendering of one line's text: ANSI colours as styles, web addresses and OSC 8 as links, search hits as marks, two cells
-// for wide characters. DOM only. Text is set as textContent only. Control and bidi characters stay in the text, so that a copy equals what was written; a
-// visible placeholder is shown in their place.
+// for wide characters. DOM only. Text is set as textContent only. Control and bidi characters stay in the text, so that a
+// copy equals what was written; a visible placeholder is shown in their place. Bounded: MAX_STYLED elements, then plain text.
 
 import { parseAnsi, type Span } from "../../text/ansi.js";
 import { wideIn } from "../../text/cell-width.js";
@@ -16,6 +16,10 @@ const PIECE_CHARS = 1024;
 const MAX_CONTROL_RUNS = 200;
 /** A line with more pieces of wide characters has them as the font draws them. */
 const MAX_WIDE_PIECES = 200;
+/** Elements of one line with colours, marks, links or line breaks; what follows is plain text, however many it would need. */
+export const MAX_STYLED = 500;
+/** Parts that can begin in these elements: a mark, a link, wide characters and a control run can share one. */
+const MAX_PARTS = 4 * MAX_STYLED;
 
 export type Ranges = readonly (readonly [from: number, to: number])[];
 export type Highlight = (text: string) => Ranges;
@@ -42,7 +46,7 @@ export function writeText(target: HTMLElement, text: string, highlight?: Highlig
   const parts = partsOf(whole, highlight);
   if (spans.length === 0) target.textContent = "";
   else if (only !== undefined && parts.length === 0 && isSimple(only)) target.textContent = only.text;
-  else target.replaceChildren(...render(spans, parts, unprintableIn(whole).length > MAX_CONTROL_RUNS));
+  else target.replaceChildren(...render(spans, parts, whole, unprintableIn(whole).length > MAX_CONTROL_RUNS));
 }
 
 function isSimple(span: Span): boolean {
@@ -50,8 +54,13 @@ function isSimple(span: Span): boolean {
   return isPlain && span.text.length <= MAX_UNSPLIT_CHARS && !span.text.includes("\n");
 }
 
-/** Unordered; parts can overlap, such as a hit in a link. */
+/** By position; parts can overlap, such as a hit in a link. Bounded by MAX_PARTS. */
 function partsOf(text: string, highlight: Highlight | undefined): readonly Part[] {
+  const found = allParts(text, highlight);
+  return found.sort((a, b) => a.from - b.from).slice(0, MAX_PARTS);
+}
+
+function allParts(text: string, highlight: Highlight | undefined): Part[] {
   const controls = unprintableIn(text);
   const found: Part[] = [...linksIn(text)];
   for (const [from, to] of highlight?.(text) ?? []) found.push({ from, to, mark: true });
@@ -62,7 +71,13 @@ function partsOf(text: string, highlight: Highlight | undefined): readonly Part[
   return found;
 }
 
-function render(spans: readonly Span[], parts: readonly Part[], showPlaceholders: boolean): HTMLElement[] {
+function render(
+  spans: readonly Span[],
+  parts: readonly Part[],
+  text: string,
+  showPlaceholders: boolean,
+): HTMLElement[] {
+  const whole = showPlaceholders ? printable(text) : text; // as in the elements
   const elements: HTMLElement[] = [];
   const edges = [...new Set(parts.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b);
   let at = 0; // start of the span in the whole text
@@ -75,8 +90,19 @@ function render(spans: readonly Span[], parts: readonly Part[], showPlaceholders
       const part = text.slice(from - at, to - at);
       const kind = { ...kindAt(parts, from), ...link };
       elements.push(...elementsOf(showPlaceholders ? printable(part) : part, style, kind));
+      if (elements.length >= MAX_STYLED) return withPlainRest(elements.slice(0, MAX_STYLED), whole);
     }
     at = end;
+  }
+  return elements;
+}
+
+/** These elements and what follows them in the whole text, without any style. */
+function withPlainRest(elements: HTMLElement[], whole: string): HTMLElement[] {
+  const shown = elements.reduce((sum, one) => sum + (one.textContent?.length ?? 0), 0);
+  for (const piece of chop(whole.slice(shown))) {
+    const isPiece = piece.length > PIECE_CHARS / 2 && !piece.includes("\n"); // a piece is one row high
+    elements.push(element("span", isPiece ? "rest piece" : "rest", piece));
   }
   return elements;
 }
@@ -92,7 +118,8 @@ function elementsOf(text: string, style: Style, { control, mark, wide, href, tit
     span.dataset["shown"] = standInForRun(text);
     return [span];
   }
-  return pieces(text).map((piece) => {
+  const first = pieces(text).slice(0, MAX_STYLED);
+  return first.map((piece) => {
     // A line break stays in the text to be copied, but is drawn as a sign and does not break the row.
     if (piece === "\n") return element("span", "break", piece);
     const span = href === undefined ? element("span", "", piece) : link(piece, href, title);
