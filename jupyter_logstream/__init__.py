@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
     from jupyter_logstream.kernel.call_recorder import record_requests
     from jupyter_logstream.kernel.client import Workload, attach, run, workloads
-    from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
+    from jupyter_logstream.kernel.errors import (
+        CannotPickle,
+        LogStreamError,
+        NoServer,
+        NotFound,
+        Rejected,
+        ServerFailed,
+        WorkloadFailed,
+    )
+    from jupyter_logstream.kernel.functions.gather import gather
+    from jupyter_logstream.kernel.functions.notebook import CellFailed, notebook
     from jupyter_logstream.kernel.publish.capture import capture
     from jupyter_logstream.kernel.publish.log_handler import LogHandler
     from jupyter_logstream.kernel.publish.step import step
@@ -24,6 +34,8 @@ if TYPE_CHECKING:
     from jupyter_logstream.model.records import Record
 
 __all__ = [
+    "CannotPickle",
+    "CellFailed",
     "LogHandler",
     "LogStreamError",
     "LogView",
@@ -35,10 +47,13 @@ __all__ = [
     "RequestTable",
     "ServerFailed",
     "Workload",
+    "WorkloadFailed",
     "WorkloadTable",
     "__version__",
     "attach",
     "capture",
+    "gather",
+    "notebook",
     "proxy_url",
     "record_requests",
     "request_log",
@@ -51,11 +66,16 @@ _MODULES = {
     **dict.fromkeys(["run", "workloads", "attach", "Workload"], "kernel.client"),
     **dict.fromkeys(["LogView", "RequestTable", "WorkloadTable"], "kernel.widgets"),
     **dict.fromkeys(["proxy_url", "request_log"], "kernel.upstream_url"),
-    **dict.fromkeys(["LogStreamError", "NoServer", "NotFound", "Rejected", "ServerFailed"], "kernel.errors"),
+    **dict.fromkeys(
+        ["CannotPickle", "LogStreamError", "NoServer", "NotFound", "Rejected", "ServerFailed", "WorkloadFailed"],
+        "kernel.errors",
+    ),
+    **dict.fromkeys(["CellFailed", "notebook"], "kernel.functions.notebook"),
     "LogHandler": "kernel.publish.log_handler",
     "Reader": "kernel.reader",
     "Record": "model.records",
     "capture": "kernel.publish.capture",
+    "gather": "kernel.functions.gather",
     "record_requests": "kernel.call_recorder",
     "step": "kernel.publish.step",
 }

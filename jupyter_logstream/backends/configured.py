@@ -28,6 +28,7 @@ class BackendContext:
     limit of one log. `grace_s`: seconds from TERM to KILL. `secret_names`: globs of variables whose values are masked.
     `linger_s`: seconds for which output of descendants that outlive their workload is added to its log. `masks`:
     further values and /patterns/ to mask.
+    `max_payload_bytes`: maximum size of a function's result.
     """
 
     folders: Path
@@ -37,6 +38,7 @@ class BackendContext:
     secret_names: Sequence[str] = SECRET_NAMES
     linger_s: float = 3600.0
     masks: Sequence[str] = ()
+    max_payload_bytes: int = 100_000_000
 
 
 BackendFactory = Callable[..., Backend]
@@ -54,6 +56,7 @@ def local_backend(name: str, context: BackendContext) -> Backend:
         secret_names=context.secret_names,
         linger_s=context.linger_s,
         masks=context.masks,
+        max_payload_bytes=context.max_payload_bytes,
     )
     with suppress(OSError, SubprocessError):  # the first launch tries again and reports the cause
         backend.prepare()

@@ -40,9 +40,10 @@ class LocalBackend:
     that one log can use. `grace_s`: seconds from TERM to KILL after a timeout. `secret_names`: globs of the environment
     variables whose values are masked in output. `linger_s`: seconds for which late output is added to the log.
     `masks`: further values and /patterns/ to mask.
+    `max_payload_bytes`: maximum size of a function's result.
     """
 
-    supports = frozenset({"stdin", "tty", "timeout"})
+    supports = frozenset({"stdin", "tty", "timeout", "call"})
 
     def __init__(
         self,
@@ -55,10 +56,11 @@ class LocalBackend:
         secret_names: Sequence[str] = SECRET_NAMES,
         linger_s: float = 3600.0,
         masks: Sequence[str] = (),
+        max_payload_bytes: int = 100_000_000,
     ) -> None:
         self.name = name
         self._folders, self._root = folders, root
-        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names), linger_s, tuple(masks))
+        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names), linger_s, tuple(masks), max_payload_bytes)
         self._launcher = Launcher()
 
     def prepare(self) -> None:

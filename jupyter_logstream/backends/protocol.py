@@ -64,7 +64,8 @@ class Sighting:
 class Backend(Protocol):
     """Runs workloads on some machine.
 
-    `supports` names the features that a spec may use: "stdin", "tty", "timeout" and "options:NAME" for each option.
+    `supports` names the features that a spec may use: "stdin", "tty", "timeout", "call" (functions) and "options:NAME"
+    for each option.
     """
 
     @property
@@ -134,6 +135,7 @@ def check_supported(spec: WorkloadSpec, backend: Backend) -> None:
             raise SpecError(
                 f"options.{printable(option)}", f"is not supported by the backend {backend.name!r}: {known}"
             )
-    for feature, used in (("stdin", spec.stdin), ("timeout", spec.timeout is not None)):
+    features = {"stdin": spec.stdin, "timeout": spec.timeout is not None, "call": spec.call is not None}
+    for feature, used in features.items():
         if used and feature not in backend.supports:
             raise SpecError(feature, f"is not supported by the backend {backend.name!r}")

@@ -10,12 +10,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ..model.protocol import WORKLOAD_VARIABLE
 from .connection import call
 from .errors import NotFound
-from .handle import WorkloadHandle, list_workloads
+from .functions.result_handle import ResultHandle
+from .handle import list_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
 
     from .widgets import LogView
 
@@ -32,7 +35,7 @@ _KERNEL_VARIABLES = {
 
 
 def run(
-    command: str | Sequence[str | os.PathLike[str]],
+    command: str | Sequence[str | os.PathLike[str]] | Callable[[], Any],
     *,
     name: str | None = None,
     cwd: str | os.PathLike[str] | None = None,
@@ -42,22 +45,30 @@ def run(
     stdin: bool = False,
     tags: Mapping[str, str] | None = None,
     key: str | None = None,
+    backend: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    by_value: Sequence[ModuleType] = (),
 ) -> Workload:
     """Start `command` as a workload and return its handle at once; it outlives the cell, the kernel and the server.
 
-    `command`: a string is run by `/bin/sh`, a list is executed as it is. `name`: shown in tables; default: the command.
-    `cwd`: the working directory; default, and base of a relative path: the kernel's. `env`: variables merged over this
-    kernel's environment, whose PATH starts with the folder of its Python. `timeout`: seconds after which the workload
-    is ended like by `cancel()`, with the state `timed_out`; default: none. `tty`: True gives it terminals, so that
-    programs write line by line and in colour, False gives it pipes. `stdin`: True lets `send()` write to its standard
-    input. `tags`: at most 64 names with string values, kept in `.info["tags"]`; the workload table filters by them.
-    `key`: an idempotency key; as long as a workload with the same key is stored, it is returned and none is started.
+    `command`: a string is run by `/bin/sh`, a list is executed as it is, a function is called without arguments (bind
+    them by `functools.partial`) in a new process of this Python; `.result()` of the handle returns its value. `name`:
+    shown in tables; default: the command or call. `cwd`: the working directory; default, and base of a relative path:
+    the kernel's. `env`: variables merged over this kernel's environment, whose PATH starts with the folder of its
+    Python. `timeout`: seconds after which the workload is ended like by `cancel()`, with the state `timed_out`;
+    default: none. `tty`: True gives it terminals, so that programs write line by line and in colour, False gives it
+    pipes. `stdin`: True lets `send()` write to its standard input. `tags`: at most 64 names with string values, kept in
+    `.info["tags"]`; the workload table filters by them. `key`: an idempotency key; as long as a workload with the same
+    key is stored, it is returned and none is started. `backend`: where it runs, a name in `c.LogStream.backends`;
+    default: `local`. `options`: options of that backend. `by_value`: modules that the function uses and that are sent
+    with it as they are now, such as one that you edit; others are imported in its process.
 
-    Raises NoServer, and Rejected naming the wrong argument. A command that cannot be started raises nothing: the state
-    of the workload is `failed`, and `.error` has the reason.
+    Raises NoServer, and Rejected naming the wrong argument; for a function CannotPickle naming the variable that cannot
+    be sent to its process, and TypeError if it needs arguments. A command that cannot be started raises nothing: the
+    state of the workload is `failed`, and `.error` has the reason.
     """
     fields = {
-        "command": command if isinstance(command, str) else [os.fsdecode(part) for part in command],
+        **_what(command, by_value),
         # Not Path.resolve(): a symlink stays the path that the user knows.
         "cwd": os.path.abspath(os.path.expanduser(os.fsdecode(cwd or "."))),
         "env": {**_kernel_env(), **(env or {})},
@@ -67,9 +78,22 @@ def run(
         "name": name,
         "timeout": timeout,
         "tags": None if tags is None else dict(tags),
+        "backend": backend,
+        "options": None if options is None else dict(options),
     }
     response = call("POST", "workloads", body={field: value for field, value in fields.items() if value is not None})
     return Workload(response.json()["id"])
+
+
+def _what(
+    command: str | Sequence[str | os.PathLike[str]] | Callable[[], Any], by_value: Sequence[ModuleType]
+) -> dict[str, Any]:
+    """The fields of the command or the call."""
+    if callable(command):
+        from .functions.call import call_fields  # noqa: PLC0415 - cloudpickle is only needed for functions
+
+        return call_fields(command, by_value)
+    return {"command": command if isinstance(command, str) else [os.fsdecode(part) for part in command]}
 
 
 def _kernel_env() -> dict[str, str]:
@@ -107,7 +131,7 @@ def attach(id: str) -> Workload:  # noqa: A002 - the protocol's own name
     return workload
 
 
-class Workload(WorkloadHandle):
+class Workload(ResultHandle):
     """A handle on a workload, made by `run()`, `attach()` and `workloads()`.
 
     As the last line of a cell it shows the live log. `wait()` or `await` it for the end. Handles of the same workload
@@ -116,6 +140,12 @@ class Workload(WorkloadHandle):
     """
 
     __slots__ = ()
+
+    @classmethod
+    def current(cls) -> Workload | None:
+        """The workload that this process is part of; None outside a workload. Sends no request."""
+        workload_id = os.environ.get(WORKLOAD_VARIABLE)
+        return None if workload_id is None else cls(workload_id)
 
     def show(self, height: int | None = None) -> LogView:
         """A live view of its log for the cell's output. `height`: pixels; default: up to the page's own limit."""

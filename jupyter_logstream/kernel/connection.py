@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ..wire.sse import Decoder, Event, EventTooLarge
@@ -23,9 +23,11 @@ from .errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
 from .event_loop import THREAD_NAME, run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     import httpx
+
+T = TypeVar("T")
 
 READ_TIMEOUT_S = 15.0
 """A stream without a byte for this long is treated as disconnected; the server sends a ping every 5 s."""
@@ -90,14 +92,24 @@ def call(
     body: object = None,
     raw: bytes | None = None,
     root: str = "v1",
+    may_repeat: bool = False,
 ) -> httpx.Response:
     """Send one request to `logstream/{root}/{path}` and block for the response.
 
-    `body` is sent as JSON, `raw` unchanged. A request without `raw` is sent again once when the connection fails, so
-    every POST must be idempotent. Raises LogStreamError.
+    `body` is sent as JSON, `raw` unchanged. A request without `raw` (or with `may_repeat`) is sent again once when the
+    connection fails, so such a POST must be idempotent. Raises LogStreamError.
     """
+    return _block(fetch(method, path, params=params, body=body, raw=raw, root=root, may_repeat=may_repeat))
+
+
+def download(path: str, root: str = "v1") -> bytearray:
+    """GET `logstream/{root}/{path}` and block for the body, which can be large. Raises LogStreamError."""
+    return _block(_download(path, root))
+
+
+def _block(work: Coroutine[Any, Any, T]) -> T:
     try:
-        return run_sync(fetch(method, path, params=params, body=body, raw=raw, root=root))
+        return run_sync(work)
     except LogStreamError as error:
         raise error.with_traceback(None) from error.__cause__  # frames of the background loop do not help the user
 
@@ -111,6 +123,7 @@ async def fetch(
     raw: bytes | None = None,
     kind: str = "application/octet-stream",
     root: str = "v1",
+    may_repeat: bool = False,
 ) -> httpx.Response:
     """`call` as a coroutine for the background loop; `kind` is the media type of `raw`."""
     import httpx  # noqa: PLC0415 - slow, see the module's docstring
@@ -128,13 +141,39 @@ async def fetch(
                 method, f"{server.url}/logstream/{root}/{path}", params=params, content=content, headers=headers
             )
         except httpx.TransportError as error:
-            if attempt == 2 or raw is not None:
+            if attempt == 2 or (raw is not None and not may_repeat):
                 raise _no_answer(server, error) from error
             await asyncio.sleep(RETRY_DELAY_S)
             continue
         _raise_for_status(response)
         return response
     raise AssertionError  # the loop returns or raises
+
+
+async def _download(path: str, root: str) -> bytearray:
+    async with _open_body(path, root) as response:
+        data = bytearray(int(response.headers["Content-Length"]))
+        position = 0
+        async for chunk in response.aiter_raw():
+            data[position : position + len(chunk)] = chunk
+            position += len(chunk)
+        return data
+
+
+@asynccontextmanager
+async def _open_body(path: str, root: str) -> AsyncIterator[httpx.Response]:
+    import httpx  # noqa: PLC0415 - slow, see the module's docstring
+
+    server = find_server()
+    headers = {"Authorization": f"Bearer {server.secret}", "Accept-Encoding": "identity"}
+    try:
+        async with _client(server).stream("GET", f"{server.url}/logstream/{root}/{path}", headers=headers) as answer:
+            if answer.is_error:
+                await answer.aread()
+            _raise_for_status(answer)
+            yield answer
+    except httpx.TransportError as error:
+        raise _no_answer(server, error) from error
 
 
 @asynccontextmanager

@@ -33,3 +33,22 @@ class Rejected(LogStreamError, ValueError):
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class CannotPickle(LogStreamError, TypeError):
+    """A function, or what it refers to, cannot be sent to a process of its own; the message names the variable."""
+
+
+class WorkloadFailed(LogStreamError):
+    """A function gave no result: it raised what cannot be rebuilt here, or was cancelled, killed or lost.
+
+    `type_name`: name of the exception's type there, "" if there was none; `traceback`: its text.
+    """
+
+    def __init__(self, message: str, type_name: str = "", traceback: str = "") -> None:
+        super().__init__(message, type_name, traceback)
+        self.message, self.type_name, self.traceback = message, type_name, traceback
+
+    def __str__(self) -> str:
+        text = f"{self.type_name}: {self.message}" if self.type_name else self.message
+        return f"{text}\n\n{self.traceback}".rstrip() if self.traceback else text

@@ -1,4 +1,4 @@
-"""IPython magics %%workload, %logs and %workloads. Runs in kernels and in IPython's terminal.
+"""IPython magics %%workload, %wait, %logs and %workloads. Runs in kernels and in IPython's terminal.
 
 They parse a line and call the API. This file must not know HTTP, nor how a workload is displayed.
 """
@@ -26,6 +26,7 @@ from .widgets import STATES, WorkloadTable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LANGUAGES = ("sh", "bash", "python")
 COMPLETION_IDS = 50  # newest workloads offered for completion
 
 
@@ -36,34 +37,82 @@ class WorkloadMagics(Magics):
     shell: Any
 
     @magic_arguments()
+    @argument("language", nargs="?", default="sh", choices=LANGUAGES, help="Language of the cell; default: sh.")
     @argument("--name", help="Name of the workload; default: the cell's first command.")
     @argument("--cwd", help="Working directory; default: the kernel's.")
     @argument("--timeout", type=float, metavar="S", help="Seconds after which it is ended, with the state timed_out.")
     @argument("--no-tty", action="store_true", help="Give it pipes instead of terminals.")
     @argument("--tag", action="append", default=[], metavar="K=V", help="A tag; can be repeated.")
+    @argument("--backend", help="Where it runs: a name in c.LogStream.backends; default: local.")
+    @argument("--stdin", action="store_true", help="Let send() of the Workload write to its standard input.")
+    @argument("--in", dest="inputs", default="", metavar="X,Y", help="Variables that a python cell gets a copy of.")
+    @argument("--out", dest="outputs", default="", metavar="X,Y", help="Variables that a python cell gives back.")
     @argument("--wait", action="store_true", help="Block until it has ended; raise an error unless it succeeded.")
     @argument("--as", dest="variable", metavar="VAR", help="Variable that is set to the Workload.")
     @cell_magic
     def workload(self, line: str, cell: str) -> None:
-        """Run the cell as a workload: a script of /bin/sh that stops at the first failing command (`set -e`)."""
+        """Run the cell as a workload: a script of /bin/sh or bash that stops at the first failing command, or Python.
+
+        A python cell runs in a process of its own: with `--in x,y` it gets copies of these variables, and `--out model`
+        puts its variable `model` into the notebook when `%wait`, `wait()` or `await` of the Workload returns.
+        """
         args = parse_argstring(self.workload, line)
         if not cell.strip():
             raise UsageError("%%workload: the cell is empty; write shell commands below the first line")
         if args.variable is not None and not args.variable.isidentifier():
             raise UsageError(f"%%workload: --as {args.variable} is not a valid variable name")
-        started = run(
-            f"set -e; {cell}",
-            name=args.name or _first_line(cell),
-            cwd=args.cwd,
-            timeout=args.timeout,
-            tty=not args.no_tty,
-            tags=_tags(args.tag) or None,
-        )
+        started = self._start(args, cell)
         if args.variable is not None:
             self.shell.user_ns[args.variable] = started
         display(started)
         if args.wait and started.wait().state != "succeeded":
             raise LogStreamError(f"the workload {started.id} has not succeeded: {state_summary(started.info)}")
+
+    def _start(self, args: Any, cell: str) -> Workload:
+        given = {
+            "name": args.name or _first_line(cell),
+            "cwd": args.cwd,
+            "timeout": args.timeout,
+            "tty": not args.no_tty,
+            "stdin": args.stdin,
+            "backend": args.backend,
+            "tags": _tags(args.tag) or None,
+        }
+        inputs, outputs = _names("--in", args.inputs), _names("--out", args.outputs)
+        if args.language == "python":
+            return self._start_python(cell, inputs, outputs, given)
+        if inputs or outputs:
+            raise UsageError("%%workload: --in and --out are for python cells: write %%workload python")
+        command = f"set -e; {cell}"
+        return run(command if args.language == "sh" else [args.language, "-c", command], **given)
+
+    def _start_python(self, cell: str, inputs: list[str], outputs: list[str], given: dict[str, Any]) -> Workload:
+        from .functions.cell import Cell, CellWorkload, unpicklable  # noqa: PLC0415 - cloudpickle: only for functions
+
+        namespace = self.shell.user_ns
+        if missing := [name for name in inputs if name not in namespace]:
+            raise UsageError(f"%%workload: --in {', '.join(missing)}: there is no such variable")
+        values = {name: namespace[name] for name in inputs}
+        if problems := unpicklable(values):
+            listed = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+            raise UsageError(f"%%workload: --in cannot hand over {listed}")
+        return CellWorkload(run(Cell(cell, values, outputs), **given).id, outputs, namespace)
+
+    @magic_arguments()
+    @argument("workload", metavar="ID", help="A workload's id, or a variable with a Workload.")
+    @argument("--timeout", type=float, metavar="S", help="Seconds to wait at most.")
+    @line_magic
+    def wait(self, line: str) -> None:
+        """Block until a workload has ended; results of a python cell are in the notebook then."""
+        args = parse_argstring(self.wait, line)
+        ended = self._find(args.workload).wait(args.timeout)
+        if ended.state != "succeeded":
+            raise LogStreamError(f"the workload {ended.id} has not succeeded: {state_summary(ended.info)}")
+
+    def _find(self, name: str) -> Workload:
+        """The Workload in a variable, or the one with this id."""
+        named = self.shell.user_ns.get(name)
+        return named if isinstance(named, Workload) else attach(name)
 
     @magic_arguments()
     @argument("workload", metavar="ID", help="A workload's id, or a variable with a Workload.")
@@ -75,8 +124,7 @@ class WorkloadMagics(Magics):
         args = parse_argstring(self.logs, line)
         if args.tail is not None and args.tail < 0:
             raise UsageError("%logs: --tail must be a number of lines, 0 or more")
-        named = self.shell.user_ns.get(args.workload)
-        found = named if isinstance(named, Workload) else attach(args.workload)
+        found = self._find(args.workload)
         if args.tail is None and args.level is None:
             display(found)
             return
@@ -98,7 +146,8 @@ class WorkloadMagics(Magics):
 def register(shell: Any) -> None:
     """Register the magics, and the completion of ids for `%logs`."""
     shell.register_magics(WorkloadMagics)
-    shell.set_hook("complete_command", _complete, str_key="%logs")
+    for magic in "%logs", "%wait":
+        shell.set_hook("complete_command", _complete, str_key=magic)
 
 
 def _complete(_shell: Any, event: Any) -> list[str]:
@@ -111,6 +160,15 @@ def _complete(_shell: Any, event: Any) -> list[str]:
 def _first_line(cell: str) -> str:
     lines = (line.strip() for line in cell.splitlines())
     return next((line[:100] for line in lines if line and not line.startswith("#")), "shell")
+
+
+def _names(option: str, given: str) -> list[str]:
+    """The names of variables in `x,y`."""
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    for name in names:
+        if not name.isidentifier():
+            raise UsageError(f"%%workload: {option} {name} is not the name of a variable")
+    return names
 
 
 def _tags(given: Sequence[str]) -> dict[str, str]:

@@ -86,6 +86,10 @@ class SimpleForm:
         """See LogSource; `logs` frames with one record each, then `done`."""
         return _read_frames(self._path(workload_id), workload_id, after)
 
+    def result(self, workload_id: str) -> NoReturn:
+        """Raises Rejected, as `request`."""
+        self._refuse(workload_id, "answer GET /result")
+
     def request(self, method: str, workload_id: str, path: str = "", **_: Any) -> NoReturn:
         """Raises Rejected: the simple form has no other request."""
         self._refuse(workload_id, f"answer {method} {path}".rstrip())

@@ -60,6 +60,7 @@ def as_html(info: Mapping[str, Any], records: Sequence[Record], error: FirstErro
 def as_final(info: Mapping[str, Any], records: Sequence[Record], error: FirstError | None = None) -> dict[str, Any]:
     """Final state and last lines as JSON; the view in the page shows it when the server no longer has the log."""
     job = {**{field: _truncate(info.get(field)) for field in _SAVED}, "command": _command(info)}
+    job |= {name: info[name] for name in ("call", "result") if info.get(name) is not None}
     saved: dict[str, Any] = {"job": job}
     if error is not None:
         saved["first_error"] = error.to_json()
@@ -166,7 +167,7 @@ def _json_bytes(line: str) -> int:
 
 
 def _command(info: Mapping[str, Any]) -> str:
-    command = info["command"] or info.get("name") or ""  # published logs have no command
+    command = info.get("call") or info["command"] or info.get("name") or ""  # published logs have no command
     return _one_line(command if isinstance(command, str) else " ".join(command))
 
 
@@ -179,6 +180,9 @@ def _one_line(text: str) -> str:
 def _facts(info: Mapping[str, Any]) -> list[str]:
     """The facts beside the state, in words: error, duration, lines, warnings and errors."""
     parts = []
+    result = info.get("result") or {}
+    if result.get("kind") == "value":
+        parts.append(f"returned {result['type']}: {_one_line(result['repr'])}")
     if info.get("error"):
         parts.append(_one_line(info["error"]))
     if info.get("started") and info.get("ended"):

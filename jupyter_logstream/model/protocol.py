@@ -29,6 +29,9 @@ EXTERNAL = "external"
 WORKLOAD_VARIABLE = "JUPYTER_LOGSTREAM_WORKLOAD"
 """Environment variable of a workload: its id. Every descendant inherits it, so a process tree can be found by it."""
 
+CALL_VARIABLE = "JUPYTER_LOGSTREAM_CALL"
+"""Environment variable of a function's process: the maximum size of its result in bytes, `:`, and its folder."""
+
 SERVER_VARIABLE = "JUPYTER_LOGSTREAM_SERVER"
 """Environment variable: path of the file with the server's current URL and secret."""
 

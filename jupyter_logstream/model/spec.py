@@ -32,7 +32,9 @@ class SpecError(ValueError):
         self.field = field
 
 
-_FIELDS = frozenset(["command", "name", "cwd", "env", "backend", "options", "timeout", "tty", "stdin", "tags", "key"])
+_FIELDS = frozenset(
+    ["command", "name", "cwd", "env", "backend", "options", "timeout", "tty", "stdin", "tags", "key", "call"]
+)
 
 
 def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
@@ -52,7 +54,9 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
     command = "" if external and "command" not in given else _check_command(given.get("command"))
     spec = WorkloadSpec(
         command=command,
-        name=_check_text("name", given.get("name", _derived_name(command) or EXTERNAL), _MAX_NAME_CHARS),
+        name=_check_text(
+            "name", given.get("name", given.get("call") or _derived_name(command) or EXTERNAL), _MAX_NAME_CHARS
+        ),
         cwd=_check_path(given.get("cwd", "")),
         env=_check_env(given.get("env", {})),
         backend=_check_text("backend", given.get("backend", "local"), _MAX_BACKEND_NAME_CHARS),
@@ -61,6 +65,7 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
         tty=_check_kind("tty", given.get("tty", True), bool, "true or false"),
         stdin=_check_kind("stdin", given.get("stdin", False), bool, "true or false"),
         tags=_check_tags(given.get("tags", {})),
+        call=_check_text("call", given["call"], _MAX_NAME_CHARS) if "call" in given else None,
         key=_check_text("key", given["key"], _MAX_NAME_CHARS) if "key" in given else None,
     )
     _check_size(spec)
@@ -110,7 +115,7 @@ def _check_options(value: Any) -> dict[str, Any]:
 
 
 def _check_external(given: Mapping[str, Any]) -> None:
-    for name in ("env", "timeout", "tty", "stdin", "options"):
+    for name in ("env", "timeout", "tty", "stdin", "options", "call"):
         if name in given:
             raise SpecError(name, "does not apply to an external workload, which this server does not start")
 

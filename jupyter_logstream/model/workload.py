@@ -19,7 +19,8 @@ from .steps import Step
 class WorkloadSpec:
     """What to run, where and how. `timeout` is in seconds; None is no limit.
 
-    `env` holds the variables that the caller set; after `Backend.resolve` it may be the child's whole environment.
+    `call`: the call of a function as code, if it is one. `env` holds the variables that the caller set; after
+    `Backend.resolve` it may be the child's whole environment.
     """
 
     command: str | list[str]
@@ -33,6 +34,7 @@ class WorkloadSpec:
     stdin: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
+    call: str | None = None
 
     @property
     def argv(self) -> list[str]:
@@ -54,6 +56,7 @@ class Status:
     """The state of a workload's run. Times are Unix milliseconds; `exit_code` is None after a signal or if unknown.
 
     `reason`: why it is in this state, as its backend reports it; `node`: the machine that runs it; both "" if unknown.
+    `result`: of a function that has ended: `kind` (value, exception or text), `type`, `repr` (short), `bytes`.
     """
 
     state: State = "queued"
@@ -66,6 +69,7 @@ class Status:
     boot: str | None = None  # the machine's boot id during the run: after a reboot the pid is meaningless
     reason: str = ""
     node: str = ""
+    result: Mapping[str, Any] | None = None
 
     @property
     def final(self) -> bool:
@@ -112,6 +116,7 @@ class Workload:
             "backend": self.spec.backend,
             "state": self.status.state,
             "command": self.spec.command_line,
+            "call": self.spec.call,
             "cwd": self.spec.cwd,
             "created": self.created,
             "started": self.status.started,
@@ -121,6 +126,7 @@ class Workload:
             "error": self.status.error,
             "reason": self.status.reason or None,
             "node": self.status.node or None,
+            "result": None if self.status.result is None else dict(self.status.result),
             "lines": self.lines,
             "bytes": self.bytes,
             "levels": dict(self.levels),

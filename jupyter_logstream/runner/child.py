@@ -12,7 +12,7 @@ import subprocess
 import termios
 from dataclasses import dataclass, field
 
-from ..model.protocol import TERMINAL_COLUMNS, TERMINAL_ROWS, WORKLOAD_VARIABLE
+from ..model.protocol import CALL_VARIABLE, TERMINAL_COLUMNS, TERMINAL_ROWS, WORKLOAD_VARIABLE
 from ..model.workload import WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # the limit for users on Linux; a burst then needs fewer reads
@@ -45,10 +45,10 @@ class Child:
     exit: int | None = None
 
 
-def start(spec: WorkloadSpec, workload_id: str) -> Child:
+def start(spec: WorkloadSpec, workload_id: str, call: str = "") -> Child:
     """Start the command in a session of its own, with the workload's id in its environment.
 
-    Raises CannotStart; nothing is left open then.
+    `call`: value of CALL_VARIABLE for the process of a function. Raises CannotStart; nothing is left open then.
     """
     ours: dict[str, int] = {}
     theirs: dict[str, int] = {}
@@ -60,7 +60,7 @@ def start(spec: WorkloadSpec, workload_id: str) -> Child:
         process = subprocess.Popen(
             exec_simple(spec.argv),
             cwd=spec.cwd or None,
-            env={**spec.env, WORKLOAD_VARIABLE: workload_id},
+            env={**spec.env, WORKLOAD_VARIABLE: workload_id, **({CALL_VARIABLE: call} if call else {})},
             stdin=theirs.get("stdin", subprocess.DEVNULL),
             stdout=theirs["stdout"],
             stderr=theirs["stderr"],

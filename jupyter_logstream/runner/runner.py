@@ -31,6 +31,7 @@ from .child import CannotStart, Child, start, turn_page
 from .output import read
 from .process_tree import descendants, signal_all
 from .requests import Requests
+from .result import result_summary
 from .stdin import Stdin
 
 SILENCE_S = 1.0
@@ -76,7 +77,7 @@ class Runner:
         wake_read = _wake_on_child_exit()
         self._selector.register(wake_read, selectors.EVENT_READ, lambda fd: os.read(fd, 4096))
         try:
-            self._child = start(self._spec, self._folder.id)
+            self._child = start(self._spec, self._folder.id, self._call())
         except CannotStart as error:
             self._end("failed", error=str(error))
             self._log.close()
@@ -96,6 +97,10 @@ class Runner:
         while not self._ended:
             self._turn()
         self._linger()
+
+    def _call(self) -> str:
+        """Where the process of a function finds its call, and the maximum size of its result."""
+        return "" if self._spec.call is None else f"{self._parameters.max_payload_bytes}:{self._folder.path}"
 
     def _publish_running(self) -> None:
         try:
@@ -262,6 +267,8 @@ class Runner:
 
     def _end(self, state: State, **known: Any) -> None:
         tally = _insist(self._log.end)
+        if self._spec.call is not None:
+            known["result"] = result_summary(self._folder)
         self._status = self._status.move(state, ended=now_ms(), boot=boot_id(), **known, reason="")
         _insist(lambda: self._folder.write_status(self._status, **tally.summary()))
         self._timers.clear()

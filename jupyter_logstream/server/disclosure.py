@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from ..model.system_text import displayable
 from ..model.workload import Status, WorkloadSpec
@@ -41,7 +42,7 @@ class Disclosure:
 
 
 def public_spec(spec: WorkloadSpec, redactor: Redactor) -> WorkloadSpec:
-    """The specification without its environment, with masked command, name, folder and tags, all of them valid text."""
+    """The specification without its environment, with masked texts, all of them valid."""
 
     def mask(text: str) -> str:
         return displayable(redactor.mask(text))
@@ -51,6 +52,7 @@ def public_spec(spec: WorkloadSpec, redactor: Redactor) -> WorkloadSpec:
         spec,
         command=mask(command) if isinstance(command, str) else [mask(argument) for argument in command],
         name=mask(spec.name),
+        call=spec.call and mask(spec.call),
         cwd=mask(spec.cwd),
         tags={mask(name): mask(value) for name, value in spec.tags.items()},
         env={},
@@ -58,7 +60,10 @@ def public_spec(spec: WorkloadSpec, redactor: Redactor) -> WorkloadSpec:
 
 
 def public_status(status: Status, redactor: Redactor) -> Status:
-    """The status with a masked error and reason."""
-    error, reason = status.error and displayable(redactor.mask(status.error)), redactor.mask(status.reason)
-    unchanged = error == status.error and reason == status.reason
-    return status if unchanged else replace(status, error=error, reason=reason)
+    """The status with a masked error, reason and text of a result."""
+    shown: dict[str, Any] = {
+        "error": status.error and displayable(redactor.mask(status.error)),
+        "reason": redactor.mask(status.reason),
+        "result": status.result and {**status.result, "repr": redactor.mask(str(status.result.get("repr", "")))},
+    }
+    return replace(status, **shown) if any(getattr(status, name) != value for name, value in shown.items()) else status

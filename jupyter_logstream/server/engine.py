@@ -11,6 +11,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
 
 from ..backends.protocol import Backend, CannotLaunch, CannotReach, CannotSend, check_supported
 from ..model.ids import IdSource
@@ -99,6 +101,11 @@ class Engine:
         """The workload without counting new lines of its log: cheap. Raises UnknownWorkload."""
         return self._catalogue.status_of(workload_id)
 
+    def open_result(self, workload_id: str) -> BinaryIO:
+        """Open the result of a function that has ended. Raises UnknownWorkload, FileNotFoundError, OSError."""
+        self.status_of(workload_id)
+        return self._registry.open_result(workload_id)
+
     def page(self, states: frozenset[str], limit: int, before: str | None) -> tuple[list[Workload], str | None]:
         """Workloads in these states, newest first, starting behind the id `before`, and the next page's `before`."""
         return self._catalogue.page(states, limit, before)
@@ -113,10 +120,10 @@ class Engine:
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
-    async def submit(self, spec: WorkloadSpec) -> tuple[Workload, bool]:
+    async def submit(self, spec: WorkloadSpec, payload: Path | None = None) -> tuple[Workload, bool]:
         """Start or queue a workload. Returns it and True, or False with the workload that has the same `key` already.
 
-        Raises SpecError (backend, cwd, options ...), QueueFull, NoRoom.
+        `payload`: the file with the call of a function. Raises SpecError (backend, cwd ...), QueueFull, NoRoom.
         """
         if earlier := self._catalogue.with_key(spec.key):
             return earlier, False
@@ -125,7 +132,7 @@ class Engine:
         spec = self._resolve(spec)
         if self._lifecycle.waiting >= self._limits.max_queued:
             raise QueueFull(f"{self._lifecycle.waiting} workloads are waiting")
-        workload_id = self._create(spec)
+        workload_id = self._create(spec, payload)
         if not self._lifecycle.has_capacity:
             self._lifecycle.enqueue(workload_id)
             return self.get(workload_id), True
@@ -146,7 +153,7 @@ class Engine:
             raise SpecError("again", f"is the id of a workload whose specification cannot be read: {error}") from error
         if spec.backend == EXTERNAL:
             raise SpecError("again", "is the id of an external workload, which this server cannot start")
-        return (await self.submit(replace(spec, key=None)))[0]
+        return (await self.submit(replace(spec, key=None), self._registry.payload(workload_id)))[0]
 
     async def end(self, workload_id: str, state: State) -> None:
         """Record the final state of an external workload, as its publisher reports it. Raises UnknownWorkload, NoRoom.
@@ -253,11 +260,11 @@ class Engine:
         check_supported(spec, backend)
         return backend.resolve(spec)
 
-    def _create(self, spec: WorkloadSpec) -> str:
+    def _create(self, spec: WorkloadSpec, payload: Path | None = None) -> str:
         workload_id, created = self._ids.new(), now_ms()
         status = Status().move("running", started=created) if spec.backend == EXTERNAL else None
         with self._resources("the workload could not be stored"):
-            self._registry.create(workload_id, spec, created, status)
+            self._registry.create(workload_id, spec, created, status, payload)
         self._catalogue.add(Workload(workload_id, spec, created, status or Status()))
         return workload_id
 

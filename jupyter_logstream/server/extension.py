@@ -30,6 +30,7 @@ from .disclosure import Disclosure
 from .engine import Engine
 from .http import routes
 from .open_streams import ReaderLimit
+from .payloads import Payloads
 from .proxy.upstreams import Upstream, check_upstreams
 from .publishing import Publisher
 from .registry import FolderRegistry
@@ -78,6 +79,9 @@ class LogStream(ExtensionApp):
         10 << 30, help="Maximum size of all logs; beyond it, the oldest ended workloads are deleted."
     ).tag(config=True)
     max_age_days = Float(30.0, help="Days after which an ended workload and its log are deleted.").tag(config=True)
+    max_payload_bytes = Int(
+        100_000_000, min=0, help="Maximum size of a function with its data, and of its result, in bytes."
+    ).tag(config=True)
     secret_names = List(
         Unicode(),
         list(SECRET_NAMES),
@@ -165,6 +169,7 @@ class LogStream(ExtensionApp):
         self.services = self.settings["logstream"] = Services(
             engine=engine,
             store=store,
+            payloads=Payloads(store.root / "payloads", self.max_payload_bytes),
             publisher=Publisher(engine, store, redactor),
             workload_feed=WorkloadFeed(engine, store),
             service_log=ServiceLog(redactor),
@@ -199,6 +204,7 @@ class LogStream(ExtensionApp):
             secret_names=self.secret_names,
             linger_s=self.linger,
             masks=list(map(str, self.masks)),
+            max_payload_bytes=self.max_payload_bytes,
         )
         backends, problems = make_backends(self.backends, context)
         for problem in problems:

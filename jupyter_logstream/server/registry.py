@@ -13,11 +13,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from ..backends.protocol import Handle
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, read_json, replace_file
+from ..store.disk.folder import Folder, open_regular, read_json, replace_file
 
 
 class BadEntry(ValueError):
@@ -46,8 +46,23 @@ class Registry(Protocol):
         """The ids of all workloads, oldest first."""
         ...
 
-    def create(self, workload_id: str, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
-        """Store a new workload, whole or not at all. Raises OSError."""
+    def create(
+        self,
+        workload_id: str,
+        spec: WorkloadSpec,
+        created: float,
+        status: Status | None = None,
+        payload: Path | None = None,
+    ) -> None:
+        """Store a new workload, whole or not at all; `payload`: the file with its call. Raises OSError."""
+        ...
+
+    def payload(self, workload_id: str) -> Path | None:
+        """The file with the call of a workload; None if it has none."""
+        ...
+
+    def open_result(self, workload_id: str) -> BinaryIO:
+        """Open the result that a workload's process wrote. Raises FileNotFoundError, OSError."""
         ...
 
     def load(self, workload_id: str) -> Entry:
@@ -89,11 +104,30 @@ class FolderRegistry:
         with os.scandir(self._folders) as entries:
             return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
 
-    def create(self, workload_id: str, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
+    def create(
+        self,
+        workload_id: str,
+        spec: WorkloadSpec,
+        created: float,
+        status: Status | None = None,
+        payload: Path | None = None,
+    ) -> None:
         """Create the folder; it gets its name when it is complete. A directory of folders that was removed is made."""
         self._folders.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folders.mkdir(mode=0o700, exist_ok=True)
-        self._folder(workload_id).create(spec, created, status)
+        self._folder(workload_id).create(spec, created, status, payload)
+
+    def payload(self, workload_id: str) -> Path | None:
+        """The file `call` of the folder."""
+        path = self._folder(workload_id).call
+        return path if path.is_file() and not path.is_symlink() else None
+
+    def open_result(self, workload_id: str) -> BinaryIO:
+        """Open the file `result` of the folder; anything but a regular file is no result."""
+        try:
+            return open_regular(self._folder(workload_id).result)
+        except ValueError as error:
+            raise FileNotFoundError(str(error)) from None
 
     def load(self, workload_id: str) -> Entry:
         """Read spec, status and handle."""

@@ -12,6 +12,7 @@ from ..text.redactor import Redactor
 from .authorization import VisitorRule
 from .engine import Engine
 from .open_streams import OpenStreams, ReaderLimit
+from .payloads import Payloads
 from .proxy.upstreams import Upstream
 from .publishing import Publisher
 from .request_log.log import RequestLog
@@ -35,6 +36,7 @@ class Services:
     engine: Engine
     store: LogStore
     publisher: Publisher
+    payloads: Payloads
     workload_feed: WorkloadFeed
     service_log: ServiceLog
     request_log: RequestLog

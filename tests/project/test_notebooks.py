@@ -51,6 +51,18 @@ def test_training_shows_its_numbers_as_a_frame(server):
         assert kernel.json("float(best['acc']) > 0.8")
 
 
+def test_functions_give_their_results(server):
+    with server.kernel() as kernel:
+        run(kernel, server, "functions")
+        assert kernel.json("[len(losses), numbers, report.state]") == [8, [0, 3, 6, 9, 12], "succeeded"]
+        steps = kernel.json("[step['name'] for step in report.info['steps']]")
+        assert steps == [
+            '1 day = "none"',
+            "2 Parameters",
+            "3 Collect",
+        ]
+
+
 def test_a_failing_etl_names_place_and_cause(server):
     with server.kernel() as kernel:
         run(kernel, server, "etl")

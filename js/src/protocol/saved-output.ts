@@ -1,7 +1,7 @@
 // The output saved in a notebook for a workload: the value of our MIME type, validated, since notebooks are untrusted. Page.
 // Also the flag by which the labextension claims these outputs from the anywidget. No DOM.
 
-import type { SavedLog, Workload } from "./types.js";
+import type { Result, SavedLog, Workload } from "./types.js";
 
 export const MIME = "application/vnd.jupyter-logstream.v1+json";
 const CLAIM = Symbol.for("jupyter-logstream.outputs");
@@ -30,6 +30,8 @@ function readSaved(value: unknown): SavedLog | undefined {
     id: text(raw["id"]) ?? "",
     name: text(raw["name"]),
     command: text(raw["command"]),
+    call: text(raw["call"]),
+    result: readResult(raw["result"]),
     state: raw["state"] as Workload["state"],
     created: number(raw["created"]) ?? 0,
     started: number(raw["started"]),
@@ -40,6 +42,11 @@ function readSaved(value: unknown): SavedLog | undefined {
     lines: number(raw["lines"]) ?? 0,
   };
   return { job: saved, lines: lines.filter((line) => typeof line === "string"), error: readError(error) };
+}
+
+function readResult(value: unknown): Result | null {
+  const { kind, type, repr } = fields(value);
+  return text(kind) === null ? null : { kind: text(kind) ?? "", type: text(type) ?? "", repr: text(repr) ?? "" };
 }
 
 function readError(value: unknown): SavedLog["error"] {

@@ -27,10 +27,20 @@ export interface Step {
   readonly ended: number | null;
 }
 
+/** What a function gave: `value`, or the `exception` (as `text` where it can't be rebuilt) that ended it. */
+export interface Result {
+  readonly kind: string;
+  readonly type: string;
+  readonly repr: string;
+}
+
 export interface Workload {
   readonly id: string;
   readonly name: string | null;
   readonly command: string | readonly string[] | null;
+  /** The call of a function as code; null for a command. */
+  readonly call?: string | null;
+  readonly result?: Result | null;
   readonly state: WorkloadState;
   readonly created: number;
   readonly started: number | null;

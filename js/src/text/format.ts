@@ -122,7 +122,19 @@ export function stateSummary(job: Pick<Workload, "state" | "exit_code" | "signal
   return details === "" ? label : `${label} (${details})`;
 }
 
+/** The command as typed in a shell, or the call of a function. */
 export function commandOf(job: Workload | undefined): string {
-  const command = job?.command ?? "";
+  const command = job?.call ?? job?.command ?? "";
   return typeof command === "string" ? command : command.join(" ");
 }
+
+/** The value that a function returned: `-> 0.93`, with its type where the text does not show it; "" without one. */
+export function resultText(job: Workload | undefined): string {
+  if (job?.result?.kind !== "value") return "";
+  const { type, repr } = job.result;
+  const isShown = PLAIN_TYPES.has(type) || repr.startsWith(type.slice(type.lastIndexOf(".") + 1));
+  return isShown ? `→ ${repr}` : `→ ${type} ${repr}`;
+}
+
+/** Python's types whose values show by their form what they are. */
+const PLAIN_TYPES: ReadonlySet<string> = new Set(["int", "float", "str", "bool", "NoneType", "list", "dict", "tuple"]);

@@ -14,6 +14,7 @@ from ...store.queries.budget import SearchCancelled, SlowPattern
 from ..engine import CannotReach, CannotSend, NoRoom, QueueFull, StillRunning, UnknownWorkload
 from ..open_streams import TooManyReaders
 from ..params import BadBody, BadParameter, UnknownParameter
+from ..payloads import TooManyPayloads
 from ..publishing import AheadOfEnd, NotExternal, TooManyItems
 from ..request_log.log import RowEnded, UnknownRow
 from ..request_log.row import RowError
@@ -53,6 +54,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     CannotReach: (503, "runner_unreachable"),
     QueueFull: (429, "queue_full"),
     TooManyReaders: (429, "too_many_listeners"),
+    TooManyPayloads: (429, "too_many_payloads"),
     TooManySearches: (429, "too_many_searches"),
     NoRoom: (503, "no_room"),
     Unreadable: (503, "log_unreadable"),

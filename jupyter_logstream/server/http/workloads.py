@@ -13,7 +13,9 @@ from ..._version import __version__
 from ...model.ids import ID
 from ...model.protocol import PROTOCOL, STATES
 from ...model.spec import SpecError, check_spec
+from ...model.workload import Workload
 from ..params import number, printable
+from ..payloads import UnknownPayload
 from .base import RESOURCE, LogStreamHandler
 from .errors import Refused
 from .json_page import fitting
@@ -33,6 +35,7 @@ class InfoHandler(LogStreamHandler):
                 "backends": self.engine.backends,
                 "upstreams": list(self.services.upstreams),
                 **self.services.open_streams.counts(),
+                "max_payload_bytes": self.services.payloads.max_bytes,
                 "running": self.engine.running,
                 "workloads": len(self.engine),
                 "store": {"bytes": self.engine.stored_bytes, "free_bytes": self.store.free_bytes},
@@ -67,9 +70,25 @@ class WorkloadsHandler(LogStreamHandler):
         if "again" in body:
             workload, is_new = await self.engine.again(self._again(body)), True
         else:
-            workload, is_new = await self.engine.submit(check_spec(body))
+            workload, is_new = await self._submit(body)
         self.set_header("Location", url_path_join(self.base_url, "logstream/v1/workloads", workload.id))
         self.answer(workload.to_json(), 201 if is_new else 200)
+
+    async def _submit(self, body: dict[str, Any]) -> tuple[Workload, bool]:
+        """Start a workload; `payload` names the upload that holds its call."""
+        payload = body.pop("payload", None)
+        spec = check_spec(body)
+        if (payload is None) != (spec.call is None):
+            raise SpecError("payload", "belongs to a call: give both fields or neither")
+        if payload is None:
+            return await self.engine.submit(spec)
+        try:
+            path = self.services.payloads.path(str(payload))
+        except UnknownPayload:
+            raise SpecError("payload", "is the id of no uploaded payload; upload it again") from None
+        submitted = await self.engine.submit(spec, path)
+        self.services.payloads.discard(str(payload))
+        return submitted
 
     @staticmethod
     def _again(body: dict[str, Any]) -> str:

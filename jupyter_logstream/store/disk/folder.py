@@ -14,7 +14,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...model.protocol import STATES
 from ...model.steps import Step
@@ -36,6 +36,7 @@ class RunParameters:
     after a timeout. `secret_names`: globs of environment variables whose values are masked in the output. `linger_s`:
     seconds for which the output of descendants that outlive the workload is still written to its log. `masks`: further
     values and /patterns/ to mask.
+    `max_payload_bytes`: maximum size of a function's result.
     """
 
     log_bytes: int = 1 << 30
@@ -43,6 +44,7 @@ class RunParameters:
     secret_names: Sequence[str] = SECRET_NAMES
     linger_s: float = 3600.0
     masks: Sequence[str] = ()
+    max_payload_bytes: int = 100_000_000
 
 
 class Folder:
@@ -64,6 +66,16 @@ class Folder:
         return self.path / "control"
 
     @property
+    def call(self) -> Path:
+        """The pickled call of a function."""
+        return self.path / "call"
+
+    @property
+    def result(self) -> Path:
+        """The result of a function, once its process has written it."""
+        return self.path / "result"
+
+    @property
     def runner_log(self) -> Path:
         """Standard error of the runner: empty unless the runner failed."""
         return self.path / "runner.log"
@@ -76,14 +88,21 @@ class Folder:
             return ""
         return lines[-1][:_MAX_ERROR_CHARS] if lines else ""
 
-    def create(self, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
-        """Create the folder with its spec (and status) atomically. `created`: Unix ms. OSError."""
+    def create(
+        self, spec: WorkloadSpec, created: float, status: Status | None = None, payload: Path | None = None
+    ) -> None:
+        """Create the folder with its spec (and status) atomically. `created`: Unix ms. OSError.
+
+        `payload`: the file with the call of a function; the folder gets a link to it.
+        """
         draft = self.path.with_name(f".{self.id}")
         draft.mkdir(mode=0o700)
         try:
             write_json(draft / "spec.json", {**spec.to_json(), "created": created})
             if status is not None:
                 Folder(draft).write_status(status)
+            if payload is not None:
+                os.link(payload, draft / "call", follow_symlinks=False)
             draft.rename(self.path)
         except OSError:
             for path in draft.iterdir():
@@ -254,6 +273,12 @@ def replace_file(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 def read_file(path: Path) -> bytes:
     """The content of a small file. FileNotFoundError; ValueError if it is not a regular file."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading. FileNotFoundError; ValueError if it is not a regular file."""
     try:
         fd = os.open(path, os.O_RDONLY | OPEN)
     except OSError as error:
@@ -263,8 +288,7 @@ def read_file(path: Path) -> bytes:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise ValueError(f"{path.name} is not a regular file")
-    with open(fd, "rb") as file:
-        return file.read()
+    return open(path, "rb", opener=lambda *_: fd)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from support.bad_requests import BAD_BODIES, NO_IDS
+from support.called import run_call
 from support.route_table import JSON, is_error, request, table
 from support.waiting import eventually
 
@@ -44,6 +45,8 @@ async def workload_for(site: Site, path: str, method: str) -> str:
         return str(made.json["id"])
     if path == "v1/requests/ID":
         return str((await site.request("POST", "v1/requests", json={})).json["id"])
+    if path.endswith("/result"):
+        return await run_call(site)
     if path.endswith("/input"):
         return await site.start("cat >/dev/null", stdin=True, tty=False)
     ended = (await site.get("v1/workloads?state=succeeded&limit=1"))["workloads"]
@@ -273,4 +276,8 @@ async def test_random_requests_cause_no_server_error(site: Site) -> None:
 
 def test_every_json_route_is_in_the_table_of_json_routes() -> None:
     posts = {route for route in ROUTES if route[1] in {"POST", "PUT", "PATCH"}}
-    assert posts - set(WITH_JSON) == {("v1/workloads/ID/cancel", "POST"), ("v1/workloads/ID/input", "POST")}
+    assert posts - set(WITH_JSON) == {
+        ("v1/workloads/ID/cancel", "POST"),
+        ("v1/workloads/ID/input", "POST"),
+        ("v1/payloads", "POST"),
+    }

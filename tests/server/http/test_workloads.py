@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEYS = {
     "id", "name", "backend", "state", "command", "cwd", "created", "started", "ended", "exit_code", "signal", "error",
-    "reason", "node", "lines", "bytes", "levels", "masked", "steps", "tags",
+    "call", "result", "reason", "node", "lines", "bytes", "levels", "masked", "steps", "tags",
 }  # fmt: skip
 
 
@@ -181,6 +181,7 @@ async def test_info_reports_backends_streams_and_counts(site: Site) -> None:
     workload_id = await site.start("read x", stdin=True)
     info = await site.get("v1/info")
     assert set(info) == {
+        "max_payload_bytes",
         "version", "protocol", "backends", "upstreams", "connections", "open_streams", "running", "workloads", "store"
     }  # fmt: skip
     assert info["protocol"] == 1

@@ -1,9 +1,12 @@
 // Header of a log view: state, name, duration, counts and actions. DOM only; it shows a model and reports clicks.
 
 import { isFinal, type Level, type Status, type Workload } from "../../protocol/types.js";
-import { commandOf, elapsed, thousands } from "../../text/format.js";
+import { commandOf, elapsed, resultText, thousands } from "../../text/format.js";
 import { ConnectionBadge } from "../dom/connection-badge.js";
 import { button, element, icon, setName, setText, setTitle } from "../dom/dom.js";
+
+/** Of a function's result in the header; its tooltip shows more. */
+const MAX_RESULT_CHARS = 40;
 
 export interface HeaderModel {
   readonly job: Workload | undefined;
@@ -32,6 +35,7 @@ export class Header {
   readonly menu: HTMLButtonElement;
   readonly #connection: ConnectionBadge;
   readonly #name = element("span", "name");
+  readonly #result = element("span", "meta result");
   readonly #duration = element("span", "meta duration");
   readonly #count = element("span", "meta count");
   readonly #masked = element("span", "meta masked");
@@ -62,7 +66,16 @@ export class Header {
     this.#download.href = downloadUrl;
     this.#download.download = "";
     setName(this.#download, "Download complete log (log.txt)");
-    const meta = element("span", "metas", this.#duration, this.#count, this.#masked, this.#errors, this.#warnings);
+    const meta = element(
+      "span",
+      "metas",
+      this.#result,
+      this.#duration,
+      this.#count,
+      this.#masked,
+      this.#errors,
+      this.#warnings,
+    );
     const find = button("find-open", "Find", "Find in the complete log (/)", actions.find, "find");
     const tools = element("span", "tools", this.#cancel, this.#follow, find, this.#download, this.menu);
     this.element = element("header", "bar", ...this.#connection.elements, this.#name, meta, tools);
@@ -72,11 +85,12 @@ export class Header {
     const { job, status, levels, cancelling } = model;
     this.#connection.update(job, status);
     const command = commandOf(job);
-    setText(this.#name, this.#title ?? (job?.name || command));
+    setText(this.#name, this.#title ?? nameAndCall(job));
     setTitle(
       this.#name,
       [this.#title, job?.name, command, job?.id, job?.node && `on ${job.node}`].filter(Boolean).join("\n"),
     );
+    this.#showResult(resultText(job));
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
     showMasked(this.#masked, job?.masked ?? 0);
@@ -91,6 +105,18 @@ export class Header {
     setText(this.#cancel.lastElementChild as HTMLElement, cancelling ? "Cancelling…" : "Cancel");
     this.#cancel.setAttribute("aria-label", cancelling ? "Cancelling…" : this.#cancel.title);
   }
+
+  #showResult(result: string): void {
+    setText(this.#result, result.length > MAX_RESULT_CHARS ? `${result.slice(0, MAX_RESULT_CHARS)}…` : result);
+    setTitle(this.#result, result);
+    this.#result.hidden = result === "";
+  }
+}
+
+/** A workload's name; of a function that has another name its call, too. */
+function nameAndCall(job: Workload | undefined): string {
+  if (!job?.call || job.call === job.name) return job?.name || commandOf(job);
+  return job.name ? `${job.name} · ${job.call}` : job.call;
 }
 
 function showMasked(target: HTMLElement, count: number): void {

@@ -5,7 +5,16 @@ import { isFinal } from "../../protocol/types.js";
 import type { ListedWorkload } from "../../protocol/workloads-source.js";
 import { errorsOf, runningStep } from "../../tables/workloads/workloads.js";
 import { withoutSequences } from "../../text/ansi.js";
-import { ago, commandOf, elapsed, ending, stateSummary, thousands, workloadBadge } from "../../text/format.js";
+import {
+  ago,
+  commandOf,
+  elapsed,
+  ending,
+  resultText,
+  stateSummary,
+  thousands,
+  workloadBadge,
+} from "../../text/format.js";
 import { button, element, icon, setData, setText, setTitle } from "../dom/dom.js";
 import type { RowView } from "../table/table-body.js";
 import { type RowAppearance, TableCells } from "../table/table-cells.js";
@@ -78,9 +87,9 @@ export class WorkloadRow implements RowView<RowModel> {
     cells.write("name", job.name || commandOf(job) || job.id, known);
     const step = runningStep(job);
     cells.write("step", step, step);
-    const last = withoutSequences(
-      job.error && isFinal(job.state) && job.lines === 0 ? job.error : (job.last_line ?? ""),
-    );
+    const last =
+      resultText(job) ||
+      withoutSequences(job.error && isFinal(job.state) && job.lines === 0 ? job.error : (job.last_line ?? ""));
     cells.write("last", last, last);
     this.#paintErrors(errorsOf(job));
     cells.write("lines", thousands(job.lines), job.lines === 1 ? "1 line" : `${thousands(job.lines)} lines`);

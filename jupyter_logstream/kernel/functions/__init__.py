@@ -1,0 +1,1 @@
+"""Functions, cells and notebooks as workloads: pickling in the kernel, the child's program, results."""
