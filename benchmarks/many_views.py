@@ -1,7 +1,7 @@
 """Many live logs in one notebook: what they cost the page's main thread, and how long a save takes meanwhile.
 
-Each log gets lines at the same rate; beside them as many plain output cells in the same JupyterLab, whose threads print
-the same lines. Counters are the browser's own (CDP `Performance.getMetrics`), longest tasks its performance timeline.
+Each log gets lines at the same rate; beside them plain output cells in the same JupyterLab, which have printed such lines
+and are done, so the save has no competitor there. Counters are the browser's own (CDP `Performance.getMetrics`), longest tasks its performance timeline.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ for i in range(1_000_000):
     print(f'{{time.strftime("%H:%M:%S")}} INFO step {{i}} loss={{1 / (i + 1):.4f}} lr=0.001', flush=True)
 """
 VIEW = f"from jupyter_logstream import run\nrun([{sys.executable!r}, '-c', {LOOP.format(rate=RATE)!r}], tty=False)"
-PLAIN = f"import threading\nthreading.Thread(target=exec, args=({LOOP.format(rate=RATE)!r}, {{}}), daemon=True).start()"
+PLAIN = "for i in range(100): print(f'12:00:00 INFO step {i} loss={1 / (i + 1):.4f} lr=0.001')"
 
 # Tasks of the page over 50 ms.
 WATCH = """() => {

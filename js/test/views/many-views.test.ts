@@ -6,7 +6,8 @@ import { paint, ScriptedSource } from "../support/stage.js";
 import { records, workload } from "../support/workload.js";
 
 const VIEWS = 12;
-const FRAMES_MS = 50;
+/** Longer than many views wait for each other. */
+const FRAMES_MS = 400;
 
 interface Mounted {
   readonly host: HTMLElement;
@@ -38,7 +39,7 @@ beforeEach(async () => {
     source.frame("status", { job: workload({ started: 500 }) });
     source.logs(...records(1, 100));
   }
-  await paint();
+  await vi.advanceTimersByTimeAsync(FRAMES_MS);
 });
 afterEach(() => {
   for (const { view } of views) view.dispose();
@@ -103,9 +104,34 @@ describe("many views", () => {
   });
 
   it("request one animation frame together", async () => {
+    await vi.advanceTimersByTimeAsync(FRAMES_MS);
     const requested = vi.spyOn(globalThis, "requestAnimationFrame");
     for (const { source } of views) source.logs(...records(101, 110));
+    await vi.advanceTimersByTimeAsync(FRAMES_MS);
+    expect(views.map(newest)).toEqual(views.map(() => "line 110"));
+    expect(requested.mock.calls.length).toBeLessThanOrEqual(2); // the second one is for the panels above the lines
+  });
+
+  it("leave the page most of its time: the next frame waits for a multiple of the last one's duration", async () => {
+    await vi.advanceTimersByTimeAsync(FRAMES_MS);
+    let time = performance.now() + 1000;
+    vi.spyOn(performance, "now").mockImplementation(() => time);
+    const requested = vi.spyOn(globalThis, "requestAnimationFrame").mockImplementation((paintAll) => {
+      setTimeout(() => {
+        paintAll(time);
+        time += 20; // the duration of the frame
+      });
+      return 1;
+    });
+    for (const { source } of views) source.logs(...records(101, 110));
+    await vi.advanceTimersByTimeAsync(10);
     expect(requested).toHaveBeenCalledTimes(1);
+    for (const { source } of views) source.logs(...records(111, 120));
+    await vi.advanceTimersByTimeAsync(7 * 20 - 20);
+    expect(requested).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(40);
+    expect(requested).toHaveBeenCalledTimes(2);
+    expect(views.map(newest)).toEqual(views.map(() => "line 120"));
   });
 
   it("do not stop each other by an exception", async () => {
@@ -138,10 +164,12 @@ describe("a view out of the window", () => {
   it("counts its lines without being painted, and is painted when it comes into sight", async () => {
     const [out] = views as [Mounted];
     setSight(out.host, false);
-    const inserted = vi.spyOn(Node.prototype, "insertBefore");
+    await vi.advanceTimersByTimeAsync(FRAMES_MS);
+    const rows = out.host.shadowRoot?.querySelector(".rows") as HTMLElement;
+    const inserted = vi.spyOn(rows, "insertBefore");
     for (let seq = 101; seq <= 120; seq++) {
       out.source.logs(...records(seq, seq));
-      await vi.advanceTimersByTimeAsync(FRAMES_MS);
+      await paint();
     }
     expect(inserted).not.toHaveBeenCalled();
     expect(newest(out)).toBe("line 100");

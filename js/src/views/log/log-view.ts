@@ -122,9 +122,13 @@ class LogView implements Painter {
 
   /** Out of sight a view only counts its lines, unless the state changes, which is also announced to screen readers. */
   #onLogChange(): void {
-    const { log } = this.#parts;
-    if (this.#sight.isInSight || stateOf(log) !== this.#paintedState) {
+    const { log, list } = this.#parts;
+    if (stateOf(log) !== this.#paintedState || (list.rows.count === 0 && this.#sight.isInSight)) {
       this.#frames.request();
+      return;
+    }
+    if (this.#sight.isInSight) {
+      this.#frames.requestSoon();
       return;
     }
     this.#updateCount();
