@@ -53,11 +53,12 @@ UNTIL_PAINTED = """([index, line]) => {
       painted.port1.onmessage = () => resolve(now() - pressed);
       requestAnimationFrame(() => painted.port2.postMessage(0));
     }
-    window.addEventListener("keydown", (event) => {
+    window.addEventListener("keydown", function press(event) {
       if (event.key !== "Enter" || !event.shiftKey) return;
+      window.removeEventListener("keydown", press, { capture: true });
       pressed = now();
       look();
-    }, { capture: true, once: true });
+    }, { capture: true });
   });
 }"""
 

@@ -1,8 +1,8 @@
 """Many live logs in one notebook: what they cost the page's main thread, and how long a save takes meanwhile.
 
-Each log gets lines at the same rate. Beside them in the same JupyterLab: plain output cells that have printed such lines
-and are done, so the save has no competitor there. Counters are the browser's own (CDP `Performance.getMetrics`), longest
-tasks those of its performance timeline.
+Each log gets lines at the same rate. Beside them in the same JupyterLab: plain output cells that have printed such
+lines and are done, so the save has no competitor there. Counters are the browser's own (CDP `Performance.getMetrics`),
+longest tasks those of its performance timeline.
 """
 
 from __future__ import annotations
