@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from ..model.records import LEVELS, SOURCES, Record, level_code
 from ..model.steps import MAX_STEPS, Timeline
-from ..text.terminal import searched_text
 from .errors import StreamEnded, UnknownStream
 from .protocol import Messages, Partial, Tally
+from .text_search import positions_of
 
 if TYPE_CHECKING:
-    from .pattern import Pattern
+    from .pattern import Check, Pattern
 
 
 @dataclass(slots=True)
@@ -119,8 +119,8 @@ class MemoryBatch:
             if record.level in names and origin in (None, record.source) and step in (None, record.step)
         ]
 
-    def holding(self, pattern: Pattern) -> Sequence[int]:
-        return [i for i, record in enumerate(self.found) if pattern.contains(searched_text(record.message))]
+    def holding(self, pattern: Pattern, check: Check) -> Sequence[int]:
+        return positions_of(pattern, self.messages, check)
 
     def pick(self, positions: Sequence[int]) -> MemoryBatch:
         return replace(self, found=[self.found[i] for i in positions])

@@ -8,6 +8,7 @@ while it searches. docs/reference/expressions.md describes the syntax; the page 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,12 @@ from typing import Any
 import re2
 
 _MAX_PROGRAM_BYTES = 4 << 20  # of a compiled expression and its states; with more states RE2 is slower, not wrong
+
+_MIN_SLICE_BYTES, _MAX_SLICE_BYTES = 64 * 1024, 16 << 20  # of a block that is searched between two checks
+_SLICE_S = 0.05  # processor time that is too long between two checks
+
+Check = Callable[[], None]
+"""Raises what is to end a search."""
 
 _UNANCHORED, _AT_START = re2._Anchor.UNANCHORED, re2._Anchor.ANCHOR_START  # noqa: SLF001 - see `_Engine`
 _Engine = Callable[[Any, bytes, int, int], list[tuple[int, int]]]
@@ -56,6 +63,7 @@ class Pattern:
             source = _TOKEN.sub(_as_re2, expression)
         self._in_text = _compiled(source)  # the others are compiled where they are needed, off the event loop
         self._of_line = _TOKEN.sub(_anchored_in_line, source)
+        self._slice_bytes = _MIN_SLICE_BYTES
 
     @cached_property
     def _in_block(self) -> _Engine:
@@ -70,28 +78,39 @@ class Pattern:
         data = text.encode("utf-8", "replace")
         return self._in_text(_UNANCHORED, data, 0, len(data))[0][0] >= 0
 
-    def lines_in(self, block: bytes, number: int) -> Iterator[range]:
+    def lines_in(self, block: bytes, number: int, check: Check) -> Iterator[range]:
         """The numbers of the matching lines, from 0, in ranges.
 
-        `block`: so many lines in UTF-8, each with its line feed. Where the line behind a match matches, too, one call
-        finds all that follow.
+        `block`: so many lines in UTF-8, each with its line feed. `check` is called often. Where the line behind a match
+        matches, too, one call finds all that follow.
         """
         at = line = following = 0
-        end = len(block)
-        while at < end:
-            start, stop = self._in_block(_UNANCHORED, block, at, end)[0]
-            if not 0 <= start < end:
-                return
-            line += block.count(b"\n", at, start)
-            first = line
-            if line == following and self._run is not None:
-                start, at = at, self._run(_AT_START, block, at, end)[0][1]
-                line = number if at == end else line + block.count(b"\n", start, at)
-            else:
-                at = block.find(b"\n", stop) + 1
-                line += 1
-            following = line
-            yield range(first, line)
+        while at < len(block):
+            check()
+            before = time.thread_time()
+            end = block.find(b"\n", at + self._slice_bytes) + 1 or len(block)
+            while at < end:
+                start, stop = self._in_block(_UNANCHORED, block, at, end)[0]
+                if not 0 <= start < end:
+                    line, at = line + (block.count(b"\n", at, end) if end < len(block) else 0), end
+                    break
+                line += block.count(b"\n", at, start)
+                first = line
+                if line == following and self._run is not None:
+                    start, at = at, self._run(_AT_START, block, at, end)[0][1]
+                    line = number if at == len(block) else line + block.count(b"\n", start, at)
+                else:
+                    line, at = line + 1, block.find(b"\n", stop) + 1
+                following = line
+                yield range(first, line)
+            self._learn(time.thread_time() - before)
+
+    def _learn(self, spent_s: float) -> None:
+        """Choose how much is searched between two checks: with very many states RE2 needs seconds for a megabyte."""
+        if spent_s < _SLICE_S / 10:
+            self._slice_bytes = min(self._slice_bytes * 4, _MAX_SLICE_BYTES)
+        elif spent_s > _SLICE_S:
+            self._slice_bytes = max(self._slice_bytes // 4, _MIN_SLICE_BYTES)
 
 
 def expression_of(q: str) -> str | None:

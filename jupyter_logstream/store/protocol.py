@@ -15,7 +15,7 @@ from ..model.records import Record
 from ..model.steps import Step
 
 if TYPE_CHECKING:
-    from .pattern import Pattern  # the runner does not import its engine
+    from .pattern import Check, Pattern  # the runner does not import its engine
 
 Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
 """The texts of a batch, and the fields of the records that have some, by position."""
@@ -120,8 +120,11 @@ class Batch(Protocol):
         """Positions of the records with one of these level codes, this source code and this step (None: any)."""
         ...
 
-    def holding(self, pattern: Pattern) -> Sequence[int]:
-        """Positions of the records whose text (without styles) matches. Raises as `loaded` does."""
+    def holding(self, pattern: Pattern, check: Check) -> Sequence[int]:
+        """Positions of the records whose text (without styles) matches.
+
+        `check` is called often, so that a search can be cancelled. Raises as `loaded` does, and what `check` raises.
+        """
         ...
 
     def pick(self, positions: Sequence[int]) -> Batch:

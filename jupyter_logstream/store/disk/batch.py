@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from ...model.records import LEVELS, SOURCES, Record
 from ...text import strict_json
 from ...text.lines import PART
-from ...text.terminal import searched_text
 from ..protocol import Messages, Partial, Tally
+from ..text_search import positions_of
 from .layout import (
     ESTIMATED,
     FLAG_SHIFT,
@@ -35,7 +35,7 @@ from .layout import (
 )
 
 if TYPE_CHECKING:
-    from ..pattern import Pattern
+    from ..pattern import Check, Pattern
 
 ESTIMATED_FIELDS: Mapping[str, Any] = {"ts_estimated": True}
 
@@ -60,7 +60,7 @@ class DiskBatch:
     partials: Callable[[], list[Partial]]
     offsets: Sequence[int]
     sizes: Sequence[int]
-    search: Callable[[DiskBatch, Pattern], Sequence[int]]
+    search: Callable[[DiskBatch, Pattern, Check], Sequence[int]]
     _messages: Messages | None = None
     _encoded: list[bytes] = field(default_factory=list)  # one at most; shared by all batches with the same records
 
@@ -110,10 +110,10 @@ class DiskBatch:
             return range(len(self))
         return [i for i, meta in enumerate(self.metas) if fits[meta]]
 
-    def holding(self, pattern: Pattern) -> Sequence[int]:
+    def holding(self, pattern: Pattern, check: Check) -> Sequence[int]:
         if self._messages is None:
-            return self.search(self, pattern)
-        return [i for i, text in enumerate(self._messages[0]) if pattern.contains(searched_text(text))]
+            return self.search(self, pattern, check)
+        return positions_of(pattern, self._messages[0], check)
 
     def pick(self, positions: Sequence[int]) -> DiskBatch:
         loaded = self._messages

@@ -13,38 +13,41 @@ from typing import TYPE_CHECKING
 
 from ...text.lines import CR, PART
 from ...text.plain_lines import PlainLines, plain_lines
-from ...text.terminal import searched_text
 from ..errors import Unreadable
+from ..text_search import positions_of
 from .batch import DiskBatch, distinct
 from .layout import FLAG_SHIFT, LOST, file_of
 from .segments import read_range
 
 if TYPE_CHECKING:
-    from ..pattern import Pattern
+    from ..pattern import Check, Pattern
 
 _MAX_BLOCK_BYTES = 32 * 1024 * 1024
 
 
-def matching_positions(folder: Path, batch: DiskBatch, pattern: Pattern) -> Sequence[int]:
-    """Positions of the records that match. Raises FileNotFoundError (removed by retention), BadIndex, Unreadable."""
+def matching_positions(folder: Path, batch: DiskBatch, pattern: Pattern, check: Check) -> Sequence[int]:
+    """Positions of the records that match. Raises FileNotFoundError (removed by retention), BadIndex, Unreadable.
+
+    `check`: see `Batch.holding`.
+    """
     parts: list[Sequence[int]] = []
     for name, positions in _files(batch).items():
         if name == "notes":
-            parts.append(in_texts(batch, positions, pattern))
+            parts.append(in_texts(batch, positions, pattern, check))
             continue
         odd = _odd(batch, positions)
-        parts += [_in_run(folder, name, batch, run, pattern) for run in _runs(positions, odd)]
-        parts.append(in_texts(batch, odd, pattern))
+        parts += [_in_run(folder, name, batch, run, pattern, check) for run in _runs(positions, odd)]
+        parts.append(in_texts(batch, odd, pattern, check))
     found = [part for part in parts if part]
     return found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
 
 
-def in_texts(batch: DiskBatch, positions: Sequence[int], pattern: Pattern) -> list[int]:
+def in_texts(batch: DiskBatch, positions: Sequence[int], pattern: Pattern, check: Check) -> list[int]:
     """The same for some positions, text by text."""
     if not positions:
         return []
     texts = (batch if len(positions) == len(batch) else batch.pick(positions)).messages
-    return [i for i, text in zip(positions, texts, strict=True) if pattern.contains(searched_text(text))]
+    return [positions[i] for i in positions_of(pattern, texts, check)]
 
 
 def _files(batch: DiskBatch) -> dict[str, Sequence[int]]:
@@ -80,16 +83,18 @@ def _runs(positions: Sequence[int], odd: Sequence[int]) -> Iterator[Sequence[int
         yield run
 
 
-def _in_run(folder: Path, name: str, batch: DiskBatch, run: Sequence[int], pattern: Pattern) -> Sequence[int]:
+def _in_run(
+    folder: Path, name: str, batch: DiskBatch, run: Sequence[int], pattern: Pattern, check: Check
+) -> Sequence[int]:
     lines = _lines(folder, name, batch, run)
     if lines is None:
-        return in_texts(batch, run, pattern)
-    parts = [run[numbers.start : numbers.stop] for numbers in pattern.lines_in(lines.block, len(run))]
+        return in_texts(batch, run, pattern, check)
+    parts = [run[numbers.start : numbers.stop] for numbers in pattern.lines_in(lines.block, len(run), check)]
     found = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
     emulated = sorted({*(run[i] for i in lines.emulated), *_shortened(batch, run)})
     if not emulated:
         return found
-    return sorted({*set(found).difference(emulated), *in_texts(batch, emulated, pattern)})
+    return sorted({*set(found).difference(emulated), *in_texts(batch, emulated, pattern, check)})
 
 
 def _lines(folder: Path, name: str, batch: DiskBatch, run: Sequence[int]) -> PlainLines | None:

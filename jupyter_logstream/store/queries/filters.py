@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from ...model.records import LEVELS, SOURCES
 from ..errors import BadIndex, Unreadable
-from ..pattern import Pattern
+from ..pattern import Check, Pattern
 from ..protocol import Batch, Store
 from .budget import Budget
 
@@ -59,8 +60,8 @@ class Filter:
         """Whether matching needs texts; otherwise the index is enough."""
         return self.q is not None or self.without is not None
 
-    def compile(self) -> Match:
-        """The function that matches. Raises BadPattern."""
+    def compile(self, budget: Budget | None = None) -> Match:
+        """The function that matches, within the budget. Raises BadPattern."""
         codes = set(range(len(LEVELS)))
         if self.level is not None:
             codes &= set(range(LEVELS.index(self.level), len(LEVELS))) - {0}
@@ -71,22 +72,27 @@ class Filter:
 
         def match(batch: Batch) -> Sequence[int]:
             found = batch.matching(codes, source, self.step)
+            check = _no_check if budget is None or not found else partial(budget.check, batch.seqs[0] - 1)
             for pattern, wanted in tests:
-                found = _tested(batch, found, pattern, wanted=wanted)
+                found = _tested(batch, found, pattern, check, wanted=wanted)
             return found
 
         return match
 
 
-def _tested(batch: Batch, found: Sequence[int], pattern: Pattern, *, wanted: bool) -> Sequence[int]:
+def _no_check() -> None:
+    """Without a budget a search ends by itself."""
+
+
+def _tested(batch: Batch, found: Sequence[int], pattern: Pattern, check: Check, *, wanted: bool) -> Sequence[int]:
     """Those of the positions whose text contains the pattern, or does not."""
     if not found:
         return found
     hits: Sequence[int]
     if len(found) * _SPARSE < len(batch):
-        hits = [found[i] for i in batch.pick(found).holding(pattern)]
+        hits = [found[i] for i in batch.pick(found).holding(pattern, check)]
     else:
-        hits = batch.holding(pattern)
+        hits = batch.holding(pattern, check)
     if wanted and len(found) == len(batch):
         return hits
     contained = set(hits)
@@ -145,7 +151,8 @@ def matches(
     store: Store, stream: str, chosen: Filter, after: int = 0, *, at_once: int = 0, budget: Budget | None = None
 ) -> Iterator[Batch]:
     """The matches from the cursor to the current end, in non-empty batches whose texts are not loaded; see `scan`."""
-    for batch, found in scan(store, stream, chosen.compile(), after, at_once=at_once, budget=budget):
+    budget = budget or Budget()
+    for batch, found in scan(store, stream, chosen.compile(budget), after, at_once=at_once, budget=budget):
         if found:
             yield batch if len(found) == len(batch) else batch.pick(found)
 
@@ -155,7 +162,8 @@ def count(store: Store, stream: str, chosen: Filter, budget: Budget | None = Non
     if chosen.empty:
         ends = store.read(stream, 0, 0)
         return ends.end - ends.first + 1
-    return sum(len(found) for _, found in scan(store, stream, chosen.compile(), budget=budget))
+    budget = budget or Budget()
+    return sum(len(found) for _, found in scan(store, stream, chosen.compile(budget), budget=budget))
 
 
 def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int, budget: Budget | None = None) -> int:
@@ -163,8 +171,8 @@ def tail_cursor(store: Store, stream: str, chosen: Filter, wanted: int, budget: 
     ends = store.read(stream, 0, 0)
     if chosen.empty or wanted == 0:
         return max(ends.end - wanted, ends.first - 1)
-    match = chosen.compile()
     budget = budget or Budget()
+    match = chosen.compile(budget)
     upto, found = ends.end, 0
     while upto >= ends.first:
         start = after = max(upto - SCAN_RECORDS, ends.first - 1)

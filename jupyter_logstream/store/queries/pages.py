@@ -46,7 +46,8 @@ def page(
     """
     if chosen.empty:
         return _page_of_all(store, stream, after, offset, limit)
-    made, match, stopped = _PageBuilder(after, offset, limit), chosen.compile(), None
+    budget = budget or Budget()
+    made, match, stopped = _PageBuilder(after, offset, limit), chosen.compile(budget), None
     try:
         for _ in scan(store, stream, lambda batch: made.add(batch, match(batch)), budget=budget):
             pass  # to the end, for the total

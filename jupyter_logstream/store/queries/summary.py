@@ -198,9 +198,10 @@ class Places:
 
 def places(store: Store, stream: str, chosen: Filter, after: int, limit: int, budget: Budget | None = None) -> Places:
     """The next matches after a cursor, at most `limit`."""
+    budget = budget or Budget()
     seqs: list[int] = []
     try:
-        for batch, found in scan(store, stream, chosen.compile(), after, budget=budget):
+        for batch, found in scan(store, stream, chosen.compile(budget), after, budget=budget):
             seqs += [batch.seqs[i] for i in found[: limit + 1 - len(seqs)]]
             if len(seqs) > limit:
                 return Places(seqs[:limit], seqs[limit - 1])

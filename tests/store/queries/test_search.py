@@ -10,8 +10,9 @@ import pytest
 from jupyter_logstream.store.disk import batch as batch_module
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.writer import LogWriter
-from jupyter_logstream.store.pattern import Pattern
+from jupyter_logstream.store.pattern import Check, Pattern
 from jupyter_logstream.store.queries.filters import Filter, count, matches
+from jupyter_logstream.store.text_search import positions_of
 from jupyter_logstream.text.terminal import searched_text
 
 STREAM = "A" * 26
@@ -83,7 +84,7 @@ def test_a_search_of_bytes_finds_the_same_lines_as_a_comparison_of_texts(
     store.close()
 
 
-def in_each_text(batch: batch_module.DiskBatch, pattern: Pattern) -> list[int]:
+def in_each_text(batch: batch_module.DiskBatch, pattern: Pattern, _: Check) -> list[int]:
     return [i for i, text in enumerate(batch.messages) if pattern.contains(searched_text(text))]
 
 
@@ -95,3 +96,28 @@ def test_texts_are_not_loaded_for_a_count_of_plain_lines(tmp_path: Path, monkeyp
     assert expected > 0
     assert count(store, STREAM, Filter(q="alpha")) == expected
     store.close()
+
+
+def test_search_can_be_cancelled_within_a_block_of_an_expression_of_very_many_states() -> None:
+    """Without slices the engine would be busy for many seconds in one call."""
+    costly = "/" + "|".join(f"[{first}-z].{{{number}}}!" for number, first in enumerate("abcdefghijklmnop", 200)) + "/"
+    block = (b"a line of words that match the beginning of every alternative, again and again, " * 4 + b"\n") * 1000
+
+    def checks(q: str) -> int:
+        calls: list[int] = []
+        assert list(Pattern(q).lines_in(block, 1000, lambda: calls.append(1))) == []
+        return len(calls)
+
+    assert checks(costly) >= len(block) // (64 * 1024)
+    assert checks("nothing") <= 3
+
+
+def test_cancelled_search_of_texts_ends_between_two_of_them() -> None:
+    class Gone(Exception):
+        pass
+
+    def gone() -> None:
+        raise Gone
+
+    with pytest.raises(Gone):
+        positions_of(Pattern("nothing"), ["x" * 50_000], gone)
