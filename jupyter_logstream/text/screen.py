@@ -25,7 +25,7 @@ ROW_GAP = "  "
 
 ALTERNATE_LABEL = "[full screen] "
 
-_LINES = dict(zip(map(ord, "`abcdefghijklmnopqrstuvwxyz{|}~"), "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
+_LINES = dict(zip(map(ord, "_`abcdefghijklmnopqrstuvwxyz{|}~"), " ◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
 
 _RUNS = re.compile(rf"(?P<narrow>[{NARROW}]+)|(?P<wide>[{WIDE}]+)|(?P<other>.)", re.DOTALL)
 
@@ -38,10 +38,10 @@ class Screen:
         self._style, self._pen = sgr.PLAIN, BLANK
         self._rows: dict[int, Cells] = {}
         self._row = self._column = 0
-        self._saved = (0, 0)
+        self._saved: tuple[int, int, sgr.Style, tuple[str, str], int] = (0, 0, sgr.PLAIN, ("B", "B"), 0)
         self._main: tuple[dict[int, Cells], int, int] | None = None  # while the alternate screen is shown
         self._folded: list[str] = []
-        self._charsets = ["B", "B"]
+        self._charsets = ("B", "B")
         self._shift = 0
         self._edits_left = _MAX_EDITED_CELLS
         self._has_joiners = False
@@ -112,11 +112,12 @@ class Screen:
     def escape(self, sequence: str) -> None:
         """What follows ESC: character sets, the saved cursor, moves by a row."""
         if len(sequence) == 2 and sequence[0] in "()":
-            self._charsets[sequence[0] == ")"] = sequence[1]
+            first, second = self._charsets
+            self._charsets = (sequence[1], second) if sequence[0] == "(" else (first, sequence[1])
         elif sequence == "7":
-            self._saved = (self._row, self._column)
+            self._save()
         elif sequence == "8":
-            self._row, self._column = self._saved
+            self._restore()
         elif sequence in {"D", "E", "M"}:
             self._move_rows(-1 if sequence == "M" else 1)
             self._column = 0 if sequence == "E" else self._column
@@ -151,9 +152,9 @@ class Screen:
             case "d":
                 self._row = _ABSOLUTE + min(count, MAX_ROWS)
             case "s":
-                self._saved = (self._row, self._column)
+                self._save()
             case "u":
-                self._row, self._column = self._saved
+                self._restore()
             case _:
                 self._edit(final, first, count)
 
@@ -169,6 +170,12 @@ class Screen:
                 cells.erase(self._column, self._column + count)
             elif self._column < len(cells):
                 cells.insert(self._column, count, max(COLUMNS, len(cells)))
+
+    def _save(self) -> None:
+        self._saved = (self._row, self._column, self._style, self._charsets, self._shift)
+
+    def _restore(self) -> None:
+        self._row, self._column, self._style, self._charsets, self._shift = self._saved
 
     def _move_to(self, column: int) -> None:
         limit = max(COLUMNS - 1, self._column, len(self._rows.get(self._row, ())))

@@ -28,7 +28,7 @@ _ESCAPE = re.compile(rf"(?P<string>{_STRING})|\x1b\[(?P<csi>[0-?]*[ -/]*[@-~]?)|
 _TOKEN = re.compile(rf"(?P<text>[^\x1b\r\b\t\x0e\x0f]+)|(?P<c0>[\r\b\t\x0e\x0f])|{_ESCAPE.pattern}")
 
 _MOVES = re.compile(r"\x1b(?:\[(?:[0-?]*[A-IZ`adefsu]|[1-9][0-9]*[KJ]|\?(?:47|104[79])[hl])|[()]0|[78DEM])")
-_ROW_MOVES = re.compile(r"\x1b\[[0-?]*[ABEFHJdefu]|\x1b\[\?(?:47|104[79])[hl]|\x1b[8DEM]")
+_STATEFUL = re.compile(r"[\x0e\x0f]|\x1b(?:\[[0-?]*[ABEFHJdefsu]|\[\?(?:47|104[79])[hl]|[()78DEM]|\]8)")
 _ONE_CELL_EACH = re.compile(f"[{NARROW}]*")
 _ERASES_REST = re.compile(r"[^\x1b\b\t\x0e\x0f]*(?:\x1b\[[0-9;:]*m[^\x1b\b\t\x0e\x0f]*)*\x1b\[[02]?K")
 _SGR_RUN = re.compile(r"(?:\x1b\[[0-9;:]*m){2,}")
@@ -220,8 +220,11 @@ def _overlaid(text: str) -> str:
 
 
 def _last_redraws(text: str) -> str:
-    """A text of one row without redraws that later ones cover completely; of those only the colours stay."""
-    if "\x1b" in text and _ROW_MOVES.search(text):
+    """`text` without redraws that later ones cover completely; of those only the colours stay.
+
+    All of a text that draws on several rows, or has other state than colours.
+    """
+    if "\x1b" in text and _STATEFUL.search(text):
         return text
     redraws = text.split("\r")
     covered = 0

@@ -77,6 +77,11 @@ def test_cell_width(char: str, width: int) -> None:
     assert cell_width(char) == width
 
 
+@pytest.mark.parametrize(("text", "message"), vectors("terminal_random")["texts"])
+def test_random_sequences_give_the_text_that_the_page_gives(text: str, message: str) -> None:
+    assert terminal_text(text) == message
+
+
 def test_plain_text_is_returned_as_it_is() -> None:
     text = "2026-01-02 INFO plain é 漢字\ttext"
     assert terminal_text(text) is text

@@ -19,12 +19,19 @@ const MAX_EDITED_CELLS = 2_000_000;
 const ROW_GAP = "  ";
 const ALTERNATE_LABEL = "[full screen] ";
 
-const LINES_FROM = "`abcdefghijklmnopqrstuvwxyz{|}~";
-const LINES_TO = "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·";
+const LINES_FROM = "_`abcdefghijklmnopqrstuvwxyz{|}~";
+const LINES_TO = " ◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·";
 
 interface Position {
   readonly row: number;
   readonly column: number;
+}
+
+/** What a saved cursor restores. */
+interface Saved extends Position {
+  readonly style: Style;
+  readonly charsets: readonly [string, string];
+  readonly shift: 0 | 1;
 }
 
 /** Rows of cells with a cursor; `link` is the address that text gets from now on. */
@@ -35,12 +42,12 @@ export class Screen {
   #rows = new Map<number, Cells>();
   #row = 0;
   #column = 0;
-  #saved: Position = { row: 0, column: 0 };
+  #saved: Saved = { row: 0, column: 0, style: PLAIN, charsets: ["B", "B"], shift: 0 };
   /** The main screen while the alternate one is shown. */
   #main: (Position & { readonly rows: Map<number, Cells> }) | undefined;
   readonly #folded: string[] = [];
-  readonly #charsets = ["B", "B"];
-  #shift = 0;
+  #charsets: readonly [string, string] = ["B", "B"];
+  #shift: 0 | 1 = 0;
   #edits = MAX_EDITED_CELLS;
 
   /** Writes at the cursor, over what is there. */
@@ -78,8 +85,9 @@ export class Screen {
 
   /** What follows ESC: character sets, the saved cursor, moves by a row. */
   escape(sequence: string): void {
-    if (sequence.length === 2 && (sequence[0] === "(" || sequence[0] === ")"))
-      this.#charsets[sequence[0] === ")" ? 1 : 0] = sequence[1] ?? "";
+    const [first, second] = this.#charsets;
+    if (sequence.length === 2 && sequence[0] === "(") this.#charsets = [sequence[1] ?? "", second];
+    else if (sequence.length === 2 && sequence[0] === ")") this.#charsets = [first, sequence[1] ?? ""];
     else if (sequence === "7") this.#save();
     else if (sequence === "8") this.#restore();
     else if (sequence === "D" || sequence === "E" || sequence === "M") {
@@ -91,6 +99,7 @@ export class Screen {
   /** What follows `ESC [`; unknown and unfinished sequences do nothing. */
   csi(sequence: string): void {
     const [final, parameters] = [sequence.slice(-1), sequence.slice(0, -1)];
+    if (final === "") return;
     if (final === "m" && /^[0-9;:]*$/.test(parameters)) this.#style = apply(this.#style, parameters);
     else if (parameters.startsWith("?")) {
       const isScreen = ["47", "1047", "1049"].includes(parameters.slice(1));
@@ -164,12 +173,15 @@ export class Screen {
   }
 
   #save(): void {
-    this.#saved = { row: this.#row, column: this.#column };
+    this.#saved = {
+      ...{ row: this.#row, column: this.#column },
+      ...{ style: this.#style, charsets: this.#charsets, shift: this.#shift },
+    };
   }
 
   #restore(): void {
-    this.#row = this.#saved.row;
-    this.#column = this.#saved.column;
+    const { row, column, style, charsets, shift } = this.#saved;
+    [this.#row, this.#column, this.#style, this.#charsets, this.#shift] = [row, column, style, charsets, shift];
   }
 
   #moveTo(column: number): void {

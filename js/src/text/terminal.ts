@@ -22,7 +22,7 @@ const TOKEN = new RegExp(String.raw`${SEQUENCES}|([\r\b\t\x0e\x0f])|([^\x1b\r\b\
 const MOVES = new RegExp(
   String.raw`[\b\r]|\x1b\[[0-?]*[A-IZ${"`"}adefsu]|\x1b\[[1-9][0-9]*[KJ]|\x1b\[\?(?:47|104[79])[hl]|\x1b[()]0|\x1b[78DEM]`,
 );
-const ROW_MOVES = /\x1b\[[0-?]*[ABEFHJdefu]|\x1b\[\?(?:47|104[79])[hl]|\x1b[8DEM]/;
+const STATEFUL = /[\x0e\x0f]|\x1b(?:\[[0-?]*[ABEFHJdefsu]|\[\?(?:47|104[79])[hl]|[()78DEM]|\]8)/;
 const SGR = /\x1b\[[0-9;:]*m/g;
 const ONE_CELL_EACH = new RegExp(`^[${NARROW}]*$`);
 const NO_MOVE = String.raw`[^\x1b\b\t\x0e\x0f]*`;
@@ -103,9 +103,12 @@ function drawn(text: string): string {
   return strings.progress + screen.text();
 }
 
-/** A text of one row without redraws that later ones cover completely; of those only the colours stay. */
+/**
+ * The text without redraws that later ones cover completely; of those only the colours stay. All of a text that draws on
+ * several rows, or has other state than colours.
+ */
 function lastRedraws(text: string): string {
-  if (ROW_MOVES.test(text)) return text;
+  if (STATEFUL.test(text)) return text;
   const redraws = text.split("\r");
   let covered = 0;
   for (let i = redraws.length - 1; i >= 0; i--) {

@@ -48,6 +48,11 @@ it.each(table.progress)("the progress of %j is %j", (text, percent) => {
 
 it.each(table.widths)("%j takes %i cells", (char, width) => expect(cellWidth(char)).toBe(width));
 
+it("random sequences give the text that the server gives", () => {
+  const { texts } = vectors<{ readonly texts: readonly (readonly [string, string])[] }>("terminal_random");
+  expect(texts.map(([text]) => [text, terminalText(text)])).toEqual(texts);
+});
+
 describe("wide characters", () => {
   it.each<[string, readonly (readonly [string, number])[]]>([
     ["plain \u00e9 \u2500", []],
