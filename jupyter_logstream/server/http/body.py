@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import islice
 from typing import Any
 
 from ...text.strict_json import depth
@@ -19,7 +20,7 @@ MAX_DEPTH = 110
 _MAX_INT_DIGITS = 308  # longer ones are infinite where numbers are IEEE doubles
 _MAX_PARSED_DIGITS = 4300  # Python's own limit: the time to convert a number is quadratic
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]')
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_MAX_TOKENS = 1_000_000
 
 
 class BadJson(ValueError):
@@ -110,18 +111,24 @@ def _infinite_member(value: Any) -> str:
 
 
 def _too_deep(text: str) -> BadJson:
-    """The error for a text at which the parser gave up: with unmatched brackets it cannot be JSON."""
-    rest = _STRING.sub("", text)
-    if rest.count("[") != rest.count("]") or rest.count("{") != rest.count("}"):
-        return BadJson("is not JSON")
-    return TooDeep(_deep_member(text))
+    """The error for a text at which the parser gave up: with unmatched brackets it cannot be JSON.
+
+    Bound: beyond _MAX_TOKENS brackets in strings count, too. Step by step, so that other threads can run meanwhile.
+    """
+    number = open_brackets = 0
+    for token in islice(_TOKEN.finditer(text), _MAX_TOKENS):
+        number += 1
+        open_brackets += (token[0] in {"[", "{"}) - (token[0] in {"]", "}"})
+    if number == _MAX_TOKENS:
+        open_brackets = sum(map(text.count, "[{")) - sum(map(text.count, "]}"))
+    return BadJson("is not JSON") if open_brackets else TooDeep(_deep_member(text))
 
 
 def _deep_member(text: str) -> str:
     """The path, at most two steps long, of the member in which a text is nested more than MAX_DEPTH levels deep."""
     path: list[int | str] = []  # in each open array or object: the position or the name of the current member
     string = ""
-    for token in _TOKEN.finditer(text):
+    for token in islice(_TOKEN.finditer(text), _MAX_TOKENS):
         mark = token[0]
         if mark in {"[", "{"}:
             path.append(0 if mark == "[" else "")

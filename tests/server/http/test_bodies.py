@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from jupyter_logstream.server.http.body import BadJson, parse_json
 
 if TYPE_CHECKING:
     from support.web import Answer, Site
@@ -68,7 +73,7 @@ async def test_what_the_parser_refuses_is_not_json(site: Site, word: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["list", "object"])
-@pytest.mark.parametrize("depth", [100, 101, 500, 900, 990, 5000, 100_000])
+@pytest.mark.parametrize("depth", [100, 101, 500, 900, 990, 5000, 100_000, 800_000])
 async def test_fields_nested_beyond_100_levels_are_refused(site: Site, depth: int, kind: str) -> None:
     workload_id = await external(site)
     body = b'[{"message":"x","fields":{"a":' + nested(depth - 1, kind) + b"}}]"
@@ -120,6 +125,33 @@ async def test_numbers_that_an_older_version_stored_are_served_as_null(serve: An
     stream = await site.stream(f"v1/events?stream=workload/{workload_id}")
     await stream.until(lambda s: s.data("logs"))
     assert next(strict(e.data.encode()) for e in stream.events if e.type == "logs")["logs"][0]["fields"]["a"] is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 9_000_000, b'{"a":[' * 1_500_000, b"[" + b'{"a":1},' * 700_000 + nested(200_000, "list") + b"]",
+     b'["' + b'\\"[' * 3_000_000 + b'"' + nested(100_000, "object") + b"]"],
+    ids=["lists", "objects", "many items", "a long string"],
+)  # fmt: skip
+async def test_a_hostile_body_is_refused_in_small_steps(site: Site, body: bytes) -> None:
+    """Refusing it held the interpreter for seconds in one step; other requests must be answered meanwhile."""
+    workload_id = await external(site)
+    refused = asyncio.ensure_future(publish(site, workload_id, body))
+    await site.get("v1/info")
+    assert (await refused).status in {400, 422}
+    turns = [time.process_time()]
+    checking = asyncio.ensure_future(asyncio.to_thread(refuse, body))
+    while not checking.done():
+        await asyncio.sleep(0)
+        turns.append(time.process_time())
+    await checking
+    longest = max(after - before for before, after in pairwise(turns))
+    assert longest < 0.1 + (turns[-1] - turns[0]) / 2
+
+
+def refuse(body: bytes) -> None:
+    with pytest.raises(BadJson):
+        parse_json(body)
 
 
 async def test_a_batch_of_too_many_items_is_refused_whole(site: Site) -> None:
