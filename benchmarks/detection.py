@@ -79,6 +79,9 @@ class Bare:
     def finish(self) -> bytes:
         return b""
 
+    def release(self) -> bytes:
+        return b""
+
 
 def run(how: str, text: str) -> None:
     """In a process of its own: one runner over the text; prints CPU nanoseconds per line by variant."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -160,7 +161,9 @@ class Publisher:
 
     def _prepared(self, items: Sequence[Any]) -> Published:
         records, state = check_items(items, now_ms())
-        return [part for record in records for part in _parts(self._masked(record))], state
+        if not self._redactor.is_clean(chain.from_iterable(map(_texts, records))):
+            records = [self._masked(record) for record in records]
+        return [part for record in records for part in _parts(record)], state
 
     async def _append(self, workload_id: str, records: list[Record], state: State | None, after: int | None) -> int:
         status = self._engine.status_of(workload_id).status
@@ -198,6 +201,27 @@ class Publisher:
         if message == record.message and fields == record.fields and step == record.step:
             return record
         return Record(0, record.ts, record.level, message, step, record.source, record.part, fields)
+
+
+def _texts(record: Record) -> Iterator[str]:
+    """All texts of a record that can hold a secret."""
+    yield record.message
+    if record.step:
+        yield record.step
+    if record.fields:
+        yield from _strings(record.fields)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield name
+            yield from _strings(item)
 
 
 def mask_fields(redactor: Redactor, value: Any) -> Any:

@@ -7,17 +7,21 @@ visible of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from .literals import Literals
-from .shapes import MAX_BEGUN_BYTES, SHAPES, Shape, begun
+from .shapes import MAX_BEGUN_BYTES, SHAPES, begun
 from .spellings import spellings
 from .visible import Visible, may_hide
 
 _SLACK_BYTES = 512  # of invisible sequences in a secret that is held back
 _MAX_WORD_BYTES = 1024  # of an unfinished word that a configured pattern may match
 
+_NO_GATES = bytes(set(range(256)).difference(*(shape.gate for shape in SHAPES)))
+_SHORT_TEXT_BYTES = 2048  # of shorter texts the bytes that are no gates are dropped before these are searched
+
+_Rule = tuple[re.Pattern[bytes], re.Pattern[bytes] | None]
 Found = tuple[int, int, re.Pattern[bytes] | None]
 """Start, stop, and what continues the secret in the next chunk."""
 
@@ -25,13 +29,15 @@ Found = tuple[int, int, re.Pattern[bytes] | None]
 class Finder:
     """Finds known `values` of 8 bytes and more, keys of known shape, and what the `patterns` match."""
 
-    __slots__ = ("_has_patterns", "_literals", "_shapes")
+    __slots__ = ("_configured", "_literals", "_rules")
 
     def __init__(self, values: Iterable[bytes], patterns: Sequence[re.Pattern[bytes]]) -> None:
         self._literals = Literals(list(chain.from_iterable(map(spellings, dict.fromkeys(filter(None, values))))))
-        self._has_patterns = bool(patterns)
-        shapes = (*SHAPES, *(Shape(b"", pattern) for pattern in patterns))
-        self._shapes = [(shape.gate, shape.pattern, shape.rest) for shape in shapes]
+        self._configured: list[tuple[bytes, list[_Rule]]] = [(b"", [(pattern, None)]) for pattern in patterns]
+        by_gate: dict[bytes, list[_Rule]] = {}
+        for shape in SHAPES:
+            by_gate.setdefault(shape.gate, []).append((shape.pattern, shape.rest))
+        self._rules = [*by_gate.items(), *self._configured]
 
     def spans(self, data: bytes) -> list[Found]:
         """The spans of secrets, ordered by their starts; they can overlap."""
@@ -58,21 +64,29 @@ class Finder:
 
     def _spans_in(self, text: bytes) -> list[Found]:
         spans: list[Found] = [(start, stop, None) for start, stop in self._literals.spans(text)]
-        for gate, pattern, rest in self._shapes:
-            if gate in text:
-                for found in pattern.finditer(text):
-                    start, stop = found.span(1 if pattern.groups and found.start(1) >= 0 else 0)
-                    if start < stop:
-                        spans.append((start, stop, rest))
+        gates = text.translate(None, _NO_GATES) if len(text) < _SHORT_TEXT_BYTES else text
+        for gate, rules in self._rules if gates else self._configured:
+            if gate in gates:
+                for pattern, rest in rules:
+                    spans += _matches(pattern, rest, text)
         return spans
 
     def _limit_in(self, text: bytes, spans: Sequence[Found]) -> int:
         limit = self._literals.tail(text)
-        if not any(rest is not None and stop == len(text) for _, stop, rest in spans):  # else it is replaced already
+        if not spans or not any(
+            rest is not None and stop == len(text) for _, stop, rest in spans
+        ):  # else it is replaced already
             limit = min(limit, begun(text))
-        if self._has_patterns:
+        if self._configured:
             limit = min(limit, _word(text))
         return limit
+
+
+def _matches(pattern: re.Pattern[bytes], rest: re.Pattern[bytes] | None, text: bytes) -> Iterator[Found]:
+    for found in pattern.finditer(text):
+        start, stop = found.span(1 if pattern.groups and found.start(1) >= 0 else 0)
+        if start < stop:
+            yield start, stop, rest
 
 
 def _word(text: bytes) -> int:

@@ -94,6 +94,10 @@ class Redactor:
         self.masked += other.masked
         return redacted.decode("utf-8", handler)
 
+    def is_clean(self, texts: Iterable[str]) -> bool:
+        """Whether none of the texts contains a secret; one search for all of them. False can be a false alarm."""
+        return not self._finder.spans("\n".join(texts).encode("utf-8", "surrogatepass"))
+
     def redact(self, data: bytes) -> bytes:
         """The last bytes of a stream, redacted."""
         known = self._context + self._held
@@ -116,17 +120,8 @@ class Redactor:
         else:
             redacted = data
         self._held = data[limit:]
-        self._context = self._context_of(
-            data, limit, min((start for start, stop, _ in spans if stop >= limit), default=limit)
-        )
+        self._context = _context_of(data, limit, spans)
         return redacted
-
-    def _context_of(self, data: bytes, limit: int, secret: int) -> bytes:
-        """What the next bytes can depend on: the unfinished line, or what is before the secret that may go on."""
-        if secret < limit or limit < len(data):
-            return data[max(min(secret, limit) - _CONTEXT_BYTES, limit - _MAX_CONTEXT_BYTES, 0) : limit]
-        window = data[max(limit - _CONTEXT_BYTES, 0) : limit]
-        return window[window.rfind(b"\n") + 1 :]
 
     def _replaced(self, data: bytes, spans: list[Found], at: int, limit: int) -> bytes:
         """The bytes from `at` to `limit` with the spans replaced; sets what the next decision continues."""
@@ -152,3 +147,15 @@ class Redactor:
         self._is_open = is_open and end >= limit and (end > at or self._is_open)
         self._rest = rest if self._is_open and end == len(data) else None
         return b"".join(pieces)
+
+
+def _context_of(data: bytes, limit: int, spans: Sequence[Found]) -> bytes:
+    """What the bytes behind `limit` can depend on: the unfinished line, or what is before a secret that may go on."""
+    if not spans and limit == len(data) and data[-1:] == b"\n":
+        return b""
+    secrets = (start for start, stop, rest in spans if stop >= limit - (_CONTEXT_BYTES if rest else 0))
+    secret = min(secrets, default=limit)
+    if secret < limit or limit < len(data):
+        return data[max(secret - _CONTEXT_BYTES, limit - _MAX_CONTEXT_BYTES, 0) : limit]
+    window = data[max(limit - _CONTEXT_BYTES, 0) : limit]
+    return window[window.rfind(b"\n") + 1 :]

@@ -67,6 +67,7 @@ _KEY_LINES = rb"(?:\s|\\[nr])*(?:(?:Proc-Type|DEK-Info): [^\r\n\\]{0,80}(?:\s|\\
 
 
 _DECIDED_BYTES = 160  # most keys are decided within so many bytes
+_SHORT_LINE_BYTES = 1024  # of shorter lines it is looked first whether they have any mark
 _MAX_KEY_HEADER_BYTES = 512
 MAX_BEGUN_BYTES = 4352
 """An unfinished secret is held back up to this length."""
@@ -89,12 +90,17 @@ class Shape(NamedTuple):
 
 
 def _shape(
-    gate: bytes, before: bytes, form: bytes, unfinished: bytes, rest: bytes, window: int = _DECIDED_BYTES
+    gate: bytes,
+    before: bytes,
+    form: bytes,
+    unfinished: bytes,
+    rest: bytes,
+    window: int = _DECIDED_BYTES,
+    mark: bytes = b"",
 ) -> Shape:
     """A rule for a secret of this `form` behind `before`; `unfinished`: the form while it is undecided."""
     pattern, begun = re.compile(before + rb"(" + form + rb")"), re.compile(before + rb"(?=" + unfinished + rb"\Z)")
-    mark = b"://" if before == _ACCOUNT else gate
-    return Shape(gate, pattern, re.compile(rest), begun, mark, window)
+    return Shape(gate, pattern, re.compile(rest), begun, mark or gate, window)
 
 
 def _family(joint: bytes, prefixes: Mapping[bytes, bytes]) -> Shape:
@@ -118,13 +124,12 @@ _HAS_SCHEME = rb"(?=" + _CREDENTIAL + rb"{6})(?:" + _NO_WORDS + rb"|(?=" + _CRED
 _HAS_NONE = rb"(?=" + _CREDENTIAL + rb"{16})" + _NO_WORDS
 _UNDECIDED = (_CREDENTIAL + rb"{0,64}", _CREDENTIAL + rb"*")
 _AUTHORIZATION = rb"z(?<=[Aa]uthoriz)ation" + _SEPARATOR
-_UPPER = (rb"[A-Z0-9]{16,}", rb"[A-Z0-9]{0,15}", rb"[A-Z0-9]*")
+_CAPITALS = rb"Z(?<=AUTHORIZ)ATION" + _SEPARATOR
 
 SHAPES = (
     _family(b"-", _BEHIND_DASH),
     _family(b"_", _BEHIND_UNDERSCORE),
-    _shape(b"K", _prefixed(b"A", b"K", b"IA"), *_UPPER),  # Amazon
-    _shape(b"S", _prefixed(b"A", b"S", b"IA"), *_UPPER),
+    _shape(b"K", _prefixed(b"A", b"K", b"IA"), rb"[A-Z0-9]{16,}", rb"[A-Z0-9]{0,15}", rb"[A-Z0-9]*"),  # Amazon
     _shape(b"z", _prefixed(b"AI", b"z", b"a"), _T + rb"{30,}", _T + rb"{0,29}", _T + rb"*"),  # Google
     _shape(
         b"J",
@@ -136,8 +141,9 @@ SHAPES = (
     ),
     _shape(b"?", rb"\?" + _NAMES, *_PARAMETER),
     _shape(b"&", rb"&(?:amp;)?" + _NAMES, *_PARAMETER),
-    _shape(b"\\u0026", rb"\\u0026" + _NAMES, *_PARAMETER),
+    _shape(b"\\", rb"\\u0026" + _NAMES, *_PARAMETER),
     _shape(b"z", _AUTHORIZATION + _SCHEME, _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
+    _shape(b"Z", _CAPITALS + _SCHEME, _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
     _shape(b"z", _AUTHORIZATION, _HAS_NONE + _CREDENTIAL + rb"+", *_UNDECIDED),
     _shape(b"B", rb"Bearer ", _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
     _shape(
@@ -147,31 +153,35 @@ SHAPES = (
         rb"(?![0-9]{1,5}\Z)[^\x00-\x20\x7f/@\"'<>]{0,256}",
         rb"",
         2 * _DECIDED_BYTES,
+        mark=b"://",
     ),
     _shape(
-        b"-----BEGIN ",
+        b"K",
         _BEGIN,
         _KEY_LINES + rb"[A-Za-z0-9+/=]{16,}[A-Za-z0-9+/=\s\\]*",
         _KEY_LINES + rb"(?:[A-Z][A-Za-z-]{0,12}(?::[^\r\n\\]{0,80})?|[A-Za-z0-9+/=]{0,15})\\?",
         rb"[A-Za-z0-9+/=\s\\]*",
         _MAX_KEY_HEADER_BYTES,
+        mark=b"-----BEGIN ",
     ),
 )
 _OF_LINES, _OF_BLOCKS = SHAPES[:-1], SHAPES[-1]
+_NO_MARKS = bytes(set(range(256)).difference(shape.mark[0] for shape in _OF_LINES))
 
 
 def begun(text: bytes) -> int:
     """Where the secret part of an unfinished key at the end of `text` begins; the length of the text if none does."""
     size = len(text)
-    if _OF_BLOCKS.gate in text[-_OF_BLOCKS.window :] and (at := _begun(_OF_BLOCKS, text[-_OF_BLOCKS.window :])):
+    if _OF_BLOCKS.mark in text[-_OF_BLOCKS.window :] and (at := _begun(_OF_BLOCKS, text[-_OF_BLOCKS.window :])):
         return size - at
     if not text or text[-1] == _LINE_END:
         return size
     line = text[max(text.rfind(b"\n", -MAX_BEGUN_BYTES) + 1, size - MAX_BEGUN_BYTES) :]
     near = line[-_DECIDED_BYTES:]
-    return size - max(
-        _begun(shape, near if shape.window == _DECIDED_BYTES else line[-shape.window :]) for shape in _OF_LINES
-    )
+    if len(line) < _SHORT_LINE_BYTES and not line.translate(None, _NO_MARKS):
+        return size
+    windows = (near if shape.window == _DECIDED_BYTES else line[-shape.window :] for shape in _OF_LINES)
+    return size - max(map(_begun, _OF_LINES, windows))
 
 
 def _begun(shape: Shape, window: bytes) -> int:
