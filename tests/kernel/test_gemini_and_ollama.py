@@ -206,7 +206,7 @@ IN_A_KERNEL = """
 import ollama
 from google import genai
 from jupyter_logstream import proxy_url, record_requests
-from jupyter_logstream.kernel.call_recorder import RowUpdater
+from jupyter_logstream.kernel.row_updater import RowUpdater
 url = proxy_url("gemini")
 """
 

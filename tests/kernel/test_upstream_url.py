@@ -126,7 +126,7 @@ def recorded(kernel: Kernel, llm: str, server: Server) -> Kernel:
 
 
 def settled(kernel: Kernel, server: Server) -> dict[str, Any]:
-    kernel.run("from jupyter_logstream.kernel.call_recorder import RowUpdater; RowUpdater.wait()")
+    kernel.run("from jupyter_logstream.kernel.row_updater import RowUpdater; RowUpdater.wait()")
     return rows(server)[0]
 
 

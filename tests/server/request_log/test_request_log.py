@@ -205,8 +205,8 @@ def test_figures_that_follow_changes_equal_those_read_from_the_rows(opened: Open
             row_id = running.pop(choose.randrange(len(running)))
             status = choose.choice(["completed", "error", "timeout", "cancelled", "streaming"])
             log.update(row_id, status=status, duration_ms=choose.choice([None, 5.0, choose.random()]),
-                       time_to_first_chunk_ms=choose.choice([None, 3, choose.random()]), cost_usd=choose.random(),
-                       input_tokens=number, model=choose.choice(["m", "a\ud800b", None]))  # fmt: skip
+                       time_to_first_chunk_ms=choose.choice([None, 3, choose.random()]), input_tokens=number,
+                       cost_usd=round(choose.random(), 6), model=choose.choice(["m", "a\ud800b", None]))  # fmt: skip
         else:
             session = choose.choice([None, "s1", "s2"])
             running.append(log.create(provider=choose.choice(["p", "q", None]), session=session)[0].id)
