@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { asPython } from "../../src/protocol/query.js";
 import type { HubEvent } from "../../src/protocol/types.js";
 import { hasUnprintable } from "../../src/text/unprintable.js";
-import { button, element, setLabel, setName, setText, setTitle } from "../../src/views/dom/dom.js";
+import { button, element, MAX_TITLE_CHARS, setLabel, setName, setText, setTitle } from "../../src/views/dom/dom.js";
 import { LineRows } from "../../src/views/log/line-rows.js";
 import { mountLogView } from "../../src/views/log/log-view.js";
 import { mountErrorCard } from "../../src/views/log/panels/error-card.js";
@@ -57,6 +57,13 @@ describe("the helpers of all views", () => {
     });
     expect(disguised(host)).toEqual([]);
     expect(host.textContent).toContain("a\\u202eb");
+  });
+
+  it("cut tooltips and accessible names of any length", () => {
+    const target = element("b", "");
+    setName(target, "x".repeat(1_000_000));
+    expect(target.title).toBe(`${"x".repeat(MAX_TITLE_CHARS)}…`);
+    expect(target.getAttribute("aria-label")).toBe(target.title);
   });
 
   it("set an unchanged text, tooltip or name once", () => {

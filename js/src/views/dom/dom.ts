@@ -4,6 +4,9 @@
 
 import { printable } from "../../text/unprintable.js";
 
+/** Longest tooltip and accessible name: a command or a tag can have 100 kB, and rows are painted every second. */
+export const MAX_TITLE_CHARS = 2000;
+
 /** Creates an element; strings become its text. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -100,13 +103,17 @@ export function setData(target: HTMLElement, name: string, value: string): void 
 }
 
 export function setTitle(target: HTMLElement, title: string): void {
-  const shown = printable(title);
+  const shown = brief(title);
   if (target.title !== shown) target.title = shown;
+}
+
+function brief(text: string): string {
+  return printable(text.length > MAX_TITLE_CHARS ? `${text.slice(0, MAX_TITLE_CHARS)}…` : text);
 }
 
 /** Sets an attribute that is shown or read aloud. */
 export function setLabel(target: Element, attribute: "aria-label" | "aria-valuetext", text: string): void {
-  const shown = printable(text);
+  const shown = brief(text);
   if (target.getAttribute(attribute) !== shown) target.setAttribute(attribute, shown);
 }
 
