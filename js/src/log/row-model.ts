@@ -6,6 +6,7 @@ import type { LogSource } from "../protocol/log-source.js";
 import { isEmpty } from "../protocol/query.js";
 import type { LogRecord, StreamFilter } from "../protocol/types.js";
 import { thousands } from "../text/format.js";
+import { withoutColours } from "../text/text.js";
 import { Context } from "./context.js";
 import { Folds } from "./folds.js";
 import type { Log } from "./log.js";
@@ -175,8 +176,9 @@ export class RowModel {
     return this.#source.title === undefined ? "were removed by retention" : "are no longer kept";
   }
 
-  /** The lines being written; none with a filter, since they match or not only once they are records. */
+  /** The lines being written that show text; none with a filter, since they match or not only once they are records. */
   get #linesBeingWritten(): readonly string[] {
-    return this.#matches === undefined && this.#context === undefined ? [...this.#log.progress.values()] : [];
+    if (this.#matches !== undefined || this.#context !== undefined) return [];
+    return [...this.#log.progress.values()].filter((text) => withoutColours(text) !== "");
   }
 }

@@ -3,7 +3,7 @@
 // terminal.ts draws the text; this splits it at the sequences that stay.
 
 import { apply, PLAIN, type Style } from "./sgr.js";
-import { terminalText } from "./terminal.js";
+import { ACTIVE, terminalText } from "./terminal.js";
 import { withoutColours } from "./text.js";
 import { printable } from "./unprintable.js";
 
@@ -21,6 +21,7 @@ const STYLING = /\x1b(?:\[([0-9;:]*)m|\]8;;([^\x07\x1b]*)\x1b\\|\]9;[^\x07\x1b]*
  * unprintable.ts).
  */
 export function parseAnsi(text: string, raw = false): readonly Span[] {
+  if (!ACTIVE.test(text)) return text === "" ? [] : [{ text: raw ? text : printable(text), style: PLAIN }];
   const drawn = terminalText(text);
   const spans: Span[] = [];
   let [style, href, from] = [PLAIN, "", 0];
@@ -30,13 +31,11 @@ export function parseAnsi(text: string, raw = false): readonly Span[] {
     const span = { text: raw ? part : printable(part), style };
     spans.push(href === "" ? span : { ...span, href });
   };
-  if (drawn.includes("\x1b")) {
-    for (const { index, 0: sequence, 1: sgr, 2: address } of drawn.matchAll(STYLING)) {
-      add(index);
-      from = index + sequence.length;
-      if (sgr !== undefined) style = apply(style, sgr);
-      else if (address !== undefined) href = address;
-    }
+  for (const { index, 0: sequence, 1: sgr, 2: address } of drawn.matchAll(STYLING)) {
+    add(index);
+    from = index + sequence.length;
+    if (sgr !== undefined) style = apply(style, sgr);
+    else if (address !== undefined) href = address;
   }
   add(drawn.length);
   return spans;

@@ -11,7 +11,8 @@ import { Screen } from "./screen.js";
 export const IMAGE_LABEL = "[image]";
 const MAX_SGR_RUN = 32;
 
-const ACTIVE = /[\x1b\b\r\x90\x98\x9b-\x9f]/;
+/** A character that a terminal acts on: a text without one is shown as it is. */
+export const ACTIVE = /[\x1b\b\r\x90\x98\x9b-\x9f]/;
 /** The 8-bit forms of control sequences. */
 const C1 = /[\x90\x98\x9b-\x9f]/g;
 

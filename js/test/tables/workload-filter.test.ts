@@ -52,6 +52,8 @@ describe("words", () => {
 
   it("are searched in the current text", () => {
     expect(finds({ ...job, last_line: "epoch 4" }, "epoch 4")).toBe(true);
+    const linked = { ...job, last_line: "\x1b]8;;https://a.test/\x1b\\ep\x1b[31moch 5\x1b[0m\x1b]8;;\x1b\\" };
+    expect([finds(linked, "epoch 5"), finds(linked, "a.test"), finds(linked, "31m")]).toEqual([true, false, false]);
     expect(finds(job, "epoch 4")).toBe(false);
   });
 });

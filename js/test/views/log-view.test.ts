@@ -92,6 +92,16 @@ describe("a row", () => {
     expect(pieces.every((piece) => !/[\ud800-\udbff]$/.test(piece.textContent ?? ""))).toBe(true);
   });
 
+  it("shows no row for a line being written that has no text yet", async () => {
+    source.logs(record(1, { message: "first" }));
+    source.frame("progress", { source: "stdout", message: "\x1b]9;4;1;40\x1b\\" });
+    await paint();
+    expect(rows().map((row) => row.textContent)).toEqual(["first"]);
+    source.frame("progress", { source: "stdout", message: "\x1b]9;4;1;40\x1b\\step" });
+    await paint();
+    expect(rows().map((row) => row.textContent)).toEqual(["first", "step"]);
+  });
+
   it("keeps the line breaks of a published record in its text", async () => {
     source.logs(record(1, { message: "Traceback:\n  File x\nValueError", source: "log" }));
     await paint();

@@ -22,6 +22,9 @@ import {
 } from "../support/table-stage.js";
 import { listed } from "../support/workload.js";
 
+/** With a link, a progress sequence and colours. */
+const LAST_LINE = "\x1b]9;4;1;70\x1b\\\x1b[31mepoch\x1b[0m \x1b]8;;https://a.test/\x1b\\7\x1b]8;;\x1b\\";
+
 describe("the hooks of the host", () => {
   it("name the view and the state of its connection", async () => {
     show();
@@ -64,9 +67,7 @@ describe("a row", () => {
     show();
     await settled();
     const steps = [{ name: "fit", state: "running", started: 1, ended: null }] as const;
-    send(
-      listed(3, { state: "running", lines: 1234, levels: { error: 2 }, steps, last_line: "\x1b[31mepoch 7\x1b[0m" }),
-    );
+    send(listed(3, { state: "running", lines: 1234, levels: { error: 2 }, steps, last_line: LAST_LINE }));
     await painted();
     expect(["lines", "step", "errors", "last"].map((cell) => text("W3", cell))).toEqual([
       "1,234",

@@ -2,6 +2,7 @@
 
 import type { WorkloadState } from "../../protocol/types.js";
 import type { ListedWorkload } from "../../protocol/workloads-source.js";
+import { withoutSequences } from "../../text/ansi.js";
 import { commandOf } from "../../text/format.js";
 import { TableFilter } from "../table-filter.js";
 import type { Workloads } from "./workloads.js";
@@ -30,7 +31,8 @@ function textOf(job: ListedWorkload): string {
   let text = searched.get(job);
   if (text === undefined) {
     const tags = Object.entries(job.tags ?? {}).map(([name, value]) => `${name}=${value}`);
-    text = [job.name ?? "", commandOf(job), job.id, ...tags, job.last_line ?? ""].join("\n").toLowerCase();
+    const last = withoutSequences(job.last_line ?? "");
+    text = [job.name ?? "", commandOf(job), job.id, ...tags, last].join("\n").toLowerCase();
     searched.set(job, text);
   }
   return text;
