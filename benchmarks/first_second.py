@@ -1,7 +1,7 @@
 """The first second: from Shift+Enter to the first painted line of `run()`, beside `!echo`, in fresh and warm kernels.
 
-Measured inside the page: the key event starts the clock, and a MutationObserver, also in the view's shadow root, finds
-the line. Both sides alternate in one JupyterLab; `performance.timeOrigin` makes the times comparable.
+Measured inside the page: the key event starts the clock, and the first frame that shows the line, also in the view's
+shadow root, stops it. Both sides alternate in one JupyterLab; `performance.timeOrigin` makes the times comparable.
 """
 
 from __future__ import annotations
@@ -36,28 +36,23 @@ UNTIL_PAINTED = """([index, line]) => {
     let pressed;
     const shows = (root) => [...root.querySelectorAll(".jp-OutputArea-output pre, .row.record .text")]
       .some((it) => it.textContent.includes(line));
-    const observed = new Set();
-    const observer = new MutationObserver(look);
-    function look() {
-      if (pressed === undefined) return;
+    // Each frame is checked: what counts is the paint.
+    const look = () => {
       const hosts = [...cell.querySelectorAll("[data-logstream]")];
       const roots = [cell, ...hosts.map((it) => it.shadowRoot).filter(Boolean)];
-      for (const root of roots) {
-        if (observed.has(root)) continue;
-        observed.add(root);
-        observer.observe(root, { subtree: true, childList: true, characterData: true });
+      if (!roots.some(shows)) {
+        requestAnimationFrame(look);
+        return;
       }
-      if (!roots.some(shows)) return;
-      observer.disconnect();
       const painted = new MessageChannel(); // its message comes behind the paint of the frame
       painted.port1.onmessage = () => resolve(now() - pressed);
-      requestAnimationFrame(() => painted.port2.postMessage(0));
-    }
+      painted.port2.postMessage(0);
+    };
     window.addEventListener("keydown", function press(event) {
       if (event.key !== "Enter" || !event.shiftKey) return;
       window.removeEventListener("keydown", press, { capture: true });
       pressed = now();
-      look();
+      requestAnimationFrame(look);
     }, { capture: true });
   });
 }"""
@@ -96,6 +91,8 @@ def main() -> dict[str, float]:
                 taken.setdefault(f"first line in a fresh kernel: {name}, ms", []).append(
                     first_line(page, notebook, index)
                 )
+        for index in range(len(CELLS)):
+            first_line(page, notebook, index)  # what is imported once is there
         for _ in range(WARM_ROUNDS):
             for index, name in enumerate(CELLS):
                 taken.setdefault(f"first line in a warm kernel: {name}, ms", []).append(
