@@ -23,6 +23,7 @@ export class FetchTransport implements Transport, ConnectionHandler {
   /** The streams of the open request, and the generation of each that it carries. */
   #open = new Map<FollowedStream, number>();
   #collecting: ReturnType<typeof setTimeout> | undefined;
+  #appliedAt = Number.NEGATIVE_INFINITY;
   #hiding: ReturnType<typeof setTimeout> | undefined;
   #paused = false;
   /** Has the protocol version of this server been checked? */
@@ -35,11 +36,18 @@ export class FetchTransport implements Transport, ConnectionHandler {
     this.#onVisibility();
   }
 
+  /** Applies a change at once, and further ones that come within COLLECT_MS together: the first line should not wait. */
   streamsChanged(): void {
-    this.#collecting ??= setTimeout(() => {
-      this.#collecting = undefined;
-      this.#apply();
-    }, timings().COLLECT_MS);
+    const { COLLECT_MS } = timings();
+    const isFirst = performance.now() - this.#appliedAt > COLLECT_MS;
+    this.#collecting ??= setTimeout(
+      () => {
+        this.#collecting = undefined;
+        this.#appliedAt = performance.now();
+        this.#apply();
+      },
+      isFirst ? 0 : COLLECT_MS,
+    );
   }
 
   retryNow(): void {

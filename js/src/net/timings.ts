@@ -5,7 +5,7 @@
 // the shared worker in its `hello` message, so one assignment covers both. Nothing in production sets it.
 
 export const DEFAULT_TIMINGS = {
-  /** Changes of the set of streams within this time are sent as one request. */
+  /** After a change of the set of streams, further ones within this time are sent as one request. */
   COLLECT_MS: 50,
   /** A page hidden for this long closes its connection: browsers allow six per host, for all tabs together. */
   HIDDEN_MS: 10_000,
