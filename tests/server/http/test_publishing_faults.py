@@ -102,6 +102,36 @@ async def test_an_end_that_was_not_stored_with_the_workload_is_no_end(serve: Any
     assert await messages(site, workload_id) == [f"r{i}" for i in range(1, 11)]
 
 
+@pytest.mark.parametrize("half_ended", [False, True])
+@pytest.mark.parametrize("missing", [0, 32, 40, 5 * 32, 10 * 32])
+@pytest.mark.parametrize("action", ["end", "records and end", "cancel"])
+async def test_an_end_or_a_cancel_after_the_server_died_keeps_each_record_once(
+    serve: Any, action: str, missing: int, half_ended: bool
+) -> None:
+    site = await serve()
+    workload_id = await external(site)
+    for number in range(2):
+        await publish(site, workload_id, batch(number), number * BATCH)
+    folder = site.services.store.folder(workload_id).path
+    await site.stop()
+    cut(folder / "index.000", missing)
+    if half_ended:  # the log was closed, the state was not stored: the end was not confirmed
+        (folder / "end").touch()
+    site = await serve()
+    items = [*(batch(1) if "records" in action else []), {"state": "failed"}]
+    for _ in range(2):  # the answer of the first was lost
+        if action == "cancel":
+            answer = await site.request("POST", f"v1/workloads/{workload_id}/cancel")
+            assert answer.status in {200, 202}
+        else:
+            answer = await publish(site, workload_id, items, BATCH if "records" in action else 2 * BATCH)
+            assert (answer.status, answer.json) == (202, {"last": 10})
+    workload = await site.workload(workload_id)
+    assert (workload["state"], workload["lines"]) == ("cancelled" if action == "cancel" else "failed", 10)
+    assert await messages(site, workload_id) == [f"r{i}" for i in range(1, 11)]
+    assert (await publish(site, workload_id, batch(2), 10)).status == 409
+
+
 @pytest.mark.parametrize("fail_at", [1, 2, 3])
 @pytest.mark.parametrize("action", ["records", "end", "cancel"])
 async def test_a_full_disk_refuses_and_changes_nothing(
