@@ -147,6 +147,15 @@ class IndexWriter(Index):
                 os.close(fd)
             data, after = data[len(piece) :], after + len(piece) // ENTRY
 
+    def restore_headers(self) -> None:
+        """Write the header of each segment anew; the entries behind it are still to be verified. OSError."""
+        for number in segments(self._folder, "index"):
+            fd = os.open(segment_path(self._folder, "index", number), os.O_WRONLY | OPEN)
+            try:
+                os.pwrite(fd, header(self._folder.name, number * INDEX_SEGMENT + 1), 0)
+            finally:
+                os.close(fd)
+
     @property
     def _size(self) -> int:
         """Expected bytes of the open segment."""

@@ -23,7 +23,7 @@ from ..errors import BadIndex, Unreadable
 from .damage import known_end, mark_damaged, mark_lost, retained_by_files, totals_of
 from .loss_journal import LossJournal
 from .rebuild import rebuild_range
-from .verify import verify
+from .verify import Verified, verify
 
 _CHUNK_BYTES = 1 << 20
 _MAX_REBUILT_RANGES = 8  # each costs a verification; behind them the index is rebuilt
@@ -92,11 +92,7 @@ def _truncate_index(
     Records in it whose bytes are damaged are marked as lost; they keep their place.
     """
     try:
-        valid = verify(folder, indexer.index, retained)
-        for _ in range(_MAX_REBUILT_RANGES):
-            if not rebuild_range(folder, indexer, retained, valid):
-                break
-            valid = verify(folder, indexer.index, retained)
+        valid = _verified(folder, indexer, retained)
         journal.record_if_behind(valid.good)
         journal.add_damage(valid.damaged)
         for name, ranges in valid.damaged.items():
@@ -113,6 +109,24 @@ def _truncate_index(
         indexer.totals.skip(retained.first - 1)
         indexer.index.restart(retained.first - 1)
     return ends
+
+
+def _verified(folder: Path, indexer: Indexer, retained: RetainedRange) -> Verified:
+    """The valid part of the index, after damaged headers and entries in it were written anew."""
+    try:
+        valid = verify(folder, indexer.index, retained)
+    except Unreadable:
+        raise
+    except BadIndex:  # a damaged header is no reason to lose the times of all records behind it
+        indexer.index.restore_headers()
+        valid = verify(folder, indexer.index, retained)
+        if valid.good < retained.first:
+            raise
+    for _ in range(_MAX_REBUILT_RANGES):
+        if not rebuild_range(folder, indexer, retained, valid):
+            break
+        valid = verify(folder, indexer.index, retained)
+    return valid
 
 
 def _index_output(folder: Path, files: Files, indexer: Indexer, ends: Mapping[str, int]) -> None:

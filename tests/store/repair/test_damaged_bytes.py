@@ -229,3 +229,12 @@ def test_damaged_index_entries_cost_no_other_record_its_number_time_or_level(
     assert all(r.fields for r in rebuilt)  # their times are estimated, or their own
     LogWriter(folder_of(root)).release()
     assert served(root) == after
+
+
+@pytest.mark.parametrize("header", [bytes(32), b"\xff" * 32, b"JLSINDEX" + bytes(24)])
+def test_a_damaged_header_of_the_index_costs_nothing(sound: Path, root: Path, header: bytes) -> None:
+    before = served(sound)
+    path = folder_of(root) / "index.000"
+    path.write_bytes(header + path.read_bytes()[32:])
+    assert served(root) == before
+    assert path.read_bytes() == (folder_of(sound) / "index.000").read_bytes()
