@@ -80,7 +80,7 @@ class OwnServer:
         while True:
             page = self._page(workload_id, **params, limit=PAGE_RECORDS)
             records += [Record.from_json(record) for record in page["records"]]
-            if page["next"] is None or not page["records"]:
+            if page["next"] is None:  # a page without records has one, if its search ran out of processor time
                 return records if tail is None else last(records, tail)
             params.pop("offset", None)
             params["after"] = page["next"]

@@ -42,25 +42,36 @@ def page(
 ) -> Page:
     """At most `limit` matches and MAX_PAGE_BYTES of text after a cursor, skipping `offset` matches; texts are loaded.
 
-    Raises UnknownStream, BadPattern, SearchCancelled, BadIndex, Unreadable.
+    A query that runs out of processor time returns what it has, if that is more than nothing. Raises UnknownStream,
+    BadPattern, SlowPattern, SearchCancelled, BadIndex, Unreadable.
     """
     if chosen.empty:
         return _page_of_all(store, stream, after, offset, limit)
     budget = budget or Budget()
-    made, match, stopped = _PageBuilder(after, offset, limit), chosen.compile(budget), None
+    match, made, before = chosen.compile(budget), _PageBuilder(offset, limit), 0
     try:
-        for _ in scan(store, stream, lambda batch: made.add(batch, match(batch)), budget=budget):
+        for _ in scan(store, stream, lambda batch: made.add(batch, match(batch)), after, budget=budget):
             pass  # to the end, for the total
     except SlowPattern as slow:
-        stopped = slow.after
-    return Page(made.batches, made.total, made.last if made.has_more else stopped, stopped)
+        if slow.after <= after:
+            raise
+        return Page(made.batches, made.total, made.last if made.has_more else slow.after, slow.after)
+    following = made.last if made.has_more else None
+    try:
+        for batch, found in scan(store, stream, match, budget=budget) if after else ():
+            before += bisect_right(found, after, key=batch.seqs.__getitem__)
+            if batch.last >= after:
+                break
+    except SlowPattern as slow:
+        return Page(made.batches, before + made.total, following, slow.after)
+    return Page(made.batches, before + made.total, following)
 
 
 def _page_of_all(store: Store, stream: str, after: int, offset: int, limit: int) -> Page:
     """Without a filter the k-th match is the k-th record. No record behind the page is read: it can be damaged."""
     ends = store.read(stream, 0, 0)
     after = max(after, ends.first - 1) + offset
-    made = _PageBuilder(after, 0, limit)
+    made = _PageBuilder(0, limit)
     for _ in scan(store, stream, lambda batch: made.add(batch, range(len(batch))), after, at_once=limit):
         if made.is_full or made.has_more:
             break
@@ -71,9 +82,8 @@ def _page_of_all(store: Store, stream: str, after: int, offset: int, limit: int)
 class _PageBuilder:
     """Takes the matches of successive batches; counts all, and loads those of the page."""
 
-    def __init__(self, after: int, skip: int, limit: int) -> None:
-        self._after, self._skip, self._capacity = after, skip, limit
-        self._capacity_bytes = MAX_PAGE_BYTES
+    def __init__(self, skip: int, limit: int) -> None:
+        self._skip, self._capacity, self._capacity_bytes = skip, limit, MAX_PAGE_BYTES
         self.batches: list[Batch] = []
         self.total = 0
         self.has_more = False
@@ -90,26 +100,17 @@ class _PageBuilder:
 
     def add(self, batch: Batch, found: Sequence[int]) -> None:
         """Add the next matches, given by position. Raises as `Batch.loaded` does, and changes nothing then."""
-        behind = self._behind(batch, found)
-        skipped = min(self._skip, len(behind))
-        left = len(behind) - skipped
-        fitting = self._fitting(batch.pick(behind[skipped : skipped + self._capacity]))
-        if len(fitting):
-            fitting.loaded()
-            self.batches.append(fitting)
-            self._capacity -= len(fitting)
-            self._capacity_bytes -= sum(fitting.text_bytes)
+        skipped = min(self._skip, len(found))
+        if not self.has_more and skipped < len(found):
+            fitting = self._fitting(batch.pick(found[skipped : skipped + self._capacity]))
+            if len(fitting):
+                fitting.loaded()
+                self.batches.append(fitting)
+                self._capacity -= len(fitting)
+                self._capacity_bytes -= sum(fitting.text_bytes)
+            self.has_more = len(fitting) < len(found) - skipped
         self.total += len(found)
         self._skip -= skipped
-        self.has_more = self.has_more or len(fitting) < left
-
-    def _behind(self, batch: Batch, found: Sequence[int]) -> Sequence[int]:
-        """Those of the positions that can belong to the page."""
-        if self.has_more or not found or batch.last <= self._after:
-            return ()
-        if batch.seqs[0] > self._after:
-            return found
-        return found[bisect_right(found, self._after, key=lambda i: batch.seqs[i]) :]
 
     def _fitting(self, batch: Batch) -> Batch:
         """The first records whose texts fit into the page; at least one, if it is the page's first."""

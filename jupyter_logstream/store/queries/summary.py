@@ -197,7 +197,7 @@ class Places:
 
 
 def places(store: Store, stream: str, chosen: Filter, after: int, limit: int, budget: Budget | None = None) -> Places:
-    """The next matches after a cursor, at most `limit`."""
+    """The next matches after a cursor, at most `limit`. Raises SlowPattern if not even a part was searched."""
     budget = budget or Budget()
     seqs: list[int] = []
     try:
@@ -206,5 +206,7 @@ def places(store: Store, stream: str, chosen: Filter, after: int, limit: int, bu
             if len(seqs) > limit:
                 return Places(seqs[:limit], seqs[limit - 1])
     except SlowPattern as slow:
+        if slow.after <= after:
+            raise
         return Places(seqs, slow.after, slow.after)
     return Places(seqs, None)

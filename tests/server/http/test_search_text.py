@@ -88,11 +88,13 @@ async def test_search_out_of_processor_time_answers_what_it_has_and_where_it_sto
 ) -> None:
     workload_id = await site.run("echo a")
     monkeypatch.setattr(base, "Budget", _Spent)
-    for route in "records", "summary", "marks", "matches":
+    for route in "summary", "marks":
         answer = await site.get(f"v1/workloads/{workload_id}/{route}?q=a")
-        assert answer["stopped"] == 0, answer
-        assert answer.get("total", 0) == 0
-        assert answer.get("next", 0) == 0
+        assert (answer["stopped"], answer["total"]) == (0, 0), answer
+    for route in "records", "matches":
+        refused = await site.request("GET", f"v1/workloads/{workload_id}/{route}?q=a")
+        assert (refused.status, refused.json["reason"]) == (422, "pattern_too_slow")
+        assert "stopped at line 0 " in refused.json["message"]
 
 
 class _Spent(Budget):

@@ -17,7 +17,7 @@ from jupyter_logstream.store.memory import MemoryStore
 from jupyter_logstream.store.pattern import BadPattern
 from jupyter_logstream.store.protocol import Store
 from jupyter_logstream.store.queries import filters as query
-from jupyter_logstream.store.queries.budget import Budget
+from jupyter_logstream.store.queries.budget import Budget, SlowPattern
 from jupyter_logstream.store.queries.filters import Filter, count, tail_cursor
 from jupyter_logstream.store.queries.pages import page
 from jupyter_logstream.store.queries.summary import places, spread, summarize
@@ -153,32 +153,49 @@ def test_an_expression_that_takes_other_engines_for_ever_is_searched(store: Stor
     assert count(store, "s", Filter(q=f"/{expression}/")) == expected[expression]
 
 
-def test_a_query_without_processor_time_returns_what_it_has_found(store: Store, scan: int) -> None:
+def test_a_query_without_any_processor_time_is_refused_or_says_that_it_searched_nothing(store: Store) -> None:
     store.append("s", [Record(0, 1e12 + i, "info", "a", source="log") for i in range(30)])
     chosen, spent = Filter(q="a"), Budget(cpu_s=-1.0)
-    spent_page = page(store, "s", chosen, after=0, offset=0, limit=10, budget=spent)
-    assert (spent_page.records(), spent_page.total, spent_page.next, spent_page.stopped) == ([], 0, 0, 0)
+    with pytest.raises(SlowPattern, match="stopped at line 0 "):
+        page(store, "s", chosen, after=0, offset=0, limit=10, budget=spent)
+    with pytest.raises(SlowPattern, match="stopped at line 5 "):
+        places(store, "s", chosen, 5, 10, spent)
     assert spread(store, "s", chosen, 3, spent).stopped == 0
     assert summarize(store, "s", chosen, 3, budget=spent).stopped == 0
-    assert places(store, "s", chosen, 0, 10, spent).next == 0
 
 
-def test_a_stopped_page_continues_where_the_search_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+class TwoReads(Budget):
+    """Enough processor time for two batches."""
+
+    reads = 0
+
+    def check(self, after: int) -> None:
+        self.reads += 1
+        self._cpu_s = 1e9 if self.reads < 3 else -1.0
+        super().check(after)
+
+
+def test_stopped_pages_lead_to_every_match(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "SCAN_RECORDS", 10)
-    store.append("s", [Record(0, 1e12 + i, "info", "a" if i % 4 == 0 else "b", source="log") for i in range(30)])
+    store.append("s", [Record(0, 1e12 + i, "info", "a" if i % 4 == 0 else "b", source="log") for i in range(60)])
+    after, found, stops = 0, [], []
+    for _ in range(10):
+        got = page(store, "s", Filter(q="a"), after=after, offset=0, limit=100, budget=TwoReads())
+        found += [r.seq for r in got.records()]
+        stops.append(got.stopped)
+        if got.next is None:
+            break
+        assert got.next > after
+        after = got.next
+    assert found == list(range(1, 61, 4))
+    assert stops[:2] == [20, 40]
 
-    class TwoReads(Budget):
-        reads = 0
 
-        def check(self, after: int) -> None:
-            self.reads += 1
-            self._cpu_s = 1e9 if self.reads < 3 else -1.0
-            super().check(after)
-
-    first = page(store, "s", Filter(q="a"), after=0, offset=0, limit=100, budget=TwoReads())
-    assert (first.total, first.next, first.stopped) == (5, 20, 20)
-    rest = page(store, "s", Filter(q="a"), after=20, offset=0, limit=100)
-    assert [r.seq for r in first.records() + rest.records()] == list(range(1, 31, 4))
+def test_the_total_of_a_page_behind_a_cursor_counts_the_matches_before_it(store: Store, scan: int) -> None:
+    store.append("s", [Record(0, 1e12 + i, "info", "a" if i % 4 == 0 else "b", source="log") for i in range(60)])
+    for after in range(0, 65, 3):
+        got = page(store, "s", Filter(q="a"), after=after, offset=0, limit=2)
+        assert (got.total, got.stopped) == (15, None)
 
 
 def test_text_is_found_in_the_final_text_not_in_overwritten_output(tmp_path: Path) -> None:
