@@ -14,6 +14,7 @@ from . import (
     fanin,
     fanout,
     find,
+    functions,
     first_second,
     growth,
     iopub,
@@ -32,7 +33,7 @@ from . import (
 
 ALL = (
     *(start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub),
-    *(page, first_second, view, many_views, find, search),
+    *(page, first_second, view, many_views, find, search, functions),
 )
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 

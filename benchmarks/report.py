@@ -122,6 +122,12 @@ ROWS = (
     *_search("text", 0.2), *_search("text in every line", 0.2), *_search("expression", 0.6),
     *_search("expression that begins a line", 0.6), *_search("expression in every line", 0.6),
     *_search("nested repeats", 0.6),
+    _alone("run(function) returns after, ms (median)", "less", 150),
+    Row("a function's process until it runs, ms", "a function's process until it runs, ms (median)", "less",
+        "python -c pass", "python -c pass, ms (median)"),
+    Row("a result of 95 MB, ms", "a result of 95 MB: ours, ms (median)", "less", "pickle by a file",
+        "a result of 95 MB: pickle by a file, ms (median)", 1.5),
+    _alone("200 functions, 2 at once: GET /api/status meanwhile, ms (p99)", "less", 100),
     _alone("search of 1 M lines: other requests meanwhile, ms (p99)", "less", 50),
 )
 # fmt: on

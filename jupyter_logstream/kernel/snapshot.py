@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..text.ansi_html import as_html as line_as_html
 from ..text.terminal import plain_text
-from ..text.wording import duration, ending, state_label, state_summary
+from ..text.wording import duration, ending, result_text, state_label, state_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -180,9 +180,8 @@ def _one_line(text: str) -> str:
 def _facts(info: Mapping[str, Any]) -> list[str]:
     """The facts beside the state, in words: error, duration, lines, warnings and errors."""
     parts = []
-    result = info.get("result") or {}
-    if result.get("kind") == "value":
-        parts.append(f"returned {result['type']}: {_one_line(result['repr'])}")
+    if result := result_text(info):
+        parts.append(_one_line(result))
     if info.get("error"):
         parts.append(_one_line(info["error"]))
     if info.get("started") and info.get("ended"):

@@ -54,3 +54,17 @@ def state_summary(info: Mapping[str, Any]) -> str:
     details = ", ".join(filter(None, [ending(info), str(info.get("reason") or "")]))
     label = state_label(info["state"])
     return f"{label} ({details})" if details else label
+
+
+_PLAIN_TYPES = frozenset({"int", "float", "str", "bool", "NoneType", "list", "dict", "tuple"})
+"""Types whose values show by their form what they are."""
+
+
+def result_text(info: Mapping[str, Any]) -> str:
+    """The value that a function returned: `→ 0.93`, with its type where the text does not show it; "" without one."""
+    result = info.get("result") or {}
+    if result.get("kind") != "value":
+        return ""
+    kind, text = str(result.get("type")), str(result.get("repr"))
+    is_shown = kind in _PLAIN_TYPES or text.startswith(kind.rpartition(".")[2])
+    return f"→ {text}" if is_shown else f"→ {kind} {text}"

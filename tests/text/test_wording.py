@@ -6,7 +6,7 @@ import pytest
 from support.vectors import vectors
 
 from jupyter_logstream.model.protocol import STATES
-from jupyter_logstream.text.wording import duration, ending, state_label, state_summary
+from jupyter_logstream.text.wording import duration, ending, result_text, state_label, state_summary
 
 WORDS = vectors("states")
 
@@ -34,3 +34,8 @@ def test_ending_names_exit_code_or_signal(info: dict[str, object], text: str) ->
 @pytest.mark.parametrize(("info", "text"), WORDS["summaries"])
 def test_summary_joins_state_ending_and_reason(info: dict[str, object], text: str) -> None:
     assert state_summary(info) == text
+
+
+@pytest.mark.parametrize(("result", "text"), vectors("results")["cases"])
+def test_a_result_is_shown_with_its_type_where_the_value_does_not_show_it(result, text: str) -> None:
+    assert result_text({"result": result}) == text

@@ -1,12 +1,13 @@
 // Numbers, durations, states and signals in words; the tables shared with Python are in tests/vectors.
 import { describe, expect, it } from "vitest";
-import type { Workload, WorkloadState } from "../../src/protocol/types.js";
+import type { Result, Workload, WorkloadState } from "../../src/protocol/types.js";
 import {
   badge,
   commandOf,
   duration,
   elapsed,
   ending,
+  resultText,
   stateBadge,
   stateSummary,
   thousands,
@@ -33,6 +34,13 @@ describe("numbers", () => {
     expect(commandOf(workload({ command: ["python", "train.py"] }))).toBe("python train.py");
     expect(commandOf(undefined)).toBe("");
   });
+
+  it("shows a function by its call", () =>
+    expect(commandOf(workload({ command: "python -m child", call: "train(lr=0.1)" }))).toBe("train(lr=0.1)"));
+
+  it.each(vectors<{ cases: [result: Result | null, text: string][] }>("results").cases)("%j is %j", (result, text) =>
+    expect(resultText(workload({ result }))).toBe(text),
+  );
 });
 
 type How = Pick<Workload, "exit_code" | "signal">;

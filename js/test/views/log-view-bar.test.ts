@@ -45,6 +45,21 @@ describe("the header", () => {
     expect(find(".masked").title).toContain("1,234 secrets are shown as ***");
   });
 
+  it("shows a function's call and, once it has ended, its result", async () => {
+    const job = { name: "lr=0.1", call: "train(lr=0.1)" };
+    source.frame("status", { job: workload(job) });
+    await paint();
+    expect(find(".name").textContent).toBe("lr=0.1 · train(lr=0.1)");
+    expect(find(".result").hidden).toBe(true);
+    const result = { kind: "value", type: "float", repr: "0.93" };
+    source.frame("done", { job: workload({ ...job, state: "succeeded", result }) });
+    await paint();
+    expect(find(".result").textContent).toBe("→ 0.93");
+    source.frame("status", { job: workload({ name: "train(lr=0.1)", call: "train(lr=0.1)" }) });
+    await paint();
+    expect(find(".name").textContent).toBe("train(lr=0.1)");
+  });
+
   it("cancels without confirmation, shows that, and hides the button at the end", async () => {
     source.frame("status", { job: workload({}) });
     await paint();

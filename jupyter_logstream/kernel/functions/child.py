@@ -7,8 +7,6 @@ exits, so it is there when the state is final.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import linecache
 import os
 import pickle
@@ -58,7 +56,9 @@ def _run(path: str) -> Outcome:
         return _failed(error, "The call could not be loaded in its process.")
     try:
         value = function()
-        if inspect.isawaitable(value):
+        if isinstance(value, Awaitable):
+            import asyncio  # noqa: PLC0415 - the slowest import of all, and few functions need it
+
             value = asyncio.run(_await(value))
     except SystemExit as error:
         return _exited(error)
