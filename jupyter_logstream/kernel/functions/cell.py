@@ -21,8 +21,15 @@ from ..client import Workload
 FILE_NAME = "<workload cell>"
 
 
+class Outputs(dict[str, Any]):
+    """The variables that a cell gave back, by name. `problems`: why others are missing."""
+
+    __logstream_type__ = "dict"  # shown as its type
+    problems: Mapping[str, str] = {}
+
+
 class Cell:
-    """The code of a cell; called in its process, it returns the named results and why others are missing.
+    """The code of a cell; called in its process, it returns its Outputs.
 
     `inputs`: variables that it gets; `outputs`: names of the variables that it gives back. Raises SyntaxError.
     """
@@ -33,7 +40,7 @@ class Cell:
         first = next((line.strip() for line in source.splitlines() if line.strip()), "")
         self.__logstream_call__ = "".join(char if char.isprintable() else " " for char in first)[:100] or "cell"
 
-    def __call__(self) -> dict[str, dict[str, Any]]:
+    def __call__(self) -> Outputs:
         """Run the code as `__main__`. Raises what it raises."""
         lines = self.source.splitlines(keepends=True)
         linecache.cache[FILE_NAME] = len(self.source), None, lines, FILE_NAME
@@ -46,8 +53,8 @@ class Cell:
             exec(code, namespace)  # noqa: S102 - the user's own code
         return self._collect(namespace)
 
-    def _collect(self, namespace: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        values, problems = {}, {}
+    def _collect(self, namespace: Mapping[str, Any]) -> Outputs:
+        values, problems = Outputs(), {}
         for name in self.outputs:
             if name not in namespace:
                 problems[name] = "the cell did not set it"
@@ -60,7 +67,8 @@ class Cell:
                 values[name] = namespace[name]
         for name, problem in problems.items():
             print(f"--out {name}: {problem}", file=sys.stderr)  # noqa: T201 - the log of the workload
-        return {"values": values, "problems": problems}
+        values.problems = problems
+        return values
 
 
 def unpicklable(inputs: Mapping[str, Any]) -> dict[str, str]:
@@ -98,7 +106,7 @@ class CellWorkload(Workload):
         if not self._names or self.state != "succeeded":
             return
         outcome = self._load_result()
-        self._namespace.update(outcome["values"])
-        if outcome["problems"]:
-            listed = "; ".join(f"{name}: {problem}" for name, problem in outcome["problems"].items())
+        self._namespace.update(outcome)
+        if outcome.problems:
+            listed = "; ".join(f"{name}: {problem}" for name, problem in outcome.problems.items())
             print(f"Not handed over: {listed}", file=sys.stderr)  # noqa: T201 - in the cell that waits

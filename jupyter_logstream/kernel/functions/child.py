@@ -93,7 +93,8 @@ def _succeeded(value: object) -> Outcome:
     except (Exception, RecursionError) as error:  # noqa: BLE001 - any __reduce__ can raise anything
         text = f"the result ({type_name(type(value))}) cannot be pickled: {type(error).__name__}: {error}"
         return _text("CannotPickle", f"{text}. Return what it is made from, or write it to a file", "")
-    header = {"kind": "value", "type": type_name(type(value)), "repr": short_repr(value)}
+    shown = getattr(type(value), "__logstream_type__", None) or type_name(type(value))
+    header = {"kind": "value", "type": shown, "repr": short_repr(value)}
     return Outcome(header, [pickled, *buffers], 0)
 
 

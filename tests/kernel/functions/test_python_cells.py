@@ -41,6 +41,12 @@ def test_the_option_wait_gives_the_results_at_the_end_of_the_cell(kernel: Kernel
     assert kernel.json("doubled") == 6
 
 
+def test_the_result_of_a_cell_is_shown_as_the_variables_that_it_gave(kernel: Kernel) -> None:
+    kernel.run("%%workload python --out doubled --in x --as job --wait\ndoubled = 2 * x")
+    result = kernel.json("job.info['result']")
+    assert [result["type"], result["repr"]] == ["dict", "{'doubled': 6}"]
+
+
 def test_variables_that_cannot_be_handed_in_are_named_before_anything_starts(kernel: Kernel) -> None:
     assert "--in cannot hand over lock: cannot pickle" in usage_error(kernel, "%%workload python --in x,lock\nlock")
     assert "--in nothing: there is no such variable" in usage_error(kernel, "%%workload python --in nothing\n1")

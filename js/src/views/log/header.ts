@@ -35,7 +35,7 @@ export class Header {
   readonly menu: HTMLButtonElement;
   readonly #connection: ConnectionBadge;
   readonly #name = element("span", "name");
-  readonly #result = element("span", "meta result");
+  readonly #result = element("span", "result");
   readonly #duration = element("span", "meta duration");
   readonly #count = element("span", "meta count");
   readonly #masked = element("span", "meta masked");
@@ -78,7 +78,7 @@ export class Header {
     );
     const find = button("find-open", "Find", "Find in the complete log (/)", actions.find, "find");
     const tools = element("span", "tools", this.#cancel, this.#follow, find, this.#download, this.menu);
-    this.element = element("header", "bar", ...this.#connection.elements, this.#name, meta, tools);
+    this.element = element("header", "bar", ...this.#connection.elements, this.#name, this.#result, meta, tools);
   }
 
   update(model: HeaderModel): void {
