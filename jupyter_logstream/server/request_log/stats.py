@@ -51,9 +51,10 @@ FACT_COLUMNS = ", ".join(Facts._fields)
 
 _SUMS = f"""
 SELECT provider, model, COUNT(*), SUM(status IN ('error', 'timeout', 'interrupted')), SUM({IS_OPEN}),
-    COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0), COALESCE(SUM(cached_tokens), 0), TOTAL(cost_usd)
+    COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0), COALESCE(SUM(cached_tokens), 0),
+    TOTAL(ROUND(cost_usd * {_COST_UNIT:g}))
 FROM request WHERE initial_time >= ? GROUP BY provider, model
-"""  # noqa: S608 - only names of columns are inserted
+"""  # noqa: S608 - only names of columns are inserted; each cost is rounded as `count` rounds it
 _TIMES = f"""
 SELECT provider, model, CASE WHEN NOT {IS_OPEN} THEN duration_ms END, time_to_first_chunk_ms
 FROM request WHERE initial_time >= ? AND COALESCE(duration_ms, time_to_first_chunk_ms) IS NOT NULL
@@ -85,7 +86,7 @@ class CallStats:
         self.input_tokens += sums[3]
         self.output_tokens += sums[4]
         self.cached_tokens += sums[5]
-        self.cost += round(sums[6] * _COST_UNIT)
+        self.cost += round(sums[6])
 
     def add_times(self, duration_ms: float | None, first_chunk_ms: float | None) -> None:
         """Add the times of one call; `sort` must follow."""
