@@ -4,7 +4,7 @@ import { MAX_ROWS, RequestRows } from "../../src/net/replay-buffer.js";
 import { PermanentError } from "../../src/protocol/errors.js";
 import { type Figures, MAX_LISTED_REQUESTS, type RequestsSource, type Row } from "../../src/protocol/request-log.js";
 import type { HubEvent } from "../../src/protocol/types.js";
-import { filterOptions } from "../../src/tables/requests/filter-options.js";
+import { filterOptions, MAX_OPTIONS } from "../../src/tables/requests/filter-options.js";
 import { RequestFilter } from "../../src/tables/requests/request-filter.js";
 import { brief, callerOf, curlOf, dollars, subject, tokens } from "../../src/tables/requests/request-labels.js";
 import { POLL_MS, Requests } from "../../src/tables/requests/requests.js";
@@ -158,6 +158,13 @@ describe("polling, if the user switches it on", () => {
 });
 
 describe("filter options", () => {
+  it("are the most frequent ones of calls that all name another model", () => {
+    const rows = Array.from({ length: 5000 }, (_, n) => request(n, { model: `m${n % 4900}`, provider: `p${n}` }));
+    const { services, models } = filterOptions(rows);
+    expect([services.length, models.length]).toEqual([MAX_OPTIONS, MAX_OPTIONS]);
+    expect(models).toEqual(expect.arrayContaining(["m0", "m50", "m99"]));
+  });
+
   it("are the statuses with their counts, the services and the models of the rows", () => {
     const rows = [
       request(1),
