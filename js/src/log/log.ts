@@ -4,6 +4,7 @@
 import { PermanentError } from "../protocol/errors.js";
 import type { LogSource } from "../protocol/log-source.js";
 import type { Frame, HubEvent, Level, LogRecord, Status, Subscription, Workload } from "../protocol/types.js";
+import { type ErrorCount, ErrorLines } from "./error-lines.js";
 import { RecordWindow } from "./record-window.js";
 
 /** Records requested at first: fill any viewport. */
@@ -32,6 +33,7 @@ export class Log {
   cancelling = false;
   /** Number of restarts of the stream from its beginning. */
   epoch = 0;
+  readonly #errorLines = new ErrorLines();
   readonly #source: LogSource;
   readonly #changed: () => void;
   #subscription: Subscription | undefined;
@@ -49,6 +51,11 @@ export class Log {
 
   get isOpen(): boolean {
     return this.#subscription !== undefined;
+  }
+
+  /** The number of errors; a traceback counts as one. */
+  get errors(): ErrorCount {
+    return this.#errorLines.count(this.levels);
   }
 
   get serverNow(): number {
@@ -101,6 +108,7 @@ export class Log {
         for (const record of data.logs ?? []) this.progress.delete(record.source);
         this.lines.append(data.logs ?? []);
         this.#countLevels(data.logs ?? []);
+        this.#errorLines.take(data.logs ?? []);
         break;
       case "progress":
         this.#setProgress(data.source ?? "", data.message ?? "");
@@ -120,6 +128,7 @@ export class Log {
         this.epoch += 1;
         this.progress.clear();
         this.levels.clear();
+        this.#errorLines.clear();
         this.#leveledTo = 0;
         this.lines.reset();
         break;
@@ -165,7 +174,9 @@ export class Log {
 
   async #fetch(after: number, limit: number, signal: AbortSignal): Promise<readonly LogRecord[]> {
     try {
-      return (await this.#source.page({ after, limit }, signal)).records;
+      const { records } = await this.#source.page({ after, limit }, signal);
+      this.#errorLines.takeRange(records);
+      return records;
     } catch (error) {
       if (error instanceof PermanentError) this.#onEvent({ kind: "state", rung: "error", message: error.message });
       throw error;

@@ -1,12 +1,13 @@
 // Filter chips: levels with their counts, sources, the step, and the filter as Python code. DOM only; it shows a search and
 // reports clicks.
 
+import { type ErrorCount, errorsInWords } from "../../log/error-lines.js";
 import { codeFilter, type Search } from "../../log/search.js";
 import { asPython, isEmpty } from "../../protocol/query.js";
 import type { Level, LogRecord } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
 import { COPY_BLOCKED, copyText } from "../dom/clipboard.js";
-import { button, element, setText } from "../dom/dom.js";
+import { button, element, setText, setTitle } from "../dom/dom.js";
 
 const LEVELS: readonly (readonly [Level, string])[] = [
   ["fatal", "Fatal"],
@@ -20,6 +21,13 @@ const LEVELS: readonly (readonly [Level, string])[] = [
 const SOURCES: readonly LogRecord["source"][] = ["stdout", "stderr"];
 const CONFIRMATION_MS = 1500;
 const COPY_TITLE = "Copy as Python";
+
+/** What is known of the levels of a log. */
+export interface LevelCounts {
+  /** Lines by level. */
+  readonly levels: ReadonlyMap<Level, number>;
+  readonly errors: ErrorCount;
+}
 
 export interface ChipActions {
   level(level: Level): void;
@@ -43,6 +51,7 @@ export class Chips {
       const chip = button("chip", name, `Show only lines of level ${name.toLowerCase()}`, () => actions.level(level));
       chip.removeAttribute("aria-label"); // its text, with the count, is its accessible name
       chip.dataset["level"] = level;
+      chip.dataset["title"] = chip.title;
       chip.append(count);
       return [level, chip, count];
     });
@@ -60,10 +69,13 @@ export class Chips {
     this.element = element("div", "chips", levels, sources, element("span", "coded", this.#code, this.#copy));
   }
 
-  update(search: Search, counts: ReadonlyMap<Level, number>): void {
+  update(search: Search, { levels, errors }: LevelCounts): void {
+    const continuing = errors.lines - errors.errors; // lines of tracebacks, which count as one error each
     for (const [level, chip, number] of this.#levels) {
       const isOn = search.levels.includes(level);
-      const count = counts.get(level) ?? 0;
+      const lines = levels.get(level) ?? 0;
+      const count = level === "error" ? Math.max(Math.min(1, lines), lines - continuing) : lines;
+      setTitle(chip, `${chip.dataset["title"]}${count < lines ? `: ${errorsInWords({ errors: count, lines })}` : ""}`);
       chip.setAttribute("aria-pressed", String(isOn));
       chip.hidden = count === 0 && !isOn;
       setText(number, count === 0 ? "" : thousands(count));

@@ -8,7 +8,7 @@ import { highlighter, isEmpty } from "../../protocol/query.js";
 import type { Level, StreamFilter } from "../../protocol/types.js";
 import { thousands } from "../../text/format.js";
 import { element } from "../dom/dom.js";
-import { Chips } from "./chips.js";
+import { Chips, type LevelCounts } from "./chips.js";
 import { countText, Find } from "./find.js";
 import type { Highlight } from "./line-text.js";
 
@@ -116,7 +116,7 @@ export class FilterBar {
     this.#find.step(by);
   }
 
-  update(counts: ReadonlyMap<Level, number>, matchCount: number | undefined, filterError: string): void {
+  update(counts: LevelCounts, matchCount: number | undefined, filterError: string): void {
     if (this.element.hidden) return;
     this.#chips.update(this.#search, counts);
     if (filterError !== "") this.#find.showCount(filterError);

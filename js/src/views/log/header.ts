@@ -1,5 +1,6 @@
 // Header of a log view: state, name, duration, counts and actions. DOM only; it shows a model and reports clicks.
 
+import { type ErrorCount, errorsInWords } from "../../log/error-lines.js";
 import { isFinal, type Level, type Status, type Workload } from "../../protocol/types.js";
 import { commandOf, elapsed, resultText, thousands } from "../../text/format.js";
 import { ConnectionBadge } from "../dom/connection-badge.js";
@@ -15,6 +16,7 @@ export interface HeaderModel {
   readonly following: boolean;
   readonly cancelling: boolean;
   readonly levels: ReadonlyMap<Level, number>;
+  readonly errors: ErrorCount;
   /** Server time in ms, for the duration. */
   readonly serverNow: number;
 }
@@ -94,8 +96,9 @@ export class Header {
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
     showMasked(this.#masked, job?.masked ?? 0);
-    showCount(this.#errors, (levels.get("error") ?? 0) + (levels.get("fatal") ?? 0), "error");
-    showCount(this.#warnings, levels.get("warn") ?? 0, "warning");
+    const warnings = levels.get("warn") ?? 0;
+    showCount(this.#errors, model.errors.errors, errorsInWords(model.errors));
+    showCount(this.#warnings, warnings, `${thousands(warnings)} warning${warnings === 1 ? "" : "s"}`);
     const final = this.#title === undefined && (job === undefined || isFinal(job.state));
     this.#follow.setAttribute("aria-pressed", String(model.following));
     this.#follow.hidden = final && model.following;
@@ -125,8 +128,8 @@ function showMasked(target: HTMLElement, count: number): void {
   setTitle(target, `${thousands(count)} secret${count === 1 ? " is" : "s are"} shown as ***`);
 }
 
-function showCount(target: HTMLButtonElement, count: number, noun: string): void {
+function showCount(target: HTMLButtonElement, count: number, words: string): void {
   target.hidden = count === 0;
   setText(target.lastElementChild as HTMLElement, thousands(count));
-  setName(target, `${thousands(count)} ${noun}${count === 1 ? "" : "s"} (click to show only these lines)`);
+  setName(target, `${words} (click to show only these lines)`);
 }

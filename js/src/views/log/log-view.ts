@@ -100,7 +100,7 @@ class LogView implements Painter {
   write(): Pass | undefined {
     clearTimeout(this.#quietTimer);
     const { log, list, notices, filters, marks, overview, panels } = this.#parts;
-    const { lines, levels, status } = log;
+    const { lines, status } = log;
     this.#paintedState = stateOf(log);
     this.#showLinked(lines.last);
     list.paint();
@@ -108,8 +108,8 @@ class LogView implements Painter {
     const { matchCount, filterError } = list.rowModel;
     const { following } = list.viewport;
     notices.update(log, { rows: list.rows.count, following, filtered: !isEmpty(filters.filter), matchCount });
-    filters.update(levels, matchCount, filterError);
-    const errors = (levels.get("error") ?? 0) + (levels.get("fatal") ?? 0);
+    filters.update(log, matchCount, filterError);
+    const errors = log.errors.lines;
     marks.update(lines.last, errors > 0, status.rung === "done");
     overview.update(lines.last, errors);
     panels.update(log, { charts: preferences().pictures, onlyStep: filters.search.step });
@@ -155,14 +155,14 @@ class LogView implements Painter {
 
   #updateHeader(): void {
     const { log, list, header, announcer } = this.#parts;
-    const { job, status, cancelling, serverNow, levels } = log;
+    const { job, status, cancelling, serverNow, levels, errors } = log;
     const { rung } = status;
     const count = this.#updateCount();
     setData(this.#host, "state", rung);
     const { following } = list.viewport;
-    header.update({ job, status, lines: count, following, cancelling, serverNow, levels });
+    header.update({ job, status, lines: count, following, cancelling, serverNow, levels, errors });
     const { label, detail } = badge(job, rung === "reconnecting" ? { rung } : status, 0);
-    announcer.update(detail === "" ? label : `${label}, ${detail}`, count, levels.get("error") ?? 0);
+    announcer.update(detail === "" ? label : `${label}, ${detail}`, count, errors.errors);
     if (rung === "done") clearInterval(this.#clock);
   }
 

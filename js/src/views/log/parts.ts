@@ -130,7 +130,7 @@ export class LogViewParts {
       showDensity: (hits) => {
         this.marks.hits = hits;
       },
-      onOpen: () => this.filters.update(log.levels, undefined, ""),
+      onOpen: () => this.filters.update(log, undefined, ""),
       onClose: () => this.#focusLines(),
     });
   }

@@ -1,12 +1,13 @@
 // First error of a log, pinned above the lines: its message, its line, and how often it was repeated. DOM only.
 
+import { type ErrorCount, errorsInWords } from "../../../log/error-lines.js";
 import type { FirstError } from "../../../log/overview/first-error.js";
 import { thousands } from "../../../text/format.js";
 import { element, icon, setText, setTitle } from "../../dom/dom.js";
 
 export interface ErrorCard {
   /** Shows this error; undefined: none. An error that the user has hidden stays hidden. `canShow`: is its line available? */
-  update(error: FirstError | undefined, canShow?: boolean): void;
+  update(error: FirstError | undefined, canShow?: boolean, count?: ErrorCount): void;
   dispose(): void;
 }
 
@@ -45,14 +46,14 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
     card.hidden = true;
   });
   return {
-    update(error, canShow = true) {
+    update(error, canShow = true, count = undefined) {
       shown = error;
       show.hidden = !canShow;
       card.hidden = error === undefined || error.seq === hiddenSeq;
       if (error === undefined) return;
       setText(title, error.title);
       setTitle(title, error.title);
-      setText(counts, countsOf(error));
+      setText(counts, countsOf(error, count));
       show.title = `Show line ${thousands(error.seq)}`;
       show.setAttribute("aria-label", show.title);
     },
@@ -60,8 +61,10 @@ export function mountErrorCard(host: HTMLElement, { jump }: ErrorCardOptions): E
   };
 }
 
-function countsOf({ seq, lines, repeats, errors }: FirstError): string {
+/** `count`: the errors of the whole log; without it, or with lines that the view has not received, only lines are known. */
+function countsOf({ seq, lines, repeats, errors }: FirstError, count: ErrorCount | undefined): string {
   const times = repeats > 1 ? [`${thousands(repeats)} times`] : [];
-  const others = errors > lines * repeats ? [`${thousands(errors)} error lines in total`] : [];
-  return [`line ${thousands(seq)}`, ...times, ...others].join(" · ");
+  const all = [`line ${thousands(seq)}`, ...times];
+  if (count !== undefined && count.lines > count.errors) return [...all, errorsInWords(count)].join(" · ");
+  return errors > lines * repeats ? [...all, `${thousands(errors)} error lines in total`].join(" · ") : all.join(" · ");
 }

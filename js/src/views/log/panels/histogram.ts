@@ -160,9 +160,11 @@ export class HistogramView {
     this.#draw();
   }
 
+  /** The column at a pointer position. Reads the plot's width, which at an event costs no layout. */
   #columnAt(x: number): number {
     const last = this.#columns.length - 1;
-    return Math.min(last, Math.max(0, Math.floor((x / this.#width) * (last + 1))));
+    const width = this.#plot.clientWidth || this.element.clientWidth || this.#width;
+    return Math.min(last, Math.max(0, Math.floor((x / width) * (last + 1))));
   }
 
   #setCursor(at: number | undefined): void {

@@ -96,7 +96,7 @@ export class LogPanels {
     this.updateSteps(log, model.onlyStep);
     const isLost = log.status.rung === "error" && log.lines.get(log.lines.last) === undefined;
     const saved = isLost && this.#savedError !== undefined ? { ...this.#savedError, lines: 1, errors: 0 } : undefined;
-    errorCard.update(error ?? saved, !isLost);
+    errorCard.update(error ?? saved, !isLost, log.errors);
     const shownBars = bars.shown(Date.now());
     progress.update(shownBars);
     curves.update(model.charts ? metrics.plottable : []);
