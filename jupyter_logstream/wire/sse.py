@@ -133,21 +133,17 @@ class Decoder:
         if not line:
             self._dispatch(events)
             return
-        if len(line) > MAX_EVENT_BYTES:
-            raise EventTooLarge
         name, _, value = line.partition(b":")
-        if name not in {b"data", b"event", b"id", b"retry"}:
-            return  # a comment (empty name) or an unknown field
         if name == b"data":
             self._data_bytes += len(line)
             if self._data_bytes > MAX_EVENT_BYTES:
                 raise EventTooLarge
-        self._read_field(name, value.removeprefix(b" ").decode("utf-8", "replace"))
+            self._data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
+        elif name in {b"event", b"id", b"retry"}:  # else a comment (empty name) or an unknown field
+            self._read_field(name, value.removeprefix(b" ").decode("utf-8", "replace"))
 
     def _read_field(self, name: bytes, value: str) -> None:
-        if name == b"data":
-            self._data.append(value)
-        elif name == b"event":
+        if name == b"event":
             self._type = value
         elif name == b"id":
             if "\0" not in value:

@@ -98,7 +98,6 @@ export class Decoder {
       this.#dispatch(events);
       return;
     }
-    if (line.length > MAX_EVENT_CHARS) throw new EventTooLarge();
     const colon = line.indexOf(":");
     if (colon === 0) return;
     const name = colon === -1 ? line : line.slice(0, colon);
