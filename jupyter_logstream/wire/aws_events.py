@@ -37,6 +37,7 @@ class AwsEventReader:
         self.budget = budget
         self.count = 0  # messages so far
         self.has_data = self.has_text = self.has_events = False
+        self.stray = b""  # there is no text outside of messages
         self._wanted, self._on_document = wanted, on_document
         self._held = bytearray()
         self._skip = 0  # bytes of a message that is too long

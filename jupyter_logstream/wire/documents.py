@@ -2,7 +2,7 @@
 
 The form is recognized by content, not by Content-Type: one object, objects in lines (NDJSON), elements of an array, the
 `data` of server-sent events, with or without a blank line between them, or any of these mixed: servers write an error
-into a stream in whatever form they have. Streams with bare CR as line ends are not supported.
+into a stream in whatever form they have. Lines end with LF, CRLF or CR.
 
 Bounded: of an object only the wanted values are held, of other text _MAX_TEXT_BYTES per line; time by the
 caller's `ScanBudget`.
@@ -29,6 +29,7 @@ _MAX_PARSED_BYTES = 16 * 1024
 _PARSED_BYTES_PER_STEP = 32  # json needs at most 1 us for them
 _SEPARATORS = re.compile(rb"[\s,\[\]]*")
 _BOM = b"\xef\xbb\xbf"
+_RECORD = b"\x1e"  # separates objects of application/json-seq (RFC 7464)
 
 
 class _Line(Enum):
@@ -39,10 +40,13 @@ class _Line(Enum):
     EVENT = b"event:"
     ERROR = b"error:"  # llama.cpp sends errors in a field of this name
     RAW = b"{"  # JSON outside of events
+    STRAY = b"?"  # text outside of events
     IGNORED = b":"
 
 
 _FIELDS = (_Line.DATA, _Line.EVENT, _Line.ERROR)
+_IGNORED = (b"id", b"retry", b"data", b"event")  # the last two without a colon
+_NAMES = (*(field.value for field in _FIELDS), *_IGNORED, _BOM)
 
 
 class DocumentReader:
@@ -54,12 +58,15 @@ class DocumentReader:
         self.has_data = False  # an object, or text of an event, has arrived
         self.has_text = False  # something other than comments and blank lines has arrived
         self.has_events = False  # there are `data:` lines
+        self.stray = b""  # the first line that is neither JSON nor part of an event
         self._wanted, self._on_document, self._on_text = wanted, on_document, on_text
         self._scanner: JsonScanner | None = None
         self._line = _Line.UNKNOWN
         self._start = b""  # of a line that is not recognized yet
         self._text = bytearray()  # of the line, outside of objects
         self._event = b""
+        self._is_reported = False  # whether something of the event was reported
+        self._after_cr = False
         self._former: Mapping[Path, Any] = {}  # values of the event's object, if its name can still follow
 
     def feed(self, chunk: bytes) -> None:
@@ -68,10 +75,19 @@ class DocumentReader:
             self._feed(chunk[start : start + _PIECE_BYTES] if len(chunk) > _PIECE_BYTES else chunk)
 
     def _feed(self, piece: bytes) -> None:
+        if self._after_cr or b"\r" in piece:
+            piece = self._with_lf(piece)
         at = 0
         while at < len(piece) and not self.budget.spent:
             at = self._step(piece, at)
             self.budget.spend(1)
+
+    def _with_lf(self, piece: bytes) -> bytes:
+        """The piece with LF as the only line end; JSON has no bare CR inside of strings."""
+        if self._after_cr:
+            piece = piece.removeprefix(b"\n")
+        self._after_cr = piece.endswith(b"\r")
+        return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def end(self) -> None:
         """The body has ended; its last line need not have an end."""
@@ -86,7 +102,7 @@ class DocumentReader:
             return at
         end = chunk.find(b"\n", at)
         part = chunk[at:] if end < 0 else chunk[at:end]
-        if self._line is _Line.EVENT:
+        if self._line is _Line.EVENT or self._line is _Line.STRAY:
             self._add_text(part)
         elif self._line is not _Line.IGNORED:
             if end >= 0 and self._scanner is None and self._parse(part):
@@ -109,10 +125,12 @@ class DocumentReader:
             self._start = start
             return at + len(start) - held
         self._start = b""
-        if line is _Line.UNKNOWN:  # a BOM
+        if line is _Line.UNKNOWN:  # a BOM or a separator
             return at + used - held
         self._line = line
         self.has_text = self.has_text or bool(start.strip() and not start.startswith(b":"))
+        if line is _Line.STRAY:
+            self._add_text(start[:held])
         if line is _Line.DATA or line is _Line.ERROR:
             self.has_events = True
         if line is _Line.ERROR:
@@ -128,14 +146,17 @@ class DocumentReader:
         """The kind of a line and the length of its prefix; None: more bytes are needed."""
         if start[:1] in {b"{", b"[", b",", b"]", b" ", b"\t"}:
             return _Line.RAW, 0
-        if start.startswith(_BOM):
-            return _Line.UNKNOWN, len(_BOM)
+        if start[:1] == b":" or not start.strip():
+            return _Line.IGNORED, 0
+        for prefix in (_BOM, _RECORD):
+            if start.startswith(prefix):
+                return _Line.UNKNOWN, len(prefix)
         for field in _FIELDS:
             if start.startswith(field.value):
                 return field, len(field.value)
-        if not has_end and any(name.startswith(start) for name in (*(f.value for f in _FIELDS), _BOM)):
+        if not has_end and any(name.startswith(start) for name in _NAMES):
             return None, 0
-        return _Line.IGNORED, 0
+        return _Line.IGNORED if start.startswith(_IGNORED) else _Line.STRAY, 0
 
     def _parse(self, part: bytes) -> bool:
         """Parse the rest of a line if it is one small object: much faster than scanning it."""
@@ -184,7 +205,8 @@ class DocumentReader:
 
     def _add_text(self, part: bytes) -> None:
         self._text += part[: _MAX_TEXT_BYTES - len(self._text)]
-        self.has_data = self.has_data or (self._line is not _Line.EVENT and bool(part.strip()))
+        is_data = self._line is not _Line.EVENT and self._line is not _Line.STRAY
+        self.has_data = self.has_data or (is_data and bool(part.strip()))
 
     def _end_line(self) -> None:
         text = bytes(self._text).strip()
@@ -193,11 +215,16 @@ class DocumentReader:
             self._event = text
             if self._former:
                 self._on_document(self._former, self._event)
+        elif self._line is _Line.STRAY:
+            self.stray = self.stray or text
         elif text and self._line in {_Line.DATA, _Line.ERROR, _Line.RAW}:
+            self._is_reported = True
             self._on_text(text, self._event)
         self._line, self._start = _Line.UNKNOWN, b""
 
     def _end_event(self) -> None:
         """An empty line: an object of the event that is incomplete is dropped."""
-        self._scanner = None
+        if self._event and not self._former and not self._is_reported:
+            self._on_text(b"", self._event)
+        self._scanner, self._is_reported = None, False
         self._event, self._former = b"", {}

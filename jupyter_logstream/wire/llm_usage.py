@@ -7,6 +7,7 @@ the services with the same fields are read side by side (`llm_dialects.py`). No 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -166,7 +167,10 @@ class ResponseReader:
     def error(self) -> str | None:
         """The message of the error that the body reports, also in the middle of a stream."""
         is_answer = self.model is not None or bool(self._usage) or self.finish_reason is not None
-        return self._error or (None if is_answer else self._message)
+        if self._error or is_answer:
+            return self._error
+        is_text = self.is_event_stream and not self._documents.has_data  # such as that of a proxy in between
+        return self._message or (self._documents.stray.decode("utf-8", "replace") if is_text else None) or None
 
     @property
     def ended(self) -> bool:
@@ -215,4 +219,13 @@ class ResponseReader:
         if text == b"[DONE]":
             self._ended = True
         elif is_error_event(event) or _ERROR_TEXT.match(text):
-            self._error, self._ended = text.decode("utf-8", "replace")[:_MAX_ERROR_CHARS], True
+            self._error, self._ended = (_unquoted(text) or event.decode("utf-8", "replace"))[:_MAX_ERROR_CHARS], True
+
+
+def _unquoted(text: bytes) -> str:
+    """The text, or the value of a JSON string."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, str) else text.decode("utf-8", "replace")

@@ -22,7 +22,12 @@ from jupyter_logstream.wire.llm_usage import ResponseReader
 
 
 def encoders() -> dict[str, Any]:
-    return {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
+    return {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "br": lambda body: brotli.compress(body, quality=5),
+        "zstd": zstd.compress,
+    }
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])

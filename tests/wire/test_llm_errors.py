@@ -80,6 +80,12 @@ RAW = json.dumps(EXCEEDS).encode()
         (sse(CONTENT, {"status": "error", "message": "slow down"}), EVENTS, "slow down"),
         (sse(CONTENT, b"[ERROR] engine died"), EVENTS, "engine died"),
         (sse(CONTENT, b"Error: engine died"), EVENTS, "engine died"),
+        (b"upstream connect error", EVENTS, "upstream connect error"),
+        (b": ping\n\nInternal Server Error\nno more\n", EVENTS, "Internal Server Error"),
+        (sse(CONTENT) + b'event: error\ndata: "boom"\n\n', EVENTS, "boom"),
+        (sse(CONTENT) + b"event: error\ndata:\n\n", EVENTS, "error"),
+        (sse(CONTENT, DIED).replace(b"\n", b"\r"), EVENTS, "engine died"),
+        (b"\x1e" + json.dumps(DIED).encode() + b"\n", "application/json-seq", "engine died"),
         (sse(CONTENT) + b'data: {"message": "slow down"}\nevent: error\n\n', EVENTS, "slow down"),
         (sse(CONTENT) + b"event: stream_error\n" + sse({"detail": "lost"}), EVENTS, "lost"),
         (b'{"code": "InvalidParameter", "error_msg": "too long"}', "application/json", "too long"),
@@ -110,3 +116,12 @@ def test_error_inside_a_200_makes_the_call_an_error_with_its_message(body: bytes
 )
 def test_answer_that_speaks_of_errors_is_no_error(body: bytes) -> None:
     assert final(body, "")["status"] == "completed"
+
+
+def test_stream_of_ids_and_comments_only_is_interrupted() -> None:
+    for size in 1 << 20, 1:
+        ended = final(b"id: 1\nretry: 5\n: ping\nevent\ndata\n\n", size=size)
+        assert (ended["status"], ended["error"]) == (
+            "interrupted",
+            "incomplete: the stream ended without its end marker",
+        )

@@ -130,7 +130,7 @@ def read(
     return reader
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_stream_yields_model_tokens_and_end_whatever_the_chunks(end: str) -> None:
     data = stream(*ENDED, "[DONE]", end=end)
     for size in range(1, len(data) + 1):
