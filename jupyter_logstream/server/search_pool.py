@@ -1,4 +1,4 @@
-"""Thread pools for queries: searches apart from short reads, and both apart from asyncio's threads. Server; no HTTP.
+"""Thread pools of searches, of filters of live streams and of short reads, apart from asyncio's. Server; no HTTP.
 
 asyncio's own threads serve downloads and name resolution, which therefore never wait for a search.
 """
@@ -15,6 +15,7 @@ from ..store.queries.budget import Budget
 SEARCH_THREADS = 2
 MAX_WAITING_SEARCHES = 64
 """Searches that wait for a thread; further ones are refused."""
+_FILTER_THREADS = 2
 _READ_THREADS = 2
 
 Answer = TypeVar("Answer")
@@ -27,11 +28,12 @@ class TooManySearches(RuntimeError):
 class SearchPool:
     """Runs queries in threads. Use from the event loop.
 
-    Waiting searches are bounded by MAX_WAITING_SEARCHES, waiting reads by the number of open requests.
+    Waiting searches are bounded by MAX_WAITING_SEARCHES, waiting filters and reads by the number of open requests.
     """
 
     def __init__(self) -> None:
         self._searchers = ThreadPoolExecutor(SEARCH_THREADS, "logstream-search")
+        self._filters = ThreadPoolExecutor(_FILTER_THREADS, "logstream-filter")
         self._readers = ThreadPoolExecutor(_READ_THREADS, "logstream-read")
         self._open: set[Budget] = set()
 
@@ -50,8 +52,12 @@ class SearchPool:
         finally:
             self._open.discard(budget)
 
+    async def filter(self, query: Callable[[], Answer]) -> Answer:
+        """Run the filter of a live stream over one batch."""
+        return await asyncio.get_running_loop().run_in_executor(self._filters, query)
+
     async def read(self, query: Callable[[], Answer]) -> Answer:
-        """Run a query over one batch or one page."""
+        """Run a query over one page."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, query)
 
     def close(self) -> None:
@@ -59,4 +65,5 @@ class SearchPool:
         for budget in self._open:
             budget.cancel()
         self._searchers.shutdown(wait=False, cancel_futures=True)
+        self._filters.shutdown(wait=False)
         self._readers.shutdown(wait=False)

@@ -25,6 +25,17 @@ async def test_search_beyond_the_queue_is_refused_and_the_queue_is_usable_again(
     pool.close()
 
 
+async def test_costly_filters_of_live_streams_hold_up_neither_reads_nor_searches() -> None:
+    pool, release = SearchPool(), threading.Event()
+    filters = [asyncio.ensure_future(pool.filter(release.wait)) for _ in range(20)]
+    await asyncio.sleep(0)
+    assert await pool.read(lambda: 1) == 1
+    assert await pool.search(lambda: 2, Budget()) == 2
+    release.set()
+    assert await asyncio.gather(*filters) == [True] * 20
+    pool.close()
+
+
 async def test_cancelled_search_does_not_begin() -> None:
     pool, release, begun = SearchPool(), threading.Event(), []
     blocking = [asyncio.ensure_future(pool.search(release.wait, Budget())) for _ in range(SEARCH_THREADS)]

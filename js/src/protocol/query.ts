@@ -34,8 +34,9 @@ function searchedText(message: string): string {
   return message.replace(SEQUENCES, "");
 }
 
-/** A predicate for records. For logs that the server does not search. */
+/** A predicate for records. For logs that the server does not search. Throws on an expression that is malformed or costly. */
 export function accepts(filter: StreamFilter): (record: LogRecord) => boolean {
+  for (const text of [filter.q, filter.not]) checkCost(text ?? "");
   const { level, levels, step, source, q, not } = filter;
   const least = level === undefined ? 0 : LEVELS.indexOf(level);
   const has = q === undefined ? undefined : contains(q);
@@ -47,6 +48,15 @@ export function accepts(filter: StreamFilter): (record: LogRecord) => boolean {
     (source === undefined || record.source === source) &&
     (has === undefined || has(record.message)) &&
     (lacks === undefined || !lacks(record.message));
+}
+
+/** A browser's engine can take for ever for what RE2 finds in linear time, and the page would hang. */
+function checkCost(q: string): void {
+  const expression = expressionOf(q);
+  if (expression === undefined || boundOf(expression) !== undefined) return;
+  throw new SyntaxError(
+    "This log is searched in the browser, which cannot search for repeated groups or more than two unbounded repetitions.",
+  );
 }
 
 /** The Python call that returns the same lines: `job.logs(levels=["error"], q="loss")`. */
@@ -112,6 +122,6 @@ function compiled(q: string, flags: string): RegExp {
 
 function boundOf(expression: string): number | undefined {
   const bare = expression.replace(/\\./g, "x").replace(/\[[^\]]*\]/g, "x");
-  if (/\)[*+{]/.test(bare) || /\\[1-9k]/.test(expression)) return undefined;
+  if (/\)[*+{]/.test(bare)) return undefined;
   return MAX_SEARCHED_CHARS[bare.match(/[*+]|\{\d*,/g)?.length ?? 0];
 }

@@ -32,6 +32,11 @@ describe("a filter", () => {
     if (ranges !== undefined) expect(ranges.map(([from, to]) => text.slice(from, to))).toEqual(marked);
   });
 
+  it.each(["/(a+)+$/", "/(a|aa)*b/", "/.*.*.*x/"])("with the costly expression %j is refused, not tried", (q) => {
+    expect(() => accepts({ q })).toThrow("searched in the browser");
+    expect(() => accepts({ not: q })).toThrow("searched in the browser");
+  });
+
   it.each(table.malformed)("with the malformed expression %j throws", (q) => expect(() => contains(q)).toThrow());
 });
 

@@ -58,7 +58,7 @@ class FrameStreamHandler(EventStreamHandler):
             if one in changed or (one.due is not None and one.due <= now):
                 changed.discard(one)  # before the poll: a later change sets it again
                 poll = partial(_poll, one, now, encoder)
-                await self.write_block(await self.services.search_pool.read(poll) if one.searches else poll())
+                await self.write_block(await self.services.search_pool.filter(poll) if one.searches else poll())
                 if one.done:
                     live.remove(one)
             if one.due is not None and not one.done:
