@@ -76,7 +76,7 @@ class LogStreamHandler(APIHandler):
             self._check_site()
             if self.request.method == "OPTIONS" and not self.current_user and not self._is_preflight():
                 raise HTTPError(403)  # Jupyter answers OPTIONS without a login
-        if len(self.request.body) > MAX_BODY_BYTES:  # also of requests whose body has no meaning
+        if self.current_user and len(self.request.body) > MAX_BODY_BYTES:  # also where a body has no meaning
             raise Refused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
         self._track_activity = self.request.method != "GET"  # an open log does not keep the server from being culled
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable
 from contextlib import closing
 from typing import Any, BinaryIO, cast
 
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.utils import ensure_async
 from tornado.http1connection import HTTP1Connection  # noqa: TC002 - with the others
 from tornado.iostream import StreamClosedError
-from tornado.web import authenticated, stream_request_body
+from tornado.web import HTTPError, authenticated, stream_request_body
 
 from ...model.ids import ID
 from ..engine import StillRunning
@@ -29,12 +29,12 @@ class PayloadsHandler(LogStreamHandler):
     """`POST v1/payloads`: the body goes to disk as it arrives, so memory stays flat."""
 
     _upload: Upload | None = None
-    _problem: Refused | None = None
+    _problem: HTTPError | None = None
 
     async def prepare(self, **_: Any) -> None:
         """Authenticate and authorize before the first byte is accepted."""
         await super().prepare()
-        if self._finished or self.request.method != "POST":
+        if self._finished or self.request.method != "POST" or not self.current_user:
             return
         limit = self.services.payloads.max_bytes
         cast("HTTP1Connection", self.request.connection).set_max_body_size(limit + _CHUNK_BYTES)
@@ -43,9 +43,20 @@ class PayloadsHandler(LogStreamHandler):
         if size > limit:
             text = f"the payload has {size:,} bytes, more than the {limit:,} that c.LogStream.max_payload_bytes allows"
             raise Refused(413, "too_large", text)
-        user = self.current_user
-        if user and await ensure_async(self.authorizer.is_authorized(self, user, "execute", RESOURCE)):
+        await self._open()
+
+    async def _open(self) -> None:
+        """Open the upload if the user is allowed to; else `post` answers, when the body was received."""
+        try:
+            await cast("Awaitable[None]", self._check_authorized())
+        except HTTPError as error:
+            self._problem = error
+        else:
             self._upload = self.services.payloads.upload()
+
+    @authorized("execute", resource=RESOURCE)
+    async def _check_authorized(self) -> None:
+        """The decorator does the check, once."""
 
     def data_received(self, chunk: bytes) -> None:
         """Write a chunk; after an error the rest of the body is ignored, and `post` answers."""
@@ -59,12 +70,11 @@ class PayloadsHandler(LogStreamHandler):
             self._problem = Refused(503, "no_room", f"the payload could not be stored: {os.strerror(error.errno or 0)}")
 
     @authenticated
-    @authorized("execute", resource=RESOURCE)
     async def post(self) -> None:
-        self.parameters()
         if self._problem is not None:
             raise self._problem
-        assert self._upload is not None  # noqa: S101 - authorized, so `prepare` opened it
+        self.parameters()
+        assert self._upload is not None  # noqa: S101 - logged in and authorized, so `prepare` opened it
         upload, self._upload = self._upload, None
         self.answer({"id": upload.commit(), "bytes": upload.size}, 201)
 
