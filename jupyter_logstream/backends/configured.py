@@ -12,6 +12,7 @@ from subprocess import SubprocessError
 from typing import Any
 
 from ..model.protocol import EXTERNAL
+from ..store.disk.stream_folders import StreamFolders
 from ..text.redactor import SECRET_NAMES
 from .local import LocalBackend
 from .protocol import Backend
@@ -31,7 +32,7 @@ class BackendContext:
     `max_payload_bytes`: maximum size of a function's result.
     """
 
-    folders: Path
+    folders: Path | StreamFolders
     root: Path
     log_bytes: int = 1 << 30
     grace_s: float = 10.0

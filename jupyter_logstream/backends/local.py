@@ -21,6 +21,7 @@ from ..model.spec import SpecError
 from ..model.system_text import system_bytes
 from ..model.workload import Status, WorkloadSpec, shell_join
 from ..store.disk.folder import Folder, RunParameters, boot_id
+from ..store.disk.stream_folders import StreamFolders
 from ..text.redactor import SECRET_NAMES
 from ..wire.runner_socket import request
 from . import runner_client
@@ -47,7 +48,7 @@ class LocalBackend:
 
     def __init__(
         self,
-        folders: Path,
+        folders: Path | StreamFolders,
         *,
         name: str = "local",
         root: Path = Path("/"),

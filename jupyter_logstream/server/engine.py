@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -213,7 +213,12 @@ class Engine:
         A server that was killed during a launch has stored an empty handle. Its workload is launched again at once,
         whatever runs: that is safe, since `Backend.launch` is idempotent, and a cancel then reaches it.
         """
-        for workload_id in self._registry.ids():
+        self.load(self._registry.ids())
+        self._lifecycle.spawn(Sweep(self._limits, lambda: list(self._catalogue), self._store.size, self._expire).run())
+
+    def load(self, workload_ids: Iterable[str]) -> None:
+        """Serve these workloads of the registry from now on. One that cannot be read is left alone."""
+        for workload_id in workload_ids:
             try:
                 entry = self._registry.load(workload_id)
             except BadEntry as error:
@@ -236,7 +241,16 @@ class Engine:
             else:
                 self._lifecycle.resume(workload_id, entry.handle)
         self._lifecycle.launch_next()
-        self._lifecycle.spawn(Sweep(self._limits, lambda: list(self._catalogue), self._store.size, self._expire).run())
+
+    def unload(self, workload_ids: Iterable[str]) -> None:
+        """Serve these workloads no longer; they continue, and another server can load them."""
+        for workload_id in workload_ids:
+            self._lifecycle.release(workload_id)
+            self._catalogue.remove(workload_id)
+
+    def run_along(self, work: Coroutine[None, None, None]) -> None:
+        """Run work until it ends or `close` cancels it; its failure is logged."""
+        self._lifecycle.spawn(work)
 
     async def close(self) -> None:
         """Stop watching; workloads keep running."""

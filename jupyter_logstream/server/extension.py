@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -20,11 +20,12 @@ from traitlets import Any, Bool, Bunch, Dict, Enum, Float, Int, List, TraitError
 
 from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
 from ..backends.protocol import Backend
-from ..store.disk.file_store import FileStore, StoreInUse
-from ..store.disk.folder import make_private, read_json, write_json
+from ..store.disk.file_store import FileStore
+from ..store.disk.folder import make_private, read_file, read_json, replace_file, write_json
 from ..store.disk.layout import MIN_LOG_BYTES
 from ..text.redactor import SECRET_NAMES, BadMask, Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S
+from .adoption import Adoption
 from .authorization import ACTIONS, VisitorRule
 from .disclosure import Disclosure
 from .engine import Engine
@@ -39,12 +40,12 @@ from .request_log.prices import Prices
 from .retention import Limits
 from .service_log import ServiceLog
 from .services import Services
+from .store_choice import Owner, choose, write_owner
 from .workload_feed import WorkloadFeed
 
 if TYPE_CHECKING:
     from .proxy.client import UpstreamClient
 
-_MAX_STORES = 64  # servers of one user that can run side by side
 _ACTIVITY_INTERVAL_MS = 30_000
 _ADDRESS_FILE = "server.json"
 _DAY_S = 86400
@@ -160,7 +161,7 @@ class LogStream(ExtensionApp):
         secret = _load_secret(store.root / _ADDRESS_FILE)
         upstreams = self._check_upstreams()
         values = self._secret_values(secret, upstreams)
-        registry = FolderRegistry(store.folders)
+        registry = FolderRegistry(store.stream_folders)
         masks = parse_masks(list(map(str, self.masks)))
         disclosure = Disclosure(values, self.secret_names, masks)
         redactor = Redactor([*values, *masks.values], masks.patterns)
@@ -197,7 +198,7 @@ class LogStream(ExtensionApp):
         """The configured backends; an invalid entry is reported in the server's log and left out."""
         assert self.serverapp is not None  # noqa: S101 - as above
         context = BackendContext(
-            folders=store.folders,
+            folders=store.stream_folders,
             root=Path(self.serverapp.root_dir).absolute(),
             log_bytes=self.log_bytes,
             grace_s=self.cancel_grace,
@@ -231,6 +232,10 @@ class LogStream(ExtensionApp):
         self.services.service_log.setLevel(level if isinstance(level, int) else str(level))
         self.services.service_log.attach(serverapp.log, logging.getLogger())
         await self.services.engine.recover()
+        if not self.store_dir:
+            stores = self._store.root.parent
+            self._adoption = Adoption(stores, self._store, self.services.engine, self._lend_address, self.log)
+            self.services.engine.run_along(self._adoption.run())
         self._activity = PeriodicCallback(self._report_activity, _ACTIVITY_INTERVAL_MS)
         self._activity.start()
         self._report_activity()
@@ -252,6 +257,8 @@ class LogStream(ExtensionApp):
             await services.upstream_client.close()
         services.request_log.close()
         await services.engine.close()
+        if hasattr(self, "_adoption"):
+            self._adoption.close()
         self._store.close()
 
     def _open_store(self) -> FileStore:
@@ -259,12 +266,13 @@ class LogStream(ExtensionApp):
             return FileStore(Path(self.store_dir).expanduser().absolute(), keep=self.log_bytes)
         stores = Path(jupyter_data_dir()) / "logstream"
         make_private(stores)
-        for number in range(1, _MAX_STORES):
-            try:
-                return FileStore(stores / str(number), keep=self.log_bytes)
-            except StoreInUse:
-                continue
-        raise StoreInUse(f"{_MAX_STORES} servers of this user have a log store open")
+        return choose(stores, self._owner(), lambda root: FileStore(root, keep=self.log_bytes))
+
+    def _owner(self) -> Owner:
+        """What this server's store is found by; JupyterHub gives it another port at every start."""
+        assert self.serverapp is not None  # noqa: S101 - as above
+        port = self.serverapp.sock or self.serverapp.port
+        return Owner(os.path.abspath(self.serverapp.root_dir), None if "JUPYTERHUB_API_TOKEN" in os.environ else port)
 
     def _secret_values(self, secret: str, upstreams: Mapping[str, Upstream]) -> list[bytes]:
         """Values that no log may show: the kernels' secret, the token, upstreams' keys, the environment's."""
@@ -278,7 +286,8 @@ class LogStream(ExtensionApp):
         """Write it to a file for workloads that outlive this server, and into the environment of kernels."""
         url, path, secret = _local_url(server), self._store.root / _ADDRESS_FILE, self.services.secret
         try:
-            write_json(path, {"url": url, "secret": secret})
+            self._write_address(path)
+            write_owner(self._store.root, self._owner())
         except OSError as error:
             self.log.warning(
                 "The address of this server cannot be written (%s): workloads of earlier servers cannot find it",
@@ -287,6 +296,21 @@ class LogStream(ExtensionApp):
         os.environ["JUPYTER_LOGSTREAM_SERVER"] = str(path)
         os.environ["JUPYTER_LOGSTREAM_URL"] = url
         os.environ["JUPYTER_LOGSTREAM_SECRET"] = secret
+
+    def _lend_address(self, root: Path) -> Callable[[], None]:
+        """Let kernels and workloads of a store's server, which is gone, find this one. Returns the undoing. OSError."""
+        path = root / _ADDRESS_FILE
+        try:
+            before = read_file(path)
+        except (FileNotFoundError, ValueError):
+            return lambda: None
+        self._write_address(path)
+        return lambda: replace_file(path, before)
+
+    def _write_address(self, path: Path) -> None:
+        """Let kernels and workloads find this server. OSError."""
+        assert self.serverapp is not None  # noqa: S101 - as above
+        write_json(path, {"url": _local_url(self.serverapp), "secret": self.services.secret})
 
     def _report_activity(self) -> None:
         """A running workload counts as activity, so that the server is not culled as idle."""

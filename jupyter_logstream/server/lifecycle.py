@@ -53,6 +53,7 @@ class LifeCycle:
         self._begun: set[str] = set()  # an earlier server died while it launched them: they may run
         self._launches = asyncio.Semaphore(_MAX_CONCURRENT_LAUNCHES)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: dict[str, asyncio.Task[None]] = {}
         self._closing = False
 
     @property
@@ -144,6 +145,15 @@ class LifeCycle:
         if not found.status.final:
             await self.backend_of(found).cancel(workload_id, self.handle(workload_id), self._limits.grace_s)
 
+    def release(self, workload_id: str) -> None:
+        """Stop watching a workload and forget it; it continues."""
+        if workload_id in self._queue:
+            self._queue.remove(workload_id)
+        if watching := self._watching.pop(workload_id, None):
+            watching.cancel()
+        self._active.discard(workload_id)
+        self.discard(workload_id)
+
     def discard(self, workload_id: str) -> None:
         """Forget the handle of a deleted workload."""
         self._handles.pop(workload_id, None)
@@ -167,7 +177,8 @@ class LifeCycle:
 
     def _watch(self, workload_id: str) -> None:
         self._active.add(workload_id)
-        self.spawn(self._follow(workload_id))
+        self._watching[workload_id] = task = self.spawn(self._follow(workload_id))
+        task.add_done_callback(lambda _: self._watching.pop(workload_id, None))
 
     async def _follow(self, workload_id: str) -> None:
         """Watch a workload until its final state is recorded, again and again with backoff, whatever fails."""
@@ -271,11 +282,12 @@ class LifeCycle:
         status = Status().move("failed", ended=now_ms(), error=problem)
         await self._insist(workload_id, "ending", lambda: self.end(workload_id, status))
 
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run work until it ends or `close` cancels it; its failure is logged."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

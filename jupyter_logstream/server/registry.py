@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, Protocol
 from ..backends.protocol import Handle
 from ..model.workload import Status, WorkloadSpec
 from ..store.disk.folder import Folder, open_regular, read_json, replace_file
+from ..store.disk.stream_folders import StreamFolders
 
 
 class BadEntry(ValueError):
@@ -96,13 +96,12 @@ class FolderRegistry:
     none: there the pid and boot id in the runner's status are the handle.
     """
 
-    def __init__(self, folders: Path) -> None:
-        self._folders = folders
+    def __init__(self, folders: Path | StreamFolders) -> None:
+        self._folders = folders if isinstance(folders, StreamFolders) else StreamFolders(folders)
 
     def ids(self) -> list[str]:
         """The names of the folders, oldest first, without drafts. A link to a folder is none."""
-        with os.scandir(self._folders) as entries:
-            return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
+        return self._folders.names()
 
     def create(
         self,
@@ -113,8 +112,8 @@ class FolderRegistry:
         payload: Path | None = None,
     ) -> None:
         """Create the folder; it gets its name when it is complete. A directory of folders that was removed is made."""
-        self._folders.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folders.mkdir(mode=0o700, exist_ok=True)
+        self._folders.own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folders.own.mkdir(mode=0o700, exist_ok=True)
         self._folder(workload_id).create(spec, created, status, payload)
 
     def payload(self, workload_id: str) -> Path | None:

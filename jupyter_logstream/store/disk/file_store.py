@@ -33,6 +33,7 @@ from .folder import (
 )
 from .layout import LAYOUT
 from .reader import BATCH_BYTES, LogReader
+from .stream_folders import StreamFolders, names_in
 from .watch import Inotify, Poller, watcher
 from .writer import LogWriter
 
@@ -60,10 +61,9 @@ class FileStore:
     def __init__(self, root: Path, *, keep: int = 1 << 30) -> None:
         self.root = root
         self.keep = keep
-        self._streams = root / "streams"
         make_private(root)
-        self._streams.mkdir(mode=0o700, exist_ok=True)
-        self._lock = self._acquire()
+        self._streams = StreamFolders(root / "streams")
+        self._locks = {root: _acquire(root)}  # of this store and of the adopted ones
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
         self._cache = BatchCache()
         self._writers: OrderedDict[str, tuple[int, LogWriter]] = OrderedDict()  # with the lock of its folder
@@ -74,7 +74,12 @@ class FileStore:
 
     @property
     def folders(self) -> Path:
-        """The directory with one folder per stream."""
+        """The directory with one folder per stream of this store."""
+        return self._streams.own
+
+    @property
+    def stream_folders(self) -> StreamFolders:
+        """Where the folders of all streams are, those of adopted stores included."""
         return self._streams
 
     def folder(self, stream: str) -> Folder:
@@ -83,8 +88,7 @@ class FileStore:
 
     def streams(self) -> list[str]:
         """The ids of all streams, oldest first. Links and files among the folders are no streams."""
-        entries = os.scandir(self._streams)
-        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
+        return self._streams.names()
 
     def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
         writer = self._writer(stream)
@@ -122,7 +126,7 @@ class FileStore:
 
     def watch(self, stream: str, wake: Callable[[], None]) -> Callable[[], None]:
         if self._watcher is None:
-            self._watcher = watcher(self._streams)
+            self._watcher = watcher(self._streams.own)
         folder = self.folder(stream).path
         if not is_folder(folder):
             raise UnknownStream(stream)
@@ -137,9 +141,10 @@ class FileStore:
         self._release(stream)
         self._readers.pop(stream, None)
         self._cache.forget(stream)
-        gone = self._streams / f".{stream}.gone"  # renamed first, so a crash leaves no half-removed log
+        folder = self._streams / stream
+        gone = folder.with_name(f".{stream}.gone")  # renamed first, so a crash leaves no half-removed log
         try:
-            (self._streams / stream).rename(gone)
+            folder.rename(gone)
         except FileNotFoundError:
             return
         self._remover.submit(_remove, gone)
@@ -199,27 +204,29 @@ class FileStore:
             self._watcher = None
         self._poller.close()
         self._remover.shutdown()
-        os.close(self._lock)
+        for lock in self._locks.values():
+            os.close(lock)
+        self._locks.clear()
 
-    def _acquire(self) -> int:
-        lock = open_lock(self.root / "lock")
-        if not try_lock(lock):
-            os.close(lock)
-            raise StoreInUse(f"another server uses the log store {self.root}")
-        version = self.root / "layout"
-        try:
-            found = read_file(version).decode(errors="replace").strip() if os.path.lexists(version) else ""
-        except ValueError as error:  # a link or a pipe in its place
-            raise WrongLayout(f"the log store {self.root} cannot be used: {error}") from None
-        if found not in {"", str(LAYOUT)}:  # empty: a crash interrupted its creation
-            os.close(lock)
-            raise WrongLayout(f"the log store {self.root} has layout {found[:20]}, this version reads {LAYOUT}")
-        if not found:
-            replace_file(version, f"{LAYOUT}\n".encode())
-        for entry in os.scandir(self._streams):  # drafts and half-removed logs of a crash
-            if entry.name.startswith("."):
-                _remove(Path(entry.path))
-        return lock
+    # --- adopted stores -----------------------------------------------------------------------------------------------
+
+    def adopt(self, root: Path) -> list[str]:
+        """Serve the streams of another store, too, until `give_back`; returns their ids.
+
+        Raises StoreInUse, WrongLayout, OSError.
+        """
+        self._locks[root] = _acquire(root)
+        self._streams.add(root / "streams")
+        return names_in(root / "streams")
+
+    def give_back(self, root: Path) -> None:
+        """Close an adopted store, so that another server can open it."""
+        for stream in names_in(root / "streams"):
+            self._release(stream)
+            self._readers.pop(stream, None)
+            self._cache.forget(stream)
+        self._streams.remove(root / "streams")
+        os.close(self._locks.pop(root))
 
     def _read_or_refuse(self, stream: str, after: int, limit: int) -> DiskBatch:
         try:
@@ -278,6 +285,30 @@ class FileStore:
         if entry := self._writers.pop(stream, None):
             entry[1].release()
             os.close(entry[0])
+
+
+def _acquire(root: Path) -> int:
+    """Lock a store, check its layout, and remove what a crash left. Raises StoreInUse, WrongLayout, OSError."""
+    streams = root / "streams"
+    streams.mkdir(mode=0o700, exist_ok=True)
+    lock = open_lock(root / "lock")
+    if not try_lock(lock):
+        os.close(lock)
+        raise StoreInUse(f"another server uses the log store {root}")
+    version = root / "layout"
+    try:
+        found = read_file(version).decode(errors="replace").strip() if os.path.lexists(version) else ""
+    except ValueError as error:  # a link or a pipe in its place
+        raise WrongLayout(f"the log store {root} cannot be used: {error}") from None
+    if found not in {"", str(LAYOUT)}:  # empty: a crash interrupted its creation
+        os.close(lock)
+        raise WrongLayout(f"the log store {root} has layout {found[:20]}, this version reads {LAYOUT}")
+    if not found:
+        replace_file(version, f"{LAYOUT}\n".encode())
+    for entry in os.scandir(streams):  # drafts and half-removed logs of a crash
+        if entry.name.startswith("."):
+            _remove(Path(entry.path))
+    return lock
 
 
 def _remove(path: Path) -> None:
