@@ -5,6 +5,8 @@ Kernel, server and runner all import this module first; lazy resolution makes ea
 
 from __future__ import annotations
 
+import sys
+
 from ._version import __version__
 
 TYPE_CHECKING = False  # type checkers read this name as true; importing it from typing would cost the runner 4 ms
@@ -94,6 +96,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "IPython" in sys.modules:  # else this is no kernel
+    from IPython.core.getipython import get_ipython
+
+    if getattr(get_ipython(), "kernel", None) is not None:
+        from jupyter_logstream.kernel.preload import preload_after_cell
+
+        preload_after_cell(get_ipython())
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

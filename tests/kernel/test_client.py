@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.serving import Server, jupyter
+from support.waiting import until
 
 from jupyter_logstream import attach, run, workloads
 from jupyter_logstream.kernel.errors import LogStreamError, NotFound, Rejected
@@ -53,6 +54,13 @@ def here(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     return tmp_path
+
+
+def test_slow_modules_are_imported_after_the_cell_that_imports_the_package(server: Server) -> None:
+    names = "{'httpx', 'jupyter_logstream.kernel.display'} <= set(sys.modules)"
+    with server.kernel() as kernel:
+        assert kernel.run(f"import sys, jupyter_logstream; print({names})") == "False\n"
+        until(lambda: kernel.run(f"print({names})") == "True\n")
 
 
 def test_bytes_that_are_not_utf8_pass_unchanged_in_environment_directory_and_arguments(
