@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from support.paths import ROOT
 
 from jupyter_logstream.backends.environment import child_environment
 from jupyter_logstream.backends.local import LocalBackend
@@ -65,3 +70,28 @@ def test_a_feature_that_the_backend_does_not_support_is_refused_by_name(tmp_path
         assert error.value.field == field
     with pytest.raises(SpecError, match="it supports gpus, queue"):
         check_supported(check_spec({"command": "true", "options": {"partition": "x"}}), backend)
+
+
+IN_C_LOCALE = """
+import asyncio, sys
+from pathlib import Path
+from support.running import Bench
+from jupyter_logstream.model.spec import check_spec
+root = Path(sys.argv[1])
+bench = Bench(root / "store")
+spec = bench.backend.resolve(check_spec({"command": "x", "cwd": str(root) + "/\\xfc", "env": {"API_KEY": "\\xfc" * 8}}))
+job = asyncio.run(bench.run("pwd; echo $V", cwd=spec.cwd, env={**spec.env, "V": "\\xfc"}, tty=False))
+print(sys.getfilesystemencoding(), ascii(job.bytes()))
+bench.close()
+"""
+
+
+def test_a_server_in_a_c_locale_finds_directories_of_any_name(tmp_path: Path) -> None:
+    (tmp_path / "ü").mkdir()
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    env = {**os.environ, **locale, "PYTHONPATH": os.pathsep.join(["tests", *sys.path])}
+    command = [sys.executable, "-c", IN_C_LOCALE, str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=100)
+    encoding, _, written = ran.stdout.partition(" ")
+    assert encoding == "ascii"
+    assert ast.literal_eval(written) == f"{tmp_path}/ü\nü\n".encode()

@@ -13,7 +13,9 @@ import pytest
 from support.programs import PYTHON
 from support.running import Bench, alive, runners
 from support.waiting import eventually, until
+from traitlets import TraitError
 
+from jupyter_logstream.server.extension import LogStream
 from jupyter_logstream.wire.runner_socket import socket_path
 
 
@@ -173,3 +175,25 @@ async def test_a_grace_time_that_is_no_number_of_seconds_is_refused(bench: Bench
     writer.close()
     await job.send(b"x\n")
     assert (await job.end()).state == "succeeded"
+
+
+@pytest.mark.parametrize("grace", ["1e999", "-1", "NaN", "Infinity", "null", '"1"', "1e300"])
+async def test_a_grace_time_that_is_no_number_of_seconds_is_refused_and_the_runner_continues(
+    bench: Bench, grace: str
+) -> None:
+    job = await bench.start("echo ready; read x; exit 3", stdin=True)
+    await job.waits_for_output("ready")
+    with socket_path(job.folder.control) as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"do": "cancel", "grace": %s}\n' % grace.encode())
+    assert b"unknown_request" in await reader.readline()
+    writer.close()
+    await job.send(b"", eof=True)
+    assert (await job.end()).exit_code == 3
+
+
+@pytest.mark.parametrize("name", ["cancel_grace", "linger"])
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0])
+def test_a_configured_grace_time_must_be_finite(name: str, seconds: float) -> None:
+    with pytest.raises(TraitError, match=f"c.LogStream.{name} must be"):
+        LogStream(**{name: seconds})

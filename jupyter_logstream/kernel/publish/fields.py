@@ -23,9 +23,25 @@ MAX_FIELDS_CHARS = 16_000
 _MAX_ITEMS = 100  # of a list or object
 _MAX_DEPTH = 5
 _MAX_EXACT_INT = 1 << 53  # JavaScript rounds larger integers
+_MAX_DECIMAL_BITS = 13_000  # Python refuses to write longer integers in decimal (4,300 digits)
 _ELLIPSIS = "..."
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque, array)
-_SHORT_REPR = Repr()  # of containers: visits no more items than it prints
+
+
+class _ShortRepr(Repr):
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 - an override
+        return _int_text(x)
+
+
+def _int_text(value: int) -> str:
+    return repr(value) if value.bit_length() <= _MAX_DECIMAL_BITS else hex(value)
+
+
+def _name_text(name: Any) -> str:
+    return _int_text(name) if isinstance(name, int) and not isinstance(name, bool) else str(name)
+
+
+_SHORT_REPR = _ShortRepr()  # of containers: visits no more items than it prints
 for _of in ("list", "tuple", "dict", "set", "frozenset", "deque", "array"):
     setattr(_SHORT_REPR, f"max{_of}", _MAX_ITEMS)
 
@@ -56,9 +72,11 @@ class Fields:
             return float(value)
         if isinstance(value, Mapping) and depth:
             pairs = islice(value.items(), _MAX_ITEMS)
-            return {self._text(str(name)): self._value(item, depth - 1) for name, item in pairs}
+            return {self._text(_name_text(name)): self._value(item, depth - 1) for name, item in pairs}
         if isinstance(value, list | tuple) and depth:
             return [self._value(item, depth - 1) for item in value[:_MAX_ITEMS]]
+        if isinstance(value, int):
+            return self._text(_int_text(value))
         return self._text(_SHORT_REPR.repr(value) if isinstance(value, _CONTAINERS) else repr(value))
 
     def _text(self, text: str) -> str:
