@@ -278,7 +278,9 @@ class Engine:
         workload_id, created = self._ids.new(), now_ms()
         status = Status().move("running", started=created) if spec.backend == EXTERNAL else None
         with self._resources("the workload could not be stored"):
-            self._registry.create(workload_id, spec, created, status, payload)
+            self._registry.create(
+                workload_id, spec, created, status, **({} if payload is None else {"payload": payload})
+            )
         self._catalogue.add(Workload(workload_id, spec, created, status or Status()))
         return workload_id
 
