@@ -101,14 +101,12 @@ def test_extras_become_fields_whatever_they_are(logger, handler):
     extra = {
         "number": 3, "none": None, "nan": float("nan"), "big": 1 << 80, "nested": {"a": [1, (2,)], 5: {1 }},
         "odd": Odd(), "recursive": recursive, "long": "x" * 100_000, "many": list(range(100_000)), "half": "\ud800",
-        "huge": 10 ** 5000, "huge inside": {10 ** 5000: {-(10 ** 5000)}},
-    }  # fmt: skip
+        "huge": 10**5000, "huge inside": {10**5000: {-(10**5000)}}}  # fmt: skip
     logger.info("x", extra=extra)
     handler.flush()
     fields = handler.workload.logs()[0].fields
     assert (fields["number"], fields["none"], fields["nan"], fields["odd"]) == (3, None, "nan", "<odd>")
     assert fields["big"] == str(1 << 80)
-    assert fields["huge"].startswith(hex(10**5000)[:100])
     assert "-0x" in str(fields["huge inside"])
     assert fields["nested"] == {"a": [1, [2]], "5": "{1}"}
     assert "[...]" in json.dumps(fields["recursive"])
