@@ -86,7 +86,7 @@ async def test_unexpected_fault_is_500_without_path_or_traceback(site: Site, mon
     for name in "get", "page", "status_of", "submit", "cancel", "send", "forget":
         monkeypatch.setattr(type(site.services.engine), name, fail)
     broken = type("Broken", (), {"__getattr__": fail})()
-    services = replace(site.services, request_log=broken, upstreams=broken)
+    services = replace(site.services, request_log=broken, upstreams=broken, payloads=broken)
     monkeypatch.setitem(site.app.web_app.settings, "logstream", services)
     for path, method in ACTIONS:
         if path == "v1/info":
