@@ -96,9 +96,12 @@ class Pattern:
                     break
                 line += block.count(b"\n", at, start)
                 first = line
+                run_end = -1
                 if line == following and self._run is not None:
-                    start, at = at, self._run(_AT_START, block, at, end)[0][1]
-                    line = number if at == len(block) else line + block.count(b"\n", start, at)
+                    run_end = self._run(_AT_START, block, at, end)[0][1]
+                if run_end > at:  # else RE2 matched within a character (\B), which a run cannot
+                    line = number if run_end == len(block) else line + block.count(b"\n", at, run_end)
+                    at = run_end
                 else:
                     line, at = line + 1, block.find(b"\n", stop) + 1
                 following = line
@@ -138,15 +141,14 @@ def _as_re2(token: re.Match[str]) -> str:
 
 
 def _anchored_in_line(match: re.Match[str]) -> str:
-    """A token with the anchors of the text at those of the line. Within a line the flags m and s have no effect."""
+    """A token with the anchors of the text at those of the line, with the flag m and without s."""
     part = match[0]
     if part in {r"\A", r"\z"}:
         return "^" if part == r"\A" else "$"
     if not part.startswith("(?"):
         return part
     on, _, off = part[2:-1].translate({ord("m"): None, ord("s"): None}).partition("-")
-    flags = on + (f"-{off}" if off else "")
-    return f"(?{flags}{part[-1]}" if flags or part[-1] == ":" else ""
+    return f"(?{on}m{f'-{off}' if off else ''}{part[-1]}"
 
 
 def _compiled_run(of_line: str) -> _Engine | None:

@@ -10,7 +10,7 @@ import pytest
 from jupyter_logstream.store.disk import batch as batch_module
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.writer import LogWriter
-from jupyter_logstream.store.pattern import Check, Pattern
+from jupyter_logstream.store.pattern import BadPattern, Check, Pattern
 from jupyter_logstream.store.queries.filters import Filter, count, matches
 from jupyter_logstream.store.text_search import positions_of
 from jupyter_logstream.text.terminal import searched_text
@@ -121,3 +121,31 @@ def test_cancelled_search_of_texts_ends_between_two_of_them() -> None:
 
     with pytest.raises(Gone):
         positions_of(Pattern("nothing"), ["x" * 50_000], gone)
+
+
+ATOMS = [
+    "a", "b", ".", r"\d", r"\w", r"\s", r"\S", r"\D", r"\W", r"\b", r"\B", "^", "$", r"\A", r"\z", r"\Z", "[ab]",
+    "[^a]", "[^]a]",
+    "[]b]", r"[\s,]", r"[\w-]", r"[^\s]", "[a-z]", r"\.", r"\Qa.\E", r"\x61", r"\t", "é", r"\pL", "[[:alpha:]]",
+    "(?i)", "(?s)", "(?m)", "(?-m)", "(?-s)", "(?i:A)", "(?s:.)", r"\[", "(?U)", r"[^\W]", "|", "(?:a|b)", "(a*)",
+]  # fmt: skip
+WORDS = ["a", "b", "ab", " ", "\t", ".", "é", "1", ",", "A", "[", "]", "-", "", "a.", "\r"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_expression_finds_in_a_block_the_lines_that_it_finds_one_by_one(seed: int) -> None:
+    rng = random.Random(seed)
+    compared = 0
+    while compared < 300:
+        repeats = ["", "", "*", "+", "?", "{2}", "{0,2}", "*?"]
+        q = f"/{''.join(rng.choice(ATOMS) + rng.choice(repeats) for _ in range(rng.randint(1, 5)))}/"
+        try:
+            pattern = Pattern(q)
+        except BadPattern:
+            continue
+        compared += 1
+        lines = ["".join(rng.choices(WORDS, k=rng.randint(0, 4))) for _ in range(rng.randint(1, 12))]
+        lines = [lines[0]] * rng.choice([0, 6]) + lines
+        numbers = pattern.lines_in(("\n".join(lines) + "\n").encode(), len(lines), lambda: None)
+        expected = [i for i, line in enumerate(lines) if pattern.contains(line)]
+        assert [i for found in numbers for i in found] == expected, (q, lines)
