@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from ..model.protocol import EXTERNAL, State, now_ms
@@ -26,6 +26,7 @@ from ..text.lines import MAX_TEXT_BYTES
 from ..text.redactor import Redactor
 from ..text.strict_json import depth
 from .engine import Engine, NoRoom
+from .published_tracebacks import PublishedTracebacks
 
 _END_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 _FIELDS = frozenset({"message", "level", "ts", "step", "fields"})
@@ -41,6 +42,14 @@ _MAX_TS_MS = 253402300800000  # the year 10000
 
 Published = tuple[list[Record], State | None]
 """Records (numbered when they are stored), and the final state of the workload, or None if it goes on."""
+
+
+class _Batch(NamedTuple):
+    """Records to append, for each whether its level follows from its text, and the final state, if it is the last."""
+
+    records: list[Record]
+    guessed: list[bool]
+    state: State | None
 
 
 class NotExternal(ValueError):
@@ -137,6 +146,7 @@ class Publisher:
     def __init__(self, engine: Engine, store: Store, redactor: Redactor) -> None:
         self._engine, self._store, self._redactor = engine, store, redactor
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tracebacks = PublishedTracebacks()
 
     async def publish(self, workload_id: str, items: Sequence[Any], after: int | None = None) -> int:
         """Append a batch and return the log's last seq. `after`: the last seq before the batch, or None.
@@ -148,35 +158,46 @@ class Publisher:
         if len(items) > MAX_ITEMS:
             raise TooManyItems(f"a batch has at most {MAX_ITEMS} items, not {len(items)}: send several")
         if len(items) > _MAX_INLINE_ITEMS:
-            parts, state = await asyncio.to_thread(self._prepared, items)
+            batch = await asyncio.to_thread(self._prepared, items)
         else:
-            parts, state = self._prepared(items)
+            batch = self._prepared(items)
         # One batch at a time: recording the end takes several steps, and nothing must be appended behind it.
         lock = self._locks.setdefault(workload_id, asyncio.Lock())
         async with lock:
             try:
-                return await self._append(workload_id, parts, state, after)
+                return await self._append(workload_id, batch, after)
             except OSError as error:
                 raise NoRoom(f"the records could not be stored: {os.strerror(error.errno or 0)}") from error
 
-    def _prepared(self, items: Sequence[Any]) -> Published:
+    def _prepared(self, items: Sequence[Any]) -> _Batch:
         records, state = check_items(items, now_ms())
         if not self._redactor.is_clean(chain.from_iterable(map(_texts, records))):
             records = [self._masked(record) for record in records]
-        return [part for record in records for part in _parts(record)], state
+        parts: list[Record] = []
+        guessed: list[bool] = []
+        for item, record in zip(items, records, strict=False):  # the last item can be the end
+            parts += (split := _parts(record))
+            guessed += [item.get("level") is None] * len(split)
+        return _Batch(parts, guessed, state)
 
-    async def _append(self, workload_id: str, records: list[Record], state: State | None, after: int | None) -> int:
+    async def _append(self, workload_id: str, batch: _Batch, after: int | None) -> int:
+        records, guessed, state = batch
         status = self._engine.status_of(workload_id).status
         # Appending nothing opens the log for writing and so repairs it: `after` is compared with its real end.
         end = self._store.read(workload_id, 0, 0).end if status.final else self._store.append(workload_id, ())
         if after is not None and after > end:
             raise AheadOfEnd(f"the log ends at {end}, not at {after}")
-        new = records if after is None else records[self._stored(workload_id, after, len(records)) :]
+        stored = 0 if after is None else self._stored(workload_id, after, len(records))
+        new = records[stored:]
         if status.final:
             if after is not None and not new and state in (None, status.state):
                 return end  # a repetition of the batch that ended it
             raise StreamEnded(f"the workload {workload_id} has ended")
-        last = self._store.append(workload_id, new) if new else end
+        last = end
+        if new:
+            leveled, traceback = self._tracebacks.spread(workload_id, new, guessed[stored:])
+            last = self._store.append(workload_id, leveled)
+            self._tracebacks.keep(workload_id, None if state else traceback)
         if state is not None:
             await self._engine.end(workload_id, state)
         return last
