@@ -50,7 +50,7 @@ export class FrameScheduler {
     schedule(0);
   }
 
-  /** Paints once, as soon as the other views leave time: for what comes by itself. */
+  /** Paints once, as soon as the other views leave time: for what the page receives. */
   requestSoon(): void {
     if (this.#stopped) return;
     due.add(this.#painter);
