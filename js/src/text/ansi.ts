@@ -1,6 +1,6 @@
-// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 // Spans of terminal text: what is shown with which style and link, without any control sequence. Page; pure, no DOM.
 // terminal.ts draws the text; this splits it at the sequences that stay.
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 
 import { apply, PLAIN, type Style } from "./sgr.js";
 import { ACTIVE, terminalText } from "./terminal.js";

@@ -1,9 +1,9 @@
-// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 // Terminal emulation of one line: its text as a terminal shows it, with colours and links. Page; pure, no DOM.
 // The server draws the records of an output in the same way (jupyter_logstream/text/terminal.py), published records come as
 // they are; tests/vectors/terminal.json tests both. Most lines need no screen: their sequences are removed. A line that
 // moves the cursor is drawn on a small grid of cells. Of all control sequences three stay: SGR (colours), OSC 8 (links to
 // http, https, mailto), and at the beginning OSC 9;4 (a progress bar). Sources: ECMA-48, xterm's ctlseqs.
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 
 import { NARROW } from "./cell-width.js";
 import { Screen } from "./screen.js";

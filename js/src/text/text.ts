@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 // Helpers for one line of log text, shared by the parsers. Page; pure, no DOM.
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control sequences begin with one
 
 const STYLING = /\x1b(?:\[[0-9;:]*m|\][89];[^\x07\x1b]*(?:\x1b\\)?)/g;
 
