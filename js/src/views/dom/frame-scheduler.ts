@@ -22,8 +22,8 @@ const MAX_PASSES = 5;
 
 /** Views that were painted within this time are active. */
 const ACTIVE_MS = 1000;
-/** The wait behind a frame: its duration times the number of other active views, at most this many; and in all. */
-const MAX_WAIT_FACTOR = 7;
+/** The wait behind a frame, in durations of the frame: several views take an eighth of the page's time. And at most: */
+const WAIT_FACTOR = 7;
 const MAX_WAIT_MS = 250;
 
 const due = new Set<Painter>();
@@ -111,7 +111,7 @@ function paintAll(): void {
 function waitFactor(now: number): number {
   let active = 0;
   for (const at of paintedAt.values()) if (now - at < ACTIVE_MS) active += 1;
-  return Math.min(MAX_WAIT_FACTOR, active - 1);
+  return active > 1 ? WAIT_FACTOR : 0;
 }
 
 /** The exception of one view is reported and does not reach the others. */
