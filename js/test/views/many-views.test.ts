@@ -109,7 +109,8 @@ describe("many views", () => {
     for (const { source } of views) source.logs(...records(101, 110));
     await vi.advanceTimersByTimeAsync(FRAMES_MS);
     expect(views.map(newest)).toEqual(views.map(() => "line 110"));
-    expect(requested.mock.calls.length).toBeLessThanOrEqual(2); // the second one is for the panels above the lines
+    // The panels above the lines follow in frames of their own. A frame for each view would be at least twelve.
+    expect(requested.mock.calls.length).toBeLessThan(views.length);
   });
 
   it("leave the page most of its time: the next frame waits for a multiple of the last one's duration", async () => {
