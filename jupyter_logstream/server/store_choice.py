@@ -93,11 +93,13 @@ def _claim(root: Path, open_store: Callable[[Path], FileStore]) -> FileStore | N
     while True:
         with suppress(StoreInUse):
             store = open_store(root)
-            unmark_adopted(root)
+            with suppress(OSError):  # a read-only disk: the store is served as it is
+                unmark_adopted(root)
             return store
         if not is_own(root / _ADOPTED_FILE) or time.monotonic() > deadline:
             return None
-        write_json(root / _CLAIM_FILE, {"pid": os.getpid()})
+        with suppress(OSError):  # without the claim it is given back when the other server stops
+            write_json(root / _CLAIM_FILE, {"pid": os.getpid()})
         time.sleep(_CLAIM_POLL_S)
 
 

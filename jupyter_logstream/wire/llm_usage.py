@@ -170,7 +170,7 @@ class ResponseReader:
         if self._error or is_answer:
             return self._error
         is_text = self.is_event_stream and not self._documents.has_data  # such as that of a proxy in between
-        return self._message or (self._documents.stray.decode("utf-8", "replace") if is_text else None) or None
+        return self._message or (_readable(self._documents.stray) if is_text else None) or None
 
     @property
     def ended(self) -> bool:
@@ -220,6 +220,17 @@ class ResponseReader:
             self._ended = True
         elif is_error_event(event) or _ERROR_TEXT.match(text):
             self._error, self._ended = (_unquoted(text) or event.decode("utf-8", "replace"))[:_MAX_ERROR_CHARS], True
+
+
+def _readable(data: bytes) -> str | None:
+    """The bytes as text; None if they are something else."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":  # which the bound cut
+            return None
+        text = data[: error.start].decode()
+    return None if "\0" in text else text
 
 
 def _unquoted(text: bytes) -> str:

@@ -75,5 +75,6 @@ async def assert_complete(server: Server, life: Path) -> None:
             await eventually(lambda i=workload_id: server.engine.get(i).status.final)  # type: ignore[misc]
             assert server.engine.get(workload_id).status.state != "failed"
             assert server.lines(workload_id) in ([], ["a"], ["b"])
-    await eventually(lambda: OLD not in server.store.streams())
+    if len(known) > 1:  # alone, its age could be an error of the clock, and nothing expires in the first hour
+        await eventually(lambda: OLD not in server.store.streams())
     await eventually(lambda: not list((server.store.root / "streams").glob(".*")))

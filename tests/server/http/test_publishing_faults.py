@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.on_disk import Disk
 
-from jupyter_logstream.server import registry
 from jupyter_logstream.store.disk import folder as folder_module
 from jupyter_logstream.store.disk import index, segments
 
@@ -147,7 +146,7 @@ async def test_a_full_disk_refuses_and_changes_nothing(
 
     disk = Disk(fail_at)
     with monkeypatch.context() as patch:
-        for module in (segments, index, folder_module, registry):
+        for module in (segments, index, folder_module):
             patch.setattr(module, "os", disk)
         answer = await act()
     if disk.calls < fail_at:
