@@ -144,8 +144,14 @@ def test_link_to_a_line_shows_that_line_when_the_page_opens(bare: Open):
     page.press("g")
     page.page.keyboard.type("1,234")
     page.page.keyboard.press("Enter")
-    page.row(1234).click(position={"x": 20, "y": 8})
-    page.view.get_by_role("button", name="Copy a link to this line").click()
+    copy = page.view.get_by_role("button", name="Copy a link to this line")
+
+    def chosen() -> bool:
+        page.row(1234).click(position={"x": 20, "y": 8})
+        return copy.is_visible()
+
+    page.eventually(chosen, "the button of the line")
+    copy.click()
     expect(page.view.get_by_text("Link copied")).to_be_visible()
     link = page.page.evaluate("navigator.clipboard.readText()")
     other = bare(fragment="#" + link.split("#")[1])

@@ -146,7 +146,8 @@ def test_buttons_cancel_rerun_and_delete_after_confirmation(notebook: Open, serv
 def test_keyboard_operates_the_table_without_reaching_the_notebook(notebook: Open, server: Server):
     page, table = shown(notebook)
     first, second = start(server, "echo one"), start(server, "echo two")
-    page.eventually(lambda: table.cell(second, "state") == "Done", "done")
+    for one in first, second:
+        page.eventually(lambda one=one: table.cell(one, "state") == "Done", "done")
     keys = page.page.keyboard
     table.row(second).focus()
     keys.press("ArrowDown")
