@@ -12,6 +12,7 @@ from subprocess import SubprocessError
 from typing import Any
 
 from ..model.protocol import EXTERNAL
+from ..store.disk.folder import MAX_PAYLOAD_BYTES
 from ..store.disk.stream_folders import StreamFolders
 from ..text.redactor import SECRET_NAMES
 from .local import LocalBackend
@@ -39,7 +40,7 @@ class BackendContext:
     secret_names: Sequence[str] = SECRET_NAMES
     linger_s: float = 3600.0
     masks: Sequence[str] = ()
-    max_payload_bytes: int = 100_000_000
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
 
 
 BackendFactory = Callable[..., Backend]

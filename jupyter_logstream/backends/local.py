@@ -20,7 +20,7 @@ from ..model.protocol import WORKLOAD_VARIABLE
 from ..model.spec import SpecError
 from ..model.system_text import system_bytes
 from ..model.workload import Status, WorkloadSpec, shell_join
-from ..store.disk.folder import Folder, RunParameters, boot_id
+from ..store.disk.folder import MAX_PAYLOAD_BYTES, Folder, RunParameters, boot_id
 from ..store.disk.stream_folders import StreamFolders
 from ..text.redactor import SECRET_NAMES
 from ..wire.runner_socket import request
@@ -57,7 +57,7 @@ class LocalBackend:
         secret_names: Sequence[str] = SECRET_NAMES,
         linger_s: float = 3600.0,
         masks: Sequence[str] = (),
-        max_payload_bytes: int = 100_000_000,
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self.name = name
         self._folders, self._root = folders, root

@@ -151,29 +151,13 @@ async def fetch(
 
 
 async def _download(path: str, root: str) -> bytearray:
-    async with _open_body(path, root) as response:
+    async with _open(f"{root}/{path}") as response:
         data = bytearray(int(response.headers["Content-Length"]))
         position = 0
         async for chunk in response.aiter_raw():
             data[position : position + len(chunk)] = chunk
             position += len(chunk)
         return data
-
-
-@asynccontextmanager
-async def _open_body(path: str, root: str) -> AsyncIterator[httpx.Response]:
-    import httpx  # noqa: PLC0415 - slow, see the module's docstring
-
-    server = find_server()
-    headers = {"Authorization": f"Bearer {server.secret}", "Accept-Encoding": "identity"}
-    try:
-        async with _client(server).stream("GET", f"{server.url}/logstream/{root}/{path}", headers=headers) as answer:
-            if answer.is_error:
-                await answer.aread()
-            _raise_for_status(answer)
-            yield answer
-    except httpx.TransportError as error:
-        raise _no_answer(server, error) from error
 
 
 @asynccontextmanager
@@ -202,12 +186,25 @@ async def _open_stream(
     extra_headers: Mapping[str, str] | None = None,
     read_timeout: float | None = None,
 ) -> AsyncIterator[AsyncIterator[Event]]:
+    headers = {"Accept": "text/event-stream", **(extra_headers or {})}
+    async with _open(path, method, body, headers, read_timeout) as response:
+        yield _events(response)
+
+
+@asynccontextmanager
+async def _open(
+    path: str,
+    method: str = "GET",
+    body: object = None,
+    extra_headers: Mapping[str, str] | None = None,
+    read_timeout: float | None = None,
+) -> AsyncIterator[httpx.Response]:
+    """An open response of `logstream/{path}`, whose body the caller reads as it arrives. Raises LogStreamError."""
     import httpx  # noqa: PLC0415 - slow, see the module's docstring
 
     server = find_server()
     headers = {
         "Authorization": f"Bearer {server.secret}",
-        "Accept": "text/event-stream",
         "Accept-Encoding": "identity",  # a compressor would delay events
         **(extra_headers or {}),
     }
@@ -219,7 +216,7 @@ async def _open_stream(
             if response.is_error:
                 await response.aread()
             _raise_for_status(response)
-            yield _events(response)
+            yield response
     except httpx.TransportError as error:
         raise _no_answer(server, error) from error
 

@@ -21,7 +21,7 @@ from traitlets import Any, Bool, Bunch, Dict, Enum, Float, Int, List, TraitError
 from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore
-from ..store.disk.folder import make_private, read_file, read_json, replace_file, write_json
+from ..store.disk.folder import MAX_PAYLOAD_BYTES, make_private, read_file, read_json, replace_file, write_json
 from ..store.disk.layout import MIN_LOG_BYTES
 from ..text.redactor import SECRET_NAMES, BadMask, Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S
@@ -81,7 +81,7 @@ class LogStream(ExtensionApp):
     ).tag(config=True)
     max_age_days = Float(30.0, help="Days after which an ended workload and its log are deleted.").tag(config=True)
     max_payload_bytes = Int(
-        100_000_000, min=0, help="Maximum size of a function with its data, and of its result, in bytes."
+        MAX_PAYLOAD_BYTES, min=0, help="Maximum size of a function with its data, and of its result, in bytes."
     ).tag(config=True)
     secret_names = List(
         Unicode(),

@@ -28,6 +28,10 @@ _OTHER_KIND = {errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR}  # of openi
 _MAX_ERROR_CHARS = 300
 
 
+MAX_PAYLOAD_BYTES = 100_000_000
+"""Default maximum of a pickled call, and of a result."""
+
+
 @dataclass(frozen=True)
 class RunParameters:
     """What a runner needs besides the spec.
@@ -44,7 +48,7 @@ class RunParameters:
     secret_names: Sequence[str] = SECRET_NAMES
     linger_s: float = 3600.0
     masks: Sequence[str] = ()
-    max_payload_bytes: int = 100_000_000
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
 
 
 class Folder:
