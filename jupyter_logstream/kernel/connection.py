@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import os
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -199,26 +199,38 @@ async def _open(
     extra_headers: Mapping[str, str] | None = None,
     read_timeout: float | None = None,
 ) -> AsyncIterator[httpx.Response]:
-    """An open response of `logstream/{path}`, whose body the caller reads as it arrives. Raises LogStreamError."""
+    """An open response of `logstream/{path}`, whose body the caller reads as it arrives. Raises LogStreamError.
+
+    The request only reads, so it is sent again once if the connection fails before an answer: a kept connection may
+    have been closed by the server meanwhile.
+    """
     import httpx  # noqa: PLC0415 - slow, see the module's docstring
 
-    server = find_server()
-    headers = {
-        "Authorization": f"Bearer {server.secret}",
-        "Accept-Encoding": "identity",  # a compressor would delay events
-        **(extra_headers or {}),
-    }
-    timeout = httpx.Timeout(STREAM_OPEN_TIMEOUT_S, read=read_timeout or READ_TIMEOUT_S)
-    url = f"{server.url}/logstream/{path}"
-    try:
-        request = _client(server).stream(method, url, json=body, headers=headers, timeout=timeout)
-        async with request as response:
+    async with AsyncExitStack() as opened:
+        for attempt in (1, 2):
+            server = find_server()
+            headers = {
+                "Authorization": f"Bearer {server.secret}",
+                "Accept-Encoding": "identity",  # a compressor would delay events
+                **(extra_headers or {}),
+            }
+            timeout = httpx.Timeout(STREAM_OPEN_TIMEOUT_S, read=read_timeout or READ_TIMEOUT_S)
+            url = f"{server.url}/logstream/{path}"
+            request = _client(server).stream(method, url, json=body, headers=headers, timeout=timeout)
+            try:
+                response = await opened.enter_async_context(request)
+                break
+            except httpx.TransportError as error:
+                if attempt == 2:
+                    raise _no_answer(server, error) from error
+                await asyncio.sleep(RETRY_DELAY_S)
+        try:
             if response.is_error:
                 await response.aread()
             _raise_for_status(response)
             yield response
-    except httpx.TransportError as error:
-        raise _no_answer(server, error) from error
+        except httpx.TransportError as error:
+            raise _no_answer(server, error) from error
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[Event]:

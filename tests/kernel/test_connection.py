@@ -15,9 +15,9 @@ from support.scripted import answer, drop, events, serving
 
 import jupyter_logstream
 from jupyter_logstream.kernel.client import Workload, attach, run, workloads
-from jupyter_logstream.kernel.connection import find_server
+from jupyter_logstream.kernel.connection import find_server, open_simple
 from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
-from jupyter_logstream.kernel.event_loop import _start_loop
+from jupyter_logstream.kernel.event_loop import _start_loop, run_sync
 
 STARTED = answer(201, {"id": "w1", "state": "running"})
 
@@ -108,6 +108,21 @@ def test_a_start_whose_answer_was_lost_is_repeated_with_the_same_key(place):
         place(server)
         assert run("true").id == "w1"
         assert server.requests[0][3]["key"] == server.requests[1][3]["key"]
+
+
+def test_a_log_is_opened_again_when_the_connection_fails_before_an_answer(place):
+    simple = events(("reset", {}))
+    with serving(drop, simple, drop, drop) as server:
+        place(server)
+
+        async def read() -> list[str]:
+            async with open_simple("proxy/runs/log") as stream:
+                return [event.type async for event in stream]
+
+        assert run_sync(read(), 30) == ["reset"]
+        with pytest.raises(NoServer):
+            run_sync(read(), 30)
+        assert [request[1] for request in server.requests] == ["/base/logstream/proxy/runs/log"] * 4
 
 
 def test_input_is_never_sent_twice(place):
