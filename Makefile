@@ -31,6 +31,11 @@ WORKERS ?= 4
 BROWSER_WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
 
+# What failed runs once more, one test at a time, so that one unlucky moment of a busy machine does not refuse a merge.
+# A test that passes only then is a bug of the test: the output names it in both runs.
+RERUN := echo "=== FAILED ABOVE: run once more, one at a time; a test that passes now is flaky and is to be repaired ==="; \
+  $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures=none
+
 # For every commit: linters, types, the page's tests, and all Python tests that need neither browser nor minutes.
 check: install
 	failed=0; \
@@ -44,9 +49,11 @@ check: install
 test: install browser tools
 	failed=0; \
 	(cd js && npm test) & page=$$!; \
-	$(PYTEST) -n $(WORKERS) -m "not browser and not soak" $(PYTEST_ARGS) || failed=1; \
+	$(PYTEST) -n $(WORKERS) -m "not browser and not soak" $(PYTEST_ARGS) \
+	  || { $(RERUN) -m "not browser and not soak" $(PYTEST_ARGS) || failed=1; }; \
 	wait $$page || failed=1; \
-	$(PYTEST) -n $(BROWSER_WORKERS) -m "browser and not soak" $(PYTEST_ARGS) || failed=1; \
+	$(PYTEST) -n $(BROWSER_WORKERS) -m "browser and not soak" $(PYTEST_ARGS) \
+	  || { $(RERUN) -m "browser and not soak" $(PYTEST_ARGS) || failed=1; }; \
 	exit $$failed
 
 # What takes too long for every merge: kills at every system call, the big matrices; then canaries and random faults for
