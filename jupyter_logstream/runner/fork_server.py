@@ -1,7 +1,8 @@
 """Fork server: one process per server that has the runner's modules loaded and forks the runners. Own process; stdlib.
 
-A fork takes about a millisecond, where a new interpreter needs some 60 ms to import the runner. The process is detached
-from the server and ends with the server's end of the control socket; its runners do not end with it.
+A fork takes about a millisecond, where a new interpreter needs some 60 ms to import the runner, and 10 ms more for the
+level rules at its first line. The process is detached from the server and ends with the server's end of the control
+socket; its runners do not end with it.
 
 A request is 4 bytes of length and JSON `{"folder": path, "limits": {resource: [soft, hard]}}`. Its first byte carries a
 descriptor, on which the runner answers with one line, an exit code (0: ready), or on which the fork server answers with
@@ -24,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ..store.disk import entry_meta  # noqa: F401 - for the runners: the level rules
 from ..store.disk.folder import open_own
 from .__main__ import main
 from .process_tree import adopt_orphans, signal_all

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,16 @@ async def test_a_fork_server_that_cannot_start_is_reported_with_its_last_line(
     monkeypatch.setattr("jupyter_logstream.backends.launcher._PACKAGE", "/nowhere")
     with pytest.raises(CannotLaunch, match="No module named 'jupyter_logstream'"):
         await bench.start("true")
+
+
+def test_a_runner_finds_all_modules_for_its_first_line_in_the_fork_server(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from jupyter_logstream.runner import fork_server\n"
+        "from jupyter_logstream.store.disk.writer import LogWriter\n"
+        "before = set(sys.modules)\n"
+        "LogWriter(Path(sys.argv[1]), keep=1 << 20).write('stdout', b'ERROR: no space\\n', 0)\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    written = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)
+    assert written.stdout == "[]\n"
+    assert list(tmp_path.glob("index*"))  # the line was indexed
