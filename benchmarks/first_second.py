@@ -36,16 +36,15 @@ UNTIL_PAINTED = """([index, line]) => {
     let pressed;
     const shows = (root) => [...root.querySelectorAll(".jp-OutputArea-output pre, .row.record .text")]
       .some((it) => it.textContent.includes(line));
-    // Each frame is checked: what counts is the paint.
+    // Checked behind the paint of each frame, not before: a view draws within the frame, JupyterLab before it.
     const look = () => {
-      const hosts = [...cell.querySelectorAll("[data-logstream]")];
-      const roots = [cell, ...hosts.map((it) => it.shadowRoot).filter(Boolean)];
-      if (!roots.some(shows)) {
-        requestAnimationFrame(look);
-        return;
-      }
       const painted = new MessageChannel(); // its message comes behind the paint of the frame
-      painted.port1.onmessage = () => resolve(now() - pressed);
+      painted.port1.onmessage = () => {
+        const hosts = [...cell.querySelectorAll("[data-logstream]")];
+        const roots = [cell, ...hosts.map((it) => it.shadowRoot).filter(Boolean)];
+        if (roots.some(shows)) resolve(now() - pressed);
+        else requestAnimationFrame(look);
+      };
       painted.port2.postMessage(0);
     };
     window.addEventListener("keydown", function press(event) {
@@ -100,6 +99,7 @@ def main() -> dict[str, float]:
                 )
     return {
         **{f"{name} (median)": median(values) for name, values in taken.items()},
+        **{f"{name} (best)": min(values) for name, values in taken.items()},
         **{f"{name} (worst)": max(values) for name, values in taken.items()},
     }
 
