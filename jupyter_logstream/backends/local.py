@@ -27,7 +27,8 @@ from ..wire.runner_socket import request
 from . import runner_client
 from .environment import child_environment
 from .launcher import Launcher
-from .protocol import CannotLaunch, CannotReach, Handle, Sighting
+from .local_checks import check_machine
+from .protocol import CannotLaunch, CannotReach, Check, Handle, Sighting
 
 _ANSWER_TIMEOUT_S = 4.0  # HTTP promises an answer within 5 s
 _RETRY_S = runner_client.RETRY_S
@@ -35,7 +36,7 @@ _INPUT_CHECK_S = 1.0  # between checks whether the runner is alive while the chi
 
 
 class LocalBackend:
-    """Runs workloads in processes of this machine.
+    """Runs workloads in processes of this machine, where a workload's `files` already are: nothing is copied.
 
     `folders`: the directory with one folder per workload. `root`: the base of a relative `cwd`. `log_bytes`: disk space
     that one log can use. `grace_s`: seconds from TERM to KILL after a timeout. `secret_names`: globs of the environment
@@ -44,7 +45,7 @@ class LocalBackend:
     `max_payload_bytes`: maximum size of a function's result.
     """
 
-    supports = frozenset({"stdin", "tty", "timeout", "call"})
+    supports = frozenset({"stdin", "tty", "timeout", "call", "files", "kernel_environment"})
 
     def __init__(
         self,
@@ -174,6 +175,11 @@ class LocalBackend:
 
     async def forget(self, workload_id: str, handle: Handle) -> None:
         """Nothing to do: the registry deletes the folder, which is all there is."""
+
+    async def check(self) -> list[Check]:
+        """Whether processes can be started and logs can be stored."""
+        folders = self._folders
+        return await check_machine(folders if isinstance(folders, Path) else folders.own)
 
     def _folder(self, workload_id: str) -> Folder:
         return Folder(self._folders / workload_id)

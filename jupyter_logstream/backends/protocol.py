@@ -6,7 +6,7 @@ engine identifies a workload by its id and by the handle that `launch` returned.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -19,8 +19,11 @@ __all__ = [
     "CannotLaunch",
     "CannotReach",
     "CannotSend",
+    "Check",
     "Handle",
     "HasLateOutput",
+    "HasLeftovers",
+    "NotReached",
     "Sighting",
     "check_supported",
 ]
@@ -30,11 +33,22 @@ Handle = Mapping[str, Any]
 
 
 class CannotLaunch(OSError):
-    """The workload could not be started; nothing is left of the attempt. `strerror` says why."""
+    """The workload could not be started; nothing is left of the attempt. `strerror` says why.
+
+    `errno`: what this machine lacks now, so the request is refused and can be repeated; None: the machine or scheduler
+    refused the workload, which is `failed` with the text.
+    """
 
 
 class CannotReach(RuntimeError):
-    """The workload's runner or scheduler does not answer. The text says which."""
+    """The workload's runner or scheduler does not answer; the request may have arrived. The text says which and why.
+
+    From `launch`: the workload stays `queued`, and the engine launches it again with backoff.
+    """
+
+
+class NotReached(CannotReach):
+    """The request was not sent: from `launch`, nothing was started, so a cancel ends the workload at once."""
 
 
 class CannotSend(ValueError):
@@ -61,11 +75,26 @@ class Sighting:
     link: Literal["up", "down"] = "up"
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One result of a backend's self-test, for people.
+
+    `what`: what was tried ("Python 3.9 or newer"); `found`: what was there ("Python 3.11.2"); `advice`: what to do if
+    it is not `ok`. No text contains a secret.
+    """
+
+    what: str
+    ok: bool
+    found: str = ""
+    advice: str = ""
+
+
 class Backend(Protocol):
     """Runs workloads on some machine.
 
-    `supports` names the features that a spec may use: "stdin", "tty", "timeout", "call" (functions) and "options:NAME"
-    for each option.
+    `supports` names the features that a spec may use: "stdin", "tty", "timeout", "call" (functions), "files" and
+    "options:NAME" for each option; and "kernel_environment" if workloads get the kernel's directory and environment,
+    because they run on the server's machine.
     """
 
     @property
@@ -89,7 +118,8 @@ class Backend(Protocol):
     async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:
         """Start the workload. Idempotent by id: a second call finds the first start and returns its handle.
 
-        The registry has stored the (resolved) spec before. Raises CannotLaunch: nothing was started.
+        The registry has stored the (resolved) spec before. Raises CannotLaunch: nothing was started; CannotReach: it is
+        unknown whether it was started; NotReached: it was not.
         """
         ...
 
@@ -116,6 +146,13 @@ class Backend(Protocol):
         """Delete everything that the backend stores about a final workload. Raises CannotReach."""
         ...
 
+    async def check(self) -> list[Check]:
+        """Test whether workloads can run here, in the order of what depends on what. A failed test is a result.
+
+        The caller bounds the time; a check that depends on a failed one is left out.
+        """
+        ...
+
 
 @runtime_checkable
 class HasLateOutput(Protocol):
@@ -123,6 +160,15 @@ class HasLateOutput(Protocol):
 
     async def log_complete(self, workload_id: str) -> None:
         """Return when nothing writes to the log of an ended workload any more."""
+        ...
+
+
+@runtime_checkable
+class HasLeftovers(Protocol):
+    """A backend that stores files on another machine, which a lost connection can leave there."""
+
+    async def leftovers(self, known: Collection[str]) -> list[str]:
+        """Where files of workloads other than `known` (ids) are, for people to delete. Raises CannotReach."""
         ...
 
 
@@ -135,7 +181,12 @@ def check_supported(spec: WorkloadSpec, backend: Backend) -> None:
             raise SpecError(
                 f"options.{printable(option)}", f"is not supported by the backend {backend.name!r}: {known}"
             )
-    features = {"stdin": spec.stdin, "timeout": spec.timeout is not None, "call": spec.call is not None}
+    features = {
+        "stdin": spec.stdin,
+        "timeout": spec.timeout is not None,
+        "call": spec.call is not None,
+        "files": len(spec.files) > 0,
+    }
     for feature, used in features.items():
         if used and feature not in backend.supports:
             raise SpecError(feature, f"is not supported by the backend {backend.name!r}")

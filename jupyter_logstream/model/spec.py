@@ -19,6 +19,7 @@ _MAX_DERIVED_NAME_CHARS = 100  # of a command that becomes the name
 _MAX_TAGS = 64
 _MAX_TAG_NAME_CHARS = 64
 _MAX_BACKEND_NAME_CHARS = 64
+_MAX_FILES = 1000  # globs; what they match is bounded by the backend
 _MAX_TIMEOUT_S = 10 * 365 * 86400
 _MAX_ARGUMENTS_BYTES = 2 * 1024 * 1024 - 64 * 1024  # execve(2): more is E2BIG on Linux
 _MAX_ARGUMENT_BYTES = 128 * 1024 - 1  # execve(2): MAX_ARG_STRLEN
@@ -33,7 +34,7 @@ class SpecError(ValueError):
 
 
 _FIELDS = frozenset(
-    ["command", "name", "cwd", "env", "backend", "options", "timeout", "tty", "stdin", "tags", "key", "call"]
+    "command name cwd env backend options timeout tty stdin tags key call files files_from".split()  # noqa: SIM905
 )
 
 
@@ -57,7 +58,7 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
         name=_check_text(
             "name", given.get("name", given.get("call") or _derived_name(command) or EXTERNAL), _MAX_NAME_CHARS
         ),
-        cwd=_check_path(given.get("cwd", "")),
+        cwd=_check_argument("cwd", given.get("cwd", "")),
         env=_check_env(given.get("env", {})),
         backend=_check_text("backend", given.get("backend", "local"), _MAX_BACKEND_NAME_CHARS),
         options=_check_options(given.get("options", {})),
@@ -67,6 +68,7 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
         tags=_check_tags(given.get("tags", {})),
         call=_check_text("call", given["call"], _MAX_NAME_CHARS) if "call" in given else None,
         key=_check_text("key", given["key"], _MAX_NAME_CHARS) if "key" in given else None,
+        **_check_files(given),
     )
     _check_size(spec)
     return spec
@@ -115,7 +117,7 @@ def _check_options(value: Any) -> dict[str, Any]:
 
 
 def _check_external(given: Mapping[str, Any]) -> None:
-    for name in ("env", "timeout", "tty", "stdin", "options", "call"):
+    for name in ("env", "timeout", "tty", "stdin", "options", "call", "files", "files_from"):
         if name in given:
             raise SpecError(name, "does not apply to an external workload, which this server does not start")
 
@@ -143,8 +145,19 @@ def _check_text(name: str, value: Any, max_chars: int) -> str:
     return str(value)
 
 
-def _check_path(value: Any) -> str:
-    return _check_argument("cwd", value)
+def _check_files(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The globs `files`, each relative and without `..`, and the absolute folder `files_from`."""
+    globs = _check_kind("files", given.get("files", []), list, "a list of relative paths or globs")
+    if len(globs) > _MAX_FILES:
+        raise SpecError("files", f"are more than {_MAX_FILES} globs")
+    for i, glob in enumerate(globs):
+        _check_argument(f"files[{i}]", glob)
+        if not glob or glob.startswith(("/", "~")) or ".." in glob.split("/"):
+            raise SpecError(f"files[{i}]", "must be a path or glob below files_from: not empty, absolute, ~ or ..")
+    folder = _check_argument("files_from", given.get("files_from", ""))
+    if (folder or globs) and not folder.startswith("/"):
+        raise SpecError("files_from", "must be the absolute path of the folder that `files` are relative to")
+    return {"files": tuple(globs), "files_from": folder if globs else ""}
 
 
 def _check_env(value: Any) -> dict[str, str]:

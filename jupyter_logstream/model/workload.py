@@ -7,7 +7,7 @@ neither success nor failure.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,8 @@ class WorkloadSpec:
     """What to run, where and how. `timeout` is in seconds; None is no limit.
 
     `call`: the call of a function as code, if it is one. `env` holds the variables that the caller set; after
-    `Backend.resolve` it may be the child's whole environment.
+    `Backend.resolve` it may be the child's whole environment. `files`: globs, relative to the folder `files_from` on
+    the server's machine, of the files that the workload needs in its directory.
     """
 
     command: str | list[str]
@@ -35,6 +36,8 @@ class WorkloadSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     call: str | None = None
+    files: Sequence[str] = ()
+    files_from: str = ""
 
     @property
     def argv(self) -> list[str]:
@@ -83,13 +86,31 @@ class Status:
         return replace(self, state=state, **known)
 
 
+@dataclass(frozen=True)
+class LostLink:
+    """A connection to a workload's machine that is down. `since`: Unix milliseconds.
+
+    `cancel_pending`: a cancel was accepted and will be sent when the connection is back.
+    """
+
+    since: float
+    cancel_pending: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the protocol."""
+        return {"state": "down", "since": self.since, "cancel_pending": self.cancel_pending}
+
+
 SUMMARY = ("lines", "bytes", "levels", "masked", "steps")
 """The fields of a Workload that summarize its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A workload as served: specification, status and the summary of its log. `created` is Unix milliseconds."""
+    """A workload as served: specification, status and the summary of its log. `created` is Unix milliseconds.
+
+    `link`: the connection to its machine, if it is down; not stored.
+    """
 
     id: str
     spec: WorkloadSpec
@@ -100,6 +121,7 @@ class Workload:
     levels: Mapping[str, int] = field(default_factory=dict)
     masked: int = 0
     steps: tuple[Step, ...] = ()
+    link: LostLink | None = None
 
     def steps_to_json(self) -> list[dict[str, Any]]:
         """The steps as in the protocol: a step that was open when the workload ended, ended with it."""
@@ -126,6 +148,7 @@ class Workload:
             "error": self.status.error,
             "reason": self.status.reason or None,
             "node": self.status.node or None,
+            "link": None if self.link is None else self.link.to_json(),
             "result": None if self.status.result is None else dict(self.status.result),
             "lines": self.lines,
             "bytes": self.bytes,

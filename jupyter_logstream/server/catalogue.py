@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..model.workload import Status, Workload
+from ..model.system_text import displayable
+from ..model.workload import LostLink, Status, Workload
 from ..store.errors import BadIndex, NotWriter, UnknownStream
 from ..store.protocol import Store
 from .disclosure import Disclosure, public_spec, public_status
@@ -90,11 +91,17 @@ class Catalogue:
             self._ids_by_key[workload.spec.key] = workload.id
         self._notify(workload.id)
 
-    def update(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
-        """Replace a workload's status and the given totals of its log, and notify. Raises UnknownWorkload."""
+    def masked(self, text: str, env: Mapping[str, str]) -> str:
+        """A text about a workload with this environment as it may be shown."""
+        return displayable(self._disclosure.redactor(self._disclosure.secrets(env)).mask(text))
+
+    def update(
+        self, workload_id: str, status: Status, summary: Mapping[str, Any], link: LostLink | None = None
+    ) -> None:
+        """Replace a workload's status, the given totals of its log and its link; notify. Raises UnknownWorkload."""
         known = self.status_of(workload_id)
         shown = public_status(status, self._disclosure.redactor(self._secrets[workload_id]))
-        self._workloads[workload_id] = replace(known, status=shown, **summary)
+        self._workloads[workload_id] = replace(known, status=shown, link=link, **summary)
         self._notify(workload_id)
 
     def remove(self, workload_id: str) -> None:

@@ -17,12 +17,13 @@ from typing import BinaryIO
 from ..backends.protocol import Backend, CannotLaunch, CannotReach, CannotSend, check_supported
 from ..model.ids import IdSource
 from ..model.protocol import EXTERNAL, State, now_ms
-from ..model.spec import SpecError
+from ..model.spec import SpecError, printable
 from ..model.workload import Status, Workload, WorkloadSpec
 from ..store.errors import StreamEnded
 from ..store.protocol import LogStore
 from .catalogue import Catalogue, UnknownWorkload, Wake
 from .disclosure import Disclosure
+from .doctor import Examination, examine
 from .lifecycle import LifeCycle
 from .registry import BadEntry, Registry
 from .retention import Limits, Sweep
@@ -35,6 +36,7 @@ __all__ = [
     "NoRoom",
     "QueueFull",
     "StillRunning",
+    "UnknownBackend",
     "UnknownWorkload",
 ]
 
@@ -45,6 +47,13 @@ class StillRunning(ValueError):
 
 class QueueFull(RuntimeError):
     """The maximum number of workloads is waiting."""
+
+
+class UnknownBackend(KeyError):
+    """No backend of this name is configured; the text names those that are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class NoRoom(RuntimeError):
@@ -77,6 +86,11 @@ class Engine:
     def backends(self) -> list[str]:
         """The names of the backends, sorted."""
         return sorted([*self._backends, EXTERNAL])
+
+    @property
+    def supports(self) -> dict[str, list[str]]:
+        """What a specification can use, by the name of the backend: see `Backend.supports`."""
+        return {EXTERNAL: [], **{name: sorted(backend.supports) for name, backend in self._backends.items()}}
 
     @property
     def running(self) -> int:
@@ -142,6 +156,21 @@ class Engine:
             self._remove(workload_id)
             raise NoRoom(str(error.strerror)) from error
         return self.get(workload_id), True
+
+    def plan(self, spec: WorkloadSpec) -> str:
+        """The command, script or manifest that `submit` would start, with masked secrets; nothing is created.
+
+        Raises SpecError.
+        """
+        if spec.backend == EXTERNAL:
+            raise SpecError("dry_run", "does not apply to an external workload, which this server does not start")
+        return self._catalogue.masked(self._backend_of(spec).plan(self._resolve(spec)), spec.env)
+
+    async def check(self, backend: str) -> Examination:
+        """Test a backend. Raises UnknownBackend."""
+        if backend not in self._backends:
+            raise UnknownBackend(f"there is no backend {printable(backend)!r}; configured: {', '.join(self._backends)}")
+        return await examine(self._backends[backend], [workload.id for workload in self._catalogue])
 
     async def again(self, workload_id: str) -> Workload:
         """Start another workload with the same spec and environment. Raises SpecError, QueueFull, NoRoom."""
@@ -268,11 +297,14 @@ class Engine:
     # --- creation and deletion ----------------------------------------------------------------------------------------
 
     def _resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
-        if spec.backend not in self._backends:
-            raise SpecError("backend", f"must be one of {', '.join(self.backends)}")
-        backend = self._backends[spec.backend]
+        backend = self._backend_of(spec)
         check_supported(spec, backend)
         return backend.resolve(spec)
+
+    def _backend_of(self, spec: WorkloadSpec) -> Backend:
+        if spec.backend not in self._backends:
+            raise SpecError("backend", f"must be one of {', '.join(self.backends)}")
+        return self._backends[spec.backend]
 
     def _create(self, spec: WorkloadSpec, payload: Path | None = None) -> str:
         workload_id, created = self._ids.new(), now_ms()

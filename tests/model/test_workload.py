@@ -75,6 +75,37 @@ def test_a_spec_has_the_defaults_of_the_protocol() -> None:
     assert check_spec({"command": ["a", "b c"]}).argv == ["a", "b c"]
 
 
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("files", {"files": "train.py"}),
+        ("files", {"files": ["x"] * 1001}),
+        ("files[0]", {"files": [1]}),
+        ("files[1]", {"files": ["src/", "/etc/passwd"]}),
+        ("files[0]", {"files": ["~/x"]}),
+        ("files[0]", {"files": [""]}),
+        ("files[0]", {"files": ["a/../../b"]}),
+        ("files[0]", {"files": ["a\0b"]}),
+        ("files_from", {"files": ["train.py"]}),
+        ("files_from", {"files": ["train.py"], "files_from": "work"}),
+        ("files_from", {"files_from": 1}),
+    ],
+)
+def test_files_are_globs_below_an_absolute_folder_or_the_error_names_the_field(
+    field: str, given: dict[str, object]
+) -> None:
+    folder = {} if field == "files_from" else {"files_from": "/work"}
+    with pytest.raises(SpecError) as error:
+        check_spec({"command": "ls", **folder, **given})
+    assert error.value.field == field
+
+
+def test_files_are_part_of_the_specification() -> None:
+    spec = check_spec({"command": "ls", "files": ["train.py", "src/**"], "files_from": "/work"})
+    assert (spec.files, spec.files_from) == (("train.py", "src/**"), "/work")
+    assert check_spec({"command": "ls", "files": [], "files_from": "/work"}).files_from == ""
+
+
 def test_an_error_names_the_field_and_contains_no_control_characters() -> None:
     with pytest.raises(SpecError) as error:
         check_spec({"command": "ls", "a\x1b[31m\n<b>\u202e" + "x" * 1000: 1})

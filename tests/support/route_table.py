@@ -24,6 +24,7 @@ ACTIONS = {
     ("v1/payloads", "POST"): "execute",
     ("v1/workloads/ID/result", "GET"): "read",
     ("v1/workloads/ID/cancel", "POST"): "execute",
+    ("v1/backends/ID/check", "POST"): "execute",
     ("v1/workloads/ID/input", "POST"): "execute",
     ("v1/workloads/ID/logs", "GET"): "read",
     ("v1/workloads/ID/logs", "POST"): "write",
@@ -52,6 +53,7 @@ BODIES = {
     ("v1/workloads/ID/input", "POST"): b"x",
     ("v1/payloads", "POST"): b"x",
     ("v1/workloads/ID/cancel", "POST"): b"",
+    ("v1/backends/ID/check", "POST"): b"",
     ("v1/requests", "POST"): b"{}",
     ("v1/requests/ID", "PATCH"): b"{}",
     ("v1/workloads/ID/logs", "POST"): b"[]",
@@ -73,6 +75,8 @@ def table() -> Iterator[tuple[str, str]]:
 def request(path: str, method: str, workload_id: str) -> tuple[str, str, bytes | None]:
     query = QUERIES.get((path, method)) or QUERIES.get(path, "")
     body = BODIES.get((path, method))
+    if re.fullmatch(r"01[0-9A-Z]{24}", workload_id):  # a known one: the same request for a known backend
+        path = path.replace("backends/ID", "backends/local")
     return method, (path + query).replace("ID", workload_id), body and body.replace(b"ID", workload_id.encode())
 
 

@@ -11,7 +11,7 @@ from ...model.spec import SpecError
 from ...store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
 from ...store.pattern import BadPattern
 from ...store.queries.budget import SearchCancelled, SlowPattern
-from ..engine import CannotReach, CannotSend, NoRoom, QueueFull, StillRunning, UnknownWorkload
+from ..engine import CannotReach, CannotSend, NoRoom, QueueFull, StillRunning, UnknownBackend, UnknownWorkload
 from ..open_streams import TooManyReaders
 from ..params import BadBody, BadParameter, UnknownParameter
 from ..payloads import TooManyPayloads
@@ -34,6 +34,7 @@ class Refused(HTTPError):
 ERRORS: dict[type[Exception], tuple[int, str]] = {
     UnknownWorkload: (404, "unknown_workload"),
     UnknownStream: (404, "unknown_workload"),
+    UnknownBackend: (404, "unknown_backend"),
     UnknownRow: (404, "unknown_request"),
     SpecError: (422, "invalid_field"),
     RowError: (422, "invalid_field"),

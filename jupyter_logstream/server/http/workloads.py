@@ -33,6 +33,7 @@ class InfoHandler(LogStreamHandler):
                 "version": __version__,
                 "protocol": PROTOCOL,
                 "backends": self.engine.backends,
+                "supports": self.engine.supports,
                 "upstreams": list(self.services.upstreams),
                 **self.services.open_streams.counts(),
                 "max_payload_bytes": self.services.payloads.max_bytes,
@@ -67,12 +68,23 @@ class WorkloadsHandler(LogStreamHandler):
     async def post(self) -> None:
         self.parameters()
         body = await self.json_object(any_bytes=True)
+        is_dry_run = body.pop("dry_run", None) or False
+        if not isinstance(is_dry_run, bool):
+            raise SpecError("dry_run", "must be true or false")
+        if is_dry_run:
+            self.answer({"plan": self._plan(body)})
+            return
         if "again" in body:
             workload, is_new = await self.engine.again(self._again(body)), True
         else:
             workload, is_new = await self._submit(body)
         self.set_header("Location", url_path_join(self.base_url, "logstream/v1/workloads", workload.id))
         self.answer(workload.to_json(), 201 if is_new else 200)
+
+    def _plan(self, body: dict[str, Any]) -> str:
+        """What a workload with this specification would submit; its call need not be uploaded."""
+        body.pop("payload", None)
+        return self.engine.plan(check_spec(body))
 
     async def _submit(self, body: dict[str, Any]) -> tuple[Workload, bool]:
         """Start a workload; `payload` names the upload that holds its call."""
@@ -126,6 +138,16 @@ class CancelHandler(LogStreamHandler):
         self.answer(workload.to_json(), 202 if is_ending else 200)
 
 
+class BackendCheckHandler(LogStreamHandler):
+    """`POST v1/backends/{name}/check`: it connects to the backend's machine, so it is no GET."""
+
+    @authenticated
+    @authorized("execute", resource=RESOURCE)
+    async def post(self, name: str) -> None:
+        self.parameters()
+        self.answer((await self.engine.check(name)).to_json())
+
+
 class InputHandler(LogStreamHandler):
     """`POST v1/workloads/{id}/input`."""
 
@@ -144,5 +166,6 @@ ROUTES = [
     (r"v1/workloads", WorkloadsHandler),
     (rf"v1/workloads/({ID})", WorkloadHandler),
     (rf"v1/workloads/({ID})/cancel", CancelHandler),
+    (rf"v1/backends/({ID})/check", BackendCheckHandler),
     (rf"v1/workloads/({ID})/input", InputHandler),
 ]

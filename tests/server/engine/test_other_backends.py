@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.waiting import eventually
 
-from jupyter_logstream.backends.protocol import CannotReach, Handle, Sighting
+from jupyter_logstream.backends.protocol import CannotReach, Check, Handle, Sighting
 from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.spec import SpecError, check_spec
 from jupyter_logstream.model.workload import Status, WorkloadSpec
@@ -65,6 +65,9 @@ class Cluster:
 
     async def forget(self, workload_id: str, handle: Handle) -> None:
         self.calls.append(("forget", workload_id, handle["job"]))
+
+    async def check(self) -> list[Check]:
+        return [Check("sbatch", ok=True, found="23.11")]
 
 
 class MemoryRegistry:

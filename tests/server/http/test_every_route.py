@@ -278,6 +278,7 @@ def test_every_json_route_is_in_the_table_of_json_routes() -> None:
     posts = {route for route in ROUTES if route[1] in {"POST", "PUT", "PATCH"}}
     assert posts - set(WITH_JSON) == {
         ("v1/workloads/ID/cancel", "POST"),
+        ("v1/backends/ID/check", "POST"),
         ("v1/workloads/ID/input", "POST"),
         ("v1/payloads", "POST"),
     }

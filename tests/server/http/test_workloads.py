@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEYS = {
     "id", "name", "backend", "state", "command", "cwd", "created", "started", "ended", "exit_code", "signal", "error",
-    "call", "result", "reason", "node", "lines", "bytes", "levels", "masked", "steps", "tags",
+    "call", "result", "reason", "node", "link", "lines", "bytes", "levels", "masked", "steps", "tags",
 }  # fmt: skip
 
 
