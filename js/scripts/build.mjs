@@ -11,7 +11,7 @@ import { gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 
 /** Limit of the uncompressed size: the shell is sent as a value. */
-const LIMIT_BYTES = { anywidget: 2_000 };
+const LIMIT_BYTES = { anywidget: 4_000 };
 /** Limits of the gzipped size, as a server sends them. */
 const LIMIT_GZIPPED_BYTES = {
   view: 72_000,

@@ -135,16 +135,10 @@ def endless_start(given: Mapping[str, str], last_id: str) -> Start:
     return _start(given, endless=True) or Start()
 
 
-def parse_stream_name(text: str) -> StreamQuery:
-    """A stream with an optional cursor: `workload/ID`, `workload/ID@17`, `service@epoch.17`. Raises BadParameter."""
+def parse_stream_name(text: str) -> dict[str, str]:
+    """A stream with an optional cursor as the object that `parse_streams` takes: `workload/ID`, `service@epoch.17`."""
     stream, at, cursor = text.partition("@")
-    return parse_stream({"stream": stream, "after": cursor} if at else {"stream": stream})
-
-
-def parse_stream_names(names: Sequence[str]) -> list[StreamQuery]:
-    """The streams of one request; see `parse_stream_name`. Raises BadParameter."""
-    _check_number(names)
-    return [parse_stream_name(name) for name in names]
+    return {"stream": stream, "after": cursor} if at else {"stream": stream}
 
 
 def parse_streams(values: Sequence[Any]) -> list[StreamQuery]:

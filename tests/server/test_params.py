@@ -15,15 +15,17 @@ from jupyter_logstream.server.params import (
     parse_filter,
     parse_stream,
     parse_stream_name,
+    parse_streams,
     single_start,
 )
 from jupyter_logstream.server.subscriptions.protocol import Start
 
 
 def test_a_stream_name_can_carry_a_cursor() -> None:
-    assert parse_stream_name("workload/a") == StreamQuery("workload/a", "", "a", Start(), parse_filter({}))
-    assert parse_stream_name("workload/a@17").start == Start(after=17)
-    service = parse_stream_name("service@ab12.17")
+    (query,) = parse_streams([parse_stream_name("workload/a")])
+    assert query == StreamQuery("workload/a", "", "a", Start(), parse_filter({}))
+    assert parse_stream(parse_stream_name("workload/a@17")).start == Start(after=17)
+    service = parse_stream(parse_stream_name("service@ab12.17"))
     assert (service.stream, service.start) == ("service", Start(after=17, epoch="ab12"))
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TOKEN = "a-token-of-the-tests"
 PASSWORD = "a password of the tests"
 MODULES = {"server": "jupyter_server", "lab": "jupyterlab", "notebook": "notebook"}
+VOILA, NBCLASSIC, SOLARA = "voila.server_extension", "nbclassic", "solara.server.jupyter.server_extension"
+OURS = "jupyter_logstream"
 
 
 @dataclass
@@ -33,7 +35,8 @@ class Server:
     """One Jupyter server. `root`: the folder it serves; `url`: with its base URL and a slash at the end.
 
     `page_host`: what browsers call this machine. `page_port`: the port that they use, if not the server's (a proxy's).
-    `prefix`: a command that starts it in another way, as another user for one.
+    `prefix`: a command that starts it in another way, as another user for one. `front_ends`: server extensions of other
+    front ends that it loads; each takes a second. `ours`: whether it loads this project's extension.
     """
 
     folder: Path
@@ -43,6 +46,8 @@ class Server:
     port: int = 0
     options: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
+    front_ends: tuple[str, ...] = ()
+    ours: bool = True
     process: subprocess.Popen[bytes] | None = None
     page_host: str = "127.0.0.1"
     page_port: int = 0
@@ -80,6 +85,8 @@ class Server:
         ]
         command += ["--ServerApp.port_retries=0"]  # the page expects this port
         command += [f"--ServerApp.base_url={self.base_url}", f"--ServerApp.root_dir={self.root}", *_login(self.auth)]
+        off = {VOILA, NBCLASSIC, SOLARA, *(() if self.ours else (OURS,))} - set(self.front_ends)
+        command += [f"--ServerApp.jpserver_extensions={name}=False" for name in sorted(off)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], env=self._env(), stdout=log, stderr=log)
         deadline = time.monotonic() + 60
@@ -93,7 +100,8 @@ class Server:
         else:
             raise AssertionError(self.log)
         self._log_in()
-        assert self.http.get(f"{self.url}logstream/v1/info").is_success, f"the extension does not run\n{self.log}"
+        info = self.http.get(f"{self.url}logstream/v1/info")
+        assert info.is_success == self.ours, f"the extension {'does not run' if self.ours else 'runs'}\n{self.log}"
 
     def _env(self) -> dict[str, str]:
         own = {f"JUPYTER_{name}_DIR": str(self.folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
@@ -135,7 +143,7 @@ class Server:
 
     def end_workloads(self) -> None:
         """Cancel what still runs: it would outlive the server, and the test."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or self.process.poll() is not None or not self.ours:
             return
         running = self.http.get(f"{self.url}logstream/v1/workloads", params={"state": "running", "limit": 100})
         for workload in running.json()["workloads"] if running.is_success else []:

@@ -17,15 +17,23 @@ const EXPLAINED: { readonly [status: number]: string } = {
   422: "The server cannot process the request for this log",
 };
 
-/** Requests these streams over one connection. */
-export function requestStreams(
+/** Longest address of a GET that every proxy passes on. */
+const MAX_URL_CHARS = 4000;
+
+/** Requests these streams over one connection: by GET from a page that has no credentials for POST. */
+export async function requestStreams(
   page: Page,
   streams: readonly FollowedStream[],
-  signal?: AbortSignal,
+  signal: AbortSignal | null = null,
 ): Promise<Response> {
-  const body = JSON.stringify({ streams: streams.map((stream) => stream.query()) });
-  const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
-  return page.request("v1/events", { method: "POST", body, headers, ...(signal === undefined ? {} : { signal }) });
+  const queries = streams.map((stream) => stream.query());
+  const accept = { Accept: "text/event-stream" };
+  if (page.canPost !== undefined && !(await page.canPost())) {
+    const url = `v1/events?${queries.map((query) => `stream=${encodeURIComponent(JSON.stringify(query))}`).join("&")}`;
+    if (url.length <= MAX_URL_CHARS) return page.request(url, { headers: accept, signal });
+  }
+  const headers = { ...accept, "Content-Type": "application/json" };
+  return page.request("v1/events", { method: "POST", body: JSON.stringify({ streams: queries }), headers, signal });
 }
 
 /** Ends the streams that caused this rejection with its reason, and returns what becomes of the connection. */

@@ -93,6 +93,11 @@ class LogStreamHandler(APIHandler):
         if not self._has_secret():
             super().check_xsrf_cookie()
 
+    def set_xsrf_cookie(self) -> None:
+        """Set the XSRF cookie if a browser lacks it, as Jupyter's own pages do. Pages of Voila don't."""
+        if not self._is_kernel and not self.token_authenticated:
+            _ = self.xsrf_token  # Tornado sets the cookie when its value is read first
+
     def credentials(self) -> list[str]:
         """The values in the request that can be the kernel's secret."""
         scheme, _, value = self.request.headers.get("Authorization", "").partition(" ")

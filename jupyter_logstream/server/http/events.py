@@ -12,13 +12,14 @@ from tornado.web import authenticated
 from ...model.ids import ID
 from ...store.queries.budget import Budget, SearchCancelled
 from ..engine import UnknownWorkload
-from ..params import FILTERS, StreamQuery, number, parse_filter, parse_stream_names, parse_streams, single_start
+from ..params import FILTERS, StreamQuery, number, parse_filter, parse_stream_name, parse_streams, single_start
 from ..subscriptions.log import LogSubscription, NextDue
 from ..subscriptions.protocol import Frame, Subscription
 from ..subscriptions.requests import RequestsSubscription
 from ..subscriptions.workload import WorkloadSubscription
 from ..subscriptions.workloads import WorkloadsSubscription
 from .base import RESOURCE
+from .body import BadJson, BadNumber, parse_json
 from .encoders import SharedStreamEncoder, SingleStreamEncoder
 from .errors import Refused
 from .frame_response import FrameStreamHandler
@@ -98,8 +99,8 @@ class EventsHandler(SingleStreamHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self) -> None:
         self.parameters(many="stream")
-        names = [name.decode("utf-8", "replace") for name in self.request.query_arguments.get("stream", [])]
-        await self._stream_many(parse_stream_names(names))
+        given = self.request.query_arguments.get("stream", [])
+        await self._stream_many(parse_streams([_stream_value(value) for value in given]))
 
     @authenticated
     @authorized("read", resource=RESOURCE)
@@ -136,6 +137,16 @@ class EventsHandler(SingleStreamHandler):
                     self.engine.status_of(query.workload_id)
             except UnknownWorkload:
                 raise Refused(404, "unknown_workload", f"there is no stream workload/{query.workload_id}") from None
+
+
+def _stream_value(value: bytes) -> Any:
+    """One `stream=` of a GET: a name with an optional cursor, or the JSON object that a POST carries."""
+    if not value.startswith(b"{"):
+        return parse_stream_name(value.decode("utf-8", "replace"))
+    try:
+        return parse_json(value)
+    except (BadJson, BadNumber) as error:
+        raise Refused(400, "invalid_parameter", f"stream {error}") from None
 
 
 ROUTES = [(r"v1/logs/stream", SingleStreamHandler), (r"v1/events", EventsHandler)]

@@ -28,6 +28,7 @@ class InfoHandler(LogStreamHandler):
     @authorized("read", resource=RESOURCE)
     def get(self) -> None:
         self.parameters()
+        self.set_xsrf_cookie()
         self.answer(
             {
                 "version": __version__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -50,6 +51,18 @@ async def test_final_workload_is_streamed_completely_and_the_stream_ends(site: S
             assert b"\nid:" not in stream.raw
             assert {json.loads(e.data)["stream"] for e in stream.events} == {f"workload/{workload_id}"}
             assert cursors(stream) == [frame["logs"][-1]["seq"] for frame in stream.data("logs")]
+
+
+async def test_stream_of_a_get_has_the_options_of_a_post(site: Site) -> None:
+    workload_id = await site.run("seq 1 30", tty=False)
+    one = {"stream": f"workload/{workload_id}", "id": "f1", "after": 10, "q": "/^.*5$/"}
+    two = {"stream": f"workload/{workload_id}", "tail": 2}
+    values = urlencode([("stream", json.dumps(one)), ("stream", json.dumps(two))])
+    by_get = await (await site.stream(f"v1/events?{values}")).rest()
+    body = json.dumps({"streams": [one, two]}).encode()
+    by_post = await (await site.stream("v1/events", "POST", body, {"Content-Type": "application/json"})).rest()
+    assert [record["message"] for record in by_get.records()] == ["15", "25", "29", "30"]
+    assert [(e.type, e.data) for e in by_get.events] == [(e.type, e.data) for e in by_post.events]
 
 
 async def test_frames_are_of_bounded_size(site: Site) -> None:

@@ -24,6 +24,9 @@ BAD_STREAMS = [
     ("stream=workload/{id}@1e3", "after"), ("stream=workload/{id}@" + "9" * 30, "after"), ("stream=moon/{id}", "moon"),
     ("stream=workload/{id}&stream=workload/{id}@2", "workload/{id}"), ("stream=workload/{id}&after=5", "after"),
     ("stream=workload/{id}&stream=workload/x&foo=1", "foo"), ("stream=%ff", ""),
+    ("stream={", "stream"), ('stream={"stream":"workload/{id}","colour":"x"}', "colour"), ("stream={}", "stream"),
+    ('stream={"stream":"workload/{id}","q":"/(/"}', "q"), ('stream={"stream":"workload/{id}","after":1e999}', "range"),
+    ("stream=workload/{id}&stream={%22stream%22:%22workload/{id}%22}", "workload/{id}"),
 ]  # fmt: skip
 BAD_POSTS: list[tuple[Any, str]] = [
     ({}, "streams"), ({"streams": {}}, "streams"), ({"streams": []}, "stream"),

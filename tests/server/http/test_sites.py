@@ -41,6 +41,20 @@ async def test_cookie_can_read_but_writes_need_the_xsrf_token(site: Site) -> Non
     assert by_query.status == 201
 
 
+async def test_information_gives_a_browser_the_xsrf_cookie_that_its_page_lacks(site: Site) -> None:
+    user = await browser(site)
+    login = "; ".join(part for part in user.headers["Cookie"].split("; ") if not part.startswith("_xsrf="))
+    answer = await site.with_headers(Cookie=login).request("GET", "v1/info")
+    cookie = re.search(r"_xsrf=([^;]+)", answer.headers["set-cookie"])
+    assert answer.status == 200
+    assert cookie
+    page = site.with_headers(Cookie=f"{login}; _xsrf={cookie[1]}")
+    started = await page.request("POST", "v1/workloads", b'{"command": "true"}', {**JSON, "X-XSRFToken": cookie[1]})
+    assert started.status == 201
+    for known in site, user:  # by token; and with the cookie
+        assert "_xsrf=" not in (await known.request("GET", "v1/info")).headers.get("set-cookie", "")
+
+
 async def test_page_of_another_site_cannot_read_with_the_users_cookie(site: Site) -> None:
     user = await browser(site)
     workload_id = await site.run("echo a")

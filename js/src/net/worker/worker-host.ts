@@ -74,7 +74,7 @@ export class WorkerHost implements ClientHost {
   #page(): Page {
     return {
       root: this.#root,
-      request: requester(this.#root, () => this.#freshCredentials()),
+      ...requester(this.#root, () => this.#freshCredentials()),
       hidden: () => this.#hidden,
       drained: async () => {
         for (const client of this.#clients) await client.drained();
