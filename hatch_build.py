@@ -1,4 +1,4 @@
-"""Build hook: no wheel and no sdist leaves without the front end. Run by hatchling, never by users.
+"""Build hook: no wheel leaves without the front end and the runner's archive. Run by hatchling, never by users.
 
 It must not run for editable installs: there `make install` builds the front end, and Python work needs none.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -35,6 +37,18 @@ class FrontEnd(BuildHookInterface[Any]):
             self._build()
         if self.target_name == "wheel":
             build_data["shared_data"][str(LABEXTENSION)] = LOADED_FROM
+            self._add_archive(build_data)
+
+    def _add_archive(self, build_data: dict[str, Any]) -> None:
+        """Add `runner.pyz`. Its builder is loaded by its path: the package is not installed yet."""
+        spec = spec_from_file_location("archive", Path(self.root, "jupyter_logstream", "backends", "archive.py"))
+        assert spec is not None and spec.loader is not None  # noqa: PT018, S101 - it is a Python file
+        builder = module_from_spec(spec)
+        spec.loader.exec_module(builder)
+        self._temporary = TemporaryDirectory()
+        path = Path(self._temporary.name, builder.NAME)
+        path.write_bytes(builder.build_archive(Path(self.root)))
+        build_data["force_include"][str(path)] = f"jupyter_logstream/{builder.NAME}"
 
     def _build(self) -> None:
         npm = shutil.which("npm")

@@ -65,7 +65,7 @@ class Sighting:
 
     `reason`: why it is in this state, for people ("Resources", "the runner was killed"); `node`: the machine that runs
     it; both "" if unknown. `exit_code`: for final states, None if unknown. `link`: "down" while the connection to the
-    machine is lost; then the other fields are the last known ones.
+    machine is lost; then the other fields are the last known ones. `link_since`: when it was lost, Unix milliseconds.
     """
 
     state: State
@@ -73,6 +73,7 @@ class Sighting:
     node: str = ""
     exit_code: int | None = None
     link: Literal["up", "down"] = "up"
+    link_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

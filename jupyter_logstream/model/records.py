@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .slots import SLOTS
+
 LEVELS = ("unknown", "trace", "debug", "info", "warn", "error", "fatal")
 """Level names. A level's code is its position, so that "this level and above" is one comparison."""
 
@@ -27,7 +29,7 @@ def level_code(name: str) -> int:
     return ALIASES.get(name.strip().lower(), 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Record:
     """One line of output or one published log record. `ts` is Unix milliseconds; the fraction carries microseconds.
 

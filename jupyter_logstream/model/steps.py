@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from .slots import SLOTS
+
 MAX_STEP_NAME_CHARS = 200
 """Longest name of a step; longer names are truncated."""
 
@@ -22,7 +24,7 @@ def step_name(name: str) -> str:
     return name.strip()[:MAX_STEP_NAME_CHARS].rstrip()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Step:
     """The latest run of one step. Times are Unix milliseconds; `ended` is None while it runs.
 

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .protocol import FINAL, TRANSITIONS, State
+from .slots import SLOTS
 from .steps import Step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class WorkloadSpec:
     """What to run, where and how. `timeout` is in seconds; None is no limit.
 
@@ -54,7 +55,7 @@ class WorkloadSpec:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Status:
     """The state of a workload's run. Times are Unix milliseconds; `exit_code` is None after a signal or if unknown.
 
@@ -105,7 +106,7 @@ SUMMARY = ("lines", "bytes", "levels", "masked", "steps")
 """The fields of a Workload that summarize its log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Workload:
     """A workload as served: specification, status and the summary of its log. `created` is Unix milliseconds.
 

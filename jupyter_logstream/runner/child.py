@@ -13,6 +13,7 @@ import termios
 from dataclasses import dataclass, field
 
 from ..model.protocol import CALL_VARIABLE, TERMINAL_COLUMNS, TERMINAL_ROWS, WORKLOAD_VARIABLE
+from ..model.slots import SLOTS
 from ..model.workload import WorkloadSpec
 
 _PIPE_BYTES = 1 << 20  # the limit for users on Linux; a burst then needs fewer reads
@@ -35,7 +36,7 @@ class CannotStart(RuntimeError):
     """The command cannot be started; the text names the cause for the user."""
 
 
-@dataclass(slots=True)
+@dataclass(**SLOTS)
 class Child:
     """A started child. `outputs`: open fds and their source. `exit`: its wait status once it has ended."""
 

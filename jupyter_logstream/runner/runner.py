@@ -326,7 +326,7 @@ class Runner:
     def _handle(self, connection: Connection, request: dict[str, Any], payload: bytes) -> None:
         do = request.get("do")
         grace = request.get("grace")
-        if do == "cancel" and isinstance(grace, int | float) and 0 <= grace <= MAX_GRACE_S:
+        if do == "cancel" and isinstance(grace, (int, float)) and 0 <= grace <= MAX_GRACE_S:
             self.stop("cancelled", grace)
             connection.send(answer())
         elif do == "watch":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.records import Record
+from ..model.slots import SLOTS
 from ..model.steps import Step
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ LOST = "lost"
 """The field, true, of a record whose bytes are lost. Its source is then `system`, whoever wrote it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Tally:
     """Totals of a whole log: lines, bytes of output, lines by level (only levels that occur), masked secrets, steps."""
 
@@ -37,10 +38,10 @@ class Tally:
 
     def summary(self) -> dict[str, Any]:
         """The totals by name, as a workload reports them and its final status stores them."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Partial:
     """An unfinished line: its source, its text so far, and whether carriage returns rewrite it."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 TITLE, PART, PENDING, BLANK = "title", "part", "pending", "blank"
 """Roles of a line: the (newest) title; a part; a part only if a title or part follows; an empty line, likewise."""
@@ -69,7 +69,7 @@ _RUBY_FRAME = re.compile(rb"\s+(?:from \S|\.\.\. \d+ levels\.\.\.)")
 _INDENTED = re.compile(rb"[ \t]+\S")
 _BETWEEN = re.compile(rb"\s*(?:\"\"\"\s*)?$")  # a RemoteTraceback is quoted
 
-_Moved = tuple[str, str] | tuple[str, str, bytes] | None  # the next rule set, the line's role, its title
+_Moved = Union[tuple[str, str], tuple[str, str, bytes], None]  # the next rule set, the line's role, its title
 
 
 def begin(line: bytes, *, is_error: bool = False) -> TracebackLine | None:

@@ -20,7 +20,7 @@ ALIGNMENT_BYTES = 64
 MAX_HEADER_BYTES = 1 << 20
 """A longer header is refused by writer and reader."""
 
-Part = Union[bytes, bytearray, memoryview]  # noqa: UP007 - the runner's Python 3.9
+Part = Union[bytes, bytearray, memoryview]
 
 
 class BadEnvelope(ValueError):
@@ -34,7 +34,7 @@ def pack(header: Mapping[str, Any], parts: Sequence[Part]) -> Iterator[Part]:
     if len(line) >= MAX_HEADER_BYTES - ALIGNMENT_BYTES:
         raise BadEnvelope(f"the header has {len(line)} bytes")
     yield line + b" " * _padding(len(line) + 1) + b"\n"
-    for part, size in zip(parts, sizes):  # noqa: B905 - the runner's Python 3.9 has no `strict`
+    for part, size in zip(parts, sizes):
         yield memoryview(part).cast("B")
         yield bytes(_padding(size))
 

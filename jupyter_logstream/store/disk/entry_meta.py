@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...model.records import SOURCES
+from ...model.slots import SLOTS
 from ...text.levels import MARKER, Guesser, Tracebacks, places, plain
 from ...text.lines import PART, Lines
 from ...text.step_markers import marker_in
@@ -21,7 +22,7 @@ State = tuple[int | None, TracebackState | None]
 _GUESSER = Guesser()  # its cache serves every source
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class EntryMetas:
     """Packed metadata and level codes of lines; the open step behind them, and whether a step began or ended."""
 
@@ -72,7 +73,7 @@ class MetaBuilder:
         codes = codes.replace(b"%c" % MARKER, b"\0") if markers else codes
         column[3::8] = codes
         changes = False
-        for at, following in zip(markers, [*markers[1:], count], strict=False):
+        for at, following in zip(markers, [*markers[1:], count]):
             flags, of_marker, step = _turn(lines.texts[at], step, number_of)
             changes = changes or flags > 0
             _fill(column, at, at + 1, of_marker)

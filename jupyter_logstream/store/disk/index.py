@@ -32,7 +32,7 @@ class Index:
             self._last = numbers[-1]
         while True:
             try:
-                size = segment_path(self._folder, "index", self._last).stat(follow_symlinks=False).st_size
+                size = os.stat(segment_path(self._folder, "index", self._last), follow_symlinks=False).st_size
             except FileNotFoundError:
                 if not self._folder.exists():
                     raise

@@ -79,7 +79,7 @@ class Indexer:
         """
         step, words = self.step, array("Q")
         try:
-            for offset, size, record in zip(accumulate(sizes, initial=start), sizes, records, strict=False):
+            for offset, size, record in zip(accumulate(sizes, initial=start), sizes, records):
                 words.extend((offset, round(record.ts * 1000), size | size << 32, self._note_meta(record)))
             append()
             self.index.append(words)
@@ -96,7 +96,7 @@ class Indexer:
         if name == "notes":
             lines = data.splitlines(keepends=True)
             starts = accumulate(map(len, lines), initial=start)
-            return array("Q", [word for line, at in zip(lines, starts, strict=False) for word in self._note(line, at)])
+            return array("Q", [word for line, at in zip(lines, starts) for word in self._note(line, at)])
         lines_found = Splitter(start).feed(data)
         words = self._words_of(lines_found, ts_us)
         words[3::4] = self._builder(name).build(lines_found, ESTIMATED, self.step, self._step_number).metas

@@ -131,7 +131,7 @@ def extent(folder: Path, name: str) -> tuple[int, int]:
     if not numbers:
         return 0, 0
     last = numbers[-1]
-    size = segment_path(folder, name, last).stat(follow_symlinks=False).st_size
+    size = os.stat(segment_path(folder, name, last), follow_symlinks=False).st_size
     return numbers[0] * SEGMENT, last * SEGMENT + min(size, SEGMENT)
 
 

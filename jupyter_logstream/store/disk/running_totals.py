@@ -46,7 +46,7 @@ class RunningTotals:
 
     def by_level(self) -> dict[str, int]:
         """Lines by level name; levels that do not occur are left out."""
-        return {name: n for name, n in zip(LEVELS, self.levels, strict=True) if n}
+        return {name: n for name, n in zip(LEVELS, self.levels) if n}
 
     def _change_step(self, time: float, meta: int) -> None:
         flags = flags_of(meta)

@@ -140,7 +140,7 @@ class SegmentedFile:
         numbers, found = segments(self._folder, self._name), []
         for number in range(numbers[0], numbers[-1]) if numbers else ():
             path = segment_path(self._folder, self._name, number)
-            size = path.stat(follow_symlinks=False).st_size if number in numbers else 0
+            size = os.stat(path, follow_symlinks=False).st_size if number in numbers else 0
             if size < SEGMENT:
                 found.append((number * SEGMENT + size, (number + 1) * SEGMENT))
         return found

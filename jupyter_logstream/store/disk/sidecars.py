@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...model.slots import SLOTS
 from ...model.steps import MAX_STEPS
 from ..errors import BadIndex
 from .folder import open_own, read_file, read_json, replace_file, write_json
@@ -24,7 +25,7 @@ class BadRetention(BadIndex):
         return f"the retained range of {self.args[0]} cannot be read"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class RetainedRange:
     """Retained records: from seq `first` on. `ends`: where the removed records ended in each file."""
 

@@ -61,7 +61,7 @@ def _last_wrong(folder: Path, index: Index, valid: Verified) -> int:
         if not name or not valid.ends[name] <= words[i] < sizes[name]:
             continue
         probe = words[i : i + 4 * _PROBE_ENTRIES]
-        starts = dict(reversed([(file_in(m), offset) for offset, m in zip(probe[0::4], probe[3::4], strict=True)]))
+        starts = dict(reversed([(file_in(m), offset) for offset, m in zip(probe[0::4], probe[3::4])]))
         walk = Walk(folder, RetainedRange(valid.good + i // 4 + 1, starts))
         if walk.read(probe) and not walk.suspected:
             return valid.good + i // 4
@@ -73,7 +73,7 @@ def _possible_ends(folder: Path, index: Index, last: int, ends: Mapping[str, int
     found: dict[str, int] = {}
     at = last
     while len(found) < len(FILES) and (words := index.read(at, _BLOCK_ENTRIES)):
-        for offset, meta in zip(words[0::4], words[3::4], strict=True):
+        for offset, meta in zip(words[0::4], words[3::4]):
             if name := file_in(meta):
                 found.setdefault(name, offset)
         at += len(words) // 4

@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from ...model.records import LEVELS, SOURCES
+from ...model.slots import SLOTS
 from ...text.lines import OPEN, PART
 from ..disk.index import Index
 from ..disk.layout import FILES, FLAG_SHIFT, LOST, SEGMENT, extent, file_of, level_of, source_of
@@ -29,7 +30,7 @@ Ranges = list[tuple[int, int, int]]
 """Ranges of seqs that hold records of one file: first, last, and the number of these records."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, **SLOTS)
 class Verified:
     """The valid part of an index: up to seq `good`, which ends at `ends` in each file.
 
@@ -65,7 +66,7 @@ def verify(folder: Path, index: Index, retained: RetainedRange) -> Verified:
     return walk.result()
 
 
-@dataclass(slots=True)
+@dataclass(**SLOTS)
 class _Suspicion:
     """Records of a file whose bytes are no lines: first, last, number, and where all files ended before them."""
 
@@ -75,7 +76,7 @@ class _Suspicion:
     ends: Mapping[str, int]
 
 
-@dataclass(slots=True)
+@dataclass(**SLOTS)
 class Walk:
     """Reads entries in order. `suspected`: UNCLEAR records per file, until a later record of the file fits."""
 
@@ -98,7 +99,7 @@ class Walk:
         kinds = {meta: _kind(meta) for meta in set(words[3::4])}
         data = {name: self._bytes_of(name, words, kinds) for name in FILES}
         ends, continued = self.ends, self.continued
-        for offset, size, meta in zip(words[0::4], words[2::4], words[3::4], strict=True):
+        for offset, size, meta in zip(words[0::4], words[2::4], words[3::4]):
             name, is_open = kinds[meta]
             if not name or offset != ends[name]:
                 return False
@@ -146,7 +147,7 @@ class Walk:
 
         They begin with the byte before, which must be a line end, unless its segment may be removed.
         """
-        length = sum(n & 0xFFFFFFFF for n, meta in zip(words[2::4], words[3::4], strict=True) if kinds[meta][0] == name)
+        length = sum(n & 0xFFFFFFFF for n, meta in zip(words[2::4], words[3::4]) if kinds[meta][0] == name)
         end = self.ends[name]
         start = end - 1 if length and end % SEGMENT else end
         return start, read_range(self.folder, name, start, min(end + length, self.sizes[name]))

@@ -50,7 +50,7 @@ class Guesser:
         guessed = [self._guess(piece) for piece in pieces]
         if not any(guessed):
             return None
-        columns = zip(pieces, guessed, strict=True)
+        columns = zip(pieces, guessed)
         return bytearray().join([bytes(len(piece)) if codes is None else codes for piece, codes in columns])
 
     def _guess(self, texts: Sequence[bytes]) -> bytearray | None:

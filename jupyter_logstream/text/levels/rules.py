@@ -9,7 +9,7 @@ bytes without colours. The table for users is docs/levels.md.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from ...model.records import ALIASES
 
@@ -50,7 +50,7 @@ class BeforeColon(NamedTuple):
     word: bytes
 
 
-Hint = Shape | Spelling | Ending | BeforeColon
+Hint = Union[Shape, Spelling, Ending, BeforeColon]
 
 
 class Rule(NamedTuple):

@@ -21,8 +21,8 @@ _MAX_WORD_BYTES = 1024  # of an unfinished word that a configured pattern may ma
 _NO_GATES = bytes(set(range(256)).difference(*(shape.gate for shape in SHAPES)))
 _SHORT_TEXT_BYTES = 2048  # of shorter texts the bytes that are no gates are dropped before these are searched
 
-_Rule = tuple[re.Pattern[bytes], re.Pattern[bytes] | None]
-Found = tuple[int, int, re.Pattern[bytes] | None]
+_Rule = tuple[re.Pattern[bytes], "re.Pattern[bytes] | None"]  # quoted for Python 3.9
+Found = tuple[int, int, "re.Pattern[bytes] | None"]
 """Start, stop, and what continues the secret in the next chunk."""
 
 

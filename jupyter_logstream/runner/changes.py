@@ -1,0 +1,56 @@
+"""Change notification for one folder without an event loop: inotify, or polling. Runs in `runner.pyz`; stdlib.
+
+On a network file system the runner can be on another machine, whose changes inotify does not see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import selectors
+from pathlib import Path
+
+from ..store.disk.filesystem import is_network_file_system
+
+_MASK = 0x2 | 0x80 | 0x100 | 0x200  # IN_MODIFY, IN_MOVED_TO, IN_CREATE, IN_DELETE
+_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
+_FASTEST_POLL_S, _SLOWEST_POLL_S = 0.02, 0.5
+_CHECK_INTERVAL_S = 1.0  # with inotify: for what is no change of a file, such as the end of the runner
+
+
+class Changes:
+    """Wakes the selector when a file in `folder` changes. `wait_s` is how long it may sleep otherwise."""
+
+    def __init__(self, folder: Path, selector: selectors.BaseSelector) -> None:
+        self._pause_s = _FASTEST_POLL_S
+        self.is_polling = is_network_file_system(folder) or not self._watch(folder, selector)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until the next look at the folder."""
+        return self._pause_s if self.is_polling else _CHECK_INTERVAL_S
+
+    def looked(self, changed: bool) -> None:
+        """Adapt the polling interval: short while the folder changes, backing off while it is idle."""
+        self._pause_s = _FASTEST_POLL_S if changed else min(self._pause_s * 1.5, _SLOWEST_POLL_S)
+
+    @staticmethod
+    def _watch(folder: Path, selector: selectors.BaseSelector) -> bool:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if not hasattr(libc, "inotify_init1"):
+            return False
+        fd = libc.inotify_init1(_FLAGS)
+        if fd < 0:
+            return False
+        if libc.inotify_add_watch(fd, os.fsencode(folder), _MASK) < 0:
+            os.close(fd)
+            return False
+        selector.register(fd, selectors.EVENT_READ, lambda: _drain(fd))
+        return True
+
+
+def _drain(fd: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while os.read(fd, 65536):
+            pass

@@ -1,0 +1,255 @@
+"""The remote end of a mirror: sends a workload's folder over standard output. Runs in `runner.pyz`; stdlib.
+
+One process per connection. It ends with its input, and takes no part in the workload: the runner writes the folder and
+alone signals the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..model.protocol import FINAL, now_ms
+from ..store.disk.folder import Folder, boot_id, make_private, replace_file
+from ..store.disk.layout import LAYOUT
+from ..wire.mirror_frames import GREETING, MIRROR_VERSION, SILENCE_TIMEOUT_S, BadFrame, FrameDecoder, encode
+from ..wire.runner_socket import request, socket_path
+from .changes import Changes
+from .detach import host_of, start, was_started
+from .sender import Sender, status_of
+
+_PUT_FILES = frozenset({"spec.json", "run.json", "call"})
+_ROUND_INTERVAL_S = 0.002  # small changes within it are sent together
+_RUNNER_TIMEOUT_S = 4.0
+_READ_BYTES = 1 << 20
+
+
+class Connection:
+    """One connection of a mirror to the folder at `path`. `run` returns when the server is gone.
+
+    Bound: output waits in the sender's window, one function's call of input in the decoder.
+    """
+
+    def __init__(self, path: str, source: int = 0, target: int = 1) -> None:
+        self._folder = Folder(Path(path).expanduser().absolute())
+        self._source, self._target = source, target
+        self._selector = selectors.DefaultSelector()
+        self._decoder = FrameDecoder()
+        self._sender = Sender(self._folder.path)
+        self._changes: Changes | None = None  # once the folder exists
+        self._status: dict[str, Any] | None = None  # as sent
+        self._is_following = False  # from the server's `have` on
+        self._final: tuple[str, bool] | None = None  # the state and completeness that were sent
+        self._unsent: list[bytes] = []
+        self._is_open = True
+        self._last_frame = time.monotonic()
+
+    def run(self) -> None:
+        """Serve until the input ends, or the server was silent for SILENCE_TIMEOUT_S."""
+        os.set_blocking(self._source, False)
+        self._selector.register(self._source, selectors.EVENT_READ, self._read)
+        there = self._folder.path.is_dir()
+        node = host_of(self._folder).get("node") or socket.gethostname()
+        self._write(GREETING + encode({"hello": MIRROR_VERSION, "layout": LAYOUT, "node": node, "there": there}))
+        while self._is_open:
+            progress = self._send_changes() if self._is_following else False
+            wait_s = 0 if progress else 1.0 if self._changes is None else self._changes.wait_s
+            ready = self._selector.select(wait_s)
+            if ready:
+                time.sleep(_ROUND_INTERVAL_S)
+            elif time.monotonic() - self._last_frame > SILENCE_TIMEOUT_S and not progress:
+                break
+            for key, _ in ready:
+                key.data()
+
+    # --- to the server ------------------------------------------------------------------------------------------------
+
+    def _send_changes(self) -> bool:
+        """Send what is new; returns whether there was something and can be more."""
+        if self._changes is None:
+            if not self._folder.path.is_dir():
+                return False
+            self._changes = Changes(self._folder.path, self._selector)
+        final, complete = self._ending()  # before the files are read: nothing that precedes it is missed
+        sent = False
+        for frame in self._sender.frames(result=final is not None):
+            self._write(frame)
+            sent = True
+            if not self._is_open:
+                return False
+        self._changes.looked(sent)
+        if final is not None and not sent and not self._sender.is_waiting:
+            self._send_final(final, complete)
+        return sent and not self._sender.is_waiting
+
+    def _ending(self) -> tuple[dict[str, Any] | None, bool]:
+        """The frame of a final state without its checksums, None while it runs; and whether nothing follows."""
+        is_alive = self._is_alive()
+        status = status_of(self._folder.path)
+        if status is not None and status.get("state") in FINAL:
+            return {"status": status}, not is_alive
+        if status is not None and status != self._status:
+            self._status = status
+            self._write(encode({"status": status}))
+        if is_alive or not was_started(self._folder):
+            return None, False
+        if (status := status_of(self._folder.path)) is not None and status.get("state") in FINAL:
+            return {"status": status}, True
+        return {"status": status, "lost": self._why_lost()}, True
+
+    def _is_alive(self) -> bool:
+        """Whether the runner lives. Assumed if it is on another machine: locks are not shared on all file systems."""
+        there = host_of(self._folder)
+        if there.get("node", "") not in {"", socket.gethostname()}:
+            return True
+        return was_started(self._folder) and self._folder.is_locked()
+
+    def _why_lost(self) -> str:
+        if problem := self._folder.last_error():
+            return f"its runner failed: {problem}"
+        same_boot = host_of(self._folder).get("boot") in {None, boot_id()}
+        return "its runner was killed" if same_boot else "the machine was restarted while it ran"
+
+    def _send_final(self, final: dict[str, Any], complete: bool) -> None:
+        state = "lost" if "lost" in final else str(final["status"]["state"])
+        if self._final == (state, complete):
+            return
+        self._final = state, complete
+        self._write(encode({**final, "final": self._sender.checksums(), "complete": complete}))
+
+    def _write(self, data: bytes) -> None:
+        """Write all of it; blocks while the pipe is full, which is how a slow server slows this end down."""
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._target, view) :]
+        except BlockingIOError:  # an inherited description can be non-blocking
+            os.set_blocking(self._target, True)
+            self._write(bytes(view))
+        except (BrokenPipeError, ConnectionError):
+            self._is_open = False
+
+    # --- from the server ----------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._source, _READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._is_open = False
+            return
+        self._last_frame = time.monotonic()
+        for fields, payload in self._decoder.feed(data):
+            try:
+                self._handle(fields, payload)
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadFrame(f"{error!r} in the frame {sorted(fields)}") from error
+
+    def _handle(self, fields: dict[str, Any], payload: bytes) -> None:
+        if "beat" in fields:
+            self._write(encode({"beat": fields["beat"], "now": now_ms()}))
+        if "have" in fields:
+            self._sender.rewind(fields["have"], all_files=not self._is_following)
+            self._is_following = True
+            self._final = None
+        if "ack" in fields:
+            self._sender.acknowledge(fields["ack"])
+        if "put" in fields:
+            self._put(fields["put"], payload)
+        if "start" in fields:
+            self._write(encode({"started": self._start()}))
+        if "cancel" in fields:
+            self._cancel(fields["cancel"])
+        if "input" in fields:
+            self._input(fields, payload)
+        if "forget" in fields:
+            shutil.rmtree(self._folder.path, ignore_errors=True)
+            self._write(encode({"forgotten": not self._folder.path.exists()}))
+            self._is_open = False
+
+    def _put(self, name: str, payload: bytes) -> None:
+        if name not in _PUT_FILES:
+            raise ValueError(f"{name!r} is no file that a server puts")
+        make_private(self._folder.path)
+        if not was_started(self._folder):
+            replace_file(self._folder.path / name, payload, sync=False)
+
+    def _start(self) -> dict[str, Any]:
+        try:
+            return start(self._folder)
+        except (OSError, ValueError) as error:
+            return {"state": "failed", "error": str(error)}
+
+    def _cancel(self, grace_s: float) -> None:
+        """Pass a cancel to the runner; one that has ended needs none."""
+        with self._runner() as runner:
+            if runner is not None:
+                runner.sendall(request("cancel", grace=grace_s))
+                runner.recv(4096)
+        self._write(encode({"cancelled": True}))
+
+    def _input(self, fields: dict[str, Any], payload: bytes) -> None:
+        """Pass input to the runner; its answer comes when the child has accepted all of it."""
+        number = fields["input"]
+        opened = self._runner()
+        runner = opened.__enter__()
+        if runner is None:
+            self._write(encode({"taken": number, "error": "ended"}))
+            return
+        runner.sendall(request("input", size=len(payload), eof=fields.get("eof") is True) + payload)
+        runner.settimeout(None)
+        self._selector.register(runner, selectors.EVENT_READ, self._answer(runner, number, opened.__exit__))
+
+    def _answer(self, runner: socket.socket, number: int, close: Callable[..., Any]) -> Callable[[], None]:
+        def answered() -> None:
+            self._selector.unregister(runner)
+            line = runner.recv(4096)
+            close(None, None, None)
+            self._write(encode({"taken": number, **(_fields(line) if line else {"error": "ended"})}))
+
+        return answered
+
+    @contextlib.contextmanager
+    def _runner(self) -> Iterator[socket.socket | None]:
+        """A connection to the runner; None if it has ended."""
+        with contextlib.ExitStack() as stack:
+            runner = stack.enter_context(socket.socket(socket.AF_UNIX))
+            runner.settimeout(_RUNNER_TIMEOUT_S)
+            try:
+                with socket_path(self._folder.control) as path:
+                    runner.connect(path)
+            except OSError:
+                yield None
+                return
+            yield runner
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    import json  # noqa: PLC0415
+
+    return {name: value for name, value in json.loads(line).items() if name == "error"}
+
+
+def serve(path: str) -> int:
+    """Serve one connection on standard input and output. Returns the exit code."""
+    try:
+        Connection(path).run()
+    except BadFrame as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.write(1, encode({"fault": f"{error.filename or path}: {os.strerror(error.errno or 0)}"}))
+        return 1
+    return 0
