@@ -261,6 +261,8 @@ class Engine:
             if entry.status.final or entry.spec.backend == EXTERNAL:
                 self._lifecycle.remember(workload_id, entry.handle)
                 continue
+            if entry.cancel_kept:
+                self._lifecycle.keep_cancel(workload_id)
             if entry.spec.backend not in self._backends:
                 self._log.warning("the backend %r of workload %s is not configured", entry.spec.backend, workload_id)
             elif entry.handle is None:

@@ -6,32 +6,32 @@ It applies what backends report to the catalogue and the registry, and starts th
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from dataclasses import replace
 
 from ..backends.protocol import Backend, CannotLaunch, CannotReach, Handle, HasLateOutput, Sighting
 from ..model.protocol import now_ms
-from ..model.workload import Status, Workload, WorkloadSpec
-from ..store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream
+from ..model.workload import LostLink, Status, Workload, WorkloadSpec
+from ..store.errors import BadIndex, NotWriter
 from ..store.protocol import LogStore
 from .catalogue import Catalogue, UnknownWorkload
+from .launches import Launches
+from .log_end import close_log
 from .precedence import merge
 from .registry import BadEntry, Registry
 from .retention import Limits
 
-_MAX_CONCURRENT_LAUNCHES = 8  # more would slow each other down
+_ANSWER_TIMEOUT_S = 4.0  # HTTP promises an answer within 5 s
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.2, 5.0
 _TEMPORARY = (OSError, BadIndex, NotWriter, CannotReach, RuntimeError)  # no descriptor, disk space, thread ...
-_LACKING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class LifeCycle:
     """Takes workloads from the queue to their final state. It owns the tasks that do so, until `close`.
 
-    Bound: at most _MAX_CONCURRENT_LAUNCHES backends' launches at once; others wait for one of them.
+    A cancel that cannot be sent, because the connection to the workload's machine is lost, is stored and sent when it
+    is back.
     """
 
     def __init__(
@@ -48,10 +48,8 @@ class LifeCycle:
         self._handles: dict[str, Handle] = {}
         self._queue: list[str] = []
         self._active: set[str] = set()  # launched or being launched
-        self._starting: dict[str, asyncio.Event] = {}  # being launched; set when the launch is over
-        self._cancelled_while_starting: set[str] = set()
-        self._begun: set[str] = set()  # an earlier server died while it launched them: they may run
-        self._launches = asyncio.Semaphore(_MAX_CONCURRENT_LAUNCHES)
+        self._launches = Launches()
+        self._kept_cancels: set[str] = set()  # accepted, to be sent when the workload can be reached
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -64,7 +62,7 @@ class LifeCycle:
     @property
     def waiting(self) -> int:
         """The number of workloads that are queued or being launched."""
-        return len(self._queue) + len(self._starting)
+        return len(self._queue) + len(self._launches)
 
     @property
     def has_capacity(self) -> bool:
@@ -77,8 +75,11 @@ class LifeCycle:
 
     def launch_again(self, workload_id: str) -> None:
         """Launch a workload at once that an earlier server was launching when it died: it may run already."""
-        self._begun.add(workload_id)
-        self._launch_soon(workload_id)
+        self._launch_soon(workload_id, uncertain=True)
+
+    def keep_cancel(self, workload_id: str) -> None:
+        """Cancel a workload as soon as it can be reached, as an earlier server could not."""
+        self._kept_cancels.add(workload_id)
 
     def remember(self, workload_id: str, handle: Handle | None) -> None:
         """Keep the handle of a workload that is not watched, for its deletion."""
@@ -102,48 +103,56 @@ class LifeCycle:
         return self._handles.get(workload_id, {})
 
     async def launch(self, workload_id: str, spec: WorkloadSpec) -> None:
-        """Launch a workload, store its handle and watch it. Raises CannotLaunch."""
-        self._active.add(workload_id)
-        finished = self._starting.setdefault(workload_id, asyncio.Event())
-        try:
-            async with self._launches:
-                if workload_id in self._cancelled_while_starting and workload_id not in self._begun:
-                    await self.end(workload_id, Status().move("cancelled", ended=now_ms()))
-                    return
-                self._store_handle(workload_id, {})  # the launch has begun
-                handle = await self.backend_of(self._catalogue.status_of(workload_id)).launch(workload_id, spec)
-                self._store_handle(workload_id, handle)
-        except CannotLaunch:
-            self._active.discard(workload_id)
-            raise
-        finally:
-            del self._starting[workload_id]
-            self._cancelled_while_starting.discard(workload_id)
-            self._begun.discard(workload_id)
-            finished.set()
-        try:
-            status, summary = self._registry.status(workload_id)
-            if status.final:  # the command could not be started, or was quick
-                await self.end(workload_id, status)
-                return
-            self._catalogue.update(workload_id, status, summary)
-        except _TEMPORARY as error:  # it runs: watching tries again
-            self._log.warning("the state of workload %s cannot be read now: %s", workload_id, error)
-        self._watch(workload_id)
+        """Launch a new workload; returns when that is over, or after _ANSWER_TIMEOUT_S while it goes on.
+
+        Raises CannotLaunch if this machine lacks something: nothing was started and the workload can be removed.
+        """
+        outcome: asyncio.Future[CannotLaunch | None] = asyncio.get_running_loop().create_future()
+        self._launch_soon(workload_id, spec, outcome)
+        if not (await asyncio.wait([outcome], timeout=_ANSWER_TIMEOUT_S))[0]:
+            outcome.cancel()
+        elif error := outcome.result():
+            raise error
 
     async def cancel(self, workload_id: str) -> None:
-        """Cancel a workload that is queued, being launched or launched. Raises CannotReach."""
-        found = self._catalogue.status_of(workload_id)
+        """Cancel a workload that is queued, being launched or launched. Raises CannotReach, OSError.
+
+        One whose connection is lost, or whose launch takes longer than an answer may, is cancelled later.
+        """
         if workload_id in self._queue:
             self._queue.remove(workload_id)
-            await self.end(workload_id, found.status.move("cancelled", ended=now_ms()))
+            await self.end(workload_id, Status().move("cancelled", ended=now_ms()))
+        elif workload_id not in self._launches or await self._launches.cancel(workload_id, _ANSWER_TIMEOUT_S):
+            await self._send_cancel(workload_id)
+        else:
+            self._store_cancel(workload_id)
+
+    async def _send_cancel(self, workload_id: str) -> None:
+        """Pass a cancel to the backend. If the connection is lost, it is stored and sent again later."""
+        found = self._catalogue.status_of(workload_id)
+        if found.status.final:
             return
-        if workload_id in self._starting:
-            self._cancelled_while_starting.add(workload_id)
-            await self._starting[workload_id].wait()
-            found = self._catalogue.status_of(workload_id)
-        if not found.status.final:
+        if found.link is not None:  # stored first: what the backend accepts now could be lost with this server
+            self._store_cancel(workload_id)
+        try:
             await self.backend_of(found).cancel(workload_id, self.handle(workload_id), self._limits.grace_s)
+        except CannotReach:
+            if self._catalogue.status_of(workload_id).link is None:
+                raise
+            self._store_cancel(workload_id)
+
+    def _store_cancel(self, workload_id: str) -> None:
+        if workload_id not in self._kept_cancels:
+            self._registry.keep_cancel(workload_id)
+            self._kept_cancels.add(workload_id)
+            if link := self._catalogue.status_of(workload_id).link:
+                self._show_link(workload_id, link.since)
+
+    def _send_kept_cancel(self, workload_id: str) -> None:
+        """Send a cancel that was accepted while the workload could not be reached, until it arrives."""
+        if workload_id in self._kept_cancels:
+            self._kept_cancels.discard(workload_id)  # _send_cancel stores it again if the connection is lost again
+            self.spawn(self._insist(workload_id, "cancelling", lambda: self._send_cancel(workload_id)))
 
     def release(self, workload_id: str) -> None:
         """Stop watching a workload and forget it; it continues."""
@@ -157,6 +166,7 @@ class LifeCycle:
     def discard(self, workload_id: str) -> None:
         """Forget the handle of a deleted workload."""
         self._handles.pop(workload_id, None)
+        self._kept_cancels.discard(workload_id)
 
     async def close(self) -> None:
         """Stop watching; workloads keep running."""
@@ -216,69 +226,114 @@ class LifeCycle:
     async def _apply(self, workload_id: str, sighting: Sighting) -> None:
         """Take over what a backend reports, unless the runner's own record says more."""
         recorded, summary = self._registry.status(workload_id)
-        known = self._catalogue.status_of(workload_id).status
-        status = merge(recorded if recorded.state != "queued" else known, sighting, now_ms())
+        found = self._catalogue.status_of(workload_id)
+        status = merge(recorded if recorded.state != "queued" else found.status, sighting, now_ms())
         if status.final:
             await self.end(workload_id, status)
             return
-        if recorded.state == "queued" and status.state != known.state:  # no runner writes a record here
+        if recorded.state == "queued" and status.state != found.status.state:  # no runner writes a record here
             self._registry.save_status(workload_id, status, summary)
-        self._catalogue.update(workload_id, status, summary)
+        link = None
+        if sighting.link == "down":
+            since = found.link.since if found.link else now_ms()
+            link = LostLink(since, workload_id in self._kept_cancels)
+        self._catalogue.update(workload_id, status, summary, link)
+        if link is None:
+            self._send_kept_cancel(workload_id)
+
+    def _show_link(self, workload_id: str, since: float, reason: str | None = None) -> None:
+        """Show that the connection is lost; `reason`: why the workload waits."""
+        status = self._catalogue.status_of(workload_id).status
+        shown = status if reason is None else replace(status, reason=reason)
+        self._catalogue.update(workload_id, shown, {}, LostLink(since, workload_id in self._kept_cancels))
 
     async def end(self, workload_id: str, status: Status) -> None:
         """Record a final state, unless the runner did, and launch the next workload of the queue."""
         written, summary = self._registry.status(workload_id)
         if not written.final:
-            summary = await self._close_log(workload_id)
+            summary = await close_log(self._store, workload_id, self._log)
             try:
                 self._registry.save_status(workload_id, status, summary)
             except (FileNotFoundError, NotADirectoryError):  # its folder was removed: nothing is left to record
                 self._log.warning("the folder of workload %s was removed", workload_id)
         self._active.discard(workload_id)
+        self._kept_cancels.discard(workload_id)
         self._catalogue.update(workload_id, status, summary)
         self.launch_next()
-
-    async def _close_log(self, workload_id: str) -> dict[str, Any]:
-        """End a log that no runner writes; returns its totals, none if its files cannot be read or written.
-
-        Raises OSError or BadIndex if the system lacks something for it.
-        """
-        try:
-            with contextlib.suppress(BadIndex):  # to be repaired
-                self._store.read(workload_id, 0, 0)
-            with contextlib.suppress(StreamEnded):  # a killed runner may have ended the log before
-                await asyncio.to_thread(self._store.finish, workload_id)  # it may read every line
-            return self._store.read(workload_id, 0, 0).tally().summary()
-        except UnknownStream:  # there is none, or its folder was removed: do not make one
-            return {}
-        except (OSError, BadIndex) as error:
-            cause = error if isinstance(error, OSError) else error.__cause__
-            if isinstance(cause, OSError) and cause.errno in _LACKING:
-                raise
-            self._log.warning("the log of workload %s cannot be closed: %s", workload_id, error)
-            return {}
 
     def launch_next(self) -> None:
         """Start queued workloads, the oldest first, while there is capacity."""
         while self._queue and not self._closing and self.has_capacity:
             self._launch_soon(self._queue.pop(0))
 
-    def _launch_soon(self, workload_id: str) -> None:
+    def _launch_soon(
+        self,
+        workload_id: str,
+        spec: WorkloadSpec | None = None,
+        outcome: asyncio.Future[CannotLaunch | None] | None = None,
+        *,
+        uncertain: bool = False,
+    ) -> None:
         self._active.add(workload_id)
-        self._starting[workload_id] = asyncio.Event()  # from now on a cancel waits for the launch
-        self.spawn(self._launch_queued(workload_id))
+        self._launches.add(workload_id, uncertain=uncertain)  # from now on a cancel waits for the launch
+        self.spawn(self._launch(workload_id, spec, outcome))
 
-    async def _launch_queued(self, workload_id: str) -> None:
-        """Launch a workload that was accepted before: if that fails, it stays and reports why."""
+    async def _launch(
+        self, workload_id: str, spec: WorkloadSpec | None, outcome: asyncio.Future[CannotLaunch | None] | None
+    ) -> None:
+        """Launch a workload and watch it; it is `failed` with the reason if that is impossible.
+
+        `outcome`: set when this is over, unless its reader has given up; to a CannotLaunch that the reader handles.
+        """
         try:
-            await self.launch(workload_id, self._registry.load(workload_id).spec)
+            await self._attempt(workload_id, spec)
         except CannotLaunch as error:
-            problem = str(error.strerror)
+            if error.errno and outcome is not None and not outcome.done():
+                self._active.discard(workload_id)
+                outcome.set_result(error)
+            else:
+                await self._fail(workload_id, str(error.strerror))
         except BadEntry as error:
-            self._starting.pop(workload_id).set()
-            problem = f"its specification cannot be read: {error}"
-        else:
+            await self._fail(workload_id, f"its specification cannot be read: {error}")
+        finally:
+            self._launches.remove(workload_id)
+            if outcome is not None and not outcome.done():
+                outcome.set_result(None)
+        if workload_id in self._watching:
+            self._send_kept_cancel(workload_id)
+
+    async def _attempt(self, workload_id: str, spec: WorkloadSpec | None) -> None:
+        """Launch a workload, store its handle and watch it, or end it if it was cancelled before."""
+        handle = await self._launches.attempt(
+            workload_id,
+            spec or self._registry.load(workload_id).spec,
+            self.backend_of(self._catalogue.status_of(workload_id)),
+            begin=lambda: self._store_handle(workload_id, {}),
+            fail=lambda error: self._show_unreachable(workload_id, error),
+        )
+        if handle is None:
+            status = Status().move("cancelled", ended=now_ms())
+            await self._insist(workload_id, "cancelling", lambda: self.end(workload_id, status))
             return
+        self._store_handle(workload_id, handle)
+        try:
+            status, summary = self._registry.status(workload_id)
+            if status.final:  # the command could not be started, or was quick
+                await self.end(workload_id, status)
+                return
+            self._catalogue.update(workload_id, status, summary)
+        except _TEMPORARY as error:  # it runs: watching tries again
+            self._log.warning("the state of workload %s cannot be read now: %s", workload_id, error)
+        self._watch(workload_id)
+
+    def _show_unreachable(self, workload_id: str, error: Exception) -> None:
+        """Show why a workload could not be launched yet."""
+        self._log.warning("launching workload %s failed, it is tried again: %s", workload_id, error)
+        link = self._catalogue.status_of(workload_id).link
+        self._show_link(workload_id, link.since if link else now_ms(), str(error))
+
+    async def _fail(self, workload_id: str, problem: str) -> None:
+        """End a workload that could not be started; it stays and reports why."""
         status = Status().move("failed", ended=now_ms(), error=problem)
         await self._insist(workload_id, "ending", lambda: self.end(workload_id, status))
 

@@ -16,8 +16,10 @@ from typing import Any, BinaryIO, Protocol
 
 from ..backends.protocol import Handle
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, open_regular, read_json, replace_file
+from ..store.disk.folder import Folder, is_own, open_regular, read_json, replace_file
 from ..store.disk.stream_folders import StreamFolders
+
+_CANCEL_FILE = "cancel.json"
 
 
 class BadEntry(ValueError):
@@ -29,7 +31,7 @@ class Entry:
     """What is stored about a workload. `created` is Unix milliseconds.
 
     `summary`: totals of its log by name, once it is final. `handle`: None if no launch is recorded, empty if one has
-    begun whose outcome is unknown.
+    begun whose outcome is unknown. `cancel_kept`: see `Registry.keep_cancel`.
     """
 
     spec: WorkloadSpec
@@ -37,6 +39,7 @@ class Entry:
     status: Status
     summary: Mapping[str, Any] = field(default_factory=dict)
     handle: Handle | None = None
+    cancel_kept: bool = False
 
 
 class Registry(Protocol):
@@ -82,6 +85,10 @@ class Registry(Protocol):
 
     def save_handle(self, workload_id: str, handle: Handle) -> None:
         """Store where a launched workload is. Raises OSError."""
+        ...
+
+    def keep_cancel(self, workload_id: str) -> None:
+        """Store that a cancel was accepted before the workload could be reached, for a later server. Raises OSError."""
         ...
 
     def remove(self, workload_id: str) -> None:
@@ -137,7 +144,8 @@ class FolderRegistry:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             problem = error.strerror if isinstance(error, OSError) else None  # without the path: callers see it
             raise BadEntry(problem or str(error)) from error
-        return Entry(spec, created, status, summary, self._handle(folder, status))
+        kept = is_own(folder.path / _CANCEL_FILE)
+        return Entry(spec, created, status, summary, self._handle(folder, status), kept)
 
     def status(self, workload_id: str) -> tuple[Status, dict[str, Any]]:
         """Read the status, which the runner replaces as long as it lives."""
@@ -153,6 +161,10 @@ class FolderRegistry:
     def save_handle(self, workload_id: str, handle: Handle) -> None:
         """Replace the handle. Without fsync: launching again is safe, so a handle can be lost at a power cut."""
         replace_file(self._folder(workload_id).path / "handle.json", json.dumps(dict(handle)).encode(), sync=False)
+
+    def keep_cancel(self, workload_id: str) -> None:
+        """Create the file `cancel.json`; it stays, since the workload ends by it."""
+        replace_file(self._folder(workload_id).path / _CANCEL_FILE, b"{}")
 
     def remove(self, workload_id: str) -> None:
         """Delete the folder, if dropping the log has not done that already."""

@@ -57,13 +57,15 @@ class WorkloadSubscription(LogSubscription):
         return [*super().watch(wake), self._engine.watch(self._id, wake)]
 
     def _status(self) -> list[Frame]:
-        if self._engine.status_of(self._id).status == self._sent_status:
-            return []
-        return self._changed()
+        return [] if self._current_status() == self._sent_status else self._changed()
+
+    def _current_status(self) -> Any:
+        found = self._engine.status_of(self._id)
+        return found.status, found.link
 
     def _changed(self) -> list[Frame]:
         """A `status` frame if status or steps have changed; counts the log's new lines."""
-        status, job = self._engine.status_of(self._id).status, self._engine.get(self._id).to_json()
+        status, job = self._current_status(), self._engine.get(self._id).to_json()
         if (status, job["steps"]) == (self._sent_status, self._sent_steps):
             return []
         self._sent_status, self._sent_steps = status, job["steps"]

@@ -47,7 +47,7 @@ async def test_cancel_during_a_launch_takes_effect(start: Start, tmp_path: Path)
     await backend.launching.wait()
     (workload,), _ = server.engine.page(STATES, 10, None)
     cancelled = asyncio.ensure_future(server.engine.cancel(workload.id))
-    await eventually(lambda: workload.id in server.engine._lifecycle._cancelled_while_starting)
+    await eventually(lambda: server.engine._lifecycle._launches.is_cancelled(workload.id))
     backend.gate.set()
     await submitted
     await cancelled
@@ -65,7 +65,7 @@ async def test_cancel_while_leaving_the_queue_takes_effect(start: Start, tmp_pat
     await server.engine.send(first, b"", eof=True)
     await backend.launching.wait()
     cancelled = asyncio.ensure_future(server.engine.cancel(second))
-    await eventually(lambda: second in server.engine._lifecycle._cancelled_while_starting)
+    await eventually(lambda: server.engine._lifecycle._launches.is_cancelled(second))
     backend.gate.set()
     await cancelled
     assert (await server.end(second)).state == "cancelled"

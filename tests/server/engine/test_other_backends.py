@@ -2,140 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.cluster import House
 from support.waiting import eventually
 
-from jupyter_logstream.backends.protocol import CannotReach, Check, Handle, Sighting
+from jupyter_logstream.backends.protocol import CannotReach
 from jupyter_logstream.model.protocol import STATES
-from jupyter_logstream.model.spec import SpecError, check_spec
-from jupyter_logstream.model.workload import Status, WorkloadSpec
+from jupyter_logstream.model.spec import SpecError
 from jupyter_logstream.server.engine import Engine
-from jupyter_logstream.server.registry import BadEntry, Entry
 from jupyter_logstream.server.retention import Limits
-from jupyter_logstream.store.memory import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-
-class Cluster:
-    """A scheduler as a backend: jobs are numbered, and a test reports their states."""
-
-    name = "cluster"
-    supports = frozenset({"timeout", "options:gpus"})
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, int] = {}
-        self.calls: list[tuple[Any, ...]] = []
-        self.reports: dict[str, asyncio.Queue[Sighting]] = {}
-
-    def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
-        return replace(spec, cwd=spec.cwd or "/scratch")
-
-    def plan(self, spec: WorkloadSpec) -> str:
-        return f"#!/bin/sh\n{spec.command_line}\n"
-
-    async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:
-        self.calls.append(("launch", workload_id, spec.command_line, dict(spec.options)))
-        return {"job": self.jobs.setdefault(workload_id, len(self.jobs) + 1)}
-
-    async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
-        self.calls.append(("watch", workload_id, handle["job"]))
-        reports = self.reports.setdefault(workload_id, asyncio.Queue())
-        while True:
-            sighting = await reports.get()
-            yield sighting
-            if sighting.state not in {"queued", "running"}:
-                return
-
-    def report(self, workload_id: str, state: Any, **known: Any) -> None:
-        self.reports.setdefault(workload_id, asyncio.Queue()).put_nowait(Sighting(state, **known))
-
-    async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:
-        self.calls.append(("cancel", handle["job"], grace_s))
-        self.report(workload_id, "cancelled", reason="cancelled by the user")
-
-    async def send(self, workload_id: str, handle: Handle, data: bytes, *, eof: bool = False) -> None:
-        raise NotImplementedError
-
-    async def forget(self, workload_id: str, handle: Handle) -> None:
-        self.calls.append(("forget", workload_id, handle["job"]))
-
-    async def check(self) -> list[Check]:
-        return [Check("sbatch", ok=True, found="23.11")]
-
-
-class MemoryRegistry:
-    """A registry in memory, which outlives its engine."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
-
-    def ids(self) -> list[str]:
-        return sorted(self.entries)
-
-    def create(self, workload_id: str, spec: WorkloadSpec, created: float, status: Status | None = None) -> None:
-        self.entries[workload_id] = Entry(spec, created, status or Status())
-
-    def load(self, workload_id: str) -> Entry:
-        if workload_id not in self.entries:
-            raise BadEntry(workload_id)
-        return self.entries[workload_id]
-
-    def status(self, workload_id: str) -> tuple[Status, dict[str, Any]]:
-        return self.entries[workload_id].status, dict(self.entries[workload_id].summary)
-
-    def save_status(self, workload_id: str, status: Status, summary: Mapping[str, Any]) -> None:
-        self.entries[workload_id] = replace(self.entries[workload_id], status=status, summary=summary)
-
-    def save_handle(self, workload_id: str, handle: Handle) -> None:
-        self.entries[workload_id] = replace(self.entries[workload_id], handle=handle)
-
-    def remove(self, workload_id: str) -> None:
-        self.entries.pop(workload_id, None)
-
-
-class Logs(MemoryStore):
-    """A memory store that the engine can manage."""
-
-    def finish(self, stream: str) -> None:
-        self.append(stream, [], end=True)
-
-    def reopen(self, stream: str) -> None:
-        self._streams[stream].closed = False
-
-    def size(self, stream: str) -> int:  # noqa: ARG002 - it uses no disk
-        return 0
-
-
-class House:
-    """An engine that can be started again over the same cluster and registry."""
-
-    def __init__(self) -> None:
-        self.cluster, self.registry, self.logs = Cluster(), MemoryRegistry(), Logs()
-        self.engine = self._engine()
-
-    def _engine(self) -> Engine:
-        backends = {"cluster": self.cluster}
-        return Engine(self.logs, self.registry, backends, Limits(grace_s=3), logging.getLogger("test"))
-
-    async def restart(self) -> None:
-        await self.engine.close()
-        self.engine = self._engine()
-        await self.engine.recover()
-
-    async def submit(self, **given: Any) -> str:
-        workload, _ = await self.engine.submit(check_spec({"command": "train", "backend": "cluster", **given}))
-        return workload.id
-
-    async def becomes(self, workload_id: str, state: str) -> dict[str, Any]:
-        await eventually(lambda: self.engine.get(workload_id).status.state == state)
-        return self.engine.get(workload_id).to_json()
 
 
 async def test_a_job_waits_runs_and_ends_as_its_backend_reports() -> None:

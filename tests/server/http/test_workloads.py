@@ -181,7 +181,7 @@ async def test_info_reports_backends_streams_and_counts(site: Site) -> None:
     workload_id = await site.start("read x", stdin=True)
     info = await site.get("v1/info")
     assert set(info) == {
-        "max_payload_bytes",
+        "max_payload_bytes", "supports",
         "version", "protocol", "backends", "upstreams", "connections", "open_streams", "running", "workloads", "store"
     }  # fmt: skip
     assert info["protocol"] == 1
