@@ -116,8 +116,8 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext jupyter_logstream`: register the magics, and close the views of a cell when it runs again."""
+    from jupyter_logstream.kernel.cells import close_on_rerun  # noqa: PLC0415  # only for kernels
     from jupyter_logstream.kernel.magics import register  # noqa: PLC0415  # slow, and only for kernels
-    from jupyter_logstream.kernel.widgets import close_on_rerun  # noqa: PLC0415  # as above
 
     register(shell)
     close_on_rerun(shell)

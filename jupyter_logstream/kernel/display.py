@@ -1,6 +1,7 @@
 """Display of a workload as a cell's output, and its static replacement at the end. Runs in kernels.
 
 One MIME bundle serves all front ends: JupyterLab and Notebook 7 show it with the labextension, others with its widget.
+A client that has reported the labextension gets no more widgets, which would delay its first line.
 When the workload has ended, the output is replaced by its static form, unless a widget shows it: replacing the output
 would remove the live view. This file must not know HTTP, nor how a widget reaches its page.
 """
@@ -17,11 +18,12 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from ..model.protocol import FINAL
+from .cells import current_client, on_rerun
 from .errors import LogStreamError, NoServer, ServerFailed
-from .widgets import LogView, on_rerun
 
 if TYPE_CHECKING:
     from .handle import WorkloadHandle
+    from .widgets import LogView
 
 POLL_INTERVAL_S = 2.0
 """Interval between polls of displayed workloads; longer with many, so that all make at most 10 requests a second."""
@@ -29,14 +31,19 @@ POLL_INTERVAL_S = 2.0
 PAGE_REPORT_TIMEOUT_S = 5.0
 """How long a page can take to report that it shows widgets; counted while the kernel is idle and can receive it."""
 
+MAX_CLIENTS = 100
+"""Clients that are known to have the labextension; of more, the earliest are forgotten, and get a widget again."""
+
+_with_labextension: dict[str, None] = {}  # sessions, the earliest first
+
 
 @dataclass(slots=True, eq=False)
 class _Output:
     """One displayed workload that can still be running."""
 
     workload: WorkloadHandle
-    view: LogView
     id: str
+    view: LogView | None = None  # none for a client that needs no widget
     removed: bool = False
 
     def remove(self) -> None:
@@ -52,23 +59,28 @@ class _Output:
             return False  # the server can come back
         except LogStreamError:
             return True  # deleted: the output stays as it is
-        page = self.view.page
+        page = "labextension" if self.view is None else self.view.page
         if page == "anywidget":
             return True
         if page != "labextension" and time.monotonic() - _idle_since < PAGE_REPORT_TIMEOUT_S:
             return False
         _publish(self.workload.snapshot(), display_id=self.id, update=True)
-        self.view.close_view()
+        if self.view is not None:
+            self.view.close_view()
         return True
 
 
 def show(workload: WorkloadHandle) -> None:
     """Display a workload as output of the running cell, and replace the output when the workload has ended."""
-    view = LogView(workload)
-    view.observe(_close_if_unused, "page")
-    output = _Output(workload, view, uuid4().hex)
-    live, metadata = view.live()
-    _publish({**live, **workload.snapshot()}, metadata=metadata, display_id=output.id)
+    output = _Output(workload, uuid4().hex)
+    client, static = current_client(), workload.snapshot()
+    if client.session in _with_labextension:
+        _publish(static, display_id=output.id)
+    elif client.is_jupyterlab:  # so it can show the log before the widget has opened its comms
+        _publish(static, display_id=output.id)
+        _publish_live(output, static, update=True)
+    else:
+        _publish_live(output, static)
     shell = get_ipython()
     # A terminal cannot replace what it printed; the end of an upstream's workload is shown by the view itself.
     if getattr(shell, "kernel", None) is not None and workload.upstream is None:
@@ -76,12 +88,25 @@ def show(workload: WorkloadHandle) -> None:
         _watch(output, shell)
 
 
+def _publish_live(output: _Output, static: dict[str, Any], **options: Any) -> None:
+    """Publish an output with its widget."""
+    from .widgets import LogView  # noqa: PLC0415 - slow, and JupyterLab shows the output without it
+
+    output.view = view = LogView(output.workload)
+    view.observe(_on_page_report, "page")
+    live, metadata = view.live()
+    _publish({**live, **static}, metadata=metadata, display_id=output.id, **options)
+
+
 def _publish(bundle: dict[str, Any], **options: Any) -> None:
     display(bundle, raw=True, **options)  # type: ignore[no-untyped-call]
 
 
-def _close_if_unused(change: Any) -> None:
+def _on_page_report(change: Any) -> None:
     if change.new == "labextension":
+        _with_labextension[current_client().session] = None
+        while len(_with_labextension) > MAX_CLIENTS:
+            del _with_labextension[next(iter(_with_labextension))]
         change.owner.close_view()
 
 

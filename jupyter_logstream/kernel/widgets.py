@@ -6,23 +6,19 @@ This file must not know HTTP, nor the server side.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import traitlets
 
 from ..model.protocol import FINAL, PROTOCOL
+from .cells import on_rerun
 from .errors import LogStreamError
 from .handle import MIME, WorkloadHandle, list_workloads
 from .snapshot import list_as_html, list_as_text, requests_as_html, requests_as_text
 from .source import OwnServer
 from .upstream_url import request_log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import SimpleNamespace
 
 _BUILT = Path(__file__).parents[1] / "static" / "anywidget.js"
 
@@ -144,35 +140,3 @@ class RequestTable(_View):
         except LogStreamError as error:  # a table can always be displayed
             return {"text/plain": str(error)}
         return {"text/plain": requests_as_text(rows), "text/html": requests_as_html(rows)}
-
-
-# --- views of a cell are closed when it runs again -----------------------------------------------------------------
-
-_on_rerun: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)  # callbacks by cell id
-_hooked: list[Any] = []  # the shell whose cells are observed; at most one
-
-
-def on_rerun(callback: Callable[[], None]) -> None:
-    """Call `callback` once when the cell that is running now runs again; no effect outside a kernel."""
-    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only kernels have it
-
-    shell = get_ipython()
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return  # outside a kernel there are no cells
-    close_on_rerun(shell)
-    if cell := kernel.get_parent("shell").get("metadata", {}).get("cellId"):
-        _on_rerun[cell].append(callback)
-
-
-def close_on_rerun(shell: Any) -> None:
-    """Run the callbacks of `on_rerun` in this shell. Further calls for the same shell have no effect."""
-    if not any(known is shell for known in _hooked):
-        shell.events.register("pre_run_cell", _run_callbacks)
-        _hooked[:] = [shell]
-
-
-def _run_callbacks(info: SimpleNamespace) -> None:
-    # A run without a cell id belongs to no cell: silent, or of an API client.
-    for callback in _on_rerun.pop(info.cell_id, []) if info.cell_id else []:
-        callback()

@@ -108,6 +108,32 @@ def test_model_is_closed_when_the_page_reports_the_labextension(kernel):
     kernel.run("job.cancel()")
 
 
+def test_jupyterlab_gets_the_output_before_its_widget(kernel):
+    kernel.run("job = run('sleep 30')\njob", cell="a", as_lab=True)
+    static = frozenset({OURS, "text/html", "text/plain"})
+    assert kernel.published == [
+        ("display_data", static),
+        ("comm_open", frozenset()),
+        ("comm_open", frozenset()),
+        ("update_display_data", static | {WIDGET}),
+    ]
+    report_page(kernel, "anywidget")
+    kernel.run("job", cell="b", as_lab=True)  # of a JupyterLab without the labextension
+    assert kernel.published[-1] == ("update_display_data", static | {WIDGET})
+    kernel.run("job.cancel()")
+
+
+def test_client_with_the_labextension_gets_no_further_widgets(kernel):
+    show(kernel, "sleep 30")
+    report_page(kernel, "labextension")
+    show(kernel, "sleep 1; echo hello")
+    assert kernel.published == [("display_data", frozenset({OURS, "text/html", "text/plain"}))]
+    assert next_update(kernel)["data"][OURS]["final"]["lines"] == ["hello"]
+    kernel.client.session.session = "another client of the same kernel"
+    show(kernel, "sleep 30")
+    assert WIDGET in kernel.shown
+
+
 def test_cell_that_runs_again_drops_its_former_output(kernel):
     for _ in range(20):
         show(kernel, "sleep 30")

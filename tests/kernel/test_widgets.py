@@ -86,7 +86,7 @@ def test_hook_is_registered_once(kernel):
     kernel.run("%load_ext jupyter_logstream\n%reload_ext jupyter_logstream")
     kernel.run("from jupyter_logstream import LogView\nLogView('w')\nLogView('v')")
     hooks = "[hook.__module__ for hook in get_ipython().events.callbacks['pre_run_cell']]"
-    assert kernel.json(hooks).count("jupyter_logstream.kernel.widgets") == 1
+    assert kernel.json(hooks).count("jupyter_logstream.kernel.cells") == 1
 
 
 def test_the_bundle_carries_widget_and_static_forms(kernel):

@@ -174,19 +174,26 @@ class Kernel:
         self.client.start_channels()
         _wait_until_ready(self.client)
 
-    def run(self, code: str, cell: str | None = None, timeout: float = 60) -> str:
-        """Run one cell and return what it printed; raises AssertionError with its traceback."""
+    def run(self, code: str, cell: str | None = None, timeout: float = 60, *, as_lab: bool = False) -> str:
+        """Run one cell and return what it printed; raises AssertionError with its traceback.
+
+        `as_lab`: with the metadata that JupyterLab sends. `published` then has the type of each message about outputs
+        and comms, and of displays the media types.
+        """
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
         content["stop_on_error"] = False  # else it would leave out what comes next
-        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        message = self.client.session.msg("execute_request", content, metadata=_cell_metadata(cell, as_lab=as_lab))
         self.client.shell_channel.send(message)
         printed, failed, msg_id = [], "", message["header"]["msg_id"]
+        self.published: list[tuple[str, frozenset[str]]] = []
         self.warned = ""
         while True:
             got = self.client.get_iopub_msg(timeout=timeout)
             if got["parent_header"].get("msg_id") != msg_id:
                 continue
             kind, content = got["msg_type"], got["content"]
+            if kind.startswith("comm_") or "display" in kind:
+                self.published.append((kind, frozenset() if kind.startswith("comm_") else frozenset(content["data"])))
             if kind == "stream" and content["name"] == "stdout":
                 printed.append(content["text"])
             elif kind == "stream":
@@ -202,6 +209,10 @@ class Kernel:
     def json(self, expression: str) -> Any:
         """The value of an expression, by way of JSON."""
         return json.loads(self.run(f"import json\nprint(json.dumps({expression}))"))
+
+
+def _cell_metadata(cell: str | None, *, as_lab: bool) -> dict[str, Any]:
+    return {**({"cellId": cell} if cell else {}), **({"deletedCells": [], "recordTiming": False} if as_lab else {})}
 
 
 def _wait_until_ready(client: BlockingKernelClient) -> None:

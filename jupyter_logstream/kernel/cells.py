@@ -1,0 +1,62 @@
+"""The cell that is running: the client that runs it, and callbacks for when it runs again. Runs in kernels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import SimpleNamespace
+
+_on_rerun: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)  # callbacks by cell id
+_hooked: list[Any] = []  # the shell whose cells are observed; at most one
+
+
+class Client(NamedTuple):
+    """The client that sent the message which the kernel handles now. `session`: its id; empty outside a kernel.
+
+    `is_jupyterlab`: it runs a cell as JupyterLab and Notebook 7 do.
+    """
+
+    session: str
+    is_jupyterlab: bool
+
+
+def current_client() -> Client:
+    """The client that runs the current cell, or whose message the kernel handles."""
+    request = _request()
+    # No other client reports the cells that were deleted since the last run.
+    return Client(request.get("header", {}).get("session", ""), "deletedCells" in request.get("metadata", {}))
+
+
+def on_rerun(callback: Callable[[], None]) -> None:
+    """Call `callback` once when the cell that is running now runs again; no effect outside a kernel."""
+    if cell := _request().get("metadata", {}).get("cellId"):
+        close_on_rerun(_shell())
+        _on_rerun[cell].append(callback)
+
+
+def close_on_rerun(shell: Any) -> None:
+    """Run the callbacks of `on_rerun` in this shell. Further calls for the same shell have no effect."""
+    if not any(known is shell for known in _hooked):
+        shell.events.register("pre_run_cell", _run_callbacks)
+        _hooked[:] = [shell]
+
+
+def _shell() -> Any:
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only kernels have it
+
+    return get_ipython()
+
+
+def _request() -> dict[str, Any]:
+    """The message that the kernel handles; empty outside a kernel."""
+    kernel = getattr(_shell(), "kernel", None)
+    return {} if kernel is None else kernel.get_parent("shell") or {}
+
+
+def _run_callbacks(info: SimpleNamespace) -> None:
+    # A run without a cell id belongs to no cell: silent, or of an API client.
+    for callback in _on_rerun.pop(info.cell_id, []) if info.cell_id else []:
+        callback()
