@@ -30,6 +30,11 @@ def current_client() -> Client:
     return Client(request.get("header", {}).get("session", ""), "deletedCells" in request.get("metadata", {}))
 
 
+def current_run() -> str:
+    """Id of the message that runs the current cell; empty outside a kernel."""
+    return str(_request().get("header", {}).get("msg_id", ""))
+
+
 def on_rerun(callback: Callable[[], None]) -> None:
     """Call `callback` once when the cell that is running now runs again; no effect outside a kernel."""
     if cell := _request().get("metadata", {}).get("cellId"):

@@ -188,7 +188,19 @@ async def _open_stream(
 ) -> AsyncIterator[AsyncIterator[Event]]:
     headers = {"Accept": "text/event-stream", **(extra_headers or {})}
     async with _open(path, method, body, headers, read_timeout) as response:
-        yield _events(response)
+        yield events_of(response)
+
+
+@asynccontextmanager
+async def open_response(
+    method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx.Response]:
+    """An open response of `logstream/{path}` of any status, whose body the caller reads as it arrives.
+
+    `body`: bytes as they are, or a value as JSON. Raises NoServer, also when the response breaks off.
+    """
+    async with _open(path, method, body, headers, any_status=True) as response:
+        yield response
 
 
 @asynccontextmanager
@@ -198,11 +210,13 @@ async def _open(
     body: object = None,
     extra_headers: Mapping[str, str] | None = None,
     read_timeout: float | None = None,
+    *,
+    any_status: bool = False,
 ) -> AsyncIterator[httpx.Response]:
     """An open response of `logstream/{path}`, whose body the caller reads as it arrives. Raises LogStreamError.
 
-    The request only reads, so it is sent again once if the connection fails before an answer: a kept connection may
-    have been closed by the server meanwhile.
+    A request that only reads is sent again once if the connection fails before an answer: a kept connection may have
+    been closed by the server meanwhile.
     """
     import httpx  # noqa: PLC0415 - slow, see the module's docstring
 
@@ -216,24 +230,26 @@ async def _open(
             }
             timeout = httpx.Timeout(STREAM_OPEN_TIMEOUT_S, read=read_timeout or READ_TIMEOUT_S)
             url = f"{server.url}/logstream/{path}"
-            request = _client(server).stream(method, url, json=body, headers=headers, timeout=timeout)
+            content = {"content": body} if isinstance(body, bytes) else {"json": body}
+            request = _client(server).stream(method, url, **content, headers=headers, timeout=timeout)
             try:
                 response = await opened.enter_async_context(request)
                 break
             except httpx.TransportError as error:
-                if attempt == 2:
+                if attempt == 2 or (any_status and method != "GET"):
                     raise _no_answer(server, error) from error
                 await asyncio.sleep(RETRY_DELAY_S)
         try:
-            if response.is_error:
+            if response.is_error and not any_status:
                 await response.aread()
-            _raise_for_status(response)
+                _raise_for_status(response)
             yield response
         except httpx.TransportError as error:
             raise _no_answer(server, error) from error
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[Event]:
+async def events_of(response: httpx.Response) -> AsyncIterator[Event]:
+    """The events of an open stream. Raises LogStreamError if one is too large."""
     decoder = Decoder()
     async for chunk in response.aiter_bytes():
         try:

@@ -60,7 +60,7 @@ class _Output:
         except LogStreamError:
             return True  # deleted: the output stays as it is
         page = "labextension" if self.view is None else self.view.page
-        if page == "anywidget":
+        if page in {"anywidget", "comm"}:
             return True
         if page != "labextension" and time.monotonic() - _idle_since < PAGE_REPORT_TIMEOUT_S:
             return False

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import traitlets
 
 from ..model.protocol import FINAL, PROTOCOL
-from .cells import on_rerun
+from .cells import current_run, on_rerun
 from .errors import LogStreamError
 from .handle import MIME, WorkloadHandle, list_workloads
+from .relay.host import IdleProbe, pages_reach_server, sender
+from .relay.relay import Relay
 from .snapshot import list_as_html, list_as_text, requests_as_html, requests_as_text
 from .source import OwnServer
 from .upstream_url import request_log
@@ -36,13 +39,27 @@ class _View(anywidget.AnyWidget):
     view = traitlets.Unicode(read_only=True).tag(sync=True)
     height = traitlets.Int(0, min=0, help="Height in pixels; 0: up to the page's own limit.").tag(sync=True)
     protocol = traitlets.Int(PROTOCOL, read_only=True).tag(sync=True)
+    channel = traitlets.Unicode(read_only=True, help="Names the custom messages of this model in its pages.").tag(
+        sync=True
+    )
     page = traitlets.Unicode(
-        help="What shows the output in the page: labextension or anywidget; empty: not reported yet."
+        help="What shows the output in the page: labextension, anywidget or comm; empty: not reported yet."
     ).tag(sync=True)
+
+    _relay: Relay | None = None  # also of a model whose construction failed
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
+        self.on_msg(self._on_page_message)
+        self._push = sender(self.send)
+        self._idle = IdleProbe()
         on_rerun(self.close_view)
+        if not pages_reach_server():
+            self._opened_relay().push_view(self.get_state(), with_bundle=_is_first_of_cell())
+
+    @traitlets.default("channel")
+    def _new_channel(self) -> str:
+        return uuid4().hex
 
     @traitlets.default("_esm")
     def _read_built(self) -> str:
@@ -68,6 +85,22 @@ class _View(anywidget.AnyWidget):
         """Close the model and its layout; closing a model alone leaves its layout open."""
         self.layout.close()
         self.close()
+
+    def close(self) -> None:
+        """Close the model, and what the kernel relays for it."""
+        if self._relay is not None:
+            self._relay.close()
+        super().close()
+
+    def _opened_relay(self) -> Relay:
+        if self._relay is None:
+            self._relay = Relay(self._push, self._idle.check)
+        return self._relay
+
+    def _on_page_message(self, _: Any, message: Any, __: Any) -> None:
+        # A page that reaches the server needs no relay.
+        if self._relay is not None or (isinstance(message, dict) and message.get("transport") != "fetch"):
+            self._opened_relay().on_message(message)
 
 
 class LogView(_View):
@@ -140,3 +173,15 @@ class RequestTable(_View):
         except LogStreamError as error:  # a table can always be displayed
             return {"text/plain": str(error)}
         return {"text/plain": requests_as_text(rows), "text/html": requests_as_html(rows)}
+
+
+_bundle_sent_in: list[str] = []  # the run of a cell that has sent the bundle last
+
+
+def _is_first_of_cell() -> bool:
+    """Whether this is the first view that the running cell makes: its outputs share a page, so one bundle is enough."""
+    run = current_run()
+    if run and run in _bundle_sent_in:
+        return False
+    _bundle_sent_in[:] = [run]
+    return True

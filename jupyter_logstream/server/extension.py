@@ -310,7 +310,8 @@ class LogStream(ExtensionApp):
     def _write_address(self, path: Path) -> None:
         """Let kernels and workloads find this server. OSError."""
         assert self.serverapp is not None  # noqa: S101 - as above
-        write_json(path, {"url": _local_url(self.serverapp), "secret": self.services.secret})
+        address = {"url": _local_url(self.serverapp), "secret": self.services.secret, "pid": os.getpid()}
+        write_json(path, address)
 
     def _report_activity(self) -> None:
         """A running workload counts as activity, so that the server is not culled as idle."""

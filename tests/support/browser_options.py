@@ -44,6 +44,13 @@ def quiet_news(folder: Path) -> None:
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
 
 
+def serialize_comms(folder: Path) -> None:
+    """Let comm messages wait for the running cell, as in all front ends that do not use subshells of the kernel."""
+    settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "kernels-settings.jupyterlab-settings").write_text('{"commsOverSubshells": "disabled"}')
+
+
 LABEXTENSION, WIDGETS = "jupyter-logstream", "@jupyter-widgets/jupyterlab-manager"
 
 

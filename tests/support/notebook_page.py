@@ -185,7 +185,8 @@ class NotebookPage:
         hosts = self.page.evaluate(
             """() => [...document.querySelectorAll("[data-logstream]")].map((it) => ({...it.dataset}))"""
         )
-        return f"views: {hosts}\ninfo: {self.server.get('info')}\nserver log: ...{self.server.log[-1500:]}"
+        info = (self.server.log_server or self.server).get("info")
+        return f"views: {hosts}\ninfo: {info}\nserver log: ...{self.server.log[-1500:]}"
 
 
 def _notebook(cells: tuple[str, ...]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,7 +22,6 @@ from support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TOKEN = "a-token-of-the-tests"
 PASSWORD = "a password of the tests"
@@ -37,6 +37,7 @@ class Server:
     `page_host`: what browsers call this machine. `page_port`: the port that they use, if not the server's (a proxy's).
     `prefix`: a command that starts it in another way, as another user for one. `front_ends`: server extensions of other
     front ends that it loads; each takes a second. `ours`: whether it loads this project's extension.
+    `log_server`: another server that its kernels use for logs.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Server:
     prefix: tuple[str, ...] = ()
     front_ends: tuple[str, ...] = ()
     ours: bool = True
+    log_server: Server | None = None
     process: subprocess.Popen[bytes] | None = None
     page_host: str = "127.0.0.1"
     page_port: int = 0
@@ -112,7 +114,15 @@ class Server:
             *(name for name in os.environ if name.startswith(("JUPYTER_LOGSTREAM", "JPY_"))),
         ):
             env.pop(name, None)
+        if self.log_server is not None:
+            env["JUPYTER_LOGSTREAM_SERVER"] = str(self.log_server.address_file)
         return env
+
+    @property
+    def address_file(self) -> Path:
+        """The file by which kernels find this server."""
+        with self.kernel() as kernel:
+            return Path(str(kernel.json("__import__('os').environ['JUPYTER_LOGSTREAM_SERVER']")))
 
     def _log_in(self) -> None:
         self.http.cookies.clear()

@@ -7,6 +7,7 @@ import type {
   Cursor,
   Frame,
   HubEvent,
+  KernelState,
   LogRecord,
   Status,
   StreamRequest,
@@ -33,6 +34,7 @@ export class FollowedStream {
   #job: Workload | undefined;
   #polled = false;
   #status: Status = { rung: "connecting" };
+  #kernel: KernelState | undefined;
 
   constructor(request: StreamRequest, name: string = request.stream) {
     this.stream = request.stream;
@@ -73,7 +75,7 @@ export class FollowedStream {
       if (!this.#listeners.has(listener)) return;
       if (this.#buffer === undefined) this.#sendSnapshot(listener);
       else if (later) for (const frame of this.#replay()) deliver(listener, { kind: "frame", ...frame });
-      deliver(listener, { kind: "state", ...this.#status });
+      deliver(listener, this.#stateEvent());
     });
   }
 
@@ -114,7 +116,18 @@ export class FollowedStream {
   setStatus(status: Status): void {
     // A stream without pages cannot be polled: it is still reconnecting.
     this.#status = status.rung === "polling" && !isPolled(this.stream) ? { rung: "reconnecting" } : status;
-    this.#emit({ kind: "state", ...this.#status });
+    this.#emit(this.#stateEvent());
+  }
+
+  /** Sets the state of the kernel that this stream comes through, also after its end: ranges are requested there. */
+  setKernel(kernel: KernelState | undefined): void {
+    if (this.#kernel === kernel) return;
+    this.#kernel = kernel;
+    this.#emit(this.#stateEvent());
+  }
+
+  #stateEvent(): HubEvent {
+    return { kind: "state", ...this.#status, ...(this.#kernel === undefined ? {} : { kernel: this.#kernel }) };
   }
 
   /** Ends the stream with an error for the user. */

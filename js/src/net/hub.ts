@@ -4,7 +4,7 @@
 // `subscribe`, stays small and only grows.
 
 import { isStream, keyOf } from "../protocol/stream.js";
-import type { HubEvent, StreamRequest, Subscription } from "../protocol/types.js";
+import type { HubEvent, KernelState, StreamRequest, Subscription } from "../protocol/types.js";
 import { PROTOCOL } from "../protocol/types.js";
 import { FetchTransport } from "./fetch-transport.js";
 import { FollowedStream } from "./followed-stream.js";
@@ -25,6 +25,7 @@ export class Hub implements StreamSet {
   /** By `keyOf` their request. */
   readonly #followed = new Map<string, FollowedStream>();
   #names = 0;
+  #kernel: KernelState | undefined;
 
   constructor(
     page: Page,
@@ -43,6 +44,12 @@ export class Hub implements StreamSet {
       close: () => this.#removeListener(key, stream, listener),
       retryNow: () => this.#retry(stream),
     };
+  }
+
+  /** Reports the state of the kernel that all streams come through. */
+  setKernel(kernel: KernelState | undefined): void {
+    this.#kernel = kernel;
+    for (const stream of this.#followed.values()) stream.setKernel(kernel);
   }
 
   // --- StreamSet ---
@@ -67,6 +74,7 @@ export class Hub implements StreamSet {
       else stream.fail(`"${request.stream}" is not the name of a stream.`);
     } else if (stream.state === "error") stream.retry(); // the user may have logged in since
     clearTimeout(stream.lingerTimer);
+    stream.setKernel(this.#kernel);
     return stream;
   }
 

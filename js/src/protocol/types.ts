@@ -83,12 +83,16 @@ export type Cursor = number | string;
 /** The connection state of a stream (field `rung`): the steps of degradation from live to polling. `done`, `error` end it. */
 export type ConnectionState = "connecting" | "live" | "reconnecting" | "polling" | "done" | "error";
 
+export type KernelState = "waiting" | "gone";
+
 export interface Status {
   readonly rung: ConnectionState;
   /** When the next attempt is due (ms), while reconnecting. */
   readonly retryAt?: number;
   /** A message for the user, with `error`. */
   readonly message?: string;
+  /** Of a connection through the kernel: a request waits for the busy kernel, or the kernel has ended. */
+  readonly kernel?: KernelState | undefined;
 }
 
 /** The data of any frame; the type determines the fields. `cursor`: the position of the stream after it. */

@@ -1,5 +1,6 @@
 // Entry point of the request-log view, served as a module like view.ts and table.ts. Page.
 
+import type { Via } from "../net/comm/comm-session.js";
 import { requestsSource, unavailableRequests } from "../net/sources/requests.js";
 import { kernelMismatch } from "../protocol/version-mismatch.js";
 import { mountRequests } from "../views/requests/request-table.js";
@@ -10,11 +11,17 @@ export interface RequestOptions {
   readonly protocol: number;
   /** Number of newest rows shown; 0: all. */
   readonly limit?: number;
+  /** The connection to the server; absent: that of the page. */
+  readonly via?: Via | undefined;
 }
 
 /** Shows the request log in an element until `dispose`. */
 export function showRequests(host: HTMLElement, options: RequestOptions): { dispose(): void } {
-  const { protocol, ...shown } = options;
+  const { protocol, via, ...shown } = options;
   const mismatch = kernelMismatch(protocol);
-  return mountRequests(host, mismatch === undefined ? requestsSource() : unavailableRequests(mismatch), shown);
+  return mountRequests(
+    host,
+    mismatch === undefined ? requestsSource(via?.page, via?.hub) : unavailableRequests(mismatch),
+    shown,
+  );
 }

@@ -1,5 +1,6 @@
 // Entry point of the table of workloads, served as a module like view.ts. Page.
 
+import type { Via } from "../net/comm/comm-session.js";
 import { unavailableWorkloads, workloadsSource } from "../net/sources/source.js";
 import { kernelMismatch } from "../protocol/version-mismatch.js";
 import type { ListedWorkload } from "../protocol/workloads-source.js";
@@ -16,13 +17,15 @@ export interface TableOptions {
   readonly state?: string;
   /** Number of newest workloads shown; 0: all. */
   readonly limit?: number;
+  /** The connection to the server; absent: that of the page. */
+  readonly via?: Via | undefined;
   readonly openTab?: (job: ListedWorkload) => void;
 }
 
 /** Shows all workloads in an element until `dispose`. */
 export function showTable(host: HTMLElement, options: TableOptions): Table {
-  const { protocol, state = "", ...shown } = options;
+  const { protocol, state = "", via, ...shown } = options;
   const mismatch = kernelMismatch(protocol);
-  const source = mismatch === undefined ? workloadsSource() : unavailableWorkloads(mismatch);
-  return mountTable(host, source, (id) => logOf(id), { ...shown, states: statesOf(state) });
+  const source = mismatch === undefined ? workloadsSource(via?.page, via?.hub) : unavailableWorkloads(mismatch);
+  return mountTable(host, source, (id) => logOf(id, undefined, via), { ...shown, states: statesOf(state) });
 }

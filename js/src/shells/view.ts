@@ -1,6 +1,7 @@
 // Entry point of the log view, used by every shell. Page. The server serves it as a module to shells that do not bundle it.
 // The table of workloads is a module of its own (table.ts): a page of logs does not load it.
 
+import type { Via } from "../net/comm/comm-session.js";
 import { remoteSource } from "../net/sources/remote.js";
 import { serviceSource } from "../net/sources/service.js";
 import { unavailableLog, workloadSource } from "../net/sources/source.js";
@@ -25,14 +26,16 @@ export interface LogOptions {
   readonly saved?: SavedLog | undefined;
   /** Offers no actions on the workload. */
   readonly readOnly?: boolean;
+  /** The connection to the server; absent: that of the page. */
+  readonly via?: Via | undefined;
 }
 
 /** Shows a log in an element until `dispose`. */
 export function showLog(host: HTMLElement, options: LogOptions): { dispose(): void } {
-  const { workload, scope, upstream = "", protocol, ...shown } = options;
+  const { workload, scope, upstream = "", protocol, via, ...shown } = options;
   const mismatch = kernelMismatch(protocol);
-  if (upstream !== "" && mismatch === undefined) return showRemote(host, upstream, workload, shown);
-  const source = mismatch === undefined ? logOf(workload, scope) : unavailableLog(workload, mismatch);
+  if (upstream !== "" && mismatch === undefined) return showRemote(host, upstream, workload, shown, via);
+  const source = mismatch === undefined ? logOf(workload, scope, via) : unavailableLog(workload, mismatch);
   return mountLogView(host, source, shown);
 }
 
@@ -44,13 +47,14 @@ function showRemote(
   upstream: string,
   workload: string,
   shown: Omit<LogOptions, "workload" | "protocol">,
+  via?: Via,
 ): { dispose(): void } {
   let view: { dispose(): void } | undefined;
   let disposed = false;
   if (shown.readOnly) return mountLogView(host, unavailableLog(workload, UNTRUSTED), shown);
   Object.assign(host.dataset, { logstream: "log", workload, state: "connecting" });
   host.textContent = "Connecting…"; // hidden by the view's shadow root once that is there
-  void remoteSource(upstream, workload).then(({ source, readOnly }) => {
+  void remoteSource(upstream, workload, via?.page).then(({ source, readOnly }) => {
     if (!disposed) view = mountLogView(host, source, { ...shown, readOnly });
   });
   const dispose = () => {
@@ -61,6 +65,6 @@ function showRemote(
 }
 
 /** The source of a log; with the scope `service` that of the server log. */
-export function logOf(workload: string, scope?: string): LogSource {
-  return scope === "service" ? serviceSource() : workloadSource(workload);
+export function logOf(workload: string, scope?: string, via?: Via): LogSource {
+  return scope === "service" ? serviceSource(via?.hub) : workloadSource(workload, via?.page, via?.hub);
 }

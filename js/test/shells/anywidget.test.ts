@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // The anywidget shell: traits, one view, and its cleanup.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { shell, viewsUrl } from "../../src/shells/anywidget.js";
+import { type Reach, shell, viewsUrl } from "../../src/shells/anywidget.js";
 import * as requests from "../../src/shells/requests.js";
 import * as table from "../../src/shells/table.js";
 import * as view from "../../src/shells/view.js";
@@ -9,7 +9,8 @@ import * as view from "../../src/shells/view.js";
 /** Waits until the view is loaded. */
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 const views = { view, table, requests };
-const widget = shell(async (name) => views[name]);
+const load: Reach["load"] = async (name) => views[name];
+const widget = shell({ probe: async () => true, load });
 
 const subscribe = vi.fn();
 const close = vi.fn();
@@ -18,7 +19,9 @@ class Model {
   readonly traits: { [name: string]: unknown } = { workload: "W1", height: 0, protocol: 1 };
   readonly listeners = new Set<() => void>();
   get = (name: string) => this.traits[name];
-  on = (_event: string, listener: () => void) => void this.listeners.add(listener);
+  readonly sent: unknown[] = [];
+  send = (message: unknown) => void this.sent.push(message);
+  on = (event: string, listener: () => void) => void (event.startsWith("change:") && this.listeners.add(listener));
   saved = 0;
   save_changes = () => void this.saved++;
   off = (_event: string, listener: () => void) => void this.listeners.delete(listener);
@@ -51,10 +54,11 @@ describe("initialize", () => {
   it.each([
     [undefined, "anywidget"],
     [true, "labextension"],
-  ])("reports to the kernel which shell shows the output (claimed: %s)", (claimed, shell) => {
+  ])("reports to the kernel which shell shows the output (claimed: %s)", async (claimed, shell) => {
     page[claim] = claimed;
     const model = new Model();
     widget.initialize({ model });
+    await settled();
     delete page[claim];
     expect(model.traits["page"]).toBe(shell);
     expect(model.saved).toBe(1);
@@ -149,7 +153,10 @@ describe("render", () => {
   });
 
   it("reports that the server has no views to load", async () => {
-    const cleanup = shell(() => Promise.reject(new Error("404"))).render({ model: new Model(), el });
+    const cleanup = shell({ probe: async () => true, load: () => Promise.reject(new Error("404")) }).render({
+      model: new Model(),
+      el,
+    });
     await settled();
     expect(el.textContent).toContain("Check that jupyter-logstream is installed in this Jupyter server.");
     cleanup();
