@@ -10,20 +10,19 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal, cast
+from collections.abc import AsyncIterator
+from typing import Literal, cast
 
 from ..model.protocol import State, now_ms
-from ..store.disk.folder import Folder
+from ..store.disk.folder import Folder, is_folder
 from ..store.disk.replica import MirrorState, Replica
 from ..wire.mirror_frames import BadFrame, FrameDecoder, encode, is_append_only
 from .pipe import OpenPipe
-from .protocol import CannotLaunch, CannotReach, Sighting
-from .replication import Known, Launch, Session
+from .protocol import CannotReach, Sighting
+from .replication import Known, Session
 
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.1, 10.0
 _LOCK_RETRY_S = 0.2
-_LAUNCH_TIMEOUT_S = 30.0
 _FORGET_TIMEOUT_S = 4.0
 _MAX_FORGET_ATTEMPTS = 5
 _MAX_PROBLEM_CHARS = 300
@@ -32,7 +31,7 @@ _MAX_PROBLEM_CHARS = 300
 class Mirror:
     """The mirror of the workload in `folder`. `open_pipe`: opens a connection; `place`: its name in messages.
 
-    It connects from `launch` or `watch` on, until its log is complete or `close` is called.
+    It connects from `watch` on, until its log is complete or `close` is called.
     Bound: WINDOW_BYTES of the log are under way.
     """
 
@@ -44,31 +43,10 @@ class Mirror:
         with contextlib.suppress(ValueError):
             status, _ = folder.read_status()
             self._known.state, self._known.node = status.state, status.node
-        self._launch: Launch | None = None
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._down_since = 0.0
         self._is_tried = self._was_up = False
-
-    async def launch(self, files: Mapping[str, bytes]) -> dict[str, Any]:
-        """Create the remote folder with these files and start its runner, once; a second call finds the first start.
-
-        Returns `state`, `node` and `again`. Empty if the connection broke and the start is unknown: watching shows it.
-        Raises CannotLaunch: nothing was started.
-        """
-        self._launch = Launch(files, asyncio.get_running_loop().create_future())
-        self._connect()
-        try:
-            started = await asyncio.wait_for(asyncio.shield(self._launch.started), _LAUNCH_TIMEOUT_S)
-        except asyncio.TimeoutError:
-            if not self._launch.is_sent:
-                await self.close()
-                raise CannotLaunch(None, f"{self._place} did not answer within {_LAUNCH_TIMEOUT_S:g} s") from None
-            return {}
-        if started.get("state") == "queued" and "error" in started:
-            await self.close()
-            raise CannotLaunch(None, f"{self._place}: {started['error']}")
-        return started
 
     async def watch(self) -> AsyncIterator[Sighting]:
         """Report the state now and after each change, also of the link; ends with a final state.
@@ -86,6 +64,10 @@ class Mirror:
                     yield sighting
                 if self._known.final and self._is_tried:
                     return
+                if self._task is None:
+                    return
+                if self._task.done():
+                    self._task.result()  # raises what ended it: a fault of this server, such as no descriptor
                 await self._changed.wait()
         finally:
             if not self._known.final:
@@ -100,15 +82,25 @@ class Mirror:
         if link == "down":
             problem = f": {known.problem}" if known.problem else ""
             reason = f"connection to {self._place} lost, retrying{problem}" if self._was_up else known.problem
+            if self._state.cancel_grace_s is not None:
+                reason += "; the cancel is sent when it is back"
         elif known.problem:
             reason = known.problem
         since = self._down_since if link == "down" else 0.0
         return Sighting(cast("State", known.state), reason, known.node, known.exit_code, link, since)
 
     async def complete(self) -> None:
-        """Return when nothing follows in the log any more: late output of descendants is copied, too."""
-        if self._task is not None:
+        """Return when nothing follows in the log any more: late output of descendants is copied, too.
+
+        The mirror is closed if the caller stops before.
+        """
+        if self._task is None:
+            return
+        try:
             await asyncio.wait([self._task])
+        except asyncio.CancelledError:
+            await self.close()
+            raise
 
     async def cancel(self, grace_s: float) -> None:
         """Terminate the process tree there. While the link is down the request is stored, and sent when it is up."""
@@ -138,8 +130,7 @@ class Mirror:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -147,6 +138,7 @@ class Mirror:
         if self._task is None:
             self._down_since = now_ms()
             self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task.add_done_callback(lambda _: self._changed.set())
 
     def _notify(self) -> None:
         self._is_tried = True
@@ -163,9 +155,9 @@ class Mirror:
             pause_s = _FIRST_RETRY_S
             while not self._known.complete:
                 problem = await self._connect_once(replica)
-                if self._known.complete or self._refuse_launch(problem):
+                if self._known.complete or self._is_removed_here():
                     break
-                pause_s = _FIRST_RETRY_S if problem == "" else min(2 * pause_s, _MAX_RETRY_S)
+                pause_s = _FIRST_RETRY_S if self._down_since == 0 else min(2 * pause_s, _MAX_RETRY_S)
                 self._report_down(problem)
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
         finally:
@@ -176,29 +168,27 @@ class Mirror:
         await self._forget_later()
 
     async def _connect_once(self, replica: Replica) -> str:
-        """Use one connection to its end; returns why it failed, "" if it was a good one."""
+        """Use one connection to its end; returns why it ended. `_down_since` is 0 if it was a good one."""
         try:
             pipe = await self._open_pipe()
         except CannotReach as error:
             return str(error) or "no connection"
-        self._session = Session(pipe, self._folder, replica, self._state, self._known, self._launch)
-        was_up = False
+        self._session = Session(pipe, self._folder, replica, self._state, self._known)
         try:
             await self._session.run()
-            was_up = self._session.was_up
         except (BadFrame, CannotReach, OSError) as error:
             return pipe.error() or str(error)
         finally:
             self._session = None
             await pipe.close()
-        return "" if was_up else pipe.error() or "the connection was closed at once"
+        return pipe.error()
 
-    def _refuse_launch(self, problem: str) -> bool:
-        """Whether the first connection failed before anything was started: then nothing will be."""
-        if self._launch is None or self._launch.is_sent or not problem:
+    def _is_removed_here(self) -> bool:
+        """Whether a user deleted the log here, which is not put back: the mirror ends, whatever runs there."""
+        if is_folder(self._folder.path):
             return False
-        if not self._launch.started.done():
-            self._launch.started.set_exception(CannotLaunch(None, f"{self._place}: {problem}"))
+        self._known.state, self._known.reason = "lost", "its folder on this server was removed"
+        self._known.final = True
         return True
 
     def _report_down(self, problem: str) -> None:

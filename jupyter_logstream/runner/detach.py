@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 from typing import Any
 
@@ -65,6 +66,9 @@ def _detach(folder: Folder) -> bool:
             os.close(read)
             code = _become_runner(folder, write)
         finally:
+            if error := sys.exc_info()[1]:  # the caller's frames must not handle it: this is another process
+                sys.excepthook(type(error), error, error.__traceback__)
+            sys.stderr.flush()
             os._exit(code)
     os.close(write)
     os.waitpid(pid, 0)

@@ -7,6 +7,7 @@ alone signals the child.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import shutil
@@ -18,15 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from ..model.protocol import FINAL, now_ms
-from ..store.disk.folder import Folder, boot_id, make_private, replace_file
+from ..store.disk.folder import Folder, boot_id
 from ..store.disk.layout import LAYOUT
 from ..wire.mirror_frames import GREETING, MIRROR_VERSION, SILENCE_TIMEOUT_S, BadFrame, FrameDecoder, encode
 from ..wire.runner_socket import request, socket_path
 from .changes import Changes
-from .detach import host_of, start, was_started
+from .detach import host_of, was_started
 from .sender import Sender, status_of
 
-_PUT_FILES = frozenset({"spec.json", "run.json", "call"})
 _ROUND_INTERVAL_S = 0.002  # small changes within it are sent together
 _RUNNER_TIMEOUT_S = 4.0
 _READ_BYTES = 1 << 20
@@ -35,7 +35,7 @@ _READ_BYTES = 1 << 20
 class Connection:
     """One connection of a mirror to the folder at `path`. `run` returns when the server is gone.
 
-    Bound: output waits in the sender's window, one function's call of input in the decoder.
+    Bound: output waits in the sender's window, one input in the decoder.
     """
 
     def __init__(self, path: str, source: int = 0, target: int = 1) -> None:
@@ -165,10 +165,6 @@ class Connection:
             self._final = None
         if "ack" in fields:
             self._sender.acknowledge(fields["ack"])
-        if "put" in fields:
-            self._put(fields["put"], payload)
-        if "start" in fields:
-            self._write(encode({"started": self._start()}))
         if "cancel" in fields:
             self._cancel(fields["cancel"])
         if "input" in fields:
@@ -177,19 +173,6 @@ class Connection:
             shutil.rmtree(self._folder.path, ignore_errors=True)
             self._write(encode({"forgotten": not self._folder.path.exists()}))
             self._is_open = False
-
-    def _put(self, name: str, payload: bytes) -> None:
-        if name not in _PUT_FILES:
-            raise ValueError(f"{name!r} is no file that a server puts")
-        make_private(self._folder.path)
-        if not was_started(self._folder):
-            replace_file(self._folder.path / name, payload, sync=False)
-
-    def _start(self) -> dict[str, Any]:
-        try:
-            return start(self._folder)
-        except (OSError, ValueError) as error:
-            return {"state": "failed", "error": str(error)}
 
     def _cancel(self, grace_s: float) -> None:
         """Pass a cancel to the runner; one that has ended needs none."""
@@ -236,8 +219,6 @@ class Connection:
 
 
 def _fields(line: bytes) -> dict[str, Any]:
-    import json  # noqa: PLC0415
-
     return {name: value for name, value in json.loads(line).items() if name == "error"}
 
 

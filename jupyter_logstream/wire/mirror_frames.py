@@ -7,8 +7,6 @@ From the server:
     {"have": {file: size}}              continue these files there: first what the replica has, later to rewind
     {"ack": {file: size}}               written here up to there
     {"beat": ms}                        heartbeat and clock; answered with both times
-    {"put": name, "size": n}            a file of the folder (spec.json, run.json, call), before the start
-    {"start": true}                     start the runner, once; answered by `started`
     {"cancel": grace_s}                 TERM to the whole tree, KILL after the grace time
     {"input": number, "eof": last, "size": n}   bytes for standard input; answered by `taken`
     {"forget": true}                    delete the folder; answered by `forgotten`
@@ -22,7 +20,6 @@ From the remote end:
     {"status": {...}}                   the content of status.json, whenever it changed; not a final one
     {"final": {file: [size, crc32]}, "status": {...}, "complete": whether nothing follows}
                                         the final state; "lost": reason, if the runner wrote none
-    {"started": {"state": ..., "again": whether it was started before, "error": text}}
     {"taken": number, "error": reason}  input was accepted by the child's pipe, or refused
     {"cancelled": true}                 the runner has the cancel, or has ended
     {"forgotten": true}
@@ -63,7 +60,7 @@ SIDECAR_FILES = ("steps", "masked", "kept")
 """Small files that are mirrored as a whole."""
 
 _MAX_HEADER_BYTES = 4 << 20  # a final frame of 10,000 files
-_MAX_PAYLOAD_BYTES = 128 << 20  # a pickled call
+_MAX_PAYLOAD_BYTES = 32 << 20  # more than the input that a server accepts
 _MAX_PREAMBLE_BYTES = 64 << 10
 
 Frame = tuple[dict[str, Any], bytes]
@@ -99,7 +96,7 @@ class FrameDecoder:
 
     @property
     def preamble(self) -> str:
-        """What came before the greeting, so far; "" after it."""
+        """The text before the greeting, so far; "" after it."""
         return "" if self._greeted else self._unread.decode(errors="replace").strip()
 
     def feed(self, data: bytes) -> list[Frame]:

@@ -17,7 +17,7 @@ from ...text.step_markers import marker_in
 from ...text.tracebacks import State as TracebackState
 from .layout import STEP_BEGIN, STEP_END, STEP_FAILED, meta_column, metas_in, pack_meta
 
-State = tuple[int | None, TracebackState | None]
+State = tuple["int | None", "TracebackState | None"]  # quoted for the runner's Python 3.9
 
 _GUESSER = Guesser()  # its cache serves every source
 

@@ -15,7 +15,6 @@ import zlib
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .folder import OPEN, is_own, open_own, read_json, remove_own, replace_file, write_json
 from .layout import ENTRY, SEGMENT, pack, unpack
@@ -157,7 +156,7 @@ class MirrorState:
     """What a mirror must know after a restart of the server, in `mirror.json` beside the replica.
 
     `shift_us`: correction of the clock there, None until it was measured. `cancel_grace_s`: a cancel that was not
-    delivered yet. `unavailable`: bytes of each file that the remote end no longer had.
+    delivered yet. `missing`: bytes of each file that the remote end no longer had.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -168,9 +167,7 @@ class MirrorState:
             value = {}
         self.shift_us: int | None = value.get("shift_us")
         self.cancel_grace_s: float | None = value.get("cancel_grace_s")
-        self.unavailable: dict[str, int] = value.get("unavailable", {})
-        self.final: dict[str, Any] | None = value.get("final")
-        self.complete: bool = value.get("complete", False)
+        self.missing: dict[str, int] = value.get("missing", {})
 
     def save(self) -> None:
         """Store it. OSError."""
