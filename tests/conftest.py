@@ -14,6 +14,9 @@ pytest_plugins = ["support.turns", "support.fixtures", "pytest_jupyter", "pytest
 # Some machines set it. It would hide block buffering, and tests of live output need that.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
+# No test starts a private server in the real home folder by accident.
+os.environ["JUPYTER_LOGSTREAM_PRIVATE"] = "0"
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name what did not run, in capitals: a skipped test must not look like a passed one."""

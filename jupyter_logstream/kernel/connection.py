@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ..wire.sse import Decoder, Event, EventTooLarge
+from .discovery import ServerAddress, find_server, may_start
 from .errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
 from .event_loop import THREAD_NAME, run_sync
 
@@ -39,49 +38,20 @@ CONNECT_TIMEOUT_S = 5
 REQUEST_TIMEOUT_S = 30
 STREAM_OPEN_TIMEOUT_S = 10
 RETRY_DELAY_S = 0.2
+TAKEOVER_TIMEOUT_S = 20.0
+"""How long a request waits for the next server of its store, such as a Jupyter server that is starting."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
-    """The server's URL, without a trailing slash, and the secret that authorizes requests to `/logstream`.
+async def _locate() -> ServerAddress:
+    """Find a server, or start a private one in another thread, so that other requests go on. Raises NoServer."""
+    try:
+        return find_server()
+    except NoServer:
+        if not may_start():
+            raise
+    from .private_server import ensure_server  # noqa: PLC0415 - rarely needed
 
-    `socket`: path of the Unix socket that the server listens on; then the host in `url` has no meaning.
-    """
-
-    url: str
-    secret: str
-    socket: str | None = None
-
-    @classmethod
-    def parse(cls, url: str, secret: str) -> ServerAddress:
-        """From the URL as the server publishes it: `http+unix://%2Fpath/base/` stands for a Unix socket."""
-        scheme, _, rest = url.rstrip("/").partition("://")
-        if scheme != "http+unix":
-            return cls(url.rstrip("/"), secret)
-        host, slash, path = rest.partition("/")
-        return cls(f"http://localhost{slash}{path}", secret, unquote(host))
-
-
-def find_server() -> ServerAddress:
-    """Find the server; read anew at every request, since a restarted server can have another port. Raises NoServer.
-
-    The server keeps the file named by JUPYTER_LOGSTREAM_SERVER up to date. Where that file cannot be read (on another
-    machine), JUPYTER_LOGSTREAM_URL and JUPYTER_LOGSTREAM_SECRET hold the values from the start of the kernel.
-    """
-    env = os.environ
-    if path := env.get("JUPYTER_LOGSTREAM_SERVER"):
-        try:
-            address = json.loads(Path(path).read_bytes())
-            return ServerAddress.parse(address["url"], address["secret"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # fall back to the variables; without them the error below says what to do
-    if (url := env.get("JUPYTER_LOGSTREAM_URL")) and (secret := env.get("JUPYTER_LOGSTREAM_SECRET")):
-        return ServerAddress.parse(url, secret)
-    raise NoServer(
-        "No log server found: this Python was not started by a Jupyter server that has jupyter-logstream. "
-        "Install jupyter-logstream where Jupyter Server runs (`jupyter server extension list` there must show it as "
-        "enabled), restart the server, then this kernel."
-    )
+    return await asyncio.to_thread(ensure_server)
 
 
 def call(
@@ -130,8 +100,9 @@ async def fetch(
 
     # ASCII JSON: an environment can hold bytes that are not UTF-8 (lone surrogates in str), which only survive escaped.
     content = raw if body is None else json.dumps(body).encode()
-    for attempt in (1, 2):
-        server = find_server()
+    attempts = _Attempts()
+    while True:
+        server = await _locate()
         headers = {
             "Authorization": f"Bearer {server.secret}",
             "Content-Type": "application/json" if raw is None else kind,
@@ -141,13 +112,10 @@ async def fetch(
                 method, f"{server.url}/logstream/{root}/{path}", params=params, content=content, headers=headers
             )
         except httpx.TransportError as error:
-            if attempt == 2 or (raw is not None and not may_repeat):
-                raise _no_answer(server, error) from error
-            await asyncio.sleep(RETRY_DELAY_S)
+            await attempts.failed(server, error, may_repeat=raw is None or may_repeat)
             continue
         _raise_for_status(response)
         return response
-    raise AssertionError  # the loop returns or raises
 
 
 async def _download(path: str, root: str) -> bytearray:
@@ -221,8 +189,9 @@ async def _open(
     import httpx  # noqa: PLC0415 - slow, see the module's docstring
 
     async with AsyncExitStack() as opened:
-        for attempt in (1, 2):
-            server = find_server()
+        attempts = _Attempts()
+        while True:
+            server = await _locate()
             headers = {
                 "Authorization": f"Bearer {server.secret}",
                 "Accept-Encoding": "identity",  # a compressor would delay events
@@ -236,9 +205,7 @@ async def _open(
                 response = await opened.enter_async_context(request)
                 break
             except httpx.TransportError as error:
-                if attempt == 2 or (any_status and method != "GET"):
-                    raise _no_answer(server, error) from error
-                await asyncio.sleep(RETRY_DELAY_S)
+                await attempts.failed(server, error, may_repeat=method == "GET" or not any_status)
         try:
             if response.is_error and not any_status:
                 await response.aread()
@@ -246,6 +213,24 @@ async def _open(
             yield response
         except httpx.TransportError as error:
             raise _no_answer(server, error) from error
+
+
+class _Attempts:
+    """Repetition of one request whose connection fails: once, or until the next server of a shared store answers."""
+
+    def __init__(self) -> None:
+        self._has_failed, self._deadline = False, time.monotonic() + TAKEOVER_TIMEOUT_S
+
+    async def failed(self, server: ServerAddress, error: httpx.TransportError, *, may_repeat: bool = True) -> None:
+        """Wait before the next attempt, or raise NoServer."""
+        import httpx  # noqa: PLC0415 - slow, see the module's docstring
+
+        was_sent = not isinstance(error, httpx.ConnectError)
+        waits = server.shared and not was_sent and time.monotonic() < self._deadline
+        if not waits and (self._has_failed or (was_sent and not may_repeat)):
+            raise _no_answer(server, error) from error
+        self._has_failed = True
+        await asyncio.sleep(RETRY_DELAY_S)
 
 
 async def events_of(response: httpx.Response) -> AsyncIterator[Event]:

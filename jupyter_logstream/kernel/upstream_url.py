@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..model.protocol import WORKLOAD_VARIABLE
-from .connection import call, find_server
+from .connection import call
+from .discovery import find_server
 from .errors import NoServer, NotFound
 
 PAGE_ROWS = 500

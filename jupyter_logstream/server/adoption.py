@@ -1,7 +1,8 @@
 """Adoption of log stores whose server is gone, until it returns. Server; one per server.
 
 Workloads of a server that ended, or was killed, are served, cancelled and swept by another server of the same user.
-When their own server starts again, it claims its store and gets it back within about a second.
+When their own server starts again, it claims its store and gets it back within about a second. The mark of adoption
+stays until a server opens the store: without it, a server that waits for the lock would choose another store.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ..store.disk.file_store import FileStore, StoreInUse, WrongLayout
 from .engine import Engine
-from .store_choice import is_claimed, mark_adopted, numbered, unmark_adopted
+from .store_choice import is_claimed, mark_adopted, numbered
 
 _CLAIM_INTERVAL_S = 0.25
 _SEARCH_INTERVAL_S = 5.0
@@ -62,10 +63,9 @@ class Adoption:
 
     def close(self) -> None:
         """The stores are closed with our own: any server can use them."""
-        for root, (_, restore_address) in self._adopted.items():
+        for _, restore_address in self._adopted.values():
             with suppress(OSError):
                 restore_address()
-                unmark_adopted(root)
 
     def _adopt(self, root: Path) -> None:
         ids = self._store.adopt(root)
@@ -84,5 +84,4 @@ class Adoption:
         self._engine.unload(ids)
         with suppress(OSError):
             restore_address()
-            unmark_adopted(root)
         self._store.give_back(root)

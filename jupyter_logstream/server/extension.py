@@ -32,6 +32,7 @@ from .engine import Engine
 from .http import routes
 from .open_streams import ReaderLimit
 from .payloads import Payloads
+from .private_lifetime import PrivateLifetime, idle_limit_s
 from .proxy.upstreams import Upstream, check_upstreams
 from .publishing import Publisher
 from .registry import FolderRegistry
@@ -40,14 +41,21 @@ from .request_log.prices import Prices
 from .retention import Limits
 from .service_log import ServiceLog
 from .services import Services
-from .store_choice import Owner, choose, write_owner
+from .store_choice import (
+    ADDRESS_FILE,
+    Owner,
+    choose,
+    choose_private,
+    open_configured,
+    write_owner,
+    write_pointer,
+)
 from .workload_feed import WorkloadFeed
 
 if TYPE_CHECKING:
     from .proxy.client import UpstreamClient
 
 _ACTIVITY_INTERVAL_MS = 30_000
-_ADDRESS_FILE = "server.json"
 _DAY_S = 86400
 
 
@@ -56,6 +64,13 @@ class LogStream(ExtensionApp):
 
     name = "jupyter_logstream"
     static_paths = [str(Path(__file__).parents[1] / "static")]  # noqa: RUF012 - ExtensionApp's own; the views' bundles
+
+    private = Bool(False, help="Set by a private server, which gives its store to a Jupyter server.").tag(config=True)
+    private_idle = Float(
+        600.0,
+        help="Seconds without workloads and clients after which a private server ends; JUPYTER_LOGSTREAM_IDLE_S "
+        "takes precedence.",
+    ).tag(config=True)
 
     store_dir = Unicode(
         "", help="Folder of the logs; empty: logstream/1 in Jupyter's data folder (2 for a second server ...)."
@@ -158,7 +173,7 @@ class LogStream(ExtensionApp):
         """Open the store and build the services; handlers find them in the settings."""
         assert self.serverapp is not None  # noqa: S101 - Jupyter links the extension before it initializes it
         store = self._open_store()
-        secret = _load_secret(store.root / _ADDRESS_FILE)
+        secret = _load_secret(store.root / ADDRESS_FILE)
         upstreams = self._check_upstreams()
         values = self._secret_values(secret, upstreams)
         registry = FolderRegistry(store.stream_folders)
@@ -236,6 +251,8 @@ class LogStream(ExtensionApp):
             stores = self._store.root.parent
             self._adoption = Adoption(stores, self._store, self.services.engine, self._lend_address, self.log)
             self.services.engine.run_along(self._adoption.run())
+        if self.private:
+            self._watch_lifetime(serverapp)
         self._activity = PeriodicCallback(self._report_activity, _ACTIVITY_INTERVAL_MS)
         self._activity.start()
         self._report_activity()
@@ -261,11 +278,22 @@ class LogStream(ExtensionApp):
             self._adoption.close()
         self._store.close()
 
+    def _watch_lifetime(self, serverapp: ServerApp) -> None:
+        """End this private server when it is idle or replaced, and let clients find its store."""
+        idle_s = idle_limit_s(self.private_idle)
+        lifetime = PrivateLifetime(self._store.root, self.services, idle_s, serverapp.stop, self.log)
+        lifetime.count_requests(serverapp.web_app)
+        self.services.engine.run_along(lifetime.run())
+        write_pointer(Path(jupyter_data_dir()) / "logstream", self._store.root)
+
     def _open_store(self) -> FileStore:
         if self.store_dir:
-            return FileStore(Path(self.store_dir).expanduser().absolute(), keep=self.log_bytes)
+            root = Path(self.store_dir).expanduser().absolute()
+            return open_configured(root, lambda root: FileStore(root, keep=self.log_bytes), private=self.private)
         stores = Path(jupyter_data_dir()) / "logstream"
         make_private(stores)
+        if self.private:
+            return choose_private(stores, lambda root: FileStore(root, keep=self.log_bytes))
         return choose(stores, self._owner(), lambda root: FileStore(root, keep=self.log_bytes))
 
     def _owner(self) -> Owner:
@@ -284,10 +312,11 @@ class LogStream(ExtensionApp):
 
     def _publish_address(self, server: ServerApp) -> None:
         """Write it to a file for workloads that outlive this server, and into the environment of kernels."""
-        url, path, secret = _local_url(server), self._store.root / _ADDRESS_FILE, self.services.secret
+        url, path, secret = _local_url(server), self._store.root / ADDRESS_FILE, self.services.secret
         try:
             self._write_address(path)
-            write_owner(self._store.root, self._owner())
+            if not self.private:
+                write_owner(self._store.root, self._owner())
         except OSError as error:
             self.log.warning(
                 "The address of this server cannot be written (%s): workloads of earlier servers cannot find it",
@@ -299,7 +328,7 @@ class LogStream(ExtensionApp):
 
     def _lend_address(self, root: Path) -> Callable[[], None]:
         """Let kernels and workloads of a store's server, which is gone, find this one. Returns the undoing. OSError."""
-        path = root / _ADDRESS_FILE
+        path = root / ADDRESS_FILE
         try:
             before = read_file(path)
         except (FileNotFoundError, ValueError):
@@ -310,8 +339,8 @@ class LogStream(ExtensionApp):
     def _write_address(self, path: Path) -> None:
         """Let kernels and workloads find this server. OSError."""
         assert self.serverapp is not None  # noqa: S101 - as above
-        address = {"url": _local_url(self.serverapp), "secret": self.services.secret, "pid": os.getpid()}
-        write_json(path, address)
+        address = {"url": _local_url(self.serverapp), "secret": self.services.secret, "private": self.private}
+        write_json(path, {**address, "pid": os.getpid(), "host": os.uname().nodename})
 
     def _report_activity(self) -> None:
         """A running workload counts as activity, so that the server is not culled as idle."""

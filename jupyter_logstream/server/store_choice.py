@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..store.disk.file_store import FileStore, StoreInUse
-from ..store.disk.folder import is_folder, is_own, read_json, write_json
+from ..store.disk.folder import is_folder, is_own, read_json, replace_file, write_json
 
 MAX_STORES = 1000
+ADDRESS_FILE = "server.json"
 _OWNER_FILE = "owner.json"
 _CLAIM_FILE, _ADOPTED_FILE = "claim", "adopted"
 _CLAIM_TIMEOUT_S = 5.0
@@ -50,6 +51,48 @@ def choose(stores: Path, owner: Owner, open_store: Callable[[Path], FileStore]) 
     raise StoreInUse(f"{MAX_STORES} servers of this user have a log store")
 
 
+def choose_private(stores: Path, open_store: Callable[[Path], FileStore]) -> FileStore:
+    """Open the first store that no server uses, whoever owns it: its owner claims it when it starts.
+
+    Raises StoreInUse if a server of this machine uses the first one: clients use that server.
+    """
+    for number in range(1, MAX_STORES):
+        root = stores / str(number)
+        try:
+            store = open_store(root)
+        except StoreInUse:
+            if read_host(root) == os.uname().nodename:
+                raise
+            continue  # home folders can be shared by machines; a socket cannot
+        mark_adopted(root)
+        return store
+    raise StoreInUse(f"{MAX_STORES} servers of this user have a log store")
+
+
+def open_configured(root: Path, open_store: Callable[[Path], FileStore], *, private: bool) -> FileStore:
+    """Open the store that the configuration names; a private server gives it to a Jupyter server. Raises StoreInUse."""
+    if private:
+        store = open_store(root)
+        mark_adopted(root)
+        return store
+    if (claimed := _claim(root, open_store)) is None:
+        raise StoreInUse(f"another server uses the log store {root}")
+    return claimed
+
+
+def write_pointer(stores: Path, root: Path) -> None:
+    """Let processes that no Jupyter server started find the store of this machine's private server. OSError."""
+    replace_file(stores / f"private-{os.uname().nodename}", os.fsencode(root))
+
+
+def read_host(root: Path) -> str:
+    """The machine of a store's server; "" if it is not recorded."""
+    try:
+        return str(read_json(root / ADDRESS_FILE)["host"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
 def numbered(stores: Path) -> list[Path]:
     """The stores of this user, by number."""
     names = [name for name in os.listdir(stores) if name.isdecimal()] if is_folder(stores) else []
@@ -81,12 +124,6 @@ def mark_adopted(root: Path) -> None:
     write_json(root / _ADOPTED_FILE, {"pid": os.getpid()})
 
 
-def unmark_adopted(root: Path) -> None:
-    """The store is given back. OSError."""
-    (root / _ADOPTED_FILE).unlink(missing_ok=True)
-    (root / _CLAIM_FILE).unlink(missing_ok=True)
-
-
 def _claim(root: Path, open_store: Callable[[Path], FileStore]) -> FileStore | None:
     """Open a store; if another server has adopted it, wait until it is given back. None if it is in use."""
     deadline = time.monotonic() + _CLAIM_TIMEOUT_S
@@ -94,7 +131,8 @@ def _claim(root: Path, open_store: Callable[[Path], FileStore]) -> FileStore | N
         with suppress(StoreInUse):
             store = open_store(root)
             with suppress(OSError):  # a read-only disk: the store is served as it is
-                unmark_adopted(root)
+                (root / _ADOPTED_FILE).unlink(missing_ok=True)
+                (root / _CLAIM_FILE).unlink(missing_ok=True)
             return store
         if not is_own(root / _ADOPTED_FILE) or time.monotonic() > deadline:
             return None

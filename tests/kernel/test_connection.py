@@ -15,7 +15,8 @@ from support.scripted import answer, drop, events, serving
 
 import jupyter_logstream
 from jupyter_logstream.kernel.client import Workload, attach, run, workloads
-from jupyter_logstream.kernel.connection import find_server, open_simple
+from jupyter_logstream.kernel.connection import open_simple
+from jupyter_logstream.kernel.discovery import find_server
 from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
 from jupyter_logstream.kernel.event_loop import _start_loop, run_sync
 

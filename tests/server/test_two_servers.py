@@ -12,6 +12,8 @@ from support.ports import free_port
 from support.serving import Server
 from support.waiting import until
 
+from jupyter_logstream.store.disk.folder import read_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -80,7 +82,7 @@ def test_workloads_of_a_server_that_is_gone_are_adopted_and_given_back_when_it_r
     running, ended = a.run("sleep 600"), a.run("echo out")
     until(lambda: a.state(ended) == "succeeded")
     address = a.folder.parent / "data" / "logstream" / "1" / "server.json"
-    before = address.read_bytes()
+    before = read_json(address)
     b.begin()
     assert b.state(running) is None
     a.stop(signal.SIGKILL)
@@ -90,7 +92,8 @@ def test_workloads_of_a_server_that_is_gone_are_adopted_and_given_back_when_it_r
     a.begin()
     assert a.state(running) == "running"
     assert b.state(running) is None
-    assert address.read_bytes() == before
+    assert a.process is not None
+    assert read_json(address) == {**before, "pid": a.process.pid}
     assert a.cancel(running) == 202
     until(lambda: a.state(running) == "cancelled")
     a.stop(signal.SIGKILL)

@@ -17,6 +17,7 @@ def own_environment() -> Iterator[None]:
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(("JUPYTER_", "JPY_")) or name == "PYTHONUNBUFFERED"]:
         del os.environ[name]
+    os.environ["JUPYTER_LOGSTREAM_PRIVATE"] = "0"  # no test starts a server in the real home folder by accident
     yield
     os.environ.clear()
     os.environ.update(before)

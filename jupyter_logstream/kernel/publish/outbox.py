@@ -20,7 +20,6 @@ from uuid import uuid4
 from ...model.protocol import now_ms
 from ...model.unprintable import UNPRINTABLE_IN_NAME
 from ...text.redactor import Redactor, secret_values
-from ..connection import find_server
 from ..errors import LogStreamError
 from ..event_loop import run_sync
 from ..reader import backoff_s
@@ -230,10 +229,16 @@ def spool_folder() -> Path:
     path = os.environ.get("JUPYTER_LOGSTREAM_SERVER", "")
     if path and os.access(os.path.dirname(path), os.W_OK | os.X_OK):
         return Path(path).with_name("spool")
-    server = path or find_server().url
+    if not path:
+        from ..private_server import ensure_server  # noqa: PLC0415 - rarely needed
+
+        address = ensure_server()
+        if address.file is not None:
+            return address.file.with_name("spool")
+        path = address.url
     from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - rarely needed
 
-    return Path(jupyter_data_dir()) / "logstream" / "spool" / sha256(server.encode()).hexdigest()[:16]
+    return Path(jupyter_data_dir()) / "logstream" / "spool" / sha256(path.encode()).hexdigest()[:16]
 
 
 def program_name() -> str:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ from .watch import Inotify, Poller, watcher
 from .writer import LogWriter
 
 _MAX_ATTEMPTS = 5
+_LOCK_ATTEMPTS, _LOCK_RETRY_S = 3, 0.005
 _MAX_READERS = 512  # beyond it the least recently used one is dropped, and created again when needed
 _MAX_WRITERS = 64  # as above; each has up to four open files
 _SCAN_BYTES = 16 << 20
@@ -292,7 +294,7 @@ def _acquire(root: Path) -> int:
     streams = root / "streams"
     streams.mkdir(mode=0o700, exist_ok=True)
     lock = open_lock(root / "lock")
-    if not try_lock(lock):
+    if not _try_lock_again(lock):
         os.close(lock)
         raise StoreInUse(f"another server uses the log store {root}")
     version = root / "layout"
@@ -309,6 +311,15 @@ def _acquire(root: Path) -> int:
         if entry.name.startswith("."):
             _remove(Path(entry.path))
     return lock
+
+
+def _try_lock_again(lock: int) -> bool:
+    """As `try_lock`; a client that probes the lock holds it for microseconds."""
+    for _ in range(_LOCK_ATTEMPTS):
+        if try_lock(lock):
+            return True
+        time.sleep(_LOCK_RETRY_S)
+    return False
 
 
 def _remove(path: Path) -> None:
