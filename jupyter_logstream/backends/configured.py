@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any
 
 from ..model.protocol import EXTERNAL
-from ..store.disk.folder import MAX_PAYLOAD_BYTES
-from ..store.disk.stream_folders import StreamFolders
-from ..text.redactor import SECRET_NAMES
+from .context import BackendContext
 from .local import LocalBackend
 from .protocol import Backend
+from .ssh import ssh_backend
 
 DEFAULT_BACKENDS: Mapping[str, Any] = {"local": {"type": "local"}}
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class BackendContext:
-    """The server's settings that a backend can use.
-
-    `folders`: the directory with one folder per workload. `root`: the base of relative directories. `log_bytes`: disk
-    limit of one log. `grace_s`: seconds from TERM to KILL. `secret_names`: globs of variables whose values are masked.
-    `linger_s`: seconds for which output of descendants that outlive their workload is added to its log. `masks`:
-    further values and /patterns/ to mask.
-    `max_payload_bytes`: maximum size of a function's result.
-    """
-
-    folders: Path | StreamFolders
-    root: Path
-    log_bytes: int = 1 << 30
-    grace_s: float = 10.0
-    secret_names: Sequence[str] = SECRET_NAMES
-    linger_s: float = 3600.0
-    masks: Sequence[str] = ()
-    max_payload_bytes: int = MAX_PAYLOAD_BYTES
 
 
 BackendFactory = Callable[..., Backend]
@@ -65,7 +41,7 @@ def local_backend(name: str, context: BackendContext) -> Backend:
     return backend
 
 
-TYPES: dict[str, BackendFactory] = {"local": local_backend}
+TYPES: dict[str, BackendFactory] = {"local": local_backend, "ssh": ssh_backend}
 
 
 def make_backends(configured: Any, context: BackendContext) -> tuple[dict[str, Backend], list[str]]:

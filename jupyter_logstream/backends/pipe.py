@@ -85,6 +85,14 @@ class CommandPipe:
             self._process.stderr.close()
         self.reader.feed_eof()
 
+    async def wait(self) -> int | None:
+        """The exit code of a command whose output has ended; None if it does not end."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _END_TIMEOUT_S
+        while self._process.poll() is None and loop.time() < deadline:  # noqa: ASYNC110 - as `open`
+            await asyncio.sleep(0.005)
+        return self._process.poll()
+
     def error(self) -> str:
         """The last lines that the command wrote to standard error."""
         self._read_error()

@@ -3,6 +3,8 @@
 runner.pyz run FOLDER               start the runner, detached; prints one line of JSON: started, or why not
 runner.pyz run --foreground FOLDER  run it in this process, for an engine that owns its jobs
 runner.pyz serve FOLDER             the remote end of a mirror, on standard input and output
+runner.pyz deliver ROOT             receive a workload over standard input, start it, then serve it
+runner.pyz job FOLDER               run it in the job of a scheduler, once
 runner.pyz --version                one line of JSON: version, mirror, layout, sha256 of this file
 """
 
@@ -30,6 +32,10 @@ def main(arguments: list[str], archive: str) -> int:
         from .serve import serve  # noqa: PLC0415 - `run` does not need it
 
         return serve(arguments[1])
+    if len(arguments) == 2 and arguments[0] in {"deliver", "job"}:
+        from .delivery import deliver, run_job  # noqa: PLC0415 - as above
+
+        return {"deliver": deliver, "job": run_job}[arguments[0]](arguments[1])
     if arguments[:1] == ["run"] and len(arguments) == 2 + (arguments[1:2] == ["--foreground"]):
         return _run(arguments[-1], foreground=len(arguments) == 3)
     sys.stderr.write(f"usage:\n{(__doc__ or '').partition(chr(10))[2]}")

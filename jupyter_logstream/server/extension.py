@@ -18,7 +18,8 @@ from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own value
 from tornado.ioloop import PeriodicCallback
 from traitlets import Any, Bool, Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
 
-from ..backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
+from ..backends.configured import DEFAULT_BACKENDS, make_backends
+from ..backends.context import BackendContext
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore
 from ..store.disk.folder import MAX_PAYLOAD_BYTES, make_private, read_file, read_json, replace_file, write_json

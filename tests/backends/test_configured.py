@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_logstream.backends.configured import DEFAULT_BACKENDS, BackendContext, make_backends
+from jupyter_logstream.backends.configured import DEFAULT_BACKENDS, make_backends
+from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.local import LocalBackend
 
 
@@ -47,7 +48,7 @@ def test_a_type_can_be_a_class_or_an_import_string_and_gets_its_settings() -> No
 @pytest.mark.parametrize(
     ("name", "entry", "problem"),
     [
-        ("x", {"type": "slurp"}, "unknown type 'slurp'; use local, or an import string"),
+        ("x", {"type": "slurp"}, "unknown type 'slurp'; use local, ssh, or an import string"),
         ("x", {}, 'the key "type" is missing'),
         ("x", 5, "unknown type 5"),
         ("x", "no_such_module:Backend", "cannot be imported"),

@@ -9,7 +9,12 @@ import os
 import shutil
 import subprocess
 
-PACKAGES = {"less": "less", "strace": "strace", "setpriv": "util-linux", "rsync": "rsync", "wget": "wget"}
+PACKAGES = {
+    "less": "less", "strace": "strace", "setpriv": "util-linux", "rsync": "rsync", "wget": "wget",
+    "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-client",
+    "/usr/sbin/munged": "munge", "/usr/sbin/slurmctld": "slurmctld", "/usr/sbin/slurmd": "slurmd",
+    "sbatch": "slurm-client",
+}  # fmt: skip
 """Program -> its Debian package."""
 
 

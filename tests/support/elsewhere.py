@@ -1,0 +1,38 @@
+"""An engine whose only backend runs workloads on another machine. Test support."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from support.server_side import Server
+
+from jupyter_logstream.backends.configured import make_backends
+from jupyter_logstream.backends.context import BackendContext
+from jupyter_logstream.store.disk.stream_folders import StreamFolders
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Elsewhere(Server):
+    """`there`: the folder of all workloads on the other machine, which is this one."""
+
+    def __init__(self, root: Path, name: str, entry: dict[str, Any]) -> None:
+        context = BackendContext(StreamFolders(root / "streams"), root, grace_s=0.5)
+        backends, problems = make_backends({name: entry}, context)
+        assert not problems, problems
+        super().__init__(root, backends[name])
+        self.name = name
+        self.there: Path = root.parent / "there"
+
+    async def start(self, command: Any, **spec: Any) -> str:
+        return await super().start(command, **{"backend": self.name, **spec})
+
+    async def run(self, command: Any, **spec: Any) -> str:
+        """Start a workload and wait for its end."""
+        workload_id = await self.start(command, **spec)
+        await self.end(workload_id)
+        return workload_id
+
+    def text(self, workload_id: str) -> str:
+        return "\n".join(self.lines(workload_id))
