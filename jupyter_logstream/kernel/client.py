@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
 from ..model.protocol import WORKLOAD_VARIABLE
@@ -15,6 +14,7 @@ from .connection import call
 from .errors import NotFound
 from .functions.result_handle import ResultHandle
 from .handle import list_workloads
+from .placement import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +22,52 @@ if TYPE_CHECKING:
 
     from .widgets import LogView
 
-# What ipykernel and IPython set for themselves. A workload has a terminal of its own.
-_KERNEL_VARIABLES = {
-    "CLICOLOR": "1",
-    "CLICOLOR_FORCE": "1",
-    "FORCE_COLOR": "1",
-    "GIT_PAGER": "cat",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "PAGER": "cat",
-    "TERM": "xterm-color",
-}
+
+class Plan(str):
+    """What `run(..., dry_run=True)` would submit. It was printed, so a cell does not show it again."""
+
+    __slots__ = ()
+
+    def _ipython_display_(self) -> None:
+        pass
 
 
+@overload
+def run(
+    command: str | Sequence[str | os.PathLike[str]] | Callable[[], Any],
+    *,
+    dry_run: Literal[False] = False,
+    name: str | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    tty: bool = True,
+    stdin: bool = False,
+    tags: Mapping[str, str] | None = None,
+    key: str | None = None,
+    backend: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    files: Sequence[str] = (),
+    by_value: Sequence[ModuleType] = (),
+) -> Workload: ...
+@overload
+def run(
+    command: str | Sequence[str | os.PathLike[str]] | Callable[[], Any],
+    *,
+    dry_run: Literal[True],
+    name: str | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    tty: bool = True,
+    stdin: bool = False,
+    tags: Mapping[str, str] | None = None,
+    key: str | None = None,
+    backend: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    files: Sequence[str] = (),
+    by_value: Sequence[ModuleType] = (),
+) -> Plan: ...
 def run(
     command: str | Sequence[str | os.PathLike[str]] | Callable[[], Any],
     *,
@@ -47,31 +81,36 @@ def run(
     key: str | None = None,
     backend: str | None = None,
     options: Mapping[str, Any] | None = None,
+    files: Sequence[str] = (),
     by_value: Sequence[ModuleType] = (),
-) -> Workload:
+    dry_run: bool = False,
+) -> Workload | Plan:
     """Start `command` as a workload and return its handle at once; it outlives the cell, the kernel and the server.
 
     `command`: a string is run by `/bin/sh`, a list is executed as it is, a function is called without arguments (bind
     them by `functools.partial`) in a new process of this Python; `.result()` of the handle returns its value. `name`:
     shown in tables; default: the command or call. `cwd`: the working directory; default, and base of a relative path:
     the kernel's. `env`: variables merged over this kernel's environment, whose PATH starts with the folder of its
-    Python. `timeout`: seconds after which the workload is ended like by `cancel()`, with the state `timed_out`;
-    default: none. `tty`: True gives it terminals, so that programs write line by line and in colour, False gives it
-    pipes. `stdin`: True lets `send()` write to its standard input. `tags`: at most 64 names with string values, kept in
-    `.info["tags"]`; the workload table filters by them. `key`: an idempotency key; as long as a workload with the same
-    key is stored, it is returned and none is started. `backend`: where it runs, a name in `c.LogStream.backends`;
-    default: `local`. `options`: options of that backend. `by_value`: modules that the function uses and that are sent
-    with it as they are now, such as one that you edit; others are imported in its process.
+    Python. On another machine, directory and environment are that machine's, and these two add to it. `timeout`:
+    seconds after which the workload is ended like by `cancel()`, with the state `timed_out`; default: none. `tty`: True
+    gives it terminals, so that programs write line by line and in colour, False gives it pipes. `stdin`: True lets
+    `send()` write to its standard input. `tags`: at most 64 names with string values, kept in `.info["tags"]`; the
+    workload table filters by them. `key`: an idempotency key; as long as a workload with the same key is stored, it is
+    returned and none is started. `backend`: where it runs, a name in `c.LogStream.backends`; default: `local`.
+    `options`: options of that backend. `files`: paths and globs, relative to the kernel's directory, of what the
+    workload needs; the server copies them into its directory on another machine. `by_value`: modules that the function
+    uses and that are sent with it as they are now, such as one that you edit; others are imported in its process.
+    `dry_run`: start nothing; print and return the script that would be submitted.
 
     Raises NoServer, and Rejected naming the wrong argument; for a function CannotPickle naming the variable that cannot
     be sent to its process, and TypeError if it needs arguments. A command that cannot be started raises nothing: the
     state of the workload is `failed`, and `.error` has the reason.
     """
+    if isinstance(files, str):
+        raise TypeError(f"files must be a list: files=[{files!r}]")
     fields = {
-        **_what(command, by_value),
-        # Not Path.resolve(): a symlink stays the path that the user knows.
-        "cwd": os.path.abspath(os.path.expanduser(os.fsdecode(cwd or "."))),
-        "env": {**_kernel_env(), **(env or {})},
+        **_what(command, by_value, dry_run=dry_run),
+        **place(backend, cwd, env),
         "tty": tty,
         "stdin": stdin,
         "key": key or uuid4().hex,  # makes the request safe to repeat
@@ -80,26 +119,30 @@ def run(
         "tags": None if tags is None else dict(tags),
         "backend": backend,
         "options": None if options is None else dict(options),
+        "files": list(files) or None,
+        "files_from": os.getcwd() if files else None,
+        "dry_run": dry_run or None,
     }
     response = call("POST", "workloads", body={field: value for field, value in fields.items() if value is not None})
+    if dry_run:
+        plan = Plan(response.json()["plan"])
+        print(plan)  # noqa: T201 - the purpose of a dry run
+        return plan
     return Workload(response.json()["id"])
 
 
 def _what(
-    command: str | Sequence[str | os.PathLike[str]] | Callable[[], Any], by_value: Sequence[ModuleType]
+    command: str | Sequence[str | os.PathLike[str]] | Callable[[], Any],
+    by_value: Sequence[ModuleType],
+    *,
+    dry_run: bool,
 ) -> dict[str, Any]:
     """The fields of the command or the call."""
     if callable(command):
-        from .functions.call import call_fields  # noqa: PLC0415 - cloudpickle is only needed for functions
+        from .functions.call import call_fields, plan_fields  # noqa: PLC0415 - cloudpickle: only for functions
 
-        return call_fields(command, by_value)
+        return plan_fields(command) if dry_run else call_fields(command, by_value)
     return {"command": command if isinstance(command, str) else [os.fsdecode(part) for part in command]}
-
-
-def _kernel_env() -> dict[str, str]:
-    env = {key: value for key, value in os.environ.items() if _KERNEL_VARIABLES.get(key) != value}
-    env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])
-    return env
 
 
 def workloads(state: str | None = None, limit: int = 50) -> list[Workload]:

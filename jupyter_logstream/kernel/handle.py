@@ -73,8 +73,9 @@ class WorkloadHandle:
         """All fields of the workload; a request each time until the state is final.
 
         `id`, `name`, `backend`, `state`, `command` (one string), `cwd`, `created`, `started`, `ended` (Unix ms or
-        None), `exit_code`, `signal`, `error`, `lines`, `bytes`, `levels` (records by level), `masked` (secrets
-        replaced), `steps` (`name`, `state`, `started`, `ended` of each) and `tags`.
+        None), `exit_code`, `signal`, `error`, `reason` and `node` (the properties), `link` (of a connection to its
+        machine that is lost: `state`, `since`, `cancel_pending`; else None), `lines`, `bytes`, `levels` (records by
+        level), `masked` (secrets replaced), `steps` (`name`, `state`, `started`, `ended` of each) and `tags`.
         """
         if self._final is None:
             info = self._source.info(self.id)
@@ -110,6 +111,21 @@ class WorkloadHandle:
     def error(self) -> str | None:
         """Why it could not be started, or None."""
         return self.info["error"]  # type: ignore[no-any-return]
+
+    @property
+    def backend(self) -> str:
+        """Where it runs: a name in `c.LogStream.backends`, or `external`."""
+        return self.info["backend"]  # type: ignore[no-any-return]
+
+    @property
+    def node(self) -> str | None:
+        """The machine that runs it; None where the backend does not report it, as the local one."""
+        return self.info["node"]  # type: ignore[no-any-return]
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is in its state, in the words of its backend: why it waits (`Resources`) or why it ended; or None."""
+        return self.info["reason"]  # type: ignore[no-any-return]
 
     @property
     def lines(self) -> int:

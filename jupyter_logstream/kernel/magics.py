@@ -8,6 +8,7 @@ They parse a line and call the API. This file must not know HTTP, nor how a work
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -44,6 +45,9 @@ class WorkloadMagics(Magics):
     @argument("--no-tty", action="store_true", help="Give it pipes instead of terminals.")
     @argument("--tag", action="append", default=[], metavar="K=V", help="A tag; can be repeated.")
     @argument("--backend", help="Where it runs: a name in c.LogStream.backends; default: local.")
+    @argument("--option", action="append", default=[], metavar="K=V", help="An option of the backend; can be repeated.")
+    @argument("--files", default="", metavar="X,Y", help="Files and globs that the workload needs on another machine.")
+    @argument("--dry-run", action="store_true", help="Print what would be submitted, and start nothing.")
     @argument("--stdin", action="store_true", help="Let send() of the Workload write to its standard input.")
     @argument("--in", dest="inputs", default="", metavar="X,Y", help="Variables that a python cell gets a copy of.")
     @argument("--out", dest="outputs", default="", metavar="X,Y", help="Variables that a python cell gives back.")
@@ -61,14 +65,16 @@ class WorkloadMagics(Magics):
             raise UsageError("%%workload: the cell is empty; write shell commands below the first line")
         if args.variable is not None and not args.variable.isidentifier():
             raise UsageError(f"%%workload: --as {args.variable} is not a valid variable name")
-        started = self._start(args, cell)
+        if (started := self._start(args, cell)) is None:
+            return
         if args.variable is not None:
             self.shell.user_ns[args.variable] = started
         display(started)
         if args.wait and started.wait().state != "succeeded":
             raise LogStreamError(f"the workload {started.id} has not succeeded: {state_summary(started.info)}")
 
-    def _start(self, args: Any, cell: str) -> Workload:
+    def _start(self, args: Any, cell: str) -> Workload | None:
+        """Start the cell; None: it was a dry run, which has printed its plan."""
         given = {
             "name": args.name or _first_line(cell),
             "cwd": args.cwd,
@@ -77,16 +83,20 @@ class WorkloadMagics(Magics):
             "stdin": args.stdin,
             "backend": args.backend,
             "tags": _tags(args.tag) or None,
+            "options": _options(args.option) or None,
+            "files": [name.strip() for name in args.files.split(",") if name.strip()],
         }
         inputs, outputs = _names("--in", args.inputs), _names("--out", args.outputs)
         if args.language == "python":
-            return self._start_python(cell, inputs, outputs, given)
+            return self._start_python(cell, inputs, outputs, args.dry_run, given)
         if inputs or outputs:
             raise UsageError("%%workload: --in and --out are for python cells: write %%workload python")
-        command = f"set -e; {cell}"
-        return run(command if args.language == "sh" else [args.language, "-c", command], **given)
+        script = f"set -e; {cell}"
+        return _run(script if args.language == "sh" else [args.language, "-c", script], args.dry_run, given)
 
-    def _start_python(self, cell: str, inputs: list[str], outputs: list[str], given: dict[str, Any]) -> Workload:
+    def _start_python(
+        self, cell: str, inputs: list[str], outputs: list[str], is_dry_run: bool, given: dict[str, Any]
+    ) -> Workload | None:
         from .functions.cell import Cell, CellWorkload, unpicklable  # noqa: PLC0415 - cloudpickle: only for functions
 
         namespace = self.shell.user_ns
@@ -96,7 +106,8 @@ class WorkloadMagics(Magics):
         if problems := unpicklable(values):
             listed = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
             raise UsageError(f"%%workload: --in cannot hand over {listed}")
-        return CellWorkload(run(Cell(cell, values, outputs), **given).id, outputs, namespace)
+        started = _run(Cell(cell, values, outputs), is_dry_run, given)
+        return None if started is None else CellWorkload(started.id, outputs, namespace)
 
     @magic_arguments()
     @argument("workload", metavar="ID", help="A workload's id, or a variable with a Workload.")
@@ -157,6 +168,15 @@ def _complete(_shell: Any, event: Any) -> list[str]:
         return []
 
 
+def _run(command: Any, is_dry_run: bool, given: dict[str, Any]) -> Workload | None:
+    """Start a workload; None: it was a dry run."""
+    if is_dry_run:
+        run(command, dry_run=True, **given)
+        return None
+    started: Workload = run(command, **given)
+    return started
+
+
 def _first_line(cell: str) -> str:
     lines = (line.strip() for line in cell.splitlines())
     return next((line[:100] for line in lines if line and not line.startswith("#")), "shell")
@@ -172,7 +192,23 @@ def _names(option: str, given: str) -> list[str]:
 
 
 def _tags(given: Sequence[str]) -> dict[str, str]:
-    for tag in given:
-        if "=" not in tag:
-            raise UsageError(f"%%workload: --tag {tag} does not have the form NAME=VALUE")
-    return dict(tag.split("=", 1) for tag in given)
+    return dict(_pair("--tag", tag) for tag in given)
+
+
+def _options(given: Sequence[str]) -> dict[str, Any]:
+    """Options by name: a value that is JSON is that value, any other is text (`gpus=2`, `time=2:00:00`)."""
+    return {name: _json_or_text(value) for name, value in (_pair("--option", option) for option in given)}
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _pair(option: str, given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise UsageError(f"%%workload: {option} {given} does not have the form NAME=VALUE")
+    return name, value

@@ -34,11 +34,17 @@ def call_fields(function: Callable[[], Any], by_value: Sequence[ModuleType] = ()
     if len(envelope) > _SMALL_BYTES:
         _check_size(len(envelope), text)
     payload = call("POST", "payloads", raw=envelope, may_repeat=True).json()["id"]
-    return {
-        "command": [sys.executable, "-m", "jupyter_logstream.kernel.functions.child"],
-        "call": text,
-        "payload": payload,
-    }
+    return {**_command(text), "payload": payload}
+
+
+def plan_fields(function: Callable[[], Any]) -> dict[str, Any]:
+    """The fields for a dry run, which uploads nothing. Raises TypeError if the function needs arguments."""
+    _check_arguments(function)
+    return _command(call_text(function))
+
+
+def _command(text: str) -> dict[str, Any]:
+    return {"command": [sys.executable, "-m", "jupyter_logstream.kernel.functions.child"], "call": text}
 
 
 def call_text(function: object) -> str:
