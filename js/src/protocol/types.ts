@@ -60,6 +60,15 @@ export interface Workload {
   readonly reason?: string | null;
   /** The machine that runs it; null if the backend does not report it. */
   readonly node?: string | null;
+  /** The connection to its machine, while it is lost: what is shown is as old as `since` (Unix ms). */
+  readonly link?: LostLink | null;
+}
+
+export interface LostLink {
+  readonly state: "down";
+  readonly since: number;
+  /** A cancel was accepted and is sent when the connection is back. */
+  readonly cancel_pending: boolean;
 }
 
 /** The part of an ended workload that is saved in the notebook, shown when its log is gone. */

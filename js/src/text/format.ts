@@ -64,10 +64,16 @@ export function stateBadge(state: WorkloadState): Omit<Badge, "detail"> {
   return STATES[state] ?? { tone: "off", sign: "question", label: state };
 }
 
+const LOST_LINK: Omit<Badge, "detail"> = { tone: "warn", sign: "retry", label: "Connection lost" };
 const STOPPING: Omit<Badge, "detail"> = { tone: "busy", sign: "dot", label: "Stopping" };
 
-/** The badge of a workload: of its state, and `Stopping` while the processes of a cancelled one end. */
-export function workloadBadge({ state, reason }: Pick<Workload, "state" | "reason">): Omit<Badge, "detail"> {
+/** The badge of a workload: of its state, `Stopping` while the processes of a cancelled one end, and of a lost connection. */
+export function workloadBadge({
+  state,
+  reason,
+  link,
+}: Pick<Workload, "state" | "reason" | "link">): Omit<Badge, "detail"> {
+  if (link) return { ...LOST_LINK, label: stateBadge(state).label };
   return state === "running" && reason === "stopping" ? STOPPING : stateBadge(state);
 }
 
@@ -83,10 +89,17 @@ export function badge(job: Workload | undefined, status: Status, now: number): B
     case "connecting":
       return { tone: "busy", sign: "ring", label: "Connecting", detail: "" };
     default:
-      if (job?.state === "queued") return { ...stateBadge("queued"), detail: job.reason ?? "" };
-      if (job?.reason === "stopping") return { ...STOPPING, detail: "" };
-      return { tone: "live", sign: "dot", label: "Live", detail: "" };
+      return openBadge(job);
   }
+}
+
+/** The badge of a workload that has not ended, over a stream that is live. */
+function openBadge(job: Workload | undefined): Badge {
+  const isQueued = job?.state === "queued";
+  if (job?.link) return { ...LOST_LINK, ...(isQueued && { label: "No connection" }), detail: "" };
+  if (isQueued) return { ...stateBadge("queued"), detail: job.reason ?? "" };
+  if (job?.reason === "stopping") return { ...STOPPING, detail: "" };
+  return { tone: "live", sign: "dot", label: "Live", detail: "" };
 }
 
 function countdown(status: Status, now: number): string {

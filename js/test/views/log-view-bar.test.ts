@@ -34,6 +34,42 @@ describe("the header", () => {
     expect(find(".duration").textContent).toBe("30 s");
   });
 
+  it("shows where a workload runs and why it waits", async () => {
+    source.emit({ kind: "state", rung: "live" });
+    const job = { backend: "cluster", state: "queued", started: null, reason: "Pending: Resources" } as const;
+    source.frame("status", { job: workload(job) });
+    await paint();
+    expect(find(".badge").textContent).toBe("QueuedPending: Resources");
+    expect(find(".place").textContent).toBe("cluster");
+    source.frame("status", { job: workload({ backend: "cluster", node: "node17" }) });
+    await paint();
+    expect(find(".place").textContent).toBe("cluster · node17");
+    source.frame("status", { job: workload({ backend: "local" }) });
+    await paint();
+    expect(find(".place").textContent).toBe("");
+  });
+
+  it("counts how long the connection to the machine is lost, until it is back", async () => {
+    source.frame("ping", { timestamp: Date.now() });
+    source.emit({ kind: "state", rung: "live" });
+    expect(find(".lost-link").hidden).toBe(true);
+    const link = { state: "down", since: Date.now() - 12_000, cancel_pending: false } as const;
+    source.frame("status", { job: workload({ backend: "gpu1", link }) });
+    await paint();
+    expect(find(".lost-link").textContent).toBe("Connection to gpu1 lost 12 s ago, retrying");
+    expect(find(".badge").textContent).toBe("Connection lost");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(find(".lost-link").textContent).toBe("Connection to gpu1 lost 14 s ago, retrying");
+    expect((find(".cancel") as HTMLButtonElement).disabled).toBe(false);
+    source.frame("status", { job: workload({ backend: "gpu1", link: { ...link, cancel_pending: true } }) });
+    await paint();
+    expect(find(".lost-link").textContent).toContain("the cancel is kept and sent when it is back");
+    expect((find(".cancel") as HTMLButtonElement).disabled).toBe(true);
+    source.frame("status", { job: workload({ backend: "gpu1", link: null }) });
+    await paint();
+    expect([find(".lost-link").hidden, find(".badge").textContent]).toEqual([true, "Live"]);
+  });
+
   it("shows how many secrets are masked, if any", async () => {
     source.frame("status", { job: workload({ masked: 0 }) });
     await paint();

@@ -4,6 +4,7 @@ import type { WorkloadState } from "../../protocol/types.js";
 import type { ListedWorkload } from "../../protocol/workloads-source.js";
 import { withoutSequences } from "../../text/ansi.js";
 import { commandOf } from "../../text/format.js";
+import { placeOf } from "../../text/place.js";
 import { TableFilter } from "../table-filter.js";
 import type { Workloads } from "./workloads.js";
 
@@ -32,7 +33,7 @@ function textOf(job: ListedWorkload): string {
   if (text === undefined) {
     const tags = Object.entries(job.tags ?? {}).map(([name, value]) => `${name}=${value}`);
     const last = withoutSequences(job.last_line ?? "");
-    text = [job.name ?? "", commandOf(job), job.id, ...tags, last].join("\n").toLowerCase();
+    text = [job.name ?? "", commandOf(job), job.id, ...tags, placeOf(job), last].join("\n").toLowerCase();
     searched.set(job, text);
   }
   return text;

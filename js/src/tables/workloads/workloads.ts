@@ -159,7 +159,8 @@ export class Workloads {
     entry.job = job;
     this.#count(before.state, -1);
     if (before.state !== job.state || runningStep(before) !== runningStep(job)) entry.changedAt = Date.now();
-    if (before.state !== job.state || before.last_line !== job.last_line) this.revision += 1;
+    const isFoundAlike = before.last_line === job.last_line && before.node === job.node;
+    if (before.state !== job.state || !isFoundAlike) this.revision += 1;
   }
 
   #drop(id: string): void {

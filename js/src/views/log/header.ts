@@ -3,6 +3,7 @@
 import { type ErrorCount, errorsInWords } from "../../log/error-lines.js";
 import { isFinal, type Level, type Status, type Workload } from "../../protocol/types.js";
 import { commandOf, elapsed, resultText, thousands } from "../../text/format.js";
+import { lostLink, placeOf } from "../../text/place.js";
 import { ConnectionBadge } from "../dom/connection-badge.js";
 import { button, element, icon, setName, setText, setTitle } from "../dom/dom.js";
 
@@ -35,9 +36,12 @@ export class Header {
   readonly element: HTMLElement;
   /** The button that opens the menu. */
   readonly menu: HTMLButtonElement;
+  /** Below the header while the connection to the workload's machine is lost. The badge announces it, once. */
+  readonly lostLink = element("div", "lost-link");
   readonly #connection: ConnectionBadge;
   readonly #name = element("span", "name");
   readonly #result = element("span", "result");
+  readonly #place = element("span", "meta place");
   readonly #duration = element("span", "meta duration");
   readonly #count = element("span", "meta count");
   readonly #masked = element("span", "meta masked");
@@ -72,6 +76,7 @@ export class Header {
       "span",
       "metas",
       this.#result,
+      this.#place,
       this.#duration,
       this.#count,
       this.#masked,
@@ -84,7 +89,8 @@ export class Header {
   }
 
   update(model: HeaderModel): void {
-    const { job, status, levels, cancelling } = model;
+    const { job, status, levels } = model;
+    const cancelling = model.cancelling || job?.link?.cancel_pending === true;
     this.#connection.update(job, status);
     const command = commandOf(job);
     setText(this.#name, this.#title ?? nameAndCall(job));
@@ -93,6 +99,7 @@ export class Header {
       [this.#title, job?.name, command, job?.id, job?.node && `on ${job.node}`].filter(Boolean).join("\n"),
     );
     this.#showResult(resultText(job));
+    this.#showPlace(job, model.serverNow);
     setText(this.#duration, elapsed(job, model.serverNow));
     setText(this.#count, model.lines === 1 ? "1 line" : `${thousands(model.lines)} lines`);
     showMasked(this.#masked, job?.masked ?? 0);
@@ -109,6 +116,16 @@ export class Header {
     this.#cancel.setAttribute("aria-label", cancelling ? "Cancelling…" : this.#cancel.title);
   }
 
+  #showPlace(job: Workload | undefined, now: number): void {
+    const place = placeOf(job);
+    setText(this.#place, place);
+    setTitle(this.#place, place === "" ? "" : `Runs on ${place}`);
+    const lost = lostLink(job, now);
+    const reason = job?.state === "queued" ? job.reason : undefined;
+    setText(this.lostLink, [capitalized(lost), lost && reason].filter(Boolean).join(". "));
+    this.lostLink.hidden = lost === "";
+  }
+
   #showResult(result: string): void {
     setText(this.#result, result.length > MAX_RESULT_CHARS ? `${result.slice(0, MAX_RESULT_CHARS)}…` : result);
     setTitle(this.#result, result);
@@ -117,6 +134,10 @@ export class Header {
 }
 
 /** A workload's name; of a function that has another name its call, too. */
+function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 function nameAndCall(job: Workload | undefined): string {
   if (!job?.call || job.call === job.name) return job?.name || commandOf(job);
   return job.name ? `${job.name} · ${job.call}` : job.call;

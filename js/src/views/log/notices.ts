@@ -89,7 +89,8 @@ export class Notices {
     const isKnown = job !== undefined || (this.#title !== undefined && status.rung === "live");
     if (!isKnown || status.rung === "connecting") return "Connecting…";
     if (job === undefined) return "No lines yet";
-    if (job.state === "queued") return "Waiting in the queue";
+    if (job.state === "queued")
+      return job.link ? "Not started yet" : ["Waiting in the queue", job.reason].filter(Boolean).join(": ");
     return isFinal(job.state) ? "No output" : "No lines yet";
   }
 }

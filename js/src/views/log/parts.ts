@@ -146,7 +146,7 @@ export class LogViewParts {
     const body = element("div", "body", viewport, saved, empty, newLines, overlay);
     body.append(this.marks.element);
     const { header, panels, filters } = this;
-    this.#view.append(header.element, panels.element, filters.element, notice, body);
+    this.#view.append(header.element, header.lostLink, panels.element, filters.element, notice, body);
     if (fill) {
       this.#view.style.height = "100%"; // a view with a height gives the lines all remaining space
     } else {

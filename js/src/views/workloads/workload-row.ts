@@ -15,6 +15,7 @@ import {
   thousands,
   workloadBadge,
 } from "../../text/format.js";
+import { lostLink, placeOf } from "../../text/place.js";
 import { button, element, icon, setData, setText, setTitle } from "../dom/dom.js";
 import type { RowView } from "../table/table-body.js";
 import { type RowAppearance, TableCells } from "../table/table-cells.js";
@@ -50,6 +51,8 @@ export class WorkloadRow implements RowView<RowModel> {
   readonly element: HTMLElement;
   readonly #cells: TableCells<Column>;
   readonly #errors = element("span", "number");
+  readonly #name = element("span", "text");
+  readonly #place = element("span", "place");
   readonly #actions = element("div", "acts");
   /** Replaces the buttons while a deletion waits for confirmation. */
   readonly #sure = element("div", "sure", element("span", "question", "Delete with its log?"));
@@ -73,6 +76,7 @@ export class WorkloadRow implements RowView<RowModel> {
     this.#sure.append(remove, keep);
     for (const one of Object.values(this.#buttons)) one.dataset["lmSuppressShortcuts"] = "true";
     this.#cells = new TableCells<Column>(id, COLUMNS, "name");
+    this.#cells.of("name").append(this.#name, this.#place);
     this.#cells.of("errors").append(icon("cross", "mark"), this.#errors);
     this.#cells.of("acts").append(this.#actions, this.#sure);
     this.element = this.#cells.element;
@@ -83,13 +87,14 @@ export class WorkloadRow implements RowView<RowModel> {
     const cells = this.#cells;
     this.#paintState(model);
     const tags = Object.entries(job.tags ?? {}).map(([name, value]) => `${name}=${value}`);
-    const known = [job.name, commandOf(job), job.id, ...tags].filter(Boolean).join("\n");
-    cells.write("name", job.name || commandOf(job) || job.id, known);
+    const place = placeOf(job);
+    const known = [job.name, commandOf(job), job.id, place && `on ${place}`, ...tags].filter(Boolean).join("\n");
+    setText(this.#name, job.name || commandOf(job) || job.id);
+    setText(this.#place, place);
+    setTitle(cells.of("name"), known);
     const step = runningStep(job);
     cells.write("step", step, step);
-    const last =
-      resultText(job) ||
-      withoutSequences(job.error && isFinal(job.state) && job.lines === 0 ? job.error : (job.last_line ?? ""));
+    const last = lastOf(job, now);
     cells.write("last", last, last);
     this.#paintErrors(errorsOf(job));
     cells.write("lines", thousands(job.lines), job.lines === 1 ? "1 line" : `${thousands(job.lines)} lines`);
@@ -122,7 +127,7 @@ export class WorkloadRow implements RowView<RowModel> {
     const final = isFinal(job.state);
     const { cancel, again, tab, ask, command } = this.#buttons;
     cancel.hidden = final;
-    cancel.disabled = cancelling;
+    cancel.disabled = cancelling || job.link?.cancel_pending === true;
     ask.hidden = !final;
     // A workload without a command was not started by the server.
     again.hidden = command.hidden = commandOf(job) === "";
@@ -131,4 +136,10 @@ export class WorkloadRow implements RowView<RowModel> {
     this.#actions.hidden = confirming;
     this.#sure.hidden = !confirming;
   }
+}
+
+/** What is last known of a workload: a lost connection, its result, its last line; why it waits or failed without one. */
+function lastOf(job: ListedWorkload, now: number): string {
+  const why = job.lines > 0 ? "" : isFinal(job.state) ? job.error : job.state === "queued" ? job.reason : "";
+  return lostLink(job, now) || resultText(job) || withoutSequences(why || (job.last_line ?? ""));
 }

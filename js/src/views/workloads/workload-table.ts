@@ -58,7 +58,7 @@ class WorkloadTable implements TableDefinition<RowModel, WorkloadRow, WorkloadSt
     label: "Filter by state",
     values: STATES,
     badgeOf: stateBadge,
-    searches: "name, command, id, tag or last line",
+    searches: "name, command, id, tag, machine or last line",
   };
   readonly rows: RowKind<RowModel, WorkloadRow>;
   readonly list: Workloads;
