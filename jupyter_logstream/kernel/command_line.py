@@ -1,4 +1,4 @@
-"""Command line of the private server: start, stop, status. A process of its own."""
+"""Command line: the private server (start, stop, status) and the doctor of backends. A process of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from . import doctor
 from .connection import call
 from .discovery import PRIVATE_VARIABLE, find_shared
 from .errors import LogStreamError
@@ -38,9 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     server.add_argument("action", nargs="?", choices=["start", "stop", "status"], default="status")
-    action = parser.parse_args(arguments).action
+    doctor.add_arguments(
+        commands.add_parser(
+            "backends",
+            help="the backends of the log server, and whether they work",
+            description=doctor.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    given = parser.parse_args(arguments)
     try:
-        lines, code = {"start": _start, "stop": _stop, "status": _status}[action]()
+        if given.command == "backends":
+            return doctor.main(given)
+        lines, code = {"start": _start, "stop": _stop, "status": _status}[given.action]()
     except LogStreamError as error:
         sys.stderr.write(f"{error}\n")
         return 1

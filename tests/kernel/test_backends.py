@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +116,38 @@ def test_the_magic_takes_backend_options_files_and_dry_run(kernel: Kernel, machi
     printed = kernel.run(f"%%workload {options} --dry-run --as planned\ntrain --fast")
     assert "#SBATCH --gpus=2\n#SBATCH --time=2:00:00\n" in printed
     assert kernel.json("'planned' in globals()") is False
+
+
+def doctor(*arguments: str) -> tuple[int, list[str]]:
+    """Exit code and output of the command line's doctor, in a process of its own."""
+    command = [sys.executable, "-m", "jupyter_logstream", "backends", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, (done.stdout + done.stderr).splitlines()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_doctor_tries_each_backend_says_what_to_do_and_lists_leftovers(machine: Machine) -> None:
+    code, lines = doctor()
+    assert (code, lines[0]) == (0, "gpu1: files, options:gpus, options:time, timeout, tty")
+    code, lines = doctor("--check")
+    assert (code, [line for line in lines if not line.startswith(" ")]) == (0, ["gpu1: works", "local: works"])
+    assert lines[1:5] == [
+        "  ok      connect by ssh: OpenSSH_9.2",
+        "  ok      run Python: 3.11.2",
+        "  left over, of no workload of this server (delete them there if no other server uses them):",
+        "          ~/.cache/jupyter-logstream/01OLD",
+    ]
+    machine.is_("down")
+    assert doctor("--check", "gpu1") == (
+        1,
+        [
+            "gpu1: does not work",
+            "  FAILED  connect by ssh: ssh: connect to host gpu1 port 22: Connection refused",
+            "          check the entry in ~/.ssh/config",
+        ],
+    )
+    assert doctor("--check", "local")[0] == 0
+    assert doctor("--check", "gpu9") == (2, ["There is no backend 'gpu9'; the server has gpu1, local."])
 
 
 def test_a_machine_that_refuses_or_cannot_be_reached_is_explained(here: Path, machine: Machine) -> None:

@@ -1,0 +1,63 @@
+"""Command line of the doctor: which backends the server has, and whether they work. A process of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .connection import call
+
+if TYPE_CHECKING:
+    import argparse
+
+EXTERNAL = "external"
+"""The name under which the server lists workloads that it does not start; there is nothing to check."""
+
+DESCRIPTION = """\
+Lists the backends of the log server and what each supports; with --check, tries each of them (or only NAME) from the
+server: can its machine be reached, is Python there, can its folder be written to, are the scheduler's commands there.
+Folders on its machine that belong to no workload of this server are listed.
+
+exit codes: 0 every check passed, 1 one failed or no server answers, 2 wrong arguments
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `backends`."""
+    parser.add_argument(
+        "--check", nargs="?", const="", metavar="NAME", help="try each backend, or only NAME, and say what to do"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run `backends` and return its exit code. Raises LogStreamError."""
+    supports: dict[str, list[str]] = call("GET", "info").json()["supports"]
+    names = sorted(set(supports) - {EXTERNAL})
+    if arguments.check is None:
+        return _write([f"{name}: {', '.join(sorted(supports[name]))}" for name in names], 0)
+    if arguments.check and arguments.check not in names:
+        sys.stderr.write(f"There is no backend {arguments.check!r}; the server has {', '.join(names)}.\n")
+        return 2
+    found = [
+        call("POST", f"backends/{name}/check").json() for name in ([arguments.check] if arguments.check else names)
+    ]
+    return _write([line for one in found for line in _report(one)], 0 if all(one["ok"] for one in found) else 1)
+
+
+def _report(found: dict[str, Any]) -> list[str]:
+    """One backend's result: a line for each check, what to do below one that failed, then what is left over."""
+    lines = [f"{found['backend']}: {'works' if found['ok'] else 'does not work'}"]
+    for check in found["checks"]:
+        text = f"{check['what']}: {check['found']}" if check["found"] else check["what"]
+        lines.append(f"  {'ok    ' if check['ok'] else 'FAILED'}  {text}")
+        if not check["ok"] and check["advice"]:
+            lines.append(f"          {check['advice']}")
+    if found["leftovers"]:
+        lines.append("  left over, of no workload of this server (delete them there if no other server uses them):")
+        lines += [f"          {place}" for place in found["leftovers"]]
+    return lines
+
+
+def _write(lines: list[str], code: int) -> int:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return code
