@@ -13,6 +13,7 @@ from ..model.protocol import EXTERNAL
 from .context import BackendContext
 from .local import LocalBackend
 from .protocol import Backend
+from .slurm import slurm_backend
 from .ssh import ssh_backend
 
 DEFAULT_BACKENDS: Mapping[str, Any] = {"local": {"type": "local"}}
@@ -41,7 +42,7 @@ def local_backend(name: str, context: BackendContext) -> Backend:
     return backend
 
 
-TYPES: dict[str, BackendFactory] = {"local": local_backend, "ssh": ssh_backend}
+TYPES: dict[str, BackendFactory] = {"local": local_backend, "ssh": ssh_backend, "slurm": slurm_backend}
 
 
 def make_backends(configured: Any, context: BackendContext) -> tuple[dict[str, Backend], list[str]]:

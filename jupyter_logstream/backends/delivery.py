@@ -65,7 +65,7 @@ async def deliver(
     Raises NotReached (nothing was started), CannotReach (perhaps it was), CannotLaunch (it is refused there).
     """
     await target.place.connect()
-    pipe = await CommandPipe.open(target.place.argv(_command(target.python)))
+    pipe = await CommandPipe.open(target.place.argv(_command(target.python)), target.place.env)
     sent = False
     try:
         await _send_archive(target, pipe)
@@ -83,6 +83,9 @@ async def deliver(
     except BaseException:
         await pipe.close()
         raise
+    if "unavailable" in answer:
+        await pipe.close()
+        raise CannotReach(f"{target.place.name}: {answer['unavailable']}")
     if "refused" in answer:
         await pipe.close()
         raise CannotLaunch(None, f"{target.place.name}: {answer['refused']}")

@@ -11,7 +11,7 @@ import contextlib
 import os
 import random
 from collections.abc import AsyncIterator
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from ..model.protocol import State, now_ms
 from ..store.disk.folder import Folder, is_folder
@@ -19,7 +19,7 @@ from ..store.disk.replica import MirrorState, Replica
 from ..wire.mirror_frames import BadFrame, FrameDecoder, encode, is_append_only
 from .pipe import OpenPipe
 from .protocol import CannotReach, Sighting
-from .replication import Known, Session
+from .replication import Judge, Known, Session
 
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.1, 10.0
 _LOCK_RETRY_S = 0.2
@@ -28,9 +28,14 @@ _MAX_FORGET_ATTEMPTS = 5
 _MAX_PROBLEM_CHARS = 300
 
 
+async def _as_recorded(status: dict[str, Any]) -> dict[str, Any]:
+    return status
+
+
 class Mirror:
     """The mirror of the workload in `folder`. `open_pipe`: opens a connection; `place`: its name in messages.
 
+    `judge`: what the final status is, where the engine knows more than the runner recorded.
     It connects from `watch` on, until its log is complete or `close` is called.
     Bound: WINDOW_BYTES of the log are under way.
     """
@@ -45,6 +50,7 @@ class Mirror:
             self._known.state, self._known.node = status.state, status.node
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
+        self.judge: Judge = _as_recorded
         self._down_since = 0.0
         self._is_tried = self._was_up = False
 
@@ -173,7 +179,7 @@ class Mirror:
             pipe = await self._open_pipe()
         except CannotReach as error:
             return str(error) or "no connection"
-        self._session = Session(pipe, self._folder, replica, self._state, self._known)
+        self._session = Session(pipe, self._folder, replica, self._state, self._known, self.judge)
         try:
             await self._session.run()
         except (BadFrame, CannotReach, OSError) as error:

@@ -17,7 +17,7 @@ import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -49,6 +49,11 @@ class Place(Protocol):
         """The machine, for messages."""
         ...
 
+    @property
+    def env(self) -> Mapping[str, str] | None:
+        """The environment of commands that are started here; None: this process's."""
+        ...
+
     async def connect(self) -> None:
         """Make sure that `argv` will reach it. Raises NotReached with the cause."""
         ...
@@ -66,6 +71,14 @@ class ThisMachine:
     """The server's machine."""
 
     name = "this machine"
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """This server's, without its own credentials, and without the Slurm job that it may run in."""
+        private = ("JUPYTER_", "JPY_", "JUPYTERHUB_", "SLURM_", "SBATCH_", "SRUN_")
+        return {
+            name: value for name, value in os.environ.items() if name == "SLURM_CONF" or not name.startswith(private)
+        }
 
     async def connect(self) -> None:
         """Nothing to do."""
@@ -94,6 +107,10 @@ class SshHost:
         key = hashlib.sha256(repr([host, self._options]).encode()).hexdigest()[:16]
         self._control = _private_folder() / key
         self._connecting = asyncio.Lock()
+
+    @property
+    def env(self) -> None:
+        """See Place."""
 
     async def connect(self) -> None:
         """Start the shared connection, if there is none. Raises NotReached with the text of `ssh`."""

@@ -159,10 +159,12 @@ class RemoteBackend(ABC):
 
     def _mirror(self, workload_id: str, handle: Handle) -> Mirror:
         if workload_id not in self._mirrors:
-            folder = self._folder(workload_id)
-            place = self._target.place.name
-            self._mirrors[workload_id] = Mirror(folder, lambda: self._next_pipe(workload_id, handle), place=place)
+            self._mirrors[workload_id] = self._new_mirror(workload_id, handle)
         return self._mirrors[workload_id]
+
+    def _new_mirror(self, workload_id: str, handle: Handle) -> Mirror:
+        folder, place = self._folder(workload_id), self._target.place.name
+        return Mirror(folder, lambda: self._next_pipe(workload_id, handle), place=place)
 
     async def _next_pipe(self, workload_id: str, handle: Handle) -> Pipe:
         if pipe := self._opened.pop(workload_id, None):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from ..wire.delivery import MIN_PYTHON, Order
 from .delivery import Target, deliver
+from .programs import Ended
 from .protocol import CannotLaunch, CannotReach, Check
 
 
@@ -26,3 +29,34 @@ async def check_target(target: Target) -> list[Check]:
         return [*checks, Check(what, ok=False, found=text, advice=advice)]
     await listed.pipe.close()
     return [*checks, Check(what, ok=True, found=f"{listed.answer['root']} holds {len(listed.answer['ids'])} workloads")]
+
+
+async def check_slurm(command: Callable[[list[str]], Awaitable[Ended]]) -> list[Check]:
+    """Try `sinfo`, `sbatch` and `srun --overlap`, in this order."""
+    checks = []
+    for what, argv, advice in _SLURM:
+        try:
+            done = await command(argv)
+            found = (done.errors if done.code else done.output).strip().splitlines()
+            ok = done.code == 0 and bool(found)
+        except (OSError, CannotReach) as error:
+            found, ok = [str(error)], False
+        checks.append(Check(what, ok=ok, found=found[-1] if found else "no answer", advice="" if ok else advice))
+        if not ok:
+            break
+    return checks
+
+
+_SLURM = (
+    (
+        "see a partition of Slurm",
+        ["sinfo", "--noheader", "--format=%P %a, %D nodes"],
+        "check SLURM_CONF, and that slurmctld runs; `via` names the login node where Slurm's commands are",
+    ),
+    ("submit jobs with sbatch", ["sbatch", "--version"], "install Slurm's client commands there"),
+    (
+        "open a pipe to a job with srun --overlap",
+        ["sh", "-c", "srun --help | grep -e --overlap"],
+        'this Slurm is older than 20.11: set "pipe": "files" for this backend',
+    ),
+)

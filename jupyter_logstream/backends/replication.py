@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,17 @@ class Known:
     forgotten: bool = False
 
 
+Judge = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""The final status, where an engine knows more than the runner could record: a time limit, a lack of memory."""
+
+
 class Session:
     """One connection. `run` returns when it ends, or when the remote folder is deleted. Bound: one frame."""
 
-    def __init__(self, pipe: Pipe, folder: Folder, replica: Replica, state: MirrorState, known: Known) -> None:
+    def __init__(
+        self, pipe: Pipe, folder: Folder, replica: Replica, state: MirrorState, known: Known, judge: Judge
+    ) -> None:
+        self._judge = judge
         self._pipe, self._replica, self._state, self._known = pipe, replica, state, known
         self._copy = LogCopy(folder, replica, state, lambda sizes: self._send({"have": sizes}), self._paused)
         self._decoder = FrameDecoder(greeting=True)
@@ -200,6 +207,7 @@ class Session:
     async def _accept(self, status: dict[str, Any]) -> None:
         if status["state"] not in FINAL:
             raise BadFrame(f"the final state {status['state']!r}")
+        status = await self._judge(status)
         if not self._known.final:
             await self._copy.end()
         await self._copy.store_status(status, self._known.node)

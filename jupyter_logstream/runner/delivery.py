@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -21,22 +22,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..model.workload import WorkloadSpec
+from ..model.workload import WorkloadSpec, shell_join
 from ..store.disk.folder import Folder, RunParameters, make_private, read_file, replace_file
 from ..wire.delivery import HEAD_BYTES, Order, SentFile, body_size, message
+from ..wire.runner_socket import request, socket_path
 from . import detach
 from .serve import serve
 
 _PIECE_BYTES = 1 << 20
-_COMMAND_TIMEOUT_S = 60.0
+_COMMAND_TIMEOUT_S, _CANCEL_TIMEOUT_S = 60.0, 5.0
 _CACHE_AGE_S = 30 * 86400
 _SETUP = '{\n%s\n} || { echo "the setup of the backend failed" >&2; exit 125; }\nexec "$@"'
 _JOB = "job"  # the file with the number of the job that was submitted
 _ALREADY_STARTED = 3
+_NO_CONTROLLER = re.compile("slurm controller|slurmctld|Socket timed out|Connection refused|Connection timed out")
 
 
 class Refused(Exception):
     """The workload cannot be started here; the text is for people."""
+
+
+class Unavailable(Exception):
+    """The scheduler does not answer now; the text is for people."""
 
 
 class Pipe:
@@ -108,11 +115,14 @@ class Place:
     def start(self, order: Order) -> dict[str, Any]:
         """Start the workload, unless an earlier order did. Returns the answer. Raises Refused, OSError."""
         with self._lock():
+            job = self.folder(order.id).path / _JOB
             if self.was_started(order.id):
+                if order.submit and not job.exists():  # its submission was interrupted
+                    replace_file(job, _output(order.lookup).encode())
                 return self._found(order.id)
             self._create(order)
             if order.submit:
-                self._submit(order)
+                replace_file(job, self._submit(order).encode())
             else:
                 detach.start(self.folder(order.id))
             return self._found(order.id)
@@ -178,13 +188,13 @@ class Place:
                 if path.stat().st_mtime < oldest:
                     path.unlink()
 
-    def _submit(self, order: Order) -> None:
-        """Submit the job, or find the one that an earlier order submitted before its answer was lost."""
+    def _submit(self, order: Order) -> str:
+        """Submit the job, or find the one that an earlier order submitted before it was interrupted: its number."""
         folder = self.folder(order.id)
         script = folder.path / "script"
-        replace_file(script, order.script.replace("@FOLDER@", str(folder.path)).encode())
-        job = _output(order.lookup) or _output([*order.submit, str(script)])
-        replace_file(folder.path / _JOB, job.partition(";")[0].encode())
+        replace_file(script, order.script.replace("@FOLDER@", shell_join([str(folder.path)])).encode())
+        submit = [argument.replace("@FOLDER@", str(folder.path)) for argument in order.submit]
+        return (_output(order.lookup) or _output([*submit, str(script)])).partition(";")[0]
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -203,13 +213,15 @@ def deliver(root: str) -> int:
     order = Order.from_json(pipe.receive())
     try:
         answer = _handle(order, place, pipe)
+    except Unavailable as error:
+        answer = {"unavailable": str(error)}
     except Refused as error:
         answer = {"refused": str(error)}
     except OSError as error:
         answer = {"refused": f"{error.filename}: {error.strerror}" if error.filename else str(error)}
     pipe.send(**answer)
     is_served = order.do == "find" or (answer.get("found") and not answer["job"])
-    return serve(str(place.folder(order.id).path)) if is_served else 0
+    return serve(str(place.folder(order.id).path), is_over=order.is_over) if is_served else 0
 
 
 def _handle(order: Order, place: Place, pipe: Pipe) -> dict[str, Any]:
@@ -253,9 +265,18 @@ def run_job(path: str) -> int:
     spec, created = folder.read_spec()
     value = {**replace(spec, env={**os.environ, **spec.env}).to_json(), "created": created}
     replace_file(folder.path / "spec.json", json.dumps(value).encode())
-    detach.run_here(folder)
+    detach.run_here(folder, on_stop=lambda: _cancel(folder))
     status, _ = folder.read_status()
     return status.exit_code if status.exit_code is not None else 0 if status.state == "succeeded" else 1
+
+
+def _cancel(folder: Folder) -> None:
+    """Let the runner end the workload, since the scheduler ends the job: it KILLs what is left after its own time."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as runner, socket_path(folder.control) as path:
+        runner.settimeout(_CANCEL_TIMEOUT_S)
+        runner.connect(path)
+        runner.sendall(request("cancel", grace=folder.read_run().grace_s))
+        runner.recv(4096)
 
 
 def _output(command: Sequence[str]) -> str:
@@ -267,7 +288,8 @@ def _output(command: Sequence[str]) -> str:
     except FileNotFoundError:
         raise Refused(f"{command[0]}: command not found on {socket.gethostname()}") from None
     except subprocess.TimeoutExpired:
-        raise Refused(f"{command[0]} did not answer within {_COMMAND_TIMEOUT_S:g} s") from None
+        raise Unavailable(f"{command[0]} did not answer within {_COMMAND_TIMEOUT_S:g} s") from None
     if done.returncode:
-        raise Refused(f"{command[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        problem = Unavailable if _NO_CONTROLLER.search(done.stderr) else Refused
+        raise problem(f"{command[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
     return done.stdout.strip()

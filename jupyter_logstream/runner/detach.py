@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ..store.disk.folder import Folder, boot_id, open_own, read_json, write_json
@@ -31,12 +32,15 @@ def start(folder: Folder) -> dict[str, Any]:
     return {**_outcome(folder), "again": again}
 
 
-def run_here(folder: Folder) -> dict[str, Any]:
-    """Run the workload in this process, until it and its output have ended: for an engine that owns its jobs."""
+def run_here(folder: Folder, on_stop: Callable[[], None] | None = None) -> dict[str, Any]:
+    """Run the workload in this process, until it and its output have ended: for an engine that owns its jobs.
+
+    `on_stop`: called when the engine ends the job by TERM or INT.
+    """
     again = was_started(folder)
     if not again:
         write_json(folder.path / "host.json", {"node": socket.gethostname(), "boot": boot_id()})
-        _guard()
+        _guard(on_stop=on_stop)
         read, write = os.pipe()
         again = main(str(folder.path), write) != 0
         os.close(read)
@@ -92,7 +96,7 @@ def _become_runner(folder: Folder, answer: int) -> int:
     return main(str(folder.path), answer)
 
 
-def _guard(answer: int = -1) -> None:
+def _guard(answer: int = -1, on_stop: Callable[[], None] | None = None) -> None:
     """Fork: the child returns and becomes the runner, the parent ends what a killed runner leaves behind.
 
     The parent returns the runner's exit code to whoever waits for it.
@@ -105,7 +109,7 @@ def _guard(answer: int = -1) -> None:
     if answer >= 0:
         os.close(answer)
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
-        signal.signal(number, lambda number, _: os.kill(runner, number))
+        signal.signal(number, lambda number, _: on_stop() if on_stop else os.kill(runner, number))
     _, end = os.waitpid(runner, 0)
     if end:
         signal_all(os.getpid(), None, signal.SIGKILL)

@@ -38,7 +38,8 @@ class Connection:
     Bound: output waits in the sender's window, one input in the decoder.
     """
 
-    def __init__(self, path: str, source: int = 0, target: int = 1) -> None:
+    def __init__(self, path: str, source: int = 0, target: int = 1, *, is_over: bool = False) -> None:
+        self._is_over = is_over
         self._folder = Folder(Path(path).expanduser().absolute())
         self._source, self._target = source, target
         self._selector = selectors.DefaultSelector()
@@ -99,7 +100,7 @@ class Connection:
         if status is not None and status != self._status:
             self._status = status
             self._write(encode({"status": status}))
-        if is_alive or not was_started(self._folder):
+        if is_alive or not (self._is_over or was_started(self._folder)):
             return None, False
         if (status := status_of(self._folder.path)) is not None and status.get("state") in FINAL:
             return {"status": status}, True
@@ -107,12 +108,16 @@ class Connection:
 
     def _is_alive(self) -> bool:
         """Whether the runner lives. Assumed if it is on another machine: locks are not shared on all file systems."""
+        if self._is_over:
+            return False
         there = host_of(self._folder)
         if there.get("node", "") not in {"", socket.gethostname()}:
             return True
         return was_started(self._folder) and self._folder.is_locked()
 
     def _why_lost(self) -> str:
+        if not was_started(self._folder):
+            return "it never started"
         if problem := self._folder.last_error():
             return f"its runner failed: {problem}"
         same_boot = host_of(self._folder).get("boot") in {None, boot_id()}
@@ -222,10 +227,13 @@ def _fields(line: bytes) -> dict[str, Any]:
     return {name: value for name, value in json.loads(line).items() if name == "error"}
 
 
-def serve(path: str) -> int:
-    """Serve one connection on standard input and output. Returns the exit code."""
+def serve(path: str, *, is_over: bool = False) -> int:
+    """Serve one connection on standard input and output. Returns the exit code.
+
+    `is_over`: the job that ran the workload has ended, so its runner is not alive, wherever it was.
+    """
     try:
-        Connection(path).run()
+        Connection(path, is_over=is_over).run()
     except BadFrame as error:
         sys.stderr.write(f"{error}\n")
         return 1

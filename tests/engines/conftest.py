@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +12,14 @@ import pytest
 from support.elsewhere import Elsewhere
 from support.environment import own_environment
 from support.process_table import kill_with_argument
+from support.slurm_cluster import PROGRAMS, slurm_cluster
 from support.sshd import SSHD, sshd
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
+    from support.slurm_cluster import SlurmCluster
     from support.sshd import Sshd
 
 __all__ = ["own_environment"]
@@ -36,6 +40,40 @@ def gpu1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     with sshd(folder) as server:
         yield server
     kill_with_argument(str(folder))
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+    """A Slurm cluster of one node, with the partitions `main` and `down`."""
+    if not all(Path(program).exists() for program in PROGRAMS) or os.geteuid():
+        pytest.skip("Slurm is not installed, or this user is not root: workloads in Slurm are not tested")
+    folder = Path(tempfile.mkdtemp(prefix="jls-slurm-"))  # munge's socket needs a short path that others can enter
+    with slurm_cluster(folder) as cluster:
+        yield cluster
+    kill_with_argument(str(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def in_slurm(
+    slurm: SlurmCluster, tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop
+) -> Iterator[Callable[..., Any]]:
+    """`in_slurm(pipe=...)`: an engine whose backend `cluster` is that cluster; further settings are the backend's."""
+    started: list[Elsewhere] = []
+    os.environ.update(slurm.env)
+
+    def start(**settings: Any) -> Elsewhere:
+        entry = {"type": "slurm", "partition": "main", "options": {"mem": "50"}, "folder": str(tmp_path / "there")}
+        server = Elsewhere(tmp_path / "store", "cluster", {**entry, **settings})
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        jp_asyncio_loop.run_until_complete(server.stop())
+    slurm.end_jobs()
+    kill_with_argument(str(tmp_path))
+    shutil.rmtree(tmp_path / "there", ignore_errors=True)
 
 
 @pytest.fixture
