@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 from support.browser_options import LABEXTENSION, OPTIONS, disable, quiet_news, serialize_comms
 from support.kept_tabs import leave
 from support.notebook_page import NotebookPage
@@ -56,11 +57,93 @@ def test_log_is_live_while_the_kernel_is_idle(notebook):
     assert page.walk() == [[1, "first"], [2, "second"]]
 
 
-def test_log_is_live_while_the_kernel_computes(notebook):
-    page = notebook(
-        IMPORT + "import time\ndisplay(run('for i in 1 2 3; do echo line $i; sleep 1; done'))\ntime.sleep(60)"
-    )
+def test_log_is_live_while_the_kernel_computes_and_requests_wait_for_it(notebook, tmp_path):
+    end = tmp_path / "end"
+    busy = f"while not os.path.exists({str(end)!r}): time.sleep(0.1)"
+    page = notebook(IMPORT + f"import os, time\ndisplay(run('for i in 1 2 3; do echo line $i; sleep 1; done'))\n{busy}")
     page.start(0)
     page.wait_for("done", lines=3)
     assert page.kernel_status() == "busy"
     assert page.walk() == [[1, "line 1"], [2, "line 2"], [3, "line 3"]]
+    search(page, "line 2")
+    badge = page.views.first.locator(".badge")
+    expect(badge).to_contain_text("waiting for the kernel")
+    end.touch()
+    expect(page.views.first.locator(".find .matches")).to_contain_text("1 of 1")
+    expect(badge).not_to_contain_text("waiting")
+
+
+def search(page: NotebookPage, text: str) -> None:
+    page.views.first.locator("button.find-open").click()
+    page.views.first.locator(".find input.query").fill(text)
+
+
+def test_million_lines_are_searched_shown_and_counted(notebook):
+    page = notebook(IMPORT + "job = run('seq 1000000')\njob.wait()\njob.show(height=400)")
+    page.run()
+    page.wait_for("done", lines=1_000_000)
+    assert page.views.first.get_attribute("data-lines") == "1000000"
+    expect(page.rows().last).to_have_text("1000000")
+    search(page, "/^777777$/")
+    expect(page.views.first.locator(".find .matches")).to_contain_text("1 of 1")
+    expect(page.views.first.locator('[data-seq="777777"]')).to_contain_text("777777")
+
+
+def test_complete_log_is_downloaded_and_the_limit_is_reported(notebook):
+    page = notebook(
+        IMPORT + "job = run('seq 100000')\njob.wait()\njob.show()", "job = run('seq 9000000')\njob.wait()\njob.show()"
+    )
+    page.run()
+    page.wait_for("done", lines=100_000)
+    with page.page.expect_download() as download:
+        page.views.first.locator("a.download").click()
+    text = download.value.path().read_text()
+    assert text == "".join(f"{i}\n" for i in range(1, 100_001))
+    page.run(1)
+    page.wait_for("done", lines=9_000_000, view=1, timeout=100)
+    page.views.nth(1).locator("a.download").click()
+    expect(page.views.nth(1).locator(".toast")).to_contain_text("larger than 50 MB")
+
+
+def test_workload_is_cancelled(notebook):
+    page = notebook(IMPORT + "run('echo ready; sleep 600')")
+    page.run()
+    page.wait_for("live", lines=1)
+    page.views.first.locator("button.cancel").click()
+    page.wait_for("done")
+    expect(page.views.first.locator(".badge")).to_contain_text("Cancelled")
+
+
+def test_tables_are_live(notebook):
+    page = notebook(
+        IMPORT + "WorkloadTable()", "RequestTable()", "job = run('echo hi', name='the latest')\njob.wait().state"
+    )
+    page.run(0)
+    page.run(1)
+    table = page.page.locator('[data-logstream="workloads"]')
+    expect(page.page.locator('[data-logstream="requests"]')).to_have_attribute("data-state", "live")
+    expect(table).to_have_attribute("data-state", "live")
+    page.run(2)
+    row = table.locator("[data-id]").first
+    expect(row).to_contain_text("the latest")
+    expect(row).to_contain_text("Done")
+
+
+def test_restarted_kernel_is_reported_and_the_last_lines_stay(notebook):
+    page = notebook(IMPORT + "run('echo before; sleep 600')")
+    page.run()
+    page.wait_for("live", lines=1)
+    page.restart_kernel()
+    page.wait_for("reconnecting")
+    expect(page.views.first.locator(".badge")).to_contain_text("the kernel does not answer or has ended")
+    assert page.walk() == [[1, "before"]]
+
+
+def test_view_made_again_while_the_kernel_is_busy_has_its_lines(notebook):
+    page = notebook(IMPORT + "import time\ndisplay(run('seq 5; sleep 600'))\ntime.sleep(600)", "1")
+    page.start(0)
+    page.wait_for("live", lines=5)
+    page.select(0)
+    page.command("notebook:move-cell-down")  # the front end makes the view again
+    page.wait_for("live", lines=5)
+    assert [text for _, text in page.walk()] == ["1", "2", "3", "4", "5"]

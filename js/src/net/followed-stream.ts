@@ -127,7 +127,9 @@ export class FollowedStream {
   }
 
   #stateEvent(): HubEvent {
-    return { kind: "state", ...this.#status, ...(this.#kernel === undefined ? {} : { kernel: this.#kernel }) };
+    if (this.#kernel === undefined) return { kind: "state", ...this.#status };
+    const isCut = this.#kernel === "gone" && !this.ended;
+    return { kind: "state", ...(isCut ? { rung: "reconnecting" } : this.#status), kernel: this.#kernel };
   }
 
   /** Ends the stream with an error for the user. */

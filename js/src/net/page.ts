@@ -10,6 +10,8 @@ export interface Page {
   request(path: string, init?: RequestInit): Promise<Response>;
   /** Does the page have what requests other than GET need, the token or the XSRF cookie? Absent: it does. */
   canPost?(): Promise<boolean>;
+  /** Do requests pass the kernel, so that the browser cannot load addresses below `root`? */
+  readonly isRelayed?: boolean;
   hidden(): boolean;
   /** Waits until all receivers have capacity (back-pressure); absent if they are called directly. */
   drained?(): Promise<void>;

@@ -52,6 +52,8 @@ export interface LogSource {
   /** Present for a log without a workload: it has no end, and can be neither cancelled nor downloaded. */
   readonly title?: string;
   readonly downloadUrl: string;
+  /** The complete log, where the browser cannot load `downloadUrl`: it would have no route to the server. */
+  download?(signal: AbortSignal): Promise<Blob>;
   subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;
   /** A range of the matching records; throws `PermanentError` if repeating the request is of no use. */
   page(query: RecordQuery, signal: AbortSignal): Promise<RecordPage>;

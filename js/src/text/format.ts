@@ -2,7 +2,7 @@
 // A saved notebook has the same words (jupyter_logstream/text/wording.py); tests/vectors/durations.json and states.json
 // test both.
 
-import type { Status, Workload, WorkloadState } from "../protocol/types.js";
+import type { KernelState, Status, Workload, WorkloadState } from "../protocol/types.js";
 import { isFinal } from "../protocol/types.js";
 
 const GROUPED = new Intl.NumberFormat("en-US");
@@ -77,7 +77,23 @@ export function workloadBadge({
   return state === "running" && reason === "stopping" ? STOPPING : stateBadge(state);
 }
 
+/** What a view adds to its state while it is connected through the kernel. */
+const KERNEL_DETAILS: { readonly [state in KernelState]: string } = {
+  waiting: "waiting for the kernel",
+  gone: "the kernel does not answer or has ended",
+};
+
 export function badge(job: Workload | undefined, status: Status, now: number): Badge {
+  const shown = connectionBadge(job, status, now);
+  if (status.kernel === undefined || status.rung === "error") return shown;
+  const detail = [shown.detail, KERNEL_DETAILS[status.kernel]].filter(Boolean).join(", ");
+  const isCut = status.kernel === "gone" && (job === undefined || !isFinal(job.state));
+  return isCut
+    ? { tone: "warn", sign: "retry", label: "Disconnected", detail: KERNEL_DETAILS.gone }
+    : { ...shown, detail };
+}
+
+function connectionBadge(job: Workload | undefined, status: Status, now: number): Badge {
   const final = job === undefined || !isFinal(job.state) ? undefined : stateBadge(job.state);
   if (status.rung === "error") return { tone: "bad", sign: "cross", label: "Not available", detail: "" };
   if (final !== undefined && job !== undefined) return { ...final, detail: ending(job) };

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..connection import open_response
 from ..errors import LogStreamError
 from .messages import MAX_PART_BYTES, MAX_RESPONSE_BYTES, chunk, error_body, is_allowed
 from .outgoing import Outgoing
+
+if TYPE_CHECKING:
+    import httpx
+
+TOO_LARGE = (
+    f"This is larger than {MAX_RESPONSE_BYTES // 1_000_000} MB, which is the limit of downloads through the kernel. "
+    "Save it there: open('log.txt', 'w').write(job.text())"
+)
 
 _HEADERS = ("content-type", "content-disposition", "retry-after")
 _SENT = {"accept", "content-type", "last-event-id"}
@@ -16,8 +24,8 @@ _SENT = {"accept", "content-type", "last-event-id"}
 async def answer(request: dict[str, Any], outgoing: Outgoing) -> None:
     """Send the server's response to `{"id", "method", "path", "headers", "body"}` as `response`, `chunk`..., `end`.
 
-    A request that views do not send, and a server that does not answer, is answered by an error in the server's form. A
-    body beyond MAX_RESPONSE_BYTES ends with an error.
+    A request that views do not send, a server that does not answer and a body beyond MAX_RESPONSE_BYTES are answered by
+    an error in the server's form.
     """
     name, method, path = str(request["id"]), str(request.get("method", "GET")), str(request["path"])
     if not is_allowed(method, path):
@@ -27,24 +35,33 @@ async def answer(request: dict[str, Any], outgoing: Outgoing) -> None:
     body = request.get("body")
     try:
         async with open_response(method, path, None if body is None else str(body).encode(), accept) as response:
+            if int(response.headers.get("content-length", 0)) > MAX_RESPONSE_BYTES:
+                await _fail(outgoing, name, 413, TOO_LARGE, "too_large")
+                return
             headers = {key: response.headers[key] for key in _HEADERS if key in response.headers}
             outgoing.send({"type": "response", "id": name, "status": response.status_code, "headers": headers})
-            total = 0
-            async for data in response.aiter_bytes(MAX_PART_BYTES if _is_body(headers) else None):
-                total += len(data)
-                if total > MAX_RESPONSE_BYTES:
-                    limit = MAX_RESPONSE_BYTES // 1_000_000
-                    outgoing.send({"type": "end", "id": name, "error": f"More than {limit} MB cannot pass the kernel."})
-                    return
-                await outgoing.send_answer(chunk(name, data), len(data))
-            outgoing.send({"type": "end", "id": name})
+            error = await _send_body(response, name, outgoing, whole=not _is_stream(headers))
+            outgoing.send({"type": "end", "id": name, **({"error": error} if error else {})})
     except LogStreamError as error:
         await _fail(outgoing, name, 503, str(error), "no_server")
 
 
-def _is_body(headers: dict[str, str]) -> bool:
-    """Whether it has an end that is near; the events of a stream are sent as they come."""
-    return not headers.get("content-type", "").startswith("text/event-stream")
+async def _send_body(response: httpx.Response, name: str, outgoing: Outgoing, *, whole: bool) -> str:
+    """Send the body in parts; with `whole` in as few as possible. Returns the error that ends it, if any."""
+    total = 0
+    async for data in response.aiter_bytes(MAX_PART_BYTES if whole else None):
+        total += len(data)
+        if whole and total > MAX_RESPONSE_BYTES:
+            return TOO_LARGE
+        for start in range(0, len(data), MAX_PART_BYTES):
+            part = data[start : start + MAX_PART_BYTES]
+            await outgoing.send_answer(chunk(name, part), len(part))
+    return ""
+
+
+def _is_stream(headers: dict[str, str]) -> bool:
+    """Whether the events of a stream are its body, to be sent as they come."""
+    return headers.get("content-type", "").startswith("text/event-stream")
 
 
 async def _fail(outgoing: Outgoing, name: str, status: int, message: str, reason: str) -> None:

@@ -14,8 +14,11 @@ from ...wire.sse import Event
 from ..connection import events_of, open_response
 from ..errors import LogStreamError
 from ..reader import backoff_s
-from .messages import MAX_PART_BYTES, TAIL_RECORDS, size_of, split_records
+from .messages import TAIL_RECORDS, size_of, split_records
 from .outgoing import BYTES_PER_S, Outgoing
+
+ENVELOPE_BYTES = 500
+"""What a message adds to the sizes of its frames, which are known without commas and types."""
 
 MAX_PENDING_BYTES = BYTES_PER_S
 """Frames that wait to be sent; beyond it, records of workloads are skipped, other streams wait."""
@@ -122,7 +125,7 @@ class Feed:
         self._pending, self._pending_bytes = kept, sum(size for _, size in kept)
         while self._pending:
             await self._wait_drained()
-        await self._outgoing.send_frames(lambda: None)  # waits for the next turn
+        await self._outgoing.send_frames(lambda _: None)  # waits for the next turn
         behind = {name for name in behind if self._is_workload(name)}
         for name in behind:
             self._queries[name].pop("after", None)
@@ -144,10 +147,10 @@ class Feed:
             await self._changed.wait()
             await self._outgoing.send_frames(self._collect)
 
-    def _collect(self) -> dict[str, Any] | None:
+    def _collect(self, max_bytes: int) -> dict[str, Any] | None:
         frames: list[Frame] = []
         total = 0
-        while self._pending and (not frames or total + self._pending[0][1] <= MAX_PART_BYTES):
+        while self._pending and (not frames or total + self._pending[0][1] <= max_bytes - ENVELOPE_BYTES):
             frame, size = self._pending.pop(0)
             frames.append(frame)
             total += size

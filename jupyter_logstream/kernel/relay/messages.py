@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_PART_BYTES = 120_000
-"""Bytes of a response or of frames in one message; as base64 and with its envelope it stays below 200 kB."""
+"""Bytes of a response in one message; as base64 and with its envelope it stays below 200 kB."""
+
+MAX_FRAMES_BYTES = 19_000
+"""Bytes of one `logs` frame; larger ones are split."""
 
 MAX_RESPONSE_BYTES = 50_000_000
 """A response beyond this many bytes ends with an error."""
@@ -51,7 +54,7 @@ def size_of(value: object) -> int:
 
 
 def split_records(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Split a `logs` frame into frames of at most MAX_PART_BYTES; a record larger than that is left out.
+    """Split a `logs` frame into frames of at most MAX_FRAMES_BYTES; a record larger than that is left out.
 
     The page fetches the record left out by its number, when it is shown.
     """
@@ -59,10 +62,10 @@ def split_records(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
     size = 0
     for record in data["logs"]:
         length = size_of(record)
-        if part and size + length > MAX_PART_BYTES:
+        if part and size + length > MAX_FRAMES_BYTES:
             yield {**data, "logs": part, "cursor": part[-1]["seq"]}
             part, size = [], 0
-        if length <= MAX_PART_BYTES:
+        if length <= MAX_FRAMES_BYTES:
             part.append(record)
             size += length
     yield {**data, "logs": part}

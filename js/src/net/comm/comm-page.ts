@@ -4,11 +4,14 @@
 import type { Page } from "../page.js";
 import { bytesOf } from "./base64.js";
 import type { Channel, FromKernel } from "./comm-messages.js";
+import { RecentRecords } from "./recent-records.js";
 
 /** Requests that were posted and have not ended; further ones wait. */
 const MAX_POSTED = 6;
 /** A request that has no answer by then waits for the kernel, which is busy. */
 export const WAITING_MS = 1000;
+
+const GONE = "The kernel does not answer or has ended. Run the cell again.";
 
 interface Pending {
   readonly id: string;
@@ -22,12 +25,16 @@ interface Pending {
 export class CommPage implements Page {
   /** Names this connection; it is no address that anything can be loaded from. */
   readonly root: URL;
+  readonly isRelayed = true;
+  /** Answers ranges without the kernel, which can be busy. */
+  readonly recent = new RecentRecords();
   readonly #channel: Channel;
   readonly #onWaiting: () => void;
   readonly #queue: Pending[] = [];
   readonly #posted = new Map<string, Pending>();
   #count = 0;
-  /** When the oldest request without an answer was made (ms of `performance.now()`). */
+  #isGone = false;
+  /** When each request without an answer was made (ms of `performance.now()`). */
   readonly #since = new Map<string, number>();
 
   /** `onWaiting` is called when the result of `waiting` can have changed. */
@@ -47,7 +54,13 @@ export class CommPage implements Page {
   }
 
   request(path: string, init: RequestInit = {}): Promise<Response> {
+    const known = (init.method ?? "GET") === "GET" ? this.recent.answer(path) : undefined;
+    if (known !== undefined) return Promise.resolve(new Response(JSON.stringify(known)));
     return new Promise((resolve, reject) => {
+      if (this.isGone) {
+        reject(new TypeError(GONE));
+        return;
+      }
       const pending: Pending = { id: `${this.#channel.page}.${++this.#count}`, path, init, resolve, reject };
       if (init.signal?.aborted) {
         reject(abortError());
@@ -75,12 +88,21 @@ export class CommPage implements Page {
     }
   }
 
-  /** Messages were lost: fails all requests under way, whose callers repeat them. */
-  failAll(): void {
-    for (const pending of [...this.#posted.values()]) {
-      this.#remove(pending);
-      this.#fail(pending, new TypeError("A message of the kernel was lost."));
-    }
+  /** Fails all requests under way, as a cut connection does: a message was lost, or the kernel has gone. */
+  failAll(reason = "A message of the kernel was lost."): void {
+    const failed = [...this.#posted.values(), ...this.#queue.splice(0)];
+    for (const pending of failed) this.#remove(pending);
+    for (const pending of failed) this.#fail(pending, new TypeError(reason));
+  }
+
+  /** Has the kernel ended, or does it not answer? Then requests fail at once. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  set isGone(isGone: boolean) {
+    this.#isGone = isGone;
+    if (isGone) this.failAll(GONE);
   }
 
   #respond(pending: Pending, status: number, headers: { readonly [name: string]: string }): void {

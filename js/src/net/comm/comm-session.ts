@@ -35,7 +35,6 @@ class CommSession {
   #transport: CommTransport | undefined;
   #last = 0;
   #heardAt: number | undefined;
-  #gone = false;
   #aliveSent = false;
   #timers: ReturnType<typeof setInterval>[] = [];
 
@@ -59,15 +58,14 @@ class CommSession {
 
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
-    this.#gone = true;
-    this.#report();
+    this.#onLive(false);
   }
 
   #onMessage(message: FromKernel): void {
     const isLost = this.#last > 0 && message.n !== this.#last + 1;
     this.#last = message.n;
     this.#heardAt = performance.now();
-    if (this.#gone) this.#onLive(true);
+    this.#onLive(true);
     if (isLost) {
       this.page.failAll();
       this.#transport?.follow();
@@ -82,8 +80,8 @@ class CommSession {
   }
 
   #onLive(live: boolean): void {
-    if (this.#gone !== live) return;
-    this.#gone = !live;
+    if (this.page.isGone !== live) return;
+    this.page.isGone = !live;
     this.#report();
   }
 
@@ -99,6 +97,6 @@ class CommSession {
   }
 
   #report(): void {
-    this.hub.setKernel(this.#gone ? "gone" : this.page.waiting ? "waiting" : undefined);
+    this.hub.setKernel(this.page.isGone ? "gone" : this.page.waiting ? "waiting" : undefined);
   }
 }

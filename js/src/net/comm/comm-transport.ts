@@ -4,11 +4,12 @@
 
 import type { Cursor, Frame } from "../../protocol/types.js";
 import type { FollowedStream } from "../followed-stream.js";
-import type { Page } from "../page.js";
 import { handleRejection } from "../stream-errors.js";
 import { timings } from "../timings.js";
 import type { StreamSet, Transport } from "../transport.js";
 import { type Channel, type FromKernel, PUSHED } from "./comm-messages.js";
+import type { CommPage } from "./comm-page.js";
+import { completeLogOf } from "./recent-records.js";
 
 /** Delay before a rejected request is repeated. */
 const RETRY_MS = 2000;
@@ -17,7 +18,7 @@ type Streams = ReadonlyMap<FollowedStream, number>;
 
 export class CommTransport implements Transport {
   readonly #channel: Channel;
-  readonly #page: Page;
+  readonly #page: CommPage;
   readonly #streams: StreamSet;
   /** The streams and their generations by feed: of the current one, and of the one that it replaces. */
   readonly #feeds = new Map<string, Streams>();
@@ -28,7 +29,7 @@ export class CommTransport implements Transport {
   #onStarted: () => void;
 
   /** `onStarted` is called once the first stream is followed: only then frames have a receiver. */
-  constructor(channel: Channel, page: Page, streams: StreamSet, onStarted: () => void) {
+  constructor(channel: Channel, page: CommPage, streams: StreamSet, onStarted: () => void) {
     this.#channel = channel;
     this.#page = page;
     this.#streams = streams;
@@ -115,6 +116,8 @@ export class CommTransport implements Transport {
     const stream = [...streams.keys()].find((one) => one.name === data.stream) ?? pushedStream(streams, data.stream);
     if (stream === undefined || streams.get(stream) !== stream.generation || stream.ended) return;
     stream.markLive();
+    const log = completeLogOf(stream);
+    if (log !== undefined) this.#page.recent.add(log, type, data);
     // Records up to the cursor were skipped: they are history, fetched by range when they are shown.
     if (type === "skip" && data.cursor !== undefined) stream.applyRemote({ kind: "snapshot", cursor: data.cursor });
     else stream.applyFrame(type, data);

@@ -66,6 +66,7 @@ export class Commands implements KeyActions {
         fullWindow: () => this.fullWindow(),
         clear: () => context.list.rowModel.clear(),
         download: () => void this.#download(),
+        downloadComplete: (event) => this.downloadComplete(event),
         keys: () => this.help(),
         onClose: focusLines,
       },
@@ -217,6 +218,21 @@ export class Commands implements KeyActions {
 
   // --- actions that query the server ---
 
+  /** A click on a link to the complete log, which the browser loads itself unless it has no route to the server. */
+  downloadComplete(event: Event): void {
+    const { source, toast } = this.#context;
+    if (source.download === undefined) return;
+    event.preventDefault();
+    toast("Preparing the download…");
+    source.download(this.#disposed.signal).then(
+      (log) => {
+        save(log, `${source.workload}.log.txt`);
+        toast("Downloaded the complete log");
+      },
+      (error) => this.#toastError(error),
+    );
+  }
+
   async #download(): Promise<void> {
     const { source, filters, log, toast } = this.#context;
     toast("Preparing the download…");
@@ -228,11 +244,7 @@ export class Commands implements KeyActions {
         log.lines.last,
         this.#disposed.signal,
       );
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-      link.download = `${source.workload || "log"}.filtered.txt`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), RELEASE_DELAY_MS);
+      save(new Blob([text], { type: "text/plain" }), `${source.workload || "log"}.filtered.txt`);
       const limit = truncated ? ": the size limit was reached, later lines are missing" : "";
       toast(`Downloaded ${thousands(lines)} lines${limit}`);
     } catch (error) {
@@ -260,4 +272,12 @@ export class Commands implements KeyActions {
   #focusLines(): void {
     this.#context.list.viewport.element.focus({ preventScroll: true });
   }
+}
+
+function save(data: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(data);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), RELEASE_DELAY_MS);
 }

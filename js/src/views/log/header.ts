@@ -30,6 +30,8 @@ export interface HeaderActions {
   /** Toggles the filter by a level. */
   level(level: Level): void;
   menu(): void;
+  /** The link to the complete log was clicked. */
+  download(event: Event): void;
 }
 
 export class Header {
@@ -71,6 +73,7 @@ export class Header {
     this.menu.setAttribute("aria-haspopup", "menu");
     this.#download.href = downloadUrl;
     this.#download.download = "";
+    this.#download.addEventListener("click", (event) => actions.download(event));
     setName(this.#download, "Download complete log (log.txt)");
     const meta = element(
       "span",

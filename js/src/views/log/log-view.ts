@@ -177,5 +177,5 @@ class LogView implements Painter {
 
 /** What a view shows at once, also out of sight. */
 function stateOf({ job, status }: Log): string {
-  return [status.rung, status.message, job?.state, job?.link?.since].join();
+  return [status.rung, status.message, status.kernel, job?.state, job?.link?.since].join();
 }

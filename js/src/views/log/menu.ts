@@ -11,6 +11,7 @@ export interface MenuActions {
   fullWindow(): void;
   clear(): void;
   download(): void;
+  downloadComplete(event: Event): void;
   keys(): void;
   onClose(): void;
 }
@@ -70,7 +71,10 @@ export class Menu {
     complete.download = "";
     complete.hidden = downloadUrl === "";
     complete.setAttribute("role", "menuitem");
-    complete.addEventListener("click", () => this.popup.close());
+    complete.addEventListener("click", (event) => {
+      actions.downloadComplete(event);
+      this.popup.close();
+    });
     this.popup.element.append(
       ...this.#flags.map(([, checkbox]) => checkbox),
       rule(),

@@ -96,6 +96,7 @@ export class LogViewParts {
       find: () => this.filters.open(),
       level: (level: Parameters<FilterBar["toggleLevel"]>[0]) => this.filters.toggleLevel(level),
       menu: () => this.commands.menu(this.header.menu),
+      download: (event: Event) => this.commands.downloadComplete(event),
     };
     return new Header(actions, source.downloadUrl, options.readOnly ?? false, source.title);
   }
