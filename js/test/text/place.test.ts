@@ -34,7 +34,7 @@ describe("a lost connection", () => {
     expect(lostLink(down(), SINCE + ms)).toBe(`connection to gpu1 lost ${age} ago, retrying`),
   );
 
-  it("says that a cancel is kept", () => {
+  it("names a kept cancel", () => {
     const link = { state: "down", since: SINCE, cancel_pending: true } as const;
     expect(lostLink(down({ link }), SINCE)).toBe(
       "connection to gpu1 lost 0 s ago, retrying; the cancel is kept and sent when it is back",
