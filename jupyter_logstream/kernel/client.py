@@ -190,8 +190,18 @@ class Workload(ResultHandle):
         workload_id = os.environ.get(WORKLOAD_VARIABLE)
         return None if workload_id is None else cls(workload_id)
 
-    def show(self, height: int | None = None) -> LogView:
-        """A live view of its log for the cell's output. `height`: pixels; default: up to the page's own limit."""
+    def show(self, height: int | None = None) -> LogView | None:
+        """A live view of its log for the cell's output. `height`: pixels; default: up to the page's own limit.
+
+        In scripts and in IPython in a terminal it prints the last 1000 lines, then each line as it is written, with
+        colours, until the workload ends, and returns None. Ctrl-C stops the printing, not the workload. `LogView(job)`
+        makes a view in every process.
+        """
+        from .terminal import TAIL_LINES, is_terminal, show  # noqa: PLC0415 - only needed here
+
+        if is_terminal():
+            show(self, self._source.frames(self.id, tail=TAIL_LINES))
+            return None
         from .widgets import LogView  # noqa: PLC0415 - slow, and only for kernels
 
         return LogView(self, height=height or 0)

@@ -57,6 +57,13 @@ class WorkloadHandle:
         name = self.id if self.upstream is None else f"{self.upstream}:{self.id}"
         return f"Workload({', '.join([repr(name), *self._listed])})"
 
+    def __str__(self) -> str:
+        """Command, state, duration, number of lines and id in one line; sends a request, as `info` does."""
+        try:
+            return as_text(self.info, [])
+        except LogStreamError as error:
+            return f"{self!r}: {error}"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WorkloadHandle) and (other.id, other.upstream) == (self.id, self.upstream)
 

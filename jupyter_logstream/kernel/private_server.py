@@ -44,6 +44,8 @@ POLL_INTERVAL_S = 0.02
 MAX_SOCKET_PATH_BYTES = 103
 """The shortest limit of the supported systems (macOS); Linux has 107."""
 
+FALLBACK_FOLDER = "/tmp"  # noqa: S108 - our folder in it is checked for owner and mode
+_SOCKET_NAME_BYTES = 25
 _QUOTED_LINES = 8
 _NOT_INHERITED = ("JUPYTER_LOGSTREAM_", "JPY_")
 """Prefixes of variables that describe the starting process: its server, its workload, its kernel."""
@@ -114,12 +116,12 @@ def log_file() -> Path:
 
 def socket_folder() -> Path:
     """A folder that only this user can enter, with a path short enough for sockets. Raises NoServer."""
-    bases = [os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"]  # noqa: S108 - its owner and mode are checked below
+    bases = [os.environ.get("XDG_RUNTIME_DIR", ""), FALLBACK_FOLDER]
     names = ["jupyter-logstream", f"jupyter-logstream-{os.getuid()}"]
     problems = []
     for base, name in zip(bases, names, strict=True):
         folder = os.path.join(base, name)
-        if not os.path.isabs(base) or len(os.fsencode(folder)) + 30 > MAX_SOCKET_PATH_BYTES:
+        if not os.path.isabs(base) or len(os.fsencode(folder)) + _SOCKET_NAME_BYTES > MAX_SOCKET_PATH_BYTES:
             continue
         if not (problem := _make_private(folder)):
             return Path(folder)
