@@ -1,47 +1,38 @@
 """Search for many literals at once in bytes, and for the beginning of one at their end. Any process; stdlib, pure.
 
-A literal of n bytes contains every aligned word of 8 bytes that begins in its first n - 7 bytes. So long literals are
-found by one word in each `stride` bytes of the data, which is looked up in a table of all words of the literals, at a
-cost that does not depend on their number, nor on the text. The shorter literals are searched one by one.
+Long literals are found by samples of the data (samples.py), the shorter ones are searched one by one.
 """
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Sequence
 
-_WORD = 8
-_STRIDES = (8, 16, 24, 32, 48, 64, 96, 128)
-_LOOKUP_NS, _SEARCH_NS = 20, 10  # of one word, and of one literal in 100 bytes; wrong figures cost time only
+from .samples import WORD_BYTES, Samples, Span
+
+_STRIDES = (8, 16, 24, 32, 40, 48, 56, 64, 96, 128)
+_LOOKUP_NS, _SEARCH_NS = 8, 10  # of one sample, and of one literal in 100 bytes; wrong figures cost time only
 _MAX_PERIOD_BYTES = 256  # finding the period takes quadratic time
 _SHORT_TAIL_BYTES = 8  # tails up to this length are looked up in a set; longer ones are searched
 # Bytes by their frequency in logs, rarest first. A wrong order costs time only.
 _FREQUENT = b"@&%+QZXJKVYUWGHBMPFqz9768LDOxjNRCIvSAETkw543/,21:b0ygpf_.-\ndcumlhrsniotae "
 
-Span = tuple[int, int]
-
 
 class Literals:
     """A set of byte strings, each of at least 8 bytes."""
 
-    __slots__ = ("_all", "_inner", "_joined", "_known", "_longest", "_short", "_starts", "_step", "_words")
+    __slots__ = ("_all", "_inner", "_joined", "_long", "_longest", "_short", "_starts")
 
     def __init__(self, literals: Sequence[bytes]) -> None:
         self._all = list(dict.fromkeys(literals))
         stride = _best_stride([len(literal) for literal in self._all])
-        self._step = stride // _WORD
+        long = {literal for literal in self._all if stride and len(literal) >= stride + WORD_BYTES - 1}
+        self._long = Samples(long, stride) if long else None
         # Each with its rarest byte, which most chunks lack, and the least distance of two overlapping occurrences.
-        self._short: list[tuple[bytes, int, int]] = []
-        self._words: dict[int, list[tuple[int, bytes]]] = {}
-        for literal in self._all:
-            if stride and len(literal) >= stride + _WORD - 1:
-                for offset in range(stride):
-                    word = int.from_bytes(literal[offset : offset + _WORD], sys.byteorder)
-                    self._words.setdefault(word, []).append((offset, literal))
-            else:
-                self._short.append((literal, min(literal, key=_FREQUENT.find), _period(literal)))
-        self._known = frozenset(self._words)
+        self._short = [
+            (literal, min(literal, key=_FREQUENT.find), _period(literal))
+            for literal in self._all
+            if literal not in long
+        ]
         self._inner = bytes(set().union(*(literal[:-1] for literal in self._all)))  # a held tail ends with one of these
         self._joined = b"\0".join(self._all)
         self._starts = {literal[:n] for literal in self._all for n in range(1, _SHORT_TAIL_BYTES)}
@@ -61,12 +52,8 @@ class Literals:
                 while at >= 0:
                     spans.append((at, at + len(literal)))
                     at = data.find(literal, at + period)
-        if self._step:
-            words = array("Q")
-            words.frombytes(memoryview(data)[: len(data) // _WORD * _WORD])
-            words = words[:: self._step]
-            if not self._known.isdisjoint(words):
-                spans += self._at_words(data, words)
+        if self._long:
+            spans += self._long.spans(data)
         return spans
 
     def tail(self, data: bytes) -> int:
@@ -93,21 +80,12 @@ class Literals:
                 at = window.find(head, at + 1)
         return found
 
-    def _at_words(self, data: bytes, words: Sequence[int]) -> set[Span]:
-        found: set[Span] = set()
-        for i, word in enumerate(words):
-            for offset, literal in self._words.get(word, ()):
-                start = i * self._step * _WORD - offset
-                if start >= 0 and data.startswith(literal, start):
-                    found.add((start, start + len(literal)))
-        return found
-
 
 def _best_stride(lengths: Sequence[int]) -> int:
     """The distance of the compared words that makes the search of these literals cheapest; 0: search each."""
 
     def cost_ns(stride: int) -> float:
-        short = sum(length < stride + _WORD - 1 for length in lengths)
+        short = sum(length < stride + WORD_BYTES - 1 for length in lengths)
         return short * _SEARCH_NS + _LOOKUP_NS * 100 / stride
 
     best = min(_STRIDES, key=cost_ns)

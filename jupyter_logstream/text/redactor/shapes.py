@@ -67,8 +67,9 @@ _KEY_LINES = rb"(?:\s|\\[nr])*(?:(?:Proc-Type|DEK-Info): [^\r\n\\]{0,80}(?:\s|\\
 
 
 _DECIDED_BYTES = 160  # most keys are decided within so many bytes
-_SHORT_LINE_BYTES = 1024  # of shorter lines it is looked first whether they have any mark
+_SHORT_LINE_BYTES = 1024  # of shorter lines it is looked first whether they have any gate
 _MAX_KEY_HEADER_BYTES = 512
+_MAX_ACCOUNT_BYTES = 330  # from `://` to `@`, with the user's name and the password
 MAX_BEGUN_BYTES = 4352
 """An unfinished secret is held back up to this length."""
 
@@ -76,31 +77,34 @@ MAX_BEGUN_BYTES = 4352
 class Shape(NamedTuple):
     """One rule.
 
-    `gate`: a rare byte of the pattern, `pattern`: its first group, or all of it, is the secret. `rest`: what continues
-    a secret in the next chunk. `begun`: matches up to where an unfinished secret at the end of a text begins; it is
-    searched in the last `window` bytes, if these contain `mark`.
+    `gate`: a rare byte of the pattern; `mark`: a literal of it, which begins at most `reach` bytes before the gate.
+    `pattern`: its first group, or all of it, is the secret. `rest`: what continues a secret in the next chunk.
+    `begun`: matches up to where an unfinished secret at the end of a text begins; it is searched in the last `window`
+    bytes, if these contain the mark.
     """
 
     gate: bytes
+    mark: bytes
+    reach: int
     pattern: re.Pattern[bytes]
-    rest: re.Pattern[bytes] | None = None
-    begun: re.Pattern[bytes] | None = None
-    mark: bytes = b""
-    window: int = _DECIDED_BYTES
+    rest: re.Pattern[bytes]
+    begun: re.Pattern[bytes]
+    window: int
 
 
 def _shape(
     gate: bytes,
+    mark: bytes,
     before: bytes,
     form: bytes,
     unfinished: bytes,
     rest: bytes,
     window: int = _DECIDED_BYTES,
-    mark: bytes = b"",
 ) -> Shape:
     """A rule for a secret of this `form` behind `before`; `unfinished`: the form while it is undecided."""
     pattern, begun = re.compile(before + rb"(" + form + rb")"), re.compile(before + rb"(?=" + unfinished + rb"\Z)")
-    return Shape(gate, pattern, re.compile(rest), begun, mark or gate, window)
+    reach = mark.index(gate) if gate in mark else _MAX_ACCOUNT_BYTES
+    return Shape(gate, mark, reach, pattern, re.compile(rest), begun, window)
 
 
 def _family(joint: bytes, prefixes: Mapping[bytes, bytes]) -> Shape:
@@ -111,7 +115,7 @@ def _family(joint: bytes, prefixes: Mapping[bytes, bytes]) -> Shape:
     forms = rb"|".join(edge + form for edge, form in behind.items())
     pattern = re.compile(guard + rb"(?=" + _T + rb"{10})(" + forms + rb")")
     begun = re.compile(guard + rb"(?=[A-Za-z0-9_+/=-]{0,64}\Z)(?:" + rb"|".join(behind) + rb")")
-    return Shape(joint, pattern, re.compile(_T + rb"*"), begun, joint)
+    return Shape(joint, joint, 0, pattern, re.compile(_T + rb"*"), begun, _DECIDED_BYTES)
 
 
 def _prefixed(before: bytes, gate: bytes, after: bytes) -> bytes:
@@ -129,44 +133,52 @@ _CAPITALS = rb"Z(?<=AUTHORIZ)ATION" + _SEPARATOR
 SHAPES = (
     _family(b"-", _BEHIND_DASH),
     _family(b"_", _BEHIND_UNDERSCORE),
-    _shape(b"K", _prefixed(b"A", b"K", b"IA"), rb"[A-Z0-9]{16,}", rb"[A-Z0-9]{0,15}", rb"[A-Z0-9]*"),  # Amazon
-    _shape(b"z", _prefixed(b"AI", b"z", b"a"), _T + rb"{30,}", _T + rb"{0,29}", _T + rb"*"),  # Google
+    _shape(b"K", b"AKIA", _prefixed(b"A", b"K", b"IA"), rb"[A-Z0-9]{16,}", rb"[A-Z0-9]{0,15}", rb"[A-Z0-9]*"),  # Amazon
+    _shape(b"z", b"AIza", _prefixed(b"AI", b"z", b"a"), _T + rb"{30,}", _T + rb"{0,29}", _T + rb"*"),  # Google
     _shape(
         b"J",
+        b"eyJ",
         _prefixed(b"ey", b"J", b""),
         _T + rb"{8,4096}\." + _T + rb"{8,}(?:\." + _T + rb"*)*",
         _T + rb"{0,4096}(?:\." + _T + rb"{0,7})?",
         rb"[A-Za-z0-9_.-]*",
         MAX_BEGUN_BYTES,
     ),
-    _shape(b"?", rb"\?" + _NAMES, *_PARAMETER),
-    _shape(b"&", rb"&(?:amp;)?" + _NAMES, *_PARAMETER),
-    _shape(b"\\", rb"\\u0026" + _NAMES, *_PARAMETER),
-    _shape(b"z", _AUTHORIZATION + _SCHEME, _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
-    _shape(b"Z", _CAPITALS + _SCHEME, _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
-    _shape(b"z", _AUTHORIZATION, _HAS_NONE + _CREDENTIAL + rb"+", *_UNDECIDED),
-    _shape(b"B", rb"Bearer ", _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
+    _shape(b"?", b"?", rb"\?" + _NAMES, *_PARAMETER),
+    _shape(b"&", b"&", rb"&(?:amp;)?" + _NAMES, *_PARAMETER),
+    _shape(b"\\", rb"\u0026", rb"\\u0026" + _NAMES, *_PARAMETER),
+    _shape(b"z", b"uthorization", _AUTHORIZATION + _SCHEME, _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
+    _shape(b"Z", b"UTHORIZATION", _CAPITALS + _SCHEME, _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
+    _shape(b"z", b"uthorization", _AUTHORIZATION, _HAS_NONE + _CREDENTIAL + rb"+", *_UNDECIDED),
+    _shape(b"B", b"Bearer ", rb"Bearer ", _HAS_SCHEME + _CREDENTIAL + rb"+", *_UNDECIDED),
     _shape(
         b"@",
+        b"://",
         _ACCOUNT,
         rb"[^\x00-\x20\x7f/@\"'<>]{3,256}(?=@)",
         rb"(?![0-9]{1,5}\Z)[^\x00-\x20\x7f/@\"'<>]{0,256}",
         rb"",
         2 * _DECIDED_BYTES,
-        mark=b"://",
     ),
     _shape(
         b"K",
+        b"PRIVATE KEY-----",
         _BEGIN,
         _KEY_LINES + rb"[A-Za-z0-9+/=]{16,}[A-Za-z0-9+/=\s\\]*",
         _KEY_LINES + rb"(?:[A-Z][A-Za-z-]{0,12}(?::[^\r\n\\]{0,80})?|[A-Za-z0-9+/=]{0,15})\\?",
         rb"[A-Za-z0-9+/=\s\\]*",
         _MAX_KEY_HEADER_BYTES,
-        mark=b"-----BEGIN ",
     ),
 )
 _OF_LINES, _OF_BLOCKS = SHAPES[:-1], SHAPES[-1]
-_NO_MARKS = bytes(set(range(256)).difference(shape.mark[0] for shape in _OF_LINES))
+
+
+def _mark_byte(shape: Shape) -> int:
+    """A byte of the mark, the rare one if it has that."""
+    return (shape.gate if shape.gate in shape.mark else shape.mark)[0]
+
+
+_NO_MARKS = bytes(set(range(256)).difference(_mark_byte(shape) for shape in _OF_LINES))
 
 
 def begun(text: bytes) -> int:
@@ -186,7 +198,7 @@ def begun(text: bytes) -> int:
 
 def _begun(shape: Shape, window: bytes) -> int:
     """The length of the unfinished secret at the end."""
-    if shape.begun is None or shape.mark not in window:
+    if shape.mark not in window:
         return 0
     found = shape.begun.search(window)
     return len(window) - found.end() if found else 0

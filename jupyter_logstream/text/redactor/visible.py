@@ -13,8 +13,12 @@ _ESCAPE = rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[()
 _ZERO_WIDTH = rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xef(?:\xbb\xbf|\xb8[\x80-\x8f])|\xc2\xad|\xcd\x8f"
 _ESCAPES = re.compile(_ESCAPE)
 _INVISIBLE = re.compile(rb"\x00|" + _ESCAPE + rb"|" + _ZERO_WIDTH)
-_HINTS = [re.compile(rb"\xe2[\x80\x81][\x8b-\x8f\xa0-\xaf]"), re.compile(rb"\xef[\xbb\xb8]")]
-_HINTS += [re.compile(rb"\xc2\xad"), re.compile(rb"\xcd\x8f")]
+_HINTS = {
+    b"\xe2": re.compile(rb"\xe2[\x80\x81][\x8b-\x8f\xa0-\xaf]"),
+    b"\xef": re.compile(rb"\xef[\xbb\xb8]"),
+    b"\xc2": re.compile(rb"\xc2\xad"),
+    b"\xcd": re.compile(rb"\xcd\x8f"),
+}
 _MAX_ESCAPE_BYTES = 4100
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4096}\x1b?|[()])?\Z")
 _UNFINISHED_CHARACTER = re.compile(rb"(?:\xe2[\x80\x81]?|\xef[\xbb\xb8]?|\xc2|\xcd)\Z")
@@ -85,6 +89,8 @@ def _finished(text: bytes) -> int:
 
 def _pattern_for(data: bytes) -> re.Pattern[bytes] | None:
     """The pattern of what is invisible in the data; None if nothing is."""
-    if b"\0" in data or (not data.isascii() and any(hint.search(data) for hint in _HINTS)):
+    if b"\0" in data or (
+        not data.isascii() and any(first in data and hint.search(data) for first, hint in _HINTS.items())
+    ):
         return _INVISIBLE
     return _ESCAPES if b"\x1b" in data else None
