@@ -27,7 +27,7 @@ def start(folder: Folder) -> dict[str, Any]:
     """
     again = was_started(folder)
     if not again:
-        write_json(folder.path / "host.json", {"node": socket.gethostname(), "boot": boot_id()})
+        write_json(folder.host, {"node": socket.gethostname(), "boot": boot_id()})
         again = not _detach(folder)
     return {**_outcome(folder), "again": again}
 
@@ -39,7 +39,7 @@ def run_here(folder: Folder, on_stop: Callable[[], None] | None = None) -> dict[
     """
     again = was_started(folder)
     if not again:
-        write_json(folder.path / "host.json", {"node": socket.gethostname(), "boot": boot_id()})
+        write_json(folder.host, {"node": socket.gethostname(), "boot": boot_id()})
         _guard(on_stop=on_stop)
         read, write = os.pipe()
         again = main(str(folder.path), write) != 0
@@ -55,7 +55,7 @@ def was_started(folder: Folder) -> bool:
 def host_of(folder: Folder) -> dict[str, Any]:
     """`node` and `boot` of the machine on which the runner was started; empty if none was."""
     try:
-        return read_json(folder.path / "host.json")
+        return read_json(folder.host)
     except (FileNotFoundError, ValueError):
         return {}
 

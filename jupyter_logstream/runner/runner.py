@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from ..model.protocol import State, now_ms
 from ..model.records import Record
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, RunParameters, boot_id, remove_own
+from ..store.disk.folder import Folder, RunParameters, boot_id, is_own, remove_own
 from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
 from ..text.redactor import Redactor, parse_masks, secret_values
@@ -58,7 +58,7 @@ class Runner:
 
     def __init__(self, folder: Folder, spec: WorkloadSpec, parameters: RunParameters) -> None:
         self._folder, self._spec, self._parameters = folder, spec, parameters
-        self._log = LogWriter(folder.path, keep=parameters.log_bytes)
+        self._log = LogWriter(folder.path, keep=parameters.log_bytes, is_mirrored=is_own(folder.host))
         self._redactors: dict[str, Redactor] = {}  # by source
         self._selector = selectors.DefaultSelector()
         self._timers: dict[Callable[[], None], float] = {}  # action -> due time, monotonic seconds

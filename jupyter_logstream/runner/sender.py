@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..store.disk.folder import OPEN, open_regular, read_json
-from ..store.disk.layout import ENTRY, FILES, SEGMENT, file_of, unpack
+from ..store.disk.layout import ENTRY, FILES, INDEX_SEGMENT, SEGMENT, file_of, unpack
 from ..wire.mirror_frames import MAX_PIECE_BYTES, RESULT_FILE, SEGMENT_FILE, SIDECAR_FILES, WINDOW_BYTES, encode
 
 _MAX_ENTRIES_BYTES = 8192 * ENTRY  # entries whose bytes are sent before them
 _CRC_READ_BYTES = 1 << 20
+_FIRST_PIECE_BYTES = 4096  # of a connection, doubled with each piece: one that breaks soon still makes progress
 
 Segment = tuple[str, int]  # file, number
 Stamp = tuple[int, int, int]
@@ -32,6 +33,7 @@ class Sender:
         self._sent: dict[str, int] = {}
         self._acknowledged: dict[str, int] = {}
         self._sidecars: dict[str, Stamp] = {}
+        self._piece_bytes = _FIRST_PIECE_BYTES
         self.is_waiting = False  # for acknowledgements
 
     def rewind(self, have: dict[str, int], *, all_files: bool = False) -> None:
@@ -49,13 +51,20 @@ class Sender:
 
     @property
     def acknowledged(self) -> dict[str, int]:
-        """Global offset in each file before which everything is acknowledged."""
+        """Global offset in each file before which everything is acknowledged; of the index without headers."""
         found: dict[str, int] = {}
         for name, size in self._acknowledged.items():
-            match = SEGMENT_FILE.fullmatch(name)
-            if match and match[1] in FILES:
-                found[match[1]] = max(found.get(match[1], 0), int(match[2]) * SEGMENT + size)
+            if match := SEGMENT_FILE.fullmatch(name):
+                of_index = match[1] == "index"
+                begin = int(match[2]) * (INDEX_SEGMENT * ENTRY if of_index else SEGMENT)
+                found[match[1]] = max(found.get(match[1], 0), begin + (max(size - ENTRY, 0) if of_index else size))
         return found
+
+    @property
+    def acknowledged_segments(self) -> int:
+        """The number of segments that are acknowledged as a whole."""
+        found = self.acknowledged
+        return sum(offset // (INDEX_SEGMENT * ENTRY if name == "index" else SEGMENT) for name, offset in found.items())
 
     def frames(self, *, result: bool = False) -> Iterator[bytes]:
         """Frames with everything that is new and fits into the window. `result`: the function's result, too."""
@@ -140,7 +149,7 @@ class Sender:
     def _pieces(self, name: str, end: int) -> Iterator[bytes]:
         """The bytes of a file up to an offset, as far as the window allows."""
         while (offset := self._sent.get(name, 0)) < end:
-            budget = min(MAX_PIECE_BYTES, end - offset, WINDOW_BYTES - self._in_flight())
+            budget = min(self._piece_bytes, end - offset, WINDOW_BYTES - self._in_flight())
             if name.startswith("index."):
                 budget -= budget % ENTRY
             if budget <= 0:
@@ -150,6 +159,7 @@ class Sender:
             if not piece:
                 return
             self._sent[name] = offset + len(piece)
+            self._piece_bytes = min(2 * self._piece_bytes, MAX_PIECE_BYTES)
             yield encode({"file": name, "offset": offset}, piece)
 
     def _in_flight(self) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.protocol import FINAL, now_ms
-from ..store.disk.folder import Folder, boot_id
+from ..store.disk.folder import Folder, boot_id, replace_file
 from ..store.disk.layout import LAYOUT
 from ..wire.mirror_frames import GREETING, MIRROR_VERSION, SILENCE_TIMEOUT_S, BadFrame, FrameDecoder, encode
 from ..wire.runner_socket import request, socket_path
@@ -50,6 +50,7 @@ class Connection:
         self._is_following = False  # from the server's `have` on
         self._final: tuple[str, bool] | None = None  # the state and completeness that were sent
         self._unsent: list[bytes] = []
+        self._stored_segments = 0  # in the file `acknowledged`
         self._is_open = True
         self._last_frame = time.monotonic()
 
@@ -170,6 +171,7 @@ class Connection:
             self._final = None
         if "ack" in fields:
             self._sender.acknowledge(fields["ack"])
+            self._store_acknowledged()
         if "cancel" in fields:
             self._cancel(fields["cancel"])
         if "input" in fields:
@@ -178,6 +180,16 @@ class Connection:
             shutil.rmtree(self._folder.path, ignore_errors=True)
             self._write(encode({"forgotten": not self._folder.path.exists()}))
             self._is_open = False
+
+    def _store_acknowledged(self) -> None:
+        """Let retention remove the segments that the server has."""
+        count = self._sender.acknowledged_segments
+        if count != self._stored_segments:
+            with contextlib.suppress(OSError):  # the disk is full, or the folder is gone
+                replace_file(
+                    self._folder.path / "acknowledged", json.dumps(self._sender.acknowledged).encode(), sync=False
+                )
+                self._stored_segments = count
 
     def _cancel(self, grace_s: float) -> None:
         """Pass a cancel to the runner; one that has ended needs none."""

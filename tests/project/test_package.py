@@ -13,6 +13,8 @@ import pytest
 from support.paths import ROOT
 from support.serving import jupyter
 
+from jupyter_logstream.backends.archive import build_archive
+
 SHORT_RUN = "import sys; print('epoch 3'); print('WARNING last'); sys.exit(0)\n"
 
 
@@ -34,6 +36,7 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
     assert {
         *(f"jupyter_logstream/static/{name}.js" for name in ("anywidget", "view", "table", "requests", "hub-worker")),
         "jupyter_logstream/py.typed",
+        "jupyter_logstream/runner.pyz",
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_logstream.json",
         "jupyter_logstream-0.1.0.dist-info/licenses/LICENSE",
     } <= set(names)
@@ -41,6 +44,7 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
     assert {f"{labextension}/package.json", f"{labextension}/install.json"} <= set(names)
     assert [name for name in names if name.startswith(f"{labextension}/static/remoteEntry.")]
     assert not [name for name in names if name.startswith(("tests", "js", "notebooks", "jupyter_logstream/labext"))]
+    assert zipfile.ZipFile(wheel).read("jupyter_logstream/runner.pyz") == build_archive(ROOT)
 
 
 def test_jupyterlab_finds_the_labextension_enabled():

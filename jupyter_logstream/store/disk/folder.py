@@ -84,6 +84,11 @@ class Folder:
         """Standard error of the runner: empty unless the runner failed."""
         return self.path / "runner.log"
 
+    @property
+    def host(self) -> Path:
+        """On another machine than the server: the machine's name and boot id. The server mirrors this folder."""
+        return self.path / "host.json"
+
     def last_error(self) -> str:
         """The last line of the runner's standard error, truncated; "" if there is none."""
         try:

@@ -8,6 +8,7 @@
     kept                       {"first": seq, "ends": {file: offset}}: the retained range (absent: everything)
     losses                     write-ahead journal of data loss, until the log reports it (absent: nothing)
     end                        empty; if it exists, nothing follows
+    acknowledged               {file: offset}, on the machine of a mirrored runner: what the server has
     *.aside                    quarantined: found in the place of one of these files; never read, removed with the log
 
 An entry is four little-endian 64-bit words: offset; time in microseconds; length | tail << 32; metadata. The tail is
@@ -40,6 +41,8 @@ INDEX_SEGMENT = 1 << 20
 ENTRY = 32
 MIN_LOG_BYTES = 3 * SEGMENT + 2 * INDEX_SEGMENT * ENTRY
 """Smallest limit of a log that retention can enforce: the newest segment of each file, and two of the index, stay."""
+MIRROR_FACTOR = 2
+"""A mirrored log can use its limit this many times while its oldest bytes are not acknowledged by the server."""
 OUTPUT = ("stdout", "stderr")
 FILES = (*OUTPUT, "notes")
 SIDECARS = ("steps", "masked", "kept", "losses", "end")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...model.records import Record
 from ..protocol import Tally
-from .folder import is_own, open_own
+from .folder import is_own, open_own, read_json
 from .indexer import Indexer
-from .layout import ENTRY, FILES, INDEX_SEGMENT, OUTPUT, SEGMENT, Damaged, file_of
+from .layout import ENTRY, FILES, INDEX_SEGMENT, MIRROR_FACTOR, OUTPUT, SEGMENT, Damaged, file_of
 from .segments import SegmentedFile, quarantine_foreign
 from .sidecars import RetainedRange, read_masked, write_masked
 
@@ -30,11 +30,12 @@ class LogWriter:
     """Appends to the log in `folder`, repairing it first if it has content. One writer per log: hold its lock.
 
     `keep`: bytes on disk, index included; beyond it the oldest segment is removed and the retained range moves on.
-    It is enforced from MIN_LOG_BYTES on.
+    It is enforced from MIN_LOG_BYTES on. `is_mirrored`: what the server did not acknowledge stays, up to MIRROR_FACTOR
+    times `keep`.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 1 << 30) -> None:
-        self._folder, self._keep = folder, keep
+    def __init__(self, folder: Path, *, keep: int = 1 << 30, is_mirrored: bool = False) -> None:
+        self._folder, self._keep, self._is_mirrored = folder, keep, is_mirrored
         quarantine_foreign(folder)
         self._files = {name: SegmentedFile(folder, name) for name in FILES}
         self._indexer = Indexer(folder)
@@ -134,6 +135,9 @@ class LogWriter:
         name, file = max(self._files.items(), key=lambda item: item[1].size - item[1].first)
         cut = (file.first // SEGMENT + 1) * SEGMENT
         self._next_bound = used + SEGMENT  # if nothing can be removed now: the last segment of a file stays
+        oldest = (name, cut) if cut < file.size else ("index", self._oldest_index_end)
+        if self._is_mirrored and used < MIRROR_FACTOR * self._keep and not self._is_acknowledged(*oldest):
+            return
         retained = self._retained_after(name, cut) if cut < file.size else self._retained_after_entries()
         if retained is None:
             return
@@ -144,6 +148,18 @@ class LogWriter:
                 file.drop_before(cut)
             self._indexer.index.drop_before(retained.first)
             self._next_bound = self._keep
+
+    def _is_acknowledged(self, name: str, offset: int) -> bool:
+        """Whether the server has a file up to an offset."""
+        try:
+            return bool(read_json(self._folder / "acknowledged").get(name, 0) >= offset)
+        except (FileNotFoundError, ValueError):
+            return False
+
+    @property
+    def _oldest_index_end(self) -> int:
+        """The offset at which the entries of the oldest index segment end, without headers."""
+        return ((self._retained.first - 1) // INDEX_SEGMENT + 1) * INDEX_SEGMENT * ENTRY
 
     @property
     def _index_bytes(self) -> int:
