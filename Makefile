@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo check test soak bench lint browser tools
+.PHONY: install demo check test soak bench lint browser tools pages
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -46,7 +46,7 @@ check: install
 	exit $$failed
 
 # Everything that a merge needs. A part that fails keeps no other from running; pytest's closing line comes last.
-test: install browser tools
+test: install browser tools pages
 	failed=0; \
 	(cd js && npm test) & page=$$!; \
 	$(PYTEST) -n $(WORKERS) -m "not browser and not soak" $(PYTEST_ARGS) \
@@ -103,6 +103,13 @@ $(LABEXTENSIONS)/jupyter-logstream: | $(VENV)/.python
 # Browser tests fail without a browser, so one is installed.
 browser: $(VENV)/.python
 	$(BIN)/python tests/support/browser.py --install
+
+# The widget manager of the page that stands for VS Code and Colab in the browser tests.
+pages: tests/ui/front_ends/host/node_modules/.package-lock.json
+
+tests/ui/front_ends/host/node_modules/.package-lock.json: tests/ui/front_ends/host/package.json tests/ui/front_ends/host/package-lock.json | $(VENV)/.node
+	cd tests/ui/front_ends/host && npm ci --no-audit --no-fund
+	touch $@
 
 # System programs that some tests drive. Installed where apt-get is allowed; else the tests' summary names what did not run.
 tools: $(VENV)/.python

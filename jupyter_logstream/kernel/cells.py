@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .relay.host import on_cell_end
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import SimpleNamespace
@@ -37,6 +39,8 @@ def current_run() -> str:
 
 def on_rerun(callback: Callable[[], None]) -> None:
     """Call `callback` once when the cell that is running now runs again; no effect outside a kernel."""
+    if on_cell_end(callback):
+        return
     if cell := _request().get("metadata", {}).get("cellId"):
         close_on_rerun(_shell())
         _on_rerun[cell].append(callback)

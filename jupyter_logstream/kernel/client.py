@@ -211,5 +211,10 @@ class Workload(ResultHandle):
 
         show(self)
 
+    def _display_(self) -> LogView:  # marimo's protocol
+        from .widgets import LogView  # noqa: PLC0415 - as above
+
+        return LogView(self)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return self.snapshot()  # for callers that want a value instead of a display

@@ -17,9 +17,7 @@ from typing import Any
 
 def sender(send: Callable[[Any], None]) -> Callable[[Any], None]:
     """`send` for other threads: in marimo, a thread without the cell's context sends nothing, without an error."""
-    if "marimo" not in sys.modules:
-        return send
-    context = import_module("marimo._runtime.context.types").safe_get_context()
+    context = _marimo_context()
     if context is None:
         return send
 
@@ -28,6 +26,37 @@ def sender(send: Callable[[Any], None]) -> Callable[[Any], None]:
             send(message)
 
     return send_in_context
+
+
+class _CellItem:
+    """What marimo disposes of before a cell runs again, in the form that it expects."""
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+
+    def create(self, context: object) -> None:
+        """Nothing to do: it exists already."""
+
+    def dispose(self, context: object, deletion: bool) -> bool:  # noqa: ARG002 - marimo's names
+        """Run the callback; True: once is enough."""
+        self._on_end()
+        return True
+
+
+def on_cell_end(on_end: Callable[[], None]) -> bool:
+    """Call `on_end` once, before marimo runs the current cell again or deletes it. Returns False outside marimo."""
+    context = _marimo_context()
+    if context is None:
+        return False
+    context.cell_lifecycle_registry.add(_CellItem(on_end))
+    return True
+
+
+def _marimo_context() -> Any:
+    """The session that runs this thread's cell; None outside marimo."""
+    if "marimo" not in sys.modules:
+        return None
+    return import_module("marimo._runtime.context.types").safe_get_context()
 
 
 class IdleProbe:

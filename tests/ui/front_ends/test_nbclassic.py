@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+WIDGETS_ARE_READY = """() => {
+  const kernel = window.Jupyter?.notebook?.kernel;
+  return kernel?.is_connected() && kernel.comm_manager.targets["jupyter.widget"] !== undefined;
+}"""
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -33,7 +38,7 @@ def test_log_is_live_searched_downloaded_and_cancelled(server: Server, page: Pag
     notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
     (server.root / "a.ipynb").write_text(json.dumps(notebook))
     page.goto(f"{server.page_url}nbclassic/notebooks/a.ipynb?token={TOKEN}")
-    page.wait_for_function("() => window.Jupyter?.notebook?.kernel?.is_connected()", timeout=60_000)
+    page.wait_for_function(WIDGETS_ARE_READY, timeout=60_000)
     page.evaluate("() => Jupyter.notebook.execute_cells([0])")
     view = log_view(page)
     expect_lines(view, "line 50", 50)

@@ -1,4 +1,4 @@
-"""Voila: an app whose button starts a workload, inside a Jupyter server."""
+"""Voila: an app whose button starts a workload, inside a Jupyter server and as a server of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.log_checks import PROGRAM, expect_cancel, expect_download, expect_find, expect_lines, log_view
+from support.page_program import page_program
 from support.serving import TOKEN, VOILA, Server, jupyter
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Page
+    from support.private_home import Home
 
 pytestmark = pytest.mark.browser
 
@@ -55,3 +57,18 @@ def test_app_in_a_jupyter_server_shows_finds_downloads_and_cancels(server: Serve
     expect_find(view)
     expect_download(page, view, 51)
     expect_cancel(view)
+
+
+def test_app_of_voila_alone_shows_finds_and_cancels(home: Home, page: Page, tmp_path: Path):
+    folder, env = home.folder, home.env
+    gate = tmp_path / "gate"
+    write_app(folder, PROGRAM.format(gate=gate))
+    with page_program(folder, env, "voila", "app.ipynb", "--no-browser", "--port={port}") as url:
+        page.goto(url)
+        page.get_by_role("button", name="Start").click(timeout=60_000)
+        view = log_view(page)
+        expect_lines(view, "line 50", 50)
+        gate.touch()
+        expect_lines(view, "last", 51)
+        expect_find(view)
+        expect_cancel(view)
