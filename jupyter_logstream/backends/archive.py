@@ -17,6 +17,8 @@ from pathlib import Path
 NAME = "runner.pyz"
 _PACKAGE = "jupyter_logstream"
 _ROOTS = (f"{_PACKAGE}.runner.command", f"{_PACKAGE}.runner.serve")
+# What a function's process there needs, besides its own modules.
+_FUNCTIONS = (f"{_PACKAGE}.kernel.functions.elsewhere", f"{_PACKAGE}.kernel.publish.step")
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _SHEBANG = b"#!/usr/bin/env python3\n"
 _MAIN = f"""\
@@ -57,7 +59,7 @@ def build_archive(root: Path) -> bytes:
 def modules(root: Path) -> set[Path]:
     """The files that the runner imports, anywhere in its code, and the packages that they are in."""
     found: set[Path] = set()
-    waiting = list(_ROOTS)
+    waiting = [*_ROOTS, *_FUNCTIONS]
     while waiting:
         path = _file_of(waiting.pop(), root)
         if path is None or path in found:

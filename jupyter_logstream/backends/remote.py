@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..model.workload import WorkloadSpec, shell_join
 from ..store.disk.folder import Folder, RunParameters, is_own, read_file, replace_file
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 CALL_FILE = "call"
 _SENT, _ACCEPTED = b"sent", b"accepted"  # an order may have arrived there; its machine was reached before
-_CALL_MODULE = "jupyter_logstream.kernel.functions.child"
 
 
 class RemoteBackend(ABC):
@@ -63,9 +62,9 @@ class RemoteBackend(ABC):
 
     def _order(self, workload_id: str, spec: WorkloadSpec) -> Order:
         """The order for a workload, without files. A subclass adds how it is submitted."""
-        return Order(
-            "start", workload_id, spec=_sent_spec(spec, self._target.python), run=asdict(self._run), setup=self._setup
-        )
+        sent = replace(spec, files=(), files_from="").to_json()
+        python = self._target.python
+        return Order("start", workload_id, spec=sent, run=asdict(self._run), setup=self._setup, python=python)
 
     def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
         """Add the variables for a terminal or pipes, and check the files. Raises SpecError (files)."""
@@ -192,9 +191,3 @@ class RemoteBackend(ABC):
             await delivered.pipe.close()
         else:
             self._opened[workload_id] = delivered.pipe
-
-
-def _sent_spec(spec: WorkloadSpec, python: str) -> Mapping[str, Any]:
-    """The spec for the other machine: without what belongs to this one."""
-    command = [python, "-m", _CALL_MODULE] if spec.call is not None else spec.command
-    return replace(spec, command=command, files=(), files_from="").to_json()

@@ -15,6 +15,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -246,12 +247,22 @@ def _receive_files(place: Place, order: Order, pipe: Pipe) -> None:
 def _localized(spec: WorkloadSpec, order: Order, work: Path) -> WorkloadSpec:
     """The spec with a directory and the environment of this machine, and with the setup before the command."""
     cwd = os.path.join(work if order.files else Path.home(), os.path.expanduser(spec.cwd))
-    command: Any = spec.command
+    command: Any = spec.command if order.call is None else _call_command(order.python)
     if order.setup:
         shell = shutil.which("bash") or "/bin/sh"  # `source` is bash's
-        command = [shell, "-c", _SETUP % order.setup, "setup", *spec.argv]
+        command = [shell, "-c", _SETUP % order.setup, "setup", *replace(spec, command=command).argv]
     ambient = {} if order.submit else os.environ  # a job gets that of its node, when it starts
     return replace(spec, command=command, cwd=cwd, env={**ambient, **spec.env})
+
+
+def _call_command(python: str) -> list[str]:
+    """The command that runs a function from this archive, with an interpreter that may differ from the runner's."""
+    archive = os.path.abspath(sys.argv[0])
+    boot = (
+        "import sys; sys.path.insert(1, sys.argv.pop(1)); "
+        "from jupyter_logstream.kernel.functions.elsewhere import main; sys.exit(main())"
+    )
+    return [os.path.expanduser(python), "-c", boot, archive]
 
 
 def run_job(path: str) -> int:

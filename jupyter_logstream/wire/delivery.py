@@ -86,6 +86,7 @@ class Order:
 
     `spec`, `created` and `run`: as in the folder of a workload here; `spec.env` has only the variables to add.
     `setup`: shell commands before the command. `files`: for the work folder. `call`: the pickled call of a function.
+    `python`: the interpreter for the function of a `call`.
     `submit`: the command that submits `script` to a scheduler, and `lookup` the command that prints the number of a job
     that was submitted before; without them the runner is started on that machine.
     `is_over`: the scheduler's job has ended, so no runner can be alive.
@@ -99,6 +100,7 @@ class Order:
     setup: str = ""
     files: Sequence[SentFile] = ()
     call: SentFile | None = None
+    python: str = ""
     submit: Sequence[str] = ()
     lookup: Sequence[str] = ()
     script: str = ""

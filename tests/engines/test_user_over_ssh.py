@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import venv
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from support.process_table import kill_with_argument
 from support.serving import Server, jupyter
 from support.waiting import until
 
-from jupyter_logstream import run
+from jupyter_logstream import WorkloadFailed, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,9 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, gpu1: Sshd, there: Path) -> Iterator[Server]:
     entry = {"type": "ssh", "host": "gpu1", "folder": str(there), "ssh_options": gpu1.options, "python": sys.executable}
-    option = f"--LogStream.backends={ {'local': {'type': 'local'}, 'gpu1': entry}!r}"
+    bare = {**entry, "python": f"{there}/bare/bin/python"}  # without packages
+    venv.create(there / "bare", symlinks=True)
+    option = f"--LogStream.backends={ {'local': {'type': 'local'}, 'gpu1': entry, 'bare': bare}!r}"
     with jupyter(tmp_path_factory.mktemp("server"), options=(option,)) as server:
         yield server
     kill_with_argument(str(there))
@@ -97,3 +100,28 @@ def test_the_doctor_checks_the_machine_and_lists_what_is_left_there(gpu1: Sshd, 
     assert (code, text.splitlines()[0]) == (1, "gpu1: does not work"), text
     assert "Connection refused" in text
     assert "make `ssh gpu1 true` work" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_function_has_steps_prints_and_its_exception_there() -> None:
+    def train(lr: float) -> float:
+        from jupyter_logstream import step  # noqa: PLC0415 - of the machine that it runs on
+
+        with step("fit"):
+            print("lr", lr)  # noqa: T201 - its output is the test
+        return 1 / lr
+
+    job = run(partial(train, 0.5), backend="gpu1")
+    assert job.result(timeout=60) == 2.0
+    assert "lr 0.5" in job.text().splitlines()
+    assert [one["name"] for one in job.info["steps"]] == ["fit"]
+    with pytest.raises(ZeroDivisionError):
+        run(partial(train, 0), backend="gpu1").result(timeout=60)
+
+
+@pytest.mark.usefixtures("here")
+def test_function_without_cloudpickle_there_says_what_to_install() -> None:
+    job = run(partial(max, 3, 4), backend="bare")
+    with pytest.raises(WorkloadFailed, match=r"functions need cloudpickle .* -m pip install cloudpickle=="):
+        job.result(timeout=60)
+    assert "functions need cloudpickle" in job.text()

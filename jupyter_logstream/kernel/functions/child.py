@@ -37,11 +37,14 @@ class Outcome(NamedTuple):
     code: int
 
 
-def main() -> int:
-    """Run the call of this process's workload; returns the exit code."""
+def run_call(*, keep_path: bool = False) -> int:
+    """Run the call of this process's workload; returns the exit code.
+
+    `keep_path`: modules come from this interpreter's `sys.path`, since the kernel's is another machine's.
+    """
     limit, _, folder = os.environ.pop(CALL_VARIABLE).partition(":")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    outcome = _run(os.path.join(folder, CALL_FILE))
+    outcome = _run(os.path.join(folder, CALL_FILE), keep_path=keep_path)
     size = sum(len(memoryview(part).cast("B")) for part in outcome.parts)
     if size > int(limit):
         outcome = _too_large(outcome, size, int(limit))
@@ -49,9 +52,9 @@ def main() -> int:
     return outcome.code
 
 
-def _run(path: str) -> Outcome:
+def _run(path: str, *, keep_path: bool) -> Outcome:
     try:
-        function = _load(path)
+        function = _load(path, keep_path=keep_path)
     except Exception as error:  # noqa: BLE001 - loading runs the user's code: imports, __reduce__
         return _failed(error, "The call could not be loaded in its process.")
     try:
@@ -67,13 +70,14 @@ def _run(path: str) -> Outcome:
     return _succeeded(value)
 
 
-def _load(path: str) -> Any:
+def _load(path: str, *, keep_path: bool) -> Any:
     with open(path, "rb") as file:
         data = bytearray(os.fstat(file.fileno()).st_size)
         file.readinto(data)
     header, parts = unpack(data)
     check_versions(header, "the call")
-    sys.path[:] = header["path"]
+    if not keep_path:
+        sys.path[:] = header["path"]
     sys.argv[:] = [header["call"]]
     for name, lines in header["sources"].items():
         linecache.cache[name] = sum(map(len, lines)), None, lines, name
@@ -190,7 +194,7 @@ _SYNCED_BYTES = 1 << 20
 
 if __name__ == "__main__":
     try:
-        exit_code = main()
+        exit_code = run_call()
     except (OSError, LogStreamError) as problem:
         print(f"The result could not be stored: {problem}", file=sys.stderr)  # noqa: T201 - the log of the workload
         exit_code = 1
