@@ -28,7 +28,7 @@ from . import runner_client
 from .environment import child_environment
 from .launcher import Launcher
 from .local_checks import check_machine
-from .protocol import CannotLaunch, CannotReach, Check, Handle, Sighting
+from .protocol import RUNS_HERE, CannotLaunch, CannotReach, Check, Handle, Sighting
 
 _ANSWER_TIMEOUT_S = 4.0  # HTTP promises an answer within 5 s
 _RETRY_S = runner_client.RETRY_S
@@ -45,7 +45,7 @@ class LocalBackend:
     `max_payload_bytes`: maximum size of a function's result.
     """
 
-    supports = frozenset({"stdin", "tty", "timeout", "call", "files", "kernel_environment"})
+    supports = frozenset({"stdin", "tty", "timeout", "call", "files", RUNS_HERE})
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from ..model.spec import SpecError, printable
 from ..model.workload import WorkloadSpec
 
 __all__ = [
+    "RUNS_HERE",
     "Backend",
     "CannotLaunch",
     "CannotReach",
@@ -30,6 +31,10 @@ __all__ = [
 
 Handle = Mapping[str, Any]
 """Where a launched workload is: a JSON object, opaque to the engine (a boot id; a host and folder; a job number)."""
+
+
+RUNS_HERE = "kernel_environment"
+"""The feature of backends whose workloads run on the server's machine, so that they get the kernel's environment."""
 
 
 class CannotLaunch(OSError):

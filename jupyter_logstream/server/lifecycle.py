@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
-from ..backends.protocol import Backend, CannotLaunch, CannotReach, Handle, HasLateOutput, Sighting
+from ..backends.protocol import RUNS_HERE, Backend, CannotLaunch, CannotReach, Handle, HasLateOutput, Sighting
 from ..model.protocol import now_ms
 from ..model.workload import LostLink, Status, Workload, WorkloadSpec
 from ..store.errors import BadIndex, NotWriter
@@ -50,6 +50,7 @@ class LifeCycle:
         self._active: set[str] = set()  # launched or being launched
         self._launches = Launches()
         self._kept_cancels: set[str] = set()  # accepted, to be sent when the workload can be reached
+        self._cancelling: set[str] = set()  # these are being sent
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -117,29 +118,40 @@ class LifeCycle:
     async def cancel(self, workload_id: str) -> None:
         """Cancel a workload that is queued, being launched or launched. Raises CannotReach, OSError.
 
-        One whose connection is lost, or whose launch takes longer than an answer may, is cancelled later.
+        One on a machine that cannot be reached, or whose launch takes longer than an answer may, is cancelled later.
         """
         if workload_id in self._queue:
             self._queue.remove(workload_id)
             await self.end(workload_id, Status().move("cancelled", ended=now_ms()))
-        elif workload_id not in self._launches or await self._launches.cancel(workload_id, _ANSWER_TIMEOUT_S):
-            await self._send_cancel(workload_id)
-        else:
+        elif workload_id in self._launches and not await self._launches.cancel(workload_id, _ANSWER_TIMEOUT_S):
             self._store_cancel(workload_id)
+        else:
+            try:
+                await self._send_cancel(workload_id)
+            except CannotReach:
+                if workload_id not in self._kept_cancels:
+                    raise
+                self._send_kept_cancel(workload_id)
 
     async def _send_cancel(self, workload_id: str) -> None:
-        """Pass a cancel to the backend. If the connection is lost, it is stored and sent again later."""
+        """Pass a cancel to the backend. One for another machine is stored before, and until it has arrived.
+
+        Raises CannotReach; not while the connection is known to be lost: the next sighting that it is back sends it.
+        """
         found = self._catalogue.status_of(workload_id)
         if found.status.final:
             return
-        if found.link is not None:  # stored first: what the backend accepts now could be lost with this server
+        backend = self.backend_of(found)
+        if RUNS_HERE not in backend.supports:
             self._store_cancel(workload_id)
         try:
-            await self.backend_of(found).cancel(workload_id, self.handle(workload_id), self._limits.grace_s)
+            await backend.cancel(workload_id, self.handle(workload_id), self._limits.grace_s)
         except CannotReach:
             if self._catalogue.status_of(workload_id).link is None:
                 raise
-            self._store_cancel(workload_id)
+        else:
+            if self._catalogue.status_of(workload_id).link is None:  # else it is only accepted
+                self._kept_cancels.discard(workload_id)
 
     def _store_cancel(self, workload_id: str) -> None:
         if workload_id not in self._kept_cancels:
@@ -149,10 +161,11 @@ class LifeCycle:
                 self._show_link(workload_id, link.since)
 
     def _send_kept_cancel(self, workload_id: str) -> None:
-        """Send a cancel that was accepted while the workload could not be reached, until it arrives."""
-        if workload_id in self._kept_cancels:
-            self._kept_cancels.discard(workload_id)  # _send_cancel stores it again if the connection is lost again
-            self.spawn(self._insist(workload_id, "cancelling", lambda: self._send_cancel(workload_id)))
+        """Send a cancel that was accepted before, until it arrives or the connection is lost again."""
+        if workload_id in self._kept_cancels and workload_id not in self._cancelling:
+            self._cancelling.add(workload_id)
+            task = self.spawn(self._insist(workload_id, "cancelling", lambda: self._send_cancel(workload_id)))
+            task.add_done_callback(lambda _: self._cancelling.discard(workload_id))
 
     def release(self, workload_id: str) -> None:
         """Stop watching a workload and forget it; it continues."""

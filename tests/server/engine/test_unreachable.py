@@ -149,15 +149,18 @@ async def test_cancel_while_the_link_is_down_is_kept_and_done_when_it_is_back(re
     await house.engine.close()
 
 
-async def test_cancel_that_cannot_be_sent_over_a_link_that_is_up_is_an_error() -> None:
+async def test_cancel_that_does_not_arrive_is_sent_again_although_no_link_is_known_to_be_down() -> None:
     house = House()
     workload_id = await house.submit()
     house.cluster.report(workload_id, "running")
     await house.becomes(workload_id, "running")
     house.cluster.reachable = False
-    with pytest.raises(CannotReach):
-        await house.engine.cancel(workload_id)
-    assert not house.registry.load(workload_id).cancel_kept
+    workload, is_ending = await house.engine.cancel(workload_id)
+    assert (workload.status.state, is_ending) == ("running", True)
+    assert house.registry.load(workload_id).cancel_kept
+    house.cluster.reachable = True
+    await house.becomes(workload_id, "cancelled")
+    assert [call for call in house.cluster.calls if call[0] == "cancel"] == [("cancel", 1, 3)]
     await house.engine.close()
 
 
