@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from ...model.records import Record
+from ..errors import BadIndex, Unreadable
 from ..protocol import Batch, Store
 from .budget import Budget, SlowPattern
-from .filters import Filter, scan
+from .filters import Filter, behind_unreadable, scan
 
 MAX_PAGE_BYTES = 4 << 20
 """Text of one page: a page of long lines ends before its limit, and `next` continues it."""
+
+PAGE_BEHIND_DAMAGE = 100
+"""Records at most of a page that begins behind damage of a log that is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def page(
     BadPattern, SlowPattern, SearchCancelled, BadIndex, Unreadable.
     """
     if chosen.empty:
-        return _page_of_all(store, stream, after, offset, limit)
+        return _readable_page(store, stream, after, offset, limit)
     budget = budget or Budget()
     match, made, before = chosen.compile(budget), _PageBuilder(offset, limit), 0
     try:
@@ -65,6 +69,27 @@ def page(
     except SlowPattern as slow:
         return Page(made.batches, before + made.total, following, slow.after)
     return Page(made.batches, before + made.total, following)
+
+
+def _readable_page(store: Store, stream: str, after: int, offset: int, limit: int) -> Page:
+    """The page, shorter if a log that is being written is damaged: it ends in front of the damage, or begins behind it.
+
+    Such a log is repaired when its writer has ended. Raises Unreadable, and BadIndex if nothing follows the damage.
+    """
+    while True:
+        try:
+            return _page_of_all(store, stream, after, offset, limit)
+        except Unreadable:
+            raise
+        except BadIndex:
+            if limit > 1:
+                limit //= 2
+                continue
+            at = max(after, store.read(stream, 0, 0).first - 1) + offset
+            behind = behind_unreadable(store, stream, at)
+            if behind >= store.read(stream, 0, 0).end:
+                raise
+            after, offset, limit = behind, 0, PAGE_BEHIND_DAMAGE
 
 
 def _page_of_all(store: Store, stream: str, after: int, offset: int, limit: int) -> Page:
