@@ -1,7 +1,7 @@
 """HTTP client of the kernel side: server discovery, requests, event streams, errors. Runs in kernels, in user code.
 
-All I/O runs on the background event loop (event_loop.py). httpx is imported at the first request: importing it takes
-longer than most scripts need to start a workload. This file must not know what a workload is.
+All I/O runs on the background event loop (event_loop.py). Single requests are sent by http.client (single_request.py),
+streams by httpx, which is imported at the first stream. This file must not know what a workload is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from ..wire.sse import Decoder, Event, EventTooLarge
 from .discovery import ServerAddress, find_server, may_start
 from .errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
 from .event_loop import THREAD_NAME, run_sync
+from .single_request import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, NoAnswer, Response, send, verifies_certificate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -34,8 +34,6 @@ READ_TIMEOUT_S = 15.0
 UPSTREAM_READ_TIMEOUT_S = 600.0
 """The same for streams of other log servers, which need not send pings."""
 
-CONNECT_TIMEOUT_S = 5
-REQUEST_TIMEOUT_S = 30
 STREAM_OPEN_TIMEOUT_S = 10
 RETRY_DELAY_S = 0.2
 TAKEOVER_TIMEOUT_S = 20.0
@@ -63,7 +61,7 @@ def call(
     raw: bytes | None = None,
     root: str = "v1",
     may_repeat: bool = False,
-) -> httpx.Response:
+) -> Response:
     """Send one request to `logstream/{root}/{path}` and block for the response.
 
     `body` is sent as JSON, `raw` unchanged. A request without `raw` (or with `may_repeat`) is sent again once when the
@@ -94,10 +92,8 @@ async def fetch(
     kind: str = "application/octet-stream",
     root: str = "v1",
     may_repeat: bool = False,
-) -> httpx.Response:
+) -> Response:
     """`call` as a coroutine for the background loop; `kind` is the media type of `raw`."""
-    import httpx  # noqa: PLC0415 - slow, see the module's docstring
-
     # ASCII JSON: an environment can hold bytes that are not UTF-8 (lone surrogates in str), which only survive escaped.
     content = raw if body is None else json.dumps(body).encode()
     attempts = _Attempts()
@@ -107,14 +103,13 @@ async def fetch(
             "Authorization": f"Bearer {server.secret}",
             "Content-Type": "application/json" if raw is None else kind,
         }
+        url = f"{server.url}/logstream/{root}/{path}"
         try:
-            response = await _client(server).request(
-                method, f"{server.url}/logstream/{root}/{path}", params=params, content=content, headers=headers
-            )
-        except httpx.TransportError as error:
-            await attempts.failed(server, error, may_repeat=raw is None or may_repeat)
+            response = await send(url, server.socket, method, params, content, headers)
+        except NoAnswer as error:
+            await attempts.failed(server, error, was_sent=error.was_sent, may_repeat=raw is None or may_repeat)
             continue
-        _raise_for_status(response)
+        _raise_for_status(response.status, url, response.content)
         return response
 
 
@@ -205,11 +200,12 @@ async def _open(
                 response = await opened.enter_async_context(request)
                 break
             except httpx.TransportError as error:
-                await attempts.failed(server, error, may_repeat=method == "GET" or not any_status)
+                was_sent = not isinstance(error, httpx.ConnectError)
+                may_repeat = method == "GET" or not any_status
+                await attempts.failed(server, error, was_sent=was_sent, may_repeat=may_repeat)
         try:
-            if response.is_error and not any_status:
-                await response.aread()
-                _raise_for_status(response)
+            if not response.is_success and not any_status:
+                _raise_for_status(response.status_code, url, await response.aread())
             yield response
         except httpx.TransportError as error:
             raise _no_answer(server, error) from error
@@ -221,11 +217,8 @@ class _Attempts:
     def __init__(self) -> None:
         self._has_failed, self._deadline = False, time.monotonic() + TAKEOVER_TIMEOUT_S
 
-    async def failed(self, server: ServerAddress, error: httpx.TransportError, *, may_repeat: bool = True) -> None:
-        """Wait before the next attempt, or raise NoServer."""
-        import httpx  # noqa: PLC0415 - slow, see the module's docstring
-
-        was_sent = not isinstance(error, httpx.ConnectError)
+    async def failed(self, server: ServerAddress, error: Exception, *, was_sent: bool, may_repeat: bool) -> None:
+        """Wait before the next attempt, or raise NoServer. `was_sent`: the server can have received the request."""
         waits = server.shared and not was_sent and time.monotonic() < self._deadline
         if not waits and (self._has_failed or (was_sent and not may_repeat)):
             raise _no_answer(server, error) from error
@@ -245,18 +238,18 @@ async def events_of(response: httpx.Response) -> AsyncIterator[Event]:
             yield event
 
 
-def _raise_for_status(response: httpx.Response) -> None:
-    """Raise the exception that stands for the server's error body `{"message", "reason"}`."""
-    if response.is_success:
+def _raise_for_status(status: int, url: str, content: bytes) -> None:
+    """Raise the exception that stands for the server's error body `{"message", "reason"}`, unless it is a success."""
+    if 200 <= status < 300:
         return
     try:
-        problem = response.json()
+        problem = json.loads(content)
         message, reason = str(problem["message"]), str(problem.get("reason") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        message, reason = f"{response.request.url.path} answered with status {response.status_code}", ""
-    if response.status_code == 404:
+        message, reason = f"{urlsplit(url).path} answered with status {status}", ""
+    if status == 404:
         raise NotFound(message)
-    if response.is_client_error:
+    if 400 <= status < 500:
         raise Rejected(message, reason)
     raise ServerFailed(f"The server failed: {message}")
 
@@ -282,8 +275,7 @@ def _client_of_loop(url: str, socket: str | None, _: asyncio.AbstractEventLoop) 
 
     for name in ("httpx", "httpcore.connection", "httpcore.http11"):  # our requests do not belong in the user's log
         logging.getLogger(name).addFilter(_is_not_ours)
-    # A certificate names the host that browsers use, not the loopback address by which the kernel reaches the server.
-    verify = urlsplit(url).scheme == "https" and not _is_loopback(urlsplit(url).hostname or "")
+    verify = verifies_certificate(url)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=4)
     timeout = httpx.Timeout(REQUEST_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     transport = None if socket is None else httpx.AsyncHTTPTransport(uds=socket, limits=limits, trust_env=False)
@@ -292,10 +284,3 @@ def _client_of_loop(url: str, socket: str | None, _: asyncio.AbstractEventLoop) 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:
     return record.threadName != THREAD_NAME
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -20,6 +20,7 @@ from IPython.display import display
 from ..model.protocol import FINAL
 from .cells import current_client, on_rerun
 from .errors import LogStreamError, NoServer, ServerFailed
+from .handle import link_to
 
 if TYPE_CHECKING:
     from .handle import WorkloadHandle
@@ -73,14 +74,13 @@ class _Output:
 def show(workload: WorkloadHandle) -> None:
     """Display a workload as output of the running cell, and replace the output when the workload has ended."""
     output = _Output(workload, uuid4().hex)
-    client, static = current_client(), workload.snapshot()
+    client = current_client()
+    if client.is_jupyterlab:  # the page shows the log while the rest is made
+        _publish(link_to(workload), display_id=output.id)
     if client.session in _with_labextension:
-        _publish(static, display_id=output.id)
-    elif client.is_jupyterlab:  # so it can show the log before the widget has opened its comms
-        _publish(static, display_id=output.id)
-        _publish_live(output, static, update=True)
+        _publish(workload.snapshot(), display_id=output.id, update=client.is_jupyterlab)
     else:
-        _publish_live(output, static)
+        _publish_live(output, update=client.is_jupyterlab)
     shell = get_ipython()
     # A terminal cannot replace what it printed; the end of an upstream's workload is shown by the view itself.
     if getattr(shell, "kernel", None) is not None and workload.upstream is None:
@@ -88,14 +88,14 @@ def show(workload: WorkloadHandle) -> None:
         _watch(output, shell)
 
 
-def _publish_live(output: _Output, static: dict[str, Any], **options: Any) -> None:
+def _publish_live(output: _Output, **options: Any) -> None:
     """Publish an output with its widget."""
     from .widgets import LogView  # noqa: PLC0415 - slow, and JupyterLab shows the output without it
 
     output.view = view = LogView(output.workload)
     view.observe(_on_page_report, "page")
     live, metadata = view.live()
-    _publish({**live, **static}, metadata=metadata, display_id=output.id, **options)
+    _publish({**live, **output.workload.snapshot()}, metadata=metadata, display_id=output.id, **options)
 
 
 def _publish(bundle: dict[str, Any], **options: Any) -> None:

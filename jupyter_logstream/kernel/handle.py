@@ -1,7 +1,8 @@
 """Handle on a workload: its state, its records, commands to it. Runs in kernels, in user code.
 
 A handle is an id and the source that has the workload; nearly every access is a request, so a handle stays valid after
-a restart of kernel or server. This file must not know how a workload is displayed (display.py, widgets.py), nor HTTP.
+a restart of kernel or server. The readers of text are imported where they are used: `run()` needs none of them. This
+file must not know how a workload is displayed (display.py, widgets.py), nor HTTP.
 """
 
 from __future__ import annotations
@@ -12,14 +13,10 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..model.protocol import FINAL, PROTOCOL, now_ms
 from ..model.records import Record
-from ..text.first_error import first_error
-from ..text.metrics import columns
-from ..text.terminal import plain_text
 from .connection import call
 from .errors import LogStreamError
 from .event_loop import run_async, run_sync
 from .reader import Reader
-from .snapshot import LINES, as_final, as_html, as_text
 from .source import LogSource, OwnServer
 
 if TYPE_CHECKING:
@@ -60,6 +57,8 @@ class WorkloadHandle:
     def __str__(self) -> str:
         """Command, state, duration, number of lines and id in one line; sends a request, as `info` does."""
         try:
+            from .snapshot import as_text  # noqa: PLC0415 - see the module's docstring
+
             return as_text(self.info, [])
         except LogStreamError as error:
             return f"{self!r}: {error}"
@@ -237,6 +236,8 @@ class WorkloadHandle:
         return found
 
     async def _search(self, pattern: re.Pattern[str]) -> Record | None:
+        from ..text.terminal import plain_text  # noqa: PLC0415 - see the module's docstring
+
         last_seq = 0
         async for kind, data in self._source.frames(self.id, after=0):
             if kind == "logs":
@@ -275,6 +276,8 @@ class WorkloadHandle:
         and `step`, and `worker` if lines name any (`rank=3`); NaN where a line lacks a number or it is not finite.
         Without pandas: a dict of lists, `ts` in Unix ms, None for NaN. Of a progress bar only the last update counts.
         """
+        from ..text.metrics import columns  # noqa: PLC0415 - see the module's docstring
+
         table = columns(self.logs(), names)
         try:
             import pandas as pd  # noqa: PLC0415 - optional
@@ -289,9 +292,10 @@ class WorkloadHandle:
 
         With the last 50 lines once the workload has ended. Raises nothing: a failed request becomes part of the text.
         """
-        known: dict[str, Any] = {"workload": self.id, "protocol": PROTOCOL, "version": __version__}
-        if self.upstream is not None:
-            known["upstream"] = self.upstream
+        from ..text.first_error import first_error  # noqa: PLC0415 - see the module's docstring
+        from .snapshot import LINES, as_final, as_html, as_text  # noqa: PLC0415 - as above
+
+        known = link_to(self)[MIME]
         error, records = None, []
         try:
             info = self.info
@@ -306,6 +310,14 @@ class WorkloadHandle:
 
     def _get_json(self, path: str, **params: Any) -> Any:
         return self._source.request("GET", self.id, path, params=params).json()
+
+
+def link_to(workload: WorkloadHandle) -> dict[str, Any]:
+    """A workload by media type without its state: what the labextension needs to show it. Sends no request."""
+    known: dict[str, Any] = {"workload": workload.id, "protocol": PROTOCOL, "version": __version__}
+    if workload.upstream is not None:
+        known["upstream"] = workload.upstream
+    return {MIME: known, "text/plain": repr(workload)}
 
 
 def list_workloads(state: str | None, limit: int) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from .connection import call, download
 from .reader import Frame, read_frames
 
 if TYPE_CHECKING:
-    import httpx
+    from .single_request import Response
 
 PAGE_RECORDS = 5000
 """Records per request: the server's maximum."""
@@ -49,7 +49,7 @@ class LogSource(Protocol):
     def result(self, workload_id: str) -> memoryview:
         """The envelope of a function's result; its memory can be written to."""
 
-    def request(self, method: str, workload_id: str, path: str = "", **content: Any) -> httpx.Response:
+    def request(self, method: str, workload_id: str, path: str = "", **content: Any) -> Response:
         """Send a request to `workloads/{workload_id}{path}`; `content` as for `connection.call`."""
 
 
@@ -104,7 +104,7 @@ class OwnServer:
                 return _map(found["path"], found["inode"], found["bytes"])
         return memoryview(download(f"workloads/{quote(workload_id, safe='')}/result", self._root))
 
-    def request(self, method: str, workload_id: str, path: str = "", **content: Any) -> httpx.Response:
+    def request(self, method: str, workload_id: str, path: str = "", **content: Any) -> Response:
         """See LogSource."""
         return call(method, f"workloads/{quote(workload_id, safe='')}{path}", root=self._root, **content)
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
+import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from http.client import HTTPConnection
 
 import pytest
 from support.scripted import answer, drop, events, serving
+from support.waiting import until
 
 import jupyter_logstream
 from jupyter_logstream.kernel.client import Workload, attach, run, workloads
-from jupyter_logstream.kernel.connection import open_simple
+from jupyter_logstream.kernel.connection import fetch, open_simple
 from jupyter_logstream.kernel.discovery import find_server
 from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
-from jupyter_logstream.kernel.event_loop import _start_loop, run_sync
+from jupyter_logstream.kernel.event_loop import _start_loop, run_in_background, run_sync
 
 STARTED = answer(201, {"id": "w1", "state": "running"})
 
@@ -265,6 +270,69 @@ def test_importing_the_package_imports_nothing_else():
     code = "import sys; before = set(sys.modules); import jupyter_logstream; print(*(set(sys.modules) - before))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(result.stdout.split()) == {"jupyter_logstream", "jupyter_logstream._version", "__future__"}
+
+
+def test_a_start_imports_no_module_that_only_streams_and_widgets_need(place):
+    code = (
+        "import sys; from jupyter_logstream import run; run('true')\n"
+        "print(*{'anywidget', 'cloudpickle', 'httpx', 'IPython', 'ipywidgets', 'traitlets'} & set(sys.modules))"
+    )
+    with serving(STARTED) as server:
+        place(server)
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "\n"
+
+
+def test_requests_use_one_connection_and_a_new_one_when_the_server_closed_it(place, monkeypatch):
+    opened = []
+    connect = HTTPConnection.connect
+    monkeypatch.setattr(HTTPConnection, "connect", lambda self: (opened.append(self), connect(self))[1])
+    monkeypatch.setattr("support.scripted._Handler.protocol_version", "HTTP/1.1")
+
+    def answer_and_close(handler):
+        STARTED(handler)
+        handler.close_connection = True
+
+    with serving(STARTED, answer_and_close, STARTED) as server:
+        place(server)
+        run("true")
+        run("true")
+        assert len(opened) == 1
+        until(lambda: closed_by_peer(opened[0]))
+        run("true")
+        assert len(opened) == 2
+        assert len(server.requests) == 3
+
+
+def closed_by_peer(connection: HTTPConnection) -> bool:
+    return bool(select.select([connection.sock], [], [], 0)[0]) and connection.sock.recv(1, socket.MSG_PEEK) == b""
+
+
+def test_interrupted_request_is_disconnected(place):
+    received, released = threading.Event(), threading.Event()
+    gone = []
+
+    def hang(handler):
+        received.set()
+        gone.append(handler.connection.recv(1))
+        released.set()
+
+    with serving(hang, STARTED) as server:
+        place(server)
+        request = run_in_background(fetch("GET", "info"))
+        assert received.wait(30)
+        request.cancel()
+        assert released.wait(30)
+        assert gone == [b""]
+        assert run("true").id == "w1"
+
+
+def test_debug_output_of_http_client_never_shows_the_secret(place, monkeypatch, capsys):
+    monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
+    with serving(STARTED) as server:
+        place(server)
+        run("true")
+    assert "s3" not in capsys.readouterr().out
 
 
 def test_every_public_name_is_there_and_others_are_not():

@@ -112,7 +112,7 @@ def test_jupyterlab_gets_the_output_before_its_widget(kernel):
     kernel.run("job = run('sleep 30')\njob", cell="a", as_lab=True)
     static = frozenset({OURS, "text/html", "text/plain"})
     assert kernel.published == [
-        ("display_data", static),
+        ("display_data", frozenset({OURS, "text/plain"})),
         ("comm_open", frozenset()),
         ("comm_open", frozenset()),
         ("update_display_data", static | {WIDGET}),
@@ -123,12 +123,33 @@ def test_jupyterlab_gets_the_output_before_its_widget(kernel):
     kernel.run("job.cancel()")
 
 
+def test_first_output_in_jupyterlab_imports_neither_http_client_nor_widgets(server):
+    publish = """
+import sys
+from jupyter_logstream import run
+from jupyter_logstream.kernel import display
+loaded, publish = [], display._publish
+def observed(*bundle, **options):
+    loaded.append(sorted({"anywidget", "httpx", "ipywidgets", "jupyter_logstream.text.terminal"} & set(sys.modules)))
+    publish(*bundle, **options)
+display._publish = observed
+run("true")
+"""
+    with server.kernel() as kernel:
+        kernel.run(publish, cell="a", as_lab=True)
+        assert [kind for kind, _ in kernel.published if "display" in kind] == ["display_data", "update_display_data"]
+        assert kernel.json("loaded")[0] == []
+
+
 def test_client_with_the_labextension_gets_no_further_widgets(kernel):
     show(kernel, "sleep 30")
     report_page(kernel, "labextension")
     show(kernel, "sleep 1; echo hello")
     assert kernel.published == [("display_data", frozenset({OURS, "text/html", "text/plain"}))]
     assert next_update(kernel)["data"][OURS]["final"]["lines"] == ["hello"]
+    kernel.run("job", cell="b", as_lab=True)
+    assert [kind for kind, _ in kernel.published] == ["display_data", "update_display_data"]
+    assert WIDGET not in kernel.published[-1][1]
     kernel.client.session.session = "another client of the same kernel"
     show(kernel, "sleep 30")
     assert WIDGET in kernel.shown
@@ -152,7 +173,7 @@ def test_polling_holds_no_connection_to_the_server(kernel, server):
 def test_output_of_a_deleted_workload_is_dropped(kernel):
     show(kernel, "sleep 30")
     assert kernel.json(OUTPUTS) == 1
-    kernel.run("job.cancel()\njob.id = 'gone'")
+    kernel.run("from jupyter_logstream import attach\nother = attach(job.id)\njob.id = 'gone'\nother.cancel()\nNone")
     until(lambda: kernel.json(OUTPUTS) == 0)
 
 

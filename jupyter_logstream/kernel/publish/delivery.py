@@ -23,7 +23,7 @@ from .spool import Batch, Spool, adopt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import httpx
+    from ..single_request import Response
 
 CHILD_POLL_INTERVAL_S = 0.5  # between checks for records of forked children
 
@@ -75,7 +75,7 @@ class Delivery:
         self.spool.acknowledge(batch.end, response.json()["last"])
         return Outcome.SENT
 
-    def _send(self, path: str, batch: Batch, timeout: float | None) -> httpx.Response:
+    def _send(self, path: str, batch: Batch, timeout: float | None) -> Response:
         params = {"after": self.spool.last}
         return run_sync(fetch("POST", f"{path}/logs", params=params, raw=batch.data, kind=_NDJSON), timeout)
 
