@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..text.ansi_html import as_html as line_as_html
 from ..text.terminal import plain_text
-from ..text.wording import duration, ending, result_text, state_label, state_summary
+from ..text.wording import duration, ending, place_of, result_text, state_label, state_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +61,8 @@ def as_final(info: Mapping[str, Any], records: Sequence[Record], error: FirstErr
     """Final state and last lines as JSON; the view in the page shows it when the server no longer has the log."""
     job = {**{field: _truncate(info.get(field)) for field in _SAVED}, "command": _command(info)}
     job |= {name: info[name] for name in ("call", "result") if info.get(name) is not None}
+    if place_of(info):
+        job |= {name: info.get(name) for name in ("backend", "node")}
     saved: dict[str, Any] = {"job": job}
     if error is not None:
         saved["first_error"] = error.to_json()
@@ -178,8 +180,10 @@ def _one_line(text: str) -> str:
 
 
 def _facts(info: Mapping[str, Any]) -> list[str]:
-    """The facts beside the state, in words: error, duration, lines, warnings and errors."""
+    """The facts beside the state, in words: place, error, duration, lines, warnings and errors."""
     parts = []
+    if place := place_of(info):
+        parts.append(f"on {place}")
     if result := result_text(info):
         parts.append(_one_line(result))
     if info.get("error"):

@@ -1,6 +1,6 @@
-"""Durations, states and signals in words, as the saved notebook and the page show them. Kernels; values only.
+"""Durations, states, signals and places in words, as the saved notebook and the page show them. Kernels; values only.
 
-The page has the same words (js/src/text/format.ts); tests/vectors/durations.json and states.json test both.
+The page has the same words (js/src/text/format.ts); tests/vectors/ (durations, states, places) tests both.
 """
 
 from __future__ import annotations
@@ -54,6 +54,18 @@ def state_summary(info: Mapping[str, Any]) -> str:
     details = ", ".join(filter(None, [ending(info), str(info.get("reason") or "")]))
     label = state_label(info["state"])
     return f"{label} ({details})" if details else label
+
+
+_UNNAMED = frozenset({"local", "external"})
+"""Backends that need no name: this machine, and a publisher that the server did not start."""
+
+
+def place_of(info: Mapping[str, Any]) -> str:
+    """Where a workload runs: `gpu1`, `cluster · node17`; "" on this machine."""
+    backend, node = str(info.get("backend") or "local"), str(info.get("node") or "")
+    if backend in _UNNAMED:
+        return node
+    return f"{backend} · {node}" if node not in {"", backend} else backend
 
 
 _PLAIN_TYPES = frozenset({"int", "float", "str", "bool", "NoneType", "list", "dict", "tuple"})

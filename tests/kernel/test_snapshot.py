@@ -53,6 +53,14 @@ def test_text_contains_command_state_reason_duration_and_size():
     assert as_text(info, []) == "no such [Failed (SIGKILL), not found] w1"
 
 
+def test_every_form_contains_another_machine():
+    info = {**ENDED, "backend": "cluster", "node": "node17"}
+    assert "[Failed (exit code 2), on cluster · node17, 12 s," in as_text(info, [])
+    assert "on cluster · node17" in Read(as_html(info, [])).text
+    assert as_final(info, [])["job"].items() >= {"backend": "cluster", "node": "node17"}.items()
+    assert "backend" not in as_final({**ENDED, "backend": "local", "node": None}, [])["job"]
+
+
 def test_every_form_contains_the_first_error():
     assert as_text(ENDED, [], ERROR).splitlines()[1] == "First error (line 311, 3 times): KeyError: '<total>'"
     assert "First error (line 311, 3 times): KeyError: '<total>'" in Read(as_html(ENDED, [], ERROR)).text

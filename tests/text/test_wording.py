@@ -6,7 +6,7 @@ import pytest
 from support.vectors import vectors
 
 from jupyter_logstream.model.protocol import STATES
-from jupyter_logstream.text.wording import duration, ending, result_text, state_label, state_summary
+from jupyter_logstream.text.wording import duration, ending, place_of, result_text, state_label, state_summary
 
 WORDS = vectors("states")
 
@@ -34,6 +34,11 @@ def test_ending_names_exit_code_or_signal(info: dict[str, object], text: str) ->
 @pytest.mark.parametrize(("info", "text"), WORDS["summaries"])
 def test_summary_joins_state_ending_and_reason(info: dict[str, object], text: str) -> None:
     assert state_summary(info) == text
+
+
+@pytest.mark.parametrize(("info", "place"), vectors("places")["cases"])
+def test_a_place_is_named_unless_it_is_this_machine(info: dict[str, object], place: str) -> None:
+    assert place_of(info) == place
 
 
 @pytest.mark.parametrize(("result", "text"), vectors("results")["cases"])

@@ -1,7 +1,9 @@
 // Where a workload runs, and a lost connection to it, in words.
 import { describe, expect, it } from "vitest";
+import type { Workload } from "../../src/protocol/types.js";
 import { badge, workloadBadge } from "../../src/text/format.js";
 import { lostLink, placeOf } from "../../src/text/place.js";
+import { vectors } from "../support/vectors.js";
 import { workload } from "../support/workload.js";
 
 const SINCE = 1_000_000;
@@ -9,14 +11,9 @@ const down = (changes = {}) =>
   workload({ backend: "gpu1", link: { state: "down", since: SINCE, cancel_pending: false }, ...changes });
 
 describe("the place", () => {
-  it.each([
-    [{}, ""],
-    [{ backend: "local", node: null }, ""],
-    [{ backend: "external" }, ""],
-    [{ backend: "gpu1", node: null }, "gpu1"],
-    [{ backend: "gpu1", node: "gpu1" }, "gpu1"],
-    [{ backend: "cluster", node: "node17" }, "cluster · node17"],
-  ])("of %j is %j", (job, place) => expect(placeOf(workload(job))).toBe(place));
+  it.each(vectors<{ cases: [job: Partial<Workload>, place: string][] }>("places").cases)("of %j is %j", (job, place) =>
+    expect(placeOf(workload(job))).toBe(place),
+  );
 });
 
 describe("a lost connection", () => {
