@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..backends.protocol import Backend, CannotReach, Check, HasLeftovers
 
 CHECK_TIMEOUT_S = 25.0  # clients wait 30 s for an answer
 LEFTOVERS_TIMEOUT_S = 4.0
+MAX_LEFTOVERS = 1000
+MAX_TEXT_CHARS = 2000
+"""Of what a check found: ssh can print a lot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Examination:
 async def examine(backend: Backend, known: Collection[str]) -> Examination:
     """Test a backend, then look for leftovers of workloads other than `known` if it works.
 
-    A test that does not end within CHECK_TIMEOUT_S is a failed check.
+    A test that does not end within CHECK_TIMEOUT_S is a failed check. Bounds: MAX_LEFTOVERS and MAX_TEXT_CHARS; the
+    rest is left out.
     """
     try:
         checks = await asyncio.wait_for(backend.check(), CHECK_TIMEOUT_S)
@@ -49,4 +53,5 @@ async def examine(backend: Backend, known: Collection[str]) -> Examination:
         except (asyncio.TimeoutError, CannotReach) as error:
             problem = str(error) or f"no answer within {LEFTOVERS_TIMEOUT_S:g} s"
             checks = [*checks, Check("list leftovers", ok=False, found=problem, advice="try again")]
-    return Examination(backend.name, tuple(checks), tuple(found))
+    shown = tuple(replace(check, found=check.found[:MAX_TEXT_CHARS]) for check in checks)
+    return Examination(backend.name, shown, tuple(found[:MAX_LEFTOVERS]))

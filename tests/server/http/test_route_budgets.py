@@ -61,6 +61,7 @@ ANSWERS: dict[tuple[str, str], int | None] = {
     ("v1/requests", "POST"): 128 * 1024,
     ("v1/workloads", "POST"): ONE_WORKLOAD,
     ("v1/workloads/ID/cancel", "POST"): ONE_WORKLOAD,
+    ("v1/backends/ID/check", "POST"): MIB,
     ("v1/workloads/ID/result", "GET"): None,
     ("v1/payloads", "POST"): 1024,
 }
