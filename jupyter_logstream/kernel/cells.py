@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,18 +19,22 @@ _hooked: list[Any] = []  # the shell whose cells are observed; at most one
 class Client(NamedTuple):
     """The client that sent the message which the kernel handles now. `session`: its id; empty outside a kernel.
 
-    `is_jupyterlab`: it runs a cell as JupyterLab and Notebook 7 do.
+    `is_jupyterlab`: it runs a cell as JupyterLab and Notebook 7 do. `is_batch`: it runs a notebook without a page, as
+    `nbconvert --execute` and papermill do.
     """
 
     session: str
     is_jupyterlab: bool
+    is_batch: bool = False
 
 
 def current_client() -> Client:
     """The client that runs the current cell, or whose message the kernel handles."""
     request = _request()
+    metadata = request.get("metadata", {})
+    has_page = request.get("content", {}).get("allow_stdin", True) or _serves_pages()  # a page can ask for input
     # No other client reports the cells that were deleted since the last run.
-    return Client(request.get("header", {}).get("session", ""), "deletedCells" in request.get("metadata", {}))
+    return Client(request.get("header", {}).get("session", ""), "deletedCells" in metadata, not has_page)
 
 
 def current_run() -> str:
@@ -51,6 +56,13 @@ def close_on_rerun(shell: Any) -> None:
     if not any(known is shell for known in _hooked):
         shell.events.register("pre_run_cell", _run_callbacks)
         _hooked[:] = [shell]
+
+
+def _serves_pages() -> bool:
+    """Whether a Jupyter server started this kernel, or Voila, which runs cells as nbconvert does but has a page."""
+    from .relay.host import pages_reach_server  # noqa: PLC0415 - only needed without standard input
+
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila") or pages_reach_server()
 
 
 def _shell() -> Any:

@@ -3,7 +3,8 @@
 One MIME bundle serves all front ends: JupyterLab and Notebook 7 show it with the labextension, others with its widget.
 A client that has reported the labextension gets no more widgets, which would delay its first line.
 When the workload has ended, the output is replaced by its static form, unless a widget shows it: replacing the output
-would remove the live view. This file must not know HTTP, nor how a widget reaches its page.
+would remove the live view. Where a notebook runs without a page, outputs get their present static form after each cell.
+This file must not know HTTP, nor how a widget reaches its page.
 """
 
 from __future__ import annotations
@@ -69,6 +70,15 @@ class _Output:
         if self.view is not None:
             self.view.close_view()
         return True
+
+    def save(self) -> None:
+        """Replace the output by the present static form: no page will show it live."""
+        if self.removed or (self.view is not None and self.view.page):
+            return
+        _publish(self.workload.snapshot(), display_id=self.id, update=True)
+        if self.view is not None:
+            self.view.close_view()
+            self.view = None
 
 
 def show(workload: WorkloadHandle) -> None:
@@ -154,3 +164,6 @@ def _on_busy(*_: object) -> None:
 def _on_idle(*_: object) -> None:
     global _idle_since  # noqa: PLW0603 - as above
     _idle_since = time.monotonic()
+    if current_client().is_batch:  # after its last cell, such a client receives nothing
+        for output in _outputs:
+            output.save()

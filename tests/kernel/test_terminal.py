@@ -106,12 +106,13 @@ def test_a_progress_bar_replaces_itself_and_stays_as_one_line(home: Home) -> Non
 
 def test_ctrl_c_detaches_and_names_the_way_back_while_the_workload_goes_on(home: Home) -> None:
     with terminal(
-        script("echo first; sleep 600", "job.show(); print(job.state, 'after'); job.cancel()"), home
+        script("echo first; sleep 600", "job.show(); print(job.state, 'after'); job.cancel(); print('over')"), home
     ) as screen:
         screen.wait_for("first")
         screen.send("\x03")
         detached = screen.wait_for(r'attach\("(\w+)"\)\.show\(\)')
         screen.wait_for("running after")
+        screen.wait_for("over")
     assert "Traceback" not in screen.output
     again = home.python(f"from jupyter_logstream import attach\nattach({detached[1]!r}).show()")
     assert again.stdout == "first\n"
