@@ -32,6 +32,7 @@ _HOST = """<!doctype html><html lang="en"><title>Host</title>
 <style>iframe { width: 100%; height: 480px; border: 0 }</style><body><script>
 const socket = new WebSocket(location.origin.replace("http", "ws") + CHANNELS);
 const frames = [];
+window.displayed = [];  // ids of models
 const idle = new Map();  // by id of an execute request
 const post = (frame, message) => {
   if (frame.ready) frame.element.contentWindow.postMessage(message, "*");
@@ -67,7 +68,10 @@ socket.onmessage = ({ data }) => {
   const widget = content.data?.["application/vnd.jupyter.widget-view+json"];
   if (type === "comm_open") post(frames.at(-1), { type, content, metadata });
   else if (type === "comm_msg" || type === "comm_close") for (const frame of frames) post(frame, { type, content });
-  else if (widget !== undefined) post(frames.at(-1), { type: "display", id: widget.model_id });
+  else if (widget !== undefined) {
+    displayed.push(widget.model_id);
+    post(frames.at(-1), { type: "display", id: widget.model_id });
+  }
   else if (type === "status" && content.execution_state === "idle") idle.get(parent_header.msg_id)?.();
   else if (type === "error") window.failed = content.traceback.join("\\n");
 };
@@ -99,10 +103,10 @@ class OutputFrames:
 
     def __init__(self, page: Page, server: Server, *, per_cell: bool, style: str = "", theme: str = "") -> None:
         self.page = page
-        self._style, self._theme, self._csp = style, theme, "" if per_cell else CSP
-        response = server.http.post(f"{server.url}api/kernels", json={"name": "python3"})
-        self.kernel_id: str = response.json()["id"]
-        channels = f"{server.base_url}api/kernels/{self.kernel_id}/channels?token={TOKEN}"
+        self._style, self._theme, self._csp, self._http = style, theme, "" if per_cell else CSP, server.http
+        kernel = self._http.post(f"{server.url}api/kernels", json={"name": "python3"}).json()["id"]
+        self._kernel_url = f"{server.url}api/kernels/{kernel}"
+        channels = f"{server.base_url}api/kernels/{kernel}/channels?token={TOKEN}"
         host = _HOST.replace("CHANNELS", json.dumps(channels)).replace("ONE_FRAME_PER_CELL", json.dumps(per_cell))
         page.route("https://output-*.example/**", self._serve)
         page.goto(f"{server.url}host")  # not found, but of the server: a page that a test supplies opens no WebSocket
@@ -123,12 +127,25 @@ class OutputFrames:
         self.page.evaluate("(code) => execute(code)", code)
         failed = self.page.evaluate("window.failed ?? ''")
         assert not failed, failed
-        return self.page.frame_locator("iframe").last
+        return self._last_frame()
 
     def start(self, code: str) -> FrameLocator:
         """Run a cell without waiting for its end."""
         self.page.evaluate("(code) => { execute(code); }", code)
-        return self.page.frame_locator("iframe").last
+        return self._last_frame()
+
+    def _last_frame(self) -> FrameLocator:
+        return self.page.frame_locator("iframe").nth(self.page.locator("iframe").count() - 1)
+
+    def interrupt(self) -> None:
+        """Interrupt the running cell."""
+        assert self._http.post(f"{self._kernel_url}/interrupt").is_success
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel; the frames' models have no comm any more, as hosts report it."""
+        assert self._http.post(f"{self._kernel_url}/restart").is_success
+        for n in range(self.page.locator("iframe").count()):
+            self.tell(n, type="disconnect")
 
     def tell(self, frame: int, **message: str) -> None:
         """Send a message to a frame: `type` is `hide` or `display` with the `id` of a model, or `disconnect`."""

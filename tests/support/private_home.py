@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from support.running import kill_runners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass
@@ -62,3 +62,10 @@ def new_home(folder: Path) -> Iterator[Home]:
             yield home
         finally:
             home.close()
+
+
+def stop_private_server(folder: Path, env: Mapping[str, str]) -> None:
+    """Stop the private server that kernels of a Jupyter server in this folder have started, and its workloads."""
+    kill_runners(folder)
+    command = [sys.executable, "-m", "jupyter_logstream", "server", "stop"]
+    subprocess.run(command, env=dict(env), capture_output=True, timeout=100, check=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from support.log_checks import PROGRAM, expect_cancel, expect_find, expect_lines, log_view
+from support.log_checks import PROGRAM, expect_cancel, expect_download, expect_find, expect_lines, log_view
 from support.page_program import page_program
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run_again(page: Page, n: int) -> None:
     expect(view.locator("xpath=self::*[not(@data-old)]")).to_be_visible()
 
 
-def test_log_is_live_searched_and_cancelled(page: Page, url: str, gate: Path):
+def test_log_is_live_searched_downloaded_and_cancelled(page: Page, url: str, gate: Path):
     page.goto(url)
     bare, widget = (log_view(cell(page, n)) for n in (BARE, WIDGET))
     for view in bare, widget:
@@ -101,6 +101,7 @@ def test_log_is_live_searched_and_cancelled(page: Page, url: str, gate: Path):
     for view in bare, widget:
         expect_lines(view, "last", 51)
     expect_find(bare)
+    expect_download(page, bare, 51)
     expect_cancel(widget)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.log_checks import PROGRAM, expect_cancel, expect_find, expect_lines, log_view
+from support.log_checks import PROGRAM, expect_cancel, expect_download, expect_find, expect_lines, log_view
 from support.page_program import page_program
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def Page():
 """
 
 
-def test_page_shows_finds_and_cancels(home: Home, page: Page, tmp_path: Path):
+def test_page_shows_finds_downloads_and_cancels(home: Home, page: Page, tmp_path: Path):
     gate = tmp_path / "gate"
     (home.folder / "app.py").write_text(APP.format(program=PROGRAM.format(gate=gate)))
     options = ["run", "app.py", "--no-open", "--production", "--host", "127.0.0.1", "--port", "{port}"]
@@ -42,4 +42,5 @@ def test_page_shows_finds_and_cancels(home: Home, page: Page, tmp_path: Path):
         gate.touch()
         expect_lines(view, "last", 51)
         expect_find(view)
+        expect_download(page, view, 51)
         expect_cancel(view)

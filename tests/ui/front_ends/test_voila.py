@@ -59,7 +59,7 @@ def test_app_in_a_jupyter_server_shows_finds_downloads_and_cancels(server: Serve
     expect_cancel(view)
 
 
-def test_app_of_voila_alone_shows_finds_and_cancels(home: Home, page: Page, tmp_path: Path):
+def test_app_of_voila_alone_shows_finds_downloads_and_cancels(home: Home, page: Page, tmp_path: Path):
     folder, env = home.folder, home.env
     gate = tmp_path / "gate"
     write_app(folder, PROGRAM.format(gate=gate))
@@ -71,4 +71,5 @@ def test_app_of_voila_alone_shows_finds_and_cancels(home: Home, page: Page, tmp_
         gate.touch()
         expect_lines(view, "last", 51)
         expect_find(view)
+        expect_download(page, view, 51)
         expect_cancel(view)
