@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from . import (
+    comm,
     detection,
     fanin,
     fanout,
@@ -33,7 +34,7 @@ from . import (
 
 ALL = (
     *(start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub),
-    *(page, first_second, view, many_views, find, search, functions),
+    *(page, first_second, view, many_views, find, search, functions, comm),
 )
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}
 

@@ -66,6 +66,13 @@ def _search(query: str, bar: float) -> list[Row]:
     return [_alone(ours, "less", bar), Row(f"{what}, s", ours, "less", "ripgrep", rg)]
 
 
+def _comm(what: str, bar: float | None = None) -> list[Row]:
+    """A figure of views through the kernel, beside that of a page that reaches the server."""
+    ours = f"comm: {what}"
+    beside = Row(f"through the kernel: {what}", ours, "less", "fetch", f"fetch: {what}")
+    return [beside] if bar is None else [_alone(ours, "less", bar), beside]
+
+
 CAT, NAIVE, PROXY, OUTPUT = "child | cat", "naive Tornado SSE", "jupyter-server-proxy", "JupyterLab's output"
 _TOOK = "300,000 lines, child to client: "
 _LATE = "latency, 1,000 lines/s, "
@@ -128,6 +135,12 @@ ROWS = (
     Row("a result of 95 MB, ms", "a result of 95 MB: ours, ms (median)", "less", "pickle by a file",
         "a result of 95 MB: pickle by a file, ms (median)", 1.5),
     _alone("200 functions, 2 at once: GET /api/status meanwhile, ms (p99)", "less", 100),
+    *_comm("line to screen, 1 lines/s, idle kernel, ms (p50)", 100),
+    *_comm("line to screen, 1 lines/s, busy kernel, ms (p50)", 250),
+    *_comm("line to screen, 1000 lines/s, idle kernel, ms (p50)", 100),
+    *_comm("line to screen, 1000 lines/s, busy kernel, ms (p50)", 250),
+    *_comm("cell to painted end of 1 M lines, ms (median)", 500), *_comm("jump in 1 M lines, ms (median)", 300),
+    *_comm("heap of three views of 1 M lines, MB"),
     _alone("search of 1 M lines: other requests meanwhile, ms (p99)", "less", 50),
 )
 # fmt: on

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import anywidget
 import traitlets
+from comm import DummyComm
 
 from ..model.protocol import FINAL, PROTOCOL
 from .cells import current_run, on_rerun
@@ -54,7 +55,8 @@ class _View(anywidget.AnyWidget):
         self._push = sender(self.send)
         self._idle = IdleProbe()
         on_rerun(self.close_view)
-        if not pages_reach_server():
+        # Outside a kernel there is no page: messages go nowhere.
+        if not isinstance(self.comm, DummyComm) and not pages_reach_server():
             self._opened_relay().push_view(self.get_state(), with_bundle=_is_first_of_cell())
 
     @traitlets.default("channel")

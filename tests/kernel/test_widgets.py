@@ -165,7 +165,9 @@ def test_no_height_is_negative(kernel):
 def test_a_view_can_be_made_where_there_is_no_kernel():
     from jupyter_logstream.kernel.widgets import LogView  # noqa: PLC0415 - needs the built front end
 
-    assert LogView("w").workload == "w"
+    view = LogView("w")
+    assert view.workload == "w"
+    assert view._relay is None
 
 
 def test_a_missing_build_is_named(tmp_path, monkeypatch):

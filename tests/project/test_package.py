@@ -34,7 +34,10 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     data = "jupyter_logstream-0.1.0.data/data"
     assert {
-        *(f"jupyter_logstream/static/{name}.js" for name in ("anywidget", "view", "table", "requests", "hub-worker")),
+        *(
+            f"jupyter_logstream/static/{name}.js"
+            for name in ("anywidget", "view", "table", "requests", "bundle", "hub-worker")
+        ),
         "jupyter_logstream/py.typed",
         "jupyter_logstream/runner.pyz",
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_logstream.json",

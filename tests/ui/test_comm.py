@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,7 @@ from support.browser_options import LABEXTENSION, OPTIONS, disable, quiet_news, 
 from support.kept_tabs import leave
 from support.notebook_page import NotebookPage
 from support.serving import Server, jupyter
+from support.tcp_proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,7 +147,36 @@ def test_view_made_again_while_the_kernel_is_busy_has_its_lines(notebook):
     page = notebook(IMPORT + "import time\ndisplay(run('seq 5; sleep 600'))\ntime.sleep(600)", "1")
     page.start(0)
     page.wait_for("live", lines=5)
+    page.views.first.evaluate("it => { it.dataset.earlier = 'true'; }")
     page.select(0)
     page.command("notebook:move-cell-down")  # the front end makes the view again
+    expect(page.page.locator("[data-earlier]")).to_have_count(0)
     page.wait_for("live", lines=5)
     assert [text for _, text in page.walk()] == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.timeout(300)
+def test_page_shows_every_line_once_through_a_hundred_cuts_of_the_relay(new_tab, server, log_server, tmp_path):
+    rng, enough, address = random.Random(5), tmp_path / "enough", tmp_path / "server.json"
+    program = (
+        "import os, sys, time\nfor i in range(1, 20_001):\n    print('line', i)\n"
+        "    if i % 5 == 0 and not os.path.exists(sys.argv[1]): time.sleep(0.05)"
+    )
+    cell = (
+        f"import os; os.environ['JUPYTER_LOGSTREAM_SERVER'] = {str(address)!r}\n"
+        "from jupyter_logstream.kernel import reader; reader.BACKOFF_S = (0.05,)\n"
+        f"{IMPORT}job = run([{sys.executable!r}, '-c', {program!r}, {str(enough)!r}])\ndisplay(job.show(height=600))"
+    )
+    with proxied(log_server.port) as proxy:
+        known = json.loads(log_server.address_file.read_text())
+        address.write_text(json.dumps({**known, "url": f"http://127.0.0.1:{proxy.port}"}))
+        proxy.cut_streams_after(rng.randrange(1500, 6000) for _ in range(100))
+        notebook = NotebookPage(new_tab(), server, cell)
+        notebook.run()
+        notebook.wait_for()
+        notebook.eventually(lambda: proxy.cuts == 100, "all cuts", 200)
+        enough.touch()
+        notebook.wait_for("done", lines=20_000, timeout=100)
+        assert notebook.views.first.get_attribute("data-lines") == "20000"
+        assert notebook.walk() == [[i, f"line {i}"] for i in range(1, 20_001)]
+        notebook.shut_down_kernel()

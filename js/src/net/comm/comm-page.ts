@@ -121,6 +121,7 @@ export class CommPage implements Page {
     while (this.#posted.size < MAX_POSTED) {
       const next = this.#queue.shift();
       if (next === undefined) return;
+      if (next.init.signal?.aborted) continue; // with others of the same signal: its turn comes
       this.#posted.set(next.id, next);
       const { method = "GET", headers, body } = next.init;
       const { page } = this.#channel;
