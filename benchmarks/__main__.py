@@ -21,6 +21,7 @@ from . import (
     iopub,
     latency,
     many_views,
+    mirror,
     page,
     proxy,
     readers,
@@ -33,7 +34,7 @@ from . import (
 )
 
 ALL = (
-    *(start, throughput, latency, fanin, fanout, readers, replay, growth, detection, proxy, iopub),
+    *(start, throughput, latency, fanin, fanout, readers, mirror, replay, growth, detection, proxy, iopub),
     *(page, first_second, view, many_views, find, search, functions, comm),
 )
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}

@@ -65,9 +65,9 @@ class Connection:
             progress = self._send_changes() if self._is_following else False
             wait_s = 0 if progress else 1.0 if self._changes is None else self._changes.wait_s
             ready = self._selector.select(wait_s)
-            if ready:
+            if ready and wait_s and not self._sender.is_waiting:
                 time.sleep(_ROUND_INTERVAL_S)
-            elif time.monotonic() - self._last_frame > SILENCE_TIMEOUT_S and not progress:
+            if not ready and time.monotonic() - self._last_frame > SILENCE_TIMEOUT_S and not progress:
                 break
             for key, _ in ready:
                 key.data()
