@@ -12,7 +12,7 @@ class LogStreamError(Exception):
 
 
 class NoServer(LogStreamError):
-    """No Jupyter server with jupyter-logstream is known to this process, or it does not answer."""
+    """No server with jupyter-logstream is known to this process, or it does not answer, or none can be started."""
 
 
 class ServerFailed(LogStreamError):
