@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -25,18 +25,19 @@ from ..text.levels import guess_level
 from ..text.lines import MAX_TEXT_BYTES
 from ..text.redactor import Redactor
 from ..text.strict_json import depth
+from ..text.tracebacks import State as TracebackState
 from .engine import Engine, NoRoom
 from .published_tracebacks import PublishedTracebacks
 
 _END_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 _FIELDS = frozenset({"message", "level", "ts", "step", "fields"})
 MAX_ITEMS = 100_000
-"""Items of a batch: appending them happens at once, and nothing else is served meanwhile."""
+"""Items of a batch: they are appended at once, whole or not at all."""
 
 MAX_FIELDS_DEPTH = 100
 """Objects and arrays inside each other in a record's `fields`."""
 
-_MAX_INLINE_ITEMS = 500  # larger batches are checked and masked in a thread
+_MAX_INLINE_ITEMS = 500  # larger batches are checked, masked and encoded in a thread
 _SYSTEM = SOURCES.index("system")
 _MAX_TS_MS = 253402300800000  # the year 10000
 
@@ -195,12 +196,24 @@ class Publisher:
             raise StreamEnded(f"the workload {workload_id} has ended")
         last = end
         if new:
-            leveled, traceback = self._tracebacks.spread(workload_id, new, guessed[stored:])
-            last = self._store.append(workload_id, leveled)
+            if len(new) > _MAX_INLINE_ITEMS:
+                ready, traceback = await asyncio.to_thread(self._ready, workload_id, new, guessed[stored:])
+                if self._engine.status_of(workload_id).status.final:
+                    raise StreamEnded(f"the workload {workload_id} has ended")
+            else:
+                ready, traceback = self._ready(workload_id, new, guessed[stored:])
+            last = self._store.append(workload_id, ready)
             self._tracebacks.keep(workload_id, None if state else traceback)
         if state is not None:
             await self._engine.end(workload_id, state)
         return last
+
+    def _ready(
+        self, workload_id: str, records: Sequence[Record], guessed: Sequence[bool]
+    ) -> tuple[Iterable[Record], TracebackState | None]:
+        """The records as the store takes them, with the levels of their tracebacks, and the traceback behind them."""
+        leveled, traceback = self._tracebacks.spread(workload_id, records, guessed)
+        return self._store.prepare(leveled), traceback
 
     def _stored(self, workload_id: str, after: int, most: int) -> int:
         """Published records behind a seq, at most `most` counted. The store's own reports are not among them."""

@@ -149,6 +149,9 @@ class MemoryStore:
         self._streams: dict[str, _Stream] = {}
         self._wakes: dict[str, list[Callable[[], None]]] = {}
 
+    def prepare(self, records: Iterable[Record]) -> Iterable[Record]:
+        return list(records)
+
     def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
         log = self._streams.setdefault(stream, _Stream())
         if log.closed:

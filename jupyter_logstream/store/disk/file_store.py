@@ -33,6 +33,7 @@ from .folder import (
     try_lock,
 )
 from .layout import LAYOUT
+from .notes import Notes
 from .reader import BATCH_BYTES, LogReader
 from .stream_folders import StreamFolders, names_in
 from .watch import Inotify, Poller, watcher
@@ -91,6 +92,9 @@ class FileStore:
     def streams(self) -> list[str]:
         """The ids of all streams, oldest first. Links and files among the folders are no streams."""
         return self._streams.names()
+
+    def prepare(self, records: Iterable[Record]) -> Iterable[Record]:
+        return Notes(records)
 
     def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
         writer = self._writer(stream)

@@ -6,31 +6,22 @@ leaves all state as it was, so the caller can repeat it.
 
 from __future__ import annotations
 
-import json
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...model.records import SOURCES, Record, level_code
-from ...text.lines import PART, Lines, Splitter
+from ...text.lines import Lines, Splitter
 from .index import IndexWriter
-from .layout import ENTRY, ESTIMATED, NOTE, OUTPUT, STEP_BEGIN, STEP_END, fill_sizes, pack_meta
+from .layout import ENTRY, ESTIMATED, FLAG_SHIFT, OUTPUT, STEP_BEGIN, STEP_END, fill_sizes, fill_steps
+from .notes import Notes, parse_note
 from .running_totals import RunningTotals
 from .sidecars import Steps
 
 if TYPE_CHECKING:
     from .entry_meta import MetaBuilder
-
-
-def parse_note(line: bytes) -> Record:
-    """The record in a line of `notes`. Raises ValueError if it is damaged."""
-    try:
-        return Record(seq=0, **json.loads(line))
-    except (TypeError, RecursionError) as error:
-        raise ValueError(str(error)) from None
 
 
 class Indexer:
@@ -72,15 +63,14 @@ class Indexer:
             splitter.state = state
             raise
 
-    def add_notes(self, start: int, records: Iterable[Record], sizes: list[int], append: Callable[[], None]) -> None:
+    def add_notes(self, start: int, notes: Notes, append: Callable[[], None]) -> None:
         """Index published records whose JSON lines lie in `notes` from offset `start`; `append` writes these first.
 
         OSError: no record is indexed.
         """
-        step, words = self.step, array("Q")
+        step = self.step
         try:
-            for offset, size, record in zip(accumulate(sizes, initial=start), sizes, records):
-                words.extend((offset, round(record.ts * 1000), size | size << 32, self._note_meta(record)))
+            words = self._words_of_notes(start, notes)
             append()
             self.index.append(words)
         except OSError:
@@ -95,17 +85,11 @@ class Indexer:
         """
         if name == "notes":
             lines = data.splitlines(keepends=True)
-            starts = accumulate(map(len, lines), initial=start)
-            return array("Q", [word for line, at in zip(lines, starts) for word in self._note(line, at)])
+            return self._words_of_notes(start, Notes(map(parse_note, lines), lines))
         lines_found = Splitter(start).feed(data)
         words = self._words_of(lines_found, ts_us)
         words[3::4] = self._builder(name).build(lines_found, ESTIMATED, self.step, self._step_number).metas
         return words
-
-    def _note(self, line: bytes, start: int) -> tuple[int, int, int, int]:
-        record = parse_note(line)
-        size = len(line) | len(line) << 32
-        return start, round(record.ts * 1000), size, self._note_meta(record)
 
     def reopen(self) -> None:
         """Read the index and the step names from disk again, after another writer or a repair changed them."""
@@ -153,11 +137,19 @@ class Indexer:
     def _step_number(self, name: str) -> int:
         return self.steps.number(self._folder, name)
 
-    def _note_meta(self, record: Record) -> int:
-        """Metadata of a published record; a change of its step begins or ends one, except in a system record."""
-        flags = NOTE | (PART if record.part else 0)
-        step = 0 if record.step is None else self._step_number(record.step)
-        if step != self.step and (step or record.source != "system"):
-            flags |= STEP_BEGIN if step else STEP_END
-            self.step = step
-        return pack_meta(source=SOURCES.index(record.source), level=level_code(record.level), flags=flags, step=step)
+    def _words_of_notes(self, start: int, notes: Notes) -> array[int]:
+        """Entries of published records; a change of their step begins or ends one, except in a system record."""
+        words = array("Q", bytes(ENTRY * len(notes)))
+        words[0::4] = array("Q", list(accumulate(notes.lengths[:-1], initial=start))[: len(notes)])
+        words[1::4] = notes.times
+        fill_sizes(words, notes.lengths, notes.lengths)
+        metas, at = array("Q", notes.metas), 0
+        for name, is_system, count in notes.runs:
+            step = 0 if name is None else self._step_number(name)
+            fill_steps(metas, at, at + count, step)
+            if step != self.step and (step or not is_system):
+                metas[at] |= (STEP_BEGIN if step else STEP_END) << FLAG_SHIFT
+                self.step = step
+            at += count
+        words[3::4] = metas
+        return words

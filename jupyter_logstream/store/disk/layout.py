@@ -170,6 +170,13 @@ def fill_sizes(words: array[int], lengths: list[int], tails: list[int]) -> None:
     halves[high::8] = column if tails is lengths else array("I", tails)
 
 
+def fill_steps(metas: array[int], start: int, stop: int, step: int) -> None:
+    """Set the step, the lowest 16 bits, of adjacent metadata words."""
+    quarters = memoryview(metas).cast("B").cast("H")
+    lowest = 0 if sys.byteorder == "little" else 3
+    quarters[4 * start + lowest : 4 * stop : 4] = array("H", [step]) * (stop - start)
+
+
 def tails_in(words: array[int]) -> list[int]:
     """Tails of entries."""
     halves = memoryview(words).cast("B").cast("I")

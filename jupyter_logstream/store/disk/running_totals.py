@@ -11,7 +11,7 @@ from ...model.records import LEVELS
 from ...model.steps import Timeline
 from .layout import ENTRY, LEVEL_BYTE, STEP_BEGIN, STEP_BITS, STEP_END, STEP_FAILED, STEP_FLAG_BYTE, flags_of, pack
 
-_NO_STEP_FLAG = bytes(i for i in range(256) if not i & (STEP_BEGIN | STEP_END))
+_CHANGES_STEP = bytes(int(i & (STEP_BEGIN | STEP_END) > 0) for i in range(256))
 
 
 class RunningTotals:
@@ -33,11 +33,11 @@ class RunningTotals:
         self.add_levels(data[LEVEL_BYTE::ENTRY])
         if self._skipped and words:
             self._resume(words[3] & STEP_BITS, words[1] / 1000)
-        flags = data[STEP_FLAG_BYTE::ENTRY]
-        if flags.translate(None, _NO_STEP_FLAG):
-            for i, flag in enumerate(flags):
-                if flag & (STEP_BEGIN | STEP_END):
-                    self._change_step(words[4 * i + 1] / 1000, words[4 * i + 3])
+        changes = data[STEP_FLAG_BYTE::ENTRY].translate(_CHANGES_STEP)
+        at = changes.find(1)
+        while at >= 0:
+            self._change_step(words[4 * at + 1] / 1000, words[4 * at + 3])
+            at = changes.find(1, at + 1)
 
     def add_levels(self, codes: bytes | bytearray) -> None:
         """Add lines that begin and end no step."""

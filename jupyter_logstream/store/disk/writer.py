@@ -8,17 +8,17 @@ another process changed a file that is being written. stdlib.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...model.records import Record
 from ..protocol import Tally
 from .folder import is_own, open_own, read_json
 from .indexer import Indexer
 from .layout import ENTRY, FILES, INDEX_SEGMENT, MIRROR_FACTOR, OUTPUT, SEGMENT, Damaged, file_of
+from .notes import Notes
 from .segments import SegmentedFile, quarantine_foreign
 from .sidecars import RetainedRange, read_masked, write_masked
 
@@ -65,7 +65,7 @@ class LogWriter:
 
     def publish(self, records: Iterable[Record]) -> int:
         """Append records that are not output and return the last seq. OSError: nothing was appended."""
-        drafts = list(records)
+        drafts = records if isinstance(records, Notes) else Notes(records)
         self._despite_damage(lambda: self._publish(drafts))
         return self.lines
 
@@ -110,13 +110,11 @@ class LogWriter:
                 write_masked(self._folder, self._masked)
         self._bound()
 
-    def _publish(self, drafts: list[Record]) -> None:
+    def _publish(self, drafts: Notes) -> None:
         notes = self._files["notes"]
-        size, bodies = notes.size, [_encode_note(record) for record in drafts]
+        size = notes.size
         try:
-            self._indexer.add_notes(
-                size, drafts, [len(body) for body in bodies], lambda: notes.append(b"".join(bodies))
-            )
+            self._indexer.add_notes(size, drafts, lambda: notes.append(drafts.data))
         except OSError:
             notes.truncate(size)
             raise
@@ -233,14 +231,8 @@ class LogWriter:
         """Report losses by system records; if the disk is full, the next call reports the rest."""
         with contextlib.suppress(OSError):
             if self._journal is not None:
-                self._journal.publish(lambda: self._files["notes"].size, lambda record: self._publish([record]))
+                self._journal.publish(lambda: self._files["notes"].size, lambda record: self._publish(Notes([record])))
                 self._journal = None
             while self._reports:
-                self._publish(self._reports[:1])
+                self._publish(Notes(self._reports[:1]))
                 del self._reports[0]
-
-
-def _encode_note(record: Record) -> bytes:
-    value: dict[str, Any] = record.to_json()
-    del value["seq"]
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ...model.records import Record
 from ..disk.folder import is_own
-from ..disk.indexer import Indexer, parse_note
+from ..disk.indexer import Indexer
 from ..disk.layout import ESTIMATED, FILES, OUTPUT
+from ..disk.notes import Notes, parse_note
 from ..disk.running_totals import RunningTotals
 from ..disk.segments import SegmentedFile, read_range
 from ..disk.sidecars import BadRetention, RetainedRange
@@ -153,5 +154,5 @@ def _index_notes(folder: Path, notes: SegmentedFile, indexer: Indexer, start: in
             record = parse_note(line)
         except ValueError:  # damaged: the bytes stay, the record has no message
             record = Record(0, time.time() * 1000, "unknown", "", source="system")
-        indexer.add_notes(start, [record], [len(line)], lambda: None)
+        indexer.add_notes(start, Notes([record], [line]), lambda: None)
         start += len(line)
