@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 OURS = "application/vnd.jupyter-logstream.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SHORT_TIMES = """
+from ipywidgets import Widget
 from jupyter_logstream import run
-from jupyter_logstream.kernel import display
+from jupyter_logstream.kernel import cells, display
+publish = display._publish
 display.POLL_INTERVAL_S, display.PAGE_REPORT_TIMEOUT_S = 0.05, 0.5
 polls, settle = 0, display._Output.settle
 def counted(output):
     global polls
     polls += 1
     return settle(output)
-display._Output.settle = counted
+"""
+NEW = """
+for output in list(display._outputs): output.remove()
+display._publish, display._Output.settle, polls = publish, counted, 0
+display._with_labextension.clear()
+cells._on_rerun.clear()
+Widget.close_all()
 """
 OUTPUTS = "len(display._outputs)"
 THREADS = "[t.name for t in __import__('threading').enumerate()].count('jupyter-logstream-outputs')"
@@ -42,11 +50,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def kernel(server: Server) -> Iterator[Kernel]:
+@pytest.fixture(scope="module")
+def shared_kernel(server: Server) -> Iterator[Kernel]:
     with server.kernel() as kernel:
         kernel.run(SHORT_TIMES)
         yield kernel
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel) -> Kernel:
+    """The kernel without outputs, widgets and known clients."""
+    shared_kernel.run(NEW)
+    until(lambda: shared_kernel.json(f"{OUTPUTS} + {THREADS}") == 0)
+    return shared_kernel
 
 
 def show(kernel: Kernel, command: str) -> None:
@@ -141,7 +157,7 @@ run("true")
         assert kernel.json("loaded")[0] == []
 
 
-def test_client_with_the_labextension_gets_no_further_widgets(kernel):
+def test_client_with_the_labextension_gets_no_further_widgets(kernel, monkeypatch):
     show(kernel, "sleep 30")
     report_page(kernel, "labextension")
     show(kernel, "sleep 1; echo hello")
@@ -150,7 +166,7 @@ def test_client_with_the_labextension_gets_no_further_widgets(kernel):
     kernel.run("job", cell="b", as_lab=True)
     assert [kind for kind, _ in kernel.published] == ["display_data", "update_display_data"]
     assert WIDGET not in kernel.published[-1][1]
-    kernel.client.session.session = "another client of the same kernel"
+    monkeypatch.setattr(kernel.client.session, "session", "another client of the same kernel")
     show(kernel, "sleep 30")
     assert WIDGET in kernel.shown
 

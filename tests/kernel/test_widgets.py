@@ -21,24 +21,39 @@ from ipywidgets import Layout
 gc.collect()
 print(json.dumps([sum(isinstance(w, kind) for w in _instances.values()) for kind in (LogView, Layout)]))
 """
+NEW = """
+from ipywidgets import Widget
+from jupyter_logstream.kernel import cells
+Widget.close_all()
+cells._on_rerun.clear()
+"""
 OURS = "application/vnd.jupyter-logstream.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
+@pytest.fixture(scope="module")
+def kernel_without_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("kernel")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("SERVER", "URL", "SECRET"):
+            patch.delenv(f"JUPYTER_LOGSTREAM_{name}", raising=False)
+        patch.setenv("IPYTHONDIR", str(folder))
+        manager = KernelManager(connection_file=str(folder / "kernel.json"))
+        manager.start_kernel(cwd=str(folder))
+        try:
+            kernel = Kernel(folder / "kernel.json")
+            yield kernel
+            kernel.client.stop_channels()
+        finally:
+            manager.shutdown_kernel(now=True)
+            manager.cleanup_resources()
+
+
 @pytest.fixture
-def kernel(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
-    for name in ("SERVER", "URL", "SECRET"):
-        monkeypatch.delenv(f"JUPYTER_LOGSTREAM_{name}", raising=False)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    manager = KernelManager(connection_file=str(tmp_path / "kernel.json"))
-    manager.start_kernel(cwd=str(tmp_path))
-    try:
-        kernel = Kernel(tmp_path / "kernel.json")
-        yield kernel
-        kernel.client.stop_channels()
-    finally:
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
+def kernel(kernel_without_server: Kernel) -> Kernel:
+    """The kernel without widgets, and without cells that ran before."""
+    kernel_without_server.run(NEW)
+    return kernel_without_server
 
 
 def models_and_layouts(kernel: Kernel) -> str:

@@ -190,7 +190,8 @@ class Kernel:
         `as_lab`: with the metadata that JupyterLab sends. `published` then has the type of each message about outputs
         and comms, and of displays the media types.
         """
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+        # Like a page; what does not allow input runs a notebook without one.
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
         content["stop_on_error"] = False  # else it would leave out what comes next
         message = self.client.session.msg("execute_request", content, metadata=_cell_metadata(cell, as_lab=as_lab))
         self.client.shell_channel.send(message)
