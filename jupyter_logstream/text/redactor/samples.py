@@ -24,7 +24,7 @@ _ASCII = bytes(byte if byte < 0x80 else 0 for byte in range(256))
 class Samples:
     """Finds `literals`, each of at least `stride + WORD_BYTES - 1` bytes. `stride`: a multiple of WORD_BYTES."""
 
-    __slots__ = ("_known", "_pattern", "_searched_bytes", "_step", "_words")
+    __slots__ = ("_known", "_pattern", "_searched_bytes", "_spelled", "_step", "_words")
 
     def __init__(self, literals: Iterable[bytes], stride: int) -> None:
         self._step = stride // WORD_BYTES
@@ -33,6 +33,7 @@ class Samples:
             for offset in range(stride):
                 self._words.setdefault(_word(literal, offset), []).append((offset, literal))
         self._known = frozenset(self._words)
+        self._spelled = frozenset(word.to_bytes(WORD_BYTES, sys.byteorder) for word in self._words)
         self._pattern: re.Pattern[str] | None = None
         self._searched_bytes = 0
 
@@ -59,7 +60,7 @@ class Samples:
         return self._at(data, [i for i, word in enumerate(words) if word in self._known])
 
     def _passing(self, data: bytes, size: int, pattern: re.Pattern[str]) -> Sequence[int] | None:
-        """The samples whose first half passes the pattern; None if they are many."""
+        """The samples in the table; None if many pass the pattern, which is for their first halves."""
         halves = array("I")
         halves.frombytes(memoryview(data)[:size])
         heads = halves[:: 2 * self._step].tobytes()
@@ -67,7 +68,10 @@ class Samples:
             heads = heads.translate(_ASCII)
         most = len(heads) // 4 // _SAMPLES_A_HIT
         found = [found.start() for found in islice(pattern.finditer(heads.decode("utf-16-le")), most + 1)]
-        return [at // 2 for at in found if not at % 2] if len(found) <= most else None
+        if len(found) > most:
+            return None
+        half, known = self._step * WORD_BYTES // 2, self._spelled  # bytes in the data for a character of the sample
+        return [at // 2 for at in found if not at % 2 and data[at * half : at * half + WORD_BYTES] in known]
 
     def _at(self, data: bytes, samples: Sequence[int]) -> set[Span]:
         """The literals that contain one of these samples."""
