@@ -45,6 +45,11 @@ def archive_name() -> str:
     return f"runner-{hashlib.sha256(runner_archive()).hexdigest()[:16]}.pyz"
 
 
+def unpacked_name() -> str:
+    """The name of the folder in which this version's archive is unpacked on another machine."""
+    return archive_name().removesuffix(".pyz")
+
+
 def build_archive(root: Path) -> bytes:
     """Build `runner.pyz` from the package in `root`."""
     data = io.BytesIO(_SHEBANG)

@@ -25,7 +25,7 @@ from ..wire.delivery import (
     bootstrap,
     message,
 )
-from .archive import archive_name, runner_archive
+from .archive import runner_archive, unpacked_name
 from .pipe import CommandPipe
 from .places import Place, last_lines, quoted_path
 from .protocol import CannotLaunch, CannotReach, NotReached
@@ -99,7 +99,7 @@ def _command(python: str) -> str:
 async def _send_archive(target: Target, pipe: CommandPipe) -> None:
     """Start the interpreter there and put `runner.pyz` there. Raises CannotLaunch."""
     archive = runner_archive()
-    pipe.writer.write(bootstrap(target.root, archive_name(), len(archive)))
+    pipe.writer.write(bootstrap(target.root, unpacked_name(), len(archive)))
     ready = await _await(_receive(pipe, noisy=True), _READY_TIMEOUT_S, target)
     if "refused" in ready:
         raise CannotLaunch(None, f"{target.place.name}: the folder {target.root}: {ready['refused']}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..model.workload import WorkloadSpec
 from ..wire.delivery import Order
-from .archive import archive_name
+from .archive import unpacked_name
 from .delivery import Target, deliver
 from .mirror import Mirror
 from .places import Place, SshHost, ThisMachine, quoted_path
@@ -159,7 +159,7 @@ class SlurmBackend(RemoteBackend):
         return ["sbatch", *ours, *sbatch_arguments(spec.options, self._options)]
 
     def _script(self) -> str:
-        return f"#!/bin/sh\nexec {quoted_path(self._target.python)} -I @FOLDER@/../../{archive_name()} job @FOLDER@\n"
+        return f"#!/bin/sh\nexec {quoted_path(self._target.python)} -I @FOLDER@/../../{unpacked_name()} job @FOLDER@\n"
 
     def _new_mirror(self, workload_id: str, handle: Handle) -> Mirror:
         mirror = super()._new_mirror(workload_id, handle)

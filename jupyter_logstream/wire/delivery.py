@@ -4,7 +4,8 @@ The server starts an interpreter there and writes a line of Python, `bootstrap()
 MARK, the length in LENGTH_DIGITS digits, a space, and a JSON object. What a login shell prints before is skipped.
 
     there  {"python": [3, 11, 2], "have": false}          before anything else; older than MIN_PYTHON: it ends here
-    here   the bytes of runner.pyz, unless it has them    then runner.pyz continues as `deliver`
+    here   the bytes of runner.pyz, unless it has them    unpacked there, so that its modules are compiled once
+                                                          then it continues as `runner.pyz deliver`
     here   {"id": ..., "spec": ..., ...}                  an Order as JSON
     there  {"need": ["sha256", ...]}                      with `do: start`: files that it does not have
     here   the bytes of those files, in this order
@@ -51,22 +52,33 @@ try:
     if os.stat(root).st_mode & 0o077:
         os.chmod(root, 0o700)
     path = os.path.join(root, {name!r})
-    have = os.path.isfile(path) and os.path.getsize(path) == {size!r}
+    have = os.path.isdir(path)
     send(python=version, have=have)
     if not have:
+        import io, shutil, zipfile
+        archive = io.BytesIO()
+        while archive.tell() < {size!r}:
+            data = f.read(min({size!r} - archive.tell(), 65536))
+            if not data:
+                sys.exit(1)
+            archive.write(data)
         new = "%s.%d" % (path, os.getpid())
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            left = {size!r}
-            while left:
-                data = f.read(min(left, 65536))
-                if not data:
-                    sys.exit(1)
-                out.write(data)
-                left -= len(data)
-        os.replace(new, path)
-    os.execv(sys.executable, [sys.executable, "-I", path, "deliver", root])
+        before = os.umask(0o077)
+        zipfile.ZipFile(archive).extractall(new)
+        os.umask(before)
+        try:
+            os.rename(new, path)
+        except OSError:
+            shutil.rmtree(new)
+            if not os.path.isdir(path):
+                raise
 except OSError as error:
     send(refused="%s: %s" % (error.filename, error.strerror) if error.filename else str(error))
+    sys.exit(0)
+sys.argv[:] = [path, "deliver", root]
+sys.path.insert(0, path)
+from jupyter_logstream.runner.command import main
+sys.exit(main(sys.argv[1:], path))
 """
 
 
@@ -124,7 +136,7 @@ class Order:
 
 
 def bootstrap(root: str, name: str, size: int) -> bytes:
-    """The line of Python that receives the file `name` of `size` bytes into `root`, and continues in it."""
+    """The line of Python that receives an archive of `size` bytes, unpacks it as `root/name`, and continues in it."""
     source = _BOOTSTRAP.format(
         mark=MARK.decode(), digits=LENGTH_DIGITS, minimum=list(MIN_PYTHON), root=root, name=name, size=size
     )
