@@ -107,9 +107,9 @@ class SlurmBackend(RemoteBackend):
     def plan(self, spec: WorkloadSpec) -> str:
         """The submission, its script, and the command that this runs."""
         submit = shlex.join(self._submission("ID", spec))
-        script = self._script().replace("@FOLDER@", f"{self._target.root}/jobs/ID")
         command = super().plan(spec).replace("\n", "\n#   ")
-        return f"# {submit}\n{script}# which runs:\n#   {command}"
+        plan = f"# {submit}\n{self._script()}# which runs:\n#   {command}"
+        return plan.replace("@FOLDER@", f"{self._target.root}/jobs/ID")
 
     async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
         """Report Slurm's state and reason until the job starts, then what the mirror of its log reports."""

@@ -99,7 +99,7 @@ def _become_runner(folder: Folder, answer: int) -> int:
 def _guard(answer: int = -1, on_stop: Callable[[], None] | None = None) -> None:
     """Fork: the child returns and becomes the runner, the parent ends what a killed runner leaves behind.
 
-    The parent returns the runner's exit code to whoever waits for it.
+    The parent exits with the runner's exit code.
     """
     adopt_orphans()
     runner = os.fork()

@@ -56,12 +56,13 @@ try:
     send(python=version, have=have)
     if not have:
         import io, shutil, zipfile
-        archive = io.BytesIO()
-        while archive.tell() < {size!r}:
-            data = f.read(min({size!r} - archive.tell(), 65536))
+        archive, left = io.BytesIO(), {size!r}
+        while left:
+            data = f.read(min(left, 65536))
             if not data:
                 sys.exit(1)
             archive.write(data)
+            left -= len(data)
         new = "%s.%d" % (path, os.getpid())
         before = os.umask(0o077)
         zipfile.ZipFile(archive).extractall(new)
