@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MIME = "application/vnd.jupyter-logstream.v1+json"
 """Media type of the output that the labextension shows live in JupyterLab and Notebook 7, without a kernel."""
 
+STATES = ("queued", "running", *sorted(FINAL))
+"""All states of workloads, in the order of the page's filter."""
+
 PAGE_WORKLOADS = 100
 """Workloads per request: the server's maximum."""
 

@@ -17,12 +17,10 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from IPython.display import display
 
 from ..model.records import LEVELS
-from ..text.terminal import plain_text
 from ..text.wording import state_summary
 from .client import Workload, attach, run, workloads
 from .errors import LogStreamError
-from .snapshot import list_as_text
-from .widgets import STATES, WorkloadTable
+from .handle import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +137,8 @@ class WorkloadMagics(Magics):
         if args.tail is None and args.level is None:
             display(found)
             return
+        from ..text.terminal import plain_text  # noqa: PLC0415 - slow
+
         for record in found.logs(tail=args.tail, level=args.level):
             print(plain_text(record.message))  # noqa: T201 - the purpose of this magic
 
@@ -149,8 +149,12 @@ class WorkloadMagics(Magics):
         """Show a live table of the workloads; in a terminal, print their current state."""
         state = parse_argstring(self.workloads, line).state
         if getattr(self.shell, "kernel", None) is None:
+            from .snapshot import list_as_text  # noqa: PLC0415 - only terminals need it
+
             print(list_as_text([workload.info for workload in workloads(state)]))  # noqa: T201 - a terminal's display
         else:
+            from .widgets import WorkloadTable  # noqa: PLC0415 - slow
+
             display(WorkloadTable(state))
 
 

@@ -14,10 +14,10 @@ import anywidget
 import traitlets
 from comm import DummyComm
 
-from ..model.protocol import FINAL, PROTOCOL
+from ..model.protocol import PROTOCOL
 from .cells import current_run, on_rerun
 from .errors import LogStreamError
-from .handle import MIME, WorkloadHandle, list_workloads
+from .handle import MIME, STATES, WorkloadHandle, list_workloads
 from .relay.host import IdleProbe, pages_reach_server, sender
 from .relay.relay import Relay
 from .snapshot import list_as_html, list_as_text, requests_as_html, requests_as_text
@@ -28,9 +28,6 @@ _BUILT = Path(__file__).parents[1] / "static" / "anywidget.js"
 
 STATIC_ROWS = 50
 """Rows in the static form of a table."""
-
-STATES = ("queued", "running", *sorted(FINAL))
-"""All states of workloads, in the order of the page's filter."""
 
 
 class _View(anywidget.AnyWidget):

@@ -30,6 +30,16 @@ def kernel(server: Server) -> Iterator[Kernel]:
         yield kernel
 
 
+def test_loading_the_magics_imports_no_widgets_and_no_http_client() -> None:
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.instance().run_line_magic('load_ext', 'jupyter_logstream')\n"
+        "print(sorted({'anywidget', 'httpx', 'ipywidgets', 'jupyter_logstream.text.terminal'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[]\n"
+
+
 def fails(kernel: Kernel, cell: str) -> str:
     """The error of a cell; those of usage IPython prints, without a traceback."""
     try:
