@@ -51,8 +51,14 @@ class Page:
         """Status, body and error of the answer."""
         name = str(len(self.received)) + path
         self.send("request", id=name, method=method, path=path, headers={}, **fields)
-        until(lambda: any(message["id"] == name for message in self.of("end")))
+
+        def is_complete(message: dict[str, Any]) -> bool:
+            return message.get("id") == name and (message["type"] == "end" or "text" in message)
+
+        until(lambda: any(is_complete(message) for _, message in list(self.received)))
         (head,) = [message for message in self.of("response") if message["id"] == name]
+        if "text" in head:
+            return head["status"], head["text"].encode(), ""
         (end,) = [message for message in self.of("end") if message["id"] == name]
         parts = [base64.b64decode(message["base64"]) for message in self.of("chunk") if message["id"] == name]
         return head["status"], b"".join(parts), end.get("error", "")

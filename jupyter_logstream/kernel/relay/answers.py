@@ -24,6 +24,8 @@ _SENT = {"accept", "content-type", "last-event-id"}
 async def answer(request: dict[str, Any], outgoing: Outgoing) -> None:
     """Send the server's response to `{"id", "method", "path", "headers", "body"}` as `response`, `chunk`..., `end`.
 
+    The response to a request for a little JSON is the one message `response`, with its body as `text`.
+
     A request that views do not send, a server that does not answer and a body beyond MAX_RESPONSE_BYTES are answered by
     an error in the server's form.
     """
@@ -39,7 +41,12 @@ async def answer(request: dict[str, Any], outgoing: Outgoing) -> None:
                 await _fail(outgoing, name, 413, TOO_LARGE, "too_large")
                 return
             headers = {key: response.headers[key] for key in _HEADERS if key in response.headers}
-            outgoing.send({"type": "response", "id": name, "status": response.status_code, "headers": headers})
+            head = {"type": "response", "id": name, "status": response.status_code, "headers": headers}
+            if _is_small_text(response):
+                text = (await response.aread()).decode(errors="replace")
+                await outgoing.send_answer({**head, "text": text}, len(text))
+                return
+            outgoing.send(head)
             error = await _send_body(response, name, outgoing, whole=not _is_stream(headers))
             outgoing.send({"type": "end", "id": name, **({"error": error} if error else {})})
     except LogStreamError as error:
@@ -64,8 +71,12 @@ def _is_stream(headers: dict[str, str]) -> bool:
     return headers.get("content-type", "").startswith("text/event-stream")
 
 
+def _is_small_text(response: httpx.Response) -> bool:
+    """Whether the body is JSON that fits one message: that saves two messages and the base64."""
+    size = int(response.headers.get("content-length", MAX_PART_BYTES))
+    return size < MAX_PART_BYTES and response.headers.get("content-type", "").startswith("application/json")
+
+
 async def _fail(outgoing: Outgoing, name: str, status: int, message: str, reason: str) -> None:
-    headers = {"content-type": "application/json"}
-    outgoing.send({"type": "response", "id": name, "status": status, "headers": headers})
-    outgoing.send(chunk(name, error_body(message, reason)))
-    outgoing.send({"type": "end", "id": name})
+    head = {"type": "response", "id": name, "status": status, "headers": {"content-type": "application/json"}}
+    outgoing.send({**head, "text": error_body(message, reason)})

@@ -76,6 +76,6 @@ def chunk(request: str, data: bytes) -> Message:
     return {"type": "chunk", "id": request, "base64": base64.b64encode(data).decode()}
 
 
-def error_body(message: str, reason: str) -> bytes:
+def error_body(message: str, reason: str) -> str:
     """The body of an error that the relay itself reports, in the server's form."""
-    return json.dumps({"message": message, "reason": reason}).encode()
+    return json.dumps({"message": message, "reason": reason})

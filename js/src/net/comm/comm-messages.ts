@@ -36,6 +36,8 @@ export type FromKernel = { readonly n: number } & (
       readonly id: string;
       readonly status: number;
       readonly headers: { readonly [name: string]: string };
+      /** The whole body, if it is short; then neither parts nor an end follow. */
+      readonly text?: string;
     }
   | { readonly type: "chunk"; readonly id: string; readonly base64: string }
   | { readonly type: "end"; readonly id: string; readonly error?: string }

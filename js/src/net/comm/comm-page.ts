@@ -22,6 +22,8 @@ interface Pending {
   body?: ReadableStreamDefaultController<Uint8Array>;
 }
 
+type Head = Pick<Extract<FromKernel, { type: "response" }>, "status" | "headers">;
+
 export class CommPage implements Page {
   /** Names this connection; it is no address that anything can be loaded from. */
   readonly root: URL;
@@ -79,7 +81,8 @@ export class CommPage implements Page {
     if (message.type !== "response" && message.type !== "chunk" && message.type !== "end") return;
     const pending = this.#posted.get(message.id);
     if (pending === undefined) return;
-    if (message.type === "response") this.#respond(pending, message.status, message.headers);
+    if (message.type === "response" && message.text !== undefined) this.#finish(pending, message, message.text);
+    else if (message.type === "response") this.#respond(pending, message.status, message.headers);
     else if (message.type === "chunk") pending.body?.enqueue(bytesOf(message.base64));
     else {
       this.#remove(pending);
@@ -103,6 +106,12 @@ export class CommPage implements Page {
   set isGone(isGone: boolean) {
     this.#isGone = isGone;
     if (isGone) this.failAll(GONE);
+  }
+
+  #finish(pending: Pending, { status, headers }: Head, text: string): void {
+    this.#remove(pending);
+    pending.body?.error(new TypeError(`The answer broke off: ${text}`)); // it had begun
+    pending.resolve(new Response(text, { status, headers: { ...headers } }));
   }
 
   #respond(pending: Pending, status: number, headers: { readonly [name: string]: string }): void {

@@ -121,6 +121,16 @@ describe("requests", () => {
     expect(await page).toMatchObject({ total: 0 });
   });
 
+  it("for a little JSON are answered by one message", async () => {
+    subscribe();
+    const answer = via.page.request("v1/info");
+    const id = kernel.last("request")?.id ?? "";
+    const headers = { "content-type": "application/json" };
+    kernel.send({ type: "response", id, status: 422, headers, text: '{"message":"no"}' });
+    const response = await answer;
+    expect([response.status, await response.json()]).toEqual([422, { message: "no" }]);
+  });
+
   it("report that they wait for the kernel after a second, until it answers", async () => {
     subscribe();
     kernel.send({ type: "status", feed: feed(), state: "live" });
