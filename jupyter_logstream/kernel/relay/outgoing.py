@@ -49,7 +49,8 @@ class Outgoing:
             self.send(message)
             now = asyncio.get_running_loop().time()
             self._sent.append((now, size))
-            self._next_at = now + max(1 / MESSAGES_PER_S, size / BYTES_PER_S)
+            # A burst is sent at twice the rate: most are over before the limit of the second is reached.
+            self._next_at = now + max(1 / MESSAGES_PER_S, size / (2 * BYTES_PER_S))
 
     async def _wait_for_capacity(self) -> int:
         """Wait until a message is allowed; returns its maximum size in bytes."""
