@@ -32,7 +32,7 @@ def current_client() -> Client:
     """The client that runs the current cell, or whose message the kernel handles."""
     request = _request()
     metadata = request.get("metadata", {})
-    has_page = request.get("content", {}).get("allow_stdin", True) or _serves_pages()  # a page can ask for input
+    has_page = request.get("content", {}).get("allow_stdin", True) or _serves_pages()  # a page has an input field
     # No other client reports the cells that were deleted since the last run.
     return Client(request.get("header", {}).get("session", ""), "deletedCells" in metadata, not has_page)
 

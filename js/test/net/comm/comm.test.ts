@@ -183,7 +183,7 @@ describe("requests", () => {
 });
 
 describe("a kernel that has ended", () => {
-  it("is reported when the front end says so, and fails requests at once", async () => {
+  it("is shown when the front end reports its end, and fails requests at once", async () => {
     subscribe();
     const waiting = via.page.request("v1/info");
     kernel.end();
