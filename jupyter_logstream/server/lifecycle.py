@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
-from ..backends.protocol import RUNS_HERE, Backend, CannotLaunch, CannotReach, Handle, HasLateOutput, Sighting
+from ..backends.protocol import Backend, CannotLaunch, CannotReach, Handle, HasLateOutput, HasLeftovers, Sighting
 from ..model.protocol import now_ms
 from ..model.workload import LostLink, Status, Workload, WorkloadSpec
 from ..store.errors import BadIndex, NotWriter
@@ -142,7 +142,7 @@ class LifeCycle:
         if found.status.final:
             return
         backend = self.backend_of(found)
-        if RUNS_HERE not in backend.supports:
+        if isinstance(backend, HasLeftovers):  # it reaches another machine, over a connection that can break now
             self._store_cancel(workload_id)
         try:
             await backend.cancel(workload_id, self.handle(workload_id), self._limits.grace_s)

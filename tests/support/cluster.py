@@ -18,7 +18,7 @@ from jupyter_logstream.server.retention import Limits
 from jupyter_logstream.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
 
 class Cluster:
@@ -80,6 +80,9 @@ class Cluster:
 
     async def forget(self, workload_id: str, handle: Handle) -> None:
         self.calls.append(("forget", workload_id, handle["job"]))
+
+    async def leftovers(self, known: Collection[str]) -> list[str]:
+        return [f"job {job}" for workload_id, job in self.jobs.items() if workload_id not in known]
 
     async def check(self) -> list[Check]:
         return [Check("sbatch", ok=True, found="23.11")]
