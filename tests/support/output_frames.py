@@ -77,7 +77,7 @@ socket.onmessage = ({ data }) => {
 };
 window.execute = (code) => {
   if (ONE_FRAME_PER_CELL || frames.length === 0) addFrame();
-  const id = send("execute_request", { code, silent: false, store_history: true, allow_stdin: false });
+  const id = send("execute_request", { code, silent: false, store_history: true, allow_stdin: true });
   return new Promise((resolve) => idle.set(id, resolve));
 };
 window.toFrame = (n, message) => post(frames[n], message);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,11 +52,19 @@ def _(instances, mo, threading, turns):
     mo.plain_text(f"turn {{next(turns)}}: {{len(instances)}} models, {{threads}}")
     return
 
+@app.cell
+def _(LogView, mo, run):
+    import os, time
+    if os.path.exists({busy!r}):
+        mo.output.replace(mo.ui.anywidget(LogView(run("for i in 1 2 3; do echo line $i; sleep 1; done; sleep 1000"))))
+        time.sleep(1000)
+    return
+
 if __name__ == "__main__":
     app.run()
 """
 CONFIG = "[tool.marimo.runtime]\nauto_instantiate = true\n"
-START, BARE, WIDGET, COUNT = range(1, 5)
+START, BARE, WIDGET, COUNT, BUSY = range(1, 6)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +75,9 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(home: Home, gate: Path) -> Iterator[str]:
     folder, env = home.folder, home.env
-    (folder / "notebook.py").write_text(NOTEBOOK.format(program=PROGRAM.format(gate=gate)))
+    (folder / "notebook.py").write_text(
+        NOTEBOOK.format(program=PROGRAM.format(gate=gate), busy=str(gate.with_name("busy")))
+    )
     (folder / "pyproject.toml").write_text(CONFIG)
     options = ["--yes", "edit", "notebook.py", "--headless", "--no-token", "--skip-update-check", "--port", "{port}"]
     with page_program(folder, env, "marimo", *options) as url:
@@ -92,12 +101,15 @@ def run_again(page: Page, n: int) -> None:
     expect(view.locator("xpath=self::*[not(@data-old)]")).to_be_visible()
 
 
-def test_log_is_live_searched_downloaded_and_cancelled(page: Page, url: str, gate: Path):
+def test_log_is_live_there_after_a_reload_searched_downloaded_and_cancelled(page: Page, url: str, gate: Path):
     page.goto(url)
     bare, widget = (log_view(cell(page, n)) for n in (BARE, WIDGET))
     for view in bare, widget:
         expect_lines(view, "line 50", 50)
     gate.touch()
+    for view in bare, widget:
+        expect_lines(view, "last", 51)
+    page.reload()
     for view in bare, widget:
         expect_lines(view, "last", 51)
     expect_find(bare)
@@ -126,5 +138,13 @@ def counts(page: Page, home: Home, turn: int) -> list[object]:
     """Models and threads in the kernel, and streams on the log server."""
     run_cell(page, COUNT)
     text = cell(page, COUNT).get_by_text(f"turn {turn}:")
-    info = home.python("from jupyter_logstream.kernel.connection import call; print(call('GET', 'info').text)")
-    return [text.inner_text().partition(":")[2], json.loads(info.stdout)["open_streams"]]
+    code = "from jupyter_logstream.kernel.connection import call; print(call('GET', 'info').json()['open_streams'])"
+    return [text.inner_text().partition(":")[2], int(home.python(code).stdout)]
+
+
+def test_log_is_live_while_the_kernel_computes(page: Page, url: str, gate: Path):
+    page.goto(url)
+    expect(log_view(page)).to_have_count(2)
+    gate.with_name("busy").touch()
+    run_cell(page, BUSY)
+    expect_lines(log_view(cell(page, BUSY)), "line 3", 3)

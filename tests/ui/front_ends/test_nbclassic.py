@@ -30,20 +30,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_log_is_live_searched_downloaded_and_cancelled(server: Server, page: Page, tmp_path: Path):
+def test_log_of_a_busy_and_restarted_kernel_is_live_searched_downloaded_and_cancelled(
+    server: Server, page: Page, tmp_path: Path
+):
     gate = tmp_path / "gate"
     code = f"from jupyter_logstream import run\nrun({PROGRAM.format(gate=gate)!r})"
-    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": code}
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**cell, "source": code}, {**cell, "source": "import time\ntime.sleep(1000)"}]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
     (server.root / "a.ipynb").write_text(json.dumps(notebook))
     page.goto(f"{server.page_url}nbclassic/notebooks/a.ipynb?token={TOKEN}")
     page.wait_for_function(WIDGETS_ARE_READY, timeout=60_000)
-    page.evaluate("() => Jupyter.notebook.execute_cells([0])")
+    page.evaluate("() => Jupyter.notebook.execute_cells([0, 1])")
     view = log_view(page)
     expect_lines(view, "line 50", 50)
     gate.touch()
-    expect_lines(view, "last", 51)
+    expect_lines(view, "last", 51)  # the kernel is busy
+    page.evaluate("() => { Jupyter.notebook.kernel.restart(); }")
+    page.wait_for_function("() => Jupyter.notebook.kernel.is_connected()")
     expect_find(view)
     expect_download(page, view, 51)
     expect_cancel(view)
