@@ -141,6 +141,8 @@ class Engine:
         """
         if earlier := self._catalogue.with_key(spec.key):
             return earlier, False
+        if self._lifecycle.closed:
+            raise NoRoom("the server is stopping: try again")
         if spec.backend == EXTERNAL:  # counts neither as running nor as activity
             return self.get(self._create(spec)), True
         spec = self._resolve(spec)

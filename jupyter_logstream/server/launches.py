@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from ..backends.protocol import Backend, CannotLaunch, Handle, NotReached
 from ..model.workload import WorkloadSpec
@@ -31,6 +31,17 @@ class Launches:
 
     def __contains__(self, workload_id: object) -> bool:
         return workload_id in self._over
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._over))
+
+    async def wait(self, workload_ids: Iterable[str], timeout: float) -> None:
+        """Wait until the launches of these workloads are over, at most `timeout` seconds."""
+        over = [asyncio.ensure_future(self._over[workload_id].wait()) for workload_id in workload_ids]
+        if over:
+            _, waiting = await asyncio.wait(over, timeout=timeout)
+            for wait in waiting:
+                wait.cancel()
 
     def is_cancelled(self, workload_id: str) -> bool:
         """Whether a cancel waits for the launch to be over."""

@@ -10,7 +10,16 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
-from ..backends.protocol import Backend, CannotLaunch, CannotReach, Handle, HasLateOutput, HasLeftovers, Sighting
+from ..backends.protocol import (
+    RUNS_HERE,
+    Backend,
+    CannotLaunch,
+    CannotReach,
+    Handle,
+    HasLateOutput,
+    HasLeftovers,
+    Sighting,
+)
 from ..model.protocol import now_ms
 from ..model.workload import LostLink, Status, Workload, WorkloadSpec
 from ..store.errors import BadIndex, NotWriter
@@ -22,6 +31,7 @@ from .precedence import merge
 from .registry import BadEntry, Registry
 from .retention import Limits
 
+_LAST_LAUNCHES_TIMEOUT_S = 2.0
 _ANSWER_TIMEOUT_S = 4.0  # HTTP promises an answer within 5 s
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.2, 5.0
 _TEMPORARY = (OSError, BadIndex, NotWriter, CannotReach, RuntimeError)  # no descriptor, disk space, thread ...
@@ -53,7 +63,7 @@ class LifeCycle:
         self._cancelling: set[str] = set()  # these are being sent
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: dict[str, asyncio.Task[None]] = {}
-        self._closing = False
+        self._closing = self.closed = False  # closed: another server can use the store
 
     @property
     def active(self) -> int:
@@ -67,7 +77,9 @@ class LifeCycle:
 
     @property
     def has_capacity(self) -> bool:
-        """Whether another workload can run now."""
+        """Whether another workload can run now; not while closing: the next server starts what is queued."""
+        if self._closing:
+            return False
         return self._limits.max_running is None or len(self._active) < self._limits.max_running
 
     def enqueue(self, workload_id: str) -> None:
@@ -184,10 +196,18 @@ class LifeCycle:
     async def close(self) -> None:
         """Stop watching; workloads keep running."""
         self._closing = True
+        await self._finish_launches()
         while self._tasks:  # repeatedly: wait_for() may swallow a cancellation (Python before 3.12, gh-86296)
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.1)
+        self.closed = True
+
+    async def _finish_launches(self) -> None:
+        """Wait for the runners that start here: the next server of the store could take their workloads for lost."""
+        here = {name for name, backend in self._backends.items() if RUNS_HERE in backend.supports}
+        launched = [one for one in self._launches if self._catalogue.status_of(one).spec.backend in here]
+        await self._launches.wait(launched, _LAST_LAUNCHES_TIMEOUT_S)
 
     # --- steps of a life ----------------------------------------------------------------------------------------------
 

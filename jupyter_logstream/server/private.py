@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 SOCKET_MODE = "0600"
+CLOSE_TIMEOUT_S = 1.0
 
 
 def main() -> None:
@@ -51,6 +52,8 @@ def main() -> None:
 
 
 def _server_class(ready: int) -> type[ServerApp]:
+    import asyncio  # noqa: PLC0415 - after the fork, so that the starter waits for less
+
     from jupyter_server.serverapp import ServerApp  # noqa: PLC0415 - after the fork, see above
     from traitlets.config import Config  # noqa: PLC0415 - as above
 
@@ -76,6 +79,12 @@ def _server_class(ready: int) -> type[ServerApp]:
 
         def write_browser_open_files(self) -> None:
             """As above."""
+
+        async def _cleanup(self) -> None:
+            """Close all connections before the store: clients repeat their requests at the next server."""
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.http_server.close_all_connections(), CLOSE_TIMEOUT_S)
+            await super()._cleanup()
 
         async def _post_start(self) -> None:
             await self.extension_manager.start_all_extensions()  # type: ignore[no-untyped-call]

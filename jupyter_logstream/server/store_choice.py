@@ -52,7 +52,7 @@ def choose(stores: Path, owner: Owner, open_store: Callable[[Path], FileStore]) 
 
 
 def choose_private(stores: Path, open_store: Callable[[Path], FileStore]) -> FileStore:
-    """Open the first store that no server uses, whoever owns it: its owner claims it when it starts.
+    """Open the first store that no server uses, also one with an owner, which claims it when it starts.
 
     Raises StoreInUse if a server of this machine uses the first one: clients use that server.
     """

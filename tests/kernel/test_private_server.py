@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.private_home import Home, new_home
+from support.private_home import Home, JupyterInHome, new_home
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -88,3 +88,65 @@ def test_the_error_quotes_the_server_that_cannot_start(home: Home) -> None:
     assert failed.returncode == 1
     assert "has layout 99" in failed.stderr.splitlines()[-1]
     assert "NoServer" in failed.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_named(home: Home) -> None:
+    (home.folder / "file").write_text("")
+    failed = home.python(HI, JUPYTER_DATA_DIR=str(home.folder / "file" / "data"))
+    assert failed.returncode == 1
+    assert "Not a directory" in failed.stderr.splitlines()[-1]
+    assert "JUPYTER_DATA_DIR" in failed.stderr.splitlines()[-1]
+
+
+def test_a_missing_jupyter_server_is_quoted(home: Home) -> None:
+    hidden = home.folder / "hidden"
+    hidden.mkdir()
+    (hidden / "jupyter_server.py").write_text("raise ImportError('no jupyter_server here')")
+    failed = home.python(HI, PYTHONPATH=str(hidden))
+    assert failed.returncode == 1
+    assert "no jupyter_server here" in failed.stderr
+    assert "NoServer" in failed.stderr
+
+
+def test_daemonic_and_forked_processes_start_and_use_it(home: Home) -> None:
+    forking = """
+import multiprocessing, os
+from jupyter_logstream import run
+def child(): print(run('echo hi').wait().text(), end='', flush=True)
+daemon = multiprocessing.get_context('fork').Process(target=child, daemon=True)
+daemon.start(); daemon.join()
+child()
+if os.fork() == 0:
+    child(); os._exit(0)
+os.wait()
+"""
+    done = home.python(forking)
+    assert (done.stdout, done.returncode) == ("hi\nhi\nhi\n", 0), done.stderr
+    assert done.stderr.count("was started") == 1
+
+
+def test_socket_path_stays_short_where_the_runtime_folder_is_long(home: Home) -> None:
+    long = home.folder / ("x" * 100)
+    long.mkdir(mode=0o700)
+    try:
+        assert home.python(HI, XDG_RUNTIME_DIR=str(long)).stdout == "hi\n"
+        assert "/tmp/jupyter-logstream-" in home.command("server", "status").stdout
+    finally:
+        home.command("server", "stop")
+
+
+def test_kernel_without_the_environment_finds_the_jupyter_server_that_started_it(home: Home, tmp_path: Path) -> None:
+    server = JupyterInHome(tmp_path / "jupyter")
+    server.home = home
+    server.folder.mkdir()
+    try:
+        server.start()
+        assert server.process is not None
+        script = "from jupyter_logstream.kernel.discovery import find_server; print(find_server().url)"
+        found = home.python(script, JPY_PARENT_PID=str(server.process.pid), JUPYTER_LOGSTREAM_PRIVATE="0")
+        assert f":{server.port}" in found.stdout, found.stderr
+        other = home.python(script, JPY_PARENT_PID="1", JUPYTER_LOGSTREAM_PRIVATE="0")
+        assert "NoServer" in other.stderr
+    finally:
+        server.stop()
+        server.http.close()

@@ -8,13 +8,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.private_home import Home, new_home
-from support.serving import Server
+from support.private_home import Home, JupyterInHome, new_home
 from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.serving import Server
 
 SCRIPT = """
 import logging, os, sys, threading, time
@@ -44,13 +45,15 @@ print("published", published)
 """
 
 
-class JupyterInHome(Server):
-    """A Jupyter server of the same user."""
-
-    home: Home
-
-    def _env(self) -> dict[str, str]:
-        return self.home.env
+RUNS = """
+import os, sys
+from jupyter_logstream import run
+jobs = []
+while not os.path.exists(sys.argv[1]):
+    jobs.append(run(f"echo {len(jobs)}", name=str(len(jobs))))
+for job in jobs:
+    print(job.wait(60).state, job.name, job.text(), end="")
+"""
 
 
 @pytest.fixture
@@ -96,3 +99,21 @@ def test_jupyter_takes_over_and_gives_back_while_lines_are_followed_and_publishe
     assert followed == [f"n {i + 1}" for i in range(len(followed))]
     assert published == [f"p {i + 1}" for i in range(len(published))]
     assert err.read_text().count("was started") == 2  # at first, and when the Jupyter server was gone
+
+
+def test_runs_during_a_takeover_start_once_each(home: Home, jupyter: Server) -> None:
+    stop = home.folder / "stop"
+    command = [sys.executable, "-c", RUNS, str(stop)]
+    runner = subprocess.Popen(command, env=home.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until((home.store / "streams").exists)
+    jupyter.start()
+    until(lambda: "Jupyter server serves" in home.command("server", "status").stdout)
+    jupyter.stop()
+    until(lambda: home.command("server", "status").returncode == 0)
+    stop.touch()
+    out, err = runner.communicate(timeout=100)
+    assert runner.returncode == 0, err
+    count = len(out.splitlines())
+    assert out == "".join(f"succeeded {number} {number}\n" for number in range(count))
+    listed = home.python("from jupyter_logstream import workloads; print(len(workloads(limit=10**6)))")
+    assert int(listed.stdout) == count

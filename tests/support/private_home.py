@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.running import kill_runners
+from support.serving import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +52,15 @@ class Home:
         """Stop its private server and its workloads."""
         kill_runners(self.folder)
         self.command("server", "stop")
+
+
+class JupyterInHome(Server):
+    """A Jupyter server of the same user."""
+
+    home: Home
+
+    def _env(self) -> dict[str, str]:
+        return self.home.env
 
 
 def new_home(folder: Path) -> Iterator[Home]:
