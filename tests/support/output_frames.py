@@ -145,8 +145,8 @@ class OutputFrames:
         """Restart the kernel; the frames' models have no comm any more, as hosts report it."""
         assert self._http.post(f"{self._kernel_url}/restart").is_success
         for n in range(self.page.locator("iframe").count()):
-            self.tell(n, type="disconnect")
+            self.send(n, type="disconnect")
 
-    def tell(self, frame: int, **message: str) -> None:
+    def send(self, frame: int, **message: str) -> None:
         """Send a message to a frame: `type` is `hide` or `display` with the `id` of a model, or `disconnect`."""
         self.page.evaluate("([frame, message]) => toFrame(frame, message)", [frame, message])

@@ -63,10 +63,10 @@ def test_output_that_was_scrolled_away_is_made_again_with_its_lines(page: Page, 
     view = log_view(host.run(showing(gate)))
     expect_lines(view, "line 50", 50)
     (model,) = page.evaluate("() => displayed")
-    host.tell(0, type="hide", id=model)
+    host.send(0, type="hide", id=model)
     expect(view).to_have_count(0)
     gate.touch()
-    host.tell(0, type="display", id=model)
+    host.send(0, type="display", id=model)
     expect_lines(view, "last", 51)
 
 
