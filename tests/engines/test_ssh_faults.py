@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.tcp_proxy import TcpProxy
 
@@ -35,6 +38,24 @@ def proxy(gpu1) -> Iterator[TcpProxy]:
         yield made
     gpu1.connect_to(gpu1.port)
     gpu1.kill_connections()
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 24 MiB that has the folder of the other machine."""
+    there = tmp_path / "there"
+    there.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", there], check=False)
+    if made.returncode:
+        pytest.skip("this user may not mount a disk: a full disk of another machine is not tested")
+    yield there
+    subprocess.run(["umount", "-l", there], check=True)
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(b"x" * 4096)
 
 
 async def test_connection_that_is_killed_again_and_again_loses_no_line(over_ssh, gpu1):
@@ -76,6 +97,23 @@ async def test_delays_stalls_and_cuts_lose_no_line(over_ssh, proxy):
     proxy.behave()
     await eventually(lambda: len(server.lines(workload)) > before)
     proxy.cut(reset=True, streams=False)
+    assert (await server.end(workload)).state == "succeeded"
+    assert_complete(server, workload)
+
+
+async def test_full_disk_of_the_other_machine_makes_the_program_wait_and_loses_no_line(small_disk, over_ssh):
+    server = over_ssh()
+    await server.run("true")  # takes the runner there
+    workload = await server.start(CANARY)
+    await eventually(lambda: len(server.lines(workload)))
+    fill(small_disk / "ballast")
+    before = -1
+    while (now := len(server.lines(workload))) > before:  # a page of the disk may have been free
+        before = now
+        await asyncio.sleep(1)
+    assert now < LINES
+    assert server.engine.get(workload).status.state == "running"
+    (small_disk / "ballast").unlink()
     assert (await server.end(workload)).state == "succeeded"
     assert_complete(server, workload)
 
