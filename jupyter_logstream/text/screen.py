@@ -25,7 +25,7 @@ ROW_GAP = "  "
 
 ALTERNATE_LABEL = "[full screen] "
 
-_LINES = dict(zip(map(ord, "_`abcdefghijklmnopqrstuvwxyz{|}~"), " ◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
+_LINES = dict(zip(map(ord, "_`abcdefghijklmnopqrstuvwxyz{|}~"), " ◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·"))
 
 _RUNS = re.compile(rf"(?P<narrow>[{NARROW}]+)|(?P<wide>[{WIDE}]+)|(?P<other>.)", re.DOTALL)
 
@@ -135,28 +135,27 @@ class Screen:
 
     def _move(self, final: str, first: int, second: int) -> None:
         count = max(1, first)
-        match final:
-            case "A" | "F" | "B" | "E" | "e":
-                self._move_rows(-count if final in "AF" else count)
-                self._column = 0 if final in "EF" else self._column
-            case "C" | "a":
-                self._move_to(self._column + count)
-            case "D":
-                self._move_to(self._column - count)
-            case "G" | "`":
-                self._move_to(count - 1)
-            case "I" | "Z":
-                self._move_to((self._column // 8 + count) * 8 if final == "I" else (-(-self._column // 8) - count) * 8)
-            case "H" | "f":
-                self._place(first, second)
-            case "d":
-                self._row = _ABSOLUTE + min(count, MAX_ROWS)
-            case "s":
-                self._save()
-            case "u":
-                self._restore()
-            case _:
-                self._edit(final, first, count)
+        if final in {"A", "F", "B", "E", "e"}:
+            self._move_rows(-count if final in "AF" else count)
+            self._column = 0 if final in "EF" else self._column
+        elif final in {"C", "a"}:
+            self._move_to(self._column + count)
+        elif final == "D":
+            self._move_to(self._column - count)
+        elif final in {"G", "`"}:
+            self._move_to(count - 1)
+        elif final in {"I", "Z"}:
+            self._move_to((self._column // 8 + count) * 8 if final == "I" else (-(-self._column // 8) - count) * 8)
+        elif final in {"H", "f"}:
+            self._place(first, second)
+        elif final == "d":
+            self._row = _ABSOLUTE + min(count, MAX_ROWS)
+        elif final == "s":
+            self._save()
+        elif final == "u":
+            self._restore()
+        else:
+            self._edit(final, first, count)
 
     def _edit(self, final: str, mode: int, count: int) -> None:
         if final == "J":

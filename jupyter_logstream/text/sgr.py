@@ -7,9 +7,9 @@ The vectors are in tests/vectors/terminal.json. Sources: ECMA-48, ITU T.416
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
-Colour = int | tuple[int, int, int]
+Colour = Union[int, tuple[int, int, int]]
 """An index into the palette of 16 colours, or red, green and blue."""
 
 _MAX_PARAMETERS = 64

@@ -89,7 +89,7 @@ def test_jupyter_takes_over_and_gives_back_while_lines_are_followed_and_publishe
     until(lambda: len(jupyter.http.get(f"{jupyter.url}logstream/v1/workloads").json()["workloads"]) == 2)
     reads_on()
     jupyter.stop()
-    until(lambda: home.command("server", "status").returncode == 0)
+    until(lambda: home.command("server", "status").returncode == 0, 100)  # a request waits up to 20 s for a server
     reads_on()
     stop.touch()
     assert reader.wait(100) == 0, err.read_text()
@@ -109,7 +109,7 @@ def test_runs_during_a_takeover_start_once_each(home: Home, jupyter: Server) -> 
     jupyter.start()
     until(lambda: "Jupyter server serves" in home.command("server", "status").stdout)
     jupyter.stop()
-    until(lambda: home.command("server", "status").returncode == 0)
+    until(lambda: home.command("server", "status").returncode == 0, 100)  # a request waits up to 20 s for a server
     stop.touch()
     out, err = runner.communicate(timeout=100)
     assert runner.returncode == 0, err

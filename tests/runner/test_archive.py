@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 200_000
 CODE = sorted(modules(ROOT))
+NEED_CLOUDPICKLE = {f"jupyter_logstream/kernel/functions/{name}.py" for name in ("child", "pickling")}
+"""Imported by the process of a function, once it knows that it can."""
+
 COMMAND = (
     "echo '##[step] one'; echo 'ERROR: x' >&2; printf 'key %s\\n' $MY_API_KEY; "
     "python3 -c 'import sys; print(sys.stdout.isatty())'; exit 3"
@@ -53,8 +56,11 @@ def test_the_same_sources_make_the_same_bytes(tmp_path: Path) -> None:
 
 def test_it_is_small_and_needs_only_the_standard_library() -> None:
     assert len(runner_archive()) < MAX_BYTES
-    assert set().union(*map(foreign_packages, CODE)) == {"IPython"}  # only in a process that has loaded it
-    assert not [path for path in CODE if {"server", "kernel", "backends"} & set(path.relative_to(ROOT).parts)]
+    # IPython only in a process that has loaded it, cloudpickle only in that of a function.
+    assert set().union(*map(foreign_packages, CODE)) == {"IPython", "cloudpickle"}
+    folders = {path.parent.relative_to(ROOT / "jupyter_logstream").as_posix() for path in CODE}
+    assert not [name for name in folders if name.startswith(("server", "backends"))]
+    assert {name for name in folders if name.startswith("kernel")} == {"kernel", "kernel/functions", "kernel/publish"}
 
 
 def test_it_names_its_version(archive: Path) -> None:
@@ -126,7 +132,7 @@ def _is_new(node: ast.AST) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("version", WANTED)
 def test_all_of_it_can_be_imported(version: str, archive: Path) -> None:
-    names = [name for name in zipfile.ZipFile(archive).namelist() if name != "__main__.py"]
+    names = [name for name in zipfile.ZipFile(archive).namelist() if name not in {"__main__.py", *NEED_CLOUDPICKLE}]
     listed = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in names]
     code = f"import sys; sys.path.insert(0, {str(archive)!r}); [__import__(name) for name in {listed!r}]"
     subprocess.run([interpreter(version), "-I", "-c", code], check=True, timeout=60)

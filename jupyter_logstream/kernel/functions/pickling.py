@@ -146,7 +146,7 @@ def _members(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _variables(function: FunctionType) -> Iterator[tuple[str, object]]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
         with suppress(ValueError):  # an empty cell
             yield f'closure "{name}"', cell.cell_contents
     for name, default in {**_defaults(function), **(function.__kwdefaults__ or {})}.items():
@@ -161,7 +161,7 @@ def _variables(function: FunctionType) -> Iterator[tuple[str, object]]:
 def _defaults(function: FunctionType) -> dict[str, object]:
     values = function.__defaults__ or ()
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return dict(zip(names[len(names) - len(values) :], values, strict=True))
+    return dict(zip(names[len(names) - len(values) :], values))
 
 
 def _global_names(code: Any) -> list[str]:

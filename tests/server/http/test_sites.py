@@ -97,7 +97,7 @@ async def test_unexpected_fault_is_500_without_path_or_traceback(site: Site, mon
     def fail(*_: Any, **__: Any) -> Any:
         raise RuntimeError("/secret/path/of/the/store")
 
-    for name in "get", "page", "status_of", "submit", "cancel", "send", "forget":
+    for name in "get", "page", "status_of", "submit", "cancel", "send", "forget", "check":
         monkeypatch.setattr(type(site.services.engine), name, fail)
     broken = type("Broken", (), {"__getattr__": fail})()
     services = replace(site.services, request_log=broken, upstreams=broken, payloads=broken)
