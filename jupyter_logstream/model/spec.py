@@ -183,7 +183,7 @@ def _check_tags(value: Any) -> dict[str, str]:
 def _check_timeout(value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise SpecError("timeout", f"must be a number of seconds, not {_kind_of(value)}")
     if not 0 < value <= _MAX_TIMEOUT_S:  # false for NaN too
         raise SpecError("timeout", f"must be more than 0 and at most {_MAX_TIMEOUT_S} seconds")

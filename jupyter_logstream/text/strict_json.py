@@ -23,14 +23,14 @@ def dumps(value: Any) -> str:
 
 def depth(value: Any, most: int) -> int:
     """How many objects and arrays a value has inside each other, itself included; counted up to `most` + 1."""
-    found, level = 0, [value] if isinstance(value, dict | list) else []
+    found, level = 0, [value] if isinstance(value, (dict, list)) else []
     while level and found <= most:
         found += 1
         level = [
             item
             for outer in level
             for item in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(item, dict | list)
+            if isinstance(item, (dict, list))
         ]
     return found
 
@@ -40,4 +40,4 @@ def _finite(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {name: _finite(item) for name, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -21,11 +21,11 @@ from support.segments import shrink
 from jupyter_logstream.model.records import LEVELS, Record
 from jupyter_logstream.model.spec import SpecError, check_spec
 from jupyter_logstream.server.http.body import BadJson, parse_json
-from jupyter_logstream.server.publishing import check_items
 from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.errors import BadIndex, UnknownStream
 from jupyter_logstream.text.ansi_html import as_html
 from jupyter_logstream.text.lines import MAX_TEXT_BYTES, Splitter, clean
+from jupyter_logstream.text.published import check_items
 from jupyter_logstream.text.terminal import plain_text
 from jupyter_logstream.wire.sse import Decoder, encode
 

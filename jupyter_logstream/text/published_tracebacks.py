@@ -1,4 +1,4 @@
-"""Levels of tracebacks that are published line by line, as the runner gives them to lines of output. Server; no I/O.
+"""Levels of tracebacks that are published line by line, as lines of output get them. Runner and server; no I/O.
 
 A record whose sender named a level keeps it, and ends the traceback before it. A record of several lines is one error.
 """
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..model.records import LEVELS, Record, level_code
-from ..text.levels import Tracebacks
-from ..text.tracebacks import State
+from .levels import Tracebacks
+from .tracebacks import State
 
 _MAX_OPEN = 1000
 _ERRORS = frozenset({"error", "fatal"})
