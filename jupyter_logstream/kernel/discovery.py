@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from ..model.protocol import RUNNER_VARIABLE
 from .errors import NoServer
 
 PRIVATE_VARIABLE = "JUPYTER_LOGSTREAM_PRIVATE"
@@ -75,6 +76,8 @@ def find_server() -> ServerAddress:
 
 
 def _why_not_private() -> str:
+    if find_runner() is not None:
+        return "a workload on another machine starts none there."
     if may_start():
         return "no private server runs: start it by `python -m jupyter_logstream server start`."
     return f"the variable {PRIVATE_VARIABLE} forbids a private one: unset it."
@@ -86,8 +89,14 @@ def may_use() -> bool:
 
 
 def may_start() -> bool:
-    """Whether this process starts private servers."""
-    return os.environ.get(PRIVATE_VARIABLE) not in {"0", "existing"}
+    """Whether this process starts private servers; in a workload on another machine it does not."""
+    return os.environ.get(PRIVATE_VARIABLE) not in {"0", "existing"} and find_runner() is None
+
+
+def find_runner() -> Path | None:
+    """The runner's socket, if this process is in a workload on another machine than the server; None elsewhere."""
+    path = os.environ.get(RUNNER_VARIABLE)
+    return Path(path) if path else None
 
 
 def stores_folder() -> Path:

@@ -32,6 +32,12 @@ WORKLOAD_VARIABLE = "JUPYTER_LOGSTREAM_WORKLOAD"
 CALL_VARIABLE = "JUPYTER_LOGSTREAM_CALL"
 """Environment variable of a function's process: the maximum size of its result in bytes, `:`, and its folder."""
 
+RUNNER_VARIABLE = "JUPYTER_LOGSTREAM_RUNNER"
+"""Environment variable of a workload on another machine: its runner's socket, by which its processes publish."""
+
+OUTPUT_VARIABLE = "JUPYTER_LOGSTREAM_OUTPUT"
+"""Environment variable beside it: device and inode of the stdout and stderr that the runner reads, as `1:2,1:3`."""
+
 SERVER_VARIABLE = "JUPYTER_LOGSTREAM_SERVER"
 """Environment variable: path of the file with the server's current URL and secret."""
 

@@ -10,11 +10,21 @@ import re
 import struct
 import subprocess
 import termios
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..model.protocol import CALL_VARIABLE, TERMINAL_COLUMNS, TERMINAL_ROWS, WORKLOAD_VARIABLE
+from ..model.protocol import (
+    CALL_VARIABLE,
+    OUTPUT_VARIABLE,
+    RUNNER_VARIABLE,
+    TERMINAL_COLUMNS,
+    TERMINAL_ROWS,
+    WORKLOAD_VARIABLE,
+)
 from ..model.slots import SLOTS
 from ..model.workload import WorkloadSpec
+from ..store.disk.folder import Folder, is_own
+from ..store.disk.layout import OUTPUT
 
 _PIPE_BYTES = 1 << 20  # the limit for users on Linux; a burst then needs fewer reads
 _F_SETPIPE_SZ = 1031
@@ -46,22 +56,24 @@ class Child:
     exit: int | None = None
 
 
-def start(spec: WorkloadSpec, workload_id: str, call: str = "") -> Child:
+def start(spec: WorkloadSpec, folder: Folder, call: str = "") -> Child:
     """Start the command in a session of its own, with the workload's id in its environment.
+
+    On another machine than the server, also with what its processes need to publish by the runner.
 
     `call`: value of CALL_VARIABLE for the process of a function. Raises CannotStart; nothing is left open then.
     """
     ours: dict[str, int] = {}
     theirs: dict[str, int] = {}
     try:
-        for source in "stdout", "stderr":
+        for source in OUTPUT:
             ours[source], theirs[source] = _terminal() if spec.tty else _pipe()
         if spec.stdin:
             theirs["stdin"], ours["stdin"] = os.pipe()
         process = subprocess.Popen(
             exec_simple(spec.argv),
             cwd=spec.cwd or None,
-            env={**spec.env, WORKLOAD_VARIABLE: workload_id, **({CALL_VARIABLE: call} if call else {})},
+            env={**_inherited(spec.env), **_variables(folder, theirs), **({CALL_VARIABLE: call} if call else {})},
             stdin=theirs.get("stdin", subprocess.DEVNULL),
             stdout=theirs["stdout"],
             stderr=theirs["stderr"],
@@ -79,6 +91,21 @@ def start(spec: WorkloadSpec, workload_id: str, call: str = "") -> Child:
     if "stdin" in ours:
         os.set_blocking(ours["stdin"], False)
     return Child(process.pid, {ours["stdout"]: "stdout", ours["stderr"]: "stderr"}, ours.get("stdin"))
+
+
+def _inherited(env: Mapping[str, str]) -> dict[str, str]:
+    """Without what describes an outer workload."""
+    return {name: value for name, value in env.items() if name not in {RUNNER_VARIABLE, OUTPUT_VARIABLE}}
+
+
+def _variables(folder: Folder, outputs: Mapping[str, int]) -> dict[str, str]:
+    """The variables by which a process knows the workload that it is part of, as its descendants do."""
+    found = {WORKLOAD_VARIABLE: folder.id}
+    if is_own(folder.host):
+        streams = (os.fstat(outputs[source]) for source in OUTPUT)
+        found[OUTPUT_VARIABLE] = ",".join(f"{stream.st_dev}:{stream.st_ino}" for stream in streams)
+        found[RUNNER_VARIABLE] = str(folder.control)
+    return found
 
 
 def turn_page(child: Child, chunk: bytes) -> None:

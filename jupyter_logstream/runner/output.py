@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+from collections.abc import Iterable
 
 READ_BYTES = 1 << 20
 _PTY_READ_BYTES = 4095  # the most that one read of a Linux pty returns; a full read means more is pending
@@ -25,6 +26,17 @@ def read(fd: int) -> bytes:
         while len(pieces[-1]) == _PTY_READ_BYTES and len(pieces) < _MAX_READS and poll.poll(_COALESCE_WAIT_MS):
             pieces.append(_read_once(fd))  # an end of file is found again by the next call
     return b"".join(pieces)
+
+
+def ready(fds: Iterable[int]) -> list[int]:
+    """The descriptors from which output that was written before this call can be read.
+
+    poll(2), since it waits until Linux has passed on what was written to a terminal; epoll does not.
+    """
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll(0)]
 
 
 def _read_once(fd: int) -> bytes:

@@ -94,3 +94,18 @@ def _processes_by_ps() -> list[tuple[int, int]]:
     with os.popen("ps -axo pid=,ppid=,stat=") as listing:  # noqa: S605 - no /proc (macOS): a fixed command
         rows = [line.split() for line in listing]
     return [(int(pid), int(parent)) for pid, parent, state in rows if not state.startswith("Z")]
+
+
+def wake_on_child_exit() -> int:
+    """A descriptor that becomes readable when a child exits, until it is read."""
+    read, write = os.pipe()
+    for fd in read, write:
+        os.set_blocking(fd, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    return read
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal; its number if it has none."""
+    return signal.Signals(number).name if number in set(signal.Signals) else str(number)

@@ -23,11 +23,16 @@ class Requests:
         self._selector, self._listener, self._handle = selector, listener, handle
         self._connections: set[Connection] = set()
         self._watchers: set[Connection] = set()
+        self._publishers: set[Connection] = set()
         selector.register(listener, selectors.EVENT_READ, self._accept)
 
     def watch(self, connection: Connection) -> None:
         """Notify this connection of changes of the status."""
         self._watchers.add(connection)
+
+    def keep(self, connection: Connection) -> None:
+        """Leave this connection open when the workload ends: a descendant that outlives it publishes by it."""
+        self._publishers.add(connection)
 
     def notify(self) -> None:
         """Make every watcher read the status again."""
@@ -35,13 +40,14 @@ class Requests:
             connection.send(answer())
 
     def disconnect(self) -> None:
-        """Close all connections, which tells watchers that the workload has ended; new ones are accepted."""
-        for connection in list(self._connections):
+        """Close all connections but those kept: watchers learn that the workload has ended. New ones are accepted."""
+        for connection in self._connections - self._publishers:
             self._close(connection)
 
     def close(self) -> None:
         """Close all connections and the listening socket."""
-        self.disconnect()
+        for connection in list(self._connections):
+            self._close(connection)
         self._selector.unregister(self._listener)
         self._listener.close()
 
@@ -67,3 +73,4 @@ class Requests:
         connection.socket.close()
         self._connections.discard(connection)
         self._watchers.discard(connection)
+        self._publishers.discard(connection)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..model.protocol import State, now_ms
 from ..model.records import Record
@@ -28,11 +28,14 @@ from ..store.disk.writer import LogWriter
 from ..text.redactor import Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
 from .child import CannotStart, Child, start, turn_page
-from .output import read
-from .process_tree import descendants, signal_all
+from .output import read, ready
+from .process_tree import descendants, signal_all, signal_name, wake_on_child_exit
 from .requests import Requests
 from .result import result_summary
 from .stdin import Stdin
+
+if TYPE_CHECKING:
+    from .publishing import Publishing
 
 SILENCE_S = 1.0
 """Once the child has exited, its output counts as complete after this time without output ..."""
@@ -42,6 +45,9 @@ MAX_DRAIN_S = 5.0
 
 DISK_RETRY_S = 0.5
 """Pause between attempts to write while the disk is full."""
+
+FLUSH_READS = 2
+"""Reads of each output before published records are stored; one returns what a pipe or terminal can hold."""
 
 HELD_S = 0.2
 """The last letters of an unfinished line that could begin a secret are shown after this time without output."""
@@ -67,6 +73,7 @@ class Runner:
         self._stopped_as: State | None = None  # cancelled or timed_out, once the runner has sent TERM
         self._unwritten: tuple[str, bytes, int] | None = None  # masked output that waits for disk space
         self._last_output_begun = False  # the child has ended, and the rest of its output is being read
+        self._publishing: Publishing | None = None  # once a process of the workload publishes
         self._killed = False
         self._ended = False
         self._lingering = True
@@ -74,10 +81,10 @@ class Runner:
     def run(self, listener: socket.socket) -> None:
         """Start the child and serve requests until the workload has ended."""
         self._requests = Requests(self._selector, listener, self._handle)
-        wake_read = _wake_on_child_exit()
+        wake_read = wake_on_child_exit()
         self._selector.register(wake_read, selectors.EVENT_READ, lambda fd: os.read(fd, 4096))
         try:
-            self._child = start(self._spec, self._folder.id, self._call())
+            self._child = start(self._spec, self._folder, self._call())
         except CannotStart as error:
             self._end("failed", error=str(error))
             self._log.close()
@@ -89,6 +96,7 @@ class Runner:
         secrets = secret_values(self._spec.env, self._parameters.secret_names)
         redactor = Redactor([*secrets, *masks.values], masks.patterns)
         self._redactors = {source: redactor.fork() for source in OUTPUT}
+        self._publish_redactor = redactor.fork()
         self._stdin = Stdin(self._selector, self._child.stdin)
         for fd in self._child.outputs:
             self._selector.register(fd, selectors.EVENT_READ, self._read)
@@ -116,6 +124,7 @@ class Runner:
         for key, _ in self._selector.select(wait):
             if key.fd in self._selector.get_map():  # not closed by an earlier callback
                 key.data(key.fd)
+        self._publish()
         self._reap()
         now = time.monotonic()
         for act in [act for act, at in self._timers.items() if at <= now]:
@@ -196,6 +205,22 @@ class Runner:
         if self._last_output_begun and not self._running().outputs and self._unwritten is None:
             self._finish()
 
+    def _publish(self) -> None:
+        """Store the records that wait, behind the output that was written before; none while the disk is full."""
+        if self._publishing is None or not self._publishing.is_waiting:
+            return
+        for _ in range(FLUSH_READS):
+            for fd in ready(self._running().outputs) if self._unwritten is None else ():
+                if fd in self._selector.get_map():
+                    self._read(fd)
+        try:
+            if self._unwritten is None:
+                self._publishing.store()
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
+            self._timers[self._publish] = time.monotonic() + DISK_RETRY_S
+
     # --- end of the workload ------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
@@ -242,12 +267,14 @@ class Runner:
         code = os.WEXITSTATUS(child.exit) if os.WIFEXITED(child.exit) else None
         for source in child.outputs.values():
             self._flush_held_back(source)
+        if self._publishing is not None:
+            _insist(self._publishing.store)
         if child.outputs:
             self._report_detached()
         if self._stopped_as == "timed_out":
             error: str | None = f"ran longer than its timeout of {self._spec.timeout:g} s"
         else:
-            error = f"ended by signal {_signal_name(killed)}" if killed and self._stopped_as is None else None
+            error = f"ended by signal {signal_name(killed)}" if killed and self._stopped_as is None else None
         self._end(
             self._stopped_as or ("succeeded" if code == 0 else "failed"), exit_code=code, signal=killed, error=error
         )
@@ -332,10 +359,20 @@ class Runner:
         elif do == "watch":
             connection.send(answer())
             self._requests.watch(connection)
+        elif do == "publish":
+            self._requests.keep(connection)
+            self._published().put(connection, payload)
         elif do == "input":
             self._stdin.put(payload, connection, last=request.get("eof") is True)
         else:
             connection.send(answer("unknown_request"))
+
+    def _published(self) -> Publishing:
+        if self._publishing is None:
+            from .publishing import Publishing  # noqa: PLC0415 - most workloads only write output
+
+            self._publishing = Publishing(self._log, self._publish_redactor)
+        return self._publishing
 
     def _running(self) -> Child:
         assert self._child is not None  # noqa: S101 - nothing is served before it is started
@@ -351,16 +388,3 @@ def _insist(write: Callable[[], T]) -> T:
             if error.errno not in _DISK_FULL:
                 raise
             time.sleep(DISK_RETRY_S)
-
-
-def _wake_on_child_exit() -> int:
-    read, write = os.pipe()
-    for fd in read, write:
-        os.set_blocking(fd, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    return read
-
-
-def _signal_name(number: int) -> str:
-    return signal.Signals(number).name if number in set(signal.Signals) else str(number)

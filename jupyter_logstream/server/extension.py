@@ -21,6 +21,7 @@ from traitlets import Any, Bool, Bunch, Dict, Enum, Float, Int, List, TraitError
 from ..backends.configured import DEFAULT_BACKENDS, make_backends
 from ..backends.context import BackendContext
 from ..backends.protocol import Backend
+from ..model.protocol import RUNNER_VARIABLE
 from ..store.disk.file_store import FileStore
 from ..store.disk.folder import MAX_PAYLOAD_BYTES, make_private, read_file, read_json, replace_file, write_json
 from ..store.disk.layout import MIN_LOG_BYTES
@@ -326,6 +327,7 @@ class LogStream(ExtensionApp):
         os.environ["JUPYTER_LOGSTREAM_SERVER"] = str(path)
         os.environ["JUPYTER_LOGSTREAM_URL"] = url
         os.environ["JUPYTER_LOGSTREAM_SECRET"] = secret
+        os.environ.pop(RUNNER_VARIABLE, None)  # of a workload that this server is part of
 
     def _lend_address(self, root: Path) -> Callable[[], None]:
         """Let kernels and workloads of a store's server, which is gone, find this one. Returns the undoing. OSError."""

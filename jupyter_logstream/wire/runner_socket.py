@@ -1,13 +1,18 @@
-"""Protocol between server and runner over the Unix socket in a workload's folder. Server and runner; stdlib.
+"""Protocol of the Unix socket in a workload's folder: requests to its runner. Server, runner and workload; stdlib.
 
-A request is one line of JSON; `input` is followed by its bytes. Each request is answered with one line: {"ok": true} or
-{"error": reason}. The runner closes the connection after it has written the final status, so a server notices the end,
-and the death of a runner, without polling. It accepts new connections as long as it lingers for late output.
+A request is one line of JSON; `input` and `publish` are followed by their bytes. Each request is answered with one
+line: {"ok": true} or {"error": reason}. The runner closes the connection after it has written the final status, so a
+server notices the end, and the death of a runner, without polling. It accepts new connections as long as it lingers for
+late output.
 
     {"do": "cancel", "grace": seconds}      TERM to the whole tree, KILL after the grace time
     {"do": "input", "size": n, "eof": last}  n bytes for standard input, answered when the child's pipe accepted them;
                                             then `eof` closes it
     {"do": "watch"}                         answered again whenever the status has changed
+    {"do": "publish", "size": n}            n bytes of records for the log, a line of JSON each, as published over HTTP
+                                            but without `state`; answered when all are stored, or with an error and none
+                                            is. The next one must wait for the answer. The connection is closed when the
+                                            runner ends, not with the final status
 """
 
 from __future__ import annotations
@@ -23,6 +28,13 @@ from typing import Any
 MAX_GRACE_S = 1e9
 MAX_REQUEST_BYTES = 4096
 MAX_INPUT_BYTES = 16 * 1024 * 1024  # more than the server accepts
+
+MAX_PUBLISH_BYTES = 2 * 1024 * 1024
+"""Largest batch of published records; more than one record of the longest message needs."""
+
+MAX_PUBLISH_RECORDS = 1000
+"""Records of a batch: the runner reads no output while it stores them."""
+
 _MAX_SOCKET_PATH_BYTES = 100  # sun_path has 108 bytes, 104 on macOS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 from support.process_table import with_argument
@@ -35,6 +36,22 @@ async def test_lines_are_here_while_it_runs_and_input_arrives(in_slurm):
     await server.engine.send(workload, b"second\n", eof=True)
     assert (await server.end(workload)).state == "succeeded"
     assert server.lines(workload) == ["first", "second"]
+
+
+async def test_what_a_job_publishes_is_in_its_log_whatever_server_its_environment_names(in_slurm, tmp_path):
+    code = (
+        "import logging; from jupyter_logstream import LogHandler, capture; log = logging.getLogger('train'); "
+        "log.addHandler(LogHandler()); log.warning('published', extra={'epoch': 3})\n"
+        "with capture(): print('captured')"
+    )
+    server = in_slurm()
+    env = {"JUPYTER_LOGSTREAM_SERVER": str(tmp_path / "server.json")}
+    workload = await server.run([sys.executable, "-c", code], env=env)
+    assert server.engine.get(workload).status.state == "succeeded"
+    published, captured = server.store.read(workload, 0, 10).records()
+    assert (published.message, published.level, published.source) == ("published", "warn", "log")
+    assert published.fields["epoch"] == 3
+    assert (captured.message, captured.source) == ("captured", "log")
 
 
 async def test_reason_of_slurm_is_shown_while_it_waits(in_slurm):

@@ -119,6 +119,66 @@ def test_function_has_steps_prints_and_its_exception_there() -> None:
         run(partial(train, 0), backend="gpu1").result(timeout=60)
 
 
+PUBLISHING = """
+import logging, os
+from jupyter_logstream import LogHandler, capture, step
+
+log = logging.getLogger("train")
+log.setLevel("INFO")
+handler = LogHandler("train")
+log.addHandler(handler)
+print("begin")
+with step("fit"):
+    log.warning("loss is %.1f", 0.3, extra={"epoch": 3})
+    with capture("fit"):
+        print("epoch 1")
+for i in range(1000):
+    log.info("record %d", i)
+log.info("key %s", os.environ["MY_API_KEY"])
+"""
+
+
+def test_what_a_script_publishes_there_arrives_once_in_the_log_of_its_run(here: Path, server: Server) -> None:
+    (here / "train.py").write_text(PUBLISHING)
+    before = server.get("info")["workloads"]
+    env = {"MY_API_KEY": "tk-live-0123456789abcdef", "JUPYTER_DATA_DIR": str(here / "data")}
+    job = run(f"{sys.executable} train.py", backend="gpu1", files=["train.py"], env=env).wait(timeout=60)
+    assert job.state == "succeeded", job.text()
+    found = job.logs()
+    texts = [record.message for record in found]
+    assert [text for text in texts if text.startswith("record")] == [f"record {i}" for i in range(1000)]
+    for once in "begin", "loss is 0.3", "epoch 1", "key ***":
+        assert texts.count(once) == 1, once
+    warning, captured = found[texts.index("loss is 0.3")], found[texts.index("epoch 1")]
+    assert (warning.level, warning.source, warning.step) == ("warn", "log", "fit")
+    assert warning.fields is not None
+    assert (warning.fields["logger"], warning.fields["epoch"]) == ("train", 3)
+    assert (captured.source, captured.step) == ("log", "fit")
+    assert [one["name"] for one in job.info["steps"]] == ["fit"]
+    assert server.get("info")["workloads"] == before + 1
+    assert not (here / "data").exists()  # no private server was started there
+
+
+@pytest.mark.usefixtures("here")
+def test_a_function_publishes_there_if_the_package_is_installed() -> None:
+    def train() -> str:
+        import logging  # noqa: PLC0415 - of the machine that it runs on
+
+        from jupyter_logstream import LogHandler, capture  # noqa: PLC0415 - as above
+
+        with LogHandler() as handler, capture():
+            logging.Logger("train").addHandler(handler)  # noqa: LOG001 - its own
+            handler.handle(logging.makeLogRecord({"msg": "published", "levelno": 40, "name": "train"}))
+            print("captured")  # noqa: T201 - its output is the test
+        return handler.workload.id
+
+    job = run(train, backend="gpu1")
+    assert job.result(timeout=60) == job.id
+    assert [(r.message, r.level, r.source) for r in job.logs()] == [
+        ("published", "error", "log"), ("captured", "unknown", "log"),
+    ]  # fmt: skip
+
+
 @pytest.mark.usefixtures("here")
 def test_function_without_cloudpickle_there_says_what_to_install() -> None:
     job = run(partial(max, 3, 4), backend="bare")

@@ -162,6 +162,33 @@ def test_it_runs_a_workload_once(version: str, tty: bool, archive: Path, tmp_pat
     store.close()
 
 
+PUBLISH = """
+import json, os, socket
+runner = socket.socket(socket.AF_UNIX)
+os.chdir(os.path.dirname(os.environ["JUPYTER_LOGSTREAM_RUNNER"]))
+runner.connect("control")
+data = json.dumps({"message": "ERROR: key " + os.environ["MY_API_KEY"], "step": "fit", "fields": {"a": [1.5]}}).encode()
+runner.sendall(json.dumps({"do": "publish", "size": len(data)}).encode() + b"\\n" + data)
+print(runner.recv(100).decode(), end="")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", WANTED)
+def test_it_stores_what_its_workload_publishes(version: str, archive: Path, tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store")
+    folder = store.folder("A_WORKLOAD")
+    env = {"PATH": os.environ["PATH"], "MY_API_KEY": "k3y-of-the-tests"}
+    folder.create(WorkloadSpec([sys.executable, "-c", PUBLISH], "test", cwd="/", env=env), time.time() * 1000)
+    _command(version, archive, "run", folder)
+    until(lambda: folder.read_status()[0].final)
+    found = [(r.message, r.level, r.step, r.fields) for r in store.read("A_WORKLOAD", 0, 10).records()]
+    assert found == [
+        ("ERROR: key ***", "error", "fit", {"a": [1.5]}), ('{"ok": true}', "unknown", None, None),
+    ]  # fmt: skip
+    store.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", WANTED)
 def test_a_runner_that_is_killed_leaves_no_process(version: str, archive: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from jupyter_logstream.runner.process_tree import descendants
 from jupyter_logstream.server.precedence import merge
 from jupyter_logstream.store.disk.download import Download
 from jupyter_logstream.store.disk.file_store import FileStore
-from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +37,15 @@ class Bench:
         self._ids = IdSource()
         self.folders: list[Folder] = []
 
-    async def start(self, command: str | list[str], **given: Any) -> Job:
-        """Launch it and return at once."""
+    async def start(self, command: str | list[str], *, elsewhere: bool = False, **given: Any) -> Job:
+        """Launch it and return at once. `elsewhere`: as on another machine than the server."""
         folder = self.store.folder(self._ids.new())
         variables = {**given.pop("env", {}), WORKLOAD_VARIABLE: folder.id}
         env = child_environment(os.environ, variables, tty=given.get("tty", True))
         spec = WorkloadSpec(command=command, name="test", env=env, **given)
         folder.create(spec, time.time() * 1000)
+        if elsewhere:
+            write_json(folder.host, {})
         self.folders.append(folder)
         await self.backend.launch(folder.id, spec)
         return Job(self, folder)

@@ -10,10 +10,14 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from ...model.protocol import CALL_VARIABLE
 from ...wire.envelope import pack, read_header
+
+_PACKAGE = "jupyter_logstream"
+_EXTENDED = ("kernel", "kernel.publish", "kernel.functions", "model", "text", "wire")
 
 
 def main() -> int:
@@ -24,6 +28,7 @@ def main() -> int:
     if problem := _mismatch(header):
         _refuse(problem, os.path.join(folder, "result"))
         return 1
+    _add_installed()
     from .child import run_call  # noqa: PLC0415 - it needs cloudpickle
 
     return run_call(keep_path=True)
@@ -52,6 +57,19 @@ def _mismatch(header: Mapping[str, Any]) -> str:
             f"{sys.executable} -m pip install cloudpickle=={wanted}"
         )
     return ""
+
+
+def _add_installed() -> None:
+    """Let what the archive lacks (LogHandler, capture) come from an installed package of the same version."""
+    package = import_module(_PACKAGE)
+    for entry in sys.path:
+        folder = os.path.join(entry, _PACKAGE)
+        if folder not in package.__path__ and os.path.isfile(os.path.join(folder, "kernel", "client.py")):
+            with open(os.path.join(folder, "_version.py"), encoding="utf-8") as file:
+                is_same = f'"{package.__version__}"' in file.read()
+            for name in _EXTENDED if is_same else ():
+                import_module(f"{_PACKAGE}.{name}").__path__.append(os.path.join(folder, *name.split(".")))
+            return
 
 
 def _refuse(problem: str, path: str) -> None:

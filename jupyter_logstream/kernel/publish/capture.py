@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...text.drawn_lines import DrawnLines
 from ..client import Workload
-from .outbox import Outbox
+from .runner_outbox import RunnerOutbox, is_read_by_runner, open_outbox
 from .stdio_tap import tap
 from .step import current_step, state_after, wrap_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+
+    from .outbox import Outbox
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,6 +39,9 @@ def capture(name: str | None = None, *, stdout: bool = True, stderr: bool = True
     output is printed as well; default: yes.
 
     Not captured: other threads, other processes, and writes that bypass Python's `sys.stdout` and `sys.stderr`.
+    In a workload on another machine (ssh, Slurm) the lines are records of that workload's log, and are not printed as
+    well where its runner would read them again. The block does not end that workload.
+
     Entering the block raises NoServer, and RuntimeError if the same object is entered twice.
     """
     return Capture(name, stdout=stdout, stderr=stderr, echo=echo)
@@ -49,7 +54,7 @@ class Capture:
         self._options = {"stdout": stdout, "stderr": stderr, "echo": echo}
         self._name = name
         self._echo = echo
-        self._outbox: Outbox | None = None
+        self._outbox: Outbox | RunnerOutbox | None = None
         self._lock = threading.RLock()
         self._lines: dict[tuple[str, int], DrawnLines] = {}  # by stream and thread, so that no line mixes two
         self._restore: list[Callable[[], None]] = []
@@ -57,7 +62,7 @@ class Capture:
     def __enter__(self) -> Workload:
         if self._outbox is not None:
             raise RuntimeError("this capture is already active; create another one with capture()")
-        outbox = Outbox(self._name)
+        outbox = open_outbox(self._name)
         try:
             workload = Workload(outbox.workload_id)
         except BaseException:
@@ -67,7 +72,8 @@ class Capture:
         _active.set((*_active.get(), self))
         for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
             if self._options[name] and stream is not None:
-                listener, tapped = partial(self._on_write, name), tap(stream)
+                echo = self._echo and not (isinstance(outbox, RunnerOutbox) and is_read_by_runner(stream))
+                listener, tapped = partial(self._on_write, name, echo), tap(stream)
                 tapped.add(listener)
                 self._restore.append(partial(tapped.remove, listener))
         return workload
@@ -92,8 +98,8 @@ class Capture:
         """The function, captured at each call."""
         return wrap_calls(function, lambda: Capture(self._name, **self._options))
 
-    def _on_write(self, name: str, text: str) -> bool:
-        """Receive a write to a stream. Returns whether the stream prints it, too."""
+    def _on_write(self, name: str, echo: bool, text: str) -> bool:
+        """Receive a write to a stream. Returns whether the stream prints it, too: `echo`."""
         if self not in _active.get():
             return True
         with self._lock:
@@ -101,10 +107,10 @@ class Capture:
                 return True
             lines = self._lines.setdefault((name, threading.get_ident()), DrawnLines())
             self._publish(self._outbox, name, lines.feed(text.encode("utf-8", "replace")))
-        return self._echo
+        return echo
 
     @staticmethod
-    def _publish(outbox: Outbox, name: str, texts: Iterable[str]) -> None:
+    def _publish(outbox: Outbox | RunnerOutbox, name: str, texts: Iterable[str]) -> None:
         fields = {"stream": name} if name == "stderr" else None
         for text in texts:
             outbox.put(text, step=current_step(), fields=fields)

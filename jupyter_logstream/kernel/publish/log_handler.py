@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from ..client import Workload
 from .fields import Fields
-from .outbox import THREAD_PREFIX, Outbox
+from .outbox import THREAD_PREFIX
+from .runner_outbox import open_outbox
 from .step import current_step, is_kernel, state_after
 
 if TYPE_CHECKING:
@@ -42,13 +43,17 @@ class LogHandler(logging.Handler):
     records beyond that are dropped, and a later record has their number. `extra`, the logger's name and the code
     location become `fields`; secrets from the environment are masked. `close()`, the end of a `with` block or of the
     process ends the workload. Forked children can log, too. Raises NoServer when no server is known.
+
+    In a workload on another machine (ssh, Slurm) the records go into the log of that workload, by its runner: `name`
+    and `tags` have no effect, `workload` is that workload, and `close()` does not end it. What the runner has not yet
+    taken waits in memory, 16 MiB at most; a killed process loses that.
     """
 
     def __init__(
         self, name: str | None = None, level: int | str = logging.NOTSET, tags: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(level)
-        self._outbox = Outbox(name, tags)
+        self._outbox = open_outbox(name, tags)
         self._newest = threading.local()  # the thread's last record, weakly
         # Ends the workload of a handler that was dropped without close().
         weakref.finalize(self, self._outbox.end, "succeeded", wait=False).atexit = False

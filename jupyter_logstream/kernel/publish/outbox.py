@@ -7,7 +7,6 @@ of this process, and the caller never waits for the server. This file must not k
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ...model.protocol import now_ms
 from ...model.unprintable import UNPRINTABLE_IN_NAME
-from ...text.redactor import Redactor, secret_values
 from ..errors import LogStreamError
 from ..event_loop import run_sync
 from ..reader import backoff_s
 from .delivery import CHILD_POLL_INTERVAL_S, Delivery, Outcome, deliver_orphans
+from .encoding import Encoder, encode_line, missing_notice
 from .spool import Spool
 
 if TYPE_CHECKING:
@@ -35,16 +33,11 @@ BATCH_INTERVAL_S = 0.1
 BATCH_RECORDS = 500
 """... and so is a batch of this many waiting records."""
 
-MAX_MESSAGE_CHARS = 1 << 18
-"""Longer messages are truncated; the server splits them into records of 64 KiB."""
-
 FLUSH_TIMEOUT_S = 3.0
 """How long the end of a block or process waits for the server; another process sends the rest later."""
 
 THREAD_PREFIX = "jupyter-logstream"
 """Prefix of the names of our threads: what they log is about our own requests and is not published."""
-
-SECRETS_REFRESH_S = 1.0  # between scans of the environment for new secrets
 
 
 class Outbox:
@@ -56,8 +49,7 @@ class Outbox:
 
     def __init__(self, name: str | None = None, tags: Mapping[str, str] | None = None) -> None:
         key = uuid4().hex
-        self._redactor, self._secrets = Redactor(), list[bytes]()
-        self._secrets_read = float("-inf")
+        self._encoder = Encoder()
         label = self.mask(_label(name or program_name()))
         purpose: dict[str, Any] = {"backend": "external", "key": key, "name": label}
         if tags:
@@ -84,12 +76,7 @@ class Outbox:
 
     def mask(self, text: str) -> str:
         """Mask the values of the environment's secrets, which can change at any time."""
-        if time.monotonic() - self._secrets_read > SECRETS_REFRESH_S:
-            secrets = secret_values(os.environ)
-            if secrets != self._secrets:
-                self._redactor, self._secrets = Redactor(secrets), secrets
-            self._secrets_read = time.monotonic()
-        return self._redactor.mask(text)
+        return self._encoder.mask(text)
 
     def put(
         self,
@@ -109,12 +96,7 @@ class Outbox:
         """
         if self._spool.is_closed and os.getpid() == self._owner:
             return
-        if len(message) > MAX_MESSAGE_CHARS:
-            message = f"{message[:MAX_MESSAGE_CHARS]}... ({len(message) - MAX_MESSAGE_CHARS} more characters)"
-        record: dict[str, Any] = {"message": self.mask(message), "ts": now_ms() if ts is None else ts}
-        step = self.mask(step) if step else None
-        record.update((k, v) for k, v in (("level", level), ("step", step), ("fields", fields)) if v)
-        line = _line(record)
+        line = self._encoder.line(message, level, ts, step, fields)
         if self._spool.append(self._drop_notice() + line):
             self._dropped = 0
         else:
@@ -150,18 +132,14 @@ class Outbox:
         if self._spool.is_untouched:
             self._spool.remove()  # no workload was created
         else:
-            self._spool.append(self._drop_notice() + _line({"state": state}), last=True)
+            self._spool.append(self._drop_notice() + encode_line({"state": state}), last=True)
         self._wake.set()
         self._batch_full.set()
         if wait:
             self.flush()
 
     def _drop_notice(self) -> bytes:
-        """A record with the number of dropped records; empty if there are none."""
-        if not self._dropped:
-            return b""
-        message = f"{self._dropped} records are missing here: the server was away, and the spool was full"
-        return _line({"message": message, "level": "warn", "ts": now_ms()})
+        return missing_notice(self._dropped, "the server was away, and the spool was full")
 
     def _shorten_timeout(self) -> bool:
         self._flush_timeout = FLUSH_TIMEOUT_S / 30  # a server that hangs delays the program once only
@@ -208,17 +186,6 @@ BATCH_BYTES = 1 << 16  # as many unsent bytes are sent without waiting for the i
 
 async def _no_op() -> None:
     pass
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    text = _ENCODER.encode(record)
-    try:
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:  # lone surrogates
-        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode() + b"\n"
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 # --- folder and name -----------------------------------------------------------------------------------------------

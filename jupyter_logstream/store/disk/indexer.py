@@ -138,7 +138,7 @@ class Indexer:
         return self.steps.number(self._folder, name)
 
     def _words_of_notes(self, start: int, notes: Notes) -> array[int]:
-        """Entries of published records; a change of their step begins or ends one, except in a system record."""
+        """Entries of published records; a change of their step begins or ends one, if `notes` marks steps."""
         words = array("Q", bytes(ENTRY * len(notes)))
         words[0::4] = array("Q", list(accumulate(notes.lengths[:-1], initial=start))[: len(notes)])
         words[1::4] = notes.times
@@ -147,7 +147,7 @@ class Indexer:
         for name, is_system, count in notes.runs:
             step = 0 if name is None else self._step_number(name)
             fill_steps(metas, at, at + count, step)
-            if step != self.step and (step or not is_system):
+            if notes.marks_steps and step != self.step and (step or not is_system):
                 metas[at] |= (STEP_BEGIN if step else STEP_END) << FLAG_SHIFT
                 self.step = step
             at += count

@@ -19,13 +19,17 @@ class Notes:
     """Records, their JSON lines, and the columns of their entries that do not depend on the log before them.
 
     Encoding is most of the work of an append and needs no log, so a thread can do it. `lines`: the JSON lines if they
-    are known. `data`: all lines; `lengths`, `times` (µs) and `metas` (without steps): one for each record; `runs`: the
-    step of adjacent records, whether they are system records, and their number.
+    are known. `marks_steps`: whether a record that names no step ends the open one, and one that names another begins
+    that; else only the output of the log does. `data`: all lines; `lengths`, `times` (µs) and `metas` (without steps):
+    one for each record; `runs`: the step of adjacent records, whether they are system records, and their number.
     """
 
-    __slots__ = ("_records", "data", "lengths", "metas", "runs", "times")
+    __slots__ = ("_records", "data", "lengths", "marks_steps", "metas", "runs", "times")
 
-    def __init__(self, records: Iterable[Record], lines: Sequence[bytes] | None = None) -> None:
+    def __init__(
+        self, records: Iterable[Record], lines: Sequence[bytes] | None = None, *, marks_steps: bool = True
+    ) -> None:
+        self.marks_steps = marks_steps
         self._records = list(records)
         encoded = list(map(_encoded, self._records)) if lines is None else lines
         self.data = b"".join(encoded)
