@@ -48,7 +48,7 @@ async def test_what_a_job_publishes_is_in_its_log_whatever_server_its_environmen
     env = {"JUPYTER_LOGSTREAM_SERVER": str(tmp_path / "server.json")}
     workload = await server.run([sys.executable, "-c", code], env=env)
     assert server.engine.get(workload).status.state == "succeeded"
-    published, captured = server.store.read(workload, 0, 10).records()
+    captured, published = sorted(server.store.read(workload, 0, 10).records(), key=lambda record: record.message)
     assert (published.message, published.level, published.source) == ("published", "warn", "log")
     assert published.fields["epoch"] == 3
     assert (captured.message, captured.source) == ("captured", "log")

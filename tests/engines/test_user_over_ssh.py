@@ -174,9 +174,8 @@ def test_a_function_publishes_there_if_the_package_is_installed() -> None:
 
     job = run(train, backend="gpu1")
     assert job.result(timeout=60) == job.id
-    assert [(r.message, r.level, r.source) for r in job.logs()] == [
-        ("published", "error", "log"), ("captured", "unknown", "log"),
-    ]  # fmt: skip
+    found = [(r.message, r.level, r.source) for r in job.logs()]
+    assert sorted(found) == [("captured", "unknown", "log"), ("published", "error", "log")]  # of two senders
 
 
 @pytest.mark.usefixtures("here")
