@@ -25,6 +25,7 @@ from . import (
     page,
     proxy,
     readers,
+    remote,
     replay,
     report,
     search,
@@ -34,7 +35,7 @@ from . import (
 )
 
 ALL = (
-    *(start, throughput, latency, fanin, fanout, readers, mirror, replay, growth, detection, proxy, iopub),
+    *(start, throughput, latency, fanin, fanout, readers, mirror, remote, replay, growth, detection, proxy, iopub),
     *(page, first_second, view, many_views, find, search, functions, comm),
 )
 PARTS = {part.__name__.rpartition(".")[2]: part for part in ALL}

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -89,29 +90,38 @@ async def live(loopback: Loopback) -> float:
     return end - begin
 
 
-async def waits(loopback: Loopback) -> list[float]:
-    """Milliseconds from each line's write there to a reader of the replica here."""
-    workload, _, mirror = loopback.start([sys.executable, str(HERE / "ticks.py"), str(RATE), str(SECONDS)])
+async def waits(store: FileStore, workload: str, count: int, end: Awaitable[object]) -> list[float]:
+    """Milliseconds from the write of each of `count` lines of ticks.py to a reader of its log here, until `end`."""
     found: list[float] = []
     changed = asyncio.Event()
-    stop = loopback.store.watch(workload, changed.set)
+    stop = store.watch(workload, changed.set)
 
     async def follow() -> None:
         after = 0
-        while after < RATE * SECONDS:
+        while after < count:
             changed.clear()
-            batch = loopback.store.read(workload, after, 5000)
+            batch = store.read(workload, after, 5000)
             now = time.time_ns()
             found.extend((now - int(one[1])) / 1e6 for text in batch.messages if (one := _TIME.search(text)))
             after = batch.last if len(batch) else after
             await changed.wait()
 
     following = asyncio.ensure_future(follow())
-    async for _ in mirror.watch():
-        pass
+    await end
     changed.set()
     await following
     stop()
+    return found
+
+
+async def loopback_waits(loopback: Loopback) -> list[float]:
+    workload, _, mirror = loopback.start([sys.executable, str(HERE / "ticks.py"), str(RATE), str(SECONDS)])
+
+    async def watch() -> None:
+        async for _ in mirror.watch():
+            pass
+
+    found = await waits(loopback.store, workload, RATE * SECONDS, watch())
     await mirror.complete()
     return found[RATE:]  # the first second is the start of a process
 
@@ -121,7 +131,7 @@ async def measure() -> dict[str, float]:
         loopback = Loopback(Path(root))
         copies = [await catch_up(loopback) for _ in range(ROUNDS)]
         lives = [await live(loopback) for _ in range(ROUNDS)]
-        found = await waits(loopback)
+        found = await loopback_waits(loopback)
         loopback.store.close()
     megabytes = LINES * LINE_BYTES / 1e6
     return {
