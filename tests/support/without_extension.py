@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 @contextmanager
 def without_extension(folder: Path, **options: Any) -> Iterator[Server]:
     """Such a server for the time of the block; then the private server is stopped."""
-    with jupyter(folder, ours=False, **options) as server:
-        try:
+    env: dict[str, str] = {}
+    try:
+        with jupyter(folder, ours=False, **options) as server:
+            env = server._env()
             yield server
-        finally:
-            stop_private_server(folder, server._env())
+    finally:  # not before its kernels have ended, which would start another
+        stop_private_server(folder, env)
