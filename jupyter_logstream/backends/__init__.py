@@ -1,1 +1,1 @@
-"""Backends: start and watch workloads on some machine, this one (`local`) for now. Server."""
+"""Backends: start and watch workloads, on this machine (`local`), over ssh, in Slurm. Server."""

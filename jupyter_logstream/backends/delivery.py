@@ -80,7 +80,7 @@ async def deliver(
         if not sent and code not in {_SSH_FAILED, None}:
             raise CannotLaunch(None, _no_python(target, code, text)) from None
         raise (CannotReach if sent else NotReached)(f"{target.place.name}: {text}") from None
-    except BaseException:
+    except BaseException:  # a cancellation, too: the pipe is a process
         await pipe.close()
         raise
     if "unavailable" in answer:

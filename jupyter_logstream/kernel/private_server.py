@@ -63,7 +63,7 @@ def ensure_server() -> ServerAddress:
     address, started = start()
     if started:
         sys.stderr.write(
-            "jupyter-logstream: no Jupyter server found, so a private log server was started; it ends after "
+            "jupyter-logstream: found no Jupyter server with it, so a private log server was started; it ends after "
             f"{_idle_text()} without use. Stop it: python -m jupyter_logstream server stop\n"
         )
         sys.stderr.flush()

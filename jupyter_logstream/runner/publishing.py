@@ -35,7 +35,7 @@ class Publishing:
         return bool(self._waiting)
 
     def put(self, connection: Connection, data: bytes) -> None:
-        """Check a batch; it waits for `store`, or its sender is told what is wrong with it."""
+        """Check a batch; it waits for `store`, or is answered with the problem."""
         if connection in self._waiting:
             connection.send(answer("unanswered"))
             return
