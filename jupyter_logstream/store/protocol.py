@@ -219,6 +219,10 @@ class LogStore(Store, Protocol):
         """Bytes that the stream uses; 0 if it does not exist."""
         ...
 
-    def open_download(self, stream: str, source: str | None) -> Download:
-        """The bytes that `source` wrote (None: of both, in order of arrival). Raises Unreadable."""
+    def open_download(self, stream: str, source: str | None, after: int = 0, last: int | None = None) -> Download:
+        """The bytes that `source` wrote (None: of both, in order of arrival). Raises UnknownStream, Unreadable.
+
+        `after`, `last`: only the whole lines of the records after the seq `after`, up to `last`; their index entries
+        are read at once, so call it in a thread.
+        """
         ...

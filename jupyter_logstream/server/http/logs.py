@@ -114,11 +114,14 @@ class DownloadHandler(LogStreamHandler):
         await self._respond(workload_id)
 
     async def _respond(self, workload_id: str) -> None:
-        given = self.parameters("source")
+        given = self.parameters("source", "after", "last")
         if given.get("source", "stdout") not in {"stdout", "stderr"}:
             raise Refused(400, "invalid_parameter", "source must be stdout or stderr")
+        after, last = number(given, "after", 0), number(given, "last", 0) if "last" in given else None
         self.engine.status_of(workload_id)
-        with closing(self.store.open_download(workload_id, given.get("source"))) as download:
+        opening = partial(self.store.open_download, workload_id, given.get("source"), after, last)
+        ranged = after or last is not None
+        with closing(await asyncio.to_thread(opening) if ranged else opening()) as download:
             start, end = self._range(download.size)
             self.set_header("Content-Length", str(end - start))
             self.set_header("Content-Disposition", f'attachment; filename="{workload_id}.log.txt"')

@@ -25,10 +25,12 @@ Span = tuple[str, int, int]  # source, from, to
 class Download:
     """The bytes of `source` (None: of both); `size`: their number. The caller closes it.
 
-    Raises FileNotFoundError if the log does not exist.
+    `after`, `last`: only the whole lines of the records after the seq `after`, up to `last`. Raises FileNotFoundError
+    if the log does not exist.
     """
 
-    def __init__(self, folder: Path, source: str | None) -> None:
+    def __init__(self, folder: Path, source: str | None, after: int = 0, last: int | None = None) -> None:
+        self._after, self._last = after, last
         self._files: dict[str, dict[int, int]] = {}
         self._extents: dict[str, tuple[int, int]] = {}
         try:
@@ -36,6 +38,8 @@ class Download:
                 self._open(folder, name, SEGMENT)
             self._open(folder, "index", (INDEX_SEGMENT + 1) * ENTRY)
             self._skip_removed(folder)
+            if after or last is not None:
+                self._narrow(OUTPUT if source is None else (source,))
         except OSError:
             self.close()
             raise
@@ -91,6 +95,18 @@ class Download:
             start, end = self._extents[name]
             self._extents[name] = (min(max(start, ends.get(name, 0)), end), end)
 
+    def _narrow(self, names: tuple[str, ...]) -> None:
+        """Reduce the files to the chosen records. Their bytes begin where their first record of each file begins."""
+        found: dict[str, tuple[int, int]] = {}
+        for words in self._entries():
+            for name in names:
+                if chosen := _span_of(name, words):
+                    found[name] = (found.get(name, chosen)[0], chosen[1])
+        for name in OUTPUT:
+            start, end = self._extents[name]
+            first, stop = found.get(name, (start, start))
+            self._extents[name] = (min(max(start, first), end), min(max(start, stop), end))
+
     def _read(self, name: str, start: int, end: int) -> bytes:
         number, at = divmod(start, SEGMENT)
         return os.pread(self._files[name][number], min(end - start, SEGMENT - at), at)
@@ -142,8 +158,31 @@ class Download:
             yield current
 
     def _entries(self) -> Iterator[array[int]]:
-        for fd in self._files["index"].values():
-            at = ENTRY
-            while words := unpack(os.pread(fd, _BLOCK_ENTRIES * ENTRY, at)):
+        """The index entries of the chosen records, in blocks; each block is of one segment."""
+        for number, fd in self._files["index"].items():
+            first = number * INDEX_SEGMENT  # the seq before the segment's first
+            at = max(self._after - first, 0)
+            stop = INDEX_SEGMENT if self._last is None else min(self._last - first, INDEX_SEGMENT)
+            while at < stop and (
+                words := unpack(os.pread(fd, min(_BLOCK_ENTRIES, stop - at) * ENTRY, (at + 1) * ENTRY))
+            ):
                 yield words
-                at += len(words) // 4 * ENTRY
+                at += len(words) // 4
+
+
+def _span_of(name: str, words: array[int]) -> tuple[int, int] | None:
+    """Where the bytes of a file's lines in a block of entries begin and end; None if it has none there."""
+    metas = words[3::4]
+    own = [meta for meta in set(metas) if _is_of(name, meta)]
+    if not own:
+        return None
+    first = min(map(metas.index, own))
+    last = len(metas) - 1 - min(map(metas[::-1].index, own))
+    return words[4 * first], words[4 * last] + (words[4 * last + 2] & 0xFFFFFFFF)
+
+
+def _is_of(name: str, meta: int) -> bool:
+    try:
+        return file_of(meta) == name
+    except BadIndex:
+        return False

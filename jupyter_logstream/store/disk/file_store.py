@@ -121,12 +121,12 @@ class FileStore:
                     self.repair(stream)
         raise UnknownStream(stream)
 
-    def open_download(self, stream: str, source: str | None) -> Download:
+    def open_download(self, stream: str, source: str | None, after: int = 0, last: int | None = None) -> Download:
         """See `LogStore`."""
         if not is_folder(self._streams / stream):
             raise UnknownStream(stream)
         try:
-            return Download(self.folder(stream).path, source)
+            return Download(self.folder(stream).path, source, after, last)
         except OSError as error:
             raise Unreadable(f"the log of {stream} cannot be read: {error.strerror}") from error
 

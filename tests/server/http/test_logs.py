@@ -189,6 +189,7 @@ BAD = [
     ("records?follow=maybe", "follow"), ("records?since=2026-02-30", "since"), ("records?Level=info", "Level"),
     ("logs?tail=-1", "tail"), ("logs?after=x", "after"), ("logs?tail=1&tail=1", "tail"), ("logs?limit=5", "limit"),
     ("logs?tail=1e3", "tail"), ("log.txt?source=log", "source"), ("log.txt?x=1", "x"),
+    ("log.txt?after=-1", "after"), ("log.txt?last=x", "last"), ("log.txt?after=1&after=2", "after"),
 ]  # fmt: skip
 
 
@@ -258,6 +259,15 @@ async def test_download_of_one_source_or_of_both_in_order_of_arrival(site: Site)
     whole = b"out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\ntail"
     assert (await site.request("GET", path)).body == whole
     assert (await site.request("GET", path, headers={"Range": "bytes=3-20"})).body == whole[3:21]
+
+
+async def test_download_of_records_has_the_bytes_of_their_lines(site: Site) -> None:
+    workload_id = await site.run("printf 'a\\r\\nb\\tb\\0\\nc\\nd'", tty=False)
+    for query, body in (("after=1&last=2", b"b\tb\0\n"), ("after=2", b"c\nd"), ("last=1", b"a\r\n"), ("after=9", b"")):
+        answer = await site.request("GET", f"v1/workloads/{workload_id}/log.txt?{query}")
+        assert (answer.status, answer.body, answer.headers["content-length"]) == (200, body, str(len(body)))
+    answer = await site.request("GET", f"v1/workloads/{workload_id}/log.txt?after=2", headers={"Range": "bytes=2-"})
+    assert (answer.status, answer.body) == (206, b"d")
 
 
 async def test_download_without_output_is_empty(site: Site) -> None:

@@ -11,6 +11,7 @@ import pytest
 from jupyter_logstream.model.records import Record
 from jupyter_logstream.store.disk.download import Download
 from jupyter_logstream.store.disk.file_store import FileStore
+from jupyter_logstream.store.disk.layout import OUTPUT
 from jupyter_logstream.store.disk.writer import LogWriter
 
 
@@ -56,6 +57,25 @@ def test_every_range_is_that_part_of_the_download(folder: Path, at_once: int) ->
                 assert b"".join(pieces) == whole[start:end]
                 assert all(pieces)
     assert len(written) == sum(path.stat().st_size for path in folder.glob("std*"))
+
+
+def test_a_download_of_records_has_their_whole_lines_and_no_others(folder: Path) -> None:
+    lines = both(folder).splitlines(keepends=True)
+    written = {source: set((folder / f"{source}.000").read_bytes().splitlines(keepends=True)) for source in OUTPUT}
+    for after, last in ((0, 10), (390, None), (17, 18), (100, 300), (0, 400), (400, 500), (7, 7)):
+        for source in None, "stdout", "stderr":
+            with closing(Download(folder, source, after, last)) as download:
+                expected = b"".join(line for line in lines[after:last] if source is None or line in written[source])
+                assert b"".join(download.chunks(0, download.size)) == expected, (after, last, source)
+
+
+def test_a_download_of_records_has_no_unfinished_line(folder: Path) -> None:
+    log = LogWriter(folder)
+    log.write("stdout", b"a\nb\nopen")
+    for last in None, 2, 9:
+        with closing(Download(folder, None, 1, last)) as download:
+            assert b"".join(download.chunks(0, download.size)) == b"b\n"
+    log.release()
 
 
 def test_unfinished_lines_stand_at_the_end(folder: Path) -> None:
