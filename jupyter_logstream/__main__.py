@@ -1,4 +1,4 @@
-"""Command line: `python -m jupyter_logstream server|backends`. A process of its own."""
+"""Command line: `python -m jupyter_logstream`, as `jupyter logstream`. A process of its own."""
 
 from __future__ import annotations
 

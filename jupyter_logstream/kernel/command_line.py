@@ -1,87 +1,64 @@
-"""Command line: the private server (start, stop, status) and the doctor of backends. A process of its own."""
+"""Entry point of the command line `jupyter logstream`: dispatch of verbs, exit codes of errors. A process."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from . import doctor
-from .connection import call
-from .discovery import PRIVATE_VARIABLE, find_shared
-from .errors import LogStreamError
-from .private_server import log_file, private_pid, start, stop
+from .cli.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, NO_SERVER, NOT_WAITED
+from .cli.parser import build_parser
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
-
-NOT_RUNNING = 3
-"""Exit code of `status` when no private server runs, as in init scripts."""
-
-_DESCRIPTION = """\
-The private log server of this user. run() starts it where there is no Jupyter server with jupyter-logstream; it ends
-by itself when it has no workloads and no clients, and gives its store to a Jupyter server that starts.
-Workloads outlive it.
-
-exit codes: 0 done or running, 1 failed, 2 wrong arguments, 3 not running (status)
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m jupyter_logstream")
-    commands = parser.add_subparsers(dest="command", required=True)
-    server = commands.add_parser(
-        "server",
-        help="the private log server of this user",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    server.add_argument("action", nargs="?", choices=["start", "stop", "status"], default="status")
-    doctor.add_arguments(
-        commands.add_parser(
-            "backends",
-            help="the backends of the log server, and whether they work",
-            description=doctor.DESCRIPTION,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
-    given = parser.parse_args(arguments)
+    """Run a verb and return its exit code; docs/command-line.md lists them."""
+    given = build_parser().parse_args(arguments)
+    warnings.simplefilter("ignore", RuntimeWarning)  # gaps: the outputs report them
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # in an ASCII locale
     try:
-        if given.command == "backends":
-            return doctor.main(given)
-        lines, code = {"start": _start, "stop": _stop, "status": _status}[given.action]()
-    except LogStreamError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+        code = _run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
+        return BROKEN_PIPE
     return code
 
 
-def _start() -> tuple[list[str], int]:
-    address, started = start()
-    if (pid := private_pid()) is None:
-        return [f"A Jupyter server serves the logs of this user at {address.url}; no private server is needed."], 0
-    return [f"{'Started' if started else 'Already running'}: private log server, process {pid}."], 0
+def _run(given: argparse.Namespace) -> int:
+    from .errors import LogStreamError, NoServer  # noqa: PLC0415 - not for `--help`
+
+    try:
+        if given.verb != "server":
+            _ensure_server()
+        code: int = import_module(f".{given.module}", __package__).main(given)
+    except NoServer as error:
+        sys.stderr.write(f"jupyter logstream: {error}\n")
+        return NO_SERVER
+    except LogStreamError as error:
+        sys.stderr.write(f"jupyter logstream: {error}\n")
+        return NOT_WAITED if given.waits or getattr(given, "follow", False) else FAILED
+    return code
 
 
-def _stop() -> tuple[list[str], int]:
-    return ["Stopped. Its workloads continue." if stop() else "No private log server is running."], 0
+def _ensure_server() -> None:
+    """Start a private server where there is none; without a terminal quietly, as standard error is the workload's."""
+    from .discovery import find_server, may_start  # noqa: PLC0415 - not for `--help`
+    from .errors import NoServer  # noqa: PLC0415 - as above
 
+    try:
+        find_server()
+    except NoServer:
+        if not may_start():
+            raise
+        from .private_server import ensure_server  # noqa: PLC0415 - rarely needed
 
-def _status() -> tuple[list[str], int]:
-    os.environ[PRIVATE_VARIABLE] = "existing"  # to report the server's state must not start one that just ended
-    pid, address = private_pid(), find_shared()
-    if address is None or address.file is None:
-        return ["No private log server is running; run() starts one."], NOT_RUNNING
-    if pid is None:
-        url = address.url
-        return [f"A Jupyter server serves the logs of this user at {url}; no private server is running."], NOT_RUNNING
-    running = call("GET", "info").json()["running"]
-    return [
-        f"Running: private log server, process {pid}, with {running} running workload{'' if running == 1 else 's'}.",
-        f"Socket:  {address.socket}",
-        f"Store:   {address.file.parent}",
-        f"Log:     {log_file()}",
-    ], 0
+        ensure_server(quiet=not sys.stderr.isatty())

@@ -13,21 +13,6 @@ if TYPE_CHECKING:
 EXTERNAL = "external"
 """The name under which the server lists workloads that it does not start; there is nothing to check."""
 
-DESCRIPTION = """\
-Lists the backends of the log server and what each supports; with --check, tries each of them (or only NAME) from the
-server: can its machine be reached, is Python there, can its folder be written to, are the scheduler's commands there.
-Folders on its machine that belong to no workload of this server are listed.
-
-exit codes: 0 every check passed, 1 one failed or no server answers, 2 wrong arguments
-"""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `backends`."""
-    parser.add_argument(
-        "--check", nargs="?", const="", metavar="NAME", help="try each backend, or only NAME, and say what to do"
-    )
-
 
 def main(arguments: argparse.Namespace) -> int:
     """Run `backends` and return its exit code. Raises LogStreamError."""

@@ -53,15 +53,18 @@ _NOT_INHERITED = ("JUPYTER_LOGSTREAM_", "JPY_")
 _starting = threading.Lock()
 
 
-def ensure_server() -> ServerAddress:
-    """Find a server, or start a private one and report that on stderr. Blocks; raises NoServer with the reason."""
+def ensure_server(*, quiet: bool = False) -> ServerAddress:
+    """Find a server, or start a private one and, unless `quiet`, report that on stderr.
+
+    Blocks; raises NoServer with the reason.
+    """
     try:
         return find_server()
     except NoServer:
         if not may_start():
             raise
     address, started = start()
-    if started:
+    if started and not quiet:
         sys.stderr.write(
             "jupyter-logstream: found no Jupyter server with it, so a private log server was started; it ends after "
             f"{_idle_text()} without use. Stop it: python -m jupyter_logstream server stop\n"

@@ -6,6 +6,7 @@ and our own remarks. Of control sequences only colours and links pass: text/term
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -66,12 +67,16 @@ async def _next(frames: AsyncGenerator[Frame, None]) -> Frame | None:
 
 
 class Printer:
-    """Prints frames; at most one unfinished line is on the screen, which the next output replaces."""
+    """Prints frames; at most one unfinished line is on the screen, which the next output replaces.
 
-    def __init__(self, out: TextIO, err: TextIO) -> None:
+    `names_omitted`: report how many lines stand before the first one that is printed. Lines have no colours where
+    NO_COLOR is set, nor on a terminal without them.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, *, names_omitted: bool = True) -> None:
         self._out, self._err = out, err
         self._has_progress = False
-        self._first = True
+        self._first = names_omitted
 
     def print(self, kind: str, data: Mapping[str, Any]) -> None:
         """Print one frame; those about state and position print nothing."""
@@ -92,14 +97,15 @@ class Printer:
     def remark(self, text: str) -> None:
         """Print a line of our own."""
         self._erase()
-        self._err.write(f"{_coloured(text, '2') if self._err.isatty() else text}\n")
+        self._err.write(f"{_coloured(text, '2') if has_colours(self._err) else text}\n")
         self._err.flush()
 
     def _record(self, record: Mapping[str, Any]) -> None:
         file = self._err if record.get("source") == "stderr" else self._out
         message = str(record["message"])
-        if not file.isatty():
-            file.write(f"{plain_text(message)}\n")
+        if not has_colours(file):
+            plain = plain_text(message)
+            file.write(f"{printable(plain) if file.isatty() else plain}\n")
             return
         line = styled(message)
         colour = _LEVEL_COLOURS.get(str(record.get("level")))
@@ -109,7 +115,7 @@ class Printer:
         if not self._out.isatty():
             return  # the finished line follows as a record
         self._erase()
-        self._out.write(plain_text(message)[: shutil.get_terminal_size().columns - 1])
+        self._out.write(printable(plain_text(message))[: shutil.get_terminal_size().columns - 1])
         self._out.flush()
         self._has_progress = True
 
@@ -118,6 +124,11 @@ class Printer:
             self._out.write(_ERASE_LINE)
             self._out.flush()
             self._has_progress = False
+
+
+def has_colours(file: TextIO) -> bool:
+    """Whether to write colours: a terminal that has them, whose user does not refuse them (no-color.org)."""
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def styled(message: str) -> str:

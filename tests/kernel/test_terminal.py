@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import select
 import subprocess
 import sys
-import termios
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from support.private_home import Home, new_home
+from support.pseudo_terminal import Terminal, on_terminal
 
 from jupyter_logstream.kernel.terminal import styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 CHILD = r"printf '\033[32mgreen\033[0m\n'; printf 'a\033[3Db\033[K\n'; echo 'ERROR: bad' >&2; echo warn: careful; "
 BAR = r"for i in 10 50 90; do printf '\r%s%%' $i; sleep 0.3; done; printf '\rdone\n'; "
@@ -33,55 +28,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         yield home
 
 
-class Terminal:
-    """A program on a pty."""
-
-    def __init__(self, command: list[str], home: Home) -> None:
-        self._fd, child = pty.openpty()
-        env = {**home.env, "TERM": "xterm-256color", "IPYTHONDIR": str(home.folder / "ipython")}
-        self.process = subprocess.Popen(
-            command,
-            stdin=child,
-            stdout=child,
-            stderr=child,
-            env=env,
-            cwd=home.folder,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - then Ctrl-C sends SIGINT
-        )
-        os.close(child)
-        self.output = ""
-
-    def wait_for(self, pattern: str, patience: float = 60) -> re.Match[str]:
-        """Read until the output has a match."""
-        deadline = time.monotonic() + patience
-        while not (match := re.search(pattern, self.output)):
-            assert time.monotonic() < deadline, self.output
-            if select.select([self._fd], [], [], 1)[0]:
-                try:
-                    self.output += os.read(self._fd, 65536).decode(errors="replace")
-                except OSError:  # the program has ended
-                    assert re.search(pattern, self.output), self.output
-        return match
-
-    def send(self, text: str) -> None:
-        """Type text."""
-        os.write(self._fd, text.encode())
-
-    def close(self) -> None:
-        """End the program."""
-        self.process.kill()
-        self.process.wait()
-        os.close(self._fd)
-
-
-@contextmanager
-def terminal(command: list[str], home: Home) -> Iterator[Terminal]:
-    opened = Terminal(command, home)
-    try:
-        yield opened
-    finally:
-        opened.close()
+def terminal(command: list[str], home: Home) -> AbstractContextManager[Terminal]:
+    return on_terminal(command, {**home.env, "IPYTHONDIR": str(home.folder / "ipython")}, home.folder)
 
 
 def script(command: str, then: str = "job.show()") -> list[str]:

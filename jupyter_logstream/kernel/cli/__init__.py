@@ -1,0 +1,1 @@
+"""Command line `jupyter logstream`: one module per verb group; parser.py declares them. Processes of their own."""

@@ -1,0 +1,72 @@
+"""Verb `ps`: list workloads as a table, as ids or as JSON lines. Command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ...model.protocol import now_ms
+from ...model.unprintable import printable
+from ...text.terminal import plain_text
+from ...text.wording import duration, place_of, state_summary
+from .selection import listed
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping
+
+ACTIVE = "queued,running"
+HEADINGS = ("ID", "NAME", "STATE", "DURATION", "LINES", "ERRORS", "CREATED", "WHERE")
+_MAX_NAME_CHARS = 40
+
+
+def main(given: argparse.Namespace) -> int:
+    """Run the verb; see parser.py. Raises LogStreamError."""
+    infos = listed(None if given.all or given.last is not None else ACTIVE)
+    chosen = infos if given.last is None else islice(infos, given.last)
+    if given.json:
+        sys.stdout.writelines(f"{json.dumps(info, ensure_ascii=False)}\n" for info in chosen)
+    elif given.quiet:
+        sys.stdout.writelines(f"{info['id']}\n" for info in chosen)
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _table(chosen))
+    return 0
+
+
+def _table(infos: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Aligned columns, truncated to the width of a terminal; an empty last column is left out."""
+    rows = [HEADINGS, *(_row(info) for info in infos)]
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if not sys.stdout.isatty():
+        return lines
+    columns = shutil.get_terminal_size().columns
+    return [line[:columns] for line in lines]
+
+
+def _row(info: Mapping[str, Any]) -> tuple[str, ...]:
+    levels, now = info.get("levels") or {}, now_ms()
+    errors = levels.get("error", 0) + levels.get("fatal", 0)
+    started = info.get("started")
+    cells = (
+        info["id"],
+        _short(info.get("name") or info.get("call") or info.get("command") or ""),
+        state_summary(info),
+        duration((info.get("ended") or now) - started) if started else "",
+        f"{info.get('lines', 0)}",
+        f"{errors}" if errors else "",
+        f"{duration(now - info['created'])} ago",
+        place_of(info),
+    )
+    return tuple(printable(plain_text(str(cell))) for cell in cells)
+
+
+def _short(text: object) -> str:
+    """The first line of a name or command, truncated."""
+    line = (text if isinstance(text, str) else " ".join(map(str, text))).strip().partition("\n")[0]  # type: ignore[call-overload]
+    return line if len(line) <= _MAX_NAME_CHARS else f"{line[: _MAX_NAME_CHARS - 1]}…"

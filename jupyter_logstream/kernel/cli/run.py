@@ -1,0 +1,83 @@
+"""Verb `run`: start a command, then follow it or print its id. Command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ..connection import call
+from ..errors import LogStreamError
+from ..placement import place
+from ..source import OwnServer
+from .exit_codes import USAGE
+from .following import follow_to_exit
+from .log_output import ExactOutput
+from .selection import Target
+from .values import as_dict
+
+if TYPE_CHECKING:
+    import argparse
+
+INPUT_CHUNK_BYTES = 1 << 16
+
+
+def main(given: argparse.Namespace) -> int:
+    """Run the verb; see parser.py. Raises LogStreamError."""
+    words = given.command[1:] if given.command[:1] == ["--"] else given.command
+    if not words:
+        sys.stderr.write("jupyter logstream run: name a command: jupyter logstream run -- COMMAND ...\n")
+        return USAGE
+    body = _specification(given, words)
+    if given.dry_run:
+        print(call("POST", "workloads", body={**body, "dry_run": True}).json()["plan"])  # noqa: T201
+        return 0
+    info = call("POST", "workloads", body=body).json()
+    if given.detach:
+        print(json.dumps(info, ensure_ascii=False) if given.json else info["id"])  # noqa: T201
+        return 0
+    target = Target(info["id"], OwnServer())
+    if given.stdin:
+        threading.Thread(target=_send_input, args=(target,), daemon=True).start()
+    return follow_to_exit(target, ExactOutput(target), after=0)
+
+
+def _specification(given: argparse.Namespace, words: list[str]) -> dict[str, Any]:
+    env = {"PATH": os.environ["PATH"]} if "PATH" in os.environ else {}  # this shell's, not that of our Python
+    here = place(given.backend, given.cwd, as_dict(given.env))
+    if here["env"] and "PATH" in here["env"] and "PATH" not in (as_dict(given.env) or {}):
+        here["env"].update(env)
+    fields = {
+        "command": _command(words),
+        **here,
+        "tty": (given.detach or sys.stdout.isatty()) if given.tty is None else given.tty,
+        "stdin": given.stdin,
+        "key": given.key or uuid4().hex,  # makes the request safe to repeat
+        "name": given.name,
+        "timeout": given.timeout,
+        "tags": as_dict(given.tag),
+        "backend": given.backend,
+        "options": as_dict(given.option),
+        "files": given.files,
+        "files_from": os.getcwd() if given.files else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _command(words: list[str]) -> str | list[str]:
+    """One word is a line for the shell, as in `run("make && make test")`, unless it names a program."""
+    return words[0] if len(words) == 1 and shutil.which(words[0]) is None else words
+
+
+def _send_input(target: Target) -> None:
+    """Send standard input until its end, then close the workload's; ends when the workload does."""
+    try:
+        while data := os.read(sys.stdin.fileno(), INPUT_CHUNK_BYTES):
+            target.source.request("POST", target.id, "/input", raw=data)
+        target.source.request("POST", target.id, "/input", params={"eof": 1}, raw=b"")
+    except (LogStreamError, OSError):
+        return  # it has ended, or has closed its input

@@ -1,0 +1,159 @@
+"""`jupyter-logstream` runs, lists, waits for and cancels workloads, and exits as they did."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from support.process_table import with_argument
+from support.waiting import until
+
+if TYPE_CHECKING:
+    from support.cli import Cli
+
+
+def test_run_prints_what_the_command_printed_and_nothing_else(cli: Cli) -> None:
+    done = cli("run", "--", "sh", "-c", "echo out; echo err >&2")
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)
+
+
+def test_run_detached_prints_the_id_that_wait_and_logs_take(cli: Cli) -> None:
+    started = cli.out("run", "-d", "--name", "seven", "--", "echo lucky; exit 7")
+    assert re.fullmatch(r"[0-9A-Z]{26}\n", started)
+    waited = cli("wait", started.strip())
+    assert waited.returncode == 7
+    assert b"exit code 7" in waited.stdout
+    assert cli("logs", "-f", started.strip()).returncode == 7
+    assert cli.out("logs", "seven") == "lucky\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["true"], 0),
+        (["sh", "-c", "exit 42"], 42),
+        (["sh", "-c", "kill -9 $$"], 137),
+        (["no-such-program"], 127),
+        (["--timeout", "0.3", "--", "sleep", "600"], 124),
+    ],
+)
+def test_exit_codes_are_those_of_the_workload(cli: Cli, command: list[str], code: int) -> None:
+    arguments = command if "--" in command else ["--", *command]
+    assert cli("run", *arguments).returncode == code
+    assert cli("wait", "last").returncode == code
+    assert cli("logs", "-f", "last").returncode == code
+
+
+def test_cancel_ends_the_whole_process_tree(cli: Cli) -> None:
+    mark = f"{6_000_000 + os.getpid()}"
+    job = cli.started("--", "sh", "-c", f"sleep {mark} & sleep {mark}.5; wait")
+    until(lambda: len(with_argument(mark)) >= 3)
+    assert cli.out("cancel", job).strip() == job
+    assert cli("wait", job).returncode == 143
+    assert with_argument(mark) == []
+    assert cli.json("ps", "--all")[0]["state"] == "cancelled"
+
+
+def test_wait_for_several_exits_as_the_first_that_failed(cli: Cli) -> None:
+    jobs = [cli.started("--", f"sleep 0.{n}; exit {n}") for n in (0, 4, 3)]
+    waited = cli("wait", *jobs)
+    assert waited.returncode == 4
+    assert sorted(line[-26:] for line in waited.stdout.decode().splitlines()) == sorted(jobs)
+    finals = [json.loads(line) for line in cli("wait", "--json", *jobs).stdout.splitlines()]
+    assert sorted(final["exit_code"] for final in finals) == [0, 3, 4]
+
+
+def test_wait_gives_up_after_its_timeout_and_names_what_still_runs(cli: Cli) -> None:
+    job = cli.started("sleep", "600")
+    waited = cli("wait", "--timeout", "0.2s", job)
+    assert waited.returncode == 125
+    assert job in waited.stderr.decode()
+    cli.out("cancel", job)
+
+
+def test_ps_lists_active_workloads_or_all_as_table_ids_or_json_lines(cli: Cli) -> None:
+    ended = cli.started("--name", "ünïcode 名前", "--", "true")
+    cli("wait", ended)
+    job = cli.started("--name", "sleeper", "--tag", "model=small", "--", "sleep", "600")
+    active = cli.json("ps")
+    assert [info["name"] for info in active] == ["sleeper"]
+    assert active[0]["tags"] == {"model": "small"}
+    assert cli.out("ps", "-q").split() == [job]
+    assert [info["id"] for info in cli.json("ps", "--all")][:2] == [job, ended]
+    assert len(cli.json("ps", "-n", "1")) == 1
+    table = cli.out("ps", "-a").splitlines()
+    assert table[0].split()[:3] == ["ID", "NAME", "STATE"]
+    assert "sleeper" in table[1]
+    assert "Running" in table[1]
+    assert "ünïcode 名前" in table[2]
+    assert cli.out("logs", "ünïcode 名前") == ""
+    cli.out("cancel", job)
+
+
+def test_a_workload_is_found_by_name_and_by_the_beginning_of_its_id(cli: Cli) -> None:
+    name = f"only-{os.getpid()}"
+    job = cli.started("--name", name, "--", "echo", "found")
+    cli("wait", job)
+    assert cli.out("logs", name) == cli.out("logs", job[:-2]) == cli.out("logs", "last") == "found\n"
+
+
+def test_an_ambiguous_name_is_refused_with_the_ids_to_choose_from(cli: Cli) -> None:
+    jobs = [cli.started("--name", "twice", "--", "true") for _ in range(2)]
+    refused = cli("logs", "twice")
+    assert refused.returncode == 1
+    assert [job for job in jobs if job in refused.stderr.decode()] == jobs
+    assert b"stands for 2 workloads" in refused.stderr
+    assert cli("cancel", jobs[0][:5]).returncode == 1
+
+
+def test_an_unknown_workload_is_reported_with_what_lists_them(cli: Cli) -> None:
+    for verb, code in (("logs", 1), ("cancel", 1), ("wait", 125)):
+        refused = cli(verb, "nothing-of-that-name")
+        assert refused.returncode == code
+        assert b"nothing-of-that-name" in refused.stderr
+        assert b"ps --all" in refused.stderr
+        assert b"Traceback" not in refused.stderr
+
+
+def test_wrong_arguments_exit_with_2_and_are_named(cli: Cli) -> None:
+    for arguments, named in (
+        (["run"], b"name a command"),
+        (["frobnicate"], b"frobnicate"),
+        (["run", "--env", "=x", "true"], b"NAME=VALUE"),
+        (["run", "--timeout", "soon", "true"], b"soon"),
+        (["logs"], b"WORKLOAD"),
+        (["logs", "last", "--after", "1", "--tail", "2"], b"--tail"),
+        (["logs", "last", "--tail", "-3"], b"--tail"),
+    ):
+        refused = cli(*arguments)
+        assert refused.returncode == 2, arguments
+        assert named in refused.stderr
+
+
+def test_run_passes_environment_directory_backend_and_options(cli: Cli, tmp_path) -> None:
+    script = "echo $GREETING $FROM_SHELL $PWD; test -t 1 && echo terminal"
+    environment = ("--env", "GREETING=hello=there", "-e", "FROM_SHELL")
+    done = cli("run", *environment, "--cwd", str(tmp_path), "--tty", "--", "sh", "-c", script, FROM_SHELL="kept")
+    assert done.stdout.decode().split() == ["hello=there", "kept", str(tmp_path), "terminal"]
+    assert cli("run", "--no-tty", "-d", "--", "sh", "-c", "test -t 1 && echo terminal").returncode == 0
+    assert cli("logs", "-f", "last").stdout == b""
+    refused = cli("run", "--backend", "moon", "--", "true")
+    assert refused.returncode == 125
+    assert b"backend: must be one of" in refused.stderr
+    refused = cli("run", "--option", "gpus=2", "--", "true")
+    assert refused.returncode == 125
+    assert b"options.gpus" in refused.stderr
+
+
+def test_a_command_keeps_its_own_options_and_double_dashes(cli: Cli) -> None:
+    assert cli.out("run", "echo", "-d", "--name", "x", "--", "y") == "-d --name x -- y\n"
+    assert cli.out("run", "--", "echo", "--", "-f") == "-- -f\n"
+    assert cli.out("run", "--", "echo one && echo two") == "one\ntwo\n"
+
+
+def test_run_with_stdin_sends_ours(cli: Cli) -> None:
+    data = bytes(range(256)) * 50
+    assert cli("run", "-i", "--", "cat", given=data).stdout == data
