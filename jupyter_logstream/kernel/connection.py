@@ -12,8 +12,8 @@ import logging
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from ..wire.sse import Decoder, Event, EventTooLarge
 from .discovery import ServerAddress, find_server, may_start
@@ -33,6 +33,9 @@ READ_TIMEOUT_S = 15.0
 
 UPSTREAM_READ_TIMEOUT_S = 600.0
 """The same for streams of other log servers, which need not send pings."""
+
+SEARCH_TIMEOUT_S = 600.0
+"""The same for exports, which can search a large log before they find a line."""
 
 STREAM_OPEN_TIMEOUT_S = 10
 RETRY_DELAY_S = 0.2
@@ -73,6 +76,11 @@ def call(
 def download(path: str, root: str = "v1") -> bytearray:
     """GET `logstream/{root}/{path}` and block for the body, which can be large. Raises LogStreamError."""
     return _block(_download(path, root))
+
+
+def save(path: str, file: BinaryIO, params: Mapping[str, Any], root: str = "v1") -> None:
+    """GET `logstream/{root}/{path}` and write the body, of any size, to a file. Raises LogStreamError, OSError."""
+    _block(_save(f"{root}/{path}?{urlencode(params)}", file))
 
 
 def _block(work: Coroutine[Any, Any, T]) -> T:
@@ -121,6 +129,12 @@ async def _download(path: str, root: str) -> bytearray:
             data[position : position + len(chunk)] = chunk
             position += len(chunk)
         return data
+
+
+async def _save(path: str, file: BinaryIO) -> None:
+    async with _open(path, read_timeout=SEARCH_TIMEOUT_S) as response:
+        async for chunk in response.aiter_raw():
+            file.write(chunk)
 
 
 @asynccontextmanager

@@ -20,7 +20,9 @@ from .reader import Reader
 from .source import LogSource, OwnServer
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -204,16 +206,38 @@ class WorkloadHandle:
 
         Raises Rejected for a filter that is wrong, and NotFound, NoServer.
         """
-        filters = {
-            "level": level,
-            "step": step,
-            "source": source,
-            "q": q,
-            "exclude": exclude,
-            "levels": None if levels is None else ",".join(levels),
-        }
-        given = {name: value for name, value in filters.items() if value is not None}
+        given = _given(level=level, levels=levels, step=step, source=source, q=q, exclude=exclude)
         return self._source.records(self.id, after, tail, given)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        after: int | None = None,
+        tail: int | None = None,
+        level: str | None = None,
+        levels: Sequence[str] | None = None,
+        step: str | None = None,
+        source: str | None = None,
+        q: str | None = None,
+        exclude: str | None = None,
+    ) -> Path:
+        """Write the records so far to a file, and return its path; see `logs()` for the conditions.
+
+        `path`: its ending selects the format: `.parquet` (typed columns, as those of `df()`), `.jsonl` (OpenTelemetry's
+        log data model, a record per line), `.html` (one page to read, search and print) or `.txt` (without colours). A
+        file of that name is replaced when the export is complete. It is written as it arrives, so a log can be larger
+        than this machine's memory. `after`, `tail`, `level`, `levels`, `step`, `source`, `q`, `exclude`: conditions.
+
+        Raises ValueError for another ending, OSError if the file cannot be written, Rejected for a filter that is wrong
+        and where the server lacks pyarrow (`.parquet`), and NotFound, NoServer.
+        """
+        from .export import export  # noqa: PLC0415 - see the module's docstring
+
+        given = _given(
+            after=after, tail=tail, level=level, levels=levels, step=step, source=source, q=q, exclude=exclude
+        )
+        return export(self._source, self.id, path, given)
 
     def follow(self, after: int = 0) -> Reader:
         """The records in order, as they are written, until the workload ends: `for record in ...` or `async for`.
@@ -313,6 +337,12 @@ class WorkloadHandle:
 
     def _get_json(self, path: str, **params: Any) -> Any:
         return self._source.request("GET", self.id, path, params=params).json()
+
+
+def _given(levels: Sequence[str] | None = None, **filters: Any) -> dict[str, Any]:
+    """The filters that are not None, by the names of `logs()`."""
+    filters["levels"] = None if levels is None else ",".join(levels)
+    return {name: value for name, value in filters.items() if value is not None}
 
 
 def link_to(workload: WorkloadHandle) -> dict[str, Any]:

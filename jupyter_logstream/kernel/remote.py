@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from urllib.parse import quote
 
 from ..model.protocol import FINAL, now_ms
@@ -81,6 +81,10 @@ class SimpleForm:
     def text(self, workload_id: str) -> str:
         """See LogSource."""
         return "".join(f"{record.message}\n" for record in self.records(workload_id, None, None, {}))
+
+    def save(self, workload_id: str, params: Mapping[str, Any], file: BinaryIO) -> NoReturn:  # noqa: ARG002 - LogSource's
+        """Raises Rejected, as `request`."""
+        self._refuse(workload_id, "export")
 
     def frames(self, workload_id: str, *, after: int = 0, **_: Any) -> AsyncGenerator[Frame, None]:
         """See LogSource; `logs` frames with one record each, then `done`."""

@@ -11,11 +11,11 @@ import mmap
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import quote
 
 from ..model.records import Record
-from .connection import call, download
+from .connection import call, download, save
 from .reader import Frame, read_frames
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ class LogSource(Protocol):
 
     def text(self, workload_id: str) -> str:
         """The whole output."""
+
+    def save(self, workload_id: str, params: Mapping[str, Any], file: BinaryIO) -> None:
+        """Write the answer of the route `export` to a file. OSError."""
 
     def frames(self, workload_id: str, **start: Any) -> AsyncGenerator[Frame, None]:
         """Frames up to and including `done`; `start` as for `reader.read_frames`. For the background loop."""
@@ -70,7 +73,7 @@ class OwnServer:
         self, workload_id: str, after: int | None, tail: int | None, filters: Mapping[str, str]
     ) -> list[Record]:
         """See LogSource; fetched page by page."""
-        params: dict[str, Any] = {"not" if name == "exclude" else name: value for name, value in filters.items()}
+        params = wire_filters(filters)
         if after is not None:
             params["after"] = after
         if tail is not None:
@@ -91,6 +94,10 @@ class OwnServer:
     def text(self, workload_id: str) -> str:
         """See LogSource; bytes that are not UTF-8 become U+FFFD."""
         return self.request("GET", workload_id, "/log.txt").content.decode("utf-8", "replace")
+
+    def save(self, workload_id: str, params: Mapping[str, Any], file: BinaryIO) -> None:
+        """See LogSource."""
+        save(f"workloads/{quote(workload_id, safe='')}/export", file, wire_filters(params), self._root)
 
     def frames(self, workload_id: str, **start: Any) -> AsyncGenerator[Frame, None]:
         """See LogSource."""
@@ -119,6 +126,11 @@ def _map(path: str, inode: int, size: int) -> memoryview:
         return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_COPY))
     finally:
         os.close(fd)
+
+
+def wire_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Filters by the names that the protocol has: `not` is a keyword of Python."""
+    return {"not" if name == "exclude" else name: value for name, value in filters.items()}
 
 
 def last(records: list[Record], count: int) -> list[Record]:

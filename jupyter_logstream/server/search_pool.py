@@ -1,4 +1,4 @@
-"""Thread pools of searches, of filters of live streams and of short reads, apart from asyncio's. Server; no HTTP.
+"""Thread pools of searches, filters of live streams, short reads and exports, apart from asyncio's. Server; no HTTP.
 
 asyncio's own threads serve downloads and name resolution, which therefore never wait for a search.
 """
@@ -17,6 +17,7 @@ MAX_WAITING_SEARCHES = 64
 """Searches that wait for a thread; further ones are refused."""
 _FILTER_THREADS = 2
 _READ_THREADS = 2
+_EXPORT_THREADS = 1  # formatting holds the interpreter's lock: more threads would only slow down everything else
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +36,9 @@ class SearchPool:
         self._searchers = ThreadPoolExecutor(SEARCH_THREADS, "logstream-search")
         self._filters = ThreadPoolExecutor(_FILTER_THREADS, "logstream-filter")
         self._readers = ThreadPoolExecutor(_READ_THREADS, "logstream-read")
+        self._exporters = ThreadPoolExecutor(_EXPORT_THREADS, "logstream-export")
         self._open: set[Budget] = set()
+        self._exports: set[Budget] = set()
 
     async def search(self, query: Callable[[], Answer], budget: Budget) -> Answer:
         """Run a query that can read a whole log. Raises TooManySearches, SearchCancelled, and what `query` raises."""
@@ -60,10 +63,22 @@ class SearchPool:
         """Run a query over one page."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, query)
 
+    async def export(self, step: Callable[[], Answer], budget: Budget) -> Answer:
+        """Run the next step of an export, which takes milliseconds: all exports advance alike. Raises what it raises.
+
+        Waiting steps are bounded by the number of open requests.
+        """
+        self._exports.add(budget)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._exporters, step)
+        finally:
+            self._exports.discard(budget)
+
     def close(self) -> None:
-        """Cancel all searches: the server is stopping."""
-        for budget in self._open:
+        """Cancel all searches and exports: the server is stopping."""
+        for budget in [*self._open, *self._exports]:
             budget.cancel()
+        self._exporters.shutdown(wait=False)
         self._searchers.shutdown(wait=False, cancel_futures=True)
         self._filters.shutdown(wait=False)
         self._readers.shutdown(wait=False)

@@ -1,12 +1,13 @@
-"""Terminal text as safe HTML: escaped, colours from a fixed palette. Kernels; stdlib, no I/O.
+"""Terminal text as safe HTML: escaped, colours from a fixed palette or as classes. Kernels, server; no I/O.
 
-The HTML has `<b>`, `<i>`, `<u>` and `<span>` with a colour, and nothing that text can choose: no ids, classes or links.
+The HTML has `<b>`, `<i>`, `<u>` and `<span>`, and nothing that text can choose: no ids, links or classes of its own.
 A viewer that removes styles loses the colours only. Sources: ECMA-48, xterm's ctlseqs.
 """
 
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 
 from ..model.unprintable import printable
 from . import sgr
@@ -27,20 +28,45 @@ _RGB = (
 
 def as_html(message: str) -> str:
     """A message as escaped HTML with its colours."""
-    style, made, at = sgr.PLAIN, [], 0
+    return "".join(_span(text, style) for text, style in _runs(message))
+
+
+def as_classed_html(message: str) -> str:
+    """The same with classes in place of colours, for a page whose style sheet has them.
+
+    `b`, `d`, `i`, `u` and `s`: bold, dim, italic, underlined, struck through; `f0` to `f15` and `g0` to `g15`: colours
+    of the text and of its background, `fx` and `gx` their defaults, exchanged.
+    """
+    return "".join(_classed(text, style) for text, style in _runs(message))
+
+
+def _runs(message: str) -> Iterator[tuple[str, sgr.Style]]:
+    """The parts of a message that have one style each."""
+    style, at = sgr.PLAIN, 0
     text = terminal_text(message)
-    for match in STYLING.finditer(text):
-        made.append(_span(text[at : match.start()], style))
+    for match in STYLING.finditer(text) if "\x1b" in text else ():
+        if match.start() > at:
+            yield text[at : match.start()], style
         at = match.end()
         if match[0].startswith("\x1b["):
             style = sgr.apply(style, match[0][2:-1])
-    made.append(_span(text[at:], style))
-    return "".join(made)
+    if at < len(text):
+        yield text[at:], style
+
+
+def _classed(text: str, style: sgr.Style) -> str:
+    made = html.escape(printable(text), quote=False)
+    if style == sgr.PLAIN:
+        return made
+    flags = (("b", style.bold), ("d", style.dim), ("i", style.italic), ("u", style.underline), ("s", style.strike))
+    fg, bg = ("" if index is None else str(index) for index in (_palette(style.fg), _palette(style.bg)))
+    if style.inverse:
+        fg, bg = bg or "x", fg or "x"
+    names = [name for name, on in flags if on] + [f"f{fg}"] * bool(fg) + [f"g{bg}"] * bool(bg)
+    return f'<span class="{" ".join(names)}">{made}</span>' if names else made
 
 
 def _span(text: str, style: sgr.Style) -> str:
-    if not text:
-        return ""
     made = html.escape(printable(text), quote=False)
     for tag, on in (("b", style.bold), ("i", style.italic), ("u", style.underline)):
         if on:

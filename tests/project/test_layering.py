@@ -22,6 +22,7 @@ from support.paths import ROOT
 # Folder of the package -> folders it may import. The root module resolves public names lazily and may import all.
 VALUES = ["", "model", "text", "wire"]
 SERVER = ["server.subscriptions", "server.request_log", "server.proxy", "server.http"]
+EXPORTS = ["server.export", "server.otlp"]
 STORE = ["store", "store.queries", "store.disk", "store.repair"]
 MAY_IMPORT: dict[str, list[str]] = {
     "model": [],
@@ -41,11 +42,17 @@ MAY_IMPORT: dict[str, list[str]] = {
         "server.request_log",
         "server.proxy",
         "server.http",
+        *EXPORTS,
     ],
+    "server.export": ["", "model", "text", "store", "store.queries", "server.otlp"],
+    "server.otlp": ["", "model", "text", "store", "store.disk", "server", "server.request_log"],
     "server.subscriptions": [*VALUES, *STORE, "server", "server.request_log"],
     "server.request_log": ["model", "text", "wire"],
     "server.proxy": ["model", "wire", "server.request_log"],
-    "server.http": [*VALUES, *STORE, "server", "server.subscriptions", "server.request_log", "server.proxy"],
+    "server.http": [
+        *[*VALUES, *STORE, "server", "server.subscriptions", "server.request_log", "server.proxy"],
+        *EXPORTS,
+    ],
     "kernel": VALUES,
     "__main__": ["kernel"],
 }
@@ -57,8 +64,11 @@ MAY_USE: dict[str, set[str]] = {
     **{folder: {"msgspec", "re2"} for folder in ("store", "store.queries", "store.disk", "store.repair")},
     "server.subscriptions": {"msgspec"},
     "server.request_log": {"msgspec"},
+    "server.export": {"pyarrow"},
+    "server.otlp": {"msgspec", "tornado"},
 }
 ONLY_IN = {"anywidget": "kernel.widgets", "ipywidgets": "kernel.widgets", "aiohttp": "server.proxy", "yarl": "server"}
+ONLY_IN["pyarrow"] = "server.export.parquet"
 """Packages that must not spread, and the prefix of the modules that may import them."""
 
 # Folder of js/src -> folders it may import.

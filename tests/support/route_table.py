@@ -31,6 +31,7 @@ ACTIONS = {
     ("v1/workloads/ID/records", "GET"): "read",
     ("v1/workloads/ID/log.txt", "GET"): "read",
     ("v1/workloads/ID/log.txt", "HEAD"): "read",
+    ("v1/workloads/ID/export", "GET"): "read",
     ("v1/workloads/ID/summary", "GET"): "read",
     ("v1/workloads/ID/marks", "GET"): "read",
     ("v1/workloads/ID/matches", "GET"): "read",
@@ -46,7 +47,11 @@ ACTIONS = {
     ("v1/events", "GET"): "read",
     ("v1/events", "POST"): "read",
 }
-QUERIES = {"v1/logs/stream": "?job_id=ID", ("v1/events", "GET"): "?stream=workload/ID"}
+QUERIES = {
+    "v1/logs/stream": "?job_id=ID",
+    "v1/workloads/ID/export": "?format=txt",
+    ("v1/events", "GET"): "?stream=workload/ID",
+}
 BODIES = {
     ("v1/workloads", "POST"): b'{"command": "true"}',
     ("v1/events", "POST"): b'{"streams": [{"stream": "workload/ID"}]}',

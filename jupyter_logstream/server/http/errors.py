@@ -12,6 +12,7 @@ from ...store.errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unr
 from ...store.pattern import BadPattern
 from ...store.queries.budget import SearchCancelled, SlowPattern
 from ..engine import CannotReach, CannotSend, NoRoom, QueueFull, StillRunning, UnknownBackend, UnknownWorkload
+from ..export.export import FormatUnavailable
 from ..open_streams import TooManyReaders
 from ..params import BadBody, BadParameter, UnknownParameter
 from ..payloads import TooManyPayloads
@@ -42,6 +43,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     BadParameter: (400, "invalid_parameter"),
     BadBody: (400, "invalid_body"),
     BadPattern: (400, "invalid_parameter"),
+    FormatUnavailable: (422, "format_unavailable"),
     SlowPattern: (422, "pattern_too_slow"),
     SearchCancelled: (408, "cancelled"),  # the client has gone: only the access log shows it
     StillRunning: (409, "still_running"),

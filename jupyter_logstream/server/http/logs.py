@@ -8,11 +8,9 @@ from contextlib import closing
 from functools import partial
 
 from jupyter_server.auth.decorator import authorized
-from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from ...model.ids import ID
-from ...store.errors import Unreadable
 from ...store.protocol import Download
 from ...store.queries.budget import Budget
 from ...store.queries.pages import Page, page
@@ -20,12 +18,12 @@ from ..params import FILTERS, number, parse_filter
 from ..subscriptions.messages import MessageSubscription
 from ..subscriptions.protocol import Start
 from .base import RESOURCE, LogStreamHandler
+from .chunks import send_chunks
 from .encoders import MessageEncoder
 from .errors import Refused
 from .frame_response import FrameStreamHandler
-from .sse_response import disconnect, has_everything
+from .sse_response import has_everything
 
-_DOWNLOAD_STALL_S = 600.0  # how long a paused download is kept open
 _SEQ = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
@@ -152,25 +150,8 @@ class DownloadHandler(LogStreamHandler):
     async def _send(self, download: Download, start: int, end: int) -> None:
         chunks = download.chunks(start, end)
         loop = asyncio.get_running_loop()
-        following = loop.run_in_executor(None, next, chunks, None)
-        try:
-            while (chunk := await following) is not None:
-                following = loop.run_in_executor(None, next, chunks, None)  # read while this one is sent
-                self.write(chunk)
-                await asyncio.wait_for(self.flush(), _DOWNLOAD_STALL_S)
-        except asyncio.TimeoutError:
-            disconnect(self)
-            return
-        except StreamClosedError:
-            return
-        except OSError as error:  # a read error must not look like the end of the log
-            if not self._headers_written:
-                raise Unreadable from error
-            disconnect(self)
-            return
-        finally:
-            await asyncio.wait({following})  # it reads files that the caller closes next
-        self.finish(set_content_type="text/plain; charset=utf-8")
+        if await send_chunks(self, lambda: loop.run_in_executor(None, next, chunks, None)):
+            self.finish(set_content_type="text/plain; charset=utf-8")
 
 
 ROUTES = [

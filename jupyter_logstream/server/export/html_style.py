@@ -1,0 +1,64 @@
+"""Style sheet of exported pages: light, dark and printed, and the sixteen colours of terminals. Server; text only.
+
+The page allows this one style sheet by its hash, so nothing else in it can set a style.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+LIGHT = (
+    "#24292f", "#b3261e", "#1a7f37", "#8a6100", "#0a58ca", "#8a3ffc", "#0b7285", "#57606a",
+    "#57606a", "#d1242f", "#2da44e", "#9a6700", "#0969da", "#a475f9", "#1b7c83", "#8c959f",
+)  # fmt: skip
+DARK = (
+    "#6e7681", "#ff7b72", "#56d364", "#d29922", "#79c0ff", "#d2a8ff", "#56d4dd", "#c9d1d9",
+    "#8b949e", "#ffa198", "#7ee787", "#e3b341", "#a5d6ff", "#e2c5ff", "#9cecf2", "#f0f6fc",
+)  # fmt: skip
+
+_RULES = """
+:root{--fg:#1f2328;--bg:#fff;--dim:#5a636c;--line:#d1d9e0;--warn:#fff4d6;--error:#ffe9e7}
+@media (prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--dim:#9198a1;--line:#30363d;--warn:#332900;\
+--error:#3a1417}}
+*{box-sizing:border-box}
+body{margin:0;padding:1rem;color:var(--fg);background:var(--bg);font:14px/1.45 system-ui,sans-serif}
+header{max-width:70rem;padding-bottom:.5rem;border-bottom:1px solid var(--line)}
+h1{margin:0 0 .5rem;font-size:1.25rem;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.1rem 1rem;margin:0 0 .5rem}
+dt{color:var(--dim)}
+dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
+main{font:13px/19px ui-monospace,Menlo,Consolas,monospace}
+section{content-visibility:auto;contain-intrinsic-size:auto 3800px}
+main h2{margin:.5rem 0 0;font:600 13px/1.45 system-ui,sans-serif;color:var(--dim)}
+main p{position:relative;margin:0;min-height:19px;padding-left:calc(var(--w)*1ch + 2ch);white-space:pre-wrap;\
+overflow-wrap:anywhere;tab-size:8}
+main p::before{content:attr(data-t);position:absolute;left:0;width:calc(var(--w)*1ch);text-align:right;\
+white-space:pre;color:var(--dim)}
+main .w{background:var(--warn)}
+main .e{background:var(--error)}
+.gap,.note{font-style:italic;color:var(--dim)}
+footer{margin-top:1rem;color:var(--dim);font-size:12px}
+.b{font-weight:bold}.d{opacity:.7}.i{font-style:italic}.u{text-decoration:underline}.s{text-decoration:line-through}
+.u.s{text-decoration:underline line-through}
+@media (max-width:45rem){body{padding:.5rem}main p{padding-left:0}main p::before{content:none}dl{display:block}}
+@media print{section{content-visibility:visible}body{padding:0}main{font-size:9pt;line-height:1.35}\
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+"""
+
+
+def _colours(palette: tuple[str, ...]) -> str:
+    texts = "".join(f".f{i}{{color:{colour}}}" for i, colour in enumerate(palette))
+    backgrounds = "".join(f".g{i}{{background:{colour};color:var(--bg)}}" for i, colour in enumerate(palette))
+    return backgrounds + ".gx{background:var(--fg);color:var(--bg)}" + texts + ".fx{color:var(--bg)}"
+
+
+STYLE = f"{_RULES}{_colours(LIGHT)}\n@media (prefers-color-scheme:dark){{{_colours(DARK)}}}\n:root{{--w:%d}}\n"
+"""The style sheet; `%d` is the width of the numbers and times in characters."""
+
+
+def style_sheet(width: int) -> tuple[str, str]:
+    """The style sheet for this width, and the policy that allows it and nothing else."""
+    text = STYLE.replace("%d", str(width))
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return text, f"default-src 'none'; style-src 'sha256-{digest}'"

@@ -1,0 +1,44 @@
+"""Chunked response whose next chunk is made in a thread while this one is sent. Server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler  # noqa: TC002 - as our own values
+
+from ...store.errors import Unreadable
+from .sse_response import disconnect
+
+STALL_TIMEOUT_S = 600.0
+"""How long a paused download is kept open."""
+
+
+async def send_chunks(handler: RequestHandler, read: Callable[[], Awaitable[bytes | None]]) -> bool:
+    """Send the chunks that `read` returns until it returns None; an empty one is skipped. Returns whether that is all.
+
+    The caller then finishes the response; else the connection is closed, so that the client sees that it is cut. At
+    most two chunks are in memory. Raises what the first `read` raises, and Unreadable for an OSError of it.
+    """
+    following = asyncio.ensure_future(read())
+    try:
+        while (chunk := await following) is not None:
+            following = asyncio.ensure_future(read())
+            if chunk:
+                handler.write(chunk)
+                await asyncio.wait_for(handler.flush(), STALL_TIMEOUT_S)
+    except asyncio.TimeoutError:
+        disconnect(handler)
+        return False
+    except StreamClosedError:
+        return False
+    except OSError as error:  # a read error must not look like the end of the log
+        if not handler._headers_written:  # noqa: SLF001 - Tornado has no other way to ask
+            raise Unreadable from error
+        disconnect(handler)
+        return False
+    finally:
+        await asyncio.wait({following})  # it reads files that the caller closes next
+        following.exception()  # if nobody waited for it, that the client has gone is no news
+    return True
