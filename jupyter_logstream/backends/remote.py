@@ -93,7 +93,7 @@ class RemoteBackend(ABC):
         except OSError as error:
             raise CannotLaunch(None, f"{error.filename or folder.path}: {error.strerror}") from error
         try:
-            delivered = await self._deliver(order, spec, lambda: replace_file(mark, _SENT, sync=False))
+            return await self._start(order, spec, lambda: replace_file(mark, _SENT, sync=False))
         except NotReached as error:
             if before == _SENT:
                 raise CannotReach(str(error)) from None
@@ -101,9 +101,6 @@ class RemoteBackend(ABC):
                 raise CannotLaunch(None, str(error)) from None
             replace_file(mark, _ACCEPTED, sync=False)
             raise
-        await self._keep(workload_id, delivered)
-        root = str(Path(delivered.answer["folder"]).parents[1])
-        return {"root": root, "job": delivered.answer["job"], "node": delivered.answer["node"]}
 
     async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
         """See Backend. The mirror reconnects by itself; it is closed when the caller stops before the final state."""
@@ -176,6 +173,16 @@ class RemoteBackend(ABC):
         files = hash_files(base, find_files(base, spec.files))
         call = hash_file(folder.call, CALL_FILE) if spec.call is not None else None
         return replace(order, files=files, call=call, created=folder.read_spec()[1])
+
+    async def _start(self, order: Order, spec: WorkloadSpec, before_sending: Callable[[], None]) -> Handle:
+        """Start the workload of an order, or find it. `before_sending`: called before it can be started.
+
+        Raises CannotLaunch, NotReached, CannotReach.
+        """
+        delivered = await self._deliver(order, spec, before_sending)
+        await self._keep(order.id, delivered)
+        root = str(Path(delivered.answer["folder"]).parents[1])
+        return {"root": root, "job": delivered.answer["job"], "node": delivered.answer["node"]}
 
     async def _deliver(self, order: Order, spec: WorkloadSpec, before_sending: Callable[[], None]) -> Delivered:
         base, call = Path(spec.files_from), self._folder(order.id).call

@@ -24,6 +24,7 @@ class Changes:
 
     def __init__(self, folder: Path, selector: selectors.BaseSelector) -> None:
         self._pause_s = _FASTEST_POLL_S
+        self._fd = -1
         self.is_polling = is_network_file_system(folder) or not self._watch(folder, selector)
 
     @property
@@ -35,8 +36,12 @@ class Changes:
         """Adapt the polling interval: short while the folder changes, backing off while it is idle."""
         self._pause_s = _FASTEST_POLL_S if changed else min(self._pause_s * 1.5, _SLOWEST_POLL_S)
 
-    @staticmethod
-    def _watch(folder: Path, selector: selectors.BaseSelector) -> bool:
+    def close(self) -> None:
+        """Stop watching."""
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def _watch(self, folder: Path, selector: selectors.BaseSelector) -> bool:
         libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(libc, "inotify_init1"):
             return False
@@ -47,6 +52,7 @@ class Changes:
             os.close(fd)
             return False
         selector.register(fd, selectors.EVENT_READ, lambda: _drain(fd))
+        self._fd = fd
         return True
 
 

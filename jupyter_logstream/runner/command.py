@@ -5,6 +5,7 @@ runner.pyz run --foreground FOLDER  run it in this process, for an engine that o
 runner.pyz serve FOLDER             the remote end of a mirror, on standard input and output
 runner.pyz deliver ROOT             receive a workload over standard input, start it, then serve it
 runner.pyz job FOLDER               run it in the job of a scheduler, once
+runner.pyz dial PACKAGE             run the workload of a package once, and connect to its server
 runner.pyz --version                one line of JSON: version, mirror, layout, sha256 of this file
 """
 
@@ -36,6 +37,10 @@ def main(arguments: list[str], archive: str) -> int:
         from .delivery import deliver, run_job  # noqa: PLC0415 - as above
 
         return {"deliver": deliver, "job": run_job}[arguments[0]](arguments[1])
+    if len(arguments) == 2 and arguments[0] == "dial":
+        from .dial import dial  # noqa: PLC0415 - as above
+
+        return dial(arguments[1])
     if arguments[:1] == ["run"] and len(arguments) == 2 + (arguments[1:2] == ["--foreground"]):
         return _run(arguments[-1], foreground=len(arguments) == 3)
     sys.stderr.write(f"usage:\n{(__doc__ or '').partition(chr(10))[2]}")

@@ -168,7 +168,7 @@ class Place:
             for file in order.files:
                 self._place(file, work / file.path)
         make_private(folder.path.parent)
-        folder.create(_localized(WorkloadSpec(**order.spec), order, work), order.created)
+        folder.create(localized(WorkloadSpec(**order.spec), order, work), order.created)
         if order.call is not None:
             shutil.copyfile(self._cache / order.call.sha256, folder.call)
             folder.call.chmod(0o600)
@@ -244,7 +244,7 @@ def _receive_files(place: Place, order: Order, pipe: Pipe) -> None:
         place.store(blobs[sha256], pipe)
 
 
-def _localized(spec: WorkloadSpec, order: Order, work: Path) -> WorkloadSpec:
+def localized(spec: WorkloadSpec, order: Order, work: Path) -> WorkloadSpec:
     """The spec with a directory and the environment of this machine, and with the setup before the command."""
     cwd = os.path.join(work if order.files else Path.home(), os.path.expanduser(spec.cwd))
     command: Any = spec.command if order.call is None else _call_command(order.python)
@@ -276,12 +276,12 @@ def run_job(path: str) -> int:
     spec, created = folder.read_spec()
     value = {**replace(spec, env={**os.environ, **spec.env}).to_json(), "created": created}
     replace_file(folder.path / "spec.json", json.dumps(value).encode())
-    detach.run_here(folder, on_stop=lambda: _cancel(folder))
+    detach.run_here(folder, on_stop=lambda: cancel_runner(folder))
     status, _ = folder.read_status()
     return status.exit_code if status.exit_code is not None else 0 if status.state == "succeeded" else 1
 
 
-def _cancel(folder: Folder) -> None:
+def cancel_runner(folder: Folder) -> None:
     """Let the runner end the workload, since the scheduler ends the job: it KILLs what is left after its own time."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as runner, socket_path(folder.control) as path:
         runner.settimeout(_CANCEL_TIMEOUT_S)

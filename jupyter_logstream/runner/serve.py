@@ -1,4 +1,4 @@
-"""The remote end of a mirror: sends a workload's folder over standard output. Runs in `runner.pyz`; stdlib.
+"""The remote end of a mirror: sends a workload's folder over standard output or a socket. Runner; stdlib.
 
 One process per connection. It ends with its input, and takes no part in the workload: the runner writes the folder and
 alone signals the child.
@@ -24,12 +24,12 @@ from ..store.disk.layout import LAYOUT
 from ..wire.mirror_frames import GREETING, MIRROR_VERSION, SILENCE_TIMEOUT_S, BadFrame, FrameDecoder, encode
 from ..wire.runner_socket import request, socket_path
 from .changes import Changes
+from .channel import Channel, Stdio
 from .detach import host_of, was_started
 from .sender import Sender, status_of
 
 _ROUND_INTERVAL_S = 0.002  # small changes within it are sent together
 _RUNNER_TIMEOUT_S = 4.0
-_READ_BYTES = 1 << 20
 
 
 class Connection:
@@ -38,10 +38,10 @@ class Connection:
     Bound: output waits in the sender's window, one input in the decoder.
     """
 
-    def __init__(self, path: str, source: int = 0, target: int = 1, *, is_over: bool = False) -> None:
+    def __init__(self, path: str, channel: Channel, *, is_over: bool = False) -> None:
         self._is_over = is_over
         self._folder = Folder(Path(path).expanduser().absolute())
-        self._source, self._target = source, target
+        self._channel = channel
         self._selector = selectors.DefaultSelector()
         self._decoder = FrameDecoder()
         self._sender = Sender(self._folder.path)
@@ -55,22 +55,31 @@ class Connection:
         self._last_frame = time.monotonic()
 
     def run(self) -> None:
-        """Serve until the input ends, or the server was silent for SILENCE_TIMEOUT_S."""
-        os.set_blocking(self._source, False)
-        self._selector.register(self._source, selectors.EVENT_READ, self._read)
+        """Serve until the connection ends, or the server was silent for SILENCE_TIMEOUT_S."""
+        try:
+            self._serve()
+        finally:
+            if self._changes is not None:
+                self._changes.close()
+            self._selector.close()
+
+    def _serve(self) -> None:
+        self._selector.register(self._channel.fileno(), selectors.EVENT_READ, self._read)
         there = self._folder.path.is_dir()
         node = host_of(self._folder).get("node") or socket.gethostname()
         self._write(GREETING + encode({"hello": MIRROR_VERSION, "layout": LAYOUT, "node": node, "there": there}))
         while self._is_open:
             progress = self._send_changes() if self._is_following else False
             wait_s = 0 if progress else 1.0 if self._changes is None else self._changes.wait_s
-            ready = self._selector.select(wait_s)
+            ready = self._selector.select(0 if self._channel.is_pending else wait_s)
             if ready and wait_s and not self._sender.is_waiting:
                 time.sleep(_ROUND_INTERVAL_S)
             if not ready and time.monotonic() - self._last_frame > SILENCE_TIMEOUT_S and not progress:
                 break
             for key, _ in ready:
                 key.data()
+            if self._channel.is_pending:
+                self._read()
 
     # --- to the server ------------------------------------------------------------------------------------------------
 
@@ -132,26 +141,18 @@ class Connection:
         self._write(encode({**final, "final": self._sender.checksums(), "complete": complete}))
 
     def _write(self, data: bytes) -> None:
-        """Write all of it; blocks while the pipe is full, which is how a slow server slows this end down."""
+        """Write all of it; blocks while the channel is full, which is how a slow server slows this end down."""
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._target, view) :]
-        except BlockingIOError:  # an inherited description can be non-blocking
-            os.set_blocking(self._target, True)
-            self._write(bytes(view))
-        except (BrokenPipeError, ConnectionError):
+            self._channel.write(data)
+        except OSError:
             self._is_open = False
 
     # --- from the server ----------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        try:
-            data = os.read(self._source, _READ_BYTES)
-        except BlockingIOError:
+        data = self._channel.read()
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self._is_open = False
             return
@@ -245,7 +246,7 @@ def serve(path: str, *, is_over: bool = False) -> int:
     `is_over`: the job that ran the workload has ended, so its runner is not alive, wherever it was.
     """
     try:
-        Connection(path, is_over=is_over).run()
+        Connection(path, Stdio(), is_over=is_over).run()
     except BadFrame as error:
         sys.stderr.write(f"{error}\n")
         return 1

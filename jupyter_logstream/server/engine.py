@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from ..backends.dial_in import Admission, DialIn, HasDialIn
+from ..backends.pipe import Pipe
 from ..backends.protocol import Backend, CannotLaunch, CannotReach, CannotSend, check_supported
 from ..model.ids import IdSource
 from ..model.protocol import EXTERNAL, State, now_ms
@@ -29,6 +31,7 @@ from .registry import BadEntry, Registry
 from .retention import Limits, Sweep
 
 __all__ = [
+    "Admission",
     "CannotReach",
     "CannotSend",
     "Engine",
@@ -167,6 +170,20 @@ class Engine:
         if spec.backend == EXTERNAL:
             raise SpecError("dry_run", "does not apply to an external workload, which this server does not start")
         return self._catalogue.masked(self._backend_of(spec).plan(self._resolve(spec)), spec.env)
+
+    def admission(self, workload_id: str, token: str) -> Admission:
+        """Whether a runner with this token can connect to the workload now."""
+        dial_in = self._dial_in(workload_id)
+        answer: Admission = "no" if dial_in is None else dial_in.admits(workload_id, token)
+        return "ended" if answer == "later" and self.status_of(workload_id).status.final else answer
+
+    async def connected(self, workload_id: str, pipe: Pipe) -> None:
+        """A runner that was admitted has connected."""
+        dial_in = self._dial_in(workload_id)
+        if dial_in is None:  # deleted meanwhile
+            await pipe.close()
+        else:
+            await dial_in.connected(workload_id, pipe)
 
     async def check(self, backend: str) -> Examination:
         """Test a backend. Raises UnknownBackend."""
@@ -309,6 +326,13 @@ class Engine:
         if spec.backend not in self._backends:
             raise SpecError("backend", f"must be one of {', '.join(self.backends)}")
         return self._backends[spec.backend]
+
+    def _dial_in(self, workload_id: str) -> DialIn | None:
+        """Where the runner of a workload connects; None if there is no such workload, or its runner does not."""
+        if workload_id not in self._catalogue:
+            return None
+        backend = self._backends.get(self._catalogue.status_of(workload_id).spec.backend)
+        return backend.dial_in if isinstance(backend, HasDialIn) else None
 
     def _create(self, spec: WorkloadSpec, payload: Path | None = None) -> str:
         workload_id, created = self._ids.new(), now_ms()

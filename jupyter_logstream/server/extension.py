@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir
 from jupyter_server._tz import utcnow
@@ -27,6 +26,7 @@ from ..store.disk.folder import MAX_PAYLOAD_BYTES, make_private, read_file, read
 from ..store.disk.layout import MIN_LOG_BYTES
 from ..text.redactor import SECRET_NAMES, BadMask, Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S
+from .addresses import local_url, outward_url
 from .adoption import Adoption
 from .authorization import ACTIONS, VisitorRule
 from .disclosure import Disclosure
@@ -119,6 +119,10 @@ class LogStream(ExtensionApp):
         default_value=dict(DEFAULT_BACKENDS),
         help='Where workloads can run: {"name": {"type": "local"}}; type is "local" or an import string '
         '"package.module:factory", further keys are settings of the type. It replaces the default, which has "local".',
+    ).tag(config=True)
+    public_url = Unicode(
+        help="This server's URL, with its base URL, for runners on other machines that connect to it (Ray). Default: "
+        "JUPYTERHUB_PUBLIC_URL, else this machine's address and the server's port."
     ).tag(config=True)
     upstreams = Union(
         [Dict(), Unicode()],  # check_upstreams rejects a string, with a message
@@ -223,11 +227,17 @@ class LogStream(ExtensionApp):
             linger_s=self.linger,
             masks=list(map(str, self.masks)),
             max_payload_bytes=self.max_payload_bytes,
+            public_url=self._public_url,
         )
         backends, problems = make_backends(self.backends, context)
         for problem in problems:
             self.log.error("A backend is not available: %s", problem)
         return backends
+
+    def _public_url(self) -> str:
+        """The URL for other machines; only valid once the server listens."""
+        assert self.serverapp is not None  # noqa: S101 - as above
+        return self.public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL", "") or outward_url(self.serverapp)
 
     def _check_upstreams(self) -> dict[str, Upstream]:
         """The configured upstreams; an invalid one is reported in the server's log and left out."""
@@ -314,7 +324,7 @@ class LogStream(ExtensionApp):
 
     def _publish_address(self, server: ServerApp) -> None:
         """Write it to a file for workloads that outlive this server, and into the environment of kernels."""
-        url, path, secret = _local_url(server), self._store.root / ADDRESS_FILE, self.services.secret
+        url, path, secret = local_url(server), self._store.root / ADDRESS_FILE, self.services.secret
         try:
             self._write_address(path)
             if not self.private:
@@ -342,7 +352,7 @@ class LogStream(ExtensionApp):
     def _write_address(self, path: Path) -> None:
         """Let kernels and workloads find this server. OSError."""
         assert self.serverapp is not None  # noqa: S101 - as above
-        address = {"url": _local_url(self.serverapp), "secret": self.services.secret, "private": self.private}
+        address = {"url": local_url(self.serverapp), "secret": self.services.secret, "private": self.private}
         write_json(path, {**address, "pid": os.getpid(), "host": os.uname().nodename})
 
     def _report_activity(self) -> None:
@@ -368,13 +378,3 @@ def _load_secret(path: Path) -> str:
     secret = secrets.token_urlsafe(32)
     write_json(path, {"url": "", "secret": secret})
     return secret
-
-
-def _local_url(server: ServerApp) -> str:
-    """The server's URL for a process on this machine; `http+unix://%2Fpath/base/` if it listens on a Unix socket."""
-    if server.sock:
-        return f"http+unix://{quote(os.path.abspath(server.sock), safe='')}{server.base_url}"
-    host = server.ip if server.ip not in {"", "*", "0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 - compared, not bound
-    host = f"[{host}]" if ":" in host else host
-    scheme = "https" if server.certfile else "http"
-    return f"{scheme}://{host}:{server.port}{server.base_url}"

@@ -136,6 +136,33 @@ class Order:
         return [*self.files, *([] if self.call is None else [self.call])]
 
 
+@dataclass(frozen=True)
+class DialPlan:
+    """What a runner that connects to its server itself gets, as `order.json` of its package: a secret.
+
+    `order`: a start, whose files are in the package. `root`: the folder of all workloads there. `url`: the WebSocket of
+    this workload on the server, as http or https; `token`: gives access to it, and to nothing else. `echo_after_s`:
+    seconds after which the output of a runner that has not reached the server is printed, for the engine's own log.
+    `linger_s`: seconds for which the job of a workload that has ended waits for the server to copy the rest of its log.
+    """
+
+    order: Order
+    root: str
+    url: str
+    token: str = field(repr=False)
+    echo_after_s: float = 20.0
+    linger_s: float = 600.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in a package."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> DialPlan:
+        """From a package of the same version."""
+        return cls(**{**value, "order": Order.from_json(value["order"])})
+
+
 def bootstrap(root: str, name: str, size: int) -> bytes:
     """The line of Python that receives an archive of `size` bytes, unpacks it as `root/name`, and continues in it."""
     source = _BOOTSTRAP.format(

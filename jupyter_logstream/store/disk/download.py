@@ -136,7 +136,7 @@ class Download:
     def _merged(self, words: array[int], reached: dict[str, int]) -> Iterator[Span]:
         """Adjacent lines of one source as one span, up to the extents at the start of the download."""
         current: Span | None = None
-        for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4], strict=True):
+        for offset, sizes, mark in zip(words[0::4], words[2::4], words[3::4]):
             try:
                 name = file_of(mark)
             except BadIndex:  # the next entry of the source includes these bytes
