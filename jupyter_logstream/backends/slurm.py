@@ -27,7 +27,7 @@ from .remote import RemoteBackend
 from .remote_checks import check_slurm, check_target
 from .slurm_options import OPTIONS, sbatch_arguments
 from .slurm_outcome import from_lost, from_record
-from .slurm_queue import JobQueue, Report
+from .slurm_queue import Report, slurm_queue
 from .ssh import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class SlurmBackend(RemoteBackend):
     ) -> None:
         super().__init__(name, context, target, setup)
         self._options, self._by_step = options, pipe == "srun"
-        self._queue = JobQueue(self._command)
+        self._queue = slurm_queue(self._command)
         self._pipes: dict[str, Pipe] = {}
         self._cancelled: set[str] = set()
 
