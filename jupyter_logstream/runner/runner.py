@@ -329,12 +329,17 @@ class Runner:
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def stop(self, state: State, grace_s: float) -> None:
-        """Send TERM to the whole tree, KILL after the grace time; `state`: the final one. Later calls do nothing."""
-        child = self._running()
+        """Send TERM to the whole tree, KILL after the grace time; `state`: the final one.
+
+        A later call can only shorten the grace time.
+        """
+        child, kill_at = self._running(), time.monotonic() + grace_s
+        if self._stopped_as is not None and self._kill in self._timers:
+            self._timers[self._kill] = min(kill_at, self._timers[self._kill])
         if self._stopped_as is not None or child.exit is not None:
             return
         self._stopped_as = state
-        self._timers[self._kill] = time.monotonic() + grace_s
+        self._timers[self._kill] = kill_at
         self._timers.pop(self._time_out, None)
         self._status = replace(self._status, reason=STOPPING)
         self._publish_running()

@@ -218,10 +218,10 @@ class Engine:
                 self._store.reopen(workload_id)
             raise NoRoom(f"the end could not be stored: {os.strerror(error.errno or 0)}") from error
 
-    async def cancel(self, workload_id: str) -> tuple[Workload, bool]:
+    async def cancel(self, workload_id: str, grace_s: int | None = None) -> tuple[Workload, bool]:
         """Terminate a workload's process tree. False: it had ended already.
 
-        Raises UnknownWorkload, CannotReach, NoRoom.
+        `grace_s`: seconds between TERM and KILL; None: as configured. Raises UnknownWorkload, CannotReach, NoRoom.
         """
         found = self.status_of(workload_id)
         if found.status.final:
@@ -230,7 +230,7 @@ class Engine:
             await self.end(workload_id, "cancelled")
         else:
             with self._resources("the workload could not be cancelled"):
-                await self._lifecycle.cancel(workload_id)
+                await self._lifecycle.cancel(workload_id, grace_s)
         return self.get(workload_id), True
 
     async def send(self, workload_id: str, data: bytes, *, eof: bool = False) -> None:

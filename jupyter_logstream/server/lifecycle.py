@@ -61,6 +61,7 @@ class LifeCycle:
         self._launches = Launches()
         self._kept_cancels: set[str] = set()  # accepted, to be sent when the workload can be reached
         self._cancelling: set[str] = set()  # these are being sent
+        self._grace_s: dict[str, int] = {}  # of cancels that named one
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._closing = self.closed = False  # closed: another server can use the store
@@ -127,11 +128,14 @@ class LifeCycle:
         elif error := outcome.result():
             raise error
 
-    async def cancel(self, workload_id: str) -> None:
+    async def cancel(self, workload_id: str, grace_s: int | None = None) -> None:
         """Cancel a workload that is queued, being launched or launched. Raises CannotReach, OSError.
 
         One on a machine that cannot be reached, or whose launch takes longer than an answer may, is cancelled later.
+        `grace_s`: between TERM and KILL; None, and a cancel that a later server sends: the configured time.
         """
+        if grace_s is not None:
+            self._grace_s[workload_id] = grace_s
         if workload_id in self._queue:
             self._queue.remove(workload_id)
             await self.end(workload_id, Status().move("cancelled", ended=now_ms()))
@@ -157,7 +161,8 @@ class LifeCycle:
         if isinstance(backend, HasLeftovers):  # it reaches another machine, over a connection that can break now
             self._store_cancel(workload_id)
         try:
-            await backend.cancel(workload_id, self.handle(workload_id), self._limits.grace_s)
+            grace_s = self._grace_s.get(workload_id, self._limits.grace_s)
+            await backend.cancel(workload_id, self.handle(workload_id), grace_s)
         except CannotReach:
             if self._catalogue.status_of(workload_id).link is None:
                 raise
@@ -191,6 +196,7 @@ class LifeCycle:
     def discard(self, workload_id: str) -> None:
         """Forget the handle of a deleted workload."""
         self._handles.pop(workload_id, None)
+        self._grace_s.pop(workload_id, None)
         self._kept_cancels.discard(workload_id)
 
     async def close(self) -> None:
@@ -291,6 +297,7 @@ class LifeCycle:
                 self._log.warning("the folder of workload %s was removed", workload_id)
         self._active.discard(workload_id)
         self._kept_cancels.discard(workload_id)
+        self._grace_s.pop(workload_id, None)
         self._catalogue.update(workload_id, status, summary)
         self.launch_next()
 

@@ -27,6 +27,15 @@ async def test_cancel_ends_a_workload_by_term(bench: Bench) -> None:
     assert job.lines()[-1] == "bye"  # some shells report their killed `sleep` before
 
 
+async def test_a_second_cancel_can_shorten_the_grace_time_but_not_extend_it(bench: Bench) -> None:
+    job = await bench.start("trap '' TERM; echo ready; while :; do sleep 0.05; done")
+    await job.waits_for_output("ready")
+    for grace_s in 600, 0.2, 600:
+        await job.cancel(grace_s)
+    status = await job.end()
+    assert (status.state, status.signal) == ("cancelled", 9)
+
+
 async def test_cancel_kills_what_ignores_term_with_its_whole_tree(bench: Bench, tmp_path: Path) -> None:
     far = tmp_path / "far"
     code = (

@@ -20,6 +20,8 @@ from .base import RESOURCE, LogStreamHandler
 from .errors import Refused
 from .json_page import fitting
 
+_MAX_GRACE_S = 3600
+
 
 class InfoHandler(LogStreamHandler):
     """`GET v1/info`."""
@@ -134,8 +136,9 @@ class CancelHandler(LogStreamHandler):
     @authenticated
     @authorized("execute", resource=RESOURCE)
     async def post(self, workload_id: str) -> None:
-        self.parameters()
-        workload, is_ending = await self.engine.cancel(workload_id)
+        given = self.parameters("grace")
+        grace_s = number(given, "grace", 0, most=_MAX_GRACE_S) if "grace" in given else None
+        workload, is_ending = await self.engine.cancel(workload_id, grace_s)
         self.answer(workload.to_json(), 202 if is_ending else 200)
 
 
