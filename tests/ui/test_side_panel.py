@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.serving import TOKEN
 from support.workload_table import UNENDING, Table, delete_all, start
 
 if TYPE_CHECKING:
@@ -156,3 +157,10 @@ def test_axe_finds_no_violation_in_the_panel(notebook: Open, server: Server):
     table.toggle(running)
     page.eventually(lambda: table.log(running).get_attribute("data-state") == "live", "live")
     assert table.violations() == []
+
+
+def test_the_address_that_the_command_line_prints_opens_the_log(notebook: Open, server: Server):
+    page = notebook("1")
+    workload = start(server, "echo named by the address")
+    page.page.goto(f"{server.page_url}lab?logstream={workload}&token={TOKEN}")
+    page.page.locator(f'[data-logstream="log"][data-workload="{workload}"][data-lines="1"]').wait_for()

@@ -18,6 +18,8 @@ declare module "@jupyterlab/application" {
       ): unknown;
       execute(id: string, args?: Args): Promise<unknown>;
     };
+    /** Resolves when the layout of the last session is restored. */
+    readonly restored: Promise<unknown>;
     readonly shell: {
       add(widget: Widget, area: string, options?: { rank?: number }): void;
       activateById(id: string): void;

@@ -19,6 +19,8 @@ import { showLog } from "./view.js";
 const SHOW = "jupyter-logstream:show-workloads";
 const OPEN = "jupyter-logstream:open-log";
 const SERVICE: Args = { scope: "service", workload: "", label: "Jupyter server log" };
+/** Of the page's address: the id of a workload. */
+const PARAMETER = "logstream";
 const PALETTE = "Workloads";
 /** After JupyterLab's own panels. */
 const RANK = 600;
@@ -139,7 +141,14 @@ function activate(
     execute: (args) => openTab(app, tabs, args),
   });
   palette?.addItem({ command: OPEN, category: PALETTE, args: SERVICE });
+  openNamed(app, new URLSearchParams(window.location.search).get(PARAMETER));
   void restorer?.restore(tabs, { command: OPEN, args: (tab) => tab.args, name: (tab) => tab.id });
+}
+
+/** Open the log that the page's address names, as `jupyter logstream open` prints it. */
+function openNamed(app: JupyterFrontEnd, workload: string | null): void {
+  if (workload === null || !/^[\w-]{1,64}$/.test(workload)) return;
+  void app.restored.then(() => app.commands.execute(OPEN, { workload, label: workload }));
 }
 
 function openTab(app: JupyterFrontEnd, tabs: WidgetTracker<LogTab>, args: Args): void {

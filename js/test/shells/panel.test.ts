@@ -24,6 +24,7 @@ function start(lab: object | null): void {
       addCommand: (id: string, command: Command) => commands.set(id, command),
       execute: async (id: string, args: object) => commands.get(id)?.execute(args),
     },
+    restored: Promise.resolve(),
     shell: { add: (widget: Widget, area: string) => added.push([widget, area]), activateById },
   };
   (plugin.activate as (...given: unknown[]) => void)(app, lab, restorer, palette);
@@ -100,6 +101,20 @@ describe("the plugin in JupyterLab", () => {
     expect(command?.label).toBe("Workloads: Show");
     command?.execute({});
     expect(activateById).toHaveBeenCalledExactlyOnceWith(added[0]?.[0].id);
+  });
+
+  it.each([
+    ["?logstream=W1", ["workload/W1"]],
+    ["?logstream=", []],
+    ["?logstream=../x", []],
+    ["", []],
+  ])("opens the log that the address %s names", async (search, opened) => {
+    window.history.replaceState(null, "", `/lab${search}`);
+    added = [];
+    start({});
+    await new Promise((resolve) => setTimeout(resolve));
+    window.history.replaceState(null, "", "/lab");
+    expect(streams()).toEqual(opened);
   });
 
   it("opens a log in a tab from the panel, once", async () => {
