@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .cli.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, NO_SERVER, NOT_WAITED
-from .cli.parser import build_parser
+from .cli.parser import parse
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code; docs/command-line.md lists them."""
-    given = build_parser().parse_args(arguments)
+    given = parse(arguments)
     warnings.simplefilter("ignore", RuntimeWarning)  # gaps: the outputs report them
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # in an ASCII locale
@@ -41,19 +41,40 @@ def _run(given: argparse.Namespace) -> int:
             _ensure_server()
         code: int = import_module(f".{given.module}", __package__).main(given)
     except NoServer as error:
-        sys.stderr.write(f"jupyter logstream: {error}\n")
-        return NO_SERVER
-    except LogStreamError as error:
-        sys.stderr.write(f"jupyter logstream: {error}\n")
-        return NOT_WAITED if given.waits or getattr(given, "follow", False) else FAILED
+        return _fail(error, NO_SERVER)
+    except (LogStreamError, ValueError, LookupError, TypeError) as error:  # others: of answers that are not ours
+        if foreign := _foreign_server():
+            return _fail(foreign, NO_SERVER)
+        if not isinstance(error, LogStreamError):
+            raise
+        return _fail(error, NOT_WAITED if given.waits or getattr(given, "follow", False) else FAILED)
     return code
+
+
+def _fail(problem: object, code: int) -> int:
+    sys.stderr.write(f"jupyter logstream: {problem}\n")
+    return code
+
+
+def _foreign_server() -> str | None:
+    from .cli.diagnosis import foreign_server  # noqa: PLC0415 - after an error
+    from .errors import NoServer  # noqa: PLC0415 - as above
+
+    try:
+        return foreign_server()
+    except NoServer as error:
+        return str(error)
 
 
 def _ensure_server() -> None:
     """Start a private server where there is none; without a terminal quietly, as standard error is the workload's."""
-    from .discovery import find_server, may_start  # noqa: PLC0415 - not for `--help`
+    from .connection import start_servers_quietly  # noqa: PLC0415 - not for `--help`
+    from .discovery import find_server, may_start  # noqa: PLC0415 - as above
     from .errors import NoServer  # noqa: PLC0415 - as above
 
+    is_quiet = not sys.stderr.isatty()
+    if is_quiet:
+        start_servers_quietly()
     try:
         find_server()
     except NoServer:
@@ -61,4 +82,4 @@ def _ensure_server() -> None:
             raise
         from .private_server import ensure_server  # noqa: PLC0415 - rarely needed
 
-        ensure_server(quiet=not sys.stderr.isatty())
+        ensure_server(quiet=is_quiet)

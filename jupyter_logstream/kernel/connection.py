@@ -43,6 +43,20 @@ TAKEOVER_TIMEOUT_S = 20.0
 """How long a request waits for the next server of its store, such as a Jupyter server that is starting."""
 
 
+class _Settings:
+    """Settings of this process. `quiet`: start private servers without a message."""
+
+    quiet = False
+
+
+_settings = _Settings()
+
+
+def start_servers_quietly() -> None:
+    """For processes whose standard error belongs to a workload: write no message about a private server to it."""
+    _settings.quiet = True
+
+
 async def _locate() -> ServerAddress:
     """Find a server, or start a private one in another thread, so that other requests go on. Raises NoServer."""
     try:
@@ -52,7 +66,7 @@ async def _locate() -> ServerAddress:
             raise
     from .private_server import ensure_server  # noqa: PLC0415 - rarely needed
 
-    return await asyncio.to_thread(ensure_server)
+    return await asyncio.to_thread(ensure_server, quiet=_settings.quiet)
 
 
 def call(

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...text.wording import state_summary
+from ..errors import LogStreamError
 from ..event_loop import run_sync
 from ..snapshot import as_text
 from .exit_codes import INTERRUPTED, exit_code
@@ -27,20 +28,31 @@ class Output(Protocol):
         """Print a line of our own to standard error."""
 
 
+class SilentOutput:
+    """Prints nothing."""
+
+    def print(self, kind: str, data: Mapping[str, Any]) -> None:
+        """See Output."""
+
+    def remark(self, text: str) -> None:
+        """See Output."""
+
+
 def follow(target: Target, output: Output, **start: Any) -> dict[str, Any]:
     """Print a log until the workload has ended, and return its final form. `start`: see `LogSource.frames`.
 
     An exception, KeyboardInterrupt too, closes the stream and passes. Raises LogStreamError, OSError of the output.
     """
     frames = target.source.frames(target.id, **start)
-    try:
-        while (frame := run_sync(_next(frames))) is not None:
+    while (frame := run_sync(_next(frames))) is not None:  # an interrupt in there closes the stream itself
+        try:
             output.print(*frame)
-            if frame[0] == "done":
-                return {name: value for name, value in frame[1].items() if name not in {"stream", "cursor"}}
-        return target.info()
-    finally:
-        run_sync(frames.aclose())
+        except (KeyboardInterrupt, OSError, LogStreamError):
+            run_sync(frames.aclose())
+            raise
+        if frame[0] == "done":
+            return {name: value for name, value in frame[1].items() if name not in {"stream", "cursor"}}
+    return target.info()
 
 
 def follow_to_exit(target: Target, output: Output, **start: Any) -> int:

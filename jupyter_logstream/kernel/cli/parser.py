@@ -12,6 +12,8 @@ from ..._version import __version__
 from . import values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     Verbs = Any  # argparse's _SubParsersAction, which has no public name
 
 PROGRAM = "jupyter logstream"
@@ -40,9 +42,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"jupyter-logstream {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for declare in (_run, _ps, _logs, _wait, _cancel, _server, _backends):
+    for declare in (_run, _ps, _logs, _wait, _cancel, _send, _rm, _open, _server, _backends):
         declare(verbs)
     return parser
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parsed arguments; exits with 2 for wrong ones.
+
+    Options can stand between the words of a list (`rm A -f B`), where argparse before 3.14 ends the list.
+    """
+    parser = build_parser()
+    given, rest = parser.parse_known_args(arguments)
+    words: list[str] | None = getattr(given, "workloads", getattr(given, "text", None))
+    if rest and (words is None or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if words is not None:
+        words += rest
+    return given
 
 
 def _verb(
@@ -166,6 +183,37 @@ def _cancel(verbs: Verbs) -> None:
     text = "Sends TERM to all of its processes, and KILL after the grace time. Returns at once; `wait` waits."
     parser = _verb(verbs, "cancel", "cli.cancel", "stop workloads", text, aliases=("stop",))
     _workload(parser, many=True)
+    parser.add_argument(
+        "--grace",
+        type=values.grace,
+        metavar="TIME",
+        help="time between TERM and KILL; 0 kills at once; default: the server's",
+    )
+
+
+_SEND = """\
+Sends TEXT and a line end, or without TEXT our standard input until its end. The workload must have been started with
+`run --stdin`.
+"""
+
+
+def _send(verbs: Verbs) -> None:
+    parser = _verb(verbs, "send", "cli.send", "write to the standard input of a workload", _SEND)
+    _workload(parser)
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="words of the line to send")
+    parser.add_argument("-n", "--no-newline", action="store_true", help="do not add a line end to TEXT")
+    parser.add_argument("--eof", action="store_true", help="close its standard input afterwards")
+
+
+def _rm(verbs: Verbs) -> None:
+    parser = _verb(verbs, "rm", "cli.rm", "delete workloads and their logs", aliases=("delete",))
+    _workload(parser, many=True)
+    parser.add_argument("-f", "--force", action="store_true", help="cancel those that run, and wait for their end")
+
+
+def _open(verbs: Verbs) -> None:
+    parser = _verb(verbs, "open", "cli.open", "print the address of a workload's log in JupyterLab")
+    _workload(parser)
 
 
 _SERVER = """\

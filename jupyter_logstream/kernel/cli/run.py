@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,12 +19,11 @@ from .exit_codes import USAGE
 from .following import follow_to_exit
 from .log_output import ExactOutput
 from .selection import Target
+from .send import close_input, copy_input
 from .values import as_dict
 
 if TYPE_CHECKING:
     import argparse
-
-INPUT_CHUNK_BYTES = 1 << 16
 
 
 def main(given: argparse.Namespace) -> int:
@@ -75,9 +75,6 @@ def _command(words: list[str]) -> str | list[str]:
 
 def _send_input(target: Target) -> None:
     """Send standard input until its end, then close the workload's; ends when the workload does."""
-    try:
-        while data := os.read(sys.stdin.fileno(), INPUT_CHUNK_BYTES):
-            target.source.request("POST", target.id, "/input", raw=data)
-        target.source.request("POST", target.id, "/input", params={"eof": 1}, raw=b"")
-    except (LogStreamError, OSError):
-        return  # it has ended, or has closed its input
+    with suppress(LogStreamError, OSError):  # it has ended, or has closed its input
+        copy_input(target)
+        close_input(target)

@@ -25,6 +25,11 @@ def duration(text: str) -> float:
     return seconds
 
 
+def grace(text: str) -> int:
+    """A duration of zero or more whole seconds. Raises ArgumentTypeError."""
+    return 0 if text == "0" else math.ceil(duration(text))
+
+
 def count(text: str) -> int | None:
     """A number of lines; None for `all`. Raises ArgumentTypeError."""
     if text == "all":

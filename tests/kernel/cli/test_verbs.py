@@ -40,85 +40,85 @@ def test_run_detached_prints_the_id_that_wait_and_logs_take(cli: Cli) -> None:
         (["--timeout", "0.3", "--", "sleep", "600"], 124),
     ],
 )
-def test_exit_codes_are_those_of_the_workload(cli: Cli, command: list[str], code: int) -> None:
+def test_exit_codes_are_those_of_the_workload(jupyter: Cli, command: list[str], code: int) -> None:
     arguments = command if "--" in command else ["--", *command]
-    assert cli("run", *arguments).returncode == code
-    assert cli("wait", "last").returncode == code
-    assert cli("logs", "-f", "last").returncode == code
+    assert jupyter("run", *arguments).returncode == code
+    assert jupyter("wait", "last").returncode == code
+    assert jupyter("logs", "-f", "last").returncode == code
 
 
-def test_cancel_ends_the_whole_process_tree(cli: Cli) -> None:
+def test_cancel_ends_the_whole_process_tree(jupyter: Cli) -> None:
     mark = f"{6_000_000 + os.getpid()}"
-    job = cli.started("--", "sh", "-c", f"sleep {mark} & sleep {mark}.5; wait")
+    job = jupyter.started("--", "sh", "-c", f"sleep {mark} & sleep {mark}.5; wait")
     until(lambda: len(with_argument(mark)) >= 3)
-    assert cli.out("cancel", job).strip() == job
-    assert cli("wait", job).returncode == 143
+    assert jupyter.out("cancel", job).strip() == job
+    assert jupyter("wait", job).returncode == 143
     assert with_argument(mark) == []
-    assert cli.json("ps", "--all")[0]["state"] == "cancelled"
+    assert jupyter.json("ps", "--all")[0]["state"] == "cancelled"
 
 
-def test_wait_for_several_exits_as_the_first_that_failed(cli: Cli) -> None:
-    jobs = [cli.started("--", f"sleep 0.{n}; exit {n}") for n in (0, 4, 3)]
-    waited = cli("wait", *jobs)
+def test_wait_for_several_exits_as_the_first_that_failed(jupyter: Cli) -> None:
+    jobs = [jupyter.started("--", f"sleep 0.{n}; exit {n}") for n in (0, 4, 3)]
+    waited = jupyter("wait", *jobs)
     assert waited.returncode == 4
     assert sorted(line[-26:] for line in waited.stdout.decode().splitlines()) == sorted(jobs)
-    finals = [json.loads(line) for line in cli("wait", "--json", *jobs).stdout.splitlines()]
+    finals = [json.loads(line) for line in jupyter("wait", "--json", *jobs).stdout.splitlines()]
     assert sorted(final["exit_code"] for final in finals) == [0, 3, 4]
 
 
-def test_wait_gives_up_after_its_timeout_and_names_what_still_runs(cli: Cli) -> None:
-    job = cli.started("sleep", "600")
-    waited = cli("wait", "--timeout", "0.2s", job)
+def test_wait_gives_up_after_its_timeout_and_names_what_still_runs(jupyter: Cli) -> None:
+    job = jupyter.started("sleep", "600")
+    waited = jupyter("wait", "--timeout", "0.2s", job)
     assert waited.returncode == 125
     assert job in waited.stderr.decode()
-    cli.out("cancel", job)
+    jupyter.out("cancel", job)
 
 
-def test_ps_lists_active_workloads_or_all_as_table_ids_or_json_lines(cli: Cli) -> None:
-    ended = cli.started("--name", "ünïcode 名前", "--", "true")
-    cli("wait", ended)
-    job = cli.started("--name", "sleeper", "--tag", "model=small", "--", "sleep", "600")
-    active = cli.json("ps")
+def test_ps_lists_active_workloads_or_all_as_table_ids_or_json_lines(jupyter: Cli) -> None:
+    ended = jupyter.started("--name", "ünïcode 名前", "--", "true")
+    jupyter("wait", ended)
+    job = jupyter.started("--name", "sleeper", "--tag", "model=small", "--", "sleep", "600")
+    active = jupyter.json("ps")
     assert [info["name"] for info in active] == ["sleeper"]
     assert active[0]["tags"] == {"model": "small"}
-    assert cli.out("ps", "-q").split() == [job]
-    assert [info["id"] for info in cli.json("ps", "--all")][:2] == [job, ended]
-    assert len(cli.json("ps", "-n", "1")) == 1
-    table = cli.out("ps", "-a").splitlines()
+    assert jupyter.out("ps", "-q").split() == [job]
+    assert [info["id"] for info in jupyter.json("ps", "--all")][:2] == [job, ended]
+    assert len(jupyter.json("ps", "-n", "1")) == 1
+    table = jupyter.out("ps", "-a").splitlines()
     assert table[0].split()[:3] == ["ID", "NAME", "STATE"]
     assert "sleeper" in table[1]
     assert "Running" in table[1]
     assert "ünïcode 名前" in table[2]
-    assert cli.out("logs", "ünïcode 名前") == ""
-    cli.out("cancel", job)
+    assert jupyter.out("logs", "ünïcode 名前") == ""
+    jupyter.out("cancel", job)
 
 
-def test_a_workload_is_found_by_name_and_by_the_beginning_of_its_id(cli: Cli) -> None:
+def test_a_workload_is_found_by_name_and_by_the_beginning_of_its_id(jupyter: Cli) -> None:
     name = f"only-{os.getpid()}"
-    job = cli.started("--name", name, "--", "echo", "found")
-    cli("wait", job)
-    assert cli.out("logs", name) == cli.out("logs", job[:-2]) == cli.out("logs", "last") == "found\n"
+    job = jupyter.started("--name", name, "--", "echo", "found")
+    jupyter("wait", job)
+    assert jupyter.out("logs", name) == jupyter.out("logs", job[:-2]) == jupyter.out("logs", "last") == "found\n"
 
 
-def test_an_ambiguous_name_is_refused_with_the_ids_to_choose_from(cli: Cli) -> None:
-    jobs = [cli.started("--name", "twice", "--", "true") for _ in range(2)]
-    refused = cli("logs", "twice")
+def test_an_ambiguous_name_is_refused_with_the_ids_to_choose_from(jupyter: Cli) -> None:
+    jobs = [jupyter.started("--name", "twice", "--", "true") for _ in range(2)]
+    refused = jupyter("logs", "twice")
     assert refused.returncode == 1
     assert [job for job in jobs if job in refused.stderr.decode()] == jobs
     assert b"stands for 2 workloads" in refused.stderr
-    assert cli("cancel", jobs[0][:5]).returncode == 1
+    assert jupyter("cancel", jobs[0][:5]).returncode == 1
 
 
-def test_an_unknown_workload_is_reported_with_what_lists_them(cli: Cli) -> None:
+def test_an_unknown_workload_is_reported_with_what_lists_them(jupyter: Cli) -> None:
     for verb, code in (("logs", 1), ("cancel", 1), ("wait", 125)):
-        refused = cli(verb, "nothing-of-that-name")
+        refused = jupyter(verb, "nothing-of-that-name")
         assert refused.returncode == code
         assert b"nothing-of-that-name" in refused.stderr
         assert b"ps --all" in refused.stderr
         assert b"Traceback" not in refused.stderr
 
 
-def test_wrong_arguments_exit_with_2_and_are_named(cli: Cli) -> None:
+def test_wrong_arguments_exit_with_2_and_are_named(jupyter: Cli) -> None:
     for arguments, named in (
         (["run"], b"name a command"),
         (["frobnicate"], b"frobnicate"),
@@ -128,32 +128,70 @@ def test_wrong_arguments_exit_with_2_and_are_named(cli: Cli) -> None:
         (["logs", "last", "--after", "1", "--tail", "2"], b"--tail"),
         (["logs", "last", "--tail", "-3"], b"--tail"),
     ):
-        refused = cli(*arguments)
+        refused = jupyter(*arguments)
         assert refused.returncode == 2, arguments
         assert named in refused.stderr
 
 
-def test_run_passes_environment_directory_backend_and_options(cli: Cli, tmp_path) -> None:
+def test_run_passes_environment_directory_backend_and_options(jupyter: Cli, tmp_path) -> None:
     script = "echo $GREETING $FROM_SHELL $PWD; test -t 1 && echo terminal"
     environment = ("--env", "GREETING=hello=there", "-e", "FROM_SHELL")
-    done = cli("run", *environment, "--cwd", str(tmp_path), "--tty", "--", "sh", "-c", script, FROM_SHELL="kept")
+    done = jupyter("run", *environment, "--cwd", str(tmp_path), "--tty", "--", "sh", "-c", script, FROM_SHELL="kept")
     assert done.stdout.decode().split() == ["hello=there", "kept", str(tmp_path), "terminal"]
-    assert cli("run", "--no-tty", "-d", "--", "sh", "-c", "test -t 1 && echo terminal").returncode == 0
-    assert cli("logs", "-f", "last").stdout == b""
-    refused = cli("run", "--backend", "moon", "--", "true")
+    assert jupyter("run", "--no-tty", "-d", "--", "sh", "-c", "test -t 1 && echo terminal").returncode == 0
+    assert jupyter("logs", "-f", "last").stdout == b""
+    refused = jupyter("run", "--backend", "moon", "--", "true")
     assert refused.returncode == 125
     assert b"backend: must be one of" in refused.stderr
-    refused = cli("run", "--option", "gpus=2", "--", "true")
+    refused = jupyter("run", "--option", "gpus=2", "--", "true")
     assert refused.returncode == 125
     assert b"options.gpus" in refused.stderr
 
 
-def test_a_command_keeps_its_own_options_and_double_dashes(cli: Cli) -> None:
-    assert cli.out("run", "echo", "-d", "--name", "x", "--", "y") == "-d --name x -- y\n"
-    assert cli.out("run", "--", "echo", "--", "-f") == "-- -f\n"
-    assert cli.out("run", "--", "echo one && echo two") == "one\ntwo\n"
+def test_a_command_keeps_its_own_options_and_double_dashes(jupyter: Cli) -> None:
+    assert jupyter.out("run", "echo", "-d", "--name", "x", "--", "y") == "-d --name x -- y\n"
+    assert jupyter.out("run", "--", "echo", "--", "-f") == "-- -f\n"
+    assert jupyter.out("run", "--", "echo one && echo two") == "one\ntwo\n"
 
 
-def test_run_with_stdin_sends_ours(cli: Cli) -> None:
+def test_run_with_stdin_sends_ours(jupyter: Cli) -> None:
     data = bytes(range(256)) * 50
-    assert cli("run", "-i", "--", "cat", given=data).stdout == data
+    assert jupyter("run", "-i", "--", "cat", given=data).stdout == data
+
+
+def test_send_writes_lines_bytes_and_the_end(jupyter: Cli) -> None:
+    job = jupyter.started("--stdin", "--no-tty", "--", "cat")
+    jupyter.out("send", job, "hello", "wörld")
+    jupyter.out("send", job, "-n", "no line end, ")
+    jupyter.out("send", job, given=b"\x00\xff\r\n")
+    jupyter.out("send", job, "--eof")
+    assert jupyter("wait", job).returncode == 0
+    assert jupyter("logs", job).stdout == "hello wörld\nno line end, ".encode() + b"\x00\xff\r\n"
+    late = jupyter("send", job, "too late")
+    assert late.returncode == 1
+    assert late.stderr
+
+
+def test_rm_deletes_what_has_ended_and_with_force_what_runs(jupyter: Cli) -> None:
+    ended, running = jupyter.started("--", "true"), jupyter.started("--", "sleep", "600")
+    jupyter("wait", ended)
+    refused = jupyter("rm", ended, running)
+    assert (refused.stdout.decode().split(), refused.returncode) == ([ended], 1)
+    assert b"--force" in refused.stderr
+    assert jupyter.out("rm", running, "-f").split() == [running]
+    assert jupyter("logs", running).returncode == 1
+    assert not {ended, running} & {info["id"] for info in jupyter.json("ps", "-a")}
+
+
+def test_cancel_kills_after_the_grace_time(jupyter: Cli) -> None:
+    job = jupyter.started("--", "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+    until(lambda: jupyter.out("logs", job) == "ready\n")
+    jupyter.out("cancel", "--grace", "0", job)
+    assert json.loads(jupyter("wait", "--json", job).stdout)["signal"] == 9
+
+
+def test_options_can_stand_between_workloads(jupyter: Cli) -> None:
+    jobs = [jupyter.started("--", "true") for _ in range(2)]
+    waited = jupyter("wait", jobs[0], "--quiet", jobs[1])
+    assert (waited.returncode, waited.stdout) == (0, b"")
+    assert jupyter("wait", jobs[0], "--loud", jobs[1]).returncode == 2
