@@ -33,6 +33,8 @@ from .disclosure import Disclosure
 from .engine import Engine
 from .http import routes
 from .open_streams import ReaderLimit
+from .otlp.options import OtlpOptions
+from .otlp.target import secrets_of
 from .payloads import Payloads
 from .private_lifetime import PrivateLifetime, idle_limit_s
 from .proxy.upstreams import Upstream, check_upstreams
@@ -61,7 +63,7 @@ _ACTIVITY_INTERVAL_MS = 30_000
 _DAY_S = 86400
 
 
-class LogStream(ExtensionApp):
+class LogStream(OtlpOptions, ExtensionApp):
     """Runs workloads that outlive kernel, page and server, and serves their logs."""
 
     name = "jupyter_logstream"
@@ -187,7 +189,11 @@ class LogStream(ExtensionApp):
         disclosure = Disclosure(values, self.secret_names, masks)
         redactor = Redactor([*values, *masks.values], masks.patterns)
         engine = Engine(store, registry, self._configured_backends(store), self._limits(), self.log, disclosure)
+        request_log = RequestLog(store.root / "requests", self.log, max_age_s=self.max_age_days * _DAY_S)
         self._store = store
+        self._exporter = self.make_exporter(
+            store, engine, request_log, self.log, linger_s=self.linger, mask=redactor.mask
+        )
         self.services = self.settings["logstream"] = Services(
             engine=engine,
             store=store,
@@ -195,7 +201,7 @@ class LogStream(ExtensionApp):
             publisher=Publisher(engine, store, redactor),
             workload_feed=WorkloadFeed(engine, store),
             service_log=ServiceLog(redactor),
-            request_log=RequestLog(store.root / "requests", self.log, max_age_s=self.max_age_days * _DAY_S),
+            request_log=request_log,
             request_readers=ReaderLimit(self.request_listeners),
             prices=Prices(Path(jupyter_config_dir()) / "logstream-prices.json", self.log),
             upstreams=upstreams,
@@ -259,6 +265,8 @@ class LogStream(ExtensionApp):
         self.services.service_log.setLevel(level if isinstance(level, int) else str(level))
         self.services.service_log.attach(serverapp.log, logging.getLogger())
         await self.services.engine.recover()
+        if self._exporter is not None:
+            self.services.engine.run_along(self._exporter.run())
         if not self.store_dir:
             stores = self._store.root.parent
             self._adoption = Adoption(stores, self._store, self.services.engine, self._lend_address, self.log)
@@ -284,6 +292,8 @@ class LogStream(ExtensionApp):
         await asyncio.gather(*services.open_calls, return_exceptions=True)
         if services.upstream_client is not None:
             await services.upstream_client.close()
+        if self._exporter is not None:
+            await self._exporter.close()
         services.request_log.close()
         await services.engine.close()
         if hasattr(self, "_adoption"):
@@ -319,7 +329,7 @@ class LogStream(ExtensionApp):
         assert self.serverapp is not None  # noqa: S101 - as above
         token = getattr(self.serverapp.identity_provider, "token", "") or ""
         keys = [value for upstream in upstreams.values() for value in upstream.secrets]
-        own = [text.encode() for text in (secret, token, *keys) if text]
+        own = [text.encode() for text in (secret, token, *keys, *secrets_of(self.otlp_headers)) if text]
         return [*own, *secret_values(os.environ, self.secret_names)]
 
     def _publish_address(self, server: ServerApp) -> None:

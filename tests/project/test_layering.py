@@ -65,7 +65,7 @@ MAY_USE: dict[str, set[str]] = {
     "server.subscriptions": {"msgspec"},
     "server.request_log": {"msgspec"},
     "server.export": {"pyarrow"},
-    "server.otlp": {"msgspec", "tornado"},
+    "server.otlp": {"msgspec", "tornado", "traitlets"},
 }
 ONLY_IN = {"anywidget": "kernel.widgets", "ipywidgets": "kernel.widgets", "aiohttp": "server.proxy", "yarl": "server"}
 ONLY_IN["pyarrow"] = "server.export.parquet"

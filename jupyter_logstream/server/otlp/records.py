@@ -48,7 +48,10 @@ def attributes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def any_value(value: Any, depth: int = 0) -> dict[str, Any]:
-    """A JSON value as an AnyValue. An integer of more than 64 bits becomes text."""
+    """A JSON value as an AnyValue. An integer of more than 64 bits becomes text, and null, too.
+
+    The schema has an empty value for null, but not every collector accepts it.
+    """
     if isinstance(value, str):
         return {"stringValue": value}
     if isinstance(value, bool):
@@ -57,12 +60,11 @@ def any_value(value: Any, depth: int = 0) -> dict[str, Any]:
         return {"intValue": str(value)} if -_INT64 <= value < _INT64 else {"stringValue": str(value)}
     if isinstance(value, float):
         return {"doubleValue": value}
-    if value is None:
-        return {}
-    if depth >= MAX_VALUE_DEPTH:
+    if value is None or depth >= MAX_VALUE_DEPTH:
         return {"stringValue": dumps(value)}
     if isinstance(value, Mapping):
-        items = [{"key": key, "value": any_value(item, depth + 1)} for key, item in value.items()]
+        found = {key: item for key, item in value.items() if item is not None}
+        items = [{"key": key, "value": any_value(item, depth + 1)} for key, item in found.items()]
         return {"kvlistValue": {"values": items}}
     return {"arrayValue": {"values": [any_value(item, depth + 1) for item in value]}}
 

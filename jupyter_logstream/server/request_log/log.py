@@ -185,6 +185,13 @@ class RequestLog:
             self._cached_changes[key] = self._read_changes(*key)
         return self._cached_changes[key]
 
+    def ended(self, after: int, limit: int) -> list[tuple[int, Row]]:
+        """The next rows of ended calls, at most `limit`, each with the number of its last change, beyond `after`."""
+        if self._closed:
+            return []
+        found = self._select(f"changed_seq > ? AND NOT ({IS_OPEN}) ORDER BY changed_seq LIMIT ?", after, limit)
+        return [(stored.changed_seq, stored.row) for stored in found]
+
     def newest_changes(self, limit: int) -> list[RowChange]:
         """The newest rows as new ones, oldest first."""
         newest = self._select(f"1 ORDER BY created_seq DESC LIMIT {limit:d}")
