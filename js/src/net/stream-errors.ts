@@ -43,7 +43,7 @@ export async function handleRejection(
   response: Response,
 ): Promise<Ending> {
   const { status } = response;
-  if (EXPLAINED[status] === undefined) {
+  if (!isRejection(response)) {
     await response.body?.cancel();
     return "cut"; // a failure of the server, not of the request
   }
@@ -62,15 +62,22 @@ export async function handleRejection(
 
 /** Ends the stream with the reason if repeating the request is of no use. True if it did. */
 export async function failIfRejected(stream: FollowedStream, response: Response): Promise<boolean> {
-  if (EXPLAINED[response.status] === undefined) return false;
+  if (!isRejection(response)) return false;
   fail([stream], response.status, `(${response.status}): ${await reasonOf(response)}`);
   return true;
+}
+
+/** Is the request rejected for good? A 403 that is no JSON is a proxy's: JupyterHub's while the server is stopped. */
+function isRejection({ status, headers }: Response): boolean {
+  if (status === 403 && !(headers.get("content-type") ?? "").includes("json")) return false;
+  return EXPLAINED[status] !== undefined;
 }
 
 function fail(streams: readonly FollowedStream[], status: number, reason: string): void {
   for (const stream of streams) {
     const what = stream.stream === "workloads" ? "list" : "log"; // the request log is a log, too
-    stream.fail(`${EXPLAINED[status]?.replace("log", what)} ${reason}`);
+    const advice = status === 403 ? ". If the login has expired, reload the page" : "";
+    stream.fail(`${EXPLAINED[status]?.replace("log", what)} ${reason}${advice}`);
   }
 }
 

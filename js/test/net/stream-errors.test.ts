@@ -93,6 +93,16 @@ describe("a failure of the server", () => {
     a.subscription.retryNow();
     await soon(() => expect(a.rung).toBe("live"));
   });
+
+  it("is assumed where a proxy answers 403 in its place, as JupyterHub does for a stopped server", async () => {
+    server.status = 403;
+    server.isProxys = true;
+    const all = [view("workload/A"), view("workload/B")];
+    await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["reconnecting", "reconnecting"]));
+    server.status = 0;
+    all[0]?.subscription.retryNow();
+    await soon(() => expect(all.map(({ rung }) => rung)).toEqual(["live", "live"]));
+  });
 });
 
 describe("more streams than a server accepts", () => {

@@ -58,6 +58,8 @@ export class LogServer {
   polls = 0;
   /** Answers every request with this status. */
   status = 0;
+  /** Whether a proxy in front of the server answers with that status instead, with a page for people. */
+  isProxys = false;
   hidden = false;
   /** The response of `v1/info`; undefined: a server without the extension. */
   protocol: number | undefined = 1;
@@ -158,7 +160,10 @@ export class LogServer {
     this.xsrf.push(request.headers["x-xsrftoken"]?.toString());
     if (path === "v1/events") this.requests.push((JSON.parse(body) as { streams: StreamQuery[] }).streams);
     if (this.protocol === undefined) this.#json(response, 404, { message: "Not Found", reason: null });
-    else if (this.status !== 0) this.#json(response, this.status, { message: "refused by the test", reason: "test" });
+    else if (this.status !== 0 && this.isProxys) {
+      response.writeHead(this.status, { "content-type": "text/html" });
+      response.end("<!doctype html><p>Your server is stopped</p>");
+    } else if (this.status !== 0) this.#json(response, this.status, { message: "refused by the test", reason: "test" });
     else if (path === "v1/events") this.#events(response, this.requests.at(-1) ?? []);
     else this.#rest(response, path, url);
   }

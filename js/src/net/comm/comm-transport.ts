@@ -13,6 +13,8 @@ import { completeLogOf } from "./recent-records.js";
 
 /** Delay before a rejected request is repeated. */
 const RETRY_MS = 2000;
+/** There is no proxy between kernel and server: each rejection is the server's. */
+const JSON_TYPE = { "content-type": "application/json" };
 
 type Streams = ReadonlyMap<FollowedStream, number>;
 
@@ -69,7 +71,7 @@ export class CommTransport implements Transport {
 
   apply(message: FromKernel): void {
     if (message.type === "rejected" && message.feed === this.#feed) {
-      void this.#onRejected(new Response(message.body, { status: message.status }));
+      void this.#onRejected(new Response(message.body, { status: message.status, headers: JSON_TYPE }));
     }
     if (message.type !== "frames" && message.type !== "status") return;
     const streams = this.#accept(message.feed);
