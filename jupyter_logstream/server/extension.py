@@ -50,6 +50,7 @@ from .store_choice import (
     Owner,
     choose,
     choose_private,
+    hub_place,
     open_configured,
     write_owner,
     write_pointer,
@@ -319,10 +320,12 @@ class LogStream(OtlpOptions, ExtensionApp):
         return choose(stores, self._owner(), lambda root: FileStore(root, keep=self.log_bytes))
 
     def _owner(self) -> Owner:
-        """What this server's store is found by; JupyterHub gives it another port at every start."""
+        """What this server's store is found by."""
         assert self.serverapp is not None  # noqa: S101 - as above
         port = self.serverapp.sock or self.serverapp.port
-        return Owner(os.path.abspath(self.serverapp.root_dir), None if "JUPYTERHUB_API_TOKEN" in os.environ else port)
+        if "JUPYTERHUB_API_TOKEN" in os.environ:
+            port = hub_place(os.environ.get("JUPYTERHUB_SERVER_NAME", ""))
+        return Owner(os.path.abspath(self.serverapp.root_dir), port)
 
     def _secret_values(self, secret: str, upstreams: Mapping[str, Upstream]) -> list[bytes]:
         """Values that no log may show: the kernels' secret, the token, upstreams' keys, the environment's."""

@@ -18,6 +18,7 @@ from ..store.disk.folder import is_folder, is_own, read_json, replace_file, writ
 
 MAX_STORES = 1000
 ADDRESS_FILE = "server.json"
+_HUB = "jupyterhub:"
 _OWNER_FILE = "owner.json"
 _CLAIM_FILE, _ADOPTED_FILE = "claim", "adopted"
 _CLAIM_TIMEOUT_S = 5.0
@@ -25,21 +26,36 @@ _CLAIM_POLL_S = 0.05
 
 
 class Owner(NamedTuple):
-    """Who a store belongs to. `port`: the server's port or socket; None if it is another at every start."""
+    """Who a store belongs to.
+
+    `port`: the server's port or socket; under JupyterHub, which gives it another at every start, `hub_place` instead;
+    None in stores that an earlier version has written there.
+    """
 
     root: str
     port: int | str | None
 
+    def may_succeed(self, other: Owner | None) -> bool:
+        """Whether a server can continue the store of another one: of the same folder, and no other server of a hub."""
+        both = self.port, other.port if other else None
+        two_of_a_hub = all(isinstance(port, str) and port.startswith(_HUB) for port in both)
+        return other is not None and other.root == self.root and not two_of_a_hub
+
+
+def hub_place(server_name: str) -> str:
+    """What the store of a user's server on JupyterHub is found by; "" is the default server."""
+    return f"{_HUB}{server_name}"
+
 
 def choose(stores: Path, owner: Owner, open_store: Callable[[Path], FileStore]) -> FileStore:
-    """Open the store of this owner, or one of the same root folder that no server uses, or an unowned or new one.
+    """Open the store of this owner, or one that it may succeed and that no server uses, or an unowned or new one.
 
     One that another server has adopted is claimed back. Raises StoreInUse, and what `open_store` raises.
     """
     roots = numbered(stores)
     owners = {root: read_owner(root) for root in roots}
     exact = [root for root in roots if owners[root] == owner]
-    same_root = [root for root, other in owners.items() if other and other.root == owner.root and root not in exact]
+    same_root = [root for root, other in owners.items() if root not in exact and owner.may_succeed(other)]
     same_root.sort(key=lambda root: -_last_use(root))
     for root in [*exact, *same_root, *(root for root in roots if owners[root] is None)]:
         if (store := _claim(root, open_store)) is not None:
