@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo check test soak bench lint browser tools pages
+.PHONY: install demo check test test-engines soak bench lint browser tools pages engines
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -41,7 +41,7 @@ check: install
 	failed=0; \
 	(cd js && npm test) & page=$$!; \
 	$(MAKE) --no-print-directory lint || failed=1; \
-	$(PYTEST) -n $(WORKERS) -m "not browser and not slow and not soak" $(PYTEST_ARGS) || failed=1; \
+	$(PYTEST) -n $(WORKERS) -m "not browser and not slow and not soak and not large" $(PYTEST_ARGS) || failed=1; \
 	wait $$page || failed=1; \
 	exit $$failed
 
@@ -49,12 +49,16 @@ check: install
 test: install browser tools pages
 	failed=0; \
 	(cd js && npm test) & page=$$!; \
-	$(PYTEST) -n $(WORKERS) -m "not browser and not soak" $(PYTEST_ARGS) \
-	  || { $(RERUN) -m "not browser and not soak" $(PYTEST_ARGS) || failed=1; }; \
+	$(PYTEST) -n $(WORKERS) -m "not browser and not soak and not large" $(PYTEST_ARGS) \
+	  || { $(RERUN) -m "not browser and not soak and not large" $(PYTEST_ARGS) || failed=1; }; \
 	wait $$page || failed=1; \
-	$(PYTEST) -n $(BROWSER_WORKERS) -m "browser and not soak" $(PYTEST_ARGS) \
-	  || { $(RERUN) -m "browser and not soak" $(PYTEST_ARGS) || failed=1; }; \
+	$(PYTEST) -n $(BROWSER_WORKERS) -m "browser and not soak and not large" $(PYTEST_ARGS) \
+	  || { $(RERUN) -m "browser and not soak and not large" $(PYTEST_ARGS) || failed=1; }; \
 	exit $$failed
+
+# The real engines and sites that `make test` leaves out, since they take long to install. PYTEST_ARGS=tests/engines/hub: one.
+test-engines: install browser tools engines
+	$(PYTEST) -n 1 -m "engines and not soak" $(or $(PYTEST_ARGS),tests/engines)
 
 # What takes too long for every merge: kills at every system call, the big matrices; then canaries and random faults for
 # SECONDS (600), with a verdict. SEED=2 breaks things in another order.
@@ -109,6 +113,15 @@ pages: tests/ui/front_ends/host/node_modules/.package-lock.json
 
 tests/ui/front_ends/host/node_modules/.package-lock.json: tests/ui/front_ends/host/package.json tests/ui/front_ends/host/package-lock.json | $(VENV)/.node
 	cd tests/ui/front_ends/host && npm ci --no-audit --no-fund
+	touch $@
+
+# JupyterHub with its proxy, what drives Firefox, and programs of the system.
+engines: tests/engines/node/node_modules/.package-lock.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[engines]'
+	$(BIN)/python tests/support/system_tools.py engines
+
+tests/engines/node/node_modules/.package-lock.json: tests/engines/node/package.json tests/engines/node/package-lock.json | $(VENV)/.node
+	cd tests/engines/node && npm ci --no-audit --no-fund
 	touch $@
 
 # System programs that some tests drive. Installed where apt-get is allowed; else the tests' summary names what did not run.

@@ -57,6 +57,13 @@ class NotebookPage:
         (server.root / self.file).write_text(json.dumps(_notebook(cells)))
         self.open()
 
+    @classmethod
+    def of(cls, page: Page, server: Server, file: str) -> NotebookPage:
+        """A notebook that exists; it is not opened yet."""
+        made = cls.__new__(cls)
+        made.page, made.server, made.file = page, server, file
+        return made
+
     def open(self, *, kernel: bool = True) -> None:
         """Go to the notebook and wait until its kernel is ready, or until its cells are there."""
         # A workspace of its own: Lab would open the tabs of earlier tests again.

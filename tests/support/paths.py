@@ -8,3 +8,4 @@ ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors"
 NOTEBOOKS = ROOT / "notebooks"
 AXE = ROOT / "js" / "node_modules" / "axe-core" / "axe.min.js"
+ENGINE_PROGRAMS = ROOT / "tests" / "engines" / "node" / "node_modules"

@@ -1,4 +1,4 @@
-"""System programs that some tests drive (strace, rsync ...), and how a machine gets them. Run by `make test`.
+"""System programs that some tests drive (strace, rsync ...), and how a machine gets them. Run by `make`.
 
 Where one can't be installed, tests that need it do not run, and the closing summary of the run names them in capitals.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Mapping
 
 PACKAGES = {
     "less": "less", "strace": "strace", "setpriv": "util-linux", "rsync": "rsync", "wget": "wget",
@@ -17,20 +19,25 @@ PACKAGES = {
 }  # fmt: skip
 """Program -> its Debian package."""
 
+ENGINES = {
+    "openssl": "openssl", "/usr/sbin/nginx": "nginx-light", "firefox-esr": "firefox-esr",
+}  # fmt: skip
+"""The same, of programs that only `make test-engines` needs."""
 
-def missing() -> list[str]:
-    return [program for program in PACKAGES if shutil.which(program) is None]
+
+def missing(wanted: Mapping[str, str] = PACKAGES) -> list[str]:
+    return [program for program in wanted if shutil.which(program) is None]
 
 
-def install() -> None:
+def install(wanted: Mapping[str, str]) -> None:
     """Install what is missing where this user may; report what is still missing."""
-    if missing() and shutil.which("apt-get") and os.geteuid() == 0:
+    if missing(wanted) and shutil.which("apt-get") and os.geteuid() == 0:
         subprocess.run(["apt-get", "update", "-q"], check=False)  # an old list can do
-        packages = [PACKAGES[program] for program in missing()]
+        packages = [wanted[program] for program in missing(wanted)]
         subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], check=False)
-    for program in missing():
+    for program in missing(wanted):
         print(f"{program} is missing and could not be installed: tests that need it will NOT RUN.")  # noqa: T201
 
 
 if __name__ == "__main__":
-    install()
+    install(ENGINES if "engines" in sys.argv[1:] else PACKAGES)
