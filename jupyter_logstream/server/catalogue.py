@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -73,6 +74,10 @@ class Catalogue:
         ids = sorted(self._workloads, reverse=True)
         chosen = [i for i in ids if (before is None or i < before) and self._workloads[i].status.state in states]
         return [self.get(i) for i in chosen[:limit]], chosen[limit - 1] if len(chosen) > limit else None
+
+    def state_counts(self, before: str | None = None) -> Mapping[str, int]:
+        """How many workloads are in each state, of those that are older than the id `before`."""
+        return Counter(w.status.state for i, w in self._workloads.items() if before is None or i < before)
 
     @property
     def stored_bytes(self) -> int:

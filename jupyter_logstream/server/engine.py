@@ -127,6 +127,10 @@ class Engine:
         """Workloads in these states, newest first, starting behind the id `before`, and the next page's `before`."""
         return self._catalogue.page(states, limit, before)
 
+    def state_counts(self, before: str | None = None) -> Mapping[str, int]:
+        """How many workloads are in each state, of those that are older than the id `before`."""
+        return self._catalogue.state_counts(before)
+
     def watch(self, workload_id: str, wake: Wake) -> Wake:
         """Call `wake` after each change of a workload's status. Returns the unsubscriber."""
         return self._catalogue.watch(workload_id, wake)

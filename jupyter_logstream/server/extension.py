@@ -32,6 +32,7 @@ from .authorization import ACTIONS, VisitorRule
 from .disclosure import Disclosure
 from .engine import Engine
 from .http import routes
+from .mcp.options import McpOptions
 from .open_streams import ReaderLimit
 from .otlp.options import OtlpOptions
 from .otlp.target import secrets_of
@@ -64,7 +65,7 @@ _ACTIVITY_INTERVAL_MS = 30_000
 _DAY_S = 86400
 
 
-class LogStream(OtlpOptions, ExtensionApp):
+class LogStream(McpOptions, OtlpOptions, ExtensionApp):
     """Runs workloads that outlive kernel, page and server, and serves their logs."""
 
     name = "jupyter_logstream"
@@ -210,6 +211,8 @@ class LogStream(OtlpOptions, ExtensionApp):
             secret=secret,
             redactor=redactor,
             max_body_bytes=self.request_bodies,
+            mcp=self.mcp,
+            mcp_write=self.mcp_write,
             visitors=VisitorRule(self.owner, frozenset(self.visitor_actions)),
         )
 

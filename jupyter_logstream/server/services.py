@@ -31,6 +31,7 @@ class Services:
 
     `secret` authenticates kernels. `redactor` knows the secrets that no log may show. `max_body_bytes`: how much of
     each proxied body the request log retains. `upstream_client`: None if no upstream is configured, it imports aiohttp.
+    `mcp`: whether assistants have access; `mcp_write`: whether they can start and cancel workloads.
     """
 
     engine: Engine
@@ -47,6 +48,8 @@ class Services:
     secret: str
     redactor: Redactor
     max_body_bytes: int
+    mcp: bool = False
+    mcp_write: bool = False
     visitors: VisitorRule = field(default_factory=VisitorRule)
     search_pool: SearchPool = field(default_factory=SearchPool)
     open_streams: OpenStreams = field(default_factory=OpenStreams)

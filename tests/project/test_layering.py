@@ -21,7 +21,7 @@ from support.paths import ROOT
 
 # Folder of the package -> folders it may import. The root module resolves public names lazily and may import all.
 VALUES = ["", "model", "text", "wire"]
-SERVER = ["server.subscriptions", "server.request_log", "server.proxy", "server.http"]
+SERVER = ["server.subscriptions", "server.request_log", "server.proxy", "server.mcp", "server.http"]
 EXPORTS = ["server.export", "server.otlp"]
 STORE = ["store", "store.queries", "store.disk", "store.repair"]
 MAY_IMPORT: dict[str, list[str]] = {
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, list[str]] = {
         "server.subscriptions",
         "server.request_log",
         "server.proxy",
+        "server.mcp",
         "server.http",
         *EXPORTS,
     ],
@@ -49,10 +50,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "server.subscriptions": [*VALUES, *STORE, "server", "server.request_log"],
     "server.request_log": ["model", "text", "wire"],
     "server.proxy": ["model", "wire", "server.request_log"],
-    "server.http": [
-        *[*VALUES, *STORE, "server", "server.subscriptions", "server.request_log", "server.proxy"],
-        *EXPORTS,
-    ],
+    "server.mcp": ["model", "text", "store", "store.queries", "server"],
+    "server.http": [*VALUES, *STORE, "server", *SERVER, *EXPORTS],
     "kernel": VALUES,
     "__main__": ["kernel"],
 }
@@ -66,6 +65,7 @@ MAY_USE: dict[str, set[str]] = {
     "server.request_log": {"msgspec"},
     "server.export": {"pyarrow"},
     "server.otlp": {"msgspec", "tornado", "traitlets"},
+    "server.mcp": {"traitlets"},
 }
 ONLY_IN = {"anywidget": "kernel.widgets", "ipywidgets": "kernel.widgets", "aiohttp": "server.proxy", "yarl": "server"}
 ONLY_IN["pyarrow"] = "server.export.parquet"

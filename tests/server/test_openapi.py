@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FILE = ROOT / "docs" / "openapi.yaml"
 SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load(FILE.read_text())).exclude(path_regex="^/proxy/")
 STREAMS = {"/v1/logs/stream", "/v1/events"}
+OPTIONS = ("--LogStream.max_running=2", "--LogStream.request_listeners=0", "--LogStream.mcp=True")
 EXAMPLES = 12  # of each operation
 
 
@@ -33,7 +34,7 @@ EXAMPLES = 12  # of each operation
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("openapi")
     try:
-        with jupyter(folder, options=("--LogStream.max_running=2", "--LogStream.request_listeners=0")) as made:
+        with jupyter(folder, options=OPTIONS) as made:
             yield made
     finally:
         kill_runners(folder)

@@ -40,7 +40,7 @@ def serve(
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
         port = listener.getsockname()[1]
-        options = {"cancel_grace": 0.5, "store_dir": str(tmp_path / "store"), **options}
+        options = {"cancel_grace": 0.5, "store_dir": str(tmp_path / "store"), "mcp": True, **options}
         whole: dict[str, Any] = {
             "ServerApp": {"jpserver_extensions": {"jupyter_logstream": True}, "ip": "127.0.0.1"},
             "IdentityProvider": {"token": TOKEN},

@@ -46,6 +46,7 @@ ACTIONS = {
     **{(path, method): "execute" for path in ("proxy/ID", "proxy/ID/ID") for method in METHODS},
     ("v1/events", "GET"): "read",
     ("v1/events", "POST"): "read",
+    ("mcp", "POST"): "read",
 }
 TOKEN_ROUTES = {
     ("v1/workloads/ID/runner", "GET"): "a runner on another machine has no login; it has the token of its workload",
@@ -66,6 +67,7 @@ BODIES = {
     ("v1/requests", "POST"): b"{}",
     ("v1/requests/ID", "PATCH"): b"{}",
     ("v1/workloads/ID/logs", "POST"): b"[]",
+    ("mcp", "POST"): b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_runs"}}',
 }
 
 

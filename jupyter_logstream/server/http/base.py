@@ -150,11 +150,15 @@ class LogStreamHandler(APIHandler):
 
     async def json_object(self, *, any_bytes: bool = False) -> dict[str, Any]:
         """The body as a JSON object. `any_bytes`: see parse_json."""
-        self._check_body({"application/json"})
-        value = await _off_the_loop(self.request.body, partial(_parse_object, any_bytes=any_bytes))
+        value = await self.json_value(any_bytes=any_bytes)
         if not isinstance(value, dict):
             raise Refused(400, "invalid_json", "the body must be a JSON object")
         return value
+
+    async def json_value(self, *, any_bytes: bool = False) -> Any:
+        """The body as JSON."""
+        self._check_body({"application/json"})
+        return await _off_the_loop(self.request.body, partial(_parse_value, any_bytes=any_bytes))
 
     async def json_items(self) -> list[Any]:
         """The body as a list: a JSON array, or NDJSON (one value a line)."""
@@ -239,7 +243,7 @@ class LogStreamHandler(APIHandler):
             self.send_error(known.status_code, exc_info=(Refused, known, None))
 
 
-def _parse_object(data: bytes, *, any_bytes: bool) -> Any:
+def _parse_value(data: bytes, *, any_bytes: bool) -> Any:
     try:
         return parse_json(data, any_bytes=any_bytes)
     except BadJson as error:

@@ -64,6 +64,7 @@ ANSWERS: dict[tuple[str, str], int | None] = {
     ("v1/backends/ID/check", "POST"): MIB,
     ("v1/workloads/ID/result", "GET"): None,
     ("v1/payloads", "POST"): 1024,
+    ("mcp", "POST"): 20_000,
 }
 STREAMED_BODIES = {("v1/payloads", "POST")}  # written to disk as they arrive, up to c.LogStream.max_payload_bytes
 TABLE = {

@@ -1,0 +1,1 @@
+"""Model Context Protocol (MCP): messages, tools and their bounded replies for assistants. Server; no HTTP."""

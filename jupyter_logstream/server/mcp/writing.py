@@ -1,0 +1,33 @@
+"""Tools that change something: start and cancel a run. Server; no HTTP. Off unless `c.LogStream.mcp_write` is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...model.spec import check_spec
+from ...model.workload import Workload
+from .reply import Reply
+from .runs import Runs
+
+_TAGS = {"started_by": "mcp"}
+"""Tags of a run that an assistant started, so that people can tell whose it is."""
+
+
+async def start_run(runs: Runs, given: Mapping[str, Any]) -> Reply:
+    """Start a run; with a key that was used before, the run that has it. Raises SpecError, QueueFull, NoRoom."""
+    run, is_new = await runs.engine.submit(check_spec({**given, "tags": _TAGS}))
+    return _described(run, {"started": is_new})
+
+
+async def cancel_run(runs: Runs, given: Mapping[str, Any]) -> Reply:
+    """Cancel a run; one that has ended stays as it is. Raises UnknownWorkload, CannotReach, NoRoom."""
+    run, is_ending = await runs.engine.cancel(given["id"])
+    return _described(run, {"cancelling": is_ending})
+
+
+def _described(run: Workload, done: dict[str, Any]) -> Reply:
+    status = run.status
+    fields = {"id": run.id, "state": status.state, **done, "exit_code": status.exit_code}
+    texts = {"name": run.spec.name, "command": run.spec.command_line, "reason": status.reason, "error": status.error}
+    return Reply(fields, data={name: text for name, text in texts.items() if text}, next_after=0)
