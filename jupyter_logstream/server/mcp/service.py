@@ -32,7 +32,7 @@ _LIST_TTL_MS = 60_000
 _URI = re.compile(rf"logstream://run/({ID})/log")
 _WHY_READ_ONLY = (
     "assistants can only read here, unless the server's owner sets c.LogStream.mcp_write = True and you are allowed to "
-    "start runs. Ask a person to do it."
+    "start runs. Let a person do it."
 )
 _RESOURCES_LISTED = 20
 _RESOURCE_LINES = 200

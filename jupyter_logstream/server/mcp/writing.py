@@ -11,7 +11,7 @@ from .reply import Reply
 from .runs import Runs
 
 _TAGS = {"started_by": "mcp"}
-"""Tags of a run that an assistant started, so that people can tell whose it is."""
+"""Tags of a run that an assistant started, which shows whose it is."""
 
 
 async def start_run(runs: Runs, given: Mapping[str, Any]) -> Reply:
