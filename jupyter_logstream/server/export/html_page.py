@@ -21,8 +21,8 @@ from ..otlp.records import gap_text
 from .format import Exported, Gap
 from .html_style import style_sheet
 
-MAX_LINES = 1_000_000
-"""Records of a page, the newest ones: what a browser opens in a few seconds. A note on the page reports older ones."""
+MAX_LINES = 200_000
+"""Records of a page, the newest ones: a browser needs about 8 kB of memory for each when it searches all of them."""
 
 SECTION_RECORDS = 200
 _DAY_MS = 86_400_000
@@ -39,14 +39,15 @@ class HtmlFormat:
         self._in_section = 0
         self._step: str | None = None
         self._second, self._clock = 0, ""
+        self._digits = 1  # of the largest number
 
     def begin(self) -> bytes:
         """See Format."""
         info = self._exported.workload.to_json()
         title = _escaped(_first_line(info["name"] or info["call"] or info["command"] or info["id"]))
         state = _escaped(state_summary(info))
-        width = len(f"{max(info['lines'], 1):,}") + 2 + (23 if self._shows_day else 12)
-        style, policy = style_sheet(width)
+        self._digits = len(f"{max(info['lines'], 1):,}")
+        style, policy = style_sheet(self._digits + (27 if self._shows_day else 16))
         facts = "".join(f"<dt>{name}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._facts(info) if text)
         note = ""
         if self._exported.left_out:
@@ -76,8 +77,8 @@ class HtmlFormat:
             self._step = record.step
             name = _CLASSES.get(record.level)
             kind = f' class="{name}"' if name else ""
-            stamp = f"{record.seq:,}  {self._time(record.ts)}"
-            made.append(f'<p id="L{record.seq}"{kind} data-t="{stamp}">{as_classed_html(record.message)}</p>\n')
+            stamp = f"{record.seq:{self._digits},}  {self._time(record.ts)}"
+            made.append(f'<p id="L{record.seq}"{kind}><i>{stamp}  </i>{as_classed_html(record.message)}</p>\n')
         return "".join(made).encode("utf-8", "replace")
 
     def end(self) -> bytes:

@@ -9,12 +9,12 @@ import base64
 import hashlib
 
 LIGHT = (
-    "#24292f", "#b3261e", "#1a7f37", "#8a6100", "#0a58ca", "#8a3ffc", "#0b7285", "#57606a",
-    "#57606a", "#d1242f", "#2da44e", "#9a6700", "#0969da", "#a475f9", "#1b7c83", "#8c959f",
+    "#24292f", "#a40e26", "#116329", "#7d4e00", "#0550ae", "#6f42c1", "#0a5c63", "#57606a",
+    "#57606a", "#b3261e", "#1a6b32", "#7a5200", "#0a58ca", "#7a3fd0", "#0b6a72", "#57606a",
 )  # fmt: skip
 DARK = (
-    "#6e7681", "#ff7b72", "#56d364", "#d29922", "#79c0ff", "#d2a8ff", "#56d4dd", "#c9d1d9",
-    "#8b949e", "#ffa198", "#7ee787", "#e3b341", "#a5d6ff", "#e2c5ff", "#9cecf2", "#f0f6fc",
+    "#a0a8b2", "#ff8f87", "#56d364", "#d9a72e", "#79c0ff", "#d2a8ff", "#56d4dd", "#c9d1d9",
+    "#a0a8b2", "#ffa198", "#7ee787", "#e3b341", "#a5d6ff", "#e2c5ff", "#9cecf2", "#f0f6fc",
 )  # fmt: skip
 
 _RULES = """
@@ -31,17 +31,17 @@ dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
 main{font:13px/19px ui-monospace,Menlo,Consolas,monospace}
 section{content-visibility:auto;contain-intrinsic-size:auto 3800px}
 main h2{margin:.5rem 0 0;font:600 13px/1.45 system-ui,sans-serif;color:var(--dim)}
-main p{position:relative;margin:0;min-height:19px;padding-left:calc(var(--w)*1ch + 2ch);white-space:pre-wrap;\
+main p{margin:0;min-height:19px;padding-left:calc(var(--w)*1ch);text-indent:calc(var(--w)*-1ch);white-space:pre-wrap;\
 overflow-wrap:anywhere;tab-size:8}
-main p::before{content:attr(data-t);position:absolute;left:0;width:calc(var(--w)*1ch);text-align:right;\
-white-space:pre;color:var(--dim)}
+main i{font-style:normal;color:var(--dim);user-select:none;-webkit-user-select:none}
 main .w{background:var(--warn)}
 main .e{background:var(--error)}
 .gap,.note{font-style:italic;color:var(--dim)}
 footer{margin-top:1rem;color:var(--dim);font-size:12px}
 .b{font-weight:bold}.d{opacity:.7}.i{font-style:italic}.u{text-decoration:underline}.s{text-decoration:line-through}
 .u.s{text-decoration:underline line-through}
-@media (max-width:45rem){body{padding:.5rem}main p{padding-left:0}main p::before{content:none}dl{display:block}}
+@media (max-width:45rem){body{padding:.5rem}main p{padding-left:0;text-indent:0}main i{display:none}\
+dl{column-gap:.5rem}}
 @media print{section{content-visibility:visible}body{padding:0}main{font-size:9pt;line-height:1.35}\
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """

@@ -40,7 +40,7 @@ def without_first(store: MemoryStore, retained: int) -> MemoryStore:
 
 
 def lines_of(page: bytes) -> list[str]:
-    return re.findall(r'<p id="L\d+"[^>]*>(.*?)</p>', page.decode(), re.DOTALL)
+    return re.findall(r'<p id="L\d+"[^>]*><i>[^<]*</i>(.*?)</p>', page.decode(), re.DOTALL)
 
 
 def test_parquet_reads_back_equal_with_typed_columns(store: MemoryStore, stored: list[Record]) -> None:
@@ -135,10 +135,10 @@ def test_page_shows_all_text_and_no_markup_of_others(store: MemoryStore, stored:
     read = Read(page.decode())
     assert {element[0] for element in read.elements} <= {
         *("html", "head", "meta", "title", "style", "body", "header", "h1", "dl", "dt", "dd", "main", "section", "h2"),
-        *("p", "span", "footer"),
+        *("p", "i", "span", "footer"),
     }
     names = {name for element in read.elements for name, _ in element[1:]}
-    assert names <= {"lang", "charset", "http-equiv", "content", "name", "id", "class", "data-t"}
+    assert names <= {"lang", "charset", "http-equiv", "content", "name", "id", "class"}
     assert "<img src=x onerror=alert(1)>" in read.text
     assert "python '<script>alert(1)</script>' train.py" in read.text
     assert "Failed (exit code 3)" in read.text
@@ -147,7 +147,7 @@ def test_page_shows_all_text_and_no_markup_of_others(store: MemoryStore, stored:
 def test_page_colours_by_classes_and_marks_levels(store: MemoryStore) -> None:
     page = exported(store, "html").decode()
     assert '<span class="b f1">red</span> and <span class="g4">on blue</span>' in page
-    assert re.search(r'<p id="L6" class="e" data-t="6  00:53:20.005">a line of error</p>', page)
+    assert re.search(r'<p id="L6" class="e"><i> 6  00:53:20.005  </i>a line of error</p>', page)
     assert "<h2>fit &lt;b&gt;2&lt;/b&gt;</h2>" in page
 
 
