@@ -13,6 +13,7 @@ from ..model.protocol import EXTERNAL
 from .context import BackendContext
 from .local import LocalBackend
 from .protocol import Backend
+from .ray import ray_backend
 from .slurm import slurm_backend
 from .ssh import ssh_backend
 
@@ -42,7 +43,12 @@ def local_backend(name: str, context: BackendContext) -> Backend:
     return backend
 
 
-TYPES: dict[str, BackendFactory] = {"local": local_backend, "ssh": ssh_backend, "slurm": slurm_backend}
+TYPES: dict[str, BackendFactory] = {
+    "local": local_backend,
+    "ray": ray_backend,
+    "slurm": slurm_backend,
+    "ssh": ssh_backend,
+}
 
 
 def make_backends(configured: Any, context: BackendContext) -> tuple[dict[str, Backend], list[str]]:

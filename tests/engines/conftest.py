@@ -1,4 +1,4 @@
-"""Real engines on loopback: an ssh server of its own per file, and a Slurm cluster of one node."""
+"""Real engines: an ssh server of its own per file, a Slurm cluster of one node, a Ray cluster in its own network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from support.elsewhere import Elsewhere
 from support.environment import own_environment
 from support.process_table import kill_with_argument
+from support.ray_cluster import can_run, ray_cluster
 from support.slurm_cluster import PROGRAMS, slurm_cluster
 from support.sshd import SSHD, sshd
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
+    from support.ray_cluster import RayCluster
     from support.slurm_cluster import SlurmCluster
     from support.sshd import Sshd
 
@@ -52,6 +54,15 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
         yield cluster
     kill_with_argument(str(folder))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[RayCluster]:
+    """A Ray cluster of one node."""
+    if problem := can_run():
+        pytest.skip(f"Ray cannot run here: {problem}")
+    with ray_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Workloads over ssh and in Slurm keep the contract of all backends."""
+"""Workloads over ssh, in Slurm and on Ray keep the contract of all backends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.backend_contract import BackendContract
+from support.dial_server import dial_server
 from support.process_table import kill_with_argument
 from support.workbench import Workbench
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support.ray_cluster import RayCluster
     from support.slurm_cluster import SlurmCluster
     from support.sshd import Sshd
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def workbench(root: Path, loop: asyncio.AbstractEventLoop, entry: dict[str, Any]) -> Iterator[Workbench]:
+def workbench(
+    root: Path, loop: asyncio.AbstractEventLoop, entry: dict[str, Any], **settings: Any
+) -> Iterator[Workbench]:
     """A bench with the backend of a configuration entry."""
 
     def make(context: BackendContext) -> Backend:
@@ -34,7 +38,7 @@ def workbench(root: Path, loop: asyncio.AbstractEventLoop, entry: dict[str, Any]
         assert not problems, problems
         return backends["there"]
 
-    made = Workbench(root, make)
+    made = Workbench(root, make, **settings)
     yield made
     loop.run_until_complete(made.close())
     kill_with_argument(str(root))
@@ -66,3 +70,18 @@ class TestInSlurm(BackendContract):
         entry = {"type": "slurm", "partition": "main", "options": {"mem": "50"}}
         yield from workbench(tmp_path, jp_asyncio_loop, entry)
         slurm.end_jobs()
+
+
+@pytest.mark.large
+@pytest.mark.ray
+class TestOnRay(BackendContract):
+    """As jobs of a Ray cluster, whose runners connect to a server of this process."""
+
+    @pytest.fixture
+    def bench(self, ray: RayCluster, tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[Workbench]:
+        made: list[Workbench] = []
+        with dial_server(ray.here, lambda: made[0].backend.dial_in) as url:  # type: ignore[attr-defined]
+            entry = {"type": "ray", "address": ray.address, "python": ray.python}
+            for bench in workbench(tmp_path, jp_asyncio_loop, entry, public_url=lambda: url):
+                made.append(bench)
+                yield bench

@@ -11,7 +11,7 @@ from jupyter_logstream.backends.configured import TYPES, make_backends
 from jupyter_logstream.backends.context import BackendContext
 
 PAGE = ROOT / "docs" / "backends.md"
-REQUIRED: dict[str, dict[str, Any]] = {"ssh": {"host": "gpu1"}}
+REQUIRED: dict[str, dict[str, Any]] = {"ray": {"address": "http://head:8265"}, "ssh": {"host": "gpu1"}}
 """The settings that a type needs."""
 
 FEATURES = {

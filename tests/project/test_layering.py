@@ -58,8 +58,9 @@ MAY_IMPORT: dict[str, list[str]] = {
 
 # Folder -> third-party packages it may import; absent: any.
 MAY_USE: dict[str, set[str]] = {
-    **{folder: set() for folder in ("model", "text", "runner", "backends")},
+    **{folder: set() for folder in ("model", "text", "runner")},
     "wire": set(),  # optional decoders are imported by name in decoding.py
+    "backends": {"aiohttp"},
     **{folder: {"msgspec", "re2"} for folder in ("store", "store.queries", "store.disk", "store.repair")},
     "server.subscriptions": {"msgspec"},
     "server.request_log": {"msgspec"},
@@ -67,9 +68,14 @@ MAY_USE: dict[str, set[str]] = {
     "server.otlp": {"msgspec", "tornado", "traitlets"},
     "server.mcp": {"traitlets"},
 }
-ONLY_IN = {"anywidget": "kernel.widgets", "ipywidgets": "kernel.widgets", "aiohttp": "server.proxy", "yarl": "server"}
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
+    "anywidget": "kernel.widgets",
+    "ipywidgets": "kernel.widgets",
+    "aiohttp": ("server.proxy", "backends.ray_api"),
+    "yarl": "server",
+}
 ONLY_IN["pyarrow"] = "server.export.parquet"
-"""Packages that must not spread, and the prefix of the modules that may import them."""
+"""Packages that must not spread, and the prefixes of the modules that may import them."""
 
 # Folder of js/src -> folders it may import.
 PAGE_MAY_IMPORT: dict[str, list[str]] = {
