@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 from support.exported import START_MS, exported, records, store_of
 
 from jupyter_logstream.model.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
+    from support.bare_page import BarePage
 
 pytestmark = pytest.mark.browser
 
@@ -94,3 +96,14 @@ def test_printed_page_has_every_line(page: Page) -> None:
     page.emulate_media(media="print")
     assert page.evaluate(hidden) == 0
     page.emulate_media(media="screen")
+
+
+def test_menu_of_a_log_exports_it(bare: Callable[..., BarePage]) -> None:
+    page = bare()
+    page.show(page.finished_log(b"one\n<b>two</b>\n"))
+    expect(page.view).to_have_attribute("data-state", "done")
+    page.view.get_by_role("button", name="Display options and actions").click()
+    with page.page.expect_download() as download:
+        page.view.get_by_role("menuitem", name="Export as a page (HTML)").click()
+    assert download.value.suggested_filename.endswith(".html")
+    assert "&lt;b&gt;two&lt;/b&gt;" in download.value.path().read_text()

@@ -52,6 +52,8 @@ export interface LogSource {
   /** Present for a log without a workload: it has no end, and can be neither cancelled nor downloaded. */
   readonly title?: string;
   readonly downloadUrl: string;
+  /** Address of exports, to which the name of a format is added; absent where the server has none. */
+  readonly exportUrl?: string;
   /** The complete log, where the browser cannot load `downloadUrl`: it would have no route to the server. */
   download?(signal: AbortSignal): Promise<Blob>;
   subscribe(from: Omit<StreamRequest, "stream">, listener: (event: HubEvent) => void): Subscription;

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.waiting import eventually
 
-from jupyter_logstream.server.http import logs, sse_response
+from jupyter_logstream.server.http import chunks, sse_response
 
 if TYPE_CHECKING:
     from support.web import Site
@@ -305,7 +305,7 @@ async def test_disconnected_download_leaves_no_file_open(site: Site) -> None:
 
 
 async def test_stalled_download_is_disconnected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_DOWNLOAD_STALL_S", 0.5)
+    monkeypatch.setattr(chunks, "STALL_TIMEOUT_S", 0.5)
     workload_id = await site.run("head -c 60000000 /dev/zero | tr '\\0' 'x'", tty=False)
     stream = await site.stream(f"v1/workloads/{workload_id}/log.txt")
     path = str(site.services.store.folder(workload_id).path)

@@ -20,7 +20,7 @@ export function workloadSource(workload: string, page: Page = currentPage(), hub
     downloadUrl: new URL(`${path}/log.txt`, page.root).href,
     ...(page.isRelayed === true
       ? { download: async (signal) => (await checked(page.request(`${path}/log.txt`, { signal }))).blob() }
-      : {}),
+      : { exportUrl: new URL(`${path}/export?format=`, page.root).href }),
     subscribe: (from, listener) => hub.subscribe({ stream: `workload/${workload}`, ...from }, listener),
     page: ({ after = 0, offset, limit, ...filter }, signal) => {
       const from = offset === undefined ? `after=${after}` : `after=${after}&offset=${offset}`;

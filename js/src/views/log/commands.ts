@@ -71,6 +71,7 @@ export class Commands implements KeyActions {
         onClose: focusLines,
       },
       context.source.downloadUrl,
+      context.source.exportUrl,
     );
     this.#help = new Popup("help", "Keyboard shortcuts", "dialog", focusLines);
     this.#help.element.append(keyList());

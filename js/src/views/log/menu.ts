@@ -25,6 +25,12 @@ const FLAGS = [
   ["pictures", "Show charts", ""],
 ] as const;
 
+/** Formats of an exported log that need nothing on the server: name, label. */
+const EXPORTS = [
+  ["html", "Export as a page (HTML)"],
+  ["jsonl", "Export as JSON lines"],
+] as const;
+
 const TIME_LABELS: { readonly [times in Times]: string } = {
   none: "No timestamps",
   clock: "Time of day",
@@ -40,7 +46,8 @@ export class Menu {
   readonly #download: HTMLButtonElement;
   #preferences: Preferences | undefined;
 
-  constructor(actions: MenuActions, downloadUrl: string) {
+  /** `exportUrl`: an address to which the name of a format is added; empty: there are no exports. */
+  constructor(actions: MenuActions, downloadUrl: string, exportUrl = "") {
     this.popup = new Popup("menu", "Display options and actions", "menu", actions.onClose);
     const item = (label: string, key: string, action: () => void, role = "menuitem") => {
       const made = button("item", label, label, () => {
@@ -66,15 +73,18 @@ export class Menu {
     ]);
     this.#fullWindow = item("Fill the window", "o", actions.fullWindow);
     this.#download = item("Download matching lines", "", actions.download);
-    const complete = element("a", "item", element("span", "label", "Download complete log"));
-    complete.href = downloadUrl;
-    complete.download = "";
-    complete.hidden = downloadUrl === "";
-    complete.setAttribute("role", "menuitem");
-    complete.addEventListener("click", (event) => {
-      actions.downloadComplete(event);
-      this.popup.close();
-    });
+    const link = (label: string, href: string, clicked?: (event: Event) => void) => {
+      const made = element("a", "item", element("span", "label", label));
+      made.href = href;
+      made.download = "";
+      made.hidden = href === "";
+      made.setAttribute("role", "menuitem");
+      made.addEventListener("click", (event) => {
+        clicked?.(event);
+        this.popup.close();
+      });
+      return made;
+    };
     this.popup.element.append(
       ...this.#flags.map(([, checkbox]) => checkbox),
       rule(),
@@ -84,8 +94,9 @@ export class Menu {
       this.#fullWindow,
       item("Clear the view", "", actions.clear),
       rule(),
-      complete,
+      link("Download complete log", downloadUrl, actions.downloadComplete),
       this.#download,
+      ...EXPORTS.map(([format, label]) => link(label, exportUrl && exportUrl + format)),
       rule(),
       item("Keyboard shortcuts", "?", actions.keys),
     );
