@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from .cli.selection import Catalogue
+
+
+READING = frozenset({"ps", "ls", "logs", "log"})
+"""Verbs that read only, so that they work on the local stores where no server can be had."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code; docs/command-line.md lists them."""
@@ -37,13 +43,16 @@ def _run(given: argparse.Namespace) -> int:
     from .errors import LogStreamError, NoServer  # noqa: PLC0415 - not for `--help`
 
     try:
-        if given.verb != "server":
-            _ensure_server()
+        given.is_offline, given.catalogue = _catalogue(given)
         code: int = import_module(f".{given.module}", __package__).main(given)
     except NoServer as error:
         return _fail(error, NO_SERVER)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _fail(f"{error.strerror}: {error.filename}" if error.filename else error, FAILED)
     except (LogStreamError, ValueError, LookupError, TypeError) as error:  # others: of answers that are not ours
-        if foreign := _foreign_server():
+        if not given.is_offline and (foreign := _foreign_server()):
             return _fail(foreign, NO_SERVER)
         if not isinstance(error, LogStreamError):
             raise
@@ -64,6 +73,29 @@ def _foreign_server() -> str | None:
         return foreign_server()
     except NoServer as error:
         return str(error)
+
+
+def _catalogue(given: argparse.Namespace) -> tuple[bool, Catalogue | None]:
+    """Whether no server can be had though reading is enough, and the server's workloads, else the stored ones.
+
+    Raises NoServer.
+    """
+    from .errors import NoServer  # noqa: PLC0415 - not for `--help`
+
+    if not given.needs_server:
+        return True, None
+    try:
+        _ensure_server()
+    except NoServer as error:
+        if given.verb not in READING or getattr(given, "follow", False):
+            raise
+        from .offline.stored_logs import StoredLogs  # noqa: PLC0415 - rarely needed
+
+        sys.stderr.write("jupyter logstream: no log server; showing what is stored, which can be out of date\n")
+        return True, StoredLogs(error)
+    from .cli.selection import ServerCatalogue  # noqa: PLC0415 - not for `--help`
+
+    return False, ServerCatalogue()
 
 
 def _ensure_server() -> None:

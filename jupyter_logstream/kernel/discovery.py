@@ -79,7 +79,7 @@ def _why_not_private() -> str:
     if find_runner() is not None:
         return "a workload on another machine starts none there."
     if may_start():
-        return "no private server runs: start it by `python -m jupyter_logstream server start`."
+        return "no private server runs: start it by `jupyter logstream server start`."
     return f"the variable {PRIVATE_VARIABLE} forbids a private one: unset it."
 
 

@@ -67,7 +67,7 @@ def ensure_server(*, quiet: bool = False) -> ServerAddress:
     if started and not quiet:
         sys.stderr.write(
             "jupyter-logstream: found no Jupyter server with it, so a private log server was started; it ends after "
-            f"{_idle_text()} without use. Stop it: python -m jupyter_logstream server stop\n"
+            f"{_idle_text()} without use. Stop it: jupyter logstream server stop\n"
         )
         sys.stderr.flush()
     return address

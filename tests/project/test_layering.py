@@ -52,7 +52,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "server.proxy": ["model", "wire", "server.request_log"],
     "server.mcp": ["model", "text", "store", "store.queries", "server"],
     "server.http": [*VALUES, *STORE, "server", *SERVER, *EXPORTS],
-    "kernel": VALUES,
+    "kernel": [*VALUES, "kernel.offline"],
+    "kernel.offline": [*VALUES, "kernel", "store", "store.queries", "store.disk"],  # reads stores without a server
     "__main__": ["kernel"],
 }
 

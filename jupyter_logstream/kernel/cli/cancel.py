@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def main(given: argparse.Namespace) -> int:
     """Run the verb; see parser.py. Raises NoServer."""
-    return for_each(given.workloads, partial(_cancel, grace_s=given.grace))
+    return for_each(given, partial(_cancel, grace_s=given.grace))
 
 
 def _cancel(target: Target, *, grace_s: int | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..source import OwnServer
 from .exit_codes import USAGE
 from .following import follow_to_exit
 from .log_output import ExactOutput, JsonOutput, LineOutput
@@ -26,8 +25,8 @@ def main(given: argparse.Namespace) -> int:
     if given.after is not None and given.tail is not None:
         sys.stderr.write("jupyter logstream logs: give either --after or --tail\n")
         return USAGE
-    target = find(given.workload)
-    filters = _filters(given)
+    target = find(given.workload, given.catalogue)
+    filters = filters_of(given)
     output = _output(target, given, filters)
     if given.follow:
         start = {"after": given.after or 0} if given.tail is None else {"tail": given.tail}
@@ -37,7 +36,7 @@ def main(given: argparse.Namespace) -> int:
     return 0
 
 
-def _filters(given: argparse.Namespace) -> dict[str, str]:
+def filters_of(given: argparse.Namespace) -> dict[str, str]:
     """The filters by their names in the protocol."""
     found = {
         "level": given.level,
@@ -52,14 +51,14 @@ def _filters(given: argparse.Namespace) -> dict[str, str]:
 def _output(target: Target, given: argparse.Namespace, filters: dict[str, str]) -> Output:
     if given.json:
         return JsonOutput()
-    if given.timestamps or filters.keys() - {"source"} or not isinstance(target.source, OwnServer):
+    if given.timestamps or filters.keys() - {"source"} or not target.whole:
         return LineOutput(timestamps=given.timestamps)
     return ExactOutput(target)
 
 
 def _pages(target: Target, after: int, tail: int | None, filters: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
     """The matching records that are there now, page by page."""
-    if not isinstance(target.source, OwnServer):
+    if not target.whole:
         named = {"exclude" if name == "not" else name: value for name, value in filters.items()}
         yield [record.to_json() for record in target.source.records(target.id, after, tail, named)]
         return

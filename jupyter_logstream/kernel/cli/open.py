@@ -19,7 +19,7 @@ PUBLIC_VARIABLE = "JUPYTERHUB_PUBLIC_URL"
 
 def main(given: argparse.Namespace) -> int:
     """Run the verb; see parser.py. Raises LogStreamError."""
-    target = find(given.workload)
+    target = find(given.workload, given.catalogue)
     if target.source.upstream is not None:
         raise Rejected(f"{target.label} is on another server; open it there.", "remote")
     server = find_server()

@@ -12,7 +12,6 @@ from ...model.protocol import now_ms
 from ...model.unprintable import printable
 from ...text.terminal import plain_text
 from ...text.wording import duration, place_of, state_summary
-from .selection import listed
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +24,7 @@ _MAX_NAME_CHARS = 40
 
 def main(given: argparse.Namespace) -> int:
     """Run the verb; see parser.py. Raises LogStreamError."""
-    infos = listed(None if given.all or given.last is not None else ACTIVE)
+    infos = given.catalogue.listed(None if given.all or given.last is not None else ACTIVE)
     chosen = infos if given.last is None else islice(infos, given.last)
     if given.json:
         sys.stdout.writelines(f"{json.dumps(info, ensure_ascii=False)}\n" for info in chosen)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def main(given: argparse.Namespace) -> int:
     """Run the verb; see parser.py. Raises NoServer."""
-    return for_each(given.workloads, partial(_remove, force=given.force))
+    return for_each(given, partial(_remove, force=given.force))
 
 
 def _remove(target: Target, *, force: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...model.ids import ID
 from ...text.terminal import plain_text
@@ -27,12 +27,43 @@ class Ambiguous(Rejected):
     """A name or prefix stands for several workloads; the message lists the newest."""
 
 
+class Catalogue(Protocol):
+    """Where workloads are found: a server, or the local stores."""
+
+    @property
+    def source(self) -> LogSource:
+        """The source of its workloads."""
+
+    def listed(self, states: str | None = None) -> Iterator[dict[str, Any]]:
+        """All workloads, newest first. `states`: only these, separated by commas. Raises LogStreamError."""
+
+
+class ServerCatalogue:
+    """The workloads of the server that this process uses; they are listed page by page."""
+
+    source: LogSource = OwnServer()
+
+    def listed(self, states: str | None = None) -> Iterator[dict[str, Any]]:
+        """See Catalogue."""
+        params: dict[str, Any] = {"limit": PAGE_WORKLOADS} | ({} if states is None else {"state": states})
+        while True:
+            page = call("GET", "workloads", params=params).json()
+            yield from page["workloads"]
+            if page["next"] is None:
+                return
+            params["after"] = page["next"]
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A selected workload: its id, the server that has it, and how users write it."""
+    """A selected workload: its id, the source that has it, and how users write it.
+
+    `whole`: its source answers the whole protocol, so that exact bytes and pages can be had.
+    """
 
     id: str
     source: LogSource
+    whole: bool = True
 
     @property
     def label(self) -> str:
@@ -44,37 +75,26 @@ class Target:
         return self.source.info(self.id)
 
 
-def find(text: str) -> Target:
+def find(text: str, catalogue: Catalogue) -> Target:
     """The workload that an argument selects. Raises NotFound, Ambiguous, LogStreamError."""
     upstream, is_remote, remote_id = text.partition(":")
     if is_remote and re.fullmatch(ID, remote_id):
         from ..remote import find_source  # noqa: PLC0415 - only for upstreams
 
-        return Target(remote_id, find_source(upstream, remote_id))
-    own = OwnServer()
+        source = find_source(upstream, remote_id)
+        return Target(remote_id, source, isinstance(source, OwnServer))
     if text == "last":
-        return Target(_newest(), own)
+        return Target(_newest(catalogue), catalogue.source)
     if re.fullmatch(ID, text):
         try:
-            return Target(own.info(text)["id"], own)
+            return Target(catalogue.source.info(text)["id"], catalogue.source)
         except NotFound:
             pass
-    return Target(_match(text, list(listed())), own)
+    return Target(_match(text, list(catalogue.listed())), catalogue.source)
 
 
-def listed(states: str | None = None) -> Iterator[dict[str, Any]]:
-    """All workloads of the server, newest first, page by page. `states`: only these, separated by commas."""
-    params: dict[str, Any] = {"limit": PAGE_WORKLOADS} if states is None else {"limit": PAGE_WORKLOADS, "state": states}
-    while True:
-        page = call("GET", "workloads", params=params).json()
-        yield from page["workloads"]
-        if page["next"] is None:
-            return
-        params["after"] = page["next"]
-
-
-def _newest() -> str:
-    newest = next(listed(), None)
+def _newest(catalogue: Catalogue) -> str:
+    newest = next(catalogue.listed(), None)
     if newest is None:
         raise NotFound("There are no workloads; start one: jupyter logstream run -- COMMAND")
     return str(newest["id"])

@@ -18,7 +18,7 @@ INPUT_CHUNK_BYTES = 1 << 16
 
 def main(given: argparse.Namespace) -> int:
     """Run the verb; see parser.py. Raises LogStreamError."""
-    target = find(given.workload)
+    target = find(given.workload, given.catalogue)
     if given.text:
         end = "" if given.no_newline else "\n"
         send(target, (" ".join(given.text) + end).encode("utf-8", "surrogateescape"))

@@ -10,18 +10,19 @@ from .exit_codes import FAILED
 from .selection import Target, find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import argparse
+    from collections.abc import Callable
 
 
-def for_each(texts: Sequence[str], act: Callable[[Target], str]) -> int:
+def for_each(given: argparse.Namespace, act: Callable[[Target], str]) -> int:
     """Act on each workload and print its id; a failure is reported and does not stop the others. Raises NoServer.
 
     Returns the exit code.
     """
     code = 0
-    for text in texts:
+    for text in given.workloads:
         try:
-            sys.stdout.write(f"{act(find(text))}\n")
+            sys.stdout.write(f"{act(find(text, given.catalogue))}\n")
         except NoServer:
             raise
         except LogStreamError as error:

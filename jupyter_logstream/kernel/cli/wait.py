@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def main(given: argparse.Namespace) -> int:
     """Run the verb; see parser.py. Raises LogStreamError."""
-    targets = [find(text) for text in given.workloads]
+    targets = [find(text, given.catalogue) for text in given.workloads]
     ended: dict[str, dict[str, Any]] = {}
     try:
         run_sync(_wait_for_all(targets, ended, given), given.timeout)

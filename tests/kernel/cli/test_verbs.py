@@ -195,3 +195,24 @@ def test_options_can_stand_between_workloads(jupyter: Cli) -> None:
     waited = jupyter("wait", jobs[0], "--quiet", jobs[1])
     assert (waited.returncode, waited.stdout) == (0, b"")
     assert jupyter("wait", jobs[0], "--loud", jobs[1]).returncode == 2
+
+
+def test_export_writes_a_file_in_the_format_of_its_name(jupyter: Cli, tmp_path) -> None:
+    jupyter("run", "--", "echo fine; echo ERROR: broken")
+    file = tmp_path / "log.txt"
+    assert jupyter.out("export", "last", str(file), "--level", "error").strip() == str(file)
+    assert file.read_text() == "ERROR: broken\n"
+    refused = jupyter("export", "last", str(tmp_path / "log.docx"))
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b".parquet" in refused.stderr
+    refused = jupyter("export", "last", str(tmp_path / "missing" / "log.txt"))
+    assert refused.returncode == 1
+    assert b"Traceback" not in refused.stderr
+
+
+def test_doctor_reports_the_server_and_its_backends(jupyter: Cli) -> None:
+    report = jupyter.out("doctor")
+    assert jupyter.server is not None
+    assert f":{jupyter.server.port}{jupyter.server.base_url.rstrip('/')}" in report
+    assert "local: works" in report
+    assert "FAILED" not in report
