@@ -57,7 +57,7 @@ def start_servers_quietly() -> None:
     _settings.quiet = True
 
 
-async def _locate() -> ServerAddress:
+async def locate() -> ServerAddress:
     """Find a server, or start a private one in another thread, so that other requests go on. Raises NoServer."""
     try:
         return find_server()
@@ -120,7 +120,7 @@ async def fetch(
     content = raw if body is None else json.dumps(body).encode()
     attempts = _Attempts()
     while True:
-        server = await _locate()
+        server = await locate()
         headers = {
             "Authorization": f"Bearer {server.secret}",
             "Content-Type": "application/json" if raw is None else kind,
@@ -214,7 +214,7 @@ async def _open(
     async with AsyncExitStack() as opened:
         attempts = _Attempts()
         while True:
-            server = await _locate()
+            server = await locate()
             headers = {
                 "Authorization": f"Bearer {server.secret}",
                 "Accept-Encoding": "identity",  # a compressor would delay events

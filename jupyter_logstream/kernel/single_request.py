@@ -59,17 +59,18 @@ async def send(
     params: Mapping[str, Any] | None,
     content: bytes | None,
     headers: Mapping[str, str],
+    timeout_s: float = REQUEST_TIMEOUT_S,
 ) -> Response:
     """Send one request and return the response, of any status. Raises NoAnswer. Redirects are not followed.
 
     `url`: without a query, which is made of `params`. `unix_socket`: path of the socket to connect to instead of the
-    host in `url`. A cancelled request is disconnected.
+    host in `url`. `timeout_s`: how long the server can be silent. A cancelled request is disconnected.
     """
     parts = urlsplit(url)
     target = quote(parts.path, safe=_RESERVED) + (f"?{urlencode(params)}" if params else "")
     idle = _idle_connections(parts.scheme, parts.netloc, unix_socket, os.getpid())
     connection = _take(idle) or _connection(url, unix_socket)
-    exchange = partial(_exchange, connection, method, target, content, headers)
+    exchange = partial(_exchange, connection, method, target, content, headers, timeout_s)
     try:
         outcome = await _in_thread(exchange)
     except asyncio.CancelledError:
@@ -121,14 +122,19 @@ async def _in_thread(exchange: Callable[[], Response | NoAnswer]) -> Response | 
 
 
 def _exchange(
-    connection: HTTPConnection, method: str, target: str, content: bytes | None, headers: Mapping[str, str]
+    connection: HTTPConnection,
+    method: str,
+    target: str,
+    content: bytes | None,
+    headers: Mapping[str, str],
+    timeout_s: float,
 ) -> Response | NoAnswer:
     was_sent = False
     try:
         is_new = connection.sock is None
         if is_new:
             connection.connect()
-            connection.sock.settimeout(REQUEST_TIMEOUT_S)
+        connection.sock.settimeout(timeout_s)
         was_sent = True
         connection.request(method, target, content, dict(headers))
         response = connection.getresponse()

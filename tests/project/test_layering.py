@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "server.subscriptions": [*VALUES, *STORE, "server", "server.request_log"],
     "server.request_log": ["model", "text", "wire"],
     "server.proxy": ["model", "wire", "server.request_log"],
-    "server.mcp": ["model", "text", "store", "store.queries", "server"],
+    "server.mcp": ["model", "text", "wire", "store", "store.queries", "server"],
     "server.http": [*VALUES, *STORE, "server", *SERVER, *EXPORTS],
     "kernel": [*VALUES, "kernel.offline"],
     "kernel.offline": [*VALUES, "kernel", "store", "store.queries", "store.disk"],  # reads stores without a server

@@ -40,6 +40,7 @@ VERBS = (
     workload_verbs.add_rm,
     workload_verbs.add_open,
     workload_verbs.add_export,
+    server_verbs.add_mcp,
     server_verbs.add_server,
     server_verbs.add_backends,
     server_verbs.add_doctor,

@@ -1,4 +1,4 @@
-"""Arguments of the verbs on servers and shells: server, backends, doctor, completion. Command line."""
+"""Arguments of the verbs on servers and shells: mcp, server, backends, doctor, completion. Command line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from .declaring import declare
 
 if TYPE_CHECKING:
     from .declaring import Verbs
+
+_MCP = """\
+For assistants that start programs instead of connecting to addresses: JSON-RPC messages, one a line, on standard input
+and output. It finds the server as run() does. A Jupyter server must have c.LogStream.mcp = True.
+"""
+
+
+def add_mcp(verbs: Verbs) -> None:
+    """Declare `mcp`."""
+    declare(
+        verbs,
+        "mcp",
+        "connect an assistant (Model Context Protocol) to the log server",
+        _MCP,
+        module="mcp_bridge",
+        needs_server=False,
+    )
+
 
 _SERVER_TEXT = "start, stop or describe the private log server of this user"
 _SERVER = """\

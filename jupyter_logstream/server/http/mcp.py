@@ -13,6 +13,7 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
+from ...wire import mcp_headers
 from ..mcp import messages
 from ..mcp.messages import RpcError, id_of, read_message
 from ..mcp.runs import Runs
@@ -32,7 +33,6 @@ STATUSES = {
 """Status codes of JSON-RPC errors since 2026-07-28. Clients of earlier versions take a 404 for the end of a session."""
 
 _ALWAYS = frozenset({messages.PARSE_ERROR, messages.INVALID_REQUEST})
-_HEADERS = (messages.VERSION_HEADER, messages.METHOD_HEADER, messages.NAME_HEADER)
 
 
 class McpHandler(LogStreamHandler):
@@ -75,7 +75,7 @@ class McpHandler(LogStreamHandler):
         super().on_connection_close()
 
     async def _respond(self) -> None:
-        headers = {name: self.request.headers[name] for name in _HEADERS if name in self.request.headers}
+        headers = {name: self.request.headers[name] for name in mcp_headers.SOURCES if name in self.request.headers}
         message_id = None
         try:
             body = await self._json()

@@ -6,12 +6,12 @@ body has, for proxies that route by them. Earlier versions begin with `initializ
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ...wire import mcp_headers
+from ...wire.mcp_headers import META_VERSION
 
 VERSIONS = ("2026-07-28",)
 """Versions without a handshake, newest first."""
@@ -19,8 +19,6 @@ VERSIONS = ("2026-07-28",)
 HANDSHAKE_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Versions that begin with `initialize`, newest first."""
 
-VERSION_HEADER, METHOD_HEADER, NAME_HEADER = "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"
-META_VERSION = "io.modelcontextprotocol/protocolVersion"
 META_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 META_SERVER = "io.modelcontextprotocol/serverInfo"
 
@@ -28,8 +26,6 @@ PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600,
 INTERNAL_ERROR, RESOURCE_NOT_FOUND = -32603, -32002
 HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 
-_NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-_BASE64 = re.compile(r"=\?base64\?(.*)\?=")
 _MAX_ECHOED_CHARS = 60
 
 
@@ -59,7 +55,7 @@ class Message:
 def read_message(body: Any, headers: Mapping[str, str]) -> Message:
     """Validate a message and the headers that repeat its content. Raises RpcError.
 
-    `headers`: those of the request, by VERSION_HEADER, METHOD_HEADER and NAME_HEADER; absent ones are left out.
+    `headers`: those of the request that repeat its content; absent ones are left out.
     """
     if not isinstance(body, dict):
         raise RpcError(INVALID_REQUEST, "the body must be one JSON-RPC message, an object; batches are not supported")
@@ -89,13 +85,13 @@ def id_of(body: Any) -> str | int | None:
 def _is_modern(params: Any, headers: Mapping[str, str]) -> bool:
     meta = params.get("_meta") if isinstance(params, dict) else None
     named = isinstance(meta, dict) and META_VERSION in meta
-    return named or headers.get(VERSION_HEADER, HANDSHAKE_VERSIONS[0]) not in HANDSHAKE_VERSIONS
+    return named or headers.get(mcp_headers.VERSION, HANDSHAKE_VERSIONS[0]) not in HANDSHAKE_VERSIONS
 
 
 def _check_version(message: Message, headers: Mapping[str, str]) -> None:
     if not message.is_modern or message.method == "initialize":
         return  # a client that begins with `initialize` negotiates in the body
-    version = headers.get(VERSION_HEADER)
+    version = headers.get(mcp_headers.VERSION)
     if message.id is None:
         _check_supported(version)
         return
@@ -103,13 +99,10 @@ def _check_version(message: Message, headers: Mapping[str, str]) -> None:
     if not isinstance(meta, dict) or META_VERSION not in meta:
         _check_supported(version)
         raise _invalid(f"params._meta must be an object with {META_VERSION} and {META_CAPABILITIES}")
-    if version != meta[META_VERSION]:
-        raise _mismatch(VERSION_HEADER, f"params._meta.{META_VERSION}")
-    if headers.get(METHOD_HEADER) != message.method:
-        raise _mismatch(METHOD_HEADER, "method")
-    name = message.params.get(_NAMED.get(message.method, ""))
-    if name is not None and _decoded(headers.get(NAME_HEADER)) != name:
-        raise _mismatch(NAME_HEADER, f"params.{_NAMED[message.method]}")
+    for name, value in mcp_headers.repeated({"method": message.method, "params": message.params}).items():
+        if mcp_headers.decoded(headers.get(name)) != value:
+            problem = f"the header {name} must equal {mcp_headers.SOURCES[name]} of the body"
+            raise RpcError(HEADER_MISMATCH, problem, is_modern=True)
     _check_supported(version)
     if META_CAPABILITIES not in meta:
         raise _invalid(f"params._meta lacks {META_CAPABILITIES}")
@@ -123,18 +116,3 @@ def _check_supported(version: str | None) -> None:
 
 def _invalid(problem: str) -> RpcError:
     return RpcError(INVALID_PARAMS, problem, is_modern=True)
-
-
-def _mismatch(header: str, member: str) -> RpcError:
-    return RpcError(HEADER_MISMATCH, f"the header {header} must equal {member} of the body", is_modern=True)
-
-
-def _decoded(value: str | None) -> str | None:
-    """A header's value; one that is no plain ASCII comes as `=?base64?...?=`."""
-    found = _BASE64.fullmatch(value or "")
-    if found is None:
-        return value
-    try:
-        return base64.b64decode(found[1], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None

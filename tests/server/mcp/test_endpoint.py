@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
-async def test_endpoint_is_off_by_default_and_says_how_to_turn_it_on(serve: Any) -> None:
+async def test_endpoint_is_off_by_default_and_the_error_names_the_option(serve: Any) -> None:
     assert (LogStream().mcp, LogStream().mcp_write) == (False, False)
     site = await serve(mcp=False)
     for method in "POST", "GET", "DELETE":
