@@ -1,6 +1,6 @@
 """Export as JSON lines: OpenTelemetry's LogsData, one record per line. Server; no I/O.
 
-This is the file format of OTLP ("OTLP JSON File"), which the Collector's receiver `otlp_json_file` reads. One record
+This is the file format of OTLP ("OTLP JSON File"), which the Collector's receiver `otlpjsonfile` reads. One record
 per line, so that a line of the file is a line of the log for grep, wc and jq; each repeats what it comes from.
 """
 

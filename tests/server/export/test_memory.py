@@ -18,7 +18,7 @@ from jupyter_logstream.store.disk.writer import LogWriter
 from jupyter_logstream.store.queries.budget import Budget, SearchCancelled
 from jupyter_logstream.store.queries.filters import Filter
 
-SHORT, TIMES = 10_000, 6
+SHORT, TIMES = 10_000, 4
 
 
 @pytest.fixture(scope="module")
