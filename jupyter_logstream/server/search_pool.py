@@ -6,8 +6,9 @@ asyncio's own threads serve downloads and name resolution, which therefore never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from ..store.queries.budget import Budget
@@ -19,11 +20,18 @@ _FILTER_THREADS = 2
 _READ_THREADS = 2
 _EXPORT_THREADS = 1  # formatting holds the interpreter's lock: more threads would only slow down everything else
 
+MAX_EXPORTS = 20
+"""Open exports, of which each holds up to about 40 MiB (Parquet); further ones are refused."""
+
 Answer = TypeVar("Answer")
 
 
 class TooManySearches(RuntimeError):
     """The maximum number of searches is waiting."""
+
+
+class TooManyExports(RuntimeError):
+    """The maximum number of exports is open."""
 
 
 class SearchPool:
@@ -63,16 +71,20 @@ class SearchPool:
         """Run a query over one page."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, query)
 
-    async def export(self, step: Callable[[], Answer], budget: Budget) -> Answer:
-        """Run the next step of an export, which takes milliseconds: all exports advance alike. Raises what it raises.
-
-        Waiting steps are bounded by the number of open requests.
-        """
+    @contextmanager
+    def exporting(self, budget: Budget) -> Iterator[None]:
+        """Count an export while it is open; `close` cancels its budget. Raises TooManyExports."""
+        if len(self._exports) >= MAX_EXPORTS:
+            raise TooManyExports(f"{MAX_EXPORTS} exports are open already; try again later")
         self._exports.add(budget)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._exporters, step)
+            yield
         finally:
             self._exports.discard(budget)
+
+    async def export(self, step: Callable[[], Answer]) -> Answer:
+        """Run the next step of an export, which takes milliseconds: all advance alike. Raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._exporters, step)
 
     def close(self) -> None:
         """Cancel all searches and exports: the server is stopping."""

@@ -19,7 +19,7 @@ from ..payloads import TooManyPayloads
 from ..publishing import AheadOfEnd, NotExternal, TooManyItems
 from ..request_log.log import RowEnded, UnknownRow
 from ..request_log.row import RowError
-from ..search_pool import TooManySearches
+from ..search_pool import TooManyExports, TooManySearches
 
 
 class Refused(HTTPError):
@@ -59,6 +59,7 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     TooManyReaders: (429, "too_many_listeners"),
     TooManyPayloads: (429, "too_many_payloads"),
     TooManySearches: (429, "too_many_searches"),
+    TooManyExports: (429, "too_many_exports"),
     NoRoom: (503, "no_room"),
     Unreadable: (503, "log_unreadable"),
     BadIndex: (503, "log_damaged"),

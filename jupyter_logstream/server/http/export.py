@@ -46,14 +46,13 @@ class ExportHandler(LogStreamHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
         self.set_header("Cache-Control", "no-store")
+        pool = self.services.search_pool
         try:
-            pool = self.services.search_pool
-            is_whole = await send_chunks(self, lambda: pool.export(lambda: next(pieces, None), budget))
+            with pool.exporting(budget):
+                is_whole = await send_chunks(self, lambda: pool.export(lambda: next(pieces, None)))
         except SearchCancelled:  # the client has gone, or the server stops
             is_whole = False
             disconnect(self)
-        finally:
-            budget.cancel()
         if is_whole:
             self.finish(set_content_type=kind.media_type)
 

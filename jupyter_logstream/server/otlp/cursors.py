@@ -55,9 +55,8 @@ class Cursors:
     def set(self, workload_id: str, seq: int) -> None:
         """Move the position of a workload. Raises OSError if it cannot be stored; it counts until the server stops."""
         self._known[workload_id] = seq
-        folder = self._folders / workload_id
-        if folder.is_dir():  # else it was deleted meanwhile
-            replace_file(folder / FILE, b'{"sent": %d}' % seq, sync=False)
+        with contextlib.suppress(FileNotFoundError):  # it was deleted meanwhile
+            replace_file(self._folders / workload_id / FILE, b'{"sent": %d}' % seq, sync=False)
 
     def set_calls(self, seq: int) -> None:
         """Move the position in the request log. Raises OSError as `set`."""

@@ -15,6 +15,7 @@ from support.fixtures import serve, site
 from support.waiting import eventually
 from support.web import Site  # noqa: TC002 - an annotation of fixtures
 
+from jupyter_logstream.server import search_pool
 from jupyter_logstream.server.export import export as module
 
 __all__ = ["serve", "site"]
@@ -144,6 +145,23 @@ async def test_client_that_leaves_ends_the_work(site: Site, monkeypatch: pytest.
     before = len(pieces)
     await asyncio.sleep(0.3)
     assert len(pieces) == before < 150
+
+
+async def test_exports_beyond_the_maximum_are_refused_until_one_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_pool, "MAX_EXPORTS", 1)
+    workload_id = await site.run(LONG, tty=False)
+    path = f"v1/workloads/{workload_id}/export?format=jsonl"
+    stream = await site.stream(path)
+    answer = await site.request("GET", path)
+    assert (answer.status, answer.json["reason"], "retry-after" in answer.headers) == (429, "too_many_exports", True)
+    stream.close()
+
+    async def accepted() -> bool:
+        return (await site.request("GET", f"{path}&tail=1")).status == 200
+
+    await eventually(accepted)
 
 
 async def test_cursor_beyond_the_end_selects_nothing(site: Site) -> None:
