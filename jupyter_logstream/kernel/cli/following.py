@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...model.unprintable import printable
 from ...text.wording import state_summary
 from ..errors import LogStreamError
 from ..event_loop import run_sync
@@ -69,10 +70,10 @@ def follow_to_exit(target: Target, output: Output, **start: Any) -> int:
 def report_end(info: Mapping[str, Any], output: Output) -> None:
     """Describe the end: on a terminal always, else only where no output and exit code of the program does."""
     if sys.stderr.isatty():
-        output.remark(as_text(info, []))
+        output.remark(printable(as_text(info, [])))
     elif info["state"] != "succeeded" and info.get("signal") is None and info.get("exit_code") is None:
         problem = f": {info['error']}" if info.get("error") else ""
-        output.remark(f"jupyter logstream: workload {info['id']}: {state_summary(info)}{problem}")
+        output.remark(f"jupyter logstream: workload {info['id']}: {printable(state_summary(info) + problem)}")
 
 
 async def _next(frames: AsyncGenerator[Frame, None]) -> Frame | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from datetime import datetime, timezone
@@ -10,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..terminal import Printer
+from .json_lines import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,9 +29,7 @@ class JsonOutput:
     def print(self, kind: str, data: Mapping[str, Any]) -> None:
         """Print the records of one frame; a gap is reported on standard error."""
         if kind == "logs" and data["logs"]:
-            lines = [json.dumps(record, ensure_ascii=False) for record in data["logs"]]
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
-            sys.stdout.flush()
+            write_json(data["logs"])
         elif kind == "gap":
             self.remark(f"lines {data['from']} to {data['to']} are gone ({data['reason']})")
 

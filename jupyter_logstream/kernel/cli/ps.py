@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from itertools import islice
@@ -12,6 +11,7 @@ from ...model.protocol import now_ms
 from ...model.unprintable import printable
 from ...text.terminal import plain_text
 from ...text.wording import duration, place_of, state_summary
+from .json_lines import write_json
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +27,7 @@ def main(given: argparse.Namespace) -> int:
     infos = given.catalogue.listed(None if given.all or given.last is not None else ACTIVE)
     chosen = infos if given.last is None else islice(infos, given.last)
     if given.json:
-        sys.stdout.writelines(f"{json.dumps(info, ensure_ascii=False)}\n" for info in chosen)
+        write_json(chosen)
     elif given.quiet:
         sys.stdout.writelines(f"{info['id']}\n" for info in chosen)
     else:

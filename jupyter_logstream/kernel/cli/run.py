@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -17,7 +16,8 @@ from ..placement import place
 from ..source import OwnServer
 from .exit_codes import USAGE
 from .following import follow_to_exit
-from .log_output import ExactOutput
+from .json_lines import write_json
+from .log_output import ExactOutput, JsonOutput
 from .selection import Target
 from .send import close_input, copy_input
 from .values import as_dict
@@ -38,12 +38,15 @@ def main(given: argparse.Namespace) -> int:
         return 0
     info = call("POST", "workloads", body=body).json()
     if given.detach:
-        print(json.dumps(info, ensure_ascii=False) if given.json else info["id"])  # noqa: T201
+        if given.json:
+            write_json([info])
+        else:
+            sys.stdout.write(f"{info['id']}\n")
         return 0
     target = Target(info["id"], OwnServer())
     if given.stdin:
         threading.Thread(target=_send_input, args=(target,), daemon=True).start()
-    return follow_to_exit(target, ExactOutput(target), after=0)
+    return follow_to_exit(target, JsonOutput() if given.json else ExactOutput(target), after=0)
 
 
 def _specification(given: argparse.Namespace, words: list[str]) -> dict[str, Any]:

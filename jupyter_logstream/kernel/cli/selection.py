@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...model.ids import ID
+from ...model.unprintable import printable
 from ...text.terminal import plain_text
 from ...text.wording import state_summary
 from ..connection import call
@@ -117,4 +118,4 @@ def _match(text: str, infos: list[dict[str, Any]]) -> str:
 
 
 def _candidate(info: Mapping[str, Any]) -> str:
-    return plain_text(f"{info['id']}  {state_summary(info)}  {info.get('name') or ''}")
+    return printable(f"{info['id']}  {state_summary(info)}  {plain_text(info.get('name') or '')}")

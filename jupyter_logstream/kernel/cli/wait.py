@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ...model.protocol import FINAL
+from ...model.unprintable import printable
 from ..event_loop import run_sync
 from ..snapshot import as_text
 from .exit_codes import NOT_WAITED, exit_code
+from .json_lines import write_json
 from .selection import Target, find
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ async def _end_of(target: Target) -> dict[str, Any]:
 
 
 def _report(info: dict[str, Any], given: argparse.Namespace) -> None:
-    if not given.quiet:
-        sys.stdout.write(f"{json.dumps(info, ensure_ascii=False) if given.json else as_text(info, [])}\n")
+    if given.json:
+        write_json([info])
+    elif not given.quiet:
+        sys.stdout.write(f"{printable(as_text(info, []))}\n")
         sys.stdout.flush()

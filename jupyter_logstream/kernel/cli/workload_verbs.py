@@ -59,7 +59,7 @@ def add_run(verbs: Verbs) -> None:
     add("--tag", "-l", "--label", action="append", type=values.pair, metavar="NAME=VALUE", help="a tag for the tables")
     add("--key", help="idempotency key: with the same key again, no second workload is started")
     add("--dry-run", action="store_true", help="start nothing; print what would be submitted")
-    add("--json", action="store_true", help="with -d: print the workload as JSON instead of its id")
+    add("--json", action="store_true", help="print one record a line, as JSON; with -d: the workload")
     add("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...", help="the command and its arguments")
 
 

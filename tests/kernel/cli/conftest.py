@@ -10,13 +10,12 @@ from support.cli import Cli, with_jupyter_server, with_private_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVERS = {"private": with_private_server, "jupyter": with_jupyter_server}
 
-
-@pytest.fixture(scope="module", params=SERVERS)
-def cli(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    """The command line beside a private server, and beside a Jupyter server with token login and a base URL."""
-    yield from SERVERS[request.param](tmp_path_factory.mktemp(request.param) / "home")
+@pytest.fixture(params=["private", "jupyter"])
+def cli(request: pytest.FixtureRequest) -> Cli:
+    """The command line beside a private server, and beside a Jupyter server with a login and a base URL."""
+    made: Cli = request.getfixturevalue(request.param)
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,21 @@ def expected() -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-c", ALL_BYTES], capture_output=True, check=True)
 
 
+def test_run_prints_what_the_command_printed_and_nothing_else(cli: Cli) -> None:
+    done = cli("run", "--", "sh", "-c", "echo out; echo err >&2")
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)
+
+
+def test_run_detached_prints_the_id_that_wait_and_logs_take(cli: Cli) -> None:
+    started = cli.out("run", "-d", "--name", "seven", "--", "echo lucky; exit 7")
+    assert re.fullmatch(r"[0-9A-Z]{26}\n", started)
+    waited = cli("wait", started.strip())
+    assert waited.returncode == 7
+    assert b"exit code 7" in waited.stdout
+    assert cli("logs", "-f", started.strip()).returncode == 7
+    assert cli.out("logs", "seven") == "lucky\n"
+
+
 def test_pipes_get_all_bytes_of_each_output_as_written(cli: Cli, expected: subprocess.CompletedProcess[bytes]) -> None:
     for how in "--tty", "--no-tty":
         done = cli("run", how, "--", sys.executable, "-c", ALL_BYTES)
@@ -168,3 +183,24 @@ def test_ascii_locales_print_names_and_lines(private: Cli) -> None:
         done = private(*arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
         assert (done.returncode, done.stderr) == (0, b"")
     assert private("logs", "last", PYTHONIOENCODING="ascii").stdout == "\N{SNOWMAN}\n".encode()
+
+
+def test_names_and_json_do_nothing_to_a_terminal(private: Cli) -> None:
+    command = "printf 'a\\302\\233mb\\n'; exit 3 # \x1b]0;title\x07\x9b2J\u202e\x1b[31mred"
+    with private.on_terminal("run", "--", command) as screen:
+        assert screen.end() == 3
+    for arguments in (["ps", "-a"], ["ps", "-a", "--json"], ["logs", "last", "--json"], ["wait", "last"]):
+        with private.on_terminal(*arguments) as shown:
+            shown.end()
+        screen.output += shown.output
+    left = re.sub(r"\x1b\[[0-9;]*m", "", screen.output)
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", left), left
+    assert "\x1b[31mred" not in screen.output
+
+
+def test_run_prints_records_as_json_lines(private: Cli) -> None:
+    done = private("run", "--json", "--", "echo one; echo two")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(record["seq"], record["message"]) for record in records] == [(1, "one"), (2, "two")]
+    (info,) = map(json.loads, private("run", "-d", "--json", "--", "true").stdout.splitlines())
+    assert info["command"] == "true"
