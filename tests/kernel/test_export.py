@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 import pytest
 from support.published import place_of
-from support.serving import jupyter
+from support.serving import Server, jupyter
 
 from jupyter_logstream import Workload, run
-from jupyter_logstream.kernel.errors import NotFound, Rejected
+from jupyter_logstream.kernel import source
+from jupyter_logstream.kernel.errors import NoServer, NotFound, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +22,14 @@ PLACE = "JUPYTER_LOGSTREAM_SERVER"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with jupyter(tmp_path_factory.mktemp("server"), base_url="/user/x%40y/") as server:
-        yield place_of(server)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with jupyter(tmp_path_factory.mktemp("server"), base_url="/user/x%40y/") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def place(server: Server) -> Path:
+    return place_of(server)
 
 
 @pytest.fixture
@@ -72,3 +79,27 @@ def test_failed_export_leaves_the_earlier_file_and_no_other(job: Workload, tmp_p
         job.export("missing/run.txt")
     assert target.read_text() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "run.txt"]
+
+
+def test_export_from_a_server_that_is_killed_leaves_no_file(
+    job: Workload, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last test of this file: it ends the server."""
+    long = run("seq -f 'line %.0f of a log that is long' 300000", tty=False).wait(60)
+    written: list[int] = []
+    original = source.save
+
+    def killing(path: str, file: BinaryIO, *rest: Any) -> None:
+        class Watched:
+            def write(self, data: bytes) -> None:
+                written.append(file.write(data))
+                if len(written) == 1:
+                    server.stop(signal.SIGKILL)
+
+        original(path, Watched(), *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(source, "save", killing)
+    with pytest.raises(NoServer):
+        long.export("run.jsonl")
+    assert written
+    assert list(tmp_path.iterdir()) == []

@@ -35,7 +35,7 @@ def other(here: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch) -> Serve
     return here[1]
 
 
-def test_a_workload_of_another_server_of_ours_is_as_good_as_a_local_one(other: Server) -> None:
+def test_a_workload_of_another_server_of_ours_is_as_good_as_a_local_one(other: Server, tmp_path: Path) -> None:
     body = {"command": "echo one; echo two >&2; exit 3"}
     workload_id = other.http.post(f"{other.url}logstream/v1/workloads", json=body).json()["id"]
     job = attach(f"lab:{workload_id}")
@@ -46,6 +46,7 @@ def test_a_workload_of_another_server_of_ours_is_as_good_as_a_local_one(other: S
     assert sorted(record.message for record in job.follow()) == ["one", "two"]
     assert job.wait_for("t.o", 10).source == "stderr"
     assert "one\n" in job.text()
+    assert job.export(tmp_path / "run.txt", source="stdout").read_text() == "one\n"
     assert job == attach(f"lab:{workload_id}")
     sleeping = other.http.post(f"{other.url}logstream/v1/workloads", json={"command": "sleep 60"}).json()["id"]
     assert attach(f"lab:{sleeping}").cancel().wait(30).state == "cancelled"
@@ -67,7 +68,7 @@ def test_a_log_in_the_simple_form_that_goes_on_is_running(other: Server) -> None
     assert job.text().startswith("line 0\nand more\nline 1")
     with pytest.raises(TimeoutError):
         job.wait(0.5)
-    for refused in job.cancel, lambda: job.logs(level="warn"), lambda: job.send("x"):
+    for refused in job.cancel, lambda: job.logs(level="warn"), lambda: job.send("x"), lambda: job.export("x.txt"):
         with pytest.raises(Rejected):
             refused()
 
