@@ -80,6 +80,8 @@ _SIMPLE, _EVENTS = f"{_LATE}simple form: ", f"{_LATE}v1/events: "
 _REPLAY, _DOWNLOAD, _CELL = "replay: records by ", "proxy: CPU of a 1 GB download, ms/MB", "20,000 lines in "
 _LAST, _LONGEST = "until the last is there, ms", "longest task, ms (0: none over 50)"
 
+_THERE = ", 1,000 lines/s: line there to reader here, "
+
 # fmt: off
 ROWS = (
     Row("child to client, lines/s", "throughput: ours, lines/s (median)", "more", NAIVE,
@@ -118,6 +120,9 @@ ROWS = (
     Row("ssh: child there to verified end here, lines/s", "ssh: child there to verified end here, lines/s (median)",
         "more", "ssh cat", "ssh: cat of the same bytes, lines/s (median)", 0.5),
     _alone("ssh: processes here of 50 workloads on one host", "less", 100),
+    *(Row(f"Ray{_THERE}{what}", f"Ray{_THERE}{what}", "less", "ray job logs --follow",
+          f"ray job logs --follow{_THERE}{what}") for what in ("p50, ms", "p99, ms")),
+    _alone(f"Ray{_THERE}p50, ms", "less", 25),
     _alone("1,000 readers of 100 lines/s: complete", "more", 1000),
     _alone("1,000 readers: GET /api/status meanwhile, p99, ms", "less", 100),
     _alone("1,000 readers: kB of the server each", "less", 60),

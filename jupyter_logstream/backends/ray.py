@@ -13,6 +13,7 @@ import json
 import math
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ class RayBackend(DialedBackend):
     async def _start(self, order: Order, spec: WorkloadSpec, before_sending: Callable[[], None]) -> Handle:
         if await self._api.job(order.id) is None:
             self._was_reached = True
-            plan = self._dial_plan(order)
+            plan = replace(self._dial_plan(order), echo_after_s=self._connect_timeout_s / 2)
             base, call = Path(spec.files_from), self._folder(order.id).call
             with await asyncio.to_thread(build_package, plan, base, call) as package:
                 name = await asyncio.to_thread(package_name, order.id, package)

@@ -7,6 +7,7 @@ its own, so nothing is left to close.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import IO, Any
@@ -118,7 +119,7 @@ class RayApi:
                     await self._check(response)
                 yield response
         except aiohttp.ClientConnectorError as error:
-            raise NotReached(f"Ray at {self.address}: {error.os_error.strerror or error}") from None
+            raise NotReached(f"Ray at {self.address}: {_problem(error.os_error)}") from None
         except asyncio.TimeoutError:
             raise CannotReach(f"Ray at {self.address} did not answer in time") from None
         except (aiohttp.ClientError, ValueError) as error:
@@ -128,6 +129,11 @@ class RayApi:
         if not response.ok:
             text = _last_line(await response.text())
             raise CannotReach(f"Ray at {self.address} answered {response.status} {text}")
+
+
+def _problem(error: OSError) -> str:
+    """The text of a failed connection: asyncio's names the call instead of the cause."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
 
 
 def _last_line(text: str) -> str:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Elsewhere(Server):
-    """`there`: the folder of all workloads on the other machine, which is this one."""
+    """`there`: the folder of all workloads on the other machine, which is this one. `settings`: of the context."""
 
-    def __init__(self, root: Path, name: str, entry: dict[str, Any]) -> None:
-        context = BackendContext(StreamFolders(root / "streams"), root, grace_s=0.5)
+    def __init__(self, root: Path, name: str, entry: dict[str, Any], **settings: Any) -> None:
+        context = BackendContext(StreamFolders(root / "streams"), root, grace_s=0.5, **settings)
         backends, problems = make_backends({name: entry}, context)
         assert not problems, problems
         super().__init__(root, backends[name])
