@@ -13,7 +13,7 @@ from ...store.protocol import Batch
 from ...store.queries.budget import Budget, SlowPattern
 from ...store.queries.filters import Filter, scan
 from .reply import Reply, Section, line
-from .runs import Runs, duration_s, errors, iso, pattern
+from .runs import MAX_ROWS, Runs, duration_s, errors, iso, pattern
 
 Arguments = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ Arguments = Mapping[str, Any]
 async def list_runs(runs: Runs, given: Arguments) -> Reply:
     """The newest runs, with how many are in each state."""
     states = frozenset({given["state"]}) if "state" in given else STATES
-    found, following = runs.engine.page(states, given["limit"], given.get("after"))
+    found, following = runs.engine.page(states, min(given["limit"], MAX_ROWS), given.get("after"))
     older = runs.engine.state_counts(before=found[-1].id) if found else {}
     rows = [_summary(run) for run in found]
     return Reply(
@@ -57,13 +57,15 @@ async def tail_log(runs: Runs, given: Arguments) -> Reply:
 
     def read() -> Reply:
         ends = runs.store.read(run_id, 0, 0)
-        after = max(ends.end - given["limit"], ends.first - 1)
-        rows = runs.lines(run_id, after, given["limit"])
+        wanted = min(given["limit"], ends.end - ends.first + 1)
+        number = min(wanted, MAX_ROWS)
+        rows = runs.lines(run_id, ends.end - number, number)
         last = rows[-1]["seq"] if rows else ends.end
         return Reply(
             fields={"id": run_id, "state": state, "first_seq": ends.first, "last_seq": ends.end},
             sections=[Section("lines", rows, keeps="last"), Section("unfinished", runs.unfinished(run_id), least=0)],
             next_after=last,
+            omitted=wanted - number,
         )
 
     return await runs.pool.read(read)
@@ -93,31 +95,32 @@ async def read_log(runs: Runs, given: Arguments) -> Reply:
 
 @dataclass(slots=True)
 class _Hits:
-    """Matches of a search: the first ones, and their number. `stopped`: the last line that was searched in time."""
+    """Matches of a search: the first ones as rows, and their number. `stopped`: the last line searched in time."""
 
-    records: list[Record] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     total: int = 0
     stopped: int | None = None
 
 
 async def search_log(runs: Runs, given: Arguments) -> Reply:
     """The lines that match, each with its neighbours. `stopped`: the search ran out of its processor time there."""
-    run_id, limit = given["id"], given["limit"]
+    run_id, context = given["id"], given["context"]
+    limit = min(given["limit"], MAX_ROWS // (2 * context + 1))
     runs.engine.status_of(run_id)
     chosen = pattern("regex", given["regex"], given.get("level"))
 
     def read(budget: Budget) -> Reply:
         hits = find(runs, run_id, chosen, given["after"], limit, budget)
-        rows = _with_context(runs, run_id, hits.records, given["context"])
-        has_more = hits.total > len(hits.records)
+        rows = _with_context(runs, run_id, hits.rows, context) if context else hits.rows
+        has_more = hits.total > len(hits.rows)
         end = runs.store.read(run_id, 0, 0).end
-        next_after = hits.records[-1].seq if has_more else (end if hits.stopped is None else hits.stopped)
+        next_after = hits.rows[-1]["seq"] if has_more else (end if hits.stopped is None else hits.stopped)
         return Reply(
             fields={"id": run_id, "matches": hits.total, "stopped": hits.stopped, "last_seq": end},
             sections=[Section("lines", rows)],
             next_after=next_after,
             cursor="lines",
-            omitted=hits.total - len(hits.records),
+            omitted=hits.total - len(hits.rows),
             truncated=hits.stopped is not None,
         )
 
@@ -133,13 +136,13 @@ def find(runs: Runs, run_id: str, chosen: Filter, after: int, limit: int, budget
 
     def take(batch: Batch) -> tuple[int, list[Record]]:
         found = match(batch)
-        return len(found), batch.pick(found[: limit - len(hits.records)]).records() if found else []
+        return len(found), batch.pick(found[: limit - len(hits.rows)]).records() if found else []
 
     try:
         for _, (number, records) in scan(runs.store, run_id, take, after, budget=budget):
             hits.total += number
-            hits.records += records
-            if limit == 1 and hits.records:
+            hits.rows += [line(record, runs.redactor) for record in records]
+            if limit == 1 and hits.rows:
                 break
     except SlowPattern as slow:
         if slow.after <= after:
@@ -148,13 +151,11 @@ def find(runs: Runs, run_id: str, chosen: Filter, after: int, limit: int, budget
     return hits
 
 
-def _with_context(runs: Runs, run_id: str, hits: list[Record], context: int) -> list[dict[str, Any]]:
+def _with_context(runs: Runs, run_id: str, hits: list[dict[str, Any]], context: int) -> list[dict[str, Any]]:
     """The matches and the lines beside them in the order of the log, each once."""
-    if not context:
-        return [line(record, runs.redactor) for record in hits]
-    matching = {record.seq for record in hits}
-    found = {record.seq: record for record in hits}
+    matching = {row["seq"] for row in hits}
+    rows: dict[int, dict[str, Any]] = {}
     for seq in sorted(matching):
-        beside = runs.records(run_id, max(seq - context - 1, 0), context * 2 + 1)
-        found |= {record.seq: record for record in beside if abs(record.seq - seq) <= context}
-    return [line(found[seq], runs.redactor, is_match=seq in matching) for seq in sorted(found)]
+        beside = runs.lines(run_id, max(seq - context - 1, 0), context * 2 + 1)
+        rows |= {row["seq"]: {**row, "match": row["seq"] in matching} for row in beside if row["seq"] <= seq + context}
+    return [rows[seq] for seq in sorted(rows)]

@@ -28,7 +28,7 @@ NOTICE = (
 )
 _SHORTER_CHARS = (MAX_LINE_CHARS, 200, 80, 24)
 _MAX_READ_CHARS = 8192
-_ENVELOPE_BYTES = 500  # the JSON-RPC message around a result, and the marks around rows
+_ENVELOPE_BYTES = 1200  # the JSON-RPC message around a result, the marks around rows, blanks of those who format it
 _IN_ONE_LINE = str.maketrans({"\n": "\u23ce ", "\r": " ", "\u2028": " ", "\u2029": " ", "\x85": " "})
 
 Row = Mapping[str, Any]

@@ -32,12 +32,10 @@ async def run_report(runs: Runs, given: Mapping[str, Any]) -> Reply:
     def read(budget: Budget) -> Reply:
         ends = runs.store.read(run.id, 0, 0)
         after = max(ends.end - TAIL_LINES, ends.first - 1)
-        tail = runs.records(run.id, after, TAIL_LINES)
+        rows = runs.lines(run.id, after, TAIL_LINES)
         error, left_out = _first_error(runs, run, budget)
-        quiet_s = None if run.status.final or not tail else round(max(now_ms() - tail[-1].ts, 0) / 1000, 1)
-        rows = [line(record, runs.redactor) for record in tail]
         return Reply(
-            fields={**_facts(run), "quiet_s": quiet_s, "last_seq": ends.end},
+            fields={**_facts(run), "quiet_s": _quiet_s(runs, run), "last_seq": ends.end},
             data=_texts(run),
             sections=[
                 Section("workers", _workers(runs, run.id, ends.end), least=0),
@@ -45,7 +43,7 @@ async def run_report(runs: Runs, given: Mapping[str, Any]) -> Reply:
                 Section("lines", rows, keeps="last", least=len(rows)),
                 Section("first_error", error, keeps="last", least=len(error)),
             ],
-            next_after=tail[-1].seq if tail else ends.end,
+            next_after=rows[-1]["seq"] if rows else ends.end,
             omitted=left_out,
         )
 
@@ -70,6 +68,16 @@ def _facts(run: Workload) -> dict[str, Any]:
         "steps": len(steps),
         "last_step_state": steps[-1]["state"] if steps else None,
     }
+
+
+def _quiet_s(runs: Runs, run: Workload) -> float | None:
+    """How long a run that goes on has written nothing, since its start at most; None for one that does not run."""
+    if run.status.final or run.status.started is None:
+        return None
+    end = runs.store.read(run.id, 0, 0).end
+    times = runs.store.read(run.id, end - 1, 1).times if end else ()
+    last = times[0] / 1000 if times else run.status.started
+    return round(max(now_ms() - last, 0) / 1000, 1)
 
 
 def _texts(run: Workload) -> dict[str, Any]:

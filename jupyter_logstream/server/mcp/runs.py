@@ -24,6 +24,9 @@ from .reply import Row, line, masked
 MAX_SEARCH_CPU_S = 8.0
 """Processor time of a search: assistants give up on a call after 60 s, and the reply's cursor continues."""
 
+MAX_ROWS = 800
+"""Rows of which a reply is made: no more fit into it, however short they are."""
+
 Answer = TypeVar("Answer")
 
 
@@ -50,11 +53,16 @@ class Runs:
             raise
 
     def lines(self, run_id: str, after: int, limit: int) -> list[dict[str, Any]]:
-        """The next lines as rows; fewer where a file cannot be read. Raises as `pages.page` does."""
-        return [line(record, self.redactor) for record in self.records(run_id, after, limit)]
+        """The next lines as rows, at most MAX_ROWS of them; read page by page. Raises as `pages.page` does."""
+        rows: list[dict[str, Any]] = []
+        limit = min(limit, MAX_ROWS)
+        while limit > 0 and (records := self.records(run_id, after, limit)):
+            rows += [line(record, self.redactor) for record in records]
+            after, limit = records[-1].seq, limit - len(records)
+        return rows
 
     def records(self, run_id: str, after: int, limit: int) -> list[Record]:
-        """The next records; fewer where a file cannot be read. Raises as `pages.page` does."""
+        """The next records, fewer if they are long or a file cannot be read. Raises as `pages.page` does."""
         return page(self.store, run_id, Filter(), after=after, offset=0, limit=limit).records()
 
     def unfinished(self, run_id: str) -> list[Row]:

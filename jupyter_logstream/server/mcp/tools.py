@@ -29,6 +29,7 @@ _DATA = (
     " a line; `omitted` counts what was left out, `next_after` continues."
 )
 _SEQ_LIMIT = 10**15
+_MAX_LIMIT = 10_000  # more than a reply holds: it has what fits, and counts the rest
 _RUN = {"type": "string", "description": "The id of the run, as list_runs names it", "minLength": 1, "maxLength": 64}
 _LEVEL = {"type": "string", "enum": list(LEVELS[1:]), "description": "Only lines of this level and above"}
 _REGEX = "regular expression (RE2: no lookaround or backreferences; (?i) ignores case)"
@@ -84,7 +85,7 @@ TOOLS: Mapping[str, Tool] = {
             "List the runs (commands, trainings, jobs) of this Jupyter server, newest first." + _DATA,
             {
                 "state": {"type": "string", "enum": sorted(STATES), "description": "Only runs in this state"},
-                "limit": _whole("How many runs", 20, 1, 100),
+                "limit": _whole("How many runs", 20, 1, _MAX_LIMIT),
                 "after": _text("Only runs older than the run with this id: `next_after` of the reply before", 64),
             },
         ),
@@ -101,7 +102,7 @@ TOOLS: Mapping[str, Tool] = {
             tail_log,
             "Last lines of a log",
             "Read the newest lines of a run's log." + _DATA,
-            {"id": _RUN, "limit": _whole("How many lines", 50, 1, 200)},
+            {"id": _RUN, "limit": _whole("How many lines", 50, 1, _MAX_LIMIT)},
             ("id",),
         ),
         Tool(
@@ -113,7 +114,7 @@ TOOLS: Mapping[str, Tool] = {
                 "regex": _text(f"A {_REGEX}", MAX_PATTERN_CHARS),
                 "context": _whole("How many lines to show before and behind each match", 0, 0, 10),
                 "level": _LEVEL,
-                "limit": _whole("How many matches", 20, 1, 100),
+                "limit": _whole("How many matches", 20, 1, _MAX_LIMIT),
                 "after": _AFTER,
             },
             ("id", "regex"),
@@ -123,7 +124,7 @@ TOOLS: Mapping[str, Tool] = {
             "Read a log",
             "Read a run's log from a line on, oldest first. Continue with after=next_after; nothing is skipped."
             + _DATA,
-            {"id": _RUN, "after": _AFTER, "limit": _whole("How many lines", 100, 1, 200)},
+            {"id": _RUN, "after": _AFTER, "limit": _whole("How many lines", 100, 1, _MAX_LIMIT)},
             ("id",),
         ),
         Tool(

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...store.queries.filters import Filter
 from .reading import find
-from .reply import Reply, Section, line
+from .reply import Reply, Section
 from .runs import Runs, pattern
 
 MAX_WAIT_S = 45
@@ -71,8 +71,8 @@ async def _search(runs: Runs, run_id: str, chosen: Filter, after: int) -> tuple[
     if end <= after:
         return None, after
     hits = await runs.search(lambda budget: find(runs, run_id, chosen, after, 1, budget))
-    if hits.records:
-        return hits.records[0].seq, hits.records[0].seq
+    if hits.rows:
+        return hits.rows[0]["seq"], hits.rows[0]["seq"]
     return None, end if hits.stopped is None else hits.stopped
 
 
@@ -92,7 +92,6 @@ async def _reply(
         end = ends.end if given["until"] == "state" else searched
         begin = max(min(given["after"], end), ends.first - 1)
         after = max(end - TAIL_LINES, begin)
-        records = runs.records(run_id, after, end - after) if end > after else []
         return Reply(
             fields={
                 "id": run_id,
@@ -107,7 +106,7 @@ async def _reply(
             data={name: text for name, text in {"reason": status.reason, "error": status.error}.items() if text},
             sections=[
                 Section("unfinished", [] if match is not None else runs.unfinished(run_id), least=0),
-                Section("lines", [line(record, runs.redactor) for record in records], keeps="last"),
+                Section("lines", runs.lines(run_id, after, end - after), keeps="last"),
             ],
             next_after=max(end, given["after"]),
             omitted=after - begin,
