@@ -21,7 +21,7 @@ class JsonLinesFormat:
 
     def __init__(self, exported: Exported) -> None:
         self._id, self._now = exported.workload.id, exported.now
-        whole = encode(logs_data([(workload_resource(exported.workload, exported.host), [])]))
+        whole = logs_data([(workload_resource(exported.workload, exported.host), [])])
         self._head, self._tail = whole[: -len(b"]}]}]}")], b"]}]}]}\n"
 
     def begin(self) -> bytes:

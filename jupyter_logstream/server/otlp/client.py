@@ -7,6 +7,7 @@ the configuration (login, path) is retried until it is corrected, and other fail
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import time
@@ -25,6 +26,7 @@ CONNECT_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 30.0
 MAX_RETRY_AFTER_S = 3600.0
 MAX_ANSWER_BYTES = 1 << 20
+_GZIP_LEVEL = 6
 _MAX_PROBLEM_CHARS = 200
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
 _CONFIGURATION = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405, 407})
@@ -83,7 +85,7 @@ class OtlpClient:
             self._url,
             "POST",
             headers=self._headers,
-            body=gzip.compress(body, 6, mtime=0),
+            body=await asyncio.to_thread(gzip.compress, body, _GZIP_LEVEL, mtime=0),
             connect_timeout=CONNECT_TIMEOUT_S,
             request_timeout=REQUEST_TIMEOUT_S,
             follow_redirects=False,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from .client import Outcome, Sender, Verdict
 from .feed import Feed, PushBatch
-from .records import encode, logs_data
+from .records import logs_data
 
 MAX_BATCH_RECORDS = 1000
 POLL_INTERVAL_S = 1.0
@@ -68,7 +68,7 @@ class Exporter:
         """
         if batch.skipped:
             self._log.warning("OTLP: %d records were deleted by retention before they were sent", batch.skipped)
-        body, failures = await asyncio.to_thread(lambda: encode(logs_data(batch.groups))), 0
+        body, failures = logs_data(batch.groups), 0
         while not self._settle(batch, sent := await self._sender.send(body)):
             failures += 1
             if sent.verdict is Verdict.FAILED and failures >= MAX_ATTEMPTS:

@@ -21,7 +21,7 @@ from ..engine import Engine, UnknownWorkload
 from ..request_log.log import RequestLog
 from .calls import call_record
 from .cursors import Cursors
-from .records import gap_record, log_record, workload_resource
+from .records import encode, gap_record, log_record, workload_resource
 
 MAX_BATCH_BYTES = 1 << 20
 """Text of one batch, about; a record has at most 64 KiB."""
@@ -32,8 +32,8 @@ ENDED_INTERVAL_S = 30.0
 
 DAMAGED_INTERVAL_S = 60.0
 
-Group = tuple[Mapping[str, Any], list[dict[str, Any]]]
-"""A resource and its log records."""
+Group = tuple[Mapping[str, Any], list[bytes]]
+"""A resource and its log records, encoded."""
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class Feed:
         ended = self._calls.ended(self._cursors.calls, min(limit, MAX_CALLS))
         if ended:
             resource = {"service.name": "jupyter-logstream", "host.name": self._host, **self._resource}
-            made.groups.append((resource, [call_record(row) for _, row in ended]))
+            made.groups.append((resource, [encode(call_record(row)) for _, row in ended]))
             made.calls = ended[-1][0]
 
     def _add_logs(self, made: PushBatch, looked: list[Workload], limit: int) -> None:
@@ -165,8 +165,8 @@ class Feed:
         if batch.seqs[0] > sent + 1:
             gap = sent + 1, batch.seqs[0] - 1
             made.skipped += gap[1] - gap[0] + 1
-            records.append(gap_record(*gap, "retention", batch.times[0] / 1000, workload.id))
-        records += [log_record(record, workload.id) for record in batch.records()]
+            records.append(encode(gap_record(*gap, "retention", batch.times[0] / 1000, workload.id)))
+        records += [encode(log_record(record, workload.id)) for record in batch.records()]
         made.groups.append((workload_resource(workload, self._host, self._resource), records))
         made.moves[workload.id] = batch.last
 

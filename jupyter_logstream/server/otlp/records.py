@@ -6,7 +6,7 @@ Sources: opentelemetry-proto 1.x (logs.proto), the JSON encoding of OTLP, the se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,9 +16,6 @@ from ...model.records import Record
 from ...model.workload import Workload
 from ...text.strict_json import dumps
 from ...text.terminal import searched_text
-
-SCOPE = {"name": "jupyter-logstream", "version": __version__}
-"""The instrumentation scope of everything that this package emits."""
 
 SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 """Level -> severity number: the lowest of its range. `unknown` has none (0, unspecified)."""
@@ -32,6 +29,7 @@ MAX_VALUE_DEPTH = 16
 _INT64 = 1 << 63
 _ONLY_OUTPUT = frozenset({"stdout", "stderr"})
 _encoder = msgspec.json.Encoder()
+_SCOPE = _encoder.encode({"name": "jupyter-logstream", "version": __version__})  # of everything that we emit
 
 
 def encode(value: Any) -> bytes:
@@ -134,14 +132,16 @@ def gap_text(first: int, last: int, reason: str) -> str:
     return f"{lines} missing ({reason})"
 
 
-def logs_data(groups: Iterable[tuple[Mapping[str, Any], list[dict[str, Any]]]]) -> dict[str, Any]:
-    """LogsData, which is also the body of an export request: for each resource its records."""
-    return {
-        "resourceLogs": [
-            {"resource": {"attributes": attributes(resource)}, "scopeLogs": [{"scope": SCOPE, "logRecords": records}]}
-            for resource, records in groups
-        ]
-    }
+def logs_data(groups: Iterable[tuple[Mapping[str, Any], Sequence[bytes]]]) -> bytes:
+    """LogsData as JSON, which is also the body of an export request: for each resource its encoded records.
+
+    Records are encoded one by one: as values, those of a batch would make Python's garbage collector run all the time.
+    """
+    return b'{"resourceLogs":[%b]}' % b",".join(
+        b'{"resource":{"attributes":%b},"scopeLogs":[{"scope":%b,"logRecords":[%b]}]}'
+        % (encode(attributes(resource)), _SCOPE, b",".join(records))
+        for resource, records in groups
+    )
 
 
 def _details(record: Record) -> list[dict[str, Any]]:

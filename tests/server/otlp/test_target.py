@@ -105,7 +105,7 @@ def test_every_field_of_a_call_is_an_attribute_of_the_schema() -> None:
     texts |= {"workload_id", "cell", "error", "finish_reason"}
     values = {name: name if name in texts else number for name, number in numbers.items()}
     row = Row(**{**values, "id": "R1", "status": "completed", "initial_time": START_MS, "stream": True})
-    body = encode(logs_data([({"service.name": "x"}, [call_record(row)])]))
+    body = logs_data([({"service.name": "x"}, [encode(call_record(row))])])
     found = attributes_of(parsed(body).resource_logs[0].scope_logs[0].log_records[0])
     shown = {str(value) for value in found.values()}
     missing = {name for name in FIELDS if str(values[name]) not in shown}
@@ -126,4 +126,4 @@ def test_call_without_anything_known_is_a_record() -> None:
     record = call_record(Row("R1", "interrupted", START_MS))
     assert record["body"] == {"stringValue": "interrupted"}
     assert record["severityText"] == "WARN"
-    assert parsed(encode(logs_data([({}, [record])])))
+    assert parsed(logs_data([({}, [encode(record)])]))
