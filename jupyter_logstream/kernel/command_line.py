@@ -110,6 +110,10 @@ def _ensure_server() -> None:
     try:
         find_server()
     except NoServer:
+        from .cli.running_servers import use_running_server  # noqa: PLC0415 - rarely needed
+
+        if use_running_server():
+            return
         if not may_start():
             raise
         from .private_server import ensure_server  # noqa: PLC0415 - rarely needed

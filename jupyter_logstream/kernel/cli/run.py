@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ...model.protocol import SECRET_VARIABLE, SERVER_VARIABLE, URL_VARIABLE
 from ..connection import call
 from ..errors import LogStreamError
 from ..placement import place
@@ -24,6 +25,8 @@ from .values import as_dict
 
 if TYPE_CHECKING:
     import argparse
+
+_SERVER_VARIABLES = frozenset({SERVER_VARIABLE, URL_VARIABLE, SECRET_VARIABLE})
 
 
 def main(given: argparse.Namespace) -> int:
@@ -50,10 +53,10 @@ def main(given: argparse.Namespace) -> int:
 
 
 def _specification(given: argparse.Namespace, words: list[str]) -> dict[str, Any]:
-    env = {"PATH": os.environ["PATH"]} if "PATH" in os.environ else {}  # this shell's, not that of our Python
-    here = place(given.backend, given.cwd, as_dict(given.env))
-    if here["env"] and "PATH" in here["env"] and "PATH" not in (as_dict(given.env) or {}):
-        here["env"].update(env)
+    given_env = as_dict(given.env)
+    here = place(given.backend, given.cwd, given_env)
+    if here["env"] is not None:
+        here["env"] = _environment(here["env"], given_env or {})
     fields = {
         "command": _command(words),
         **here,
@@ -69,6 +72,15 @@ def _specification(given: argparse.Namespace, words: list[str]) -> dict[str, Any
         "files_from": os.getcwd() if given.files else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _environment(env: dict[str, str], given: dict[str, str]) -> dict[str, str]:
+    """A kernel's environment as a shell's: with the shell's PATH, and without how this process found the server.
+
+    The server sets these variables anew; this process can have found it by its token, which opens more than logs.
+    """
+    shells = {"PATH": os.environ["PATH"]} if "PATH" in os.environ else {}
+    return {name: value for name, value in env.items() if name not in _SERVER_VARIABLES} | shells | given
 
 
 def _command(words: list[str]) -> str | list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.cli import PROGRAM, Cli, with_jupyter_server
 from support.private_home import Home
+from support.serving import TOKEN
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -63,6 +64,19 @@ def test_a_shell_of_the_jupyter_server_uses_that_server(jupyter: Cli, serverless
     serverless.extra["JUPYTER_LOGSTREAM_SERVER"] = str(jupyter.home.store / "server.json")
     job = serverless.started("--name", "of another shell", "--", "true")
     assert job in jupyter.out("ps", "-a")
+
+
+@pytest.mark.parametrize("in_store_2", [True, False])
+def test_a_jupyter_server_on_another_store_is_found_by_its_files(tmp_path: Path, in_store_2: bool) -> None:
+    """Whichever store it serves, no second server is started beside it."""
+    store = tmp_path / "home" / (".local/share/jupyter/logstream/2" if in_store_2 else "a store of its own")
+    for found in with_jupyter_server(tmp_path / "home", options=(f"--LogStream.store_dir={store}",)):
+        show = "echo $JUPYTER_LOGSTREAM_SECRET; env | grep -c " + TOKEN
+        assert found("run", "--no-tty", "--", show).stdout == b"***\n0\n"  # the secret is masked, the token not there
+        assert found.server is not None
+        assert len(found.server.get("workloads")["workloads"]) == 1
+        assert f":{found.server.port}" in found.out("doctor")
+        assert not (found.home.store / "server.json").exists()
 
 
 def test_open_prints_the_address_of_jupyterlab(jupyter: Cli) -> None:
