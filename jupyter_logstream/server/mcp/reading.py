@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...model.ids import ID
 from ...model.protocol import STATES
 from ...model.records import Record
 from ...model.workload import Workload
 from ...store.protocol import Batch
 from ...store.queries.budget import Budget, SlowPattern
 from ...store.queries.filters import Filter, scan
+from ..params import BadParameter
 from .reply import Reply, Section, line
 from .runs import MAX_ROWS, Runs, duration_s, errors, iso, pattern
 
@@ -20,6 +23,8 @@ Arguments = Mapping[str, Any]
 
 async def list_runs(runs: Runs, given: Arguments) -> Reply:
     """The newest runs, with how many are in each state."""
+    if not re.fullmatch(ID, given.get("after", "x")):
+        raise BadParameter("after", "must be the id of a run: next_after of the reply before")
     states = frozenset({given["state"]}) if "state" in given else STATES
     found, following = runs.engine.page(states, min(given["limit"], MAX_ROWS), given.get("after"))
     older = runs.engine.state_counts(before=found[-1].id) if found else {}

@@ -42,5 +42,5 @@ def _value(name: str, value: Any, rule: Mapping[str, Any]) -> Any:
         if len(value) < least or (most is not None and len(value) > most):
             raise BadParameter(name, f"must have {least} to {most} characters")
     if "minimum" in rule and not rule["minimum"] <= value <= rule["maximum"]:  # false for NaN, too
-        raise BadParameter(name, f"must be {rule['minimum']} to {rule['maximum']}, not {value}")
+        raise BadParameter(name, f"must be {rule['minimum']} to {rule['maximum']}, not {printable(str(value))}")
     return value

@@ -6,8 +6,10 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from support.assistant import call, found, problem, texts
+from support.assistant import call, found, problem, rpc, texts
 from support.waiting import eventually
+
+from jupyter_logstream.server.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
     import pytest
@@ -216,3 +218,19 @@ async def test_secrets_and_control_sequences_do_not_reach_an_assistant(
         for leak in secret, "12345678", "\\u001b", "\\u0007", "sk-abcdef", "a-secret-value-of-the-server":
             assert leak not in whole, (tool, leak)
     assert texts(await found(site, "tail_log", id=run_id)) == ["ERROR *** *** pin=***"]
+
+
+ODD: list[Any] = [None, True, -1, 0, 1.5, 10**30, 1e308, "", " ", "x" * 2000, "\0", "a\u2028b", "*", [], [1], {}]
+
+
+async def test_odd_arguments_are_errors_or_replies_within_the_bound(serve: Any) -> None:
+    site = await serve(mcp_write=True)
+    run_id = await site.run("echo a")
+    for tool in TOOLS.values():
+        for name in tool.properties:
+            for value in ODD:
+                given = {"id": run_id, "regex": "a", "command": "true", "seconds": 0, name: value}
+                given = {key: one for key, one in given.items() if key in tool.properties}
+                result = await call(site, tool.name, **given)
+                assert "structuredContent" in result or name in result["content"][0]["text"], (tool.name, given)
+    assert (await rpc(site, "tools/call", {"name": "list_runs", "arguments": []})).status == 400
