@@ -21,24 +21,27 @@ async def send_chunks(handler: RequestHandler, read: Callable[[], Awaitable[byte
     The caller then finishes the response; else the connection is closed, so that the client sees that it is cut. At
     most two chunks are in memory. Raises what the first `read` raises, and Unreadable for an OSError of it.
     """
-    following = asyncio.ensure_future(read())
+    following, is_whole = asyncio.ensure_future(read()), False
     try:
         while (chunk := await following) is not None:
             following = asyncio.ensure_future(read())
             if chunk:
                 handler.write(chunk)
                 await asyncio.wait_for(handler.flush(), STALL_TIMEOUT_S)
-    except asyncio.TimeoutError:
-        disconnect(handler)
-        return False
-    except StreamClosedError:
-        return False
-    except OSError as error:  # a read error must not look like the end of the log
-        if not handler._headers_written:  # noqa: SLF001 - Tornado has no other way to ask
+        is_whole = True
+    except (asyncio.TimeoutError, StreamClosedError):
+        pass  # the client does not read, or has gone
+    except OSError as error:
+        if not _has_begun(handler):
             raise Unreadable from error
-        disconnect(handler)
-        return False
     finally:
         await asyncio.wait({following})  # it reads files that the caller closes next
-        following.exception()  # if nobody waited for it, that the client has gone is no news
-    return True
+        if not following.cancelled():
+            following.exception()  # if nobody waited for it, that the client has gone is no news
+        if not is_whole and _has_begun(handler):  # an error must not look like the end of the log
+            disconnect(handler)
+    return is_whole
+
+
+def _has_begun(handler: RequestHandler) -> bool:
+    return handler._headers_written  # noqa: SLF001 - Tornado has no other way to query it

@@ -52,7 +52,7 @@ class ExportHandler(LogStreamHandler):
                 is_whole = await send_chunks(self, lambda: pool.export(lambda: next(pieces, None)))
         except SearchCancelled:  # the client has gone, or the server stops
             is_whole = False
-            disconnect(self)
+            disconnect(self)  # also before the first byte: an empty answer would look complete
         if is_whole:
             self.finish(set_content_type=kind.media_type)
 

@@ -17,6 +17,7 @@ from support.web import Site  # noqa: TC002 - an annotation of fixtures
 
 from jupyter_logstream.server import search_pool
 from jupyter_logstream.server.export import export as module
+from jupyter_logstream.store.errors import BadIndex
 
 __all__ = ["serve", "site"]
 
@@ -145,6 +146,24 @@ async def test_client_that_leaves_ends_the_work(site: Site, monkeypatch: pytest.
     before = len(pieces)
     await asyncio.sleep(0.3)
     assert len(pieces) == before < 150
+
+
+async def test_failure_in_the_middle_does_not_look_like_the_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    workload_id = await site.run("seq 5000")
+    original = module.TextFormat.records
+
+    def failing(self: Any, records: Any) -> bytes:
+        if records[-1].seq > 3000:
+            raise BadIndex("damaged")
+        return original(self, records)
+
+    monkeypatch.setattr(module.TextFormat, "records", failing)
+    stream = await site.stream(f"v1/workloads/{workload_id}/export?format=txt")
+    await stream.rest()
+    assert stream.raw.startswith(b"1\n2\n")
+    assert not stream.whole
+    answer = await site.request("GET", f"v1/workloads/{workload_id}/export?format=txt&after=3000")
+    assert (answer.status, answer.json["reason"]) == (503, "log_damaged")
 
 
 async def test_exports_beyond_the_maximum_are_refused_until_one_ends(
