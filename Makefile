@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo check test test-engines soak bench lint browser tools pages engines
+.PHONY: install demo check test test-engines test-kubernetes soak bench lint browser tools pages engines
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -41,7 +41,7 @@ check: install
 	failed=0; \
 	(cd js && npm test) & page=$$!; \
 	$(MAKE) --no-print-directory lint || failed=1; \
-	$(PYTEST) -n $(WORKERS) -m "not browser and not slow and not soak and not large" $(PYTEST_ARGS) || failed=1; \
+	$(PYTEST) -n $(WORKERS) -m "not browser and not slow and not soak and not large and not kubernetes" $(PYTEST_ARGS) || failed=1; \
 	wait $$page || failed=1; \
 	exit $$failed
 
@@ -49,16 +49,21 @@ check: install
 test: install browser tools pages
 	failed=0; \
 	(cd js && npm test) & page=$$!; \
-	$(PYTEST) -n $(WORKERS) -m "not browser and not soak and not large" $(PYTEST_ARGS) \
-	  || { $(RERUN) -m "not browser and not soak and not large" $(PYTEST_ARGS) || failed=1; }; \
+	$(PYTEST) -n $(WORKERS) -m "not browser and not soak and not large and not kubernetes" $(PYTEST_ARGS) \
+	  || { $(RERUN) -m "not browser and not soak and not large and not kubernetes" $(PYTEST_ARGS) || failed=1; }; \
 	wait $$page || failed=1; \
-	$(PYTEST) -n $(BROWSER_WORKERS) -m "browser and not soak and not large" $(PYTEST_ARGS) \
-	  || { $(RERUN) -m "browser and not soak and not large" $(PYTEST_ARGS) || failed=1; }; \
+	$(PYTEST) -n $(BROWSER_WORKERS) -m "browser and not soak and not large and not kubernetes" $(PYTEST_ARGS) \
+	  || { $(RERUN) -m "browser and not soak and not large and not kubernetes" $(PYTEST_ARGS) || failed=1; }; \
 	exit $$failed
 
 # The real engines and sites that `make test` leaves out, since they take long to install. PYTEST_ARGS=tests/engines/hub: one.
 test-engines: install browser tools engines
-	$(PYTEST) -n 1 -m "engines and not soak" $(or $(PYTEST_ARGS),tests/engines)
+	$(PYTEST) -n 1 -m "engines and not kubernetes and not soak" $(or $(PYTEST_ARGS),tests/engines)
+
+# A real Kubernetes cluster of one node, as root on Debian: built from source once (minutes), then cached.
+test-kubernetes: install tools
+	cd tests && $(abspath $(BIN))/python -m support.kubernetes_build
+	$(PYTEST) -n 1 -m "kubernetes and not soak" $(or $(PYTEST_ARGS),tests/engines)
 
 # What takes too long for every merge: kills at every system call, the big matrices; then canaries and random faults for
 # SECONDS (600), with a verdict. SEED=2 breaks things in another order.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.elsewhere import Elsewhere
 from support.environment import own_environment
+from support.kubernetes_cluster import kubernetes_cluster
 from support.process_table import kill_with_argument
 from support.ray_cluster import can_run, ray_cluster
 from support.slurm_cluster import PROGRAMS, slurm_cluster
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
+    from support.kubernetes_cluster import KubernetesCluster
     from support.ray_cluster import RayCluster
     from support.slurm_cluster import SlurmCluster
     from support.sshd import Sshd
@@ -54,6 +56,14 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
         yield cluster
     kill_with_argument(str(folder))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def kubernetes() -> Iterator[KubernetesCluster]:
+    """A Kubernetes cluster of one node, whose images are those of support/container_images.py."""
+    folder = Path(tempfile.mkdtemp(prefix="jlsk"))  # Docker's sockets need short paths
+    with kubernetes_cluster(folder) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
