@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ServerFailed,
         WorkloadFailed,
     )
+    from jupyter_logstream.kernel.follow import follow_file
     from jupyter_logstream.kernel.functions.gather import gather
     from jupyter_logstream.kernel.functions.notebook import CellFailed, notebook
     from jupyter_logstream.kernel.publish.capture import capture
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "attach",
     "capture",
+    "follow_file",
     "gather",
     "notebook",
     "proxy_url",
@@ -77,6 +79,7 @@ _MODULES = {
     "Reader": "kernel.reader",
     "Record": "model.records",
     "capture": "kernel.publish.capture",
+    "follow_file": "kernel.follow",
     "gather": "kernel.functions.gather",
     "record_requests": "kernel.call_recorder",
     "step": "kernel.publish.step",

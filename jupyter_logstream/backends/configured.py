@@ -37,6 +37,7 @@ def local_backend(name: str, context: BackendContext) -> Backend:
         linger_s=context.linger_s,
         masks=context.masks,
         max_payload_bytes=context.max_payload_bytes,
+        follow_roots=context.follow_roots,
     )
     with suppress(OSError, SubprocessError):  # the first launch tries again and reports the cause
         backend.prepare()

@@ -19,7 +19,8 @@ class BackendContext:
     limit of one log. `grace_s`: seconds from TERM to KILL. `secret_names`: globs of variables whose values are masked.
     `linger_s`: seconds for which output of descendants that outlive their workload is added to its log. `masks`:
     further values and /patterns/ to mask.
-    `max_payload_bytes`: maximum size of a function's result. `public_url`: returns this server's URL for other
+    `max_payload_bytes`: maximum size of a function's result. `follow_roots`: folders besides
+    `root` below which files may be followed. `public_url`: returns this server's URL for other
     machines, "" if there is none; only valid once the server listens.
     """
 
@@ -31,4 +32,5 @@ class BackendContext:
     linger_s: float = 3600.0
     masks: Sequence[str] = ()
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
+    follow_roots: Sequence[Path] = ()
     public_url: Callable[[], str] = str

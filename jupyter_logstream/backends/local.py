@@ -26,6 +26,7 @@ from ..text.redactor import SECRET_NAMES
 from ..wire.runner_socket import request
 from . import runner_client
 from .environment import child_environment
+from .follow_roots import real_roots, resolve_follow
 from .launcher import Launcher
 from .local_checks import check_machine
 from .protocol import RUNS_HERE, CannotLaunch, CannotReach, Check, Handle, Sighting
@@ -42,10 +43,11 @@ class LocalBackend:
     that one log can use. `grace_s`: seconds from TERM to KILL after a timeout. `secret_names`: globs of the environment
     variables whose values are masked in output. `linger_s`: seconds for which late output is added to the log.
     `masks`: further values and /patterns/ to mask.
-    `max_payload_bytes`: maximum size of a function's result.
+    `max_payload_bytes`: maximum size of a function's result. `follow_roots`: folders besides `root` below which files
+    may be followed.
     """
 
-    supports = frozenset({"stdin", "tty", "timeout", "call", "files", RUNS_HERE})
+    supports = frozenset({"stdin", "tty", "timeout", "call", "files", "follow", RUNS_HERE})
 
     def __init__(
         self,
@@ -59,10 +61,12 @@ class LocalBackend:
         linger_s: float = 3600.0,
         masks: Sequence[str] = (),
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        follow_roots: Sequence[Path] = (),
     ) -> None:
         self.name = name
         self._folders, self._root = folders, root
         self._run = RunParameters(log_bytes, grace_s, tuple(secret_names), linger_s, tuple(masks), max_payload_bytes)
+        self._follow_roots = real_roots([root, *follow_roots])
         self._launcher = Launcher()
 
     def prepare(self) -> None:
@@ -70,7 +74,7 @@ class LocalBackend:
         self._launcher.prepare()
 
     def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
-        """Resolve `cwd` below the root and merge the server's environment. Raises SpecError (cwd)."""
+        """Resolve `cwd` below the root and merge the server's environment. Raises SpecError (cwd, follow)."""
         cwd = os.path.join(self._root, spec.cwd)
         path = system_bytes(cwd)
         try:
@@ -82,7 +86,8 @@ class LocalBackend:
             raise SpecError("cwd", os.strerror(error.errno or 0)) from None
         if not os.access(path, os.X_OK):
             raise SpecError("cwd", "must not be entered by this user")
-        return replace(spec, cwd=cwd, env=child_environment(os.environ, spec.env, tty=spec.tty))
+        follow = None if spec.follow is None else resolve_follow(spec.follow, cwd, self._follow_roots)
+        return replace(spec, follow=follow, cwd=cwd, env=child_environment(os.environ, spec.env, tty=spec.tty))
 
     def plan(self, spec: WorkloadSpec) -> str:
         """The command line that the runner executes, in its directory."""

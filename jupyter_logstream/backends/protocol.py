@@ -98,9 +98,9 @@ class Check:
 class Backend(Protocol):
     """Runs workloads on some machine.
 
-    `supports` names the features that a spec may use: "stdin", "tty", "timeout", "call" (functions), "files" and
-    "options:NAME" for each option; and "kernel_environment" if workloads get the kernel's directory and environment,
-    because they run on the server's machine.
+    `supports` names the features that a spec may use: "stdin", "tty", "timeout", "call" (functions), "files", "follow"
+    (of files) and "options:NAME" for each option; and "kernel_environment" if workloads get the kernel's directory and
+    environment, because they run on the server's machine.
     """
 
     @property
@@ -192,6 +192,7 @@ def check_supported(spec: WorkloadSpec, backend: Backend) -> None:
         "timeout": spec.timeout is not None,
         "call": spec.call is not None,
         "files": len(spec.files) > 0,
+        "follow": spec.follow is not None,
     }
     for feature, used in features.items():
         if used and feature not in backend.supports:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from .follow import BadFollow, check_follow, follow_command
 from .protocol import EXTERNAL
 from .system_text import displayable
 from .unprintable import UNPRINTABLE_IN_NAME
@@ -34,7 +35,7 @@ class SpecError(ValueError):
 
 
 _FIELDS = frozenset(
-    "command name cwd env backend options timeout tty stdin tags key call files files_from".split()  # noqa: SIM905
+    "command name cwd env backend options timeout tty stdin tags key call files files_from follow".split()  # noqa: SIM905
 )
 
 
@@ -48,27 +49,31 @@ def check_spec(body: Mapping[str, Any]) -> WorkloadSpec:
             raise SpecError(printable(name), "is not a field of a workload")
     given = {name: value for name, value in body.items() if value is not None}
     external = given.get("backend") == EXTERNAL
-    if "command" not in body and not external:
+    follow = _check_follow(given)
+    if "command" not in body and not external and follow is None:
         raise SpecError("command", "is missing")
     if external:
         _check_external(given)
-    command = "" if external and "command" not in given else _check_command(given.get("command"))
+    command = _command_of(given, follow)
     spec = WorkloadSpec(
         command=command,
         name=_check_text(
-            "name", given.get("name", given.get("call") or _derived_name(command) or EXTERNAL), _MAX_NAME_CHARS
+            "name",
+            given.get("name", given.get("call") or _derived_name(_name_source(command, follow)) or EXTERNAL),
+            _MAX_NAME_CHARS,
         ),
         cwd=_check_argument("cwd", given.get("cwd", "")),
         env=_check_env(given.get("env", {})),
         backend=_check_text("backend", given.get("backend", "local"), _MAX_BACKEND_NAME_CHARS),
         options=_check_options(given.get("options", {})),
         timeout=_check_timeout(given.get("timeout")),
-        tty=_check_kind("tty", given.get("tty", True), bool, "true or false"),
+        tty=_check_kind("tty", given.get("tty", follow is None), bool, "true or false"),
         stdin=_check_kind("stdin", given.get("stdin", False), bool, "true or false"),
         tags=_check_tags(given.get("tags", {})),
         call=_check_text("call", given["call"], _MAX_NAME_CHARS) if "call" in given else None,
         key=_check_text("key", given["key"], _MAX_NAME_CHARS) if "key" in given else None,
         **_check_files(given),
+        follow=follow,
     )
     _check_size(spec)
     return spec
@@ -107,6 +112,24 @@ def _check_command(value: Any) -> str | list[str]:
     if not value or value[0] == "":
         raise SpecError("command", "is empty")
     return [_check_argument(f"command[{i}]", item) for i, item in enumerate(value)]
+
+
+def _check_follow(given: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        return check_follow(given)
+    except BadFollow as error:
+        raise SpecError(error.field, error.problem) from None
+
+
+def _command_of(given: Mapping[str, Any], follow: Mapping[str, Any] | None) -> str | list[str]:
+    if follow is not None:
+        return follow_command(follow)
+    return "" if given.get("backend") == EXTERNAL and "command" not in given else _check_command(given.get("command"))
+
+
+def _name_source(command: str | list[str], follow: Mapping[str, Any] | None) -> str | list[str]:
+    """What a workload without a name is called after: the files that it follows, or its command."""
+    return command if follow is None else " ".join(follow["paths"])
 
 
 def _check_options(value: Any) -> dict[str, Any]:

@@ -22,7 +22,8 @@ class WorkloadSpec:
 
     `call`: the call of a function as code, if it is one. `env` holds the variables that the caller set; after
     `Backend.resolve` it may be the child's whole environment. `files`: globs, relative to the folder `files_from` on
-    the server's machine, of the files that the workload needs in its directory.
+    the server's machine, of the files that the workload needs in its directory. `follow`: the files whose lines are its
+    log, instead of the output of a command (model/follow.py); a backend adds the `roots` that they must lie below.
     """
 
     command: str | list[str]
@@ -39,6 +40,7 @@ class WorkloadSpec:
     call: str | None = None
     files: Sequence[str] = ()
     files_from: str = ""
+    follow: Mapping[str, Any] | None = None
 
     @property
     def argv(self) -> list[str]:

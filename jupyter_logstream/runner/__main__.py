@@ -13,6 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
+from ..model.workload import WorkloadSpec
 from ..store.disk.folder import Folder, remove_own
 from ..wire.runner_socket import socket_path
 from .process_tree import adopt_orphans
@@ -52,9 +53,18 @@ def main(path: str, answer: int | None = None) -> int:
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
         signal.signal(number, lambda *_: None)  # a handler, since the child would inherit "ignored"
     adopt_orphans()
-    Runner(folder, spec, folder.read_run()).run(listener)
+    _run(folder, spec, listener)
     os.close(lock)
     return 0
+
+
+def _run(folder: Folder, spec: WorkloadSpec, listener: socket.socket) -> None:
+    if spec.follow is None:
+        Runner(folder, spec, folder.read_run()).run(listener)
+        return
+    from .follower import Follower  # noqa: PLC0415 - most workloads are commands
+
+    Follower(folder, spec, folder.read_run()).run(listener)
 
 
 def _report(answer: int | None, code: int) -> None:

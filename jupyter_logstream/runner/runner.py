@@ -8,7 +8,6 @@ it writes later output to the log, too, until the output ends or the linger time
 
 from __future__ import annotations
 
-import errno
 import os
 import selectors
 import signal
@@ -17,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..model.protocol import State, now_ms
 from ..model.records import Record
@@ -28,6 +27,7 @@ from ..store.disk.writer import LogWriter
 from ..text.redactor import Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
 from .child import CannotStart, Child, start, turn_page
+from .disk_full import DISK_FULL, DISK_RETRY_S, insist
 from .output import read, ready
 from .process_tree import descendants, signal_all, signal_name, wake_on_child_exit
 from .requests import Requests
@@ -43,9 +43,6 @@ SILENCE_S = 1.0
 MAX_DRAIN_S = 5.0
 """... or this time after the exit."""
 
-DISK_RETRY_S = 0.5
-"""Pause between attempts to write while the disk is full."""
-
 FLUSH_READS = 2
 """Reads of each output before published records are stored; one returns what a pipe or terminal can hold."""
 
@@ -54,9 +51,6 @@ HELD_S = 0.2
 
 STOPPING = "stopping"
 """The reason in the status while a cancelled workload's processes end."""
-
-T = TypeVar("T")
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Runner:
@@ -114,7 +108,7 @@ class Runner:
         try:
             self._folder.write_status(self._status)
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if error.errno not in DISK_FULL:
                 raise
             self._timers[self._publish_running] = time.monotonic() + DISK_RETRY_S
 
@@ -161,7 +155,7 @@ class Runner:
         try:
             self._log.write(source, output, masked)
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if error.errno not in DISK_FULL:
                 raise
             # Nothing is dropped: the child blocks until the disk has space again.
             self._unwritten = source, output, masked
@@ -186,7 +180,7 @@ class Runner:
         try:
             self._log.write(*self._unwritten)
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if error.errno not in DISK_FULL:
                 raise
             self._timers[self._retry] = time.monotonic() + DISK_RETRY_S
             return
@@ -217,7 +211,7 @@ class Runner:
             if self._unwritten is None:
                 self._publishing.store()
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if error.errno not in DISK_FULL:
                 raise
             self._timers[self._publish] = time.monotonic() + DISK_RETRY_S
 
@@ -268,7 +262,7 @@ class Runner:
         for source in child.outputs.values():
             self._flush_held_back(source)
         if self._publishing is not None:
-            _insist(self._publishing.store)
+            insist(self._publishing.store)
         if child.outputs:
             self._report_detached()
         if self._stopped_as == "timed_out":
@@ -283,21 +277,21 @@ class Runner:
         """Write what was held back as the possible beginning of a secret."""
         tail = self._mask(source, b"", last=True)
         if tail[0]:
-            _insist(partial(self._log.write, source, *tail))
+            insist(partial(self._log.write, source, *tail))
 
     def _report_detached(self) -> None:
         held_by = descendants(os.getpid())
         who = f"process {', '.join(map(str, held_by[:8]))}" if held_by else "another process"
         linger = f"the next {self._parameters.linger_s:g} s of its output are added to this log"
         text = f"the workload has ended, but {who} still holds its output; {linger}"
-        _insist(lambda: self._log.publish([Record(0, now_ms(), "warn", text, source="system")]))
+        insist(lambda: self._log.publish([Record(0, now_ms(), "warn", text, source="system")]))
 
     def _end(self, state: State, **known: Any) -> None:
-        tally = _insist(self._log.end)
+        tally = insist(self._log.end)
         if self._spec.call is not None:
             known["result"] = result_summary(self._folder)
         self._status = self._status.move(state, ended=now_ms(), boot=boot_id(), **known, reason="")
-        _insist(lambda: self._folder.write_status(self._status, **tally.summary()))
+        insist(lambda: self._folder.write_status(self._status, **tally.summary()))
         self._timers.clear()
         self._ended = True
         self._requests.disconnect()
@@ -314,9 +308,9 @@ class Runner:
         for fd, source in self._running().outputs.items():
             self._flush_held_back(source)
             os.close(fd)
-        tally = _insist(self._log.close)
+        tally = insist(self._log.close)
         if tally != ended_with:
-            _insist(lambda: self._folder.write_status(self._status, **tally.summary()))
+            insist(lambda: self._folder.write_status(self._status, **tally.summary()))
         self._close_socket()
 
     def _stop_lingering(self) -> None:
@@ -382,14 +376,3 @@ class Runner:
     def _running(self) -> Child:
         assert self._child is not None  # noqa: S101 - nothing is served before it is started
         return self._child
-
-
-def _insist(write: Callable[[], T]) -> T:
-    """Write; while the disk is full, retry until there is space. Raises other OSErrors."""
-    while True:
-        try:
-            return write()
-        except OSError as error:
-            if error.errno not in _DISK_FULL:
-                raise
-            time.sleep(DISK_RETRY_S)

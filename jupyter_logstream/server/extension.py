@@ -115,6 +115,9 @@ class LogStream(McpOptions, OtlpOptions, ExtensionApp):
         help="Further secrets: values of 8 bytes or more, and /regular expressions/ within a line, of which "
         "the first group, or else all, is masked.",
     ).tag(config=True)
+    follow_roots = List(
+        Unicode(), [], help="Folders besides the server's root below which files can be followed, links resolved."
+    ).tag(config=True)
     running_is_activity = Bool(True, help="Whether a running workload keeps the server from being culled as idle.").tag(
         config=True
     )
@@ -237,6 +240,7 @@ class LogStream(McpOptions, OtlpOptions, ExtensionApp):
             linger_s=self.linger,
             masks=list(map(str, self.masks)),
             max_payload_bytes=self.max_payload_bytes,
+            follow_roots=[Path(root).expanduser().absolute() for root in self.follow_roots],
             public_url=self._public_url,
         )
         backends, problems = make_backends(self.backends, context)

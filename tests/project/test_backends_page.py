@@ -20,6 +20,7 @@ FEATURES = {
     "stdin": "input (`stdin=True`)",
     "timeout": "`timeout`",
     "files": "`files`",
+    "follow": "files as a log (`follow_file`)",
     "kernel_environment": "the kernel's environment and directory",
 }
 

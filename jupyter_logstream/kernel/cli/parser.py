@@ -32,6 +32,7 @@ exit codes: 0 done, 1 failed, 2 wrong arguments, 69 no log server.
 
 VERBS = (
     workload_verbs.add_run,
+    workload_verbs.add_follow,
     workload_verbs.add_ps,
     workload_verbs.add_logs,
     workload_verbs.add_wait,
@@ -76,7 +77,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
         argcomplete.autocomplete(parser, always_complete_options=False)
     given, rest = parser.parse_known_args(arguments)
-    words: list[str] | None = getattr(given, "workloads", getattr(given, "text", None))
+    found = [getattr(given, name) for name in ("workloads", "text", "paths") if hasattr(given, name)]
+    words: list[str] | None = found[0] if found else None
     if rest and (words is None or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if words is not None:

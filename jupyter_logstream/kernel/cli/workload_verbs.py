@@ -1,4 +1,4 @@
-"""Arguments of the verbs on workloads: run, ps, logs, wait, cancel, send, rm, open, export. Command line."""
+"""Arguments of the verbs on workloads: run, follow, ps, logs, wait, cancel, send, rm, open, export. Command line."""
 
 from __future__ import annotations
 
@@ -61,6 +61,29 @@ def add_run(verbs: Verbs) -> None:
     add("--dry-run", action="store_true", help="start nothing; print what would be submitted")
     add("--json", action="store_true", help="print one record a line, as JSON; with -d: the workload")
     add("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...", help="the command and its arguments")
+
+
+_FOLLOW = """\
+Like `tail -F`: across rotation, truncation and re-creation, and a file that does not exist yet is waited for. A glob in
+quotes picks up new files. Prints the lines; Ctrl-C detaches, and `cancel` ends it. Files must lie below the server's
+root or c.LogStream.follow_roots, and are only read.
+"""
+
+
+def add_follow(verbs: Verbs) -> None:
+    """Declare `follow`."""
+    parser = declare(verbs, "follow", "show files that other programs write as a log", _FOLLOW, waits=True)
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="a file, or a glob in quotes such as 'logs/*.log'")
+    add("-d", "--detach", action="store_true", help="print the id and return at once")
+    add("--name", help="name in tables; default: the paths")
+    add("-n", "--tail", type=values.count, metavar="N", help="begin with the last N lines; default: the last 16 MiB")
+    add("--from-start", action="store_true", help="begin with the first line, however large the file is")
+    add("--poll", action="store_true", help="look for changes at intervals only, without inotify")
+    add("--timeout", type=values.duration, metavar="TIME", help="end it after this time: seconds, or 10m, 2h, 1d")
+    add("--tag", "-l", "--label", action="append", type=values.pair, metavar="NAME=VALUE", help="a tag for the tables")
+    add("--key", help="idempotency key: with the same key again, no second workload is started")
+    add("--json", action="store_true", help="print one record a line, as JSON; with -d: the workload")
 
 
 def add_ps(verbs: Verbs) -> None:

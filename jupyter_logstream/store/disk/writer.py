@@ -69,6 +69,10 @@ class LogWriter:
         self._despite_damage(lambda: self._publish(drafts))
         return self.lines
 
+    def finish_line(self, source: str) -> None:
+        """Make a record of the unfinished line of an output, if there is one. OSError: call it again."""
+        self._despite_damage(lambda: self._indexer.finish_line(source))
+
     def end(self) -> Tally:
         """End the log and return its totals: an unfinished line becomes a record. OSError: call it again.
 
