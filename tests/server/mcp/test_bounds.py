@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
 from support.assistant import MAX_REPLY_BYTES, call, found, problem, rpc, texts
 
 from jupyter_logstream.model.records import Record
@@ -30,16 +29,16 @@ def fill(site: Site, run_id: str, messages: list[str], level: str = "info") -> N
 
 
 async def filled(site: Site, lines: int) -> str:
-    """A run with so many lines, of which every 50,000th is an error."""
-    run_id = await external(site)
-    for start in range(0, lines, 50_000):
-        fill(site, run_id, [f"line {i} " + "a" * 30 for i in range(start, start + 49_999)])
-        fill(site, run_id, [f"ERROR line {start + 49_999} failed"], "error")
+    """A run that printed so many lines, of which every 50,000th is an error."""
+    error, other = "f'ERROR line {i} failed'", "f'line {i} ' + 'a' * 30"
+    program = f"for i in range({lines}): print({error} if i % 50_000 == 49_999 else {other})"
+    run_id = await site.start(["python3", "-c", program], tty=False)
+    await site.state(run_id)
     return run_id
 
 
-@pytest.mark.parametrize("lines", [50_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
-async def test_every_tool_answers_on_a_long_log(site: Site, lines: int) -> None:
+async def test_every_tool_answers_on_a_log_of_a_million_lines(site: Site) -> None:
+    lines = 1_000_000
     wide = await filled(site, lines)
     report = await found(site, "run_report", id=wide)
     assert (report["total_lines"], report["levels"]["error"]) == (lines, lines // 50_000)
@@ -51,11 +50,11 @@ async def test_every_tool_answers_on_a_long_log(site: Site, lines: int) -> None:
     wait = await found(site, "wait_for_run", id=wide, until=f"line {lines - 2} ")
     assert wait["matched_seq"] == lines - 1
     wait = await found(site, "wait_for_run", id=wide, until="absent", seconds=0)
-    assert (wait["timed_out"], wait["next_after"], wait["omitted"]) == (True, lines, lines - len(wait["lines"]))
+    assert (wait["finished"], wait["next_after"], wait["omitted"]) == (True, lines, lines - len(wait["lines"]))
 
 
 async def test_no_expression_blocks_other_requests(site: Site) -> None:
-    wide = await filled(site, 50_000)
+    wide = await filled(site, 300_000)
     searches = [
         asyncio.create_task(call(site, "search_log", id=wide, regex=regex, limit=100)) for regex in SLOW_TO_BACKTRACK
     ]
@@ -66,7 +65,7 @@ async def test_no_expression_blocks_other_requests(site: Site) -> None:
         await asyncio.sleep(0.01)
     for search in searches:
         assert "structuredContent" in await search or "regex" in (await search)["content"][0]["text"]
-    assert pings > len(SLOW_TO_BACKTRACK)
+    assert pings >= 3
 
 
 async def test_expression_too_large_to_compile_is_an_error(site: Site) -> None:
