@@ -10,10 +10,10 @@ from ...model.records import Record
 from ...model.workload import Workload
 from ...store.queries.budget import Budget
 from ...store.queries.filters import Filter
-from ...store.queries.summary import summarize
 from ...text.metrics import worker
 from ...text.terminal import plain_text
 from ...text.tracebacks import read_traceback
+from .reading import find
 from .reply import Reply, Row, Section, line
 from .runs import Runs, duration_s, iso
 
@@ -97,10 +97,10 @@ def _first_error(runs: Runs, run: Workload, budget: Budget) -> tuple[list[Row], 
     """The lines of the first error, with its traceback, and how many were left out of it."""
     if not run.levels.get("error") and not run.levels.get("fatal"):
         return [], 0
-    seq = summarize(runs.store, run.id, Filter(), 1, budget=budget).first_error
-    if seq is None:  # retention removed it
+    hits = find(runs, run.id, Filter(level="error"), 0, 1, budget)
+    if not hits.rows:  # retention removed it
         return [], 0
-    records = runs.records(run.id, seq - 1, _ERROR_LINES)
+    records = runs.records(run.id, hits.rows[0]["seq"] - 1, _ERROR_LINES)
     source = records[0].source if records else ""
     block = _block([record for record in records if record.source == source])
     rows = [line(record, runs.redactor) for record in block]
