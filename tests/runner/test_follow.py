@@ -36,6 +36,8 @@ while not os.path.exists(stop) and n < 1_000_000:
 print(n)
 """
 
+LOGROTATE = "/usr/sbin/logrotate"
+
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
@@ -351,3 +353,23 @@ async def test_a_timeout_ends_it(bench: Bench, logs: Path) -> None:
     status = await job.end()
     assert (status.state, status.error) == ("timed_out", "followed for its timeout of 0.5 s")
     assert job.lines() == ["one"]
+
+
+@pytest.mark.skipif(shutil.which(LOGROTATE) is None, reason="logrotate is missing")
+@pytest.mark.parametrize("how", ["create", "copytruncate"])
+async def test_logrotate_loses_and_doubles_no_line(bench: Bench, logs: Path, tmp_path: Path, how: str) -> None:
+    config, state = tmp_path / "logrotate.conf", tmp_path / "state"
+    config.write_text(f"{logs}/a.log {{\n  rotate 3\n  {how}\n}}\n")
+    config.chmod(0o600)
+    job = await follow(bench, logs, "a.log")
+    written: list[str] = []
+    for number in range(4):
+        lines = [f"{how} {number}.{line}" for line in range(200)]
+        append(logs / "a.log", "".join(f"{line}\n" for line in lines).encode())
+        written += lines
+        await shows(job, *written)  # so that copytruncate leaves nothing unread
+        rotate = await asyncio.create_subprocess_exec(LOGROTATE, "--force", "--state", state, config)
+        assert await rotate.wait() == 0
+        assert (logs / "a.log.1").read_text().splitlines() == lines
+    append(logs / "a.log", b"end\n")
+    await shows(job, *written, "end")

@@ -15,7 +15,7 @@ PACKAGES = {
     "less": "less", "strace": "strace", "setpriv": "util-linux", "rsync": "rsync", "wget": "wget",
     "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-client",
     "/usr/sbin/munged": "munge", "/usr/sbin/slurmctld": "slurmctld", "/usr/sbin/slurmd": "slurmd",
-    "sbatch": "slurm-client",
+    "sbatch": "slurm-client", "/usr/sbin/logrotate": "logrotate",
 }  # fmt: skip
 """Program -> its Debian package."""
 

@@ -115,7 +115,7 @@ function openBadge(job: Workload | undefined): Badge {
   if (job?.link) return { ...LOST_LINK, ...(isQueued && { label: "No connection" }), detail: "" };
   if (isQueued) return { ...stateBadge("queued"), detail: job.reason ?? "" };
   if (job?.reason === "stopping") return { ...STOPPING, detail: "" };
-  return { tone: "live", sign: "dot", label: "Live", detail: "" };
+  return { tone: "live", sign: "dot", label: "Live", detail: job?.reason ?? "" };
 }
 
 function countdown(status: Status, now: number): string {

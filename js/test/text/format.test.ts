@@ -88,6 +88,7 @@ describe("the badge", () => {
     expect(label({ rung: "error" })).toBe("Not available");
     expect(badge(workload({ state: "queued" }), { rung: "live" }, 0).label).toBe("Queued");
     expect(badge(workload({ state: "queued", reason: "Resources" }), { rung: "live" }, 0).detail).toBe("Resources");
+    expect(badge(workload({ reason: "waiting for a.log" }), { rung: "live" }, 0).detail).toBe("waiting for a.log");
     expect(badge(workload({ state: "running", reason: "stopping" }), { rung: "live" }, 0).label).toBe("Stopping");
     expect(badge(workload({ state: "cancelled", reason: "stopping" }), { rung: "live" }, 0).label).toBe("Cancelled");
     expect(workloadBadge({ state: "running", reason: "stopping" }).label).toBe("Stopping");

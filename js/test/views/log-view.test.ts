@@ -187,6 +187,7 @@ describe("the lines", () => {
 
   it.each<[string, Parameters<typeof workload>[0], string]>([
     ["running", {}, "No lines yet"],
+    ["following a file", { reason: "waiting for a.log" }, "No lines yet: waiting for a.log"],
     ["queued", { state: "queued" }, "Waiting in the queue"],
     ["over", { state: "succeeded" }, "No output"],
   ])("explain why there are none: %s", async (_name, job, text) => {

@@ -91,7 +91,7 @@ export class Notices {
     if (job === undefined) return "No lines yet";
     if (job.state === "queued")
       return job.link ? "Not started yet" : ["Waiting in the queue", job.reason].filter(Boolean).join(": ");
-    return isFinal(job.state) ? "No output" : "No lines yet";
+    return isFinal(job.state) ? "No output" : ["No lines yet", job.reason].filter(Boolean).join(": ");
   }
 }
 
