@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo check test test-engines test-kubernetes soak bench lint browser tools pages engines
+.PHONY: install demo check test test-engines test-kubernetes release-check docs soak bench lint browser tools pages engines
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -64,6 +64,11 @@ test-engines: install browser tools engines
 test-kubernetes: install tools
 	cd tests && $(abspath $(BIN))/python -m support.kubernetes_build
 	$(PYTEST) -n 1 -m "kubernetes and not soak" $(or $(PYTEST_ARGS),tests/engines)
+
+# What a release needs: sdist and wheel, in an environment of their own, without node and with a browser.
+release-check: install browser
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	$(BIN)/python -m pytest tests/release/release_check.py $(PYTEST_ARGS)
 
 # What takes too long for every merge: kills at every system call, the big matrices; then canaries and random faults for
 # SECONDS (600), with a verdict. SEED=2 breaks things in another order.

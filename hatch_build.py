@@ -1,23 +1,56 @@
-"""Build hook: no wheel leaves without the front end and the runner's archive. Run by hatchling, never by users.
+"""Build hook: builds the front end, and reduces the wheel's sources to the code. Run by hatchling, never by users.
 
 It must not run for editable installs: there `make install` builds the front end, and Python work needs none.
 """
 
 from __future__ import annotations
 
+import ast
+import io
 import shutil
 import subprocess
-from importlib.util import module_from_spec, spec_from_file_location
+import tokenize
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILT = Path("jupyter_logstream", "static", "view.js")
-LABEXTENSION = Path("jupyter_logstream", "labextension")
+PACKAGE = "jupyter_logstream"
+DOCUMENTED = {
+    Path(PACKAGE, *folder) for folder in ((), ("kernel",), ("kernel", "functions"), ("kernel", "publish"), ("model",))
+}
+"""Folders whose docstrings are shown to users."""
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+BUILT = Path(PACKAGE, "static", "view.js")
+LABEXTENSION = Path(PACKAGE, "labextension")
 LOADED_FROM = "share/jupyter/labextensions/jupyter-logstream"
 """Where JupyterLab and Notebook 7 look for it: being installed is being enabled."""
+
+
+def reduced(source: str, documented: bool) -> str:
+    """Remove comments and docstrings from a module; all code stays on its line, so tracebacks are the same.
+
+    `documented`: docstrings of public functions and classes stay, for `help()`. A module that uses `__doc__` stays.
+    """
+    if "__doc__" in source:
+        return source
+    lines = source.splitlines(keepends=True)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip() + "\n"
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        is_shown = documented and isinstance(node, DEFINITIONS) and not node.name.startswith("_")
+        if is_shown or not isinstance(body, list):
+            continue
+        for statement in body:
+            if isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str):
+                first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
+                indent = lines[first][: statement.col_offset]
+                lines[first:last] = [f"{indent}''\n" if len(body) == 1 else "\n", *["\n"] * (last - first - 1)]
+    return "".join(lines)
 
 
 class FrontEnd(BuildHookInterface[Any]):
@@ -37,18 +70,17 @@ class FrontEnd(BuildHookInterface[Any]):
             self._build()
         if self.target_name == "wheel":
             build_data["shared_data"][str(LABEXTENSION)] = LOADED_FROM
-            self._add_archive(build_data)
+            self._add_sources(build_data)
 
-    def _add_archive(self, build_data: dict[str, Any]) -> None:
-        """Add `runner.pyz`. Its builder is loaded by its path: the package is not installed yet."""
-        spec = spec_from_file_location("archive", Path(self.root, "jupyter_logstream", "backends", "archive.py"))
-        assert spec is not None and spec.loader is not None  # noqa: PT018, S101 - it is a Python file
-        builder = module_from_spec(spec)
-        spec.loader.exec_module(builder)
+    def _add_sources(self, build_data: dict[str, Any]) -> None:
+        """Add the reduced sources in the place of the package's own: a third of the wheel would be comments."""
         self._temporary = TemporaryDirectory()
-        path = Path(self._temporary.name, builder.NAME)
-        path.write_bytes(builder.build_archive(Path(self.root)))
-        build_data["force_include"][str(path)] = f"jupyter_logstream/{builder.NAME}"
+        for path in sorted(Path(self.root, PACKAGE).rglob("*.py")):
+            name = path.relative_to(self.root)
+            target = Path(self._temporary.name, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(reduced(path.read_text(encoding="utf-8"), name.parent in DOCUMENTED), encoding="utf-8")
+            build_data["force_include"][str(target)] = name.as_posix()
 
     def _build(self) -> None:
         npm = shutil.which("npm")

@@ -1,8 +1,6 @@
-"""`runner.pyz`: the runner as one file for other machines, built from the package's sources. Build hook and server.
+"""`runner.pyz`: the runner as one file for other machines, built from the package's sources. Server; stdlib.
 
-Deterministic: the same sources make the same bytes, so its name can be its hash. The wheel contains it; elsewhere (an
-editable install) it is built when it is first needed. stdlib; imports nothing of the package, since the build hook
-loads this file before the package is installed.
+Deterministic: the same sources make the same bytes, so its name can be its hash. It is built when it is first needed.
 """
 
 from __future__ import annotations
@@ -34,10 +32,8 @@ sys.exit(main(sys.argv[1:], archive))
 
 @lru_cache(maxsize=1)
 def runner_archive() -> bytes:
-    """The bytes of `runner.pyz`: those in the wheel, else built from the sources."""
-    package = Path(__file__).resolve().parents[1]
-    built = package / NAME
-    return built.read_bytes() if built.is_file() else build_archive(package.parent)
+    """The bytes of `runner.pyz`, built once per process."""
+    return build_archive(Path(__file__).resolve().parents[2])
 
 
 def archive_name() -> str:

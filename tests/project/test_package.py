@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,8 +16,9 @@ import pytest
 from support.paths import ROOT
 from support.serving import jupyter
 
-from jupyter_logstream.backends.archive import build_archive
+from jupyter_logstream._version import __version__
 
+MAX_WHEEL_BYTES = 700_000
 SHORT_RUN = "import sys; print('epoch 3'); print('WARNING last'); sys.exit(0)\n"
 
 
@@ -32,22 +36,62 @@ def test_the_wheel_carries_front_end_configuration_and_licence(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    data = "jupyter_logstream-0.1.0.data/data"
+    assert wheel.name == f"jupyter_logstream-{__version__}-py3-none-any.whl"
+    assert wheel.stat().st_size < MAX_WHEEL_BYTES
+    data = f"jupyter_logstream-{__version__}.data/data"
     assert {
         *(
             f"jupyter_logstream/static/{name}.js"
-            for name in ("anywidget", "view", "table", "requests", "bundle", "hub-worker")
+            for name in ("anywidget", "view", "table", "requests", "comm", "hub-worker")
         ),
         "jupyter_logstream/py.typed",
-        "jupyter_logstream/runner.pyz",
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_logstream.json",
-        "jupyter_logstream-0.1.0.dist-info/licenses/LICENSE",
+        f"jupyter_logstream-{__version__}.dist-info/licenses/LICENSE",
     } <= set(names)
     labextension = f"{data}/share/jupyter/labextensions/jupyter-logstream"
     assert {f"{labextension}/package.json", f"{labextension}/install.json"} <= set(names)
     assert [name for name in names if name.startswith(f"{labextension}/static/remoteEntry.")]
     assert not [name for name in names if name.startswith(("tests", "js", "notebooks", "jupyter_logstream/labext"))]
-    assert zipfile.ZipFile(wheel).read("jupyter_logstream/runner.pyz") == build_archive(ROOT)
+    assert not [name for name in names if name.endswith((".map", ".pyz", ".ts"))]
+    manifest = json.loads(zipfile.ZipFile(wheel).read(f"{labextension}/package.json"))
+    assert manifest["version"] == __version__
+
+
+def test_the_version_stands_in_one_place():
+    declared = [ROOT / "pyproject.toml", ROOT / "js" / "package.json"]
+    assert [
+        path.name for path in declared if re.search(r'^\s*"?version"?\s*[=:]', path.read_text(), re.MULTILINE)
+    ] == []
+    assert f'__version__ = "{__version__}"' in (ROOT / "jupyter_logstream" / "_version.py").read_text()
+
+
+@pytest.mark.parametrize("documented", [True, False])
+def test_the_wheel_has_the_code_of_the_sources_line_by_line(documented):
+    """Only comments and strings without effect are left out, so behaviour and tracebacks are the same."""
+    build = runpy.run_path(str(ROOT / "hatch_build.py"))
+    for path in sorted((ROOT / "jupyter_logstream").rglob("*.py")):
+        source = path.read_text()
+        reduced = build["reduced"](source, documented)
+        assert _code(reduced) == _code(source), path
+        assert len(reduced.splitlines()) == len(source.splitlines()), path
+
+
+def _code(source):
+    """The statements of a module with their lines, without strings that stand alone."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [one for one in body if not isinstance(getattr(getattr(one, "value", None), "value", None), str)
+                         or not isinstance(one, ast.Expr)]  # fmt: skip
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                node.end_lineno = 0
+    return ast.dump(tree, include_attributes=False) + str([n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt)])
+
+
+def test_a_public_function_keeps_its_docstring_in_the_wheel():
+    reduced = runpy.run_path(str(ROOT / "hatch_build.py"))["reduced"]
+    source = 'A = 1  # why\n"""About A."""\n\ndef run():\n    """Help."""\n\ndef _own():\n    """Mine."""\n'
+    assert reduced(source, True) == 'A = 1\n\n\ndef run():\n    """Help."""\n\ndef _own():\n    \'\'\n'
 
 
 def test_jupyterlab_finds_the_labextension_enabled():

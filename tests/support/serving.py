@@ -37,7 +37,8 @@ class Server:
     `page_host`: what browsers call this machine. `page_port`: the port that they use, if not the server's (a proxy's).
     `prefix`: a command that starts it in another way, as another user for one. `front_ends`: server extensions of other
     front ends that it loads; each takes a second. `ours`: whether it loads this project's extension.
-    `log_server`: another server that its kernels use for logs.
+    `log_server`: another server that its kernels use for logs. `python`: the interpreter, if not that
+    of the tests; `path`: the `PATH` of server and kernels.
     """
 
     folder: Path
@@ -50,6 +51,8 @@ class Server:
     front_ends: tuple[str, ...] = ()
     ours: bool = True
     log_server: Server | None = None
+    python: str = sys.executable
+    path: str | None = None
     process: subprocess.Popen[bytes] | None = None
     page_host: str = "127.0.0.1"
     page_port: int = 0
@@ -78,7 +81,7 @@ class Server:
         self.root.mkdir(parents=True, exist_ok=True)
         command = [
             *self.prefix,
-            sys.executable,
+            self.python,
             "-m",
             MODULES[self.kind],
             "--no-browser",
@@ -114,6 +117,8 @@ class Server:
             *(name for name in os.environ if name.startswith(("JUPYTER_LOGSTREAM", "JPY_"))),
         ):
             env.pop(name, None)
+        if self.path is not None:
+            env["PATH"] = self.path
         if self.log_server is not None:
             env["JUPYTER_LOGSTREAM_SERVER"] = str(self.log_server.address_file)
         return env

@@ -5,13 +5,10 @@
 
 import type { Channel, FromKernel, ToKernel } from "../net/comm/comm-messages.js";
 import type { CommVia, Via } from "../net/comm/comm-session.js";
-import { readConfig } from "../net/page.js";
 import { areOutputsClaimed } from "../protocol/saved-output.js";
 import { type Bundle, bundleOf, provideBundle } from "./bundle-loader.js";
 import { reachesServer } from "./reach.js";
-import type { showRequests } from "./requests.js";
-import type { showTable } from "./table.js";
-import type { showLog } from "./view.js";
+import { type Load, loadServed, NOT_LOADED } from "./served-views.js";
 
 /** The part of anywidget's model that is used here. */
 interface Model {
@@ -29,14 +26,6 @@ interface RenderProps {
   /** Only newer versions of anywidget pass one; it can be aborted already. */
   readonly signal?: AbortSignal;
 }
-
-/** The modules of the views; the table also contains the log. */
-interface Views {
-  readonly view: { readonly showLog: typeof showLog };
-  readonly table: { readonly showTable: typeof showTable };
-  readonly requests: { readonly showRequests: typeof showRequests };
-}
-type Load = <K extends keyof Views>(name: K) => Promise<Views[K]>;
 
 /** How a page reaches the server, and loads the views. */
 export interface Reach {
@@ -56,11 +45,6 @@ const TRAITS = ["view", "scope", "upstream", "workload", "height", "state", "lim
 
 /** Messages of the kernel that are buffered until the views are loaded: some seconds of frames at its limit. */
 const MAX_BUFFERED_MESSAGES = 400;
-
-export function viewsUrl(name: string, doc: Document = document, location: Location = doc.location): string {
-  const base = readConfig(doc, location).baseUrl.replace(/\/?$/, "/");
-  return new URL(`${base}static/jupyter_logstream/${name}.js`, location.origin).href;
-}
 
 /** The connection of one model through the kernel. */
 class Link implements Channel {
@@ -163,8 +147,7 @@ export function shell({ probe, load }: Reach): Shell {
         const open = await opening(host, model, loader(model)).catch(() => undefined);
         if (started !== turn) return;
         if (open === undefined) {
-          host.textContent =
-            "The log view could not be loaded. Check that jupyter-logstream is installed in this Jupyter server.";
+          host.textContent = NOT_LOADED;
           return;
         }
         view = open();
@@ -212,4 +195,4 @@ async function opening(
   }
 }
 
-export default shell({ probe: () => reachesServer(), load: (name) => import(viewsUrl(name)) });
+export default shell({ probe: () => reachesServer(), load: loadServed });

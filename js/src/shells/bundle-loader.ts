@@ -4,7 +4,11 @@ import { BUILD } from "../net/build.js";
 import { bytesOf } from "../net/comm/base64.js";
 import type { BundlePart } from "../net/comm/comm-messages.js";
 
-export type Bundle = typeof import("./bundle.js");
+/** One module with the exports of all views and of the connection through the kernel. */
+export type Bundle = typeof import("./comm.js") &
+  typeof import("./view.js") &
+  typeof import("./table.js") &
+  typeof import("./requests.js");
 
 /** State shared by the modules of all widgets of this page: anywidget imports the shell once per model. */
 interface Slot {

@@ -1,11 +1,11 @@
 // The MIME renderer for JupyterLab and Notebook 7: shows a saved output live, without a kernel. Page.
-// Knows outputs and their lifetimes, nothing about logs or the network. It bundles the views, so that it can report a server
-// without the extension. In untrusted notebooks it is read-only.
+// Knows outputs and their lifetimes, nothing about logs or the network. The server serves the views; without them it shows
+// the saved lines. In untrusted notebooks it is read-only.
 
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { Widget } from "@lumino/widgets";
 import { claimOutputs, MIME, readBundle } from "../protocol/saved-output.js";
-import { showLog } from "./view.js";
+import { showLog } from "./served-views.js";
 
 /** Before the widget renderer (-10): these outputs carry a widget view as well, for other front ends. */
 const RANK = -20;

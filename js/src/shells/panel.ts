@@ -13,8 +13,7 @@ import { ICommandPalette, WidgetTracker } from "@jupyterlab/apputils";
 import { Widget } from "@lumino/widgets";
 import { PROTOCOL } from "../protocol/types.js";
 import { printable } from "../text/unprintable.js";
-import { showTable } from "./table.js";
-import { showLog } from "./view.js";
+import { showLog, showTable } from "./served-views.js";
 
 const SHOW = "jupyter-logstream:show-workloads";
 const OPEN = "jupyter-logstream:open-log";

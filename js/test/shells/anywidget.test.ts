@@ -1,8 +1,9 @@
 // @vitest-environment happy-dom
 // The anywidget shell: traits, one view, and its cleanup.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Reach, shell, viewsUrl } from "../../src/shells/anywidget.js";
+import { type Reach, shell } from "../../src/shells/anywidget.js";
 import * as requests from "../../src/shells/requests.js";
+import { viewsUrl } from "../../src/shells/served-views.js";
 import * as table from "../../src/shells/table.js";
 import * as view from "../../src/shells/view.js";
 

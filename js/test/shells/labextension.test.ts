@@ -6,6 +6,12 @@ import type { HubEvent } from "../../src/protocol/types.js";
 import extension, { WorkloadOutput } from "../../src/shells/labextension.js";
 import { workload } from "../support/workload.js";
 
+// The server serves the views; here they are imported from the sources.
+vi.mock("../../src/shells/served-views.js", async () => ({
+  ...(await import("../../src/shells/table.js")),
+  ...(await import("../../src/shells/view.js")),
+}));
+
 const SLOT = Symbol.for("jupyter-logstream.v1");
 const page = globalThis as unknown as { [key: symbol]: unknown };
 const subscribe = vi.fn();

@@ -9,6 +9,12 @@ type Model = Parameters<WorkloadOutput["renderModel"]>[0];
 type Bundle = { [mime: string]: unknown };
 type Notebook = { cells: { outputs: { data: Bundle }[] }[] };
 
+// The server serves the views; here they are imported from the sources.
+vi.mock("../../src/shells/served-views.js", async () => ({
+  ...(await import("../../src/shells/table.js")),
+  ...(await import("../../src/shells/view.js")),
+}));
+
 const SLOT = Symbol.for("jupyter-logstream.v1");
 const page = globalThis as unknown as { [key: symbol]: unknown };
 const subscribe = vi.fn();
