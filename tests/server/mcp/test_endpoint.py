@@ -130,22 +130,44 @@ async def test_visitors_read_but_cannot_start_or_cancel(serve: Any, monkeypatch:
     assert (await found(users["ann"], "cancel_run", id=run_id))["cancelling"]
 
 
-async def test_wait_ends_when_its_client_disconnects_and_holds_no_thread(site: Site) -> None:
-    run_id = await site.start("sleep 60")
-    arguments = {"id": run_id, "until": "never", "seconds": 45}
-    body = json.dumps({**PING, "method": "tools/call", "params": {"name": "wait_for_run", "arguments": arguments}})
+async def open_call(site: Site, tool: str, **arguments: Any) -> asyncio.StreamWriter:
+    """The connection of a client that has sent a call and reads no reply."""
+    body = json.dumps({**PING, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
     head = f"POST {site.base_url}logstream/mcp HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n"
     head += f"Authorization: {site.headers['Authorization']}\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {len(body)}\r\n\r\n"
-    clients = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(30)]
-    for _, writer in clients:
-        writer.write((head + body).encode())
+    _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    return writer
+
+
+async def test_wait_ends_when_its_client_disconnects_and_holds_no_thread(site: Site) -> None:
+    run_id = await site.start("sleep 60")
+    clients = [await open_call(site, "wait_for_run", id=run_id, until="never", seconds=45) for _ in range(30)]
     await eventually(lambda: len(site.services.open_calls) == len(clients))
     await eventually(lambda: not site.services.search_pool._open)  # 30 waits, and no search runs
-    for _, writer in clients:
+    for writer in clients:
         writer.close()
     await eventually(lambda: not site.services.open_calls)
     await site.request("POST", f"v1/workloads/{run_id}/cancel")
+
+
+async def test_start_is_made_whole_when_its_client_disconnects(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = await serve(mcp_write=True)
+    lifecycle, may_launch = site.services.engine._lifecycle, asyncio.Event()
+    launch = lifecycle.launch
+
+    async def launch_later(*given: Any) -> None:
+        await may_launch.wait()
+        await launch(*given)
+
+    monkeypatch.setattr(lifecycle, "launch", launch_later)
+    writer = await open_call(site, "start_run", command="echo whole", key="k")
+    await eventually(lambda: len(site.services.engine) == 1)
+    writer.close()
+    await eventually(lambda: not site.services.open_calls)
+    may_launch.set()
+    (run,) = (await found(site, "list_runs"))["runs"]
+    assert (await site.state(run["id"]))["state"] == "succeeded"
 
 
 async def test_waiting_clients_delay_no_other_request(site: Site) -> None:
