@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 from ...model.protocol import now_ms
 from ...model.unprintable import printable
+from ...text.cell_width import cell_width
 from ...text.terminal import plain_text
 from ...text.wording import duration, place_of, state_summary
 from .json_lines import write_json
@@ -40,12 +41,29 @@ def _table(infos: Iterable[Mapping[str, Any]]) -> list[str]:
     rows = [HEADINGS, *(_row(info) for info in infos)]
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if not sys.stdout.isatty():
         return lines
     columns = shutil.get_terminal_size().columns
-    return [line[:columns] for line in lines]
+    return [_truncated(line, columns) for line in lines]
+
+
+def _width(text: str) -> int:
+    """The cells of a terminal that a text takes."""
+    return len(text) if text.isascii() else sum(map(cell_width, text))
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _truncated(line: str, columns: int) -> str:
+    """The part of a line that fits into a terminal's row."""
+    if _width(line) <= columns:
+        return line
+    ends = accumulate(map(cell_width, line))
+    return line[: sum(1 for end in ends if end <= columns)]
 
 
 def _row(info: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,17 +15,31 @@ if TYPE_CHECKING:
 
 
 def for_each(given: argparse.Namespace, act: Callable[[Target], str]) -> int:
-    """Act on each workload and print its id; a failure is reported and does not stop the others. Raises NoServer.
+    """Act on each workload once and print its id; a failure is reported and does not stop the others.
 
-    Returns the exit code.
+    All are selected first: what `last` or a name selects must not change with what was done to another. Returns the
+    exit code. Raises NoServer.
     """
+    targets: dict[str, Target] = {}
     code = 0
     for text in given.workloads:
         try:
-            sys.stdout.write(f"{act(find(text, given.catalogue))}\n")
+            target = find(text, given.catalogue)
+            targets[target.label] = target
         except NoServer:
             raise
         except LogStreamError as error:
-            sys.stderr.write(f"jupyter logstream: {error}\n")
-            code = FAILED
+            code = _report(error)
+    for target in targets.values():
+        try:
+            sys.stdout.write(f"{act(target)}\n")
+        except NoServer:
+            raise
+        except LogStreamError as error:
+            code = _report(error)
     return code
+
+
+def _report(error: LogStreamError) -> int:
+    sys.stderr.write(f"jupyter logstream: {error}\n")
+    return FAILED

@@ -11,6 +11,8 @@ import pytest
 from support.process_table import with_argument
 from support.waiting import until
 
+from jupyter_logstream.text.cell_width import cell_width
+
 if TYPE_CHECKING:
     from support.cli import Cli
 
@@ -165,6 +167,21 @@ def test_rm_deletes_what_has_ended_and_with_force_what_runs(jupyter: Cli) -> Non
     assert jupyter.out("rm", running, "-f").split() == [running]
     assert jupyter("logs", running).returncode == 1
     assert not {ended, running} & {info["id"] for info in jupyter.json("ps", "-a")}
+
+
+def test_a_workload_that_is_named_twice_is_deleted_once_and_no_other(jupyter: Cli) -> None:
+    kept, deleted = jupyter.started("--", "true"), jupyter.started("--", "true")
+    jupyter("wait", kept, deleted)
+    assert jupyter.out("rm", "last", "last", deleted).split() == [deleted]
+    assert jupyter.json("ps", "-n", "1")[0]["id"] == kept
+
+
+def test_columns_stay_aligned_behind_wide_characters(jupyter: Cli) -> None:
+    for name in "名前が長い", "short", "e\u0301\u0301\u0301":
+        jupyter("run", "--name", name, "--", "true")
+    heading, *rows = jupyter.out("ps", "-n", "3").splitlines()
+    before = [row[: row.index("Done")] for row in rows]
+    assert [sum(map(cell_width, text)) for text in before] == [heading.index("STATE")] * 3
 
 
 def test_cancel_kills_after_the_grace_time(jupyter: Cli) -> None:
