@@ -89,7 +89,7 @@ class FollowedFile:
         data = os.pread(self.fd, len(self._window) + READ_BYTES, self.offset - len(self._window))
         if not data.startswith(self._window):
             self._restart("overwritten" if os.fstat(self.fd).st_size >= self.offset else "truncated")
-            return b""  # the next call reads from the beginning
+            return self._read(whole_lines)
         new = data[len(self._window) :]
         self._largest = max(self._largest, found.st_size, self.offset + len(new))
         if whole_lines and len(new) < READ_BYTES:

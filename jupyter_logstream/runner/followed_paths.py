@@ -24,6 +24,7 @@ MAX_FILES = 250
 
 _MAX_LEFT = 1000  # files that were closed, whose positions are remembered
 _SEARCH_INTERVAL_S = 0.5  # between searches of the globs
+_SEARCH_SHARE = 20  # a search of a large tree is repeated after this many times its duration
 
 
 class Target:
@@ -51,7 +52,7 @@ class FollowedPaths:
         self._targets: dict[str, Target] = {}
         self._globs: list[str] = []
         self._left: dict[tuple[int, int], Position] = {}  # of files that were closed
-        self._searched = float("-inf")
+        self._next_search = 0.0
         self._reports: list[str] = []
         self._is_first = True
         self._is_full = False
@@ -77,10 +78,8 @@ class FollowedPaths:
         return found | {_fixed_part(os.path.join(self._cwd, pattern)) for pattern in self._globs}
 
     def reports(self) -> list[str]:
-        """Irregularities since the last call, as sentences."""
+        """Irregularities of the paths since the last call, as sentences; each file has its own."""
         found, self._reports = self._reports, []
-        for file in self.files():
-            found += file.reports()
         return found
 
     def waiting_for(self) -> str:
@@ -93,9 +92,10 @@ class FollowedPaths:
     def update(self) -> None:
         """Find out which files the paths name now."""
         now = time.monotonic()
-        if self._globs and now - self._searched >= _SEARCH_INTERVAL_S:
+        if self._globs and now >= self._next_search:
             self._search()
-            self._searched = time.monotonic()
+            took = time.monotonic() - now
+            self._next_search = now + took + max(_SEARCH_INTERVAL_S, _SEARCH_SHARE * took)
         for target in self:
             self._update(target)
         self._is_first = False
@@ -108,12 +108,18 @@ class FollowedPaths:
             target.old = [file for file in target.old if file not in over]
             found += over
             for file in over:
-                self._left[file.ident] = file.position
-                if len(self._left) > _MAX_LEFT:
-                    del self._left[next(iter(self._left))]
-            if target.current is None and not target.old and target.name not in self._follow["paths"]:
+                self._remember(file)
+            is_gone = target.current is None and not target.old and target.problem == "absent"
+            if is_gone and target.name not in self._follow["paths"]:
                 del self._targets[target.path]  # a match of a glob that is gone
         return found
+
+    def _remember(self, file: FollowedFile) -> None:
+        """Store the position of a file that a glob can find under another name; not if its inode is free for others."""
+        if self._globs and os.fstat(file.fd).st_nlink:
+            self._left[file.ident] = file.position
+            if len(self._left) > _MAX_LEFT:
+                del self._left[next(iter(self._left))]
 
     def _search(self) -> None:
         """Follow new matches of the globs."""
@@ -149,7 +155,7 @@ class FollowedPaths:
                     self._retire(target)
                     target.current, target.problem = file, ""
                     return
-            fd = open_below(target.path, self._follow["roots"])
+            opened = self._open(target)
         except (FileNotFoundError, NotADirectoryError):
             self._retire(target)
             target.problem = "absent"
@@ -160,14 +166,21 @@ class FollowedPaths:
             target.problem = f"cannot be opened: {os.strerror(error.errno or 0)}"
         else:
             self._retire(target)
-            target.current = self._begin(fd, target)
-            target.problem = ""
+            target.current, target.problem = opened, ""
 
     def _retire(self, target: Target) -> None:
         if target.current is not None:
             target.current.changed = time.monotonic()  # its time begins now
             target.old.append(target.current)
             target.current = None
+
+    def _open(self, target: Target) -> FollowedFile:
+        fd = open_below(target.path, self._follow["roots"])
+        try:
+            return self._begin(fd, target)
+        except OSError:
+            os.close(fd)
+            raise
 
     def _begin(self, fd: int, target: Target) -> FollowedFile:
         """A file that was there at the start begins at its tail, a later one at its beginning.

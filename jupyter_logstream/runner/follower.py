@@ -12,7 +12,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -110,8 +110,9 @@ class Follower:
             return True
         self._next_update = now + _UPDATE_INTERVAL_S
         self._paths.update()
+        self._report(self._paths.reports())
         for file in self._paths.expired():
-            self._close(file)
+            self._close(file, now + _MAX_LAST_READ_S)
         self._watch_folders(now)
         progress = self._read_files() or progress
         self._show_reason()
@@ -129,7 +130,10 @@ class Follower:
                 if not self._may_write(file):
                     break
                 data = file.read(whole_lines=whole_lines)
-                self._report()
+                if reports := file.reports():
+                    if self._owner is file:
+                        self._end_line(file)  # it is not continued
+                    self._report(reports)
                 if data:
                     self._write(file, data)
                     progress = True
@@ -178,13 +182,13 @@ class Follower:
         if owner is not None and owner in self._redactors and time.monotonic() - owner.changed >= HELD_S:
             self._append(self._redactors[owner].release(), 0)
 
-    def _close(self, file: FollowedFile) -> None:
-        """Store the unfinished line of a file that ends here, and close it."""
-        while data := file.read(whole_lines=False):
+    def _close(self, file: FollowedFile, deadline: float) -> None:
+        """Store the rest of a file that ends here, an unfinished line included, and close it."""
+        while time.monotonic() < deadline and (data := file.read(whole_lines=False)):
             self._write(file, data)
-        if self._redactors.get(file) is not None and self._owner is file:
+        if self._owner is file:
             self._end_line(file)
-        elif (redactor := self._redactors.get(file)) is not None and (rest := redactor.finish()):
+        elif file in self._redactors and (rest := self._redactors[file].finish()):  # held back when others followed
             self._switch_to(file)
             self._append(rest, 0)
             self._end_line(file)
@@ -215,8 +219,8 @@ class Follower:
     def _publish(self, record: Record) -> None:
         self._put(lambda: self._log.publish([record]))
 
-    def _report(self) -> None:
-        for text in self._paths.reports():
+    def _report(self, texts: Iterable[str]) -> None:
+        for text in texts:
             self._publish(Record(0, now_ms(), "warn", self._redactor.mask(_displayed(text)), source="system"))
 
     def _show_reason(self) -> None:
@@ -257,8 +261,7 @@ class Follower:
         while not self._flush():
             time.sleep(DISK_RETRY_S)
         for file in self._paths.files():
-            if time.monotonic() < deadline:
-                self._close(file)
+            self._close(file, deadline)
         while not self._flush():
             time.sleep(DISK_RETRY_S)
         tally = insist(self._log.close)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.followed_files import append, follow, shows, waits
 from support.waiting import eventually
 
 from jupyter_logstream.backends.follow_roots import resolve_follow
 
 if TYPE_CHECKING:
-    from support.running import Bench, Job
+    from support.running import Bench
 
 # Writes numbered lines, with "anew" into a log that it opens again and again, until the file `stop` exists or there are
 # a million; prints how many.
@@ -37,37 +38,6 @@ print(n)
 """
 
 LOGROTATE = "/usr/sbin/logrotate"
-
-
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    """The folder in which files are followed."""
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    return folder
-
-
-async def follow(bench: Bench, folder: Path, *paths: str, **given: Any) -> Job:
-    """Follow paths below a folder, which is the only root."""
-    where = str(folder)
-    resolved = resolve_follow({"paths": list(paths), **given}, where, [where])
-    return await bench.start("follow", cwd=where, tty=False, follow=resolved)
-
-
-async def shows(job: Job, *lines: str) -> None:
-    """Wait until exactly these lines of files are in its log."""
-    await eventually(lambda: job.lines("stdout") == list(lines))
-
-
-async def waits(job: Job, reason: str) -> None:
-    """Wait until it reports why it waits."""
-    await eventually(lambda: job.status.reason == reason)
-
-
-def append(path: Path, data: bytes) -> None:
-    """Append as a program does that opens its log anew."""
-    with path.open("ab") as file:
-        file.write(data)
 
 
 async def busy_writer(folder: Path, how: str) -> Callable[[], Awaitable[int]]:
@@ -159,6 +129,14 @@ async def test_a_truncated_file_is_read_from_its_beginning_and_reported(bench: B
     (report,) = job.lines("system")
     assert report.startswith("a.log was truncated after 8 bytes of it were read")
     assert "0 bytes that had been seen in it were not read" in report
+
+
+async def test_a_truncation_ends_the_line_that_was_being_written(bench: Bench, logs: Path) -> None:
+    append(logs / "a.log", b"half")
+    job = await follow(bench, logs, "a.log")
+    await eventually(lambda: job.bytes() == b"half")
+    (logs / "a.log").write_bytes(b"new\n")
+    await shows(job, "half", "new")
 
 
 async def test_other_content_of_the_same_size_is_read_from_its_beginning(bench: Bench, logs: Path) -> None:
@@ -290,69 +268,6 @@ async def test_a_large_file_begins_at_its_last_16_mib_and_says_so(bench: Bench, 
     assert "from_start=True reads all of it" in job.lines("system")[0]
     short = await follow(bench, logs, "a.log", tail=1)
     await shows(short, "last")
-
-
-def open_flags(pid: int, path: Path) -> str:
-    """What Linux reports of a process's descriptor of a file."""
-    folder = Path(f"/proc/{pid}/fd")
-    (number,) = [fd.name for fd in folder.iterdir() if os.path.realpath(fd) == str(path)]
-    return Path(f"/proc/{pid}/fdinfo/{number}").read_text()
-
-
-async def test_the_file_is_never_changed(bench: Bench, logs: Path) -> None:
-    path = logs / "a.log"
-    append(path, b"one\n")
-    path.chmod(0o440)
-    before = path.stat()
-    job = await follow(bench, logs, "a.log")
-    await shows(job, "one")
-    flags = open_flags(job.runner, path)
-    assert int(flags.split("flags:")[1].split()[0], 8) & os.O_ACCMODE == os.O_RDONLY
-    assert "lock:" not in flags
-    await job.cancel(1)
-    await job.end()
-    after = path.stat()
-    assert [getattr(before, f"st_{k}") for k in ("ino", "mode", "size", "mtime_ns", "ctime_ns", "nlink")] == [
-        getattr(after, f"st_{k}") for k in ("ino", "mode", "size", "mtime_ns", "ctime_ns", "nlink")
-    ]
-    assert os.listdir(logs) == ["a.log"]
-
-
-async def test_a_link_that_leaves_the_roots_later_is_not_followed(bench: Bench, logs: Path, tmp_path: Path) -> None:
-    append(tmp_path / "secret", b"not for the log\n")
-    append(logs / "a.log", b"one\n")
-    job = await follow(bench, logs, "a.log")
-    await shows(job, "one")
-    (logs / "link").symlink_to(tmp_path / "secret")
-    (logs / "link").rename(logs / "a.log")
-    await waits(job, "a.log leads outside the folders that may be followed")
-    (logs / "a.log").unlink()
-    append(logs / "a.log", b"two\n")
-    await shows(job, "one", "two")
-
-
-async def test_what_is_no_file_is_waited_for_without_being_opened(bench: Bench, logs: Path) -> None:
-    job = await follow(bench, logs, "a.log")
-    (logs / "a.log").mkdir()
-    await waits(job, "a.log is a directory")
-    (logs / "a.log").rmdir()
-    os.mkfifo(logs / "a.log")
-    await waits(job, "a.log is not a regular file")
-    with pytest.raises(OSError, match="No such device"):  # no reader has it open
-        os.open(logs / "a.log", os.O_WRONLY | os.O_NONBLOCK)
-    (logs / "a.log").unlink()
-    append(logs / "a.log", b"one\n")
-    await shows(job, "one")
-
-
-async def test_a_timeout_ends_it(bench: Bench, logs: Path) -> None:
-    append(logs / "a.log", b"one\n")
-    job = await bench.start(
-        "follow", cwd=str(logs), timeout=0.5, follow=resolve_follow({"paths": ["a.log"]}, str(logs), [str(logs)])
-    )
-    status = await job.end()
-    assert (status.state, status.error) == ("timed_out", "followed for its timeout of 0.5 s")
-    assert job.lines() == ["one"]
 
 
 @pytest.mark.skipif(shutil.which(LOGROTATE) is None, reason="logrotate is missing")

@@ -1,0 +1,71 @@
+"""Which files the paths name: positions of files that were closed, and the bound of open files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupyter_logstream.runner import followed_paths
+from jupyter_logstream.runner.followed_paths import FollowedPaths
+
+
+def paths_of(folder: Path, *paths: str) -> FollowedPaths:
+    return FollowedPaths({"paths": list(paths), "roots": [str(folder)]}, str(folder))
+
+
+def read(paths: FollowedPaths) -> list[tuple[str, bytes]]:
+    """What is new in all files."""
+    paths.update()
+    return [(file.name, data) for file in paths.files() if (data := file.read(whole_lines=True))]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search the globs at each update, and close old files without waiting."""
+    for name in "OLD_FILE_S", "_SEARCH_INTERVAL_S", "_SEARCH_SHARE":
+        monkeypatch.setattr(followed_paths, name, 0.0)
+
+
+def test_a_rotated_file_that_was_closed_goes_on_where_it_was_under_its_new_name(tmp_path: Path) -> None:
+    log, rotated = tmp_path / "a.log", tmp_path / "a.log.1"
+    log.write_bytes(b"one\n")
+    paths = paths_of(tmp_path, "a.log*")
+    assert read(paths) == [("a.log", b"one\n")]
+    log.rename(rotated)
+    log.write_bytes(b"two\n")
+    assert read(paths) == [("a.log", b"two\n")]
+    for file in paths.expired():
+        file.close()
+    with rotated.open("ab") as file:
+        file.write(b"late\n")
+    assert read(paths) == [("a.log.1", b"late\n")]
+
+
+def test_a_removed_file_whose_inode_is_used_again_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"one\n")
+    paths = paths_of(tmp_path, "*.log")
+    assert read(paths) == [("a.log", b"one\n")]
+    log.unlink()
+    assert read(paths) == []
+    for file in paths.expired():
+        file.close()  # now the inode is free
+    log.write_bytes(b"one\ntwo\n")
+    assert read(paths) == [("a.log", b"one\ntwo\n")]
+
+
+def test_more_matches_than_can_be_open_are_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followed_paths, "MAX_FILES", 2)
+    for name in "abcd":
+        (tmp_path / f"{name}.log").write_bytes(b"x\n")
+    paths = paths_of(tmp_path, "*.log")
+    assert read(paths) == [("a.log", b"x\n"), ("b.log", b"x\n")]
+    assert paths.reports() == ["more than 2 files match: the others are not followed"]
+    assert read(paths) == []
+    assert paths.reports() == []
+    (tmp_path / "a.log").unlink()
+    paths.update()
+    for file in paths.expired():
+        file.close()
+    assert read(paths) == [("c.log", b"x\n")]
