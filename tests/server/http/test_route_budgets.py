@@ -46,6 +46,7 @@ ANSWERS: dict[tuple[str, str], int | None] = {
     ("v1/workloads/ID/records", "GET"): 6 * PAGE + ONE_RECORD,  # a control character has six in JSON
     ("v1/workloads/ID/log.txt", "GET"): None,
     ("v1/workloads/ID/log.txt", "HEAD"): 0,
+    ("v1/workloads/ID/export", "GET"): None,
     ("v1/workloads/ID/summary", "GET"): 2 * MIB + ONE_RECORD,
     ("v1/workloads/ID/marks", "GET"): 64 * 1024,
     ("v1/workloads/ID/matches", "GET"): 128 * 1024,
