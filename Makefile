@@ -70,6 +70,16 @@ release-check: install browser
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
 	$(BIN)/python -m pytest tests/release/release_check.py $(PYTEST_ARGS)
 
+# The documentation site, in docs/_build/html. Warnings are errors: a broken link or a page that no list names stops it.
+docs: install docs/tutorials/.executed
+	$(BIN)/python -m sphinx -b html -W --keep-going -n -q -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+# The notebooks with the outputs that they have when they run (minutes); again after a change of theirs or of the kernel's part.
+docs/tutorials/.executed: $(wildcard notebooks/*) docs/execute_notebooks.py $(shell find jupyter_logstream/kernel -name '*.py') | install
+	$(BIN)/python docs/execute_notebooks.py
+	touch $@
+
 # What takes too long for every merge: kills at every system call, the big matrices; then canaries and random faults for
 # SECONDS (600), with a verdict. SEED=2 breaks things in another order.
 soak: install browser tools

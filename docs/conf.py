@@ -1,0 +1,87 @@
+"""Configuration of the documentation site: Sphinx, MyST, PyData theme. Build time, by `make docs`.
+
+`index.md` lists all pages in a table with their kind (Diataxis). The navigation is made from that table, so the pages
+need no directives that GitHub would show as text. A page that the table does not name is an error (no toctree has it).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_logstream import __version__
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "jupyter-logstream"
+author = "jupyter-logstream contributors"
+copyright = author  # noqa: A001 - Sphinx's name
+release = version = __version__
+
+extensions = [
+    "myst_nb",  # the pages in Markdown, the notebooks with their outputs
+    "sphinx.ext.autodoc",  # the API from docstrings
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build"]
+default_role = "code"  # docstrings have names in single backticks
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # signatures name types of private modules, which have no page
+toc_object_entries = False
+autodoc_member_order = "bysource"
+
+myst_heading_anchors = 4  # those of GitHub
+nb_execution_mode = "off"  # execute_notebooks.py has run them
+nb_mime_priority_overrides = [("html", "text/html", 0), ("html", "text/markdown", 1)]  # static forms before widgets
+
+html_theme = "pydata_sphinx_theme"
+html_title = "jupyter-logstream"
+html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_css_files = ["site.css"]
+html_sidebars = {"**": ["navigation.html"]}
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "navbar_center": [],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+
+KINDS = {"tutorial": "Tutorials", "how-to": "How-to guides", "reference": "Reference", "explanation": "Explanation"}
+"""The last column of the table in index.md, and the captions of the navigation."""
+_ROW = re.compile(r"^\|(.*)\| *([\w-]+) *\|$", re.MULTILINE)
+_OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[A-Z_]+\.md[^)]*\)")
+"""Links to files at the root of the repository, which are no pages of the site."""
+_PAGE = re.compile(r"\]\(([\w/.-]+)\.(?:md|ipynb)\)")
+
+
+def navigation(index: str) -> str:
+    """The toctrees of the pages that the table in `index` names, by kind."""
+    pages: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for row, kind in _ROW.findall(index):
+        if _PAGE.search(row):
+            pages[kind] += [page for page in _PAGE.findall(row) if page not in pages[kind]]
+    trees = [
+        "\n".join(["", "```{toctree}", ":hidden:", f":caption: {KINDS[kind]}", "", *names, "```", ""])
+        for kind, names in pages.items()
+    ]
+    return "".join(trees)
+
+
+def _adapt(_: Sphinx, name: str, source: list[str]) -> None:
+    """Point links to notebooks at their executed copies, and add the navigation to the index."""
+    source[0] = _OUTSIDE.sub(r"`\1`", source[0].replace("](../notebooks/", "](tutorials/"))
+    if name == "index":
+        source[0] += navigation(source[0])
+
+
+def setup(app: Sphinx) -> None:
+    """Register the change of the sources; fail early if the notebooks are not there."""
+    if not list(Path(app.srcdir, "tutorials").glob("*.ipynb")):
+        raise FileNotFoundError("docs/tutorials has no notebooks: run `make docs`, which executes them.")
+    app.connect("source-read", _adapt)

@@ -1,0 +1,59 @@
+"""Execution of the notebooks for the documentation site, on a private server of their own. Build time, by `make docs`.
+
+Writes `docs/tutorials/NAME.ipynb` with the static forms that a notebook without a page gets. Notebooks that need a
+configured server or a package index are copied without outputs. `--copy` executes none, for a quick check of the pages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+DOCS = Path(__file__).resolve().parent
+SOURCES, TARGETS = DOCS.parent / "notebooks", DOCS / "tutorials"
+NOT_EXECUTED = {"llm_requests", "download"}
+CELL_TIMEOUT_S = 600
+LIVE = "application/vnd."
+"""Types of the live forms: a static page cannot show them."""
+
+
+def execute(source: Path, folder: Path) -> None:
+    """Run one notebook in `folder` and write it with its outputs."""
+    notebook = nbformat.read(source, 4)
+    if source.stem not in NOT_EXECUTED:
+        NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(folder)}}).execute()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                output.data = {mime: data for mime, data in output.data.items() if not mime.startswith(LIVE)}
+    notebook.metadata.pop("widgets", None)
+    nbformat.write(notebook, TARGETS / source.name)
+
+
+def main() -> None:
+    """Execute all notebooks at once; each waits for its workloads most of the time."""
+    TARGETS.mkdir(exist_ok=True)
+    if "--copy" in sys.argv[1:]:
+        for source in SOURCES.glob("*.ipynb"):
+            shutil.copy(source, TARGETS)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for script in SOURCES.glob("*.py"):
+            shutil.copy(script, folder)
+        os.environ.update(JUPYTER_DATA_DIR=f"{folder}/data", JUPYTER_RUNTIME_DIR=f"{folder}/runtime")
+        os.environ["JUPYTER_LOGSTREAM_IDLE_S"] = "5"  # the private server ends after the last kernel
+        sources = sorted(SOURCES.glob("*.ipynb"))
+        with ThreadPoolExecutor(len(sources)) as pool:
+            list(pool.map(execute, sources, [Path(folder)] * len(sources)))
+    sys.stdout.write(f"executed {len(sources) - len(NOT_EXECUTED)} notebooks into {TARGETS}\n")
+
+
+if __name__ == "__main__":
+    main()
