@@ -47,7 +47,7 @@ class LocalBackend:
     may be followed.
     """
 
-    supports = frozenset({"stdin", "tty", "timeout", "call", "files", "follow", RUNS_HERE})
+    supports: frozenset[str] = frozenset({"stdin", "tty", "timeout", "call", "files", "follow", RUNS_HERE})
 
     def __init__(
         self,
@@ -93,12 +93,12 @@ class LocalBackend:
         """The command line that the runner executes, in its directory."""
         return f"cd {shell_join([spec.cwd])} && {spec.command_line}"
 
-    async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:  # noqa: ARG002 - it is in the folder
+    async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:
         """Start a runner and wait until it accepts requests. Returns the boot id, with which a pid has a meaning."""
         folder = self._folder(workload_id)
         if not _was_launched(folder):
             try:
-                folder.write_run(self._run)
+                folder.write_run(self._parameters(folder, spec))
             except OSError as error:
                 raise CannotLaunch(error.errno, f"no process could be started: {error.strerror}") from error
             await self._launcher.launch(folder)
@@ -185,6 +185,10 @@ class LocalBackend:
         """Whether processes can be started and logs can be stored."""
         folders = self._folders
         return await check_machine(folders if isinstance(folders, Path) else folders.own)
+
+    def _parameters(self, folder: Folder, spec: WorkloadSpec) -> RunParameters:  # noqa: ARG002 - for subclasses
+        """What the runner of a workload gets besides its spec. OSError."""
+        return self._run
 
     def _folder(self, workload_id: str) -> Folder:
         return Folder(self._folders / workload_id)

@@ -15,6 +15,7 @@ from ..model.spec import SpecError, printable
 from ..model.workload import WorkloadSpec
 
 __all__ = [
+    "IN_KERNEL_DIRECTORY",
     "RUNS_HERE",
     "Backend",
     "CannotLaunch",
@@ -35,6 +36,10 @@ Handle = Mapping[str, Any]
 
 RUNS_HERE = "kernel_environment"
 """The feature of backends whose workloads run on the server's machine, so that they get the kernel's environment."""
+
+
+IN_KERNEL_DIRECTORY = "kernel_directory"
+"""The feature of backends whose workloads run in the kernel's directory, but without its environment."""
 
 
 class CannotLaunch(OSError):
@@ -100,7 +105,7 @@ class Backend(Protocol):
 
     `supports` names the features that a spec may use: "stdin", "tty", "timeout", "call" (functions), "files", "follow"
     (of files) and "options:NAME" for each option; and "kernel_environment" if workloads get the kernel's directory and
-    environment, because they run on the server's machine.
+    environment, because they run on the server's machine; "kernel_directory" if they get its directory only.
     """
 
     @property

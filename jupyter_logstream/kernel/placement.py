@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .connection import call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 LOCAL = "local"
 """The default backend."""
@@ -28,15 +28,21 @@ _KERNEL_VARIABLES = {
 
 def place(backend: str | None, cwd: str | os.PathLike[str] | None, env: Mapping[str, str] | None) -> dict[str, Any]:
     """The fields `cwd` and `env` of a specification; elsewhere only what was given. Raises LogStreamError."""
-    return _place_here(cwd, env) if _runs_here(backend) else _place_there(cwd, env)
+    features = _features(backend)
+    if "kernel_environment" in features:
+        return _place_here(cwd, env)
+    if "kernel_directory" in features:
+        return {**_place_here(cwd, None), "env": None if env is None else dict(env)}
+    return _place_there(cwd, env)
 
 
-def _runs_here(backend: str | None) -> bool:
-    """Whether workloads of a backend run on the server's machine, so that they get the kernel's environment."""
+def _features(backend: str | None) -> Collection[str]:
+    """What a backend gives its workloads of the kernel's."""
+    local = ("kernel_environment",)
     if backend in {None, LOCAL}:
-        return True
-    supports = call("GET", "info").json().get("supports", {})
-    return backend not in supports or "kernel_environment" in supports[backend]  # the server names an unknown one
+        return local
+    supports: Mapping[str, list[str]] = call("GET", "info").json().get("supports", {})
+    return supports.get(str(backend), local)  # the server names an unknown one
 
 
 def _place_here(cwd: str | os.PathLike[str] | None, env: Mapping[str, str] | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 import struct
 import subprocess
 import termios
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..model.protocol import (
@@ -56,12 +56,13 @@ class Child:
     exit: int | None = None
 
 
-def start(spec: WorkloadSpec, folder: Folder, call: str = "") -> Child:
+def start(spec: WorkloadSpec, folder: Folder, call: str = "", wrapper: Sequence[str] = ()) -> Child:
     """Start the command in a session of its own, with the workload's id in its environment.
 
     On another machine than the server, also with what its processes need to publish by the runner.
 
-    `call`: value of CALL_VARIABLE for the process of a function. Raises CannotStart; nothing is left open then.
+    `call`: value of CALL_VARIABLE for the process of a function. `wrapper`: see RunParameters; it gets the runner's
+    environment, and the command's by the folder. Raises CannotStart; nothing is left open then.
     """
     ours: dict[str, int] = {}
     theirs: dict[str, int] = {}
@@ -71,9 +72,13 @@ def start(spec: WorkloadSpec, folder: Folder, call: str = "") -> Child:
         if spec.stdin:
             theirs["stdin"], ours["stdin"] = os.pipe()
         process = subprocess.Popen(
-            exec_simple(spec.argv),
+            [*wrapper, *exec_simple(spec.argv)],
             cwd=spec.cwd or None,
-            env={**_inherited(spec.env), **_variables(folder, theirs), **({CALL_VARIABLE: call} if call else {})},
+            env={
+                **_inherited(os.environ if wrapper else spec.env),
+                **_variables(folder, theirs),
+                **({CALL_VARIABLE: call} if call else {}),
+            },
             stdin=theirs.get("stdin", subprocess.DEVNULL),
             stdout=theirs["stdout"],
             stderr=theirs["stderr"],

@@ -247,7 +247,7 @@ def _receive_files(place: Place, order: Order, pipe: Pipe) -> None:
 def localized(spec: WorkloadSpec, order: Order, work: Path) -> WorkloadSpec:
     """The spec with a directory and the environment of this machine, and with the setup before the command."""
     cwd = os.path.join(work if order.files else Path.home(), os.path.expanduser(spec.cwd))
-    command: Any = spec.command if order.call is None else _call_command(order.python)
+    command: Any = spec.command if order.call is None else call_command(order.python, os.path.abspath(sys.argv[0]))
     if order.setup:
         shell = shutil.which("bash") or "/bin/sh"  # `source` is bash's
         command = [shell, "-c", _SETUP % order.setup, "setup", *replace(spec, command=command).argv]
@@ -255,9 +255,8 @@ def localized(spec: WorkloadSpec, order: Order, work: Path) -> WorkloadSpec:
     return replace(spec, command=command, cwd=cwd, env={**ambient, **spec.env})
 
 
-def _call_command(python: str) -> list[str]:
-    """The command that runs a function from this archive, with an interpreter that may differ from the runner's."""
-    archive = os.path.abspath(sys.argv[0])
+def call_command(python: str, archive: str) -> list[str]:
+    """The command that runs a function from an archive, with an interpreter that may differ from the runner's."""
     boot = (
         "import sys; sys.path.insert(1, sys.argv.pop(1)); "
         "from jupyter_logstream.kernel.functions.elsewhere import main; sys.exit(main())"

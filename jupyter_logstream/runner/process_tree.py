@@ -10,7 +10,10 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
+from collections.abc import Sequence
 
+_CLEANUP_TIMEOUT_S = 20.0
 _PR_SET_CHILD_SUBREAPER, _PR_SET_PDEATHSIG = 36, 1
 
 
@@ -56,6 +59,16 @@ def signal_all(root: int, group: int | None, number: int) -> None:
             os.killpg(group, signal.SIGCONT)  # a stopped process handles no signal but KILL
     _send(pids, number)
     _send(pids, signal.SIGCONT)
+
+
+def run_cleanup(argv: Sequence[str]) -> None:
+    """Run a program that ends what is outside of the tree (a container), at most _CLEANUP_TIMEOUT_S; none if empty."""
+    if argv:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):  # the backend tries again
+            subprocess.run(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                timeout=_CLEANUP_TIMEOUT_S, check=False,
+            )  # fmt: skip
 
 
 def _group_of(pid: int) -> int | None:

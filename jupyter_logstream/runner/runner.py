@@ -29,7 +29,7 @@ from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
 from .child import CannotStart, Child, start, turn_page
 from .disk_full import DISK_FULL, DISK_RETRY_S, insist
 from .output import read, ready
-from .process_tree import descendants, signal_all, signal_name, wake_on_child_exit
+from .process_tree import descendants, run_cleanup, signal_all, signal_name, wake_on_child_exit
 from .requests import Requests
 from .result import result_summary
 from .stdin import Stdin
@@ -78,7 +78,7 @@ class Runner:
         wake_read = wake_on_child_exit()
         self._selector.register(wake_read, selectors.EVENT_READ, lambda fd: os.read(fd, 4096))
         try:
-            self._child = start(self._spec, self._folder, self._call())
+            self._child = start(self._spec, self._folder, self._call(), self._parameters.wrapper)
         except CannotStart as error:
             self._end("failed", error=str(error))
             self._log.close()
@@ -259,6 +259,7 @@ class Runner:
             return
         killed = os.WTERMSIG(child.exit) if os.WIFSIGNALED(child.exit) else None
         code = os.WEXITSTATUS(child.exit) if os.WIFEXITED(child.exit) else None
+        run_cleanup(self._parameters.cleanup)
         for source in child.outputs.values():
             self._flush_held_back(source)
         if self._publishing is not None:
@@ -268,7 +269,8 @@ class Runner:
         if self._stopped_as == "timed_out":
             error: str | None = f"ran longer than its timeout of {self._spec.timeout:g} s"
         else:
-            error = f"ended by signal {signal_name(killed)}" if killed and self._stopped_as is None else None
+            by_signal = f"ended by signal {signal_name(killed)}" if killed else None
+            error = self._folder.read_end_reason() or by_signal if self._stopped_as is None else None
         self._end(
             self._stopped_as or ("succeeded" if code == 0 else "failed"), exit_code=code, signal=killed, error=error
         )
@@ -345,6 +347,7 @@ class Runner:
 
     def _kill(self) -> None:
         """Kill the remaining tree, also after the child itself has exited."""
+        run_cleanup(self._parameters.cleanup)
         signal_all(os.getpid(), None, signal.SIGKILL)
         self._killed = True
         self._check_exit(tree_is_gone=False)

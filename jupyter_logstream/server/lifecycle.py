@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
 from ..backends.protocol import (
+    IN_KERNEL_DIRECTORY,
     RUNS_HERE,
     Backend,
     CannotLaunch,
@@ -211,7 +212,7 @@ class LifeCycle:
 
     async def _finish_launches(self) -> None:
         """Wait for the runners that start here: the next server of the store could take their workloads for lost."""
-        here = {name for name, backend in self._backends.items() if RUNS_HERE in backend.supports}
+        here = {name for name, one in self._backends.items() if {RUNS_HERE, IN_KERNEL_DIRECTORY} & one.supports}
         launched = [one for one in self._launches if self._catalogue.status_of(one).spec.backend in here]
         await self._launches.wait(launched, _LAST_LAUNCHES_TIMEOUT_S)
 

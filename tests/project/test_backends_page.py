@@ -22,6 +22,7 @@ FEATURES = {
     "files": "`files`",
     "follow": "files as a log (`follow_file`)",
     "kernel_environment": "the kernel's environment and directory",
+    "kernel_directory": "the kernel's directory only",
 }
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 from pathlib import Path
@@ -66,23 +67,25 @@ class BackendContract:
     async def test_cancel_ends_the_whole_tree(self, bench: Workbench, tmp_path: Path) -> None:
         far = tmp_path / "far"
         code = (
-            "import os, signal, time\n"
+            "import fcntl, os, signal, time\n"
             "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
             "if os.fork() == 0:\n"
             "    os.setsid()\n"
             "    if os.fork(): os._exit(0)\n"
-            f"    open({str(far)!r} + '.new', 'w').write(str(os.getpid()))\n"
+            f"    held = open({str(far)!r} + '.new', 'w')\n"
+            "    fcntl.flock(held, fcntl.LOCK_EX)\n"
             f"    os.rename({str(far)!r} + '.new', {str(far)!r})\n"
             "    time.sleep(600)\n"
             "time.sleep(600)\n"
         )
         run = await bench.start([PYTHON, "-c", code])
         await eventually(far.exists)
-        pids = [int(far.read_text()), (await run.running()).pid or 0]
+        pid = (await run.running()).pid or 0
+        assert _is_locked(far)  # not by its pid, which a container numbers for itself
         await run.cancel(0.2)
         status = await run.end()
         assert (status.state, status.signal) == ("cancelled", 9)
-        await eventually(lambda: not any(map(alive, pids)))
+        await eventually(lambda: not alive(pid) and not _is_locked(far))
         await run.cancel(0.2)  # of an ended workload does nothing
 
     async def test_a_timeout_ends_it(self, bench: Workbench) -> None:
@@ -166,6 +169,16 @@ class BackendContract:
         await run.forget()
         await bench.restart()
         await run.forget()
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _command_lines() -> list[str]:

@@ -20,6 +20,7 @@ PACKAGES = {
 """Program -> its Debian package."""
 
 ENGINES = {
+    "dockerd": "docker.io", "podman": "podman", "catatonit": "catatonit", "busybox": "busybox-static",
     "openssl": "openssl", "/usr/sbin/nginx": "nginx-light", "firefox-esr": "firefox-esr",
 }  # fmt: skip
 """The same, of programs that only `make test-engines` needs."""

@@ -26,6 +26,7 @@ OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _OTHER_KIND = {errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR}  # of opening a link, socket, device, directory
 _MAX_ERROR_CHARS = 300
+_MAX_REASON_CHARS = 1000
 
 
 MAX_PAYLOAD_BYTES = 100_000_000
@@ -40,7 +41,8 @@ class RunParameters:
     after a timeout. `secret_names`: globs of environment variables whose values are masked in the output. `linger_s`:
     seconds for which the output of descendants that outlive the workload is still written to its log. `masks`: further
     values and /patterns/ to mask.
-    `max_payload_bytes`: maximum size of a function's result.
+    `max_payload_bytes`: maximum size of a function's result. `wrapper`: arguments before those of the command, of a
+    program that runs it in a container. `cleanup`: arguments of a program that ends the container and removes it.
     """
 
     log_bytes: int = 1 << 30
@@ -49,6 +51,8 @@ class RunParameters:
     linger_s: float = 3600.0
     masks: Sequence[str] = ()
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
+    wrapper: Sequence[str] = ()
+    cleanup: Sequence[str] = ()
 
 
 class Folder:
@@ -88,6 +92,18 @@ class Folder:
     def host(self) -> Path:
         """On another machine than the server: the machine's name and boot id. The server mirrors this folder."""
         return self.path / "host.json"
+
+    @property
+    def end_reason(self) -> Path:
+        """Why a container ended, where its exit code is not enough. Written by the container's supervisor."""
+        return self.path / "end_reason"
+
+    def read_end_reason(self) -> str | None:
+        """The reason, truncated; None if there is none."""
+        try:
+            return read_file(self.end_reason).decode(errors="replace")[:_MAX_REASON_CHARS] or None
+        except (OSError, ValueError):
+            return None
 
     def last_error(self) -> str:
         """The last line of the runner's standard error, truncated; "" if there is none."""

@@ -1,0 +1,193 @@
+"""The docker backend: workloads in containers of docker or podman on this machine. Server.
+
+`c.LogStream.backends = {"py312": {"type": "docker", "image": "python:3.12"}}`; the other keys of an entry are the
+arguments of `docker_backend`. A local runner runs the container's supervisor (`runner/container.py`), which calls the
+engine's own program; so log, cancel and restart are those of the local backend.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..model.spec import SpecError, printable
+from ..model.workload import WorkloadSpec
+from ..store.disk.folder import Folder, RunParameters, replace_file
+from ..wire.container_errors import problem
+from .archive import runner_archive
+from .docker_checks import check_docker
+from .docker_options import OPTIONS, create_arguments, image_of, user_arguments
+from .environment import child_environment
+from .local import LocalBackend
+from .programs import Ended, run_program
+from .protocol import IN_KERNEL_DIRECTORY, CannotLaunch, CannotReach, Check, Handle, Sighting
+
+if TYPE_CHECKING:
+    from .context import BackendContext
+
+LABEL = "jupyter-logstream"
+"""Label of every container of ours."""
+
+_ANSWER_TIMEOUT_S = 10.0
+_ARCHIVE = "runner.pyz"
+_PACKAGE = str(Path(__file__).resolve().parents[2])
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from jupyter_logstream.runner.container import main; "
+    "sys.exit(main(sys.argv[1:]))"
+)
+
+
+class DockerBackend(LocalBackend):
+    """See the module. `defaults`: options of each container; `python`: the image's interpreter, for functions."""
+
+    supports = frozenset(
+        {"stdin", "tty", "timeout", "call", "files", IN_KERNEL_DIRECTORY, *(f"options:{option}" for option in OPTIONS)}
+    )
+
+    def __init__(
+        self, name: str, context: BackendContext, program: str, python: str, defaults: Mapping[str, Any]
+    ) -> None:
+        super().__init__(
+            context.folders,
+            name=name,
+            root=context.root,
+            log_bytes=context.log_bytes,
+            grace_s=context.grace_s,
+            secret_names=context.secret_names,
+            linger_s=context.linger_s,
+            masks=context.masks,
+            max_payload_bytes=context.max_payload_bytes,
+        )
+        self._program, self._python, self._defaults = program, python, defaults
+        self._is_podman = os.path.basename(program) == "podman"
+
+    def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
+        """Check directory and options; the environment is the image's and `env`. Raises SpecError."""
+        resolved = super().resolve(spec)
+        resolved = replace(resolved, cwd=os.path.normpath(resolved.cwd))
+        if ":" in resolved.cwd or resolved.cwd == "/":
+            raise SpecError("cwd", f"{printable(resolved.cwd)} cannot be mounted: it must be a folder without a colon")
+        self._arguments("ID", resolved)
+        return replace(resolved, env=child_environment({}, spec.env, tty=spec.tty))
+
+    def plan(self, spec: WorkloadSpec) -> str:
+        """The command that creates and starts the container."""
+        command = spec.argv if spec.call is None else [self._python, *spec.argv[1:]]
+        return shlex.join([self._program, "run", *self._arguments("ID", spec), *command])
+
+    async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:
+        """See LocalBackend. Raises CannotLaunch if the program is not installed."""
+        if shutil.which(self._program) is None:
+            raise CannotLaunch(None, self._missing)
+        return await super().launch(workload_id, spec)
+
+    async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
+        """See LocalBackend. The container of a runner that was killed is removed."""
+        async for sighting in super().watch(workload_id, handle):
+            if sighting.state == "lost":
+                with suppress(CannotReach):
+                    await self._remove(workload_id)
+            yield sighting
+
+    async def forget(self, workload_id: str, handle: Handle) -> None:  # noqa: ARG002 - its name is its id
+        """Remove the container, which is there if the engine did not answer when it ended. Raises CannotReach."""
+        await self._remove(workload_id)
+
+    async def leftovers(self, known: Collection[str]) -> list[str]:
+        """See HasLeftovers."""
+        listed = await self._command("ps", "--all", f"--filter=label={LABEL}", "--format={{.Names}}")
+        if listed.code:
+            raise CannotReach(problem(listed.errors, self._engine, ""))
+        return [f"container {name}" for name in listed.output.split() if name not in known]
+
+    async def check(self) -> list[Check]:
+        """Whether logs can be stored, the program is there, its daemon answers, and a container of the image starts."""
+        checks = await super().check()
+        trial = [*self._options({}), self._image({})]
+        return [*checks, *await check_docker(self._program, self._missing, trial, self._command)]
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _engine(self) -> str:
+        return os.path.basename(self._program)
+
+    @property
+    def _missing(self) -> str:
+        return (
+            f"{self._program} is not installed here, or not in the PATH of the Jupyter server: install it, or "
+            'set "program" of this backend to "docker", "podman" or a path'
+        )
+
+    def _parameters(self, folder: Folder, spec: WorkloadSpec) -> RunParameters:
+        program = shutil.which(self._program) or self._program
+        mounts = []
+        if spec.call is not None:
+            replace_file(folder.path / _ARCHIVE, runner_archive(), sync=False)
+            mounts = [f"--volume={folder.path}:{folder.path}"]
+        supervisor = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE, str(folder.path), self._python, program]
+        return replace(
+            self._run,
+            wrapper=(*supervisor, *mounts, *self._arguments(folder.id, spec), "--"),
+            cleanup=(program, "rm", "--force", "--volumes", folder.id),
+        )
+
+    def _arguments(self, workload_id: str, spec: WorkloadSpec) -> list[str]:
+        """Options of a container, and its image. Raises SpecError."""
+        ours = [f"--name={workload_id}", f"--label={LABEL}={workload_id}", "--log-driver=none"]
+        folder = [f"--volume={spec.cwd}:{spec.cwd}", f"--workdir={spec.cwd}"]
+        return [*ours, *folder, *self._options(spec.options), self._image(spec.options)]
+
+    def _options(self, options: Mapping[str, Any]) -> list[str]:
+        user = user_arguments(options, self._defaults, is_podman=self._is_podman)
+        return ["--init", *user, *create_arguments(options, self._defaults, is_podman=self._is_podman)]
+
+    def _image(self, options: Mapping[str, Any]) -> str:
+        return image_of(options, self._defaults)
+
+    async def _remove(self, workload_id: str) -> None:
+        removed = await self._command("rm", "--force", "--volumes", workload_id)
+        if removed.code and "no such container" not in removed.errors.lower():
+            raise CannotReach(problem(removed.errors, self._engine, ""))
+
+    async def _command(self, *arguments: str) -> Ended:
+        """Run the engine's program. Raises CannotReach."""
+        try:
+            return await run_program([self._program, *arguments], _ANSWER_TIMEOUT_S)
+        except FileNotFoundError:
+            raise CannotReach(self._missing) from None
+        except (OSError, TimeoutError) as error:
+            raise CannotReach(str(error)) from None
+
+
+def docker_backend(
+    name: str,
+    context: BackendContext,
+    *,
+    image: str | None = None,
+    program: str = "docker",
+    python: str = "python3",
+    options: Mapping[str, Any] | None = None,
+    **defaults: Any,
+) -> DockerBackend:
+    """The factory of type "docker". Raises ValueError.
+
+    `image`: the image of workloads that name none. `program`: docker, podman, or a path of one. `python`: the
+    interpreter in the image, for functions. `options` and the other keys: defaults of the options of each container.
+    """
+    if not isinstance(program, str) or not program or program.startswith("-"):
+        raise ValueError('program must be "docker", "podman" or a path')
+    given = {**defaults, **(options or {}), **({"image": image} if image is not None else {})}
+    if image is not None:
+        image_of({}, given)
+    is_podman = os.path.basename(program) == "podman"
+    create_arguments({}, given, is_podman=is_podman)
+    user_arguments({}, given, is_podman=is_podman)
+    return DockerBackend(name, context, program, python, given)
