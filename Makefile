@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo check test test-engines test-kubernetes release-check docs soak bench lint browser tools pages engines
+.PHONY: install demo check test test-engines test-kubernetes release-check dist docs soak bench lint browser tools pages engines
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -69,6 +69,12 @@ test-kubernetes: install tools
 release-check: install browser
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
 	$(BIN)/python -m pytest tests/release/release_check.py $(PYTEST_ARGS)
+
+# What is published: sdist and wheel, in dist/.
+dist: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build
 
 # The documentation site, in docs/_build/html. Warnings are errors: a broken link or a page that no list names stops it.
 docs: install docs/tutorials/.executed
