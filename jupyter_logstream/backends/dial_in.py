@@ -18,11 +18,12 @@ from .protocol import CannotReach
 
 TOKEN_FILE = "token"  # noqa: S105 - a file's name
 _TOKEN_BYTES = 32
-_ENDED = b" ended"
+_ENDED, _REPLACED = b" ended", b" replaced"
 _FIRST_WAIT_S = 3.0
 
-Admission = Literal["yes", "later", "ended", "no"]
-"""`later`: the workload is not expected yet. `ended`: nothing more is accepted from it. `no`: a wrong token."""
+Admission = Literal["yes", "later", "ended", "replaced", "no"]
+"""`later`: the workload is not expected yet. `ended`: it has ended, also before its start. `replaced`: its log comes
+from its engine instead. `no`: a wrong token."""
 
 
 class _Slot:
@@ -48,7 +49,7 @@ class DialIn:
         """The token of a workload, created at the first call. OSError."""
         path = self._folder_of(workload_id).path / TOKEN_FILE
         try:
-            return read_file(path).removesuffix(_ENDED).decode()
+            return read_file(path).partition(b" ")[0].decode()
         except FileNotFoundError:
             token = secrets.token_urlsafe(_TOKEN_BYTES)
             replace_file(path, token.encode())
@@ -60,18 +61,20 @@ class DialIn:
             stored = read_file(self._folder_of(workload_id).path / TOKEN_FILE)
         except (OSError, ValueError):
             stored = b""
-        expected = stored.removesuffix(_ENDED) or secrets.token_bytes(_TOKEN_BYTES)
+        expected = stored.partition(b" ")[0] or secrets.token_bytes(_TOKEN_BYTES)
         if not hmac.compare_digest(token.encode(), expected):
             return "no"
-        if stored.endswith(_ENDED):
-            return "ended"
+        if b" " in stored:
+            return "ended" if stored.endswith(_ENDED) else "replaced"
         return "yes" if workload_id in self._slots else "later"
 
-    def end(self, workload_id: str) -> None:
-        """Accept nothing more from the runner of a workload. OSError."""
+    def end(self, workload_id: str, *, replaced: bool = False) -> None:
+        """Accept nothing more from the runner of a workload. `replaced`: its log comes from its engine. OSError."""
         folder = self._folder_of(workload_id)
         if is_folder(folder.path):
-            replace_file(folder.path / TOKEN_FILE, self.token(workload_id).encode() + _ENDED)
+            replace_file(
+                folder.path / TOKEN_FILE, self.token(workload_id).encode() + (_REPLACED if replaced else _ENDED)
+            )
 
     # --- connections --------------------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ CONNECT_TIMEOUT_S = 45.0
 _OVER_GRACE_S, _UNCERTAIN_GRACE_S = 3.0, 30.0  # in which a runner can reconnect after its job is over, as Ray reports
 _STOP_MARGIN_S = 10.0  # for the rest of the log, after the grace time
 _DELETE_TIMEOUT_S = 3.0
+_CHECK_S = 0.5  # for a cancel meanwhile
 _OWNER = "jupyter_logstream"  # in a job's metadata: the store that it belongs to
 
 
@@ -95,7 +96,14 @@ class RayBackend(DialedBackend):
             await mirror.cancel(grace_s)
         else:
             await self._api.stop(workload_id)
+            self._cancel_before_start(workload_id)
             self._queue.poll_soon()
+
+    def _cancel_before_start(self, workload_id: str) -> None:
+        """A job that waits for resources is not stopped by Ray until it starts: let its runner start nothing."""
+        report = self._queue.report(workload_id)
+        if report.state and report.is_waiting and not self.dial_in.has_arrived(workload_id):
+            self.dial_in.end(workload_id)
 
     async def forget(self, workload_id: str, handle: Handle) -> None:
         """Delete what Ray stores about the job, its log included. Raises CannotReach."""
@@ -106,6 +114,8 @@ class RayBackend(DialedBackend):
         self._cancelled.discard(workload_id)
         deadline = asyncio.get_running_loop().time() + _DELETE_TIMEOUT_S
         while (job := await self._api.job(workload_id)) is not None:
+            if to_report(job).is_waiting:  # cancelled before its start: Ray ends it when it starts
+                return
             if to_report(job).is_over:
                 await self._api.delete(workload_id)
                 return
@@ -158,6 +168,9 @@ class RayBackend(DialedBackend):
             if not self._was_connected(workload_id) and not EngineLog.is_used(self._folder(workload_id)):
                 async for sighting in self._until_connected(workload_id):
                     yield sighting
+            if workload_id in self._cancelled and self._queue.report(workload_id).is_waiting:
+                yield Sighting("cancelled")  # Ray can't stop it before it starts; its runner then starts nothing
+                return
             if self._was_connected(workload_id):
                 source = self._mirrored(workload_id, handle)
             else:
@@ -167,7 +180,10 @@ class RayBackend(DialedBackend):
 
     def _was_connected(self, workload_id: str) -> bool:
         """Whether the runner has connected to this server, or to an earlier one: the log here is then the runner's."""
-        return self.dial_in.has_arrived(workload_id) or self._folder(workload_id).path.joinpath("status.json").exists()
+        folder = self._folder(workload_id)
+        if EngineLog.is_used(folder):  # its state is stored here, too
+            return False
+        return self.dial_in.has_arrived(workload_id) or (folder.path / "status.json").exists()
 
     async def _until_connected(self, workload_id: str) -> AsyncIterator[Sighting]:
         """Report Ray's state until the runner connects, its job is over, or CONNECT_TIMEOUT_S after the job's start."""
@@ -175,16 +191,16 @@ class RayBackend(DialedBackend):
         seen, deadline = None, math.inf
         while not self.dial_in.has_arrived(workload_id) and loop.time() < deadline:
             report = self._queue.report(workload_id)
-            if report.is_over:
+            if report.is_over or (report.state and report.is_waiting and workload_id in self._cancelled):
                 return
             if not report.is_waiting and deadline == math.inf:
                 deadline = loop.time() + self._connect_timeout_s
             if (sighting := _waiting(report)) != seen:
                 seen = sighting
                 yield sighting
-            await self._news(workload_id, report, None if deadline == math.inf else deadline - loop.time())
+            await self._news(workload_id, report, min(_CHECK_S, max(deadline - loop.time(), 0)))
 
-    async def _news(self, workload_id: str, report: Report, timeout_s: float | None) -> None:
+    async def _news(self, workload_id: str, report: Report, timeout_s: float) -> None:
         """Return when a runner has connected, the report has changed, or after some time."""
         tasks = [
             asyncio.ensure_future(self.dial_in.arrival(workload_id)),
@@ -230,7 +246,7 @@ class RayBackend(DialedBackend):
     async def _from_engine_log(self, workload_id: str) -> AsyncIterator[Sighting]:
         """Copy Ray's log until the job is over; its state is Ray's, never the end of the log."""
         await self.dial_in.release(workload_id)
-        self.dial_in.end(workload_id)
+        self.dial_in.end(workload_id, replaced=True)
         report, seen = self._queue.report(workload_id), None
         log = EngineLog(self._folder(workload_id), self._log_bytes)
         await log.open(f"The runner in the job did not connect to this server at {self._public_url()}.")

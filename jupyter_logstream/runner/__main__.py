@@ -28,11 +28,12 @@ def _detach() -> None:
         os._exit(0)
 
 
-def main(path: str, answer: int | None = None) -> int:
+def main(path: str, answer: int | None = None, *, of_engine: bool = False) -> int:
     """Run the workload in `path`; returns the exit code.
 
     `answer`: a descriptor that gets the exit code as one line, 0 when the runner accepts requests. None: the parent
-    process exits with the code instead, and the runner is detached from it.
+    process exits with the code instead, and the runner is detached from it. `of_engine`: it runs in an engine's job, so
+    a TERM cancels the workload; else the runner ignores it.
     """
     folder = Folder(Path(path).absolute())
     spec, _ = folder.read_spec()
@@ -53,14 +54,17 @@ def main(path: str, answer: int | None = None) -> int:
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
         signal.signal(number, lambda *_: None)  # a handler, since the child would inherit "ignored"
     adopt_orphans()
-    _run(folder, spec, listener)
+    _run(folder, spec, listener, of_engine=of_engine)
     os.close(lock)
     return 0
 
 
-def _run(folder: Folder, spec: WorkloadSpec, listener: socket.socket) -> None:
+def _run(folder: Folder, spec: WorkloadSpec, listener: socket.socket, *, of_engine: bool) -> None:
     if spec.follow is None:
-        Runner(folder, spec, folder.read_run()).run(listener)
+        runner = Runner(folder, spec, folder.read_run())
+        if of_engine:
+            signal.signal(signal.SIGTERM, lambda *_: runner.stop_soon())
+        runner.run(listener)
         return
     from .follower import Follower  # noqa: PLC0415 - most workloads are commands
 

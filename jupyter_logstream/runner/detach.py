@@ -42,7 +42,7 @@ def run_here(folder: Folder, on_stop: Callable[[], None] | None = None) -> dict[
         write_json(folder.host, {"node": socket.gethostname(), "boot": boot_id()})
         _guard(on_stop=on_stop)
         read, write = os.pipe()
-        again = main(str(folder.path), write) != 0
+        again = main(str(folder.path), write, of_engine=True) != 0
         os.close(read)
     return {**_outcome(folder), "again": again}
 

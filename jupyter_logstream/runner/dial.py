@@ -28,14 +28,17 @@ from .websocket import HandshakeRefused, WebSocket
 
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.2, 5.0
 _ALREADY_STARTED = 3
-_GONE = 410  # the server has the end of this workload, or reads the engine's log instead
+_CONFLICT, _GONE = 409, 410  # the server reads the engine's log instead; the workload has ended
 
 
 class Dialer:
-    """Connects `job` to the server until its log is copied or printed. `run` returns the exit code of the workload."""
+    """Connects `job` to the server until its log is copied or printed. `run` returns the exit code of the workload.
 
-    def __init__(self, job: Job, plan: DialPlan) -> None:
-        self._job, self._plan = job, plan
+    `channel`: a connection that is open already.
+    """
+
+    def __init__(self, job: Job, plan: DialPlan, channel: WebSocket | None) -> None:
+        self._job, self._plan, self._channel = job, plan, channel
         self._echo = Echo(job.folder.path)
         self._begun = time.monotonic()
         self._was_connected = self._is_refused = False
@@ -60,9 +63,9 @@ class Dialer:
         if self._is_refused:
             return False
         try:
-            channel = WebSocket(self._plan.url, {"Authorization": f"Bearer {self._plan.token}"})
+            channel, self._channel = self._channel or _connect(self._plan), None
         except (OSError, ValueError) as error:
-            self._is_refused = isinstance(error, HandshakeRefused) and error.code == _GONE
+            self._is_refused = isinstance(error, HandshakeRefused) and error.code in {_CONFLICT, _GONE}
             self._problem = str(error)
             return False
         self._was_connected = True
@@ -112,15 +115,28 @@ def dial(package: str) -> int:
     """Run the workload in a package and serve it. Returns the exit code: that of the workload."""
     box = Path(package).absolute()
     plan = DialPlan.from_json(read_json(box / "order.json"))
+    channel: WebSocket | None = None
+    try:
+        channel = _connect(plan)
+    except HandshakeRefused as error:
+        if error.code == _GONE:  # engines can start a job that was cancelled while it waited
+            _print("this workload was cancelled before it started")
+            return 0
+    except (OSError, ValueError):
+        pass  # it is started all the same
     folder = prepare(box, plan)
     if folder is None:
         _print("this workload was started before; it is not started twice")
         return _ALREADY_STARTED
     _print("its output goes to the server of the notebook, and here if that cannot be reached")
-    job = Job(folder)
+    job = Job(folder, [] if channel is None else [channel.fileno()])
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
         signal.signal(number, lambda *_: job.cancel())  # the engine stops the job: it KILLs what is left
-    return Dialer(job, plan).run()
+    return Dialer(job, plan, channel).run()
+
+
+def _connect(plan: DialPlan) -> WebSocket:
+    return WebSocket(plan.url, {"Authorization": f"Bearer {plan.token}"})
 
 
 def _print(text: str) -> None:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,13 +30,16 @@ _SIGNALLED = 128  # a shell's exit code for a command that a signal ended is thi
 
 
 class Job:
-    """The workload of this job: starts its runner in `folder`, and waits until its child has started or failed to."""
+    """The workload of this job: starts its runner in `folder`, and waits until its child has started or failed to.
 
-    def __init__(self, folder: Folder) -> None:
+    `not_inherited`: descriptors of this process that the runner closes.
+    """
+
+    def __init__(self, folder: Folder, not_inherited: Sequence[int] = ()) -> None:
         self.folder = folder
         self.exit_code = 1
         self._last_progress = time.monotonic()
-        self._pid = _start(folder)
+        self._pid = _start(folder, not_inherited)
         self._ended = False
         while not self.has_ended() and status_of(folder.path) is None:  # else a cancel could come too early
             time.sleep(_POLL_S)
@@ -98,7 +102,7 @@ def prepare(box: Path, plan: DialPlan) -> Folder | None:
     return folder
 
 
-def _start(folder: Folder) -> int:
+def _start(folder: Folder, not_inherited: Sequence[int]) -> int:
     """Fork the parent of the runner; returns its pid."""
     pid = os.fork()
     if pid:
@@ -106,6 +110,8 @@ def _start(folder: Folder) -> int:
     code = 1
     try:
         os.setsid()
+        for fd in not_inherited:
+            os.close(fd)
         end_with_parent(signal.SIGTERM)
         log, null = open_own(folder.runner_log, os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
         for source, target in (null, 0), (log, 1), (log, 2):

@@ -69,6 +69,7 @@ class Runner:
         self._last_output_begun = False  # the child has ended, and the rest of its output is being read
         self._publishing: Publishing | None = None  # once a process of the workload publishes
         self._killed = False
+        self._is_stop_requested = False
         self._ended = False
         self._lingering = True
 
@@ -119,6 +120,9 @@ class Runner:
             if key.fd in self._selector.get_map():  # not closed by an earlier callback
                 key.data(key.fd)
         self._publish()
+        if self._is_stop_requested:  # before the child is reaped, which may have got the same signal
+            self._is_stop_requested = False
+            self.stop("cancelled", self._parameters.grace_s)
         self._reap()
         now = time.monotonic()
         for act in [act for act, at in self._timers.items() if at <= now]:
@@ -323,6 +327,10 @@ class Runner:
         self._requests.close()
 
     # --- requests -----------------------------------------------------------------------------------------------------
+
+    def stop_soon(self) -> None:
+        """Cancel the workload at the next turn: for signals, which come at any point and wake the loop."""
+        self._is_stop_requested = True
 
     def stop(self, state: State, grace_s: float) -> None:
         """Send TERM to the whole tree, KILL after the grace time; `state`: the final one.

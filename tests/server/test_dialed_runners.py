@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import stat
@@ -198,3 +199,17 @@ async def test_log_continues_after_a_restart_of_the_server(tmp_path: Path, monke
         token = (tmp_path / "data").rglob("token")
         assert not any(path.read_text().split()[0] in server.log for path in token)
     kill_with_argument(str(there))
+
+
+async def test_job_that_starts_after_its_cancel_runs_nothing(bench: Bench, tmp_path: Path) -> None:
+    site = await bench.start()
+    workload_id = await site.start(f"touch {tmp_path}/ran; sleep 600", backend="there")
+    await eventually((tmp_path / "ran").exists)
+    (tmp_path / "ran").unlink()
+    bench.backend.dial_in.end(workload_id)
+    box = bench.backend.box(workload_id)
+    order = json.loads((box / "order.json").read_text())
+    (box / "order.json").write_text(json.dumps({**order, "root": str(tmp_path / "another-node")}))
+    assert await asyncio.to_thread(bench.backend.dial(box).wait, 30) == 0
+    assert "cancelled before it started" in bench.backend.printed(workload_id)
+    assert not (tmp_path / "ran").exists()

@@ -18,6 +18,7 @@ _PIECE_BYTES = 256 << 10  # of a message
 _REFUSED = {
     "no": (403, "forbidden", "the token does not belong to this workload"),
     "ended": (410, "ended", "this workload takes no connection of a runner any more"),
+    "replaced": (409, "replaced", "the log of this workload comes from its engine"),
     "later": (503, "not_ready", "this workload is not ready for its runner yet: try again"),
 }
 
