@@ -12,6 +12,7 @@ from typing import Any
 from ..model.protocol import EXTERNAL
 from .context import BackendContext
 from .docker import docker_backend
+from .kubernetes import kubernetes_backend
 from .local import LocalBackend
 from .protocol import Backend
 from .ray import ray_backend
@@ -47,6 +48,7 @@ def local_backend(name: str, context: BackendContext) -> Backend:
 
 TYPES: dict[str, BackendFactory] = {
     "docker": docker_backend,
+    "kubernetes": kubernetes_backend,
     "local": local_backend,
     "ray": ray_backend,
     "slurm": slurm_backend,

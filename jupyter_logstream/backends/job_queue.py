@@ -48,6 +48,11 @@ class Report:
         return self.phase == "over"
 
     @property
+    def words_as_is(self) -> str:
+        """State and reason in the scheduler's own words: "OOMKilled: ..."."""
+        return ": ".join(filter(None, (self.state, self.reason)))
+
+    @property
     def words(self) -> str:
         """State and reason for people: "Pending: Resources"."""
         state = self.state.replace("_", " ").capitalize()

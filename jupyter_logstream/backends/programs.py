@@ -16,15 +16,17 @@ class Ended(NamedTuple):
     errors: str
 
 
-async def run_program(argv: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = None) -> Ended:
-    """Run a program without input, in a thread. Raises OSError, TimeoutError (it was killed)."""
-    return await asyncio.to_thread(_run, argv, timeout_s, env)
+async def run_program(
+    argv: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> Ended:
+    """Run a program with this input, in a thread. Raises OSError, TimeoutError (it was killed)."""
+    return await asyncio.to_thread(_run, argv, timeout_s, env, stdin)
 
 
-def _run(argv: Sequence[str], timeout_s: float, env: Mapping[str, str] | None) -> Ended:
+def _run(argv: Sequence[str], timeout_s: float, env: Mapping[str, str] | None, stdin: bytes) -> Ended:
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, env=env, timeout=timeout_s, check=False,
+            argv, input=stdin, capture_output=True, env=env, timeout=timeout_s, check=False,
             start_new_session=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -6,6 +6,7 @@ runner.pyz serve FOLDER             the remote end of a mirror, on standard inpu
 runner.pyz deliver ROOT             receive a workload over standard input, start it, then serve it
 runner.pyz job FOLDER               run it in the job of a scheduler, once
 runner.pyz dial PACKAGE             run the workload of a package once, and connect to its server
+runner.pyz hold PACKAGE ROOT        start the workload of a package, and keep the container until its log is copied
 runner.pyz --version                one line of JSON: version, mirror, layout, sha256 of this file
 """
 
@@ -41,6 +42,10 @@ def main(arguments: list[str], archive: str) -> int:
         from .dial import dial  # noqa: PLC0415 - as above
 
         return dial(arguments[1])
+    if len(arguments) == 3 and arguments[0] == "hold":
+        from .hold import hold  # noqa: PLC0415 - as above
+
+        return hold(arguments[1], arguments[2])
     if arguments[:1] == ["run"] and len(arguments) == 2 + (arguments[1:2] == ["--foreground"]):
         return _run(arguments[-1], foreground=len(arguments) == 3)
     sys.stderr.write(f"usage:\n{(__doc__ or '').partition(chr(10))[2]}")

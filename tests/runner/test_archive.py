@@ -30,7 +30,7 @@ from jupyter_logstream.wire.mirror_frames import MIRROR_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_BYTES = 200_000
+MAX_BYTES = 220_000
 CODE = sorted(modules(ROOT))
 NEED_CLOUDPICKLE = {f"jupyter_logstream/kernel/functions/{name}.py" for name in ("child", "pickling")}
 """Imported by the process of a function, once it knows that it can."""

@@ -1,0 +1,42 @@
+"""Self-test of a Kubernetes cluster: kubectl, the API server, permissions. Server; for the doctor only."""
+
+from __future__ import annotations
+
+from .kubernetes_api import Kubectl
+from .places import last_lines
+from .protocol import CannotReach, Check
+
+PERMISSIONS = (
+    ("create", "jobs"), ("list", "jobs"), ("delete", "jobs"), ("create", "secrets"), ("delete", "secrets"),
+    ("list", "pods"), ("create", "pods/exec"), ("get", "pods/exec"), ("get", "pods/log"), ("list", "events"),
+)  # fmt: skip
+"""What this backend does in its namespace; docs/kubernetes.md has a Role with exactly these."""
+
+
+async def check_kubernetes(kubectl: Kubectl) -> list[Check]:
+    """Try kubectl, then the API server, then each permission; what depends on a failed test is left out."""
+    try:
+        client = await kubectl.run("version", "--client", "-o", "yaml")
+        answer = await kubectl.run("get", "--raw", "/version")
+    except CannotReach as error:
+        return [
+            Check("run kubectl", ok=False, found=str(error), advice="install kubectl, or set `kubectl` to its path")
+        ]
+    version = next((line.partition(":")[2].strip() for line in client.output.splitlines() if "gitVersion" in line), "")
+    checks = [Check("run kubectl", ok=True, found=version)]
+    if answer.code:
+        advice = "make `kubectl get jobs` work on this server's machine: check `context`, `kubeconfig` and the login"
+        return [*checks, Check("reach the API server", ok=False, found=last_lines(answer.errors), advice=advice)]
+    checks.append(Check("reach the API server", ok=True, found="it answers"))
+    missing = [f"{verb} {what}" for verb, what in PERMISSIONS if not await _may(kubectl, verb, what)]
+    advice = "apply the Role of docs/kubernetes.md in this namespace" if missing else ""
+    found = f"not allowed: {', '.join(missing)}" if missing else "allowed"
+    return [*checks, Check("use Jobs, Secrets, pods and events", ok=not missing, found=found, advice=advice)]
+
+
+async def _may(kubectl: Kubectl, verb: str, what: str) -> bool:
+    try:
+        kind, _, part = what.partition("/")
+        return (await kubectl.run("auth", "can-i", verb, kind, f"--subresource={part}", "-q")).code == 0
+    except CannotReach:
+        return False
