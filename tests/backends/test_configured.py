@@ -48,7 +48,7 @@ def test_a_type_can_be_a_class_or_an_import_string_and_gets_its_settings() -> No
 @pytest.mark.parametrize(
     ("name", "entry", "problem"),
     [
-        ("x", {"type": "slurp"}, "unknown type 'slurp'; use docker, kubernetes, local, ray, slurm, ssh, or an import string"),
+        ("x", {"type": "slurp"}, "unknown type 'slurp'; use docker, kubernetes, local, ray, slurm, ssh, or an import"),
         ("x", {}, 'the key "type" is missing'),
         ("x", 5, "unknown type 5"),
         ("x", "no_such_module:Backend", "cannot be imported"),
