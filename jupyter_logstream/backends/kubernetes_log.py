@@ -55,7 +55,7 @@ class PodLog:
             pipe = await CommandPipe.open(argv)
         except CannotReach as error:
             return str(error)
-        reader = _Lines(self._last, self._count, self._log.position if not self._last else 0)
+        reader = StampedLines(self._last, self._count, self._log.position if not self._last else 0)
         try:
             while data := await pipe.reader.read(_READ_BYTES):
                 self._add(reader, data)
@@ -64,13 +64,13 @@ class PodLog:
         finally:
             await pipe.close()
 
-    def _add(self, reader: _Lines, data: bytes) -> None:
+    def _add(self, reader: StampedLines, data: bytes) -> None:
         if new := reader.feed(data):
             self._log.append(self._log.position, new)
         self._last, self._count = reader.last, reader.count
 
 
-class _Lines:
+class StampedLines:
     """Takes stamps off lines, and leaves out lines that are here: those up to the `count`th with the stamp `last`.
 
     `skip`: bytes that are here from an earlier server, which stored no stamp. Bound: one line of the engine's.

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.container_images import PYTHON_IMAGE
 from support.elsewhere import Elsewhere
 from support.environment import own_environment
-from support.kubernetes_cluster import kubernetes_cluster
+from support.kubernetes_cluster import HOST_NETWORK, kubernetes_cluster
 from support.process_table import kill_with_argument
 from support.ray_cluster import can_run, ray_cluster
 from support.slurm_cluster import PROGRAMS, slurm_cluster
@@ -64,6 +65,25 @@ def kubernetes() -> Iterator[KubernetesCluster]:
     folder = Path(tempfile.mkdtemp(prefix="jlsk"))  # Docker's sockets need short paths
     with kubernetes_cluster(folder) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def in_kubernetes(
+    kubernetes: KubernetesCluster, tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop
+) -> Iterator[Callable[..., Elsewhere]]:
+    """`in_kubernetes(image=...)`: an engine whose backend `cluster` is that cluster."""
+    started: list[Elsewhere] = []
+
+    def start(**settings: Any) -> Elsewhere:
+        entry = {"type": "kubernetes", "kubeconfig": str(kubernetes.kubeconfig), "image": PYTHON_IMAGE}
+        server = Elsewhere(tmp_path / "store", "cluster", {**entry, "options": {"manifest": HOST_NETWORK}, **settings})
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        jp_asyncio_loop.run_until_complete(server.stop())
+    kubernetes.kubectl("delete", "jobs,secrets", "-l", "jupyter-logstream/owner", "--wait=false")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.backend_contract import BackendContract
 from support.container_images import BARE_IMAGE, PYTHON_IMAGE
-from support.elsewhere import Elsewhere
+from support.kubernetes_cluster import HOST_NETWORK
 from support.paths import ROOT
 from support.process_table import kill_with_argument
 from support.waiting import eventually
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
+    from support.elsewhere import Elsewhere
     from support.kubernetes_cluster import KubernetesCluster
 
     from jupyter_logstream.backends.context import BackendContext
     from jupyter_logstream.backends.protocol import Backend
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.slow, pytest.mark.timeout(300)]
-
-HOST_NETWORK = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
-"""The nodes of this cluster have no network for pods."""
 
 
 def with_paths(*paths: Path) -> dict[str, Any]:
@@ -73,25 +71,6 @@ class TestInKubernetes(BackendContract):
         kubernetes.kubectl("delete", "jobs,secrets", "-l", "jupyter-logstream/owner", "--wait=false")
         kill_with_argument(str(tmp_path))
         shutil.rmtree(tmp_path / "there", ignore_errors=True)
-
-
-@pytest.fixture
-def in_kubernetes(
-    kubernetes: KubernetesCluster, tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop
-) -> Iterator[Callable[..., Elsewhere]]:
-    """`in_kubernetes(image=...)`: an engine whose backend `cluster` is that cluster."""
-    started: list[Elsewhere] = []
-
-    def start(**settings: Any) -> Elsewhere:
-        entry = {"type": "kubernetes", "kubeconfig": str(kubernetes.kubeconfig), "image": PYTHON_IMAGE}
-        server = Elsewhere(tmp_path / "store", "cluster", {**entry, "options": {"manifest": HOST_NETWORK}, **settings})
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        jp_asyncio_loop.run_until_complete(server.stop())
-    kubernetes.kubectl("delete", "jobs,secrets", "-l", "jupyter-logstream/owner", "--wait=false")
 
 
 def objects(kubernetes: KubernetesCluster) -> list[str]:

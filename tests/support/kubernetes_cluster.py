@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("etcd", "dockerd", "docker", "containerd", "runc", "nsenter", "ip", "openssl", "kubectl")
 NODE = "node1"
+HOST_NETWORK = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
+"""The part of a Job's manifest without which no pod starts: the node has no network for pods."""
+
 _HOST_ADDRESS, _ADDRESS = "10.213.77.1", "10.213.77.2"
 _START_TIMEOUT_S = 120.0
 _SETTINGS = ("kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "vm/panic_on_oom")
@@ -86,6 +89,15 @@ class KubernetesCluster:
         process = self._processes.pop(name)
         process.kill()
         process.wait()
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """One daemon is killed at the begin of the block, and started again at its end."""
+        self.kill(name)
+        try:
+            yield
+        finally:
+            self.start(name)
 
     def log(self, name: str) -> str:
         """The end of a daemon's log."""
