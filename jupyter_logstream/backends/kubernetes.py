@@ -145,7 +145,12 @@ class KubernetesBackend(RemoteBackend):
         name = job_name(order.id)
         before_sending()
         await self._kubectl.create(secret_manifest(name, self._jobs.labels(order.id), content))
-        await self._kubectl.create(self._jobs.manifest(order.id, spec))
+        try:
+            await self._kubectl.create(self._jobs.manifest(order.id, spec))
+        except CannotLaunch:
+            with suppress(CannotReach):
+                await self._kubectl.delete(f"secret/{name}")  # else nothing would find it again
+            raise
         self._was_reached = True
         return {"root": ROOT, "job": name, "node": "", "delivers": "order.json" not in content}
 

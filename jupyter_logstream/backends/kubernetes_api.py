@@ -16,7 +16,7 @@ from .protocol import CannotLaunch, CannotReach
 _TIMEOUT_S = 20.0
 _REQUEST_TIMEOUT_S = 15
 # The API server understood and refused; all else can be a connection that comes back.
-_REFUSED = re.compile(r"\((Forbidden|Invalid|NotFound|BadRequest|Unauthorized|AlreadyExists)\)|is invalid|must be")
+_REFUSED = re.compile(r"\((Forbidden|Invalid|NotFound|BadRequest|Unauthorized)\)|ValidationError|is invalid")
 
 
 class Kubectl:

@@ -28,6 +28,7 @@ class PodLog:
         self._kubectl, self._pod, self._log = kubectl, pod, log
         self._last = b""  # the time stamp of the last line
         self._count = 0  # lines with this stamp that are here
+        self._skip = log.position  # bytes from an earlier server that were not read again yet
 
     async def follow(self, is_over: Callable[[], bool]) -> None:
         """Copy until the pod has ended and the rest is read; an ended stream is opened again. OSError: of the log here.
@@ -55,7 +56,7 @@ class PodLog:
             pipe = await CommandPipe.open(argv)
         except CannotReach as error:
             return str(error)
-        reader = StampedLines(self._last, self._count, self._log.position if not self._last else 0)
+        reader = StampedLines(self._last, self._count, self._skip)
         try:
             while data := await pipe.reader.read(_READ_BYTES):
                 self._add(reader, data)
@@ -67,7 +68,7 @@ class PodLog:
     def _add(self, reader: StampedLines, data: bytes) -> None:
         if new := reader.feed(data):
             self._log.append(self._log.position, new)
-        self._last, self._count = reader.last, reader.count
+        self._last, self._count, self._skip = reader.last, reader.count, reader.skip
 
 
 class StampedLines:
@@ -78,24 +79,32 @@ class StampedLines:
 
     def __init__(self, last: bytes, count: int, skip: int) -> None:
         self.last, self.count = last, count
-        self._known, self._unseen, self._skip = last, count, skip
+        self.skip = skip
+        self._known, self._unseen = last, count
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
         """The new lines in these bytes, without stamps; empty data: the end."""
         self._rest += data
         whole, newline, self._rest = self._rest.rpartition(b"\n") if data else (self._rest, b"", b"")
-        return b"".join(self._new(line) for line in (whole + newline).splitlines(keepends=True) if line)
+        lines = (whole + newline).split(b"\n")  # not at carriage returns, as `splitlines`
+        return b"".join(map(self._new, [*(line + b"\n" for line in lines[:-1]), *filter(None, lines[-1:])]))
 
     def _new(self, line: bytes) -> bytes:
         match = _STAMP.match(line)
         stamp, text = (match[1], line[match.end() :]) if match else (self.last, line)
-        if self._known and stamp < self._known:
+        if self._known and _moment(stamp) < _moment(self._known):
             return b""
         if stamp == self._known and self._unseen:
             self._unseen -= 1
             return b""
         self.count = self.count + 1 if stamp == self.last else 1
         self.last = stamp
-        dropped, self._skip = min(self._skip, len(text)), max(self._skip - len(text), 0)
+        dropped, self.skip = min(self.skip, len(text)), max(self.skip - len(text), 0)
         return text[dropped:]
+
+
+def _moment(stamp: bytes) -> tuple[bytes, bytes]:
+    """What stamps are ordered by: their fractions can have different lengths."""
+    seconds, _, fraction = stamp.partition(b".")
+    return seconds.rstrip(b"Z"), fraction.rstrip(b"Z").ljust(9, b"0")

@@ -198,6 +198,27 @@ def test_a_server_that_was_restarted_leaves_out_what_is_stored() -> None:
     assert lines.feed(stamped((1, "a"), (2, "b"), (3, "c"))) == b"c\n"
 
 
+def test_a_cut_while_stored_lines_are_read_again_doubles_none() -> None:
+    stored = len(b"a\nb\nc\n")
+    first = StampedLines(b"", 0, stored)
+    assert first.feed(stamped((1, "a"))) == b""
+    again = StampedLines(first.last, first.count, first.skip)
+    assert again.feed(stamped((1, "a"), (2, "b"), (3, "c"), (4, "d"))) == b"d\n"
+
+
+def test_a_carriage_return_ends_no_line() -> None:
+    first = StampedLines(b"", 0, 0)
+    assert first.feed(stamped((1, "p1\rp2"), (2, "q"))) == b"p1\rp2\nq\n"
+    assert StampedLines(first.last, first.count, 0).feed(stamped((1, "p1\rp2"), (2, "q"), (3, "r"))) == b"r\n"
+
+
+def test_fractions_of_different_lengths_are_compared_as_numbers() -> None:
+    first = StampedLines(b"", 0, 0)
+    assert first.feed(b"2026-11-29T06:00:01.1Z a\n") == b"a\n"
+    again = StampedLines(first.last, first.count, 0)
+    assert again.feed(b"2026-11-29T06:00:01.1Z a\n2026-11-29T06:00:01.12Z b\n") == b"b\n"
+
+
 def test_lines_are_whole_however_the_stream_is_cut() -> None:
     data, lines = stamped((1, "first"), (2, "second")) + b"2026-11-29T06:00:03.5Z no end", StampedLines(b"", 0, 0)
     found = b"".join(lines.feed(data[i : i + 7]) for i in range(0, len(data), 7)) + lines.feed(b"")

@@ -202,3 +202,14 @@ async def test_documented_permissions_are_enough_and_the_doctor_names_what_is_mi
     workload = await server.run("echo hi; exit 3")
     assert (server.lines(workload), server.engine.get(workload).status.exit_code) == (["hi"], 3)
     await eventually(lambda: objects(kubernetes) == [])
+
+
+async def test_a_job_that_is_refused_leaves_no_secret(
+    kubernetes: KubernetesCluster, in_kubernetes: Callable[..., Elsewhere]
+) -> None:
+    server = in_kubernetes(options={"manifest": {"spec": {"completions": "many"}}})
+    workload = await server.run("true")
+    status = server.engine.get(workload).status
+    assert status.state == "failed"
+    assert "completions" in f"{status.error} {status.reason}"
+    assert objects(kubernetes) == []
