@@ -33,6 +33,7 @@ toc_object_entries = False
 autodoc_member_order = "bysource"
 
 myst_heading_anchors = 4  # those of GitHub
+myst_enable_extensions = ["attrs_inline"]
 nb_execution_mode = "off"  # execute_notebooks.py has run them
 nb_mime_priority_overrides = [("html", "text/html", 0), ("html", "text/markdown", 1)]  # static forms before widgets
 
@@ -57,6 +58,7 @@ KINDS = {"tutorial": "Tutorials", "how-to": "How-to guides", "reference": "Refer
 _ROW = re.compile(r"^\|(.*)\| *([\w-]+) *\|$", re.MULTILINE)
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[A-Z_]+\.md[^)]*\)")
 """Links to files at the root of the repository, which are no pages of the site."""
+_PICTURE = re.compile(r"!\[([^\]]*)\]\((images/[\w-]+)\.png\)")
 _PAGE = re.compile(r"\]\(([\w/.-]+)\.(?:md|ipynb)\)")
 
 
@@ -73,8 +75,17 @@ def navigation(index: str) -> str:
     return "".join(trees)
 
 
+def _in_both_themes(image: re.Match[str]) -> str:
+    """A picture that also exists in dark, once for each theme; GitHub shows the light one."""
+    text, path = image.groups()
+    if not Path(__file__).parent.joinpath(f"{path}-dark.png").is_file():
+        return image[0]
+    return f"![{text}]({path}.png){{.only-light}}![{text}]({path}-dark.png){{.only-dark}}"
+
+
 def _adapt(_: Sphinx, name: str, source: list[str]) -> None:
-    """Point links to notebooks at their executed copies, and add the navigation to the index."""
+    """Point links to notebooks at their executed copies, pair pictures, and add the navigation to the index."""
+    source[0] = _PICTURE.sub(_in_both_themes, source[0])
     source[0] = _OUTSIDE.sub(r"`\1`", source[0].replace("](../notebooks/", "](tutorials/"))
     if name == "index":
         source[0] += navigation(source[0])

@@ -18,7 +18,9 @@ from support.serving import jupyter
 
 from jupyter_logstream._version import __version__
 
-MAX_WHEEL_BYTES = 700_000
+MAX_WHEEL_BYTES = 720_000
+"""1,020,000 before its parts were shared. The goal is 600,000; each backend adds some 10,000 of code."""
+
 SHORT_RUN = "import sys; print('epoch 3'); print('WARNING last'); sys.exit(0)\n"
 
 

@@ -30,7 +30,8 @@ pytestmark = pytest.mark.timeout(900)
 
 PROGRAMS = ("sh", "bash", "env", "cat", "sleep", "ps")
 """What a machine has without node; the environment's PATH has these and its own scripts only."""
-WATCHED = "from jupyter_logstream import run\njob = run('for i in $(seq 1 300); do echo line $i; done')\njob"
+COUNTING = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo line $i; done"
+WATCHED = f"from jupyter_logstream import run\njob = run({COUNTING!r})\njob"
 
 
 def checked(*command: str | Path, **options: object) -> str:
