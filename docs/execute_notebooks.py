@@ -24,11 +24,17 @@ LIVE = "application/vnd."
 """Types of the live forms: a static page cannot show them."""
 
 
+def copy(source: Path) -> None:
+    """Copy a notebook with the lexer that a kernel would name: Python's own warns at magics and shell cells."""
+    notebook = nbformat.read(source, 4)
+    notebook.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
+    nbformat.write(notebook, TARGETS / source.name)
+
+
 def execute(source: Path, folder: Path) -> None:
     """Run one notebook in `folder` and write it with its outputs."""
     notebook = nbformat.read(source, 4)
-    if source.stem not in NOT_EXECUTED:
-        NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "data" in output:
@@ -42,17 +48,19 @@ def main() -> None:
     TARGETS.mkdir(exist_ok=True)
     if "--copy" in sys.argv[1:]:
         for source in SOURCES.glob("*.ipynb"):
-            shutil.copy(source, TARGETS)
+            copy(source)
         return
     with tempfile.TemporaryDirectory() as folder:
         for script in SOURCES.glob("*.py"):
             shutil.copy(script, folder)
         os.environ.update(JUPYTER_DATA_DIR=f"{folder}/data", JUPYTER_RUNTIME_DIR=f"{folder}/runtime")
         os.environ["JUPYTER_LOGSTREAM_IDLE_S"] = "5"  # the private server ends after the last kernel
-        sources = sorted(SOURCES.glob("*.ipynb"))
+        for name in NOT_EXECUTED:
+            copy(SOURCES / f"{name}.ipynb")
+        sources = sorted(path for path in SOURCES.glob("*.ipynb") if path.stem not in NOT_EXECUTED)
         with ThreadPoolExecutor(len(sources)) as pool:
             list(pool.map(execute, sources, [Path(folder)] * len(sources)))
-    sys.stdout.write(f"executed {len(sources) - len(NOT_EXECUTED)} notebooks into {TARGETS}\n")
+    sys.stdout.write(f"executed {len(sources)} notebooks into {TARGETS}\n")
 
 
 if __name__ == "__main__":
