@@ -248,11 +248,8 @@ async def test_an_existing_file_begins_where_the_caller_wants(
     bench: Bench, logs: Path, given: dict[str, Any], first: int
 ) -> None:
     append(logs / "a.log", b"".join(b"%d\n" % n for n in range(10)))
-    job = await follow(bench, logs, "a.log", **given)
-    await waits(job, "")
-    await eventually(lambda: job.status.state == "running")
-    if first == 10:
-        await asyncio.sleep(0.3)  # its end was looked up before the next line
+    job = await follow(bench, logs, "a.log", "absent", **given)
+    await waits(job, "waiting for absent")  # reported after the first look, which finds where a.log begins
     append(logs / "a.log", b"10\n")
     await shows(job, *map(str, range(first, 11)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import signal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.followed_files import append, follow, shows, waits
+from support.waiting import eventually
 
 from jupyter_logstream.backends.follow_roots import resolve_follow
 
@@ -23,6 +23,11 @@ def open_flags(pid: int, path: Path) -> str:
     folder = Path(f"/proc/{pid}/fd")
     (number,) = [fd.name for fd in folder.iterdir() if os.path.realpath(fd) == str(path)]
     return Path(f"/proc/{pid}/fdinfo/{number}").read_text()
+
+
+def bytes_read(pid: int) -> int:
+    """How many bytes a process has read so far (Linux)."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[1])
 
 
 async def test_the_file_is_never_changed(bench: Bench, logs: Path) -> None:
@@ -77,8 +82,9 @@ async def test_a_full_disk_loses_and_doubles_nothing(bench: Bench, logs: Path) -
     await shows(job, "one")
     before = resource.prlimit(job.runner, resource.RLIMIT_FSIZE)
     resource.prlimit(job.runner, resource.RLIMIT_FSIZE, (2000, before[1]))
-    append(logs / "a.log", b"".join(b"%d\n" % n for n in range(2000)))
-    await asyncio.sleep(0.7)
+    read, data = bytes_read(job.runner), b"".join(b"%d\n" % n for n in range(2000))
+    append(logs / "a.log", data)
+    await eventually(lambda: bytes_read(job.runner) >= read + len(data))
     assert (job.status.state, len(job.lines())) == ("running", 1)
     resource.prlimit(job.runner, resource.RLIMIT_FSIZE, before)
     await shows(job, "one", *map(str, range(2000)))

@@ -40,12 +40,12 @@ async def test_a_file_below_the_root_is_followed_until_it_is_cancelled(site: Sit
     (root_of(site) / "logs").mkdir()
     (root_of(site) / "logs" / "train.log").write_text("ERROR out of memory\n")
 
-    async def shown() -> bool:
-        return await messages(site, job["id"]) == ["ERROR out of memory"]
+    async def shown() -> bool:  # the runner reports the end of the wait after it has stored the line
+        now = await site.workload(job["id"])
+        return (now["state"], now["levels"], now["reason"]) == ("running", {"error": 1}, None)
 
     await eventually(shown)
-    now = await site.workload(job["id"])
-    assert (now["state"], now["levels"], now["reason"]) == ("running", {"error": 1}, None)
+    assert await messages(site, job["id"]) == ["ERROR out of memory"]
     assert (await site.request("POST", f"v1/workloads/{job['id']}/input", body=b"x")).status == 409
     assert (await site.request("POST", f"v1/workloads/{job['id']}/cancel")).status in {200, 202}
 
