@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from ..store.disk.file_store import FileStore, StoreInUse
 from ..store.disk.folder import is_folder, is_own, read_json, replace_file, write_json
+from .address_file import read_host
 
 MAX_STORES = 1000
-ADDRESS_FILE = "server.json"
 _HUB = "jupyterhub:"
 _OWNER_FILE = "owner.json"
 _CLAIM_FILE, _ADOPTED_FILE = "claim", "adopted"
@@ -99,14 +99,6 @@ def open_configured(root: Path, open_store: Callable[[Path], FileStore], *, priv
 def write_pointer(stores: Path, root: Path) -> None:
     """Let processes that no Jupyter server started find the store of this machine's private server. OSError."""
     replace_file(stores / f"private-{os.uname().nodename}", os.fsencode(root))
-
-
-def read_host(root: Path) -> str:
-    """The machine of a store's server; "" if it is not recorded."""
-    try:
-        return str(read_json(root / ADDRESS_FILE)["host"])
-    except (OSError, ValueError, KeyError):
-        return ""
 
 
 def numbered(stores: Path) -> list[Path]:
