@@ -104,7 +104,7 @@ lint: install
 
 # --- parts of install; each stamp file depends on what it was made from ----------------------------------------------
 
-$(VENV)/.python: pyproject.toml hatch_build.py $(wildcard jupyter-config/*)
+$(VENV)/.python: pyproject.toml hatch_build.py hatch_readme.py $(wildcard jupyter-config/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@

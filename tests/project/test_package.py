@@ -96,6 +96,14 @@ def test_a_public_function_keeps_its_docstring_in_the_wheel():
     assert reduced(source, True) == 'A = 1\n\n\ndef run():\n    """Help."""\n\ndef _own():\n    \'\'\n'
 
 
+def test_the_readme_of_a_package_index_has_no_link_into_the_repository():
+    """Only files of the repository are named by relative links; the index has none of them."""
+    readme = (ROOT / "README.md").read_text()
+    shown = runpy.run_path(str(ROOT / "hatch_readme.py"))["for_index"](readme)
+    assert re.findall(r"\]\((?!https?:)", shown) == []
+    assert re.findall(r"^## .*", f"{shown}\n## Learn more", re.MULTILINE) == re.findall(r"^## .*", readme, re.MULTILINE)
+
+
 def test_jupyterlab_finds_the_labextension_enabled():
     command = [sys.executable, "-m", "jupyter", "labextension", "list"]
     listing = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -107,7 +115,7 @@ def test_jupyterlab_finds_the_labextension_enabled():
 @pytest.mark.parametrize("missing", ["static", "labextension"])
 def test_no_wheel_is_made_without_a_front_end(missing, tmp_path):
     """Without node the build must stop with what to do, not make a wheel that shows nothing."""
-    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "jupyter-config"):
+    for name in ("pyproject.toml", "hatch_build.py", "hatch_readme.py", "README.md", "LICENSE", "jupyter-config"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "jupyter_logstream", tmp_path / "jupyter_logstream", ignore=shutil.ignore_patterns(missing))
