@@ -11,7 +11,7 @@ JS_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null) $(wildcard js/
 BUNDLE := jupyter_logstream/static/view.js
 LABEXTENSIONS := $(VENV)/share/jupyter/labextensions
 
-.PHONY: install demo check test test-engines test-kubernetes release-check dist docs soak bench lint browser tools pages engines
+.PHONY: install demo check test test-engines test-kubernetes release-check dist docs site soak bench lint browser tools pages engines
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.python $(BUNDLE) $(LABEXTENSIONS)/jupyter-logstream
@@ -76,10 +76,15 @@ dist: install
 	rm -rf dist
 	$(BIN)/python -m build
 
-# The documentation site, in docs/_build/html. Warnings are errors: a broken link or a page that no list names stops it.
+# The documentation site, in docs/_build/html.
 docs: install docs/tutorials/.executed
-	$(BIN)/python -m sphinx -b html -W --keep-going -n -q -d docs/_build/doctrees docs docs/_build/html
+	$(MAKE) --no-print-directory site
 	@echo docs/_build/html/index.html
+
+# Its pages, from the notebooks in docs/tutorials. Warnings are errors: a broken link or a page that no table names stops it.
+SITE := docs/_build
+site:
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -d $(SITE)/doctrees docs $(SITE)/html
 
 # The notebooks with the outputs that they have when they run (minutes); again after a change of theirs or of the kernel's part.
 docs/tutorials/.executed: $(wildcard notebooks/*) docs/execute_notebooks.py $(shell find jupyter_logstream/kernel -name '*.py') | install

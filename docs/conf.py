@@ -1,7 +1,7 @@
 """Configuration of the documentation site: Sphinx, MyST, PyData theme. Build time, by `make docs`.
 
-`index.md` lists all pages in a table with their kind (Diataxis). The navigation is made from that table, so the pages
-need no directives that GitHub would show as text. A page that the table does not name is an error (no toctree has it).
+`index.md` lists all pages in a table for each kind (Diataxis). The navigation is made from these tables, so the pages
+need no directives that GitHub would show as text. A page that no table names is an error (no toctree has it).
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ html_show_sourcelink = False
 html_theme_options = {
     "show_toc_level": 2,
     "navbar_center": [],
+    "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 
-KINDS = {"tutorial": "Tutorials", "how-to": "How-to guides", "reference": "Reference", "explanation": "Explanation"}
-"""The last column of the table in index.md, and the captions of the navigation."""
-_ROW = re.compile(r"^\|(.*)\| *([\w-]+) *\|$", re.MULTILINE)
+KINDS = ("Tutorials", "How-to guides", "Reference", "Explanation")
+"""The headings of the tables in index.md, and the captions of the navigation."""
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[A-Z_]+\.md[^)]*\)")
 """Links to files at the root of the repository, which are no pages of the site."""
 _PICTURE = re.compile(r"!\[([^\]]*)\]\((images/[\w-]+)\.png\)")
@@ -63,16 +63,14 @@ _PAGE = re.compile(r"\]\(([\w/.-]+)\.(?:md|ipynb)\)")
 
 
 def navigation(index: str) -> str:
-    """The toctrees of the pages that the table in `index` names, by kind."""
-    pages: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for row, kind in _ROW.findall(index):
-        if _PAGE.search(row):
-            pages[kind] += [page for page in _PAGE.findall(row) if page not in pages[kind]]
-    trees = [
-        "\n".join(["", "```{toctree}", ":hidden:", f":caption: {KINDS[kind]}", "", *names, "```", ""])
-        for kind, names in pages.items()
-    ]
-    return "".join(trees)
+    """The toctrees of the pages that the tables in `index` name, one for each kind."""
+    trees = []
+    for section in index.split("\n## ")[1:]:
+        kind, *lines = section.splitlines()
+        if kind in KINDS:
+            names = _PAGE.findall("\n".join(line for line in lines if line.startswith("|")))
+            trees += ["", "```{toctree}", ":hidden:", f":caption: {kind}", "", *names, "```"]
+    return "\n".join([*trees, ""])
 
 
 def _in_both_themes(image: re.Match[str]) -> str:

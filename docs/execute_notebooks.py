@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbclient import NotebookClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCS = Path(__file__).resolve().parent
 SOURCES, TARGETS = DOCS.parent / "notebooks", DOCS / "tutorials"
@@ -22,6 +28,10 @@ NOT_EXECUTED = {"llm_requests", "download"}
 CELL_TIMEOUT_S = 600
 LIVE = "application/vnd."
 """Types of the live forms: a static page cannot show them."""
+NOTE = (
+    "This page shows the logs as they are saved in the notebook. In JupyterLab they are live, with search, filters and "
+    "charts ([The log view](../log-view.md)): `make demo` opens this notebook's folder."
+)
 
 
 def copy(source: Path) -> None:
@@ -40,7 +50,19 @@ def execute(source: Path, folder: Path) -> None:
             if "data" in output:
                 output.data = {mime: data for mime, data in output.data.items() if not mime.startswith(LIVE)}
     notebook.metadata.pop("widgets", None)
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(f"```{{note}}\n{NOTE}\n```"))
     nbformat.write(notebook, TARGETS / source.name)
+
+
+@contextmanager
+def private_server() -> Iterator[None]:
+    """Start it before the notebooks: the first cell would print that it was started."""
+    command = [sys.executable, "-m", "jupyter_logstream", "server"]
+    subprocess.run([*command, "start"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*command, "stop"], check=True)
 
 
 def main() -> None:
@@ -54,11 +76,10 @@ def main() -> None:
         for script in SOURCES.glob("*.py"):
             shutil.copy(script, folder)
         os.environ.update(JUPYTER_DATA_DIR=f"{folder}/data", JUPYTER_RUNTIME_DIR=f"{folder}/runtime")
-        os.environ["JUPYTER_LOGSTREAM_IDLE_S"] = "5"  # the private server ends after the last kernel
         for name in NOT_EXECUTED:
             copy(SOURCES / f"{name}.ipynb")
         sources = sorted(path for path in SOURCES.glob("*.ipynb") if path.stem not in NOT_EXECUTED)
-        with ThreadPoolExecutor(len(sources)) as pool:
+        with private_server(), ThreadPoolExecutor(len(sources)) as pool:
             list(pool.map(execute, sources, [Path(folder)] * len(sources)))
     sys.stdout.write(f"executed {len(sources)} notebooks into {TARGETS}\n")
 
