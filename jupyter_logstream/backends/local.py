@@ -27,6 +27,7 @@ from ..wire.runner_socket import request
 from . import runner_client
 from .environment import child_environment
 from .follow_roots import real_roots, resolve_follow
+from .follower_restarts import Restarts
 from .launcher import Launcher
 from .local_checks import check_machine
 from .protocol import RUNS_HERE, CannotLaunch, CannotReach, Check, Handle, Sighting
@@ -105,14 +106,21 @@ class LocalBackend:
         return {"boot": boot_id()}
 
     async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
-        """Report the state in the runner's record after every change; `lost` if the runner ended without a record."""
+        """Report the state in the runner's record after every change; `lost` if the runner ended without a record.
+
+        A runner that only reads files is started again instead: it continues where it was.
+        """
         folder = self._folder(workload_id)
+        restarts = Restarts()
         seen: Status | None = None
         while True:
             connection = await runner_client.connect(folder)
             status = runner_client.recorded(folder)
             if connection is None and not status.final and not folder.is_locked():
                 status = runner_client.recorded(folder)  # the runner may have ended in between
+                if not status.final and _only_reads(folder) and restarts.allow(folder):
+                    await self._launcher.launch(folder)
+                    continue
                 if not status.final:
                     yield Sighting("lost", _lost_reason(folder, status.boot or handle.get("boot")))
                     return
@@ -152,11 +160,11 @@ class LocalBackend:
         while (connection := await runner_client.connect(folder)) is None:
             if runner_client.recorded(folder).final:
                 return
-            if not folder.is_locked():  # its runner or its folder is gone
+            if not folder.is_locked() and not _only_reads(folder):  # its runner or its folder is gone
                 if not _kill(folder):
                     raise CannotReach(f"no process of {folder.id} is left that could be stopped")
                 return
-            await asyncio.sleep(_RETRY_S)  # the runner is about to end
+            await asyncio.sleep(_RETRY_S)  # the runner is about to end, or to be started again
         try:
             await runner_client.call(connection, request("cancel", grace=grace_s))
         finally:
@@ -197,6 +205,14 @@ class LocalBackend:
 def _was_launched(folder: Folder) -> bool:
     """Whether a runner was started in this folder, so that the command may have run: it must never run twice."""
     return folder.is_locked() or any(os.path.lexists(path) for path in (folder.control, folder.path / "status.json"))
+
+
+def _only_reads(folder: Folder) -> bool:
+    """Whether the runner follows files, so that another one can continue its work."""
+    try:
+        return folder.read_spec()[0].follow is not None
+    except (OSError, ValueError):
+        return False
 
 
 def _lost_reason(folder: Folder, boot: str | None) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import NamedTuple
+from zlib import crc32
+
+from .followed_positions import HEAD_BYTES, WINDOW_BYTES, Position
 
 READ_BYTES = 1 << 20
 """Most bytes of one read; a longer line that is not complete is passed on in parts."""
@@ -19,33 +21,24 @@ DEFAULT_TAIL_BYTES = 16 * 1024 * 1024
 
 _MAX_SCAN_BYTES = 256 * 1024 * 1024  # for the last N lines
 _SCAN_BYTES = 1 << 20
-_WINDOW_BYTES = 64  # remembered before the position, to notice other content
 _MAX_LINE_SEARCH_BYTES = 1 << 16
 
 
-class Position(NamedTuple):
-    """How far a file was read, and the last bytes before that."""
-
-    offset: int
-    window: bytes
-
-    def is_continued_by(self, fd: int) -> bool:
-        """Whether an open file has the same bytes there; else it is another one with the same inode number."""
-        return os.pread(fd, len(self.window), self.offset - len(self.window)) == self.window
-
-
 class FollowedFile:
-    """An open file, from `offset` on. `name`: what it was followed as; `changed`: monotonic time of the last bytes.
+    """An open file, from `offset` on. `path`, `name`: what it was followed as; `changed`: monotonic time of new bytes.
 
+    The log has the first `done` bytes of what follows from `base`; `skip`: so many of what is read next.
     Bound: one read of READ_BYTES; what is not complete is read again instead of buffered.
     """
 
-    def __init__(self, fd: int, name: str, offset: int = 0) -> None:
-        self.fd, self.name, self.offset = fd, name, offset
+    def __init__(self, fd: int, path: str, name: str, offset: int = 0, skip: int = 0) -> None:
+        self.fd, self.path, self.name, self.offset = fd, path, name, offset
+        self.base, self.done, self.skip = offset, 0, skip
         found = os.fstat(fd)
         self.ident = found.st_dev, found.st_ino
         self.changed = time.monotonic()
-        self._window = os.pread(fd, min(offset, _WINDOW_BYTES), max(offset - _WINDOW_BYTES, 0))
+        self._head = os.pread(fd, min(offset, HEAD_BYTES), 0)
+        self._window = os.pread(fd, min(offset, WINDOW_BYTES), max(offset - WINDOW_BYTES, 0))
         self._largest = found.st_size  # since the position was 0
         self._seen: tuple[int, int] | None = None  # size and time of the last change, when nothing was to be read
         self._skips_hole = False  # a writer that does not append leaves a hole after a truncation
@@ -53,8 +46,13 @@ class FollowedFile:
 
     @property
     def position(self) -> Position:
-        """How far it was read."""
-        return Position(self.offset, self._window)
+        """How far it was read and stored."""
+        head, window = crc32(self._head), crc32(self._window)
+        return Position(self.path, self.name, *self.ident, self.offset, head, window, self.base, self.done)
+
+    def mark_stored(self, size: int, *, is_settled: bool) -> None:
+        """The log has `size` more bytes of it. `is_settled`: all that was read, and what follows is a new line."""
+        self.base, self.done = (self.offset, 0) if is_settled else (self.base, self.done + size)
 
     def close(self) -> None:
         """Close it."""
@@ -83,13 +81,12 @@ class FollowedFile:
         if state == self._seen and (whole_lines or found.st_size <= self.offset):
             return b""
         if found.st_size < self.offset:
-            self._restart("truncated")
-        elif self._skips_hole:
+            return self._restart("truncated")
+        if self._skips_hole:
             self._skip_hole(found.st_size)
         data = os.pread(self.fd, len(self._window) + READ_BYTES, self.offset - len(self._window))
         if not data.startswith(self._window):
-            self._restart("overwritten" if os.fstat(self.fd).st_size >= self.offset else "truncated")
-            return self._read(whole_lines)
+            return self._restart("overwritten" if os.fstat(self.fd).st_size >= self.offset else "truncated")
         new = data[len(self._window) :]
         self._largest = max(self._largest, found.st_size, self.offset + len(new))
         if whole_lines and len(new) < READ_BYTES:
@@ -102,21 +99,24 @@ class FollowedFile:
         return self._without_hole(new)
 
     def _advance(self, new: bytes) -> None:
+        self._head += new[: max(HEAD_BYTES - len(self._head), 0)]
         self.offset += len(new)
-        self._window = (self._window + new)[-_WINDOW_BYTES:]
+        self._window = (self._window + new)[-WINDOW_BYTES:]
         self.changed = time.monotonic()
 
     # --- truncation ---------------------------------------------------------------------------------------------------
 
-    def _restart(self, what: str) -> None:
-        """Read from the beginning again, and report it."""
+    def _restart(self, what: str) -> bytes:
+        """Go to the beginning, and report it: the caller first ends the line that is not continued."""
         missing = max(self._largest - self.offset, 0)
         self._reports.append(
             f"{self.name} was {what} after {self.offset} bytes of it were read: it is read from its beginning again; "
             f"{missing} bytes that had been seen in it were not read, and what was written in between may be missing"
         )
-        self.offset, self._window, self._largest, self._seen = 0, b"", 0, None
+        self.offset, self._head, self._window, self._largest, self._seen = 0, b"", b"", 0, None
+        self.base = self.done = self.skip = 0
         self._skips_hole = True
+        return b""
 
     def _skip_hole(self, size: int) -> None:
         """Go to the first data: the zeros of a hole are no lines."""
@@ -126,7 +126,8 @@ class FollowedFile:
             start = os.lseek(self.fd, 0, os.SEEK_DATA)
         except (AttributeError, OSError):  # not supported, or only a hole
             return
-        self.offset = start
+        self.offset = self.base = start
+        self._head = os.pread(self.fd, min(start, HEAD_BYTES), 0)
 
     def _without_hole(self, new: bytes) -> bytes:
         """Without the zeros at the beginning of the first data after a truncation."""

@@ -6,15 +6,20 @@ first, and on until it has been silent for OLD_FILE_S, since its writer can stil
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from typing import Any
 
 from ..model.follow import is_glob
 from ..store.disk.open_below import NotFollowable, open_below
-from .followed_file import FollowedFile, Position, start_offset
+from .followed_file import FollowedFile, start_offset
+from .followed_positions import Position
+from .followed_siblings import find_moved, find_skipped
+from .followed_target import Target
 
 OLD_FILE_S = 60.0
 """A file that its path does not name any more is closed after this time without new bytes."""
@@ -27,34 +32,20 @@ _SEARCH_INTERVAL_S = 0.5  # between searches of the globs
 _SEARCH_SHARE = 20  # a search of a large tree is repeated after this many times its duration
 
 
-class Target:
-    """One path. `current`: its file; `old`: files that it named before; `problem`: why it has none, for people."""
-
-    def __init__(self, path: str, name: str) -> None:
-        self.path, self.name = path, name
-        self.current: FollowedFile | None = None
-        self.old: list[FollowedFile] = []
-        self.problem = ""
-
-    def files(self) -> list[FollowedFile]:
-        """Its open files, oldest first."""
-        return [*self.old, *([self.current] if self.current else [])]
-
-
 class FollowedPaths:
     """The files of a checked `follow` field, with paths relative to the folder `cwd`.
 
-    Bound: MAX_FILES open files.
+    `restored`: where an earlier runner was in its files; None: there was none. Bound: MAX_FILES open files.
     """
 
-    def __init__(self, follow: Mapping[str, Any], cwd: str) -> None:
+    def __init__(self, follow: Mapping[str, Any], cwd: str, restored: Sequence[Position] | None = None) -> None:
         self._follow, self._cwd = follow, cwd
         self._targets: dict[str, Target] = {}
         self._globs: list[str] = []
-        self._left: dict[tuple[int, int], Position] = {}  # of files that were closed
+        self._left = {(one.device, one.inode): one for one in restored or ()}  # of files that are not open now
         self._next_search = 0.0
         self._reports: list[str] = []
-        self._is_first = True
+        self._is_first, self._is_restoring = restored is None, restored is not None
         self._is_full = False
         for path in follow["paths"]:
             absolute = os.path.join(cwd, path)
@@ -91,6 +82,8 @@ class FollowedPaths:
 
     def update(self) -> None:
         """Find out which files the paths name now."""
+        if self._is_restoring:
+            self._restore()
         now = time.monotonic()
         if self._globs and now >= self._next_search:
             self._search()
@@ -98,28 +91,32 @@ class FollowedPaths:
             self._next_search = now + took + max(_SEARCH_INTERVAL_S, _SEARCH_SHARE * took)
         for target in self:
             self._update(target)
-        self._is_first = False
+        self._is_first = self._is_restoring = False
 
-    def expired(self) -> list[FollowedFile]:
-        """Old files that have been silent for long, taken out; the caller reads their last line and closes them."""
-        now, found = time.monotonic(), []
+    def positions(self) -> list[Position]:
+        """Where the files are, the closed ones included."""
+        return [*self._left.values(), *(file.position for file in self.files())]
+
+    def expired(self) -> Iterator[FollowedFile]:
+        """Take out old files that have been silent for long; the caller reads their last line and closes them."""
+        now = time.monotonic()
         for target in self:
             over = [file for file in target.old if now - file.changed >= OLD_FILE_S]
             target.old = [file for file in target.old if file not in over]
-            found += over
             for file in over:
-                self._remember(file)
+                is_removed = os.fstat(file.fd).st_nlink == 0  # its inode will be used again
+                yield file
+                if self._globs and not is_removed:
+                    self._remember(file.position)
             is_gone = target.current is None and not target.old and target.problem == "absent"
             if is_gone and target.name not in self._follow["paths"]:
                 del self._targets[target.path]  # a match of a glob that is gone
-        return found
 
-    def _remember(self, file: FollowedFile) -> None:
-        """Store the position of a file that a glob can find under another name; not if its inode is free for others."""
-        if self._globs and os.fstat(file.fd).st_nlink:
-            self._left[file.ident] = file.position
-            if len(self._left) > _MAX_LEFT:
-                del self._left[next(iter(self._left))]
+    def _remember(self, position: Position) -> None:
+        """Keep the position of a file that was closed: a glob can find it under another name."""
+        self._left[position.device, position.inode] = position._replace(is_open=False)
+        if len(self._left) > _MAX_LEFT:
+            del self._left[next(iter(self._left))]
 
     def _search(self) -> None:
         """Follow new matches of the globs."""
@@ -152,27 +149,22 @@ class FollowedPaths:
             for file in target.old:
                 if file.ident == ident:  # renamed back
                     target.old.remove(file)
-                    self._retire(target)
+                    target.retire()
                     target.current, target.problem = file, ""
                     return
             opened = self._open(target)
         except (FileNotFoundError, NotADirectoryError):
-            self._retire(target)
+            target.retire()
             target.problem = "absent"
         except NotFollowable as problem:
-            self._retire(target)
+            target.retire()
             target.problem = str(problem)
         except OSError as error:
             target.problem = f"cannot be opened: {os.strerror(error.errno or 0)}"
         else:
-            self._retire(target)
+            target.retire()
             target.current, target.problem = opened, ""
-
-    def _retire(self, target: Target) -> None:
-        if target.current is not None:
-            target.current.changed = time.monotonic()  # its time begins now
-            target.old.append(target.current)
-            target.current = None
+            self._report_skipped(target)
 
     def _open(self, target: Target) -> FollowedFile:
         fd = open_below(target.path, self._follow["roots"])
@@ -187,18 +179,59 @@ class FollowedPaths:
 
         One that was followed before it got its new name goes on where it was left.
         """
-        found = os.fstat(fd)
-        left = self._left.pop((found.st_dev, found.st_ino), None)
+        left = self._take_left(fd)
         if left is not None and left.is_continued_by(fd):
-            return FollowedFile(fd, target.name, left.offset)
+            return target.continued(fd, left)
+        if left is not None and left.is_open:
+            self._reports.append(
+                f"{target.name} was truncated or replaced after {left.offset} bytes of it were read, while nothing "
+                "followed it: it is read from its beginning; lines in between may be missing"
+            )
         if not self._is_first or self._follow.get("from_start"):
-            return FollowedFile(fd, target.name)
+            return FollowedFile(fd, target.path, target.name)
         offset = start_offset(fd, self._follow.get("tail"))
         if offset and "tail" not in self._follow:
             self._reports.append(
                 f"{target.name} is large: it is followed from byte {offset} on; from_start=True reads all of it"
             )
-        return FollowedFile(fd, target.name, offset)
+        return FollowedFile(fd, target.path, target.name, offset)
+
+    def _take_left(self, fd: int) -> Position | None:
+        """The position in a file that was open before; after a restart of the machine its device can have changed."""
+        found = os.fstat(fd)
+        ident = found.st_dev, found.st_ino
+        if ident not in self._left and self._is_restoring:
+            ident = next((known for known in self._left if known[1] == found.st_ino), ident)
+        return self._left.pop(ident, None)
+
+    def _restore(self) -> None:
+        """Take over the open files of an earlier runner. Of those that were renamed since, the rest is read first."""
+        for position in [one for one in self._left.values() if one.is_open]:
+            target = self._targets.setdefault(position.path, Target(position.path, position.name))
+            with contextlib.suppress(OSError):
+                if os.stat(target.path).st_ino == position.inode:
+                    continue  # it is opened by its path
+            del self._left[position.device, position.inode]
+            fd = find_moved(position, self._follow["roots"])
+            if fd is not None:
+                target.old.append(target.continued(fd, position))
+            else:
+                self._reports.append(
+                    f"the file {target.name} of which {position.offset} bytes were read is gone: "
+                    "lines that were written to it after that may be missing"
+                )
+
+    def _report_skipped(self, target: Target) -> None:
+        """Report files that the path named only between two looks: nothing of them was read."""
+        if not target.old or target.current is None or os.path.islink(target.path):
+            return
+        since = os.fstat(target.old[-1].fd).st_mtime_ns
+        skipped = find_skipped(target.path, since, {file.ident for file in self.files()})
+        patterns = [os.path.join(self._cwd, pattern) for pattern in self._globs]
+        skipped = [path for path in skipped if not any(fnmatch(path, pattern) for pattern in patterns)]
+        if skipped:
+            names = ", ".join(map(os.path.basename, skipped))
+            self._reports.append(f"{target.name} was rotated more than once between two looks: {names} was not read")
 
 
 def _ident(path: str) -> tuple[int, int]:

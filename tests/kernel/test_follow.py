@@ -70,7 +70,10 @@ def test_wrong_arguments_are_named(here: Path) -> None:
         follow_file("a.log", tail=-1)
 
 
-def test_lines_of_a_followed_file_survive_a_killed_server_and_a_rotation_meanwhile(server: Server, here: Path) -> None:
+@pytest.mark.parametrize("killed", ["server", "server and runner"])
+def test_lines_of_a_followed_file_survive_a_killed_server_and_a_rotation_meanwhile(
+    server: Server, here: Path, killed: str
+) -> None:
     job = follow_file("a.log")
     count = 0
 
@@ -83,6 +86,8 @@ def test_lines_of_a_followed_file_survive_a_killed_server_and_a_rotation_meanwhi
     write(1000)
     until(lambda: job.lines == 1000)
     server.stop(signal.SIGKILL)
+    if killed == "server and runner":  # as by a restart of the machine
+        kill_runners(server.folder)
     write(500)
     os.rename(here / "a.log", here / "a.log.1")  # while no server runs
     write(500)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.followed_files import append, follow, shows, waits
+from support.followed_files import append, busy_writer, follow, shows, waits
 from support.waiting import eventually
 
 from jupyter_logstream.backends.follow_roots import resolve_follow
@@ -20,37 +17,7 @@ from jupyter_logstream.backends.follow_roots import resolve_follow
 if TYPE_CHECKING:
     from support.running import Bench
 
-# Writes numbered lines, with "anew" into a log that it opens again and again, until the file `stop` exists or there are
-# a million; prints how many.
-BUSY = """
-import os, sys, time
-log, stop, anew = sys.argv[1], sys.argv[2], sys.argv[3] == "anew"
-n, file = 0, open(log, "ab", buffering=0)
-while not os.path.exists(stop) and n < 1_000_000:
-    for _ in range(20):
-        file.write(b"line %d\\n" % n)
-        n += 1
-    time.sleep(0.002)
-    if anew:
-        file.close()
-        file = open(log, "ab", buffering=0)
-print(n)
-"""
-
 LOGROTATE = "/usr/sbin/logrotate"
-
-
-async def busy_writer(folder: Path, how: str) -> Callable[[], Awaitable[int]]:
-    """Start BUSY; what is returned ends it and returns its number of lines."""
-    writer = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BUSY, folder / "a.log", folder / "stop", how, stdout=subprocess.PIPE
-    )
-
-    async def finish() -> int:
-        (folder / "stop").touch()
-        return int((await writer.communicate())[0])
-
-    return finish
 
 
 @pytest.mark.parametrize("poll", [False, True])
@@ -260,7 +227,7 @@ async def test_a_large_file_begins_at_its_last_16_mib_and_says_so(bench: Bench, 
         file.seek(0, os.SEEK_END)
         file.write(b"\nlast\n")
     job = await follow(bench, logs, "a.log")
-    await job.waits_for_output("last")
+    await eventually(lambda: job.bytes("stdout").endswith(b"\nlast\n"))
     assert len(job.bytes("stdout")) <= 16 * 1024 * 1024 + 6
     assert "from_start=True reads all of it" in job.lines("system")[0]
     short = await follow(bench, logs, "a.log", tail=1)

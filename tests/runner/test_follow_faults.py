@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,16 +87,6 @@ async def test_a_full_disk_loses_and_doubles_nothing(bench: Bench, logs: Path) -
     assert (job.status.state, len(job.lines())) == ("running", 1)
     resource.prlimit(job.runner, resource.RLIMIT_FSIZE, before)
     await shows(job, "one", *map(str, range(2000)))
-
-
-async def test_a_killed_runner_makes_it_lost_and_its_lines_stay(bench: Bench, logs: Path) -> None:
-    append(logs / "a.log", b"one\n")
-    job = await follow(bench, logs, "a.log")
-    await shows(job, "one")
-    os.kill(job.runner, signal.SIGKILL)
-    status = await job.end()
-    assert (status.state, status.error) == ("lost", "its runner was killed")
-    assert job.lines() == ["one"]
 
 
 async def test_a_timeout_ends_it(bench: Bench, logs: Path) -> None:

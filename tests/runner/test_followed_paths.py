@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ def paths_of(folder: Path, *paths: str) -> FollowedPaths:
 
 
 def read(paths: FollowedPaths) -> list[tuple[str, bytes]]:
-    """What is new in all files."""
+    """What is new in all files, stored."""
     paths.update()
-    return [(file.name, data) for file in paths.files() if (data := file.read(whole_lines=True))]
+    found = [(file, data) for file in paths.files() if (data := file.read(whole_lines=True))]
+    for file, data in found:
+        file.mark_stored(len(data), is_settled=True)
+    return [(file.name, data) for file, data in found]
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +73,44 @@ def test_more_matches_than_can_be_open_are_reported_once(tmp_path: Path, monkeyp
     for file in paths.expired():
         file.close()
     assert read(paths) == [("c.log", b"x\n")]
+
+
+def test_a_file_that_was_rotated_away_between_two_looks_is_reported(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_bytes(b"one\n")
+    (tmp_path / "train.log.3").write_bytes(b"long before\n")
+    os.utime(tmp_path / "train.log.3", (0, 0))
+    paths = paths_of(tmp_path, "train.log")
+    assert read(paths) == [("train.log", b"one\n")]
+    log.rename(tmp_path / "train.log.2")
+    for name in "train.log.1", "train.log.4.gz", "train.log.lock", "train.json", "other.log.1":
+        (tmp_path / name).write_bytes(b"between\n")
+    log.write_bytes(b"two\n")
+    assert read(paths) == [("train.log", b"two\n")]
+    assert paths.reports() == ["train.log was rotated more than once between two looks: train.log.1 was not read"]
+
+
+def test_one_rotation_is_not_reported(tmp_path: Path) -> None:
+    for pattern, name in ("a.log", "a.log.1"), ("a.log*", "a.log.1"), ("a.log", "a-2026.log"):
+        log = tmp_path / "a.log"
+        log.write_bytes(b"one\n")
+        paths = paths_of(tmp_path, pattern)
+        assert read(paths)[0] == ("a.log", b"one\n")
+        log.rename(tmp_path / name)
+        log.write_bytes(b"two\n")
+        assert read(paths) == [("a.log", b"two\n")]
+        assert paths.reports() == []
+        for path in tmp_path.iterdir():
+            path.unlink()
+
+
+def test_a_second_rotated_file_that_a_glob_reads_is_not_reported(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"one\n")
+    paths = paths_of(tmp_path, "*.log*")
+    assert read(paths) == [("a.log", b"one\n")]
+    log.rename(tmp_path / "a.log.2")
+    (tmp_path / "a.log.1").write_bytes(b"between\n")
+    log.write_bytes(b"two\n")
+    assert sorted(read(paths)) == [("a.log", b"two\n"), ("a.log.1", b"between\n")]
+    assert paths.reports() == []

@@ -89,6 +89,11 @@ class Folder:
         return self.path / "runner.log"
 
     @property
+    def positions(self) -> Path:
+        """The positions in the files that are followed, while they are: a killed runner can be continued."""
+        return self.path / "positions"
+
+    @property
     def host(self) -> Path:
         """On another machine than the server: the machine's name and boot id. The server mirrors this folder."""
         return self.path / "host.json"

@@ -7,6 +7,7 @@
     masked                     number of secrets replaced, in digits (absent: none)
     kept                       {"first": seq, "ends": {file: offset}}: the retained range (absent: everything)
     losses                     write-ahead journal of data loss, until the log reports it (absent: nothing)
+    positions                  journal of the positions in followed files, while they are followed (runner/)
     end                        empty; if it exists, nothing follows
     acknowledged               {file: offset}, on the machine of a mirrored runner: what the server has
     *.aside                    quarantined: found in the place of one of these files; never read, removed with the log

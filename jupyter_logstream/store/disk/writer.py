@@ -52,6 +52,10 @@ class LogWriter:
         """The last seq."""
         return self._indexer.index.lines
 
+    def size(self, source: str) -> int:
+        """Bytes of an output so far, removed ones included."""
+        return self._files[source].size
+
     @property
     def tally(self) -> Tally:
         """Totals of the log so far."""

@@ -68,6 +68,11 @@ class Redactor:
         """Whether so few bytes are held back that `release` returns them."""
         return bool(self._held) and not self._covered and self._begun_bytes <= _MAX_RELEASED_BYTES
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the next bytes are redacted as those of a new stream."""
+        return not (self._context or self._held or self._covered or self._is_open)
+
     def release(self) -> bytes:
         """The bytes held back if they are few, since no more output comes: the last letter of a prompt is shown.
 
