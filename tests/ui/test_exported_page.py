@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import expect
+from support.contrast import MIN_CONTRAST, contrast, rgb
 from support.exported import START_MS, exported, records, store_of
 
 from jupyter_logstream.model.records import Record
@@ -28,12 +29,20 @@ ACTIVE = [
     "\x1b]8;;javascript:window.hacked=1\x07link\x1b]8;;\x07",
 ]
 LINES = 3000
+COLOURED = "".join(
+    f"\x1b[{inverse}38;5;{fg}{bg}m#"
+    for inverse in ("0;", "7;")
+    for fg in range(16)
+    for bg in ("", *(f";48;5;{n}" for n in range(16)))
+)
+"""Every pair of the sixteen colours, exchanged too, and those without a background."""
+LONG_WORD = "x" * 3000
 
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page with hostile lines and many ordinary ones, opened from its file."""
-    found = [Record(0, START_MS, "info", text) for text in ACTIVE] + records()
+    found = [Record(0, START_MS, "info", text) for text in (*ACTIVE, COLOURED, LONG_WORD)] + records()
     found += [Record(0, START_MS, "error" if i == 7 else "info", f"ordinary line {i}.") for i in range(LINES)]
     path: Path = tmp_path_factory.mktemp("page") / "run.html"
     path.write_bytes(exported(store_of(found), "html"))
@@ -67,6 +76,35 @@ def test_style_is_applied_and_follows_the_colour_scheme(page: Page) -> None:
     page.emulate_media(color_scheme="light")
     assert page.evaluate(background) == "rgb(255, 255, 255)"
     page.emulate_media(color_scheme="dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_is_readable_on_every_coloured_background(scheme: Literal["light", "dark"], page: Page) -> None:
+    page.emulate_media(color_scheme=scheme)
+    painted = page.evaluate(
+        f"""[...document.querySelectorAll('#L{len(ACTIVE) + 1} span')].map(span => {{
+            const own = getComputedStyle(span), below = getComputedStyle(document.body).backgroundColor
+            return [own.color, own.backgroundColor === 'rgba(0, 0, 0, 0)' ? below : own.backgroundColor]
+        }})"""
+    )
+    page.emulate_media(color_scheme="dark")
+    assert len(painted) == 2 * 16 * 17
+    assert [pair for pair in painted if contrast(*map(rgb, pair)) < MIN_CONTRAST] == []
+
+
+def test_a_word_longer_than_a_row_begins_beside_its_number(page: Page) -> None:
+    word, number = (
+        page.evaluate(
+            f"""(() => {{
+                const range = document.createRange()
+                range.setStart(document.querySelector('#L{len(ACTIVE) + 2}').{node}, 0)
+                range.setEnd(range.startContainer, 1)
+                return range.getBoundingClientRect().top
+            }})()"""
+        )
+        for node in ("lastChild", "firstChild.firstChild")
+    )
+    assert word == number
 
 
 def test_search_of_the_browser_finds_a_line_that_was_never_on_screen(page: Page) -> None:

@@ -26,6 +26,7 @@ MAX_LINES = 200_000
 
 SECTION_RECORDS = 200
 _DAY_MS = 86_400_000
+_NO_BREAK = "\u00a0"  # a space at which no browser breaks a row
 _CLASSES = {"warn": "w", "error": "e", "fatal": "e"}
 
 
@@ -77,8 +78,8 @@ class HtmlFormat:
             self._step = record.step
             name = _CLASSES.get(record.level)
             kind = f' class="{name}"' if name else ""
-            stamp = f"{record.seq:{self._digits},}  {self._time(record.ts)}"
-            made.append(f'<p id="L{record.seq}"{kind}><i>{stamp}  </i>{as_classed_html(record.message)}</p>\n')
+            stamp = f"{record.seq:{self._digits},}  {self._time(record.ts)}  ".replace(" ", _NO_BREAK)
+            made.append(f'<p id="L{record.seq}"{kind}><i>{stamp}</i>{as_classed_html(record.message)}</p>\n')
         return "".join(made).encode("utf-8", "replace")
 
     def end(self) -> bytes:

@@ -48,9 +48,10 @@ dl{column-gap:.5rem}}
 
 
 def _colours(palette: tuple[str, ...]) -> str:
+    """Backgrounds come last: they set the colour of their text, too, since few pairs of the palette are readable."""
     texts = "".join(f".f{i}{{color:{colour}}}" for i, colour in enumerate(palette))
     backgrounds = "".join(f".g{i}{{background:{colour};color:var(--bg)}}" for i, colour in enumerate(palette))
-    return backgrounds + ".gx{background:var(--fg);color:var(--bg)}" + texts + ".fx{color:var(--bg)}"
+    return texts + ".fx{color:var(--bg)}" + backgrounds + ".gx{background:var(--fg);color:var(--bg)}"
 
 
 STYLE = f"{_RULES}{_colours(LIGHT)}\n@media (prefers-color-scheme:dark){{{_colours(DARK)}}}\n:root{{--w:%d}}\n"

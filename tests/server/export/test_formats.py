@@ -147,7 +147,7 @@ def test_page_shows_all_text_and_no_markup_of_others(store: MemoryStore, stored:
 def test_page_colours_by_classes_and_marks_levels(store: MemoryStore) -> None:
     page = exported(store, "html").decode()
     assert '<span class="b f1">red</span> and <span class="g4">on blue</span>' in page
-    assert re.search(r'<p id="L6" class="e"><i> 6  00:53:20.005  </i>a line of error</p>', page)
+    assert re.search(r'<p id="L6" class="e"><i> 6  00:53:20.005  </i>a line of error</p>', page.replace("\u00a0", " "))
     assert "<h2>fit &lt;b&gt;2&lt;/b&gt;</h2>" in page
 
 
