@@ -9,55 +9,82 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .cli.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, NO_SERVER, NOT_WAITED
-from .cli.parser import parse
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from .cli.selection import Catalogue
+    from .errors import LogStreamError
 
 
 READING = frozenset({"ps", "ls", "logs", "log"})
 """Verbs that read only, so that they work on the local stores where no server can be had."""
 
+OPTIONS = {"q": "--grep", "not": "--exclude"}
+"""Filters of the protocol that have another name here."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code; docs/command-line.md lists them."""
-    given = parse(arguments)
-    warnings.simplefilter("ignore", RuntimeWarning)  # gaps: the outputs report them
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # in an ASCII locale
     try:
-        code = _run(given)
-        sys.stdout.flush()
+        _open_closed_streams()
+        from .cli.parser import parse  # noqa: PLC0415 - Ctrl-C can come before it is loaded
+
+        given = parse(arguments)
+        warnings.simplefilter("ignore", RuntimeWarning)  # gaps: the outputs report them
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # in an ASCII locale
+        return _run(given)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
-        return BROKEN_PIPE
-    return code
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that the caller has closed is the null device: no file of ours may take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the life of the process
+
+
+def _end_output() -> None:
+    """Write what is buffered. What cannot be written is dropped, else the interpreter would try it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(given: argparse.Namespace) -> int:
     from .errors import LogStreamError, NoServer  # noqa: PLC0415 - not for `--help`
 
+    failed = NOT_WAITED if given.waits or getattr(given, "follow", False) else FAILED
     try:
         given.is_offline, given.catalogue = _catalogue(given)
         code: int = import_module(f".{given.module}", __package__).main(given)
+        sys.stdout.flush()
     except NoServer as error:
         return _fail(error, NO_SERVER)
+    except BrokenPipeError:
+        _end_output()
+        return BROKEN_PIPE
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        return _fail(f"{error.strerror}: {error.filename}" if error.filename else error, FAILED)
+        _end_output()
+        return _fail(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error, failed)
     except (LogStreamError, ValueError, LookupError, TypeError) as error:  # others: of answers that are not ours
         if not given.is_offline and (foreign := _foreign_server()):
             return _fail(foreign, NO_SERVER)
         if not isinstance(error, LogStreamError):
             raise
-        return _fail(error, NOT_WAITED if given.waits or getattr(given, "follow", False) else FAILED)
+        return _fail(_by_option(error), failed)
     return code
+
+
+def _by_option(error: LogStreamError) -> str:
+    """The message of the server, with the option in place of the filter's name in the protocol."""
+    name, _, problem = str(error).partition(" ")
+    is_filter = name in OPTIONS and getattr(error, "reason", "") == "invalid_parameter"
+    return f"{OPTIONS[name]} {problem}" if is_filter else str(error)
 
 
 def _fail(problem: object, code: int) -> int:

@@ -32,8 +32,10 @@ def export(source: LogSource, workload_id: str, path: str | os.PathLike[str], pa
         with draft.open("xb") as file:
             source.save(workload_id, {"format": target.suffix.lower()[1:], **params}, file)
         draft.replace(target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is not None:
+            error.filename, error.filename2 = str(target), None  # the draft's name says nothing to users
         raise
     return target

@@ -186,7 +186,7 @@ def _facts(info: Mapping[str, Any]) -> list[str]:
         parts.append(f"on {place}")
     if result := result_text(info):
         parts.append(_one_line(result))
-    if info.get("error"):
+    if info.get("error") and info["error"] != info.get("reason"):  # the reason stands beside the state
         parts.append(_one_line(info["error"]))
     if info.get("started") and info.get("ended"):
         parts.append(duration(info["ended"] - info["started"]))

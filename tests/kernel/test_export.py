@@ -75,8 +75,9 @@ def test_failed_export_leaves_the_earlier_file_and_no_other(job: Workload, tmp_p
         job.export("run.txt", level="loud")
     with pytest.raises(NotFound):
         Workload("nothing").export("run.txt")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as failed:
         job.export("missing/run.txt")
+    assert failed.value.filename == "missing/run.txt"
     assert target.read_text() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "run.txt"]
 

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -16,6 +17,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+def _take_terminal() -> None:
+    """Make standard input the controlling terminal, and accept SIGINT, which a background job ignores."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:
@@ -31,7 +38,7 @@ class Terminal:
             env={"TERM": "xterm-256color", **env},
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - then Ctrl-C sends SIGINT
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - then Ctrl-C sends SIGINT
         )
         os.close(child)
         self.output = ""

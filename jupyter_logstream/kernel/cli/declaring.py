@@ -35,7 +35,7 @@ def declare(
         aliases=aliases,
         allow_abbrev=False,
     )
-    parser.set_defaults(module=module or f"cli.{name}", waits=waits, needs_server=needs_server)
+    parser.set_defaults(parser=parser, module=module or f"cli.{name}", waits=waits, needs_server=needs_server)
     return parser
 
 

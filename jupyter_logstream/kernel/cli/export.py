@@ -20,5 +20,6 @@ def main(given: argparse.Namespace) -> int:
         sys.stderr.write(f"jupyter logstream export: the file's name must end in one of {', '.join(SUFFIXES)}\n")
         return USAGE
     target = find(given.workload, given.catalogue)
-    sys.stdout.write(f"{export(target.source, target.id, given.file, filters_of(given))}\n")
+    start = {name: value for name, value in (("after", given.after), ("tail", given.tail)) if value is not None}
+    sys.stdout.write(f"{export(target.source, target.id, given.file, {**start, **filters_of(given)})}\n")
     return 0

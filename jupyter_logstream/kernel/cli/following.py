@@ -72,7 +72,8 @@ def report_end(info: Mapping[str, Any], output: Output) -> None:
     if sys.stderr.isatty():
         output.remark(printable(as_text(info, [])))
     elif info["state"] != "succeeded" and info.get("signal") is None and info.get("exit_code") is None:
-        problem = f": {info['error']}" if info.get("error") else ""
+        error = info.get("error")
+        problem = f": {error}" if error and error != info.get("reason") else ""
         output.remark(f"jupyter logstream: workload {info['id']}: {printable(state_summary(info) + problem)}")
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from .exit_codes import USAGE
 from .following import follow_to_exit
 from .log_output import ExactOutput, JsonOutput, LineOutput
 from .selection import Target, find
@@ -22,9 +20,6 @@ PAGE_RECORDS = 5000
 
 def main(given: argparse.Namespace) -> int:
     """Run the verb; see parser.py. Raises LogStreamError."""
-    if given.after is not None and given.tail is not None:
-        sys.stderr.write("jupyter logstream logs: give either --after or --tail\n")
-        return USAGE
     target = find(given.workload, given.catalogue)
     filters = filters_of(given)
     output = _output(target, given, filters)

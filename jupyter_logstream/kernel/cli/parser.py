@@ -51,7 +51,7 @@ VERBS = (
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; parsed arguments have `module`, the verb's, and `waits`, whether the exit code is the workload's."""
+    """The parser. Parsed arguments have `module` and `parser` of the verb; `waits`: its exit code is the workload's."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description=_DESCRIPTION,
@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     found = [getattr(given, name) for name in ("workloads", "text", "paths") if hasattr(given, name)]
     words: list[str] | None = found[0] if found else None
     if rest and (words is None or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        given.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if words is not None:
         words += rest
     return given

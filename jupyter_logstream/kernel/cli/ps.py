@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 ACTIVE = "queued,running"
 HEADINGS = ("ID", "NAME", "STATE", "DURATION", "LINES", "ERRORS", "CREATED", "WHERE")
+_NAME = HEADINGS.index("NAME")
 _MAX_NAME_CHARS = 40
+_MIN_NAME_CHARS = 8
+_SEPARATOR = "  "
 
 
 def main(given: argparse.Namespace) -> int:
@@ -37,16 +40,20 @@ def main(given: argparse.Namespace) -> int:
 
 
 def _table(infos: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Aligned columns, truncated to the width of a terminal; an empty last column is left out."""
+    """Aligned columns; an empty last column is left out. On a terminal they fit into a row, by shorter names first."""
     rows = [HEADINGS, *(_row(info) for info in infos)]
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if not sys.stdout.isatty():
-        return lines
-    columns = shutil.get_terminal_size().columns
-    return [_truncated(line, columns) for line in lines]
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if columns is not None:
+        missing = max(sum(widths) + len(_SEPARATOR) * (len(widths) - 1) - columns, 0)
+        widths[_NAME] = max(widths[_NAME] - missing, min(widths[_NAME], _MIN_NAME_CHARS))
+        rows = [(*row[:_NAME], _truncated(row[_NAME], widths[_NAME], "…"), *row[_NAME + 1 :]) for row in rows]
+    lines = [
+        _SEPARATOR.join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return lines if columns is None else [_truncated(line, columns) for line in lines]
 
 
 def _width(text: str) -> int:
@@ -58,12 +65,12 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - _width(text))
 
 
-def _truncated(line: str, columns: int) -> str:
-    """The part of a line that fits into a terminal's row."""
+def _truncated(line: str, columns: int, mark: str = "") -> str:
+    """The part of a line that fits into so many cells; `mark` ends one that was cut."""
     if _width(line) <= columns:
         return line
     ends = accumulate(map(cell_width, line))
-    return line[: sum(1 for end in ends if end <= columns)]
+    return line[: sum(1 for end in ends if end <= columns - _width(mark))] + mark
 
 
 def _row(info: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .declaring import declare
+from .declaring import complete_backends, declare
 
 if TYPE_CHECKING:
     from .declaring import Verbs
@@ -27,7 +27,6 @@ def add_mcp(verbs: Verbs) -> None:
     )
 
 
-_SERVER_TEXT = "start, stop or describe the private log server of this user"
 _SERVER = """\
 The private log server of this user. run() starts it where there is no Jupyter server with jupyter-logstream; it ends
 by itself when it has no workloads and no clients, and gives its store to a Jupyter server that starts.
@@ -47,7 +46,6 @@ def add_server(verbs: Verbs) -> None:
     )
 
 
-_BACKENDS_TEXT = "list the backends of the log server, and what each supports"
 _BACKENDS = """\
 With --check, tries each of them (or only NAME) from the server: can its machine be reached, is Python there, can its
 folder be written to, are the scheduler's commands there. Folders on its machine that belong to no workload of this
@@ -62,9 +60,10 @@ def add_backends(verbs: Verbs) -> None:
     parser = declare(
         verbs, "backends", "list the backends of the log server, and what each supports", _BACKENDS, module="doctor"
     )
-    parser.add_argument(
+    check = parser.add_argument(
         "--check", nargs="?", const="", metavar="NAME", help="try each backend, or only NAME, and name what to do"
     )
+    check.completer = complete_backends  # type: ignore[attr-defined] # argcomplete's hook
 
 
 _DOCTOR = """\

@@ -108,11 +108,16 @@ def add_logs(verbs: Verbs) -> None:
     add_workload(parser)
     add = parser.add_argument
     add("-f", "--follow", action="store_true", help="print new lines until it ends; Ctrl-C detaches")
-    add("-n", "--tail", type=values.count, metavar="N", help="begin with the last N lines; default: all")
-    add("--after", type=values.cursor, metavar="SEQ", help="begin after this record, to continue exactly")
+    _add_beginning(parser, "begin after this record, to continue exactly")
     _add_filters(parser)
     add("-t", "--timestamps", action="store_true", help="begin each line with its time")
     add("--json", action="store_true", help="print one record a line, as JSON")
+
+
+def _add_beginning(parser: argparse.ArgumentParser, after: str) -> None:
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("-n", "--tail", type=values.count, metavar="N", help="begin with the last N lines; default: all")
+    add("--after", type=values.cursor, metavar="SEQ", help=after)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -180,6 +185,7 @@ def add_open(verbs: Verbs) -> None:
 _EXPORT = """\
 The ending of FILE selects the format: .parquet, .jsonl (OpenTelemetry), .html or .txt. A file of that name is replaced
 when the export is complete.
+A page (.html) has at most the last 200,000 of the lines.
 """
 
 
@@ -188,4 +194,5 @@ def add_export(verbs: Verbs) -> None:
     parser = declare(verbs, "export", "write the log of a workload to a file", _EXPORT)
     add_workload(parser)
     parser.add_argument("file", metavar="FILE", help="the file to write")
+    _add_beginning(parser, "begin after this record")
     _add_filters(parser)

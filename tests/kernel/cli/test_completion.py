@@ -37,7 +37,7 @@ def complete(cli: Cli, *lines: str, **env: str) -> list[list[str]]:
 def test_bash_completes_verbs_options_values_and_workloads(private: Cli) -> None:
     job = private.started("--name", "unmistakable", "--", "true")
     private("wait", job)
-    verb, option, name, by_id, level, backend, newest = complete(
+    verb, option, name, by_id, level, backend, checked, newest = complete(
         private,
         "jupyter-logstream can",
         "jupyter-logstream logs --fol",
@@ -45,10 +45,11 @@ def test_bash_completes_verbs_options_values_and_workloads(private: Cli) -> None
         f"jupyter-logstream cancel {job[:20]}",
         "jupyter-logstream logs last --level e",
         "jupyter-logstream run --backend lo",
+        "jupyter-logstream backends --check lo",
         "jupyter-logstream wait ",
     )
     assert (verb, option, name, by_id) == (["cancel"], ["--follow"], ["unmistakable"], [job])
-    assert (level, backend) == (["error"], ["local"])
+    assert (level, backend, checked) == (["error"], ["local"], ["local"])
     assert {"last", "unmistakable", job} <= set(newest)
 
 

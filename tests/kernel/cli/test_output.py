@@ -87,9 +87,10 @@ def test_filters_choose_lines_as_text_or_json(private: Cli) -> None:
     assert private.json("logs", "last", "-f", "--level", "error", "--source", "stdout") == found
     timed = private.out("logs", "last", "-t", "--grep", "fine")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO fine\n", timed)
-    refused = private("logs", "last", "--grep", "/(/")
-    assert (refused.returncode, refused.stdout) == (1, b"")
-    assert b"q" in refused.stderr
+    for option, follow, code in (("--grep", (), 1), ("--exclude", ("-f",), 125)):
+        refused = private("logs", "last", *follow, option, "/(/")
+        assert (refused.returncode, refused.stdout) == (code, b"")
+        assert refused.stderr.decode().startswith(f"jupyter logstream: {option} is not a regular expression: ")
 
 
 def test_json_cursor_resumes_exactly(private: Cli) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.process_table import with_argument
+from support.running import kill_runners
 from support.waiting import until
 
 from jupyter_logstream.text.cell_width import cell_width
@@ -113,6 +114,7 @@ def test_wrong_arguments_exit_with_2_and_are_named(jupyter: Cli) -> None:
         (["logs"], b"WORKLOAD"),
         (["logs", "last", "--after", "1", "--tail", "2"], b"--tail"),
         (["logs", "last", "--tail", "-3"], b"--tail"),
+        (["run", "--bogus", "--", "true"], b"usage: jupyter logstream run"),
     ):
         refused = jupyter(*arguments)
         assert refused.returncode == 2, arguments
@@ -184,6 +186,27 @@ def test_columns_stay_aligned_behind_wide_characters(jupyter: Cli) -> None:
     assert [sum(map(cell_width, text)) for text in before] == [heading.index("STATE")] * 3
 
 
+def test_a_narrow_terminal_shortens_names_before_it_hides_states(jupyter: Cli) -> None:
+    name = "a name that is longer than the half of a narrow terminal"
+    jupyter("run", "--name", name, "--", "exit 3")
+    for columns, shown in (("60", "a name "), ("200", name[:39])):
+        with jupyter.on_terminal("ps", "-n", "1", env={"COLUMNS": columns}) as terminal:
+            assert terminal.end() == 0
+        heading, row = terminal.output.splitlines()
+        assert max(len(heading), len(row)) <= int(columns)
+        assert f" {shown}… " in row
+        assert row[heading.index("STATE") :].startswith("Failed (exit code 3)")
+
+
+def test_a_lost_workload_gives_its_reason_once(jupyter: Cli) -> None:
+    job = jupyter.started("--", "sleep", "600")
+    until(lambda: jupyter.json("ps", "-n", "1")[0]["state"] == "running")
+    kill_runners(jupyter.home.folder)
+    waited, followed = jupyter("wait", job), jupyter("logs", "-f", job)
+    assert (waited.returncode, followed.returncode) == (121, 121)
+    assert waited.stdout.count(b"its runner was killed") == followed.stderr.count(b"its runner was killed") == 1
+
+
 def test_cancel_kills_after_the_grace_time(jupyter: Cli) -> None:
     job = jupyter.started("--", "trap '' TERM; echo ready; while :; do sleep 0.05; done")
     until(lambda: jupyter.out("logs", job) == "ready\n")
@@ -195,7 +218,9 @@ def test_options_can_stand_between_workloads(jupyter: Cli) -> None:
     jobs = [jupyter.started("--", "true") for _ in range(2)]
     waited = jupyter("wait", jobs[0], "--quiet", jobs[1])
     assert (waited.returncode, waited.stdout) == (0, b"")
-    assert jupyter("wait", jobs[0], "--loud", jobs[1]).returncode == 2
+    refused = jupyter("wait", jobs[0], "--loud", jobs[1])
+    assert refused.returncode == 2
+    assert b"usage: jupyter logstream wait" in refused.stderr
 
 
 def test_export_writes_a_file_in_the_format_of_its_name(jupyter: Cli, tmp_path) -> None:
@@ -203,12 +228,17 @@ def test_export_writes_a_file_in_the_format_of_its_name(jupyter: Cli, tmp_path) 
     file = tmp_path / "log.txt"
     assert jupyter.out("export", "last", str(file), "--level", "error").strip() == str(file)
     assert file.read_text() == "ERROR: broken\n"
+    assert jupyter("export", "last", str(file), "--tail", "1", "--after", "1").returncode == 2
+    jupyter.out("export", "last", str(file), "--tail", "2", "--source", "stdout")
+    assert file.read_text() == "fine\nERROR: broken\n"
+    jupyter.out("export", "last", str(file), "--after", "1")
+    assert file.read_text() == "ERROR: broken\n"
     refused = jupyter("export", "last", str(tmp_path / "log.docx"))
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b".parquet" in refused.stderr
     refused = jupyter("export", "last", str(tmp_path / "missing" / "log.txt"))
     assert refused.returncode == 1
-    assert b"Traceback" not in refused.stderr
+    assert refused.stderr.decode() == f"jupyter logstream: No such file or directory: {tmp_path}/missing/log.txt\n"
 
 
 def test_doctor_reports_the_server_and_its_backends(jupyter: Cli) -> None:
