@@ -12,7 +12,8 @@ import secrets
 from collections.abc import Callable
 from typing import Literal, Protocol, runtime_checkable
 
-from ..store.disk.folder import Folder, is_folder, read_file, replace_file
+from ..store.disk.files import is_folder, read_file, replace_file
+from ..store.disk.folder import Folder
 from .pipe import Pipe
 from .protocol import CannotReach
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.spec import SpecError, printable
 from ..model.workload import WorkloadSpec
-from ..store.disk.folder import Folder, RunParameters, replace_file
+from ..store.disk.files import replace_file
+from ..store.disk.folder import Folder, RunParameters
 from ..wire.container_errors import problem
 from .archive import runner_archive
 from .docker_checks import check_docker

@@ -11,7 +11,8 @@ import os
 
 from ..model.protocol import now_ms
 from ..model.records import Record
-from ..store.disk.folder import Folder, replace_file
+from ..store.disk.files import replace_file
+from ..store.disk.folder import Folder
 from ..store.disk.writer import LogWriter
 
 LABEL = "engine log: may miss or repeat lines"

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..model.protocol import now_ms
 from ..model.records import Record
-from ..store.disk.folder import Folder, write_json
+from ..store.disk.files import write_json
+from ..store.disk.folder import Folder
 from ..store.disk.layout import FILES, SEGMENT
 from ..store.disk.replica import MirrorState, OffsetMismatch, Replica
 from ..store.disk.writer import LogWriter

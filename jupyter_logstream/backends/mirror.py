@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal, cast
 
 from ..model.protocol import State, now_ms
-from ..store.disk.folder import Folder, is_folder
+from ..store.disk.files import is_folder
+from ..store.disk.folder import Folder
 from ..store.disk.replica import MirrorState, Replica
 from ..wire.mirror_frames import BadFrame, FrameDecoder, encode, is_append_only
 from .pipe import OpenPipe

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.workload import WorkloadSpec, shell_join
-from ..store.disk.folder import Folder, RunParameters, is_own, read_file, replace_file
+from ..store.disk.files import is_own, read_file, replace_file
+from ..store.disk.folder import Folder, RunParameters
 from ..wire.delivery import Order
 from .delivery import Delivered, Target, deliver
 from .environment import child_environment

@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from ..model.workload import WorkloadSpec
-from ..store.disk.folder import Folder, remove_own
+from ..store.disk.files import remove_own
+from ..store.disk.folder import Folder
 from ..wire.runner_socket import socket_path
 from .process_tree import adopt_orphans
 from .runner import Runner

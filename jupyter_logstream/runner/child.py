@@ -23,7 +23,8 @@ from ..model.protocol import (
 )
 from ..model.slots import SLOTS
 from ..model.workload import WorkloadSpec
-from ..store.disk.folder import Folder, is_own
+from ..store.disk.files import is_own
+from ..store.disk.folder import Folder
 from ..store.disk.layout import OUTPUT
 
 _PIPE_BYTES = 1 << 20  # the limit for users on Linux; a burst then needs fewer reads

@@ -24,7 +24,8 @@ from typing import Any
 
 from ..model.protocol import CALL_VARIABLE, WORKLOAD_VARIABLE
 from ..model.workload import WorkloadSpec
-from ..store.disk.folder import Folder, replace_file
+from ..store.disk.files import replace_file
+from ..store.disk.folder import Folder
 from ..wire.container_errors import problem
 
 ARCHIVE = "runner.pyz"

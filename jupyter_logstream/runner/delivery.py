@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from ..model.workload import WorkloadSpec, shell_join
-from ..store.disk.folder import Folder, RunParameters, make_private, read_file, replace_file
+from ..store.disk.files import make_private, read_file, replace_file
+from ..store.disk.folder import Folder, RunParameters
 from ..wire.delivery import HEAD_BYTES, Order, SentFile, body_size, message
 from ..wire.runner_socket import request, socket_path
 from . import detach

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..store.disk.folder import Folder, boot_id, open_own, read_json, write_json
+from ..store.disk.files import open_own, read_json, write_json
+from ..store.disk.folder import Folder, boot_id
 from .__main__ import main
 from .process_tree import adopt_orphans, signal_all
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..store.disk.folder import read_json
+from ..store.disk.files import read_json
 from ..wire.delivery import DialPlan
 from .channel import Channel
 from .dialed_job import Job, prepare

@@ -17,7 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..model.workload import WorkloadSpec
-from ..store.disk.folder import Folder, RunParameters, make_private, open_own
+from ..store.disk.files import make_private, open_own
+from ..store.disk.folder import Folder, RunParameters
 from ..wire.delivery import DialPlan
 from .delivery import cancel_runner, localized
 from .detach import run_here, was_started

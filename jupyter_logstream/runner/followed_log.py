@@ -16,7 +16,8 @@ from ..model.protocol import now_ms
 from ..model.records import Record
 from ..model.unprintable import UNPRINTABLE_IN_NAME
 from ..model.workload import WorkloadSpec
-from ..store.disk.folder import Folder, RunParameters, remove_own
+from ..store.disk.files import remove_own
+from ..store.disk.folder import Folder, RunParameters
 from ..store.disk.segments import read_range
 from ..store.disk.writer import LogWriter
 from ..text.redactor import Redactor, parse_masks, secret_values

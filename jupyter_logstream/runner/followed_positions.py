@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from zlib import crc32
 
-from ..store.disk.folder import Folder, open_own, read_file, replace_file
+from ..store.disk.files import open_own, read_file, replace_file
+from ..store.disk.folder import Folder
 from ..store.disk.layout import extent
 
 HEAD_BYTES = 1024

@@ -15,7 +15,8 @@ from typing import Any
 
 from ..model.protocol import State, now_ms
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, RunParameters, boot_id, remove_own
+from ..store.disk.files import remove_own
+from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
 from .disk_full import DISK_FULL, DISK_RETRY_S, insist
 from .followed_log import HELD_S, FollowedLog, displayed

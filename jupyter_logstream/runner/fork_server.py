@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..store.disk import entry_meta  # noqa: F401 - for the runners: the level rules
-from ..store.disk.folder import open_own
+from ..store.disk.files import open_own
 from .__main__ import main
 from .process_tree import adopt_orphans, signal_all
 

@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..model.protocol import FINAL
-from ..store.disk.folder import Folder, make_private
+from ..store.disk.files import make_private
+from ..store.disk.folder import Folder
 from ..wire.delivery import Order
 from .delivery import Place, Refused, cancel_runner
 from .detach import was_started

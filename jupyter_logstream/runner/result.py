@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Optional
 
-from ..store.disk.folder import Folder, open_regular
+from ..store.disk.files import open_regular
+from ..store.disk.folder import Folder
 from ..wire.envelope import BadEnvelope, read_header
 
 _MAX_TEXT_CHARS = 200

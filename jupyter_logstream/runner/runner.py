@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from ..model.protocol import State, now_ms
 from ..model.records import Record
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, RunParameters, boot_id, is_own, remove_own
+from ..store.disk.files import is_own, remove_own
+from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..store.disk.layout import OUTPUT
 from ..store.disk.writer import LogWriter
 from ..text.redactor import Redactor, parse_masks, secret_values

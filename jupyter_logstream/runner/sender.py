@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..store.disk.folder import OPEN, open_regular, read_json
+from ..store.disk.files import OPEN, open_regular, read_json
 from ..store.disk.layout import ENTRY, FILES, INDEX_SEGMENT, SEGMENT, file_of, unpack
 from ..wire.mirror_frames import MAX_PIECE_BYTES, RESULT_FILE, SEGMENT_FILE, SIDECAR_FILES, WINDOW_BYTES, encode
 

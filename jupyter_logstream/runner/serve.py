@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..model.protocol import FINAL, now_ms
-from ..store.disk.folder import Folder, boot_id, replace_file
+from ..store.disk.files import replace_file
+from ..store.disk.folder import Folder, boot_id
 from ..store.disk.layout import LAYOUT
 from ..wire.mirror_frames import GREETING, MIRROR_VERSION, SILENCE_TIMEOUT_S, BadFrame, FrameDecoder, encode
 from ..wire.runner_socket import request, socket_path

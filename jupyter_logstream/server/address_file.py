@@ -14,7 +14,7 @@ from pathlib import Path
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 
 from ..model.protocol import RUNNER_VARIABLE
-from ..store.disk.folder import read_file, read_json, replace_file, write_json
+from ..store.disk.files import read_file, read_json, replace_file, write_json
 from .addresses import local_url
 
 _NAME = "server.json"

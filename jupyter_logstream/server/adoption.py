@@ -14,7 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..store.disk.file_store import FileStore, StoreInUse, WrongLayout
+from ..store.disk.file_store import FileStore
+from ..store.disk.ownership import StoreInUse, WrongLayout
 from .engine import Engine
 from .store_choice import is_claimed, mark_adopted, numbered
 

@@ -19,7 +19,7 @@ from ..backends.configured import make_backends
 from ..backends.context import BackendContext
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore
-from ..store.disk.folder import make_private
+from ..store.disk.files import make_private
 from ..text.redactor import Redactor, parse_masks, secret_values
 from .address_file import load_secret
 from .addresses import outward_url

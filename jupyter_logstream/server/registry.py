@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Protocol
 
 from ..backends.protocol import Handle
 from ..model.workload import Status, WorkloadSpec
-from ..store.disk.folder import Folder, is_own, open_regular, read_json, replace_file
+from ..store.disk.files import is_own, open_regular, read_json, replace_file
+from ..store.disk.folder import Folder
 from ..store.disk.stream_folders import StreamFolders
 
 _CANCEL_FILE = "cancel.json"

@@ -13,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..store.disk.file_store import FileStore, StoreInUse
-from ..store.disk.folder import is_folder, is_own, read_json, replace_file, write_json
+from ..store.disk.file_store import FileStore
+from ..store.disk.files import is_folder, is_own, read_json, replace_file, write_json
+from ..store.disk.ownership import StoreInUse
 from .address_file import read_host
 
 MAX_STORES = 1000

@@ -20,7 +20,7 @@ from jupyter_logstream.kernel.event_loop import background_loop
 from jupyter_logstream.kernel.relay import relay as relay_module
 from jupyter_logstream.kernel.relay.messages import is_allowed, main_streams, size_of
 from jupyter_logstream.kernel.relay.relay import Relay
-from jupyter_logstream.store.disk.folder import read_json, write_json
+from jupyter_logstream.store.disk.files import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from support.serving import TOKEN, Server
 from support.waiting import until
 
 from jupyter_logstream import NoServer, proxy_url, run
-from jupyter_logstream.store.disk.folder import read_json
+from jupyter_logstream.store.disk.files import read_json
 
 
 def address_in(path: Path) -> bool:

@@ -12,7 +12,7 @@ from support.ports import free_port
 from support.serving import Server
 from support.waiting import until
 
-from jupyter_logstream.store.disk.folder import read_json
+from jupyter_logstream.store.disk.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

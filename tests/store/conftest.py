@@ -15,7 +15,7 @@ from support.on_disk import (
 )
 from support.segments import shrink
 
-from jupyter_logstream.store.disk import index, segments, writer
+from jupyter_logstream.store.disk import files, index, segments, writer
 
 __all__ = ["own_environment"]
 
@@ -36,11 +36,9 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Any]]:
     @contextlib.contextmanager
     def fill(fail_at: int) -> Iterator[Disk]:
-        import jupyter_logstream.store.disk.folder as folder_module  # noqa: PLC0415
-
         disk = Disk(fail_at)
         with monkeypatch.context() as patch:
-            for module in (segments, index, writer, folder_module):
+            for module in (segments, index, writer, files):
                 patch.setattr(module, "os", disk)
             yield disk
 

@@ -12,7 +12,7 @@ from support.loopback import LoopbackBackend
 
 from jupyter_logstream.backends.archive import runner_archive
 from jupyter_logstream.backends.protocol import CannotReach
-from jupyter_logstream.store.disk.folder import replace_file
+from jupyter_logstream.store.disk.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

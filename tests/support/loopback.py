@@ -15,7 +15,8 @@ from jupyter_logstream.backends.environment import child_environment
 from jupyter_logstream.backends.mirror import Mirror
 from jupyter_logstream.backends.pipe import CommandPipe, Pipe
 from jupyter_logstream.model.spec import SpecError
-from jupyter_logstream.store.disk.folder import Folder, RunParameters, make_private, read_file, replace_file
+from jupyter_logstream.store.disk.files import make_private, read_file, replace_file
+from jupyter_logstream.store.disk.folder import Folder, RunParameters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,7 +20,8 @@ from jupyter_logstream.runner.process_tree import descendants
 from jupyter_logstream.server.precedence import merge
 from jupyter_logstream.store.disk.download import Download
 from jupyter_logstream.store.disk.file_store import FileStore
-from jupyter_logstream.store.disk.folder import Folder, write_json
+from jupyter_logstream.store.disk.files import write_json
+from jupyter_logstream.store.disk.folder import Folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_logstream.store.disk import download, index, layout, reader, segments, writer
-from jupyter_logstream.store.disk import file_store as file
+from jupyter_logstream.store.disk import download, index, layout, line_texts, segments, writer
 from jupyter_logstream.store.repair import damage, verify
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 def shrink(monkeypatch: pytest.MonkeyPatch, size: int, entries: int) -> None:
     """Make segments of `size` bytes and `entries` entries, in every module that imported their size."""
-    for module in (layout, segments, writer, damage, verify, index, download, reader, file):
+    for module in (layout, segments, writer, damage, verify, index, download, line_texts):
         for name, value in (("SEGMENT", size), ("INDEX_SEGMENT", entries)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ...model.workload import Workload
 from ...store.disk.batch_cache import BatchCache
 from ...store.disk.download import Download
-from ...store.disk.folder import Folder, is_folder, is_own
+from ...store.disk.files import is_folder, is_own
+from ...store.disk.folder import Folder
 from ...store.disk.layout import LAYOUT
 from ...store.disk.reader import LogReader
 from ...store.disk.stream_folders import names_in

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...store.disk.folder import read_json, replace_file, write_json
+from ...store.disk.files import read_json, replace_file, write_json
 from ...store.disk.stream_folders import StreamFolders
 
 FILE = "otlp.json"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadIndex
-from .folder import OPEN
+from .files import OPEN
 from .layout import ENTRY, INDEX_SEGMENT, OUTPUT, SEGMENT, file_of, segment_path, segments, unpack
 from .sidecars import BadRetention, RetainedRange
 

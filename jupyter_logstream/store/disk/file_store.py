@@ -7,52 +7,32 @@ second one is refused.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ...model.records import Record
-from ..errors import BadIndex, NotWriter, StreamEnded, UnknownStream, Unreadable
+from ..errors import BadIndex, UnknownStream, Unreadable
 from .batch import DiskBatch
 from .batch_cache import BatchCache
 from .download import Download
-from .folder import (
-    Folder,
-    is_folder,
-    is_own,
-    make_private,
-    open_lock,
-    read_file,
-    remove_own,
-    replace_file,
-    try_lock,
-)
-from .layout import LAYOUT
+from .files import is_folder, is_own, make_private, remove_own
+from .folder import Folder
 from .notes import Notes
+from .open_writers import OpenWriters
+from .ownership import acquire, remove
 from .reader import BATCH_BYTES, LogReader
 from .stream_folders import StreamFolders, names_in
 from .watch import Inotify, Poller, watcher
 from .writer import LogWriter
 
 _MAX_ATTEMPTS = 5
-_LOCK_ATTEMPTS, _LOCK_RETRY_S = 3, 0.005
 _MAX_READERS = 512  # beyond it the least recently used one is dropped, and created again when needed
-_MAX_WRITERS = 64  # as above; each has up to four open files
 _SCAN_BYTES = 16 << 20
 _MAX_EAGER_RECORDS = 5001  # batches up to this size load their texts at once; larger reads are scans
-
-
-class StoreInUse(RuntimeError):
-    """Another server uses the store."""
-
-
-class WrongLayout(RuntimeError):
-    """The store was written by another version."""
 
 
 class FileStore:
@@ -66,10 +46,10 @@ class FileStore:
         self.keep = keep
         make_private(root)
         self._streams = StreamFolders(root / "streams")
-        self._locks = {root: _acquire(root)}  # of this store and of the adopted ones
+        self._locks = {root: acquire(root)}  # of this store and of the adopted ones
         self._readers: OrderedDict[str, LogReader] = OrderedDict()
         self._cache = BatchCache()
-        self._writers: OrderedDict[str, tuple[int, LogWriter]] = OrderedDict()  # with the lock of its folder
+        self._writers = OpenWriters(self._streams, keep)
         self._watcher: Inotify | Poller | None = None
         self._poller = Poller()
         self._remover = ThreadPoolExecutor(1, "logstream-remover")  # a large log takes long to remove
@@ -97,8 +77,7 @@ class FileStore:
         return Notes(records)
 
     def append(self, stream: str, records: Iterable[Record], *, end: bool = False) -> int:
-        writer = self._writer(stream)
-        last = writer.publish(records)
+        last = self._writers.get(stream).publish(records)
         if end:
             self.finish(stream)
         return last
@@ -144,7 +123,7 @@ class FileStore:
             return self._poller.add(folder, wake)
 
     def drop(self, stream: str) -> None:
-        self._release(stream)
+        self._writers.release(stream)
         self._readers.pop(stream, None)
         self._cache.forget(stream)
         folder = self._streams / stream
@@ -153,12 +132,12 @@ class FileStore:
             folder.rename(gone)
         except FileNotFoundError:
             return
-        self._remover.submit(_remove, gone)
+        self._remover.submit(remove, gone)
 
     def finish(self, stream: str) -> None:
         """Repair and end a stream that no other process writes. Raises NotWriter, StreamEnded, OSError."""
-        self._writer(stream).close()
-        self._release(stream)
+        self._writers.get(stream).close()
+        self._writers.release(stream)
 
     def reopen(self, stream: str) -> None:
         """See `LogStore`."""
@@ -203,8 +182,7 @@ class FileStore:
 
     def close(self) -> None:
         """Close all files, watches and the lock; streams stay as they are."""
-        for stream in list(self._writers):
-            self._release(stream)
+        self._writers.close()
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
@@ -221,14 +199,14 @@ class FileStore:
 
         Raises StoreInUse, WrongLayout, OSError.
         """
-        self._locks[root] = _acquire(root)
+        self._locks[root] = acquire(root)
         self._streams.add(root / "streams")
         return names_in(root / "streams")
 
     def give_back(self, root: Path) -> None:
         """Close an adopted store, so that another server can open it."""
         for stream in names_in(root / "streams"):
-            self._release(stream)
+            self._writers.release(stream)
             self._readers.pop(stream, None)
             self._cache.forget(stream)
         self._streams.remove(root / "streams")
@@ -262,74 +240,3 @@ class FileStore:
         if limit <= _MAX_EAGER_RECORDS and len(batch):
             _ = batch.messages
         return batch
-
-    def _writer(self, stream: str) -> LogWriter:
-        if stream in self._writers:
-            self._writers.move_to_end(stream)
-            return self._writers[stream][1]
-        folder = self.folder(stream)
-        with contextlib.suppress(FileExistsError):
-            folder.path.mkdir(mode=0o700)
-        if not is_folder(folder.path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if is_own(folder.path / "end"):
-            raise StreamEnded(f"the stream {stream} was ended")
-        lock = folder.lock()
-        if lock is None:
-            raise NotWriter(f"another process writes the stream {stream}")
-        try:
-            writer = LogWriter(folder.path, keep=self.keep)
-        except (OSError, BadIndex):
-            os.close(lock)
-            raise
-        self._writers[stream] = lock, writer
-        if len(self._writers) > _MAX_WRITERS:
-            self._release(next(iter(self._writers)))
-        return writer
-
-    def _release(self, stream: str) -> None:
-        if entry := self._writers.pop(stream, None):
-            entry[1].release()
-            os.close(entry[0])
-
-
-def _acquire(root: Path) -> int:
-    """Lock a store, check its layout, and remove what a crash left. Raises StoreInUse, WrongLayout, OSError."""
-    streams = root / "streams"
-    streams.mkdir(mode=0o700, exist_ok=True)
-    lock = open_lock(root / "lock")
-    if not _try_lock_again(lock):
-        os.close(lock)
-        raise StoreInUse(f"another server uses the log store {root}")
-    version = root / "layout"
-    try:
-        found = read_file(version).decode(errors="replace").strip() if os.path.lexists(version) else ""
-    except ValueError as error:  # a link or a pipe in its place
-        raise WrongLayout(f"the log store {root} cannot be used: {error}") from None
-    if found not in {"", str(LAYOUT)}:  # empty: a crash interrupted its creation
-        os.close(lock)
-        raise WrongLayout(f"the log store {root} has layout {found[:20]}, this version reads {LAYOUT}")
-    if not found:
-        replace_file(version, f"{LAYOUT}\n".encode())
-    for entry in os.scandir(streams):  # drafts and half-removed logs of a crash
-        if entry.name.startswith("."):
-            _remove(Path(entry.path))
-    return lock
-
-
-def _try_lock_again(lock: int) -> bool:
-    """As `try_lock`; a client that probes the lock holds it for microseconds."""
-    for _ in range(_LOCK_ATTEMPTS):
-        if try_lock(lock):
-            return True
-        time.sleep(_LOCK_RETRY_S)
-    return False
-
-
-def _remove(path: Path) -> None:
-    """Remove a folder with its content, or a link or file in its place. What cannot be removed stays."""
-    if is_folder(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()

@@ -11,7 +11,7 @@ import os
 from array import array
 from pathlib import Path
 
-from .folder import OPEN, is_own, quarantine, replace_file
+from .files import OPEN, is_own, quarantine, replace_file
 from .layout import ENTRY, INDEX_SEGMENT, Damaged, check_header, header, pack, segment_path, segments, unpack
 from .segments import OpenSegment
 

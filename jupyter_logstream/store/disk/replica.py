@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 
-from .folder import OPEN, is_own, open_own, read_json, remove_own, replace_file, write_json
+from .files import OPEN, is_own, open_own, read_json, remove_own, replace_file, write_json
 from .layout import ENTRY, SEGMENT, pack, unpack
 
 _MAX_OPEN_FILES = 5  # the newest segment of each file, and the result

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import Unreadable
-from .folder import OPEN, is_own, open_own, quarantine
+from .files import OPEN, is_own, open_own, quarantine
 from .layout import FILES, SEGMENT, SIDECARS, Damaged, extent, segment_path, segments
 
 _PATH_CHECK_S = 0.5  # between checks whether a path still leads to the open file

@@ -15,7 +15,7 @@ from pathlib import Path
 from ...model.slots import SLOTS
 from ...model.steps import MAX_STEPS
 from ..errors import BadIndex
-from .folder import open_own, read_file, read_json, replace_file, write_json
+from .files import open_own, read_file, read_json, replace_file, write_json
 
 
 class BadRetention(BadIndex):

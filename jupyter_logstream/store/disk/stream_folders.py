@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .folder import is_folder
+from .files import is_folder
 
 
 class StreamFolders:

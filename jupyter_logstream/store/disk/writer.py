@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...model.records import Record
 from ..protocol import Tally
-from .folder import is_own, open_own, read_json
+from .files import is_own, open_own, read_json
 from .indexer import Indexer
 from .layout import ENTRY, FILES, INDEX_SEGMENT, MIRROR_FACTOR, OUTPUT, SEGMENT, Damaged, file_of
 from .notes import Notes

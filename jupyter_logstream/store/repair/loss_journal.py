@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.records import Record
-from ..disk.folder import read_json, write_json
+from ..disk.files import read_json, write_json
 
 NAME = "losses"
 _MAX_RANGES = 10

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...model.records import Record
-from ..disk.folder import is_own
+from ..disk.files import is_own
 from ..disk.indexer import Indexer
 from ..disk.layout import ESTIMATED, FILES, OUTPUT
 from ..disk.notes import Notes, parse_note

@@ -18,7 +18,7 @@ from jupyter_logstream.model.protocol import STATES
 from jupyter_logstream.model.spec import SpecError
 from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.server.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
-from jupyter_logstream.store.disk import folder as folder_module
+from jupyter_logstream.store.disk import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,10 +127,10 @@ async def test_a_start_and_a_refusal_need_no_thread(start: Start, monkeypatch: p
 
 async def test_a_start_on_a_full_disk_leaves_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     server = await start()
-    monkeypatch.setattr(folder_module, "os", FullDisk())
+    monkeypatch.setattr(files, "os", FullDisk())
     with pytest.raises(NoRoom):
         await server.start("true", key="k")
-    monkeypatch.setattr(folder_module, "os", os)
+    monkeypatch.setattr(files, "os", os)
     assert server.store.streams() == []
     assert list((server.store.root / "streams").iterdir()) == []
     assert len(server.engine) == 0

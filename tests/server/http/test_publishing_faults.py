@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.on_disk import Disk
 
-from jupyter_logstream.store.disk import folder as folder_module
-from jupyter_logstream.store.disk import index, segments
+from jupyter_logstream.store.disk import files, index, segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +145,7 @@ async def test_a_full_disk_refuses_and_changes_nothing(
 
     disk = Disk(fail_at)
     with monkeypatch.context() as patch:
-        for module in (segments, index, folder_module):
+        for module in (segments, index, files):
             patch.setattr(module, "os", disk)
         answer = await act()
     if disk.calls < fail_at:
@@ -173,7 +172,7 @@ async def test_a_full_disk_during_the_repair_does_not_lock_the_log(serve: Any, m
     cut(folder / "index.000", 64)
     site = await serve()
     with monkeypatch.context() as patch:
-        for module in (segments, index, folder_module):
+        for module in (segments, index, files):
             patch.setattr(module, "os", Disk(1))
         assert (await publish(site, workload_id, batch(1), BATCH)).status == 503
     assert (await publish(site, workload_id, batch(1), BATCH)).json == {"last": 10}

@@ -14,8 +14,7 @@ import pytest
 from support.on_disk import downloaded, folder_of, served
 
 from jupyter_logstream.model.records import Record
-from jupyter_logstream.store.disk import folder as folder_module
-from jupyter_logstream.store.disk import index, segments, writer
+from jupyter_logstream.store.disk import files, index, segments, writer
 from jupyter_logstream.store.disk import sidecars as kept
 from jupyter_logstream.store.disk.writer import LogWriter
 
@@ -59,7 +58,7 @@ def dying_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
         unlink(path, *given, **known)
 
     with monkeypatch.context() as patch:
-        for module in (segments, index, kept, writer, folder_module):
+        for module in (segments, index, kept, writer, files):
             patch.setattr(module, "os", mortal)
         patch.setattr(Path, "unlink", mortal_unlink)
         yield
