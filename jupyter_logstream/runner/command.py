@@ -34,10 +34,14 @@ def main(arguments: list[str], archive: str) -> int:
         from .serve import serve  # noqa: PLC0415 - `run` does not need it
 
         return serve(arguments[1])
-    if len(arguments) == 2 and arguments[0] in {"deliver", "job"}:
-        from .delivery import deliver, run_job  # noqa: PLC0415 - as above
+    if len(arguments) == 2 and arguments[0] == "deliver":
+        from .delivery import deliver  # noqa: PLC0415 - as above
 
-        return {"deliver": deliver, "job": run_job}[arguments[0]](arguments[1])
+        return deliver(arguments[1])
+    if len(arguments) == 2 and arguments[0] == "job":
+        from .scheduler_job import run_job  # noqa: PLC0415 - as above
+
+        return run_job(arguments[1])
     if len(arguments) == 2 and arguments[0] == "dial":
         from .dial import dial  # noqa: PLC0415 - as above
 

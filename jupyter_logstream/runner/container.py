@@ -76,7 +76,7 @@ class Supervisor:
         """The exit code of the container; 128 and the signal's number if a signal ended it."""
         spec, _ = self._folder.read_spec()
         if CALL_VARIABLE in os.environ:
-            from .delivery import call_command  # noqa: PLC0415 - only functions need it
+            from .localize import call_command  # noqa: PLC0415 - only functions need it
 
             self._command = call_command(python, str(self._folder.path / ARCHIVE))
         created = self._create(spec)

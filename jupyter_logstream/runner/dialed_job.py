@@ -20,8 +20,9 @@ from ..model.workload import WorkloadSpec
 from ..store.disk.files import make_private, open_own
 from ..store.disk.folder import Folder, RunParameters
 from ..wire.delivery import DialPlan
-from .delivery import cancel_runner, localized
+from . import control
 from .detach import run_here, was_started
+from .localize import localized
 from .process_tree import end_with_parent
 from .sender import status_of
 
@@ -71,7 +72,7 @@ class Job:
 
     def cancel(self) -> None:
         """End the workload with its grace time."""
-        cancel_runner(self.folder)
+        control.cancel(self.folder)
 
     @property
     def is_removed(self) -> bool:
@@ -117,7 +118,7 @@ def _start(folder: Folder, not_inherited: Sequence[int]) -> int:
         log, null = open_own(folder.runner_log, os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
         for source, target in (null, 0), (log, 1), (log, 2):
             os.dup2(source, target)
-        run_here(folder, on_stop=lambda: cancel_runner(folder))
+        run_here(folder, on_stop=lambda: control.cancel(folder))
         code = 0
     finally:
         if error := sys.exc_info()[1]:  # the caller's frames must not handle it: this is another process

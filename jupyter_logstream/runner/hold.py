@@ -18,8 +18,9 @@ from ..model.protocol import FINAL
 from ..store.disk.files import make_private
 from ..store.disk.folder import Folder
 from ..wire.delivery import Order
-from .delivery import Place, Refused, cancel_runner
+from . import control
 from .detach import was_started
+from .place import Place, Refused
 from .sender import status_of
 
 LINGER_S = 600.0
@@ -52,7 +53,7 @@ class Holder:
 
     def _stop(self) -> None:
         self._is_stopped, self._linger_s = True, _STOPPED_LINGER_S
-        cancel_runner(self._folder)
+        control.cancel(self._folder)
 
     def _is_done(self) -> bool:
         there = self._folder.path.is_dir()
@@ -84,9 +85,9 @@ def hold(package: str, root: str) -> int:
 
 def _start(box: Path, place: Place, order: Order) -> None:
     """Start the workload with the files of the package. Raises Refused, OSError."""
-    place.missing(order)  # creates the folder of sent files
+    place.files.missing(order)  # creates the folder of sent files
     for blob in order.blobs():
-        place.add(blob, box / blob.sha256)
+        place.files.add(blob, box / blob.sha256)
     place.start(order)
 
 

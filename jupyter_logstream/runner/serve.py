@@ -14,7 +14,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from ..store.disk.files import replace_file
 from ..store.disk.folder import Folder, boot_id
 from ..store.disk.layout import LAYOUT
 from ..wire.mirror_frames import GREETING, MIRROR_VERSION, SILENCE_TIMEOUT_S, BadFrame, FrameDecoder, encode
-from ..wire.runner_socket import request, socket_path
+from ..wire.runner_socket import request
 from .changes import Changes
 from .channel import Channel, Stdio
+from .control import MAX_ANSWER_BYTES, connect
 from .detach import host_of, was_started
 from .sender import Sender, status_of
 
@@ -195,46 +196,27 @@ class Connection:
 
     def _cancel(self, grace_s: float) -> None:
         """Pass a cancel to the runner; one that has ended needs none."""
-        with self._runner() as runner:
-            if runner is not None:
+        if (runner := connect(self._folder, _RUNNER_TIMEOUT_S)) is not None:
+            with runner:
                 runner.sendall(request("cancel", grace=grace_s))
-                runner.recv(4096)
+                runner.recv(MAX_ANSWER_BYTES)
         self._write(encode({"cancelled": True}))
 
     def _input(self, fields: dict[str, Any], payload: bytes) -> None:
         """Pass input to the runner; its answer comes when the child has accepted all of it."""
         number = fields["input"]
-        opened = self._runner()
-        runner = opened.__enter__()
-        if runner is None:
+        if (runner := connect(self._folder, _RUNNER_TIMEOUT_S)) is None:
             self._write(encode({"taken": number, "error": "ended"}))
             return
         runner.sendall(request("input", size=len(payload), eof=fields.get("eof") is True) + payload)
         runner.settimeout(None)
-        self._selector.register(runner, selectors.EVENT_READ, self._answer(runner, number, opened.__exit__))
+        self._selector.register(runner, selectors.EVENT_READ, partial(self._answered, runner, number))
 
-    def _answer(self, runner: socket.socket, number: int, close: Callable[..., Any]) -> Callable[[], None]:
-        def answered() -> None:
-            self._selector.unregister(runner)
-            line = runner.recv(4096)
-            close(None, None, None)
-            self._write(encode({"taken": number, **(_fields(line) if line else {"error": "ended"})}))
-
-        return answered
-
-    @contextlib.contextmanager
-    def _runner(self) -> Iterator[socket.socket | None]:
-        """A connection to the runner; None if it has ended."""
-        with contextlib.ExitStack() as stack:
-            runner = stack.enter_context(socket.socket(socket.AF_UNIX))
-            runner.settimeout(_RUNNER_TIMEOUT_S)
-            try:
-                with socket_path(self._folder.control) as path:
-                    runner.connect(path)
-            except OSError:
-                yield None
-                return
-            yield runner
+    def _answered(self, runner: socket.socket, number: int) -> None:
+        self._selector.unregister(runner)
+        with runner:
+            line = runner.recv(MAX_ANSWER_BYTES)
+        self._write(encode({"taken": number, **(_fields(line) if line else {"error": "ended"})}))
 
 
 def _fields(line: bytes) -> dict[str, Any]:
