@@ -44,7 +44,8 @@ def copy(source: Path) -> None:
 def execute(source: Path, folder: Path) -> None:
     """Run one notebook in `folder` and write it with its outputs."""
     notebook = nbformat.read(source, 4)
-    NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(folder)}}).execute()
+    options = {"timeout": CELL_TIMEOUT_S, "coalesce_streams": True, "resources": {"metadata": {"path": str(folder)}}}
+    NotebookClient(notebook, **options).execute()
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "data" in output:
