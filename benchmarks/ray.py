@@ -87,7 +87,7 @@ async def on_ray(root: Path, cluster: RayCluster) -> dict[str, float]:
     made: list[Elsewhere] = []
     entry = {"type": "ray", "address": cluster.address, "folder": str(root / "there")}
     with dial_server(cluster.here, lambda: made[0].backend.dial_in) as url:
-        made.append(elsewhere := Elsewhere(root / "store", "ray", entry, public_url=lambda: url))
+        made.append(elsewhere := Elsewhere(root / "store", "ray", entry, public_url=lambda _: url))
         try:
             await elsewhere.run("true")
             return {**await starts(elsewhere), **await ours(elsewhere), **await by_ray_s_command(cluster)}

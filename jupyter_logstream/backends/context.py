@@ -20,8 +20,8 @@ class BackendContext:
     `linger_s`: seconds for which output of descendants that outlive their workload is added to its log. `masks`:
     further values and /patterns/ to mask.
     `max_payload_bytes`: maximum size of a function's result. `follow_roots`: folders besides
-    `root` below which files may be followed. `public_url`: returns this server's URL for other
-    machines, "" if there is none; only valid once the server listens.
+    `root` below which files may be followed. `public_url`: returns this server's URL for another machine, by its host,
+    "" if it has none there; it can resolve names, and is only valid once the server listens.
     """
 
     folders: Path | StreamFolders
@@ -33,4 +33,4 @@ class BackendContext:
     masks: Sequence[str] = ()
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
     follow_roots: Sequence[Path] = ()
-    public_url: Callable[[], str] = str
+    public_url: Callable[[str], str] = lambda _: ""

@@ -62,7 +62,7 @@ class NotReached(CannotReach):
 
 
 class CannotSend(ValueError):
-    """The workload takes no input; `reason` is `no_stdin`, `stdin_closed` or `ended`."""
+    """The workload takes no input; `reason` is `no_stdin`, `stdin_closed`, `ended` or `no_connection`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

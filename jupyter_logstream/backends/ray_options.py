@@ -7,12 +7,15 @@ from typing import Any
 
 from ..model.spec import SpecError, printable
 
-OPTIONS = ("memory", "num_cpus", "num_gpus", "pip", "resources")
+OPTIONS = ("env_vars", "memory", "num_cpus", "num_gpus", "pip", "resources")
 _NUMBERS = ("num_cpus", "num_gpus", "memory")
 
 
 def submission_fields(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Ray's `entrypoint_*` fields, and `pip` for the runtime environment. Raises SpecError, which names the option."""
+    """Ray's `entrypoint_*` fields, and `pip` and `env_vars` for the runtime environment.
+
+    Raises SpecError, which names the option.
+    """
     fields: dict[str, Any] = {}
     for name, value in {**defaults, **options}.items():
         field = f"options.{printable(name)}"
@@ -22,6 +25,8 @@ def submission_fields(options: Mapping[str, Any], defaults: Mapping[str, Any]) -
             continue
         if name == "pip":
             fields[name] = _packages(field, value)
+        elif name == "env_vars":
+            fields[name] = _variables(field, value)
         elif name == "resources":
             fields["entrypoint_resources"] = _resources(field, value)
         elif not _is_number(value) or (name == "memory" and value != int(value)):
@@ -36,6 +41,12 @@ def _packages(field: str, value: Any) -> Any:
     if not isinstance(packages, (list, tuple)) or not all(isinstance(one, str) and one for one in packages):
         raise SpecError(field, 'must be a list of requirements, such as ["torch==2.4"]')
     return dict(value) if isinstance(value, Mapping) else list(value)
+
+
+def _variables(field: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(one, str) for pair in value.items() for one in pair):
+        raise SpecError(field, 'must be texts by name, such as {"NCCL_DEBUG": "INFO"}')
+    return dict(value)
 
 
 def _resources(field: str, value: Any) -> dict[str, float]:

@@ -22,6 +22,7 @@ _FAILURES: Mapping[str, tuple[State, str]] = {
     "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE": ("lost", "Ray lost its job"),
 }
 _MAX_DETAIL_CHARS = 300
+_SIGNALLED, _MAX_SIGNAL = 128, 65  # a shell's exit code for a command that a signal ended is this more than the signal
 
 
 def to_report(job: Mapping[str, Any]) -> Report:
@@ -54,6 +55,13 @@ def to_sighting(report: Report, *, was_cancelled: bool) -> Sighting:
         return Sighting("lost", reason, report.node)
     state, reason = _FAILURES.get(report.state, ("lost", "Ray lost its job"))
     if report.exit_code is not None:
-        return Sighting("failed", "", report.node, exit_code=report.exit_code)
+        code = report.exit_code if report.exit_code >= 0 else _SIGNALLED - report.exit_code
+        return Sighting("failed", _signal_text(code), report.node, exit_code=code)
     detail = " ".join(report.reason.split())[-_MAX_DETAIL_CHARS:]
     return Sighting(state, f"{reason}: {detail}" if detail else reason, report.node)
+
+
+def _signal_text(exit_code: int) -> str:
+    """What an exit code of a shell reports about a signal; "" for none."""
+    signal = exit_code - _SIGNALLED
+    return f"its process was killed by signal {signal}" if 0 < signal < _MAX_SIGNAL else ""

@@ -6,7 +6,8 @@ were sent along.
 
 The process that the engine started serves the workload's folder over a WebSocket and reconnects with backoff. It ends
 when the server has a verified copy of the log, at most `linger_s` after the server last made progress. For a server
-that was not reached within `echo_after_s`, or that refuses, the output is printed: the engine stores it as its own log.
+that was not reached within `echo_after_s`, that refuses, or that has no address, the output is printed: the engine
+stores it as its own log. What is secret in PACKAGE is deleted at the start, since engines retain packages.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .serve import Connection
 from .websocket import HandshakeRefused, WebSocket
 
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.2, 5.0
+_POLL_S = 0.05
 _ALREADY_STARTED = 3
 _CONFLICT, _GONE = 409, 410  # the server reads the engine's log instead; the workload has ended
 
@@ -41,8 +43,8 @@ class Dialer:
         self._job, self._plan, self._channel = job, plan, channel
         self._echo = Echo(job.folder.path)
         self._begun = time.monotonic()
-        self._was_connected = self._is_refused = False
-        self._problem = ""
+        self._was_connected, self._is_refused = False, not plan.url
+        self._problem = "" if plan.url else "it has no URL for other machines"
 
     def run(self) -> int:
         """Connect again and again, until nothing is left to do."""
@@ -52,11 +54,17 @@ class Dialer:
             pause_s = _FIRST_RETRY_S if is_good else min(2 * pause_s, _MAX_RETRY_S)
             if self._is_done():
                 break
-            time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+            self._pause(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
         self._echo.finish()
         if self._is_refused:
             self._job.remove()
         return self._job.exit_code
+
+    def _pause(self, pause_s: float) -> None:
+        """Wait before the next attempt, which is made at once when the workload ends."""
+        had_ended, deadline = self._job.has_ended(), time.monotonic() + pause_s
+        while time.monotonic() < deadline and self._job.has_ended() == had_ended:
+            time.sleep(_POLL_S)
 
     def _connect_once(self) -> bool:
         """Use one connection to its end; returns whether there was one."""
@@ -85,7 +93,8 @@ class Dialer:
         else:
             is_over = self._is_refused or time.monotonic() - self._begun > self._plan.echo_after_s
         if is_over and not self._echo.has_begun:
-            _print(f"the server at {self._plan.url} is not used: {self._problem or 'no answer'}; the output follows")
+            where = f" at {self._plan.url}" if self._plan.url else ""
+            _print(f"the server{where} is not used: {self._problem or 'no answer'}; the output follows")
             self._echo.begin()
         return is_over and has_ended
 
@@ -114,10 +123,13 @@ class DialedConnection(Connection):
 def dial(package: str) -> int:
     """Run the workload in a package and serve it. Returns the exit code: that of the workload."""
     box = Path(package).absolute()
-    plan = DialPlan.from_json(read_json(box / "order.json"))
+    try:
+        plan = DialPlan.from_json(read_json(box / "order.json"))
+    except FileNotFoundError:
+        return _refuse_second_start()
     channel: WebSocket | None = None
     try:
-        channel = _connect(plan)
+        channel = _connect(plan) if plan.url else None
     except HandshakeRefused as error:
         if error.code == _GONE:  # engines can start a job that was cancelled while it waited
             _print("this workload was cancelled before it started")
@@ -126,8 +138,7 @@ def dial(package: str) -> int:
         pass  # it is started all the same
     folder = prepare(box, plan)
     if folder is None:
-        _print("this workload was started before; it is not started twice")
-        return _ALREADY_STARTED
+        return _refuse_second_start()
     _print("its output goes to the server of the notebook, and here if that cannot be reached")
     job = Job(folder, [] if channel is None else [channel.fileno()])
     for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
@@ -135,8 +146,13 @@ def dial(package: str) -> int:
     return Dialer(job, plan, channel).run()
 
 
+def _refuse_second_start() -> int:
+    _print("this workload was started before; it is not started twice")
+    return _ALREADY_STARTED
+
+
 def _connect(plan: DialPlan) -> WebSocket:
-    return WebSocket(plan.url, {"Authorization": f"Bearer {plan.token}"})
+    return WebSocket(plan.url, {"Authorization": f"Bearer {plan.token}"}, plan.ca)
 
 
 def _print(text: str) -> None:

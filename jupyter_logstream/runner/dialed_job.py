@@ -85,7 +85,10 @@ class Job:
 
 
 def prepare(box: Path, plan: DialPlan) -> Folder | None:
-    """Create the folder of a workload from its package; None if it was started before. OSError."""
+    """Create the folder of a workload from its package; None if it was started before. OSError.
+
+    Deletes from the package what is secret: the environment, the token, the call.
+    """
     order = plan.order
     jobs = Path(plan.root).expanduser() / "jobs"
     make_private(jobs)
@@ -101,6 +104,9 @@ def prepare(box: Path, plan: DialPlan) -> Folder | None:
         shutil.copyfile(box / "call", folder.call)
         folder.call.chmod(0o600)
     folder.write_run(RunParameters(**order.run))
+    for secret in "order.json", "call":
+        with suppress(FileNotFoundError):
+            (box / secret).unlink()
     return folder
 
 

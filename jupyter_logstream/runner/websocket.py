@@ -39,8 +39,11 @@ class HandshakeRefused(OSError):
 class WebSocket:
     """An open WebSocket as a channel of bytes; see `serve.Channel`. Bound: one frame."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        """Connect. `url`: http or https. Raises OSError (HandshakeRefused is one) and ValueError."""
+    def __init__(self, url: str, headers: Mapping[str, str], ca: str = "") -> None:
+        """Connect. `url`: http or https; `ca`: certificates (PEM) to trust besides those of the machine.
+
+        Raises OSError (HandshakeRefused is one) and ValueError.
+        """
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
@@ -49,6 +52,8 @@ class WebSocket:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if secure:
                 context = ssl.create_default_context()
+                if ca:
+                    context.load_verify_locations(cadata=ca)
                 self._socket = context.wrap_socket(self._socket, server_hostname=parts.hostname)
             target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
             self._decoder = SocketDecoder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from contextlib import suppress
@@ -10,7 +11,7 @@ from urllib.parse import quote
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 
 _ANY = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-_SOME_ADDRESS = ("192.0.2.1", 9)  # for documentation (RFC 5737): nothing is sent there
+_SOME_HOST, _DISCARD = "192.0.2.1", 9  # for documentation (RFC 5737): nothing is sent there
 
 
 def local_url(server: ServerApp) -> str:
@@ -20,20 +21,35 @@ def local_url(server: ServerApp) -> str:
     return _url(server, "127.0.0.1" if server.ip in _ANY else server.ip)
 
 
-def outward_url(server: ServerApp) -> str:
-    """The server's URL for other machines as far as this one knows; "" if it listens on a Unix socket.
+def outward_url(server: ServerApp, peer: str) -> str:
+    """The server's URL for another machine as far as this one knows; "" if it can have none there. Can resolve names.
 
-    A server that listens on one address only is found there, which can be one of this machine only.
+    `peer`: that machine's host name or address; it determines which address of this machine is in the URL. A server
+    that listens on a Unix socket, or on `localhost` while the peer is another machine, has none.
     """
-    return "" if server.sock else _url(server, _outward_address() if server.ip in _ANY else server.ip)
+    if server.sock:
+        return ""
+    if server.ip in _ANY:
+        return _url(server, _address_towards(peer) or _address_towards(_SOME_HOST) or socket.gethostname())
+    return _url(server, server.ip) if _is_loopback(peer) or not _is_loopback(server.ip) else ""
 
 
-def _outward_address() -> str:
-    """The address of this machine on the way to others; its name if it has none."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(_SOME_ADDRESS)
-        return str(probe.getsockname()[0])
-    return socket.gethostname()
+def _address_towards(host: str) -> str:
+    """The address of this machine on the way to a host; "" if there is none, or if that host is this machine."""
+    with suppress(OSError):
+        family, kind, protocol, _, address = socket.getaddrinfo(host, _DISCARD, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(address)
+            found = str(probe.getsockname()[0])
+            return "" if _is_loopback(found) else found
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host name or address is that of this machine for itself."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _url(server: ServerApp, host: str) -> str:

@@ -117,8 +117,8 @@ def _limits(options: Options) -> Limits:
 
 
 def _backends(options: Options, store: FileStore, server: ServerApp, log: logging.Logger) -> dict[str, Backend]:
-    def public_url() -> str:
-        return options.public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL", "") or outward_url(server)
+    def public_url(peer: str) -> str:
+        return options.public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL", "") or outward_url(server, peer)
 
     context = BackendContext(
         folders=store.stream_folders,

@@ -80,7 +80,7 @@ class Options(McpOptions, OtlpOptions):
     ).tag(config=True)
     public_url = Unicode(
         help="This server's URL, with its base URL, for runners on other machines that connect to it (Ray). Default: "
-        "JUPYTERHUB_PUBLIC_URL, else this machine's address and the server's port."
+        "JUPYTERHUB_PUBLIC_URL, else this machine's address on the way to them and the server's port."
     ).tag(config=True)
     upstreams = Union(
         [Dict(), Unicode()],  # check_upstreams rejects a string, with a message

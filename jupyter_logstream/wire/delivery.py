@@ -141,15 +141,17 @@ class DialPlan:
     """What a runner that connects to its server itself gets, as `order.json` of its package: a secret.
 
     `order`: a start, whose files are in the package. `root`: the folder of all workloads there. `url`: the WebSocket of
-    this workload on the server, as http or https; `token`: gives access to it, and to nothing else. `echo_after_s`:
-    seconds after which the output of a runner that has not reached the server is printed, for the engine's own log.
-    `linger_s`: seconds for which the job of a workload that has ended waits for the server to copy the rest of its log.
+    this workload on the server, as http or https, "" if the server cannot be reached; `token`: gives access to it, and
+    to nothing else; `ca`: certificates (PEM) to trust besides those of the machine. `echo_after_s`: seconds after which
+    the output of a runner that has not reached the server is printed, for the engine's own log. `linger_s`: seconds for
+    which the job of a workload that has ended waits for the server to copy the rest of its log.
     """
 
     order: Order
     root: str
     url: str
     token: str = field(repr=False)
+    ca: str = ""
     echo_after_s: float = 20.0
     linger_s: float = 600.0
 

@@ -18,6 +18,7 @@ MAX_FRAME_BYTES = 1 << 20
 MAX_RESPONSE_BYTES = 64 << 10
 """Of the response to the handshake."""
 
+_MAX_TARGET_CHARS = 200
 _CONTINUATION, _TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 _LAST, _MASKED = 0x80, 0x80
 _MAX_CONTROL_BYTES = 125
@@ -52,6 +53,7 @@ def new_key() -> str:
 def response_status(response: bytes, key: str) -> tuple[int, str]:
     """Status code and reason of the handshake's response, up to its empty line; 101: the WebSocket is open.
 
+    The reason of a redirection, which is not followed, names its target.
     Raises BadSocketFrame for what is no HTTP response, or a 101 that does not answer this key.
     """
     head, *lines = response.decode("latin-1").split("\r\n")
@@ -63,7 +65,8 @@ def response_status(response: bytes, key: str) -> tuple[int, str]:
     expected = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()  # noqa: S324 - RFC 6455
     if code == "101" and fields.get("sec-websocket-accept") != expected:
         raise BadSocketFrame("the response does not accept this handshake")
-    return int(code), reason
+    target = fields.get("location", "")[:_MAX_TARGET_CHARS]
+    return int(code), f"{reason} to {target}" if target else reason
 
 
 def encode_frame(opcode: int, payload: bytes) -> bytes:

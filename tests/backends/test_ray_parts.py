@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from support.certificates import certificate
 from support.ports import free_port
+from support.ray_front import ray_front
 from support.waiting import eventually
 from support.workbench import Workbench
 
@@ -19,6 +22,7 @@ from jupyter_logstream.backends.engine_log import LABEL, EngineLog
 from jupyter_logstream.backends.job_queue import GONE, Report
 from jupyter_logstream.backends.protocol import CannotLaunch, CannotReach, NotReached
 from jupyter_logstream.backends.ray_api import RayApi
+from jupyter_logstream.backends.ray_checks import check_ray
 from jupyter_logstream.backends.ray_log import follow_job_log
 from jupyter_logstream.backends.ray_options import submission_fields
 from jupyter_logstream.backends.ray_outcome import is_certain, to_report, to_sighting
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     [
         ({"status": "SUCCEEDED", "driver_exit_code": 0}, "succeeded", "", 0),
         ({"status": "FAILED", "error_type": "JOB_ENTRYPOINT_COMMAND_ERROR", "driver_exit_code": 7}, "failed", "", 7),
+        ({"status": "FAILED", "driver_exit_code": -9}, "failed", "killed by signal 9", 137),
         ({"status": "STOPPED"}, "cancelled", "stopped in Ray", None),
         (
             {"status": "FAILED", "error_type": "RUNTIME_ENV_SETUP_FAILURE", "message": "no pip"},
@@ -83,6 +88,7 @@ def test_options_of_a_job_replace_those_of_the_backend() -> None:
         {"memory": 0.5},
         {"pip": [""]},
         {"resources": {"A": "x"}},
+        {"env_vars": {"A": 1}},
         {"x": 1},
     ):
         with pytest.raises(SpecError, match=f"options.{next(iter(wrong))}"):
@@ -95,6 +101,9 @@ def test_invalid_settings_name_the_setting(tmp_path: Path) -> None:
         ({"address": "head:8265"}, "address must be the URL"),
         ({"address": "http://me:pw@head:8265"}, "put it into headers"),
         ({"address": "http://head", "headers": {"a": 1}}, "headers must be a dict of strings"),
+        ({"address": "http://head", "headers": {"a": "b\nc"}}, "headers must be a dict of strings without line breaks"),
+        ({"address": "http://head", "ca": "/no/such/file"}, "ca must be a file of certificates (PEM)"),
+        ({"address": "http://head", "ca": __file__}, "ca must be a file of certificates (PEM)"),
         ({"address": "http://head", "options": {"gpus": 1}}, "options.gpus"),
         ({"address": "http://head", "python": ""}, "python must be a string"),
         ({"address": "http://head", "connect_timeout": 0}, "connect_timeout must be"),
@@ -212,6 +221,53 @@ async def test_streams_of_ray_s_log_that_end_again_and_again_lose_and_double_not
     await runner.cleanup()
     assert (folder.path / "stdout.000").read_bytes() == expected + b"last"
     assert LABEL in (folder.path / "notes.000").read_text()
+
+
+async def test_certificate_of_a_private_authority_needs_the_setting_ca(tmp_path: Path) -> None:
+    own, both = certificate(tmp_path, "127.0.0.1")
+    with ray_front("", login=("X-Key", "k"), certificate=both) as front:
+        with pytest.raises(NotReached, match="certificate verify failed"):
+            await RayApi(front.url, {}).version()
+        with pytest.raises(CannotReach, match=f"Ray at {front.url} answered 401 Unauthorized"):
+            await RayApi(front.url, {}, own.read_text()).version()
+
+
+async def test_redirection_is_reported_and_its_target_gets_no_header() -> None:
+    with ray_front("") as other, ray_front("") as front:
+        front.redirect = f"{other.url}/login"
+        with pytest.raises(CannotReach, match=f"answered 302 Found to {other.url}/login") as raised:
+            await RayApi(front.url, {"X-Key": "canary-of-the-login"}).version()
+        assert front.seen[0]["X-Key"] == "canary-of-the-login"
+        assert other.seen == []
+        assert "canary" not in str(raised.value)
+
+
+async def test_doctor_names_what_does_not_lead_to_ray_or_back() -> None:
+    async def version(_: Any) -> web.Response:
+        return web.json_response({"ray_version": "2.60.0"})
+
+    async def jobs(_: Any) -> web.Response:
+        return web.json_response([])
+
+    app = web.Application()
+    app.router.add_get("/api/version", version)
+    app.router.add_get("/api/jobs/", jobs)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port := free_port()).start()
+    ray, nothing = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port()}"
+    for address, public_url, words in [
+        (nothing, ray, "Connection refused"),
+        (f"{ray}/else", ray, "answered 404 Not Found"),
+        (ray, "", "none: the server listens where other machines do not reach it"),
+        (ray, nothing, "does not lead here: this server at http://127.0.0.1:.*Connection refused"),
+        (ray, ray, "does not lead here: it answers 404, not as this server does"),
+    ]:
+        *_, last = await check_ray(RayApi(address, {}), public_url)
+        assert not last.ok
+        assert re.search(words, last.found), last
+        assert last.advice
+    await runner.cleanup()
 
 
 async def test_log_that_ray_no_longer_has_is_reported_in_the_log(folder: Folder) -> None:

@@ -82,6 +82,6 @@ class TestOnRay(BackendContract):
         made: list[Workbench] = []
         with dial_server(ray.here, lambda: made[0].backend.dial_in) as url:  # type: ignore[attr-defined]
             entry = {"type": "ray", "address": ray.address, "python": ray.python}
-            for bench in workbench(tmp_path, jp_asyncio_loop, entry, public_url=lambda: url):
+            for bench in workbench(tmp_path, jp_asyncio_loop, entry, public_url=lambda _: url):
                 made.append(bench)
                 yield bench

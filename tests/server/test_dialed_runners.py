@@ -208,8 +208,38 @@ async def test_job_that_starts_after_its_cancel_runs_nothing(bench: Bench, tmp_p
     (tmp_path / "ran").unlink()
     bench.backend.dial_in.end(workload_id)
     box = bench.backend.box(workload_id)
-    order = json.loads((box / "order.json").read_text())
+    order = json.loads(bench.backend.order_file(workload_id).read_text())
     (box / "order.json").write_text(json.dumps({**order, "root": str(tmp_path / "another-node")}))
     assert await asyncio.to_thread(bench.backend.dial(box).wait, 30) == 0
     assert "cancelled before it started" in bench.backend.printed(workload_id)
     assert not (tmp_path / "ran").exists()
+
+
+async def test_package_keeps_no_secret_and_starts_its_workload_once(bench: Bench, tmp_path: Path) -> None:
+    site = await bench.start()
+    workload_id = await site.start(f"echo ran >> {tmp_path}/ran; sleep 600", backend="there", env={"KEY": "canary-77"})
+    await eventually((tmp_path / "ran").exists)
+    box = bench.backend.box(workload_id)
+    assert "canary-77" in bench.backend.order_file(workload_id).read_text()
+    assert [path.name for path in box.iterdir() if b"canary-77" in path.read_bytes()] == []
+    for order in None, bench.backend.order_file(workload_id).read_text():  # as it is, and unpacked again
+        if order is not None:
+            (box / "order.json").write_text(order)
+        assert await asyncio.to_thread(bench.backend.dial(box).wait, 30) == 3
+    assert bench.backend.printed(workload_id).count("it is not started twice") == 2
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_server_without_a_url_for_other_machines_is_not_called(bench: Bench) -> None:
+    site = await bench.start(public_url="")
+    bench.backend._find_url = lambda _: ""
+    workload_id = await site.start("echo one; exit 4", backend="there")
+    await eventually(lambda: bench.backend.jobs[workload_id].poll() == 4)
+    printed = bench.backend.printed(workload_id).splitlines()
+    assert "jupyter-logstream: the server is not used: it has no URL for other machines; the output follows" in printed
+    assert printed[-1] == "one"
+    assert list((bench.there / "jobs").iterdir()) == []
+    needs_input = await site.start("cat", backend="there", stdin=True)
+    found = await site.state(needs_input)
+    assert found["state"] == "failed"
+    assert "set c.LogStream.public_url" in found["error"]

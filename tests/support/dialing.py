@@ -29,27 +29,37 @@ if TYPE_CHECKING:
 class DialingBackend(DialedBackend):
     """`there`: the folder of everything on the other machine. Jobs are processes of this one, by id in `jobs`.
 
-    `plan`: fields of the DialPlan.
+    `ca`: a file of certificates that its runners trust. `plan`: fields of the DialPlan.
     """
 
     supports = frozenset({"stdin", "tty", "timeout", "call", "files"})
 
-    def __init__(self, name: str, context: BackendContext, there: str, **plan: float) -> None:
-        super().__init__(name, context, Target(ThisMachine(), sys.executable, there), "")
+    def __init__(self, name: str, context: BackendContext, there: str, *, ca: str = "", **plan: float) -> None:
+        certificates = Path(ca).read_text() if ca else ""
+        super().__init__(
+            name, context, Target(ThisMachine(), sys.executable, there), "", peer="localhost", ca=certificates
+        )
         self.there, self._plan = Path(there), plan
         self.jobs: dict[str, subprocess.Popen[bytes]] = {}
 
     def box(self, workload_id: str) -> Path:
         return self.there / "boxes" / workload_id / ".jupyter-logstream"
 
+    def order_file(self, workload_id: str) -> Path:
+        """A copy of what was in its package."""
+        return self.there / "orders" / workload_id
+
     async def _start(self, order: Order, spec: WorkloadSpec, before_sending: Callable[[], None]) -> Handle:
         box = self.box(order.id)
         before_sending()
         if not box.exists():
+            plan = await self._dial_plan(order, spec)
             make_private(self.there)
             box.mkdir(parents=True, mode=0o700)
             (box / "runner.pyz").write_bytes(runner_archive())
-            (box / "order.json").write_text(json.dumps({**self._dial_plan(order).to_json(), **self._plan}))
+            for path in self.order_file(order.id), box / "order.json":
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(json.dumps({**plan.to_json(), **self._plan}))
             if spec.call is not None:
                 shutil.copyfile(self._folder(order.id).call, box / "call")
             self.jobs[order.id] = self.dial(box)

@@ -36,6 +36,7 @@ import json
 given = json.loads({given!r})
 c.JupyterHub.bind_url = given["bind"]
 c.JupyterHub.hub_bind_url = given["hub"]
+c.JupyterHub.public_url = given["public_url"]
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = given["password"]
 c.Authenticator.allow_all = True
@@ -122,7 +123,10 @@ class SingleUser(Server):
 
 
 class JupyterHub:
-    """`base_url`: of the Hub, with slashes; `options`: of every single-user server; `services`, `roles`: of the Hub."""
+    """`base_url`: of the Hub, with slashes; `options`: of every single-user server; `services`, `roles`: of the Hub.
+
+    `public_url`: by which others than users' browsers reach it, if that is configured.
+    """
 
     def __init__(
         self,
@@ -135,6 +139,7 @@ class JupyterHub:
     ) -> None:
         self.folder, self.base_url, self.port = folder, base_url, free_port()
         self._options, self._services, self._roles = options, services, roles
+        self.public_url = ""
         self._hub_port, self._api_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._http = httpx.Client(trust_env=False, timeout=60, headers={"Authorization": f"token {ADMIN}"})
@@ -174,6 +179,7 @@ class JupyterHub:
         return {
             "bind": f"http://127.0.0.1:{self.port}{self.base_url}",
             "hub": f"http://127.0.0.1:{self._hub_port}",
+            "public_url": self.public_url,
             "api": f"http://127.0.0.1:{self._api_port}",
             "folder": str(self.folder),
             "password": PASSWORD,

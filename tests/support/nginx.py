@@ -60,8 +60,10 @@ class Nginx:
         config = {"folder": folder, "port": self.port, "upstream": upstream, "read_timeout_s": read_timeout_s}
         (folder / "nginx.conf").write_text(_CONFIG.format(**config))
         new_key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-        subprocess.run([*new_key, *files], check=True, capture_output=True)
+        self.certificate = folder / "cert.pem"
+        files = ["-keyout", str(folder / "key.pem"), "-out", str(self.certificate)]
+        name = ["-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run([*new_key, *name, *files], check=True, capture_output=True)
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""A Ray cluster of one head in a network namespace of its own, from a virtual environment of its own. Test support.
+"""A Ray cluster in a network namespace of its own, from a virtual environment of its own. Test support.
 
 Ray listens on all addresses and without a login, so it gets a network where only this machine is. Its processes are
 killed by the namespace that they are in, never by name: `ray stop` would end every Ray of the machine.
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from support.process_table import parents
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +71,11 @@ class RayCluster:
         return f"10.213.{self.number}.2"
 
     @property
+    def worker(self) -> str:
+        """The address of its second node, if it has one."""
+        return f"10.213.{self.number}.3"
+
+    @property
     def here(self) -> str:
         return f"10.213.{self.number}.1"
 
@@ -80,24 +87,43 @@ class RayCluster:
         _ip("netns", "add", self.name)
         _ip("link", "add", f"{self.name}a", "type", "veth", "peer", "name", f"{self.name}b")
         _ip("link", "set", f"{self.name}b", "netns", self.name)
-        _ip("addr", "add", f"{self.here}/30", "dev", f"{self.name}a")
+        _ip("addr", "add", f"{self.here}/29", "dev", f"{self.name}a")
         _ip("link", "set", f"{self.name}a", "up")
-        _ip("-n", self.name, "addr", "add", f"{self.head}/30", "dev", f"{self.name}b")
+        for address in self.head, self.worker:
+            _ip("-n", self.name, "addr", "add", f"{address}/29", "dev", f"{self.name}b")
         for device in f"{self.name}b", "lo":
             _ip("-n", self.name, "link", "set", device, "up")
 
     def start(self) -> None:
         """Start the head and wait until its dashboard lists jobs."""
-        command = [
-            "ip", "netns", "exec", self.name, str(environment() / "bin" / "ray"), "start", "--head",
-            f"--node-ip-address={self.head}", f"--dashboard-host={self.head}", "--dashboard-port=8265",
-            f"--temp-dir={self.folder}", "--disable-usage-stats", "--num-cpus=4", "--object-store-memory=100000000",
-        ]  # fmt: skip
+        self._ray_start(
+            "--head", f"--node-ip-address={self.head}", f"--dashboard-host={self.head}", "--dashboard-port=8265",
+            f"--temp-dir={self.folder}", "--disable-usage-stats", "--num-cpus=4",
+        )  # fmt: skip
+        self.wait()
+
+    def start_worker(self) -> None:
+        """Start a second node, with the resource `worker`, and wait until jobs can run on it."""
+        self._ray_start(
+            f"--address={self.head}:6379", f"--node-ip-address={self.worker}", "--num-cpus=2",
+            '--resources={"worker": 4}', "--dashboard-agent-listen-port=52465",
+        )  # fmt: skip
+        until(lambda: any(node["nodeManagerAddress"] == self.worker for node in self.nodes()), _START_TIMEOUT_S)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Its nodes that live, as the dashboard shows them."""
+        answer = httpx.get(f"{self.address}/nodes?view=summary", trust_env=False, timeout=30).json()
+        return [node["raylet"] for node in answer["data"]["summary"] if node["raylet"]["state"] == "ALIVE"]
+
+    def _ray_start(self, *options: str) -> None:
+        command = ["ip", "netns", "exec", self.name, str(environment() / "bin" / "ray"), "start"]
         private = ("JUPYTER", "JPY_", "PYTHON")
         env = {name: value for name, value in os.environ.items() if not name.startswith(private)}
         with (self.folder / "start.log").open("ab") as log:
-            subprocess.run(command, env={**env, **self.env}, stdout=log, stderr=log, check=True)
-        self.wait()
+            subprocess.run(
+                [*command, "--object-store-memory=100000000", *options],
+                env={**env, **self.env}, stdout=log, stderr=log, check=True,
+            )  # fmt: skip
 
     def wait(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -114,6 +140,12 @@ class RayCluster:
 
     def job_log(self, job_id: str) -> str:
         return str(httpx.get(f"{self.address}/api/jobs/{job_id}/logs", trust_env=False, timeout=30).json()["logs"])
+
+    def entrypoint(self, job_id: str) -> int:
+        """The process that it has started for a job."""
+        found = [pid for pid in self.pids("runner.pyz dial") if job_id in os.readlink(f"/proc/{pid}/cwd")]
+        (first,) = (pid for pid in found if parents()[pid] not in found)
+        return first
 
     def pids(self, *words: str) -> list[int]:
         """Its processes, or those with all these words in their command line."""

@@ -13,20 +13,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pytest
     from support.ray_cluster import RayCluster
 
 
 @contextmanager
-def ray_server(folder: Path, cluster: RayCluster, *, public_url: str = "", **entry: Any) -> Iterator[Server]:
-    """The server for the time of the block. `entry`: further settings of the backend `ray`."""
+def ray_server(
+    folder: Path,
+    cluster: RayCluster,
+    *,
+    public_url: str = "",
+    ip: str = "0.0.0.0",
+    **entry: Any,
+) -> Iterator[Server]:
+    """The server for the time of the block. `entry`: further settings of the backend `ray`.
+
+    `ip`: where it listens. `public_url`: as configured, with its port as `{port}`; without it the server finds its
+    address itself.
+    """
     port = free_port()
     there = folder / "there"
     settings = {"type": "ray", "address": cluster.address, "python": cluster.python, "folder": str(there), **entry}
     options = (
         f"--LogStream.backends={ {'local': {'type': 'local'}, 'ray': settings}!r}",
-        f"--LogStream.public_url={public_url or f'http://{cluster.here}:{port}/base/'}",
+        f"--LogStream.public_url={public_url.format(port=port)}",
         "--LogStream.cancel_grace=1",
-        "--ServerApp.ip=0.0.0.0",
+        f"--ServerApp.ip={ip}",
     )
     server = Server(folder, base_url="/base/", options=options)
     try:
@@ -37,3 +49,9 @@ def ray_server(folder: Path, cluster: RayCluster, *, public_url: str = "", **ent
         server.stop()
         server.http.close()
         kill_with_argument(str(there))
+
+
+def use(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this process a client of a server."""
+    (address,) = server.folder.glob("data/logstream/*/server.json")
+    monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(address))

@@ -95,7 +95,9 @@ class ResultHandle(WorkloadHandle):
             raise NotFound(f"The workload {self.id} was removed, and its result with it.") from None
         if info.get("call") is None:
             raise LogStreamError(f"{self.id} is a command, which has no result; see .exit_code and .text()")
-        return WorkloadFailed(f"{info['call']} gave no result: {state_summary(info)}", "", "")
+        summary, error = state_summary(info), info.get("error") or ""
+        why = summary if error in summary else f"{summary}: {error}"
+        return WorkloadFailed(f"{info['call']} gave no result: {why}", "", "")
 
 
 def _add_note(error: BaseException, note: str) -> None:

@@ -79,6 +79,7 @@ _NO_INPUT = {
     "no_stdin": "the workload was started without stdin, so it accepts no input",
     "stdin_closed": "the workload's input is closed",
     "ended": "the workload is not running, so it accepts no input",
+    "no_connection": "its log comes from its engine: its runner did not connect to this server, so it accepts no input",
 }
 
 
