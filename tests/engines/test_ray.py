@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from support.process_table import with_argument
-from support.ray_server import ray_server
+from support.ray_server import ray_server, use
 from support.waiting import until
+from support.wheels import build_wheel
 
 from jupyter_logstream import run
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from support.serving import Server
 
 pytestmark = [pytest.mark.ray, pytest.mark.large]
-PLACE = "JUPYTER_LOGSTREAM_SERVER"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, ray: RayCluster) -> Iterato
 @pytest.fixture
 def here(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make this process a client of the server, in a folder of its own."""
-    (address,) = server.folder.glob("data/logstream/*/server.json")
-    monkeypatch.setenv(PLACE, str(address))
+    use(server, monkeypatch)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -82,6 +81,23 @@ def test_program_of_ray_uses_the_cluster_and_imports_the_files_in_its_tasks(here
     )
     job = run([ray.python, "main.py"], backend="ray", files=["*.py"], tty=False).wait(timeout=100)
     assert (job.state, job.text().splitlines()[-1]) == ("succeeded", "14"), job.text()
+
+
+def test_packages_and_variables_of_the_runtime_environment_are_there_for_commands_and_tasks(
+    here: Path, ray: RayCluster
+) -> None:
+    wheel = build_wheel(here, "wheel_of_the_tests", "VALUE = 42")
+    (here / "main.py").write_text(
+        "import os, ray, wheel_of_the_tests\nray.init(log_to_driver=False)\n"
+        "@ray.remote\ndef task():\n    import os, wheel_of_the_tests\n"
+        "    return wheel_of_the_tests.VALUE, os.environ.get('SHOWN'), os.environ.get('HIDDEN')\n"
+        "print(os.environ['SHOWN'], os.environ['HIDDEN'], ray.get(task.remote()))\n"
+    )
+    options = {"pip": {"packages": [str(wheel)], "pip_check": False}, "env_vars": {"SHOWN": "a"}}
+    job = run(["python", "main.py"], backend="ray", files=["*.py"], env={"HIDDEN": "b"}, options=options, tty=False)
+    job.wait(timeout=200)
+    assert (job.state, job.text().splitlines()[-1:]) == ("succeeded", ["a b (42, 'a', None)"]), (job.text(), job.error)
+    assert "SHOWN" in ray.job(job.id)["runtime_env"]["env_vars"]
 
 
 @pytest.mark.usefixtures("here")
@@ -149,6 +165,7 @@ def test_wrong_options_are_refused_by_name() -> None:
         ({"options": {"memory": 1.5}}, "options.memory: must be a whole number of bytes"),
         ({"options": {"pip": "torch"}}, "options.pip: must be a list of requirements"),
         ({"options": {"resources": [1]}}, "options.resources: must be amounts by name"),
+        ({"options": {"env_vars": ["A"]}}, "options.env_vars: must be texts by name"),
         ({"options": {"gpus": 1}}, "options.gpus: is not supported by the backend"),
     ]:
         with pytest.raises(ValueError, match=words):

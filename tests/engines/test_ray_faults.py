@@ -12,10 +12,10 @@ import httpx
 import pytest
 from support.ports import free_port
 from support.process_table import with_argument
-from support.ray_server import ray_server
+from support.ray_server import ray_server, use
 from support.waiting import until
 
-from jupyter_logstream import WorkloadFailed, run
+from jupyter_logstream import Rejected, WorkloadFailed, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +53,6 @@ def cluster_works(ray: RayCluster) -> None:
         ray.start()
 
 
-def use(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    (address,) = server.folder.glob("data/logstream/*/server.json")
-    monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(address))
-
-
 def test_server_that_jobs_cannot_reach_shows_ray_s_log_labelled(
     unreachable: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -88,8 +83,42 @@ def test_short_job_that_cannot_reach_the_server_has_its_log_and_state(
     assert (job.state, job.exit_code) == ("succeeded", 0)
     assert {"only", "err"} < {record.message for record in job.logs()}
     function = run(lambda: 3, backend="ray")
-    with pytest.raises(WorkloadFailed):
+    missing = r"gave no result: Done \(exit code 0, its result is missing: its runner did not connect to this server"
+    with pytest.raises(WorkloadFailed, match=missing):
         function.result(timeout=100)
+
+
+def test_input_for_a_job_that_cannot_reach_the_server_is_refused(
+    unreachable: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(unreachable, monkeypatch)
+    job = run("echo up; read x", backend="ray", stdin=True)
+    until(lambda: "up" in job.text(), patience=60)
+    with pytest.raises(Rejected, match="its runner did not connect to this server, so it accepts no input"):
+        job.send("x\n")
+    job.cancel()
+    assert job.wait(timeout=100).state == "cancelled"
+
+
+def test_server_that_listens_on_localhost_shows_ray_s_log_at_once_and_names_the_setting(
+    ray: RayCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with ray_server(tmp_path, ray, ip="127.0.0.1") as server:
+        use(server, monkeypatch)
+        job = run("echo up; sleep 4724.5", backend="ray", tty=False)
+        until(lambda: "up" in job.text())
+        setting = "Other machines cannot reach this server: set c.LogStream.public_url to its URL for them."
+        assert job.logs()[0].message == f"{LABEL}. {setting}"
+        for spec, words in ({"stdin": True}, "it could get no input"), ({}, "its result could not come back"):
+            needy = run(lambda: 3, backend="ray") if not spec else run("cat", backend="ray", **spec)
+            assert needy.wait(timeout=60).state == "failed"
+            assert needy.error == f"{words}: {setting[0].lower()}{setting[1:-1]}"
+        with pytest.raises(WorkloadFailed, match=r"set c\.LogStream.public_url"):
+            run(lambda: 3, backend="ray").result(timeout=60)
+        doctor = server.http.post(f"{server.url}logstream/v1/backends/ray/check").json()
+        assert doctor["checks"][-1]["found"] == "none: the server listens where other machines do not reach it"
+        job.cancel()
+        assert job.wait(timeout=60).state == "cancelled"
 
 
 def test_cancel_of_a_job_that_cannot_reach_the_server_stops_it_in_ray(
