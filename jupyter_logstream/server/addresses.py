@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from jupyter_server.serverapp import ServerApp  # noqa: TC002 - as our own values
 
-_ANY = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104 - compared, not bound
+_ANY = {"", "*", _ANY_IPV4, "::"}
 _SOME_HOST, _DISCARD = "192.0.2.1", 9  # for documentation (RFC 5737): nothing is sent there
 
 
@@ -30,14 +31,16 @@ def outward_url(server: ServerApp, peer: str) -> str:
     if server.sock:
         return ""
     if server.ip in _ANY:
-        return _url(server, _address_towards(peer) or _address_towards(_SOME_HOST) or socket.gethostname())
+        family = socket.AF_INET if server.ip == _ANY_IPV4 else socket.AF_UNSPEC
+        host = _address_towards(peer, family) or _address_towards(_SOME_HOST, family) or socket.gethostname()
+        return _url(server, host)
     return _url(server, server.ip) if _is_loopback(peer) or not _is_loopback(server.ip) else ""
 
 
-def _address_towards(host: str) -> str:
+def _address_towards(host: str, family: socket.AddressFamily) -> str:
     """The address of this machine on the way to a host; "" if there is none, or if that host is this machine."""
     with suppress(OSError):
-        family, kind, protocol, _, address = socket.getaddrinfo(host, _DISCARD, type=socket.SOCK_DGRAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, _DISCARD, family, socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(address)
             found = str(probe.getsockname()[0])
