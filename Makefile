@@ -57,8 +57,9 @@ test: install browser tools pages
 	exit $$failed
 
 # The real engines and sites that `make test` leaves out, since they take long to install. PYTEST_ARGS=tests/engines/hub: one.
+# As root, an engine that cannot run is a failure.
 test-engines: install browser tools engines
-	$(PYTEST) -n 1 -m "engines and not kubernetes and not soak" $(or $(PYTEST_ARGS),tests/engines)
+	ENGINES_MUST_RUN=1 $(PYTEST) -n 1 -m "engines and not kubernetes and not soak" $(or $(PYTEST_ARGS),tests/engines)
 
 # A real Kubernetes cluster of one node, as root on Debian: built from source once (minutes), then cached.
 test-kubernetes: install tools

@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -19,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.spec import SpecError, printable
 from ..model.workload import WorkloadSpec
-from ..store.disk.files import replace_file
+from ..store.disk.files import remove_own, replace_file
 from ..store.disk.folder import Folder, RunParameters
-from ..wire.container_errors import problem
+from ..wire.container_client import ARCHIVE, MARKER, is_podman, is_removed, problem, removal
 from .archive import runner_archive
-from .docker_checks import check_docker
+from .docker_checks import Trial, check_docker
 from .docker_options import OPTIONS, create_arguments, image_of, user_arguments
 from .environment import child_environment
 from .local import LocalBackend
@@ -37,7 +38,7 @@ LABEL = "jupyter-logstream"
 """Label of every container of ours."""
 
 _ANSWER_TIMEOUT_S = 10.0
-_ARCHIVE = "runner.pyz"
+_SMALL_LOG = ("--log-driver=json-file", "--log-opt=max-size=1m")  # of what the image writes before the command
 _PACKAGE = str(Path(__file__).resolve().parents[2])
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from jupyter_logstream.runner.container import main; "
@@ -67,7 +68,6 @@ class DockerBackend(LocalBackend):
             max_payload_bytes=context.max_payload_bytes,
         )
         self._program, self._python, self._defaults = program, python, defaults
-        self._is_podman = os.path.basename(program) == "podman"
 
     def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:
         """Check directory and options; the environment is the image's and `env`. Raises SpecError."""
@@ -98,7 +98,7 @@ class DockerBackend(LocalBackend):
             yield sighting
 
     async def forget(self, workload_id: str, handle: Handle) -> None:  # noqa: ARG002 - its name is its id
-        """Remove the container, which is there if the engine did not answer when it ended. Raises CannotReach."""
+        """Remove the container if the engine did not answer when it ended. Raises CannotReach."""
         await self._remove(workload_id)
 
     async def leftovers(self, known: Collection[str]) -> list[str]:
@@ -106,13 +106,18 @@ class DockerBackend(LocalBackend):
         listed = await self._command("ps", "--all", f"--filter=label={LABEL}", "--format={{.Names}}")
         if listed.code:
             raise CannotReach(problem(listed.errors, self._engine, ""))
-        return [f"container {name}" for name in listed.output.split() if name not in known]
+        names = [name for name in listed.output.split() if name not in known or self._has_ended(name)]
+        return [f"container {name}" for name in names]
 
     async def check(self) -> list[Check]:
         """Whether logs can be stored, the program is there, its daemon answers, and a container of the image starts."""
         checks = await super().check()
-        trial = [*self._options({}), self._image({})]
-        return [*checks, *await check_docker(self._program, self._missing, trial, self._command)]
+        if not all(check.ok for check in checks):
+            return checks
+        stored = self._folders if isinstance(self._folders, Path) else self._folders.own
+        with tempfile.TemporaryDirectory(prefix=".trial-", dir=stored) as folder:
+            trial = Trial(Path(folder), self._options({}), self._image({}))
+            return [*checks, *await check_docker(self._program, self._missing, trial, self._command)]
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -131,32 +136,46 @@ class DockerBackend(LocalBackend):
         program = shutil.which(self._program) or self._program
         mounts = []
         if spec.call is not None:
-            replace_file(folder.path / _ARCHIVE, runner_archive(), sync=False)
+            replace_file(folder.path / ARCHIVE, runner_archive(), sync=False)
             mounts = [f"--volume={folder.path}:{folder.path}"]
-        supervisor = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE, str(folder.path), self._python, program]
+        supervisor = [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE]
+        arguments = [self._python, program, *mounts, *self._arguments(folder.id, spec), "--"]
         return replace(
             self._run,
-            wrapper=(*supervisor, *mounts, *self._arguments(folder.id, spec), "--"),
-            cleanup=(program, "rm", "--force", "--volumes", folder.id),
+            wrapper=(*supervisor, "run", str(folder.path), *arguments),
+            cleanup=(*supervisor, "remove", str(folder.path), program),
         )
 
     def _arguments(self, workload_id: str, spec: WorkloadSpec) -> list[str]:
         """Options of a container, and its image. Raises SpecError."""
-        ours = [f"--name={workload_id}", f"--label={LABEL}={workload_id}", "--log-driver=none"]
+        ours = [f"--name={workload_id}", f"--label={LABEL}={workload_id}", *_SMALL_LOG]
         folder = [f"--volume={spec.cwd}:{spec.cwd}", f"--workdir={spec.cwd}"]
         return [*ours, *folder, *self._options(spec.options), self._image(spec.options)]
 
     def _options(self, options: Mapping[str, Any]) -> list[str]:
-        user = user_arguments(options, self._defaults, is_podman=self._is_podman)
-        return ["--init", *user, *create_arguments(options, self._defaults, is_podman=self._is_podman)]
+        of_podman = is_podman(self._program)
+        user = user_arguments(options, self._defaults, is_podman=of_podman)
+        return ["--init", *user, *create_arguments(options, self._defaults, is_podman=of_podman)]
 
     def _image(self, options: Mapping[str, Any]) -> str:
         return image_of(options, self._defaults)
 
     async def _remove(self, workload_id: str) -> None:
-        removed = await self._command("rm", "--force", "--volumes", workload_id)
-        if removed.code and "no such container" not in removed.errors.lower():
-            raise CannotReach(problem(removed.errors, self._engine, ""))
+        """Remove the container, unless its runner did. Raises CannotReach."""
+        marker = self._folder(workload_id).path / MARKER
+        if not marker.exists():
+            return
+        for command in removal(self._program, workload_id):
+            done = await self._command(*command[1:])
+            if is_removed(command, done.code, done.errors):
+                remove_own(marker)
+                return
+        raise CannotReach(problem(done.errors, self._engine, ""))
+
+    def _has_ended(self, workload_id: str) -> bool:
+        with suppress(OSError, ValueError):
+            return self._folder(workload_id).read_status()[0].final
+        return False
 
     async def _command(self, *arguments: str) -> Ended:
         """Run the engine's program. Raises CannotReach."""
@@ -188,7 +207,7 @@ def docker_backend(
     given = {**defaults, **(options or {}), **({"image": image} if image is not None else {})}
     if image is not None:
         image_of({}, given)
-    is_podman = os.path.basename(program) == "podman"
-    create_arguments({}, given, is_podman=is_podman)
-    user_arguments({}, given, is_podman=is_podman)
+    of_podman = is_podman(program)
+    create_arguments({}, given, is_podman=of_podman)
+    user_arguments({}, given, is_podman=of_podman)
     return DockerBackend(name, context, program, python, given)

@@ -47,17 +47,24 @@ def image_of(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 
 
 def user_arguments(options: Mapping[str, Any], defaults: Mapping[str, Any], *, is_podman: bool) -> list[str]:
-    """The user in the container: this process's, so that new files are the user's; "" is the image's. SpecError."""
+    """The user in the container: this process's, so that new files are the user's; "" is the image's. SpecError.
+
+    Its other groups come along, since a folder can be open to one of them only. Podman without root cannot add them.
+    """
     user = {**defaults, **options}.get("user")
     if user is None:
-        keep = ["--userns=keep-id"] if is_podman and os.geteuid() else []
-        return [*keep, f"--user={os.geteuid()}:{os.getegid()}"]
+        own = f"--user={os.geteuid()}:{os.getegid()}"
+        if is_podman and os.geteuid():
+            return ["--userns=keep-id", own]
+        return [own, *(f"--group-add={group}" for group in sorted({*os.getgroups()} - {os.getegid()}))]
     return [f"--user={_word('options.user', user)}"] if user != "" else []
 
 
 def _gpus(field: str, value: Any, *, is_podman: bool) -> list[str]:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or (isinstance(value, int) and value < 0):
         raise SpecError(field, 'must be a number of GPUs, "all" or, for docker, a text such as "device=0,2"')
+    if value == 0:
+        return []
     if not is_podman:
         quoted = f'"{value}"' if "," in str(value) else value  # docker reads it as a row of CSV
         return [f"--gpus={_word(field, quoted)}"]

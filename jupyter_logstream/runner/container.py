@@ -1,12 +1,10 @@
 """Supervisor of one container: creates it, passes its output on, ends as it ended. Child process of a runner; stdlib.
 
-`main([FOLDER, PYTHON, PROGRAM, OPTION ..., IMAGE, "--", COMMAND ...])`, with docker or podman as PROGRAM. The
+`main(["run", FOLDER, PYTHON, PROGRAM, OPTION ..., IMAGE, "--", COMMAND ...])`, with docker or podman as PROGRAM. The
 container's name is the workload's id. It is created, then started, so that reports of the engine are not taken for the
-command's output. The engine's client can end before the container (a restarted daemon): it is attached again. The
-runner removes the container.
-
-With a terminal the command writes to the runner's own two terminals, which are mounted as devices: the engine has only
-one for both outputs, and it does not carry the output at all.
+command's output. Clients of the engine carry neither input nor output (`container_streams.py`) nor signals: they can
+end before the container, when the engine is restarted. The runner removes the container by
+`main(["remove", FOLDER, PROGRAM])`.
 """
 
 from __future__ import annotations
@@ -23,36 +21,45 @@ from pathlib import Path
 from typing import Any
 
 from ..model.protocol import CALL_VARIABLE, WORKLOAD_VARIABLE
-from ..model.workload import WorkloadSpec
-from ..store.disk.files import replace_file
+from ..store.disk.files import remove_own, replace_file
 from ..store.disk.folder import Folder
-from ..wire.container_errors import problem
+from ..wire.container_client import ARCHIVE, MARKER, is_gone, is_podman, problem
+from .container_removal import remove
+from .container_streams import Streams
 
-ARCHIVE = "runner.pyz"
-"""In the folder of a function's workload, for the interpreter of the image."""
-
-_ANSWER_TIMEOUT_S = 30.0
 _RETRY_S = 1.0
 _CANNOT_CREATE = 125  # as `docker run`
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
-_FIRST_SIGNAL_CODE, _LAST_SIGNAL_CODE = 129, 192
-_STDOUT, _STDERR = "/dev/logstream-stdout", "/dev/logstream-stderr"
-_TO_TERMINALS = f'exec "$@" >{_STDOUT} 2>{_STDERR}'
+_NO_SHELL = ("exec /bin/sh failed: No such file", "failed to exec pid1: No such file")  # by the inits of docker, podman
+_OF_SIGNALS = 128  # and the signal's number: the exit code of a container that a signal ended
 _NEVER = "0001-01-01"  # StartedAt of a container that was not started
+_PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+# These do not end a process, so a code that could stand for one is the command's own.
+_HARMLESS = {
+    signal.SIGCHLD, signal.SIGCONT, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG,
+    signal.SIGWINCH,
+}  # fmt: skip
 # The client itself reads these, so they reach the container by a file.
-_CLIENT_VARIABLES = ("CONTAINER", "DOCKER", "HOME", "LD_", "PATH", "REGISTRY", "SSL_", "TMPDIR", "XDG_")
+_CLIENT_VARIABLES = (
+    "ALL_PROXY", "BUILDAH_", "CONTAINER", "DOCKER", "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "HOME", "HTTP",
+    "LD_", "NO_PROXY", "OTEL_", "PATH", "REGISTRY", "SSH_", "SSL_", "STORAGE_", "TMPDIR", "XDG_",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the container to its end. Returns its exit code, or ends by the signal that ended it."""
-    folder, python, program, *rest = arguments
+    """Run the container to its end, or remove it. Returns its exit code, or ends by the signal that ended it."""
+    verb, path, *rest = arguments
+    folder = Folder(Path(path))
+    if verb == "remove":
+        return remove(folder, *rest)
+    python, program, *rest = rest
     split = rest.index("--")
-    supervisor = Supervisor(Folder(Path(folder)), program, rest[:split], rest[split + 1 :])
-    signal.signal(signal.SIGTERM, supervisor.stop)
+    supervisor = Supervisor(folder, program, rest[:split], rest[split + 1 :])
+    for passed_on in _PASSED_ON:
+        signal.signal(passed_on, supervisor.receive)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it ends by the container's signal
     code = supervisor.run(python)
-    if _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE:
-        number = code - _FIRST_SIGNAL_CODE + 1
+    if (number := code - _OF_SIGNALS) in {int(one) for one in signal.valid_signals() - _HARMLESS}:
         if number != signal.SIGKILL:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
@@ -66,68 +73,124 @@ class Supervisor:
         self._folder, self._program = folder, program
         *self._options, self._image = options
         self._command = list(command)
+        self._memory = next((one.partition("=")[2] for one in options if one.startswith("--memory=")), "")
+        self._spec, _ = folder.read_spec()
+        self._streams: Streams | None = None  # None: the engine's client carries them
+        self._is_created = self._lacks_shell = False
+        self._start_errors = ""
+        self._unsent = 0  # a signal that has not reached the container
         self._is_stopping = False
 
-    def stop(self, *_: object) -> None:
-        """TERM was sent to the whole tree: the attached client passes it on."""
-        self._is_stopping = True
+    def receive(self, number: int, _: object) -> None:
+        """Pass a signal on. TERM of the runner goes to its whole tree, in which podman's containers are."""
+        if number == signal.SIGTERM and self._folder.read_status()[0].reason:  # the runner is stopping the workload
+            self._is_stopping = True
+            if self._is_created and is_podman(self._program):
+                return
+        self._unsent = number
+        if self._is_created:
+            self._send()
 
     def run(self, python: str) -> int:
         """The exit code of the container; 128 and the signal's number if a signal ended it."""
-        spec, _ = self._folder.read_spec()
         if CALL_VARIABLE in os.environ:
             from .localize import call_command  # noqa: PLC0415 - only functions need it
 
             self._command = call_command(python, str(self._folder.path / ARCHIVE))
-        created = self._create(spec)
-        if created.returncode:
-            if self._is_stopping:
-                return 128 + signal.SIGTERM
-            self._report(created.stderr)
-            return _CANNOT_CREATE
-        interactive = ["--interactive"] if spec.stdin else []
-        subprocess.call([self._program, "start", "--attach", *interactive, self._folder.id])
-        return self._end(self._wait())
+        replace_file(self._folder.path / MARKER, b"", sync=False)
+        if Streams.can_be_mounted:
+            spec = self._spec
+            self._streams = Streams(self._folder.path, has_input=spec.stdin, has_terminal=spec.tty)
+        code = self._run_once()
+        if not self._lacks_shell:
+            return code
+        if self._command[0] == "/bin/sh":
+            self._write_reason(f"/bin/sh: command not found in the image {self._image}")
+            return _NOT_FOUND
+        _warn(f"the image {self._image} has no /bin/sh: {self._name} carries the output, without a terminal")
+        remove_own(self._folder.end_reason)
+        _run([self._program, "rm", "--force", self._folder.id])
+        self._streams = None
+        return self._run_once()
 
-    def _create(self, spec: WorkloadSpec) -> subprocess.CompletedProcess[str]:
+    def _run_once(self) -> int:
+        mounts = self._streams.open() if self._streams else []
+        try:
+            created = self._create(mounts)
+            if self._unsent:
+                return _OF_SIGNALS + self._unsent
+            if created.returncode:
+                self._report(created.stderr)
+                return _CANNOT_CREATE
+            self._is_created = True
+            if self._streams:
+                self._start_errors = _run([self._program, "start", self._folder.id]).stderr
+            else:
+                self._client("start", "--attach", *self._interactive())
+            return self._end(self._wait())
+        finally:
+            if self._streams:
+                self._streams.close()
+
+    def _create(self, mounts: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Create the container; the engine pulls its image if it is missing, and its progress is in the log."""
         values = {
-            **spec.env,
+            **self._spec.env,
             **{name: os.environ[name] for name in (WORKLOAD_VARIABLE, CALL_VARIABLE) if name in os.environ},
         }
         values.setdefault("TINI_KILL_PROCESS_GROUP", "1")  # docker's init then passes TERM to the command's whole group
-        by_file = {name: value for name, value in values.items() if name.startswith(_CLIENT_VARIABLES)}
+        by_file = {name: value for name, value in values.items() if _is_the_clients(name) and "\n" not in value}
         by_name = {name: value for name, value in values.items() if name not in by_file}
         variables = self._folder.path / "container.env"
-        replace_file(variables, "".join(f"{n}={v}\n" for n, v in by_file.items()).encode(errors="surrogateescape"))
         names = [f"--env={name}" for name in by_name]
-        stdin = ["--interactive"] if spec.stdin else []
-        devices, command = self._terminals() if spec.tty else ([], self._command)
-        argv = [*self._options, *names, f"--env-file={variables}", *stdin, *devices, self._image, *command]
+        if by_file:
+            replace_file(variables, "".join(f"{n}={v}\n" for n, v in by_file.items()).encode(errors="surrogateescape"))
+            names.append(f"--env-file={variables}")
+        command = self._streams.wrap(self._command) if self._streams else self._command
+        argv = [*self._options, *names, *self._interactive(), *mounts, self._image, *command]
         try:
             return _run([self._program, "create", *argv], {**os.environ, **by_name})
         finally:
-            variables.unlink()
+            variables.unlink(missing_ok=True)
 
-    def _terminals(self) -> tuple[list[str], list[str]]:
-        """The mounts of the runner's terminals, and the command that writes to them."""
-        mounts = [f"--volume={os.ttyname(fd)}:{path}" for fd, path in ((1, _STDOUT), (2, _STDERR))]
-        return mounts, ["/bin/sh", "-c", _TO_TERMINALS, "sh", *self._command]
+    def _interactive(self) -> list[str]:
+        return ["--interactive"] if self._spec.stdin and not self._streams else []
 
     def _wait(self) -> Mapping[str, Any]:
-        """The state of the container once it has ended; empty if it is gone. Attaches again while it runs."""
+        """The state of the container once it has ended; empty if it is gone."""
         is_reported = False
         while True:
             state = self._state()
             if state is not None and not state.get("Running"):
                 return state
-            if state is None and not is_reported:
+            if state is None:
+                if not is_reported:
+                    _warn(f"{self._name} does not answer; the container can go on. Waiting for {self._name}")
                 is_reported = True
-                _warn(f"{self._name} does not answer; the container can go on. Waiting for {self._name}")
-            elif state is not None:
-                _warn(f"{self._name}'s client ended before the container; what a pipe carried meanwhile is missing")
-                subprocess.call([self._program, "attach", "--no-stdin", self._folder.id])
-            time.sleep(_RETRY_S)
+                time.sleep(_RETRY_S)
+                continue
+            if is_reported:
+                _warn(f"{self._name} answers again")
+            is_reported = False
+            self._send()
+            if self._follow() and not self._is_stopping:
+                time.sleep(_RETRY_S)
+
+    def _follow(self) -> int:
+        """Wait until the container has ended, or the engine's client has; returns its exit code."""
+        if self._streams:
+            return _run([self._program, "wait", self._folder.id]).returncode
+        _warn(f"the connection to {self._name} was lost; output that it carried meanwhile is missing")
+        return self._client("attach", *([] if self._spec.stdin else ["--no-stdin"]))
+
+    def _client(self, *verb: str) -> int:
+        return subprocess.call([self._program, *verb, self._folder.id])
+
+    def _send(self) -> None:
+        """Send the signal that has not reached the container; later, if the engine does not answer."""
+        number = self._unsent
+        if number and _run([self._program, "kill", f"--signal={number}", self._folder.id]).returncode == 0:
+            self._unsent = 0
 
     def _state(self) -> Mapping[str, Any] | None:
         """The container's state from the engine; empty if there is none, None if the engine does not answer."""
@@ -135,23 +198,37 @@ class Supervisor:
         if found.returncode == 0:
             state: Mapping[str, Any] = json.loads(found.stdout)
             return state
-        return {} if "no such container" in found.stderr.lower() else None
+        return {} if is_gone(found.stderr) else None
 
     def _end(self, state: Mapping[str, Any]) -> int:
         """The exit code, and the reason where the code is not enough."""
-        code = int(state.get("ExitCode", 128 + signal.SIGKILL))
-        if not state and not self._is_stopping:
-            self._write_reason("the container was removed while it ran")
+        code = int(state.get("ExitCode", _OF_SIGNALS + signal.SIGKILL))
+        if state and self._streams:
+            self._add_log()
+        if not state:
+            if not self._is_stopping:
+                self._write_reason("the container was removed while it ran")
         elif state.get("OOMKilled") and code:
             self._write_reason("out of memory: the container reached its limit; raise the option memory")
+        elif code == _OF_SIGNALS + signal.SIGKILL and self._memory and not self._is_stopping:
+            self._write_reason(f"killed: from outside, or out of memory, whose limit is {self._memory}")
         elif state.get("Error") or str(state.get("StartedAt", "")).startswith(_NEVER):
-            if self._is_stopping:
-                return 128 + signal.SIGTERM
-            self._report(str(state.get("Error", "")))
+            if self._unsent or self._is_stopping:
+                return _OF_SIGNALS + (self._unsent or signal.SIGTERM)
+            errors = str(state.get("Error") or self._start_errors)
+            self._report(errors or "the container was created, but not started")
+            return code or _CANNOT_CREATE
         elif code in {_NOT_FOUND, _NOT_EXECUTABLE} and self._command[:2] != ["/bin/sh", "-c"]:
             what = "command not found in" if code == _NOT_FOUND else "cannot be executed in"
             self._write_reason(f"{self._command[0]}: {what} the image {self._image}")
         return code
+
+    def _add_log(self) -> None:
+        """Pass on what init and entry point have written to the engine: it is not the command's."""
+        log = _run([self._program, "logs", self._folder.id])
+        for line in (log.stdout + log.stderr).splitlines():
+            _warn(line)
+        self._lacks_shell = any(one in log.stderr for one in _NO_SHELL)
 
     @property
     def _name(self) -> str:
@@ -162,6 +239,10 @@ class Supervisor:
 
     def _write_reason(self, text: str) -> None:
         replace_file(self._folder.end_reason, text.encode(errors="replace"), sync=False)
+
+
+def _is_the_clients(name: str) -> bool:
+    return name.upper().startswith(_CLIENT_VARIABLES)
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.container_engines import box, docker, in_box, in_docker, in_podman, podman
 from support.container_images import PYTHON_IMAGE
 from support.elsewhere import Elsewhere
 from support.environment import own_environment
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from support.slurm_cluster import SlurmCluster
     from support.sshd import Sshd
 
-__all__ = ["own_environment"]
+__all__ = ["box", "docker", "in_box", "in_docker", "in_podman", "own_environment", "podman"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from support.docker_daemon import Docker, can_run, engine
 from support.serving import Server
 from support.waiting import until
 
@@ -20,15 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support.docker_daemon import Docker
+
 pytestmark = pytest.mark.large
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Docker]:
-    if problem := can_run():
-        pytest.skip(f"docker cannot run here: {problem}")
-    with engine(Docker) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

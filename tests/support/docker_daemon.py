@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.paths import ROOT
+from support.process_table import kill_with_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+_START_TIMEOUT_S = 60.0
 
 IMAGE = "logstream-test:1"
 BARE = "logstream-bare:1"
@@ -37,13 +40,17 @@ runtime = "runc"
 """
 
 
-def can_run(program: str = "docker") -> str:
-    """Why containers cannot run here; "" if they can."""
+def missing(program: str) -> str:
+    """What containers lack here; "" if they should run."""
+    if os.geteuid():
+        return "this user is not root"
     needed = ("docker", "dockerd", "containerd", "busybox") if program == "docker" else ("podman", "runc", "busybox")
-    missing = [one for one in needed if shutil.which(one) is None]
-    if missing:
-        return f"{', '.join(missing)} not installed"
-    return "this user is not root" if os.geteuid() else ""
+    absent = [one for one in needed if shutil.which(one) is None]
+    return f"{', '.join(absent)} not installed" if absent else ""
+
+
+class CannotRun(RuntimeError):
+    """The engine does not start here; the text says why."""
 
 
 class Docker:
@@ -54,6 +61,11 @@ class Docker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._daemon: subprocess.Popen[bytes] | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the engine's program is."""
+        return str(shutil.which(self.program))
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -67,46 +79,73 @@ class Docker:
                 "python": sys.executable}  # fmt: skip
 
     def start(self) -> None:
-        """Start the daemon and wait until it answers."""
+        """Start the daemon, unless it runs, and wait until it answers. Raises CannotRun."""
+        if self._daemon is not None and self._daemon.poll() is None:
+            return
         f = self.folder
-        with (f / "log").open("ab") as log:
+        log = (f / "log").open("ab")
+        with log:
             self._daemon = subprocess.Popen(
                 ["dockerd", f"--data-root={f}/data", f"--exec-root={f}/exec", f"--pidfile={f}/pid", f"--host=unix://{f}/sock",
                  "--iptables=false", "--ip6tables=false", "--bridge=none", "--live-restore"],
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _START_TIMEOUT_S
         while self.command("version", check=False).returncode:
             if self._daemon.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((f / "log").read_text(errors="replace")[-2000:])
+                raise CannotRun(f"dockerd: {_last_line(f / 'log')}")
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """Kill the daemon, as a crash would; containers continue."""
+        """Kill the daemon, as a crash would; containers continue. Its containerd ends with it.
+
+        The next daemon must not find containerd's number: it would wait for a dying process instead of starting one.
+        """
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGKILL)
-        self._daemon.wait(30)
-        (self.folder / "pid").unlink(missing_ok=True)
+        self._daemon.wait(_START_TIMEOUT_S)
+        for path in self.folder / "pid", self.folder / "exec/containerd/containerd.pid":
+            path.unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End every container and the daemon."""
+        """End every container and the daemon, also one that was killed."""
         self.end_containers()
-        if self._daemon is not None:
+        if self._daemon is not None and self._daemon.poll() is None:
             self._daemon.terminate()
-            self._daemon.wait(60)
+            self._daemon.wait(_START_TIMEOUT_S)
+        kill_with_argument(str(self.folder))  # its containerd and shims, if it was killed
 
     def containers(self) -> list[str]:
         """The names of all containers."""
         return self.command("ps", "--all", "--format={{.Names}}").stdout.split()
 
+    def is_running(self, name: str) -> bool:
+        """Whether the engine knows that a container runs."""
+        return "true" in self.command("container", "inspect", "--format={{.State.Running}}", name, check=False).stdout
+
     def end_containers(self) -> None:
-        if names := self.containers():
+        """Remove all containers, if the engine answers."""
+        listed = self.command("ps", "--all", "--format={{.Names}}", check=False)
+        if names := listed.stdout.split():
+            self.command("kill", *names, check=False)  # podman's rm would wait 10 s between TERM and KILL
             self.command("rm", "--force", *names, check=False)
 
+    def repair(self) -> None:
+        """Start the daemon if a test has killed it, and remove what is left."""
+        self.start()
+        self.end_containers()
+
     def make_images(self) -> None:
-        """Import IMAGE and BARE."""
-        self.command("import", "-", IMAGE, data=_image())
-        self.command("import", "-", BARE, data=_image(busybox=True))
+        """Import IMAGE and BARE, and run a container. Raises CannotRun."""
+        for image, data in (IMAGE, _image()), (BARE, bare_image()):
+            self._try("import", "-", image, data=data)
+        self._try("run", "--rm", "--network=none", BARE, "/bin/sh", "-c", "true")
+
+    def _try(self, *arguments: str, data: bytes = b"") -> None:
+        if (done := self.command(*arguments, check=False, data=data)).returncode:
+            raise CannotRun(
+                f"{self.program} {arguments[0]}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
+            )
 
     def command(self, *arguments: str, check: bool = True, data: bytes = b"") -> subprocess.CompletedProcess[str]:
         """Run the engine's program."""
@@ -135,6 +174,11 @@ class Podman(Docker):
         f = self.folder
         (f / "containers.conf").write_text(_PODMAN_CONF)
         (f / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{f}/data"\nrunroot = "{f}/run"\n')
+
+
+def bare_image() -> bytes:
+    """The root file system of BARE."""
+    return _image(busybox=True)
 
 
 def _image(*, busybox: bool = False) -> bytes:
@@ -176,6 +220,11 @@ def engine(kind: type[Docker]) -> Iterator[Docker]:
         for mount in _mounts(folder):
             subprocess.run(["umount", "-l", mount], check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "no message"
 
 
 def _mounts(folder: Path) -> list[str]:
