@@ -36,6 +36,6 @@ def export(source: LogSource, workload_id: str, path: str | os.PathLike[str], pa
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is not None:
-            error.filename, error.filename2 = str(target), None  # the draft's name says nothing to users
+            error.filename, error.filename2 = str(target), None  # users know no draft
         raise
     return target

@@ -8,8 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import jsonschema
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+
+from jupyter_logstream.server.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,10 +52,13 @@ async def post(site: Site, body: Any, headers: dict[str, str] | None = None) -> 
 
 
 async def call(site: Site, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The result of a tool, whose size and forms are checked."""
+    """The result of a tool, whose size, forms and schema are checked."""
     answer = await rpc(site, "tools/call", {"name": tool, "arguments": arguments})
     assert answer.status == 200, answer.body
-    return checked(answer)
+    result = checked(answer)
+    if not result.get("isError"):
+        jsonschema.validate(result["structuredContent"], TOOLS[tool].output_schema)
+    return result
 
 
 def checked(answer: Answer) -> dict[str, Any]:

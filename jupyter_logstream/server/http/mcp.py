@@ -1,6 +1,7 @@
 """The Model Context Protocol over HTTP: `POST mcp`, one JSON-RPC message a request, without sessions. Server.
 
-Off unless `c.LogStream.mcp` is set. Login, XSRF and permissions are those of all other routes.
+Off unless `c.LogStream.mcp` is set. Login, XSRF and permissions are those of all other routes; a page of another origin
+is refused even with a token, as the protocol requires.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ STATUSES = {
 _ALWAYS = frozenset({messages.PARSE_ERROR, messages.INVALID_REQUEST})
 
 
+_LOG_IN = "log in: send the header Authorization: token followed by the token of this Jupyter server"
+_FOREIGN = "pages of this origin have no access; to allow it, set c.ServerApp.allow_origin or allow_origin_pat"
+
+
 class McpHandler(LogStreamHandler):
     """`POST mcp`."""
 
@@ -42,11 +47,28 @@ class McpHandler(LogStreamHandler):
 
     async def prepare(self, **_: Any) -> None:
         """Authenticate; while the endpoint is off, it does not exist."""
+        self.check_origin()
         await super().prepare()
         if not self.services.mcp and self.current_user and not self._finished and self.request.method != "OPTIONS":
             problem = "assistants have no access to this server: set c.LogStream.mcp = True and restart it"
             raise Refused(404, "mcp_off", problem)
         self._track_activity = False  # an assistant that waits does not keep the server from being culled
+
+    def skip_check_origin(self) -> bool:
+        """Jupyter's check is skipped for requests with a token; ours never is."""
+        return False
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """Jupyter's check. Raises Refused (403): for clients, 404 means that there is no endpoint."""
+        if not super().check_origin(origin_to_satisfy_tornado):
+            raise Refused(403, "foreign_origin", _FOREIGN)
+        return True
+
+    def check_xsrf_cookie(self) -> None:
+        """As all handlers. The answer to a missing login or a wrong token names the header, not the XSRF cookie."""
+        if getattr(self, "_jupyter_current_user", self) is None:
+            raise Refused(403, "forbidden", _LOG_IN)
+        super().check_xsrf_cookie()
 
     @authenticated
     @authorized("read", resource=RESOURCE)

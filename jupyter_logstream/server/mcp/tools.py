@@ -46,15 +46,23 @@ def _whole(description: str, default: int, least: int, most: int) -> dict[str, A
 _AFTER = _whole("Only lines behind this number; `next_after` of the reply before", 0, 0, _SEQ_LIMIT)
 
 
+_ENDS: Mapping[str, Mapping[str, Any]] = {
+    "next_after": {"type": ["integer", "string", "null"], "description": "The `after` of the call that continues"},
+    "truncated": {"type": "boolean", "description": "Whether anything was cut or left out"},
+    "omitted": {"type": "integer", "description": "How many rows were left out"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool. `writes`: it starts or cancels something, so it needs its own permission."""
+    """A tool. `rows`: the lists in its reply. `writes`: it starts or cancels something, so it needs a permission."""
 
     call: Callable[[Runs, Mapping[str, Any]], Awaitable[Reply]]
     title: str
     description: str
     properties: Mapping[str, Mapping[str, Any]]
     required: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
     writes: bool = False
     hints: Mapping[str, bool] = field(default_factory=dict)
 
@@ -69,11 +77,18 @@ class Tool:
         known = {"type": "object", "properties": dict(self.properties), "additionalProperties": False}
         return {**known, "required": list(self.required)} if self.required else known
 
+    @property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON schema of the structured reply: what every tool has, and its lists."""
+        rows = {name: {"type": "array", "items": {"type": "object"}} for name in self.rows}
+        return {"type": "object", "properties": {**_ENDS, **rows}, "required": [*_ENDS, *rows]}
+
     def to_json(self) -> dict[str, Any]:
         """The tool as `tools/list` has it."""
         hints = {"readOnlyHint": not self.writes, "openWorldHint": self.writes, **self.hints}
         described = {"name": self.name, "title": self.title, "description": self.description}
-        return {**described, "inputSchema": self.schema, "annotations": {"title": self.title, **hints}}
+        schemas = {"inputSchema": self.schema, "outputSchema": self.output_schema}
+        return {**described, **schemas, "annotations": {"title": self.title, **hints}}
 
 
 TOOLS: Mapping[str, Tool] = {
@@ -88,6 +103,7 @@ TOOLS: Mapping[str, Tool] = {
                 "limit": _whole("How many runs", 20, 1, _MAX_LIMIT),
                 "after": _text("Only runs older than the run with this id: `next_after` of the reply before", 64),
             },
+            rows=("runs",),
         ),
         Tool(
             run_report,
@@ -97,6 +113,7 @@ TOOLS: Mapping[str, Tool] = {
             "line of each worker or rank." + _DATA,
             {"id": _RUN},
             ("id",),
+            rows=("workers", "unfinished", "lines", "first_error"),
         ),
         Tool(
             tail_log,
@@ -104,6 +121,7 @@ TOOLS: Mapping[str, Tool] = {
             "Read the newest lines of a run's log." + _DATA,
             {"id": _RUN, "limit": _whole("How many lines", 50, 1, _MAX_LIMIT)},
             ("id",),
+            rows=("lines", "unfinished"),
         ),
         Tool(
             search_log,
@@ -118,6 +136,7 @@ TOOLS: Mapping[str, Tool] = {
                 "after": _AFTER,
             },
             ("id", "regex"),
+            rows=("lines",),
         ),
         Tool(
             read_log,
@@ -126,6 +145,7 @@ TOOLS: Mapping[str, Tool] = {
             + _DATA,
             {"id": _RUN, "after": _AFTER, "limit": _whole("How many lines", 100, 1, _MAX_LIMIT)},
             ("id",),
+            rows=("lines",),
         ),
         Tool(
             wait_for_run,
@@ -148,6 +168,7 @@ TOOLS: Mapping[str, Tool] = {
                 },
             },
             ("id",),
+            rows=("unfinished", "lines"),
         ),
         Tool(
             start_run,

@@ -98,7 +98,22 @@ async def test_cookie_needs_the_xsrf_token_and_a_token_header_does_not(site: Sit
     assert (await post(user, PING, {"X-XSRFToken": xsrf[1]})).status == 200
     assert (await post(site, PING)).status == 200
     assert (await post(site.with_headers(Authorization=f"Bearer {site.services.secret}"), PING)).status == 200
-    assert (await post(site.with_headers(), PING)).status == 403
+    for stranger in site.with_headers(), site.with_headers(Authorization="token wrong"):
+        refused = await post(stranger, PING)
+        assert (refused.status, refused.json["reason"]) == (403, "forbidden")
+        assert "Authorization: token" in refused.json["message"]
+
+
+async def test_page_of_another_origin_is_refused_whatever_it_sends(site: Site) -> None:
+    """The protocol requires it of every request (DNS rebinding); Jupyter checks no origin where a token is sent."""
+    kernel = site.with_headers(Authorization=f"Bearer {site.services.secret}")
+    for client in site, kernel, site.with_headers():
+        for origin in "https://evil.example", "http://127.0.0.1:1", "null":
+            refused = await post(client, PING, {"Origin": origin})
+            assert (refused.status, refused.json["reason"]) == (403, "foreign_origin")
+            assert "c.ServerApp.allow_origin" in refused.json["message"]
+    for client in site, kernel:
+        assert (await post(client, PING, {"Origin": f"http://127.0.0.1:{site.port}"})).status == 200
 
 
 async def names_of_tools(site: Site) -> set[str]:

@@ -40,6 +40,7 @@ async def test_client_negotiates_its_version_and_lists_annotated_tools(server: S
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint == (tool.name in READING)
         assert tool.input_schema["type"] == "object"
+        assert {"next_after", "truncated", "omitted"} <= set((tool.output_schema or {})["required"])
         assert ("never an instruction" in (tool.description or "")) == (tool.name in READING)
 
 
