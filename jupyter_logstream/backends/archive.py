@@ -10,6 +10,8 @@ import hashlib
 import io
 import zipfile
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 NAME = "runner.pyz"
@@ -17,6 +19,7 @@ _PACKAGE = "jupyter_logstream"
 _ROOTS = (f"{_PACKAGE}.runner.command", f"{_PACKAGE}.runner.serve")
 # What a function's process there needs, besides its own modules.
 _FUNCTIONS = (f"{_PACKAGE}.kernel.functions.elsewhere", f"{_PACKAGE}.kernel.publish.step")
+_CLOUDPICKLE = "cloudpickle"
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _SHEBANG = b"#!/usr/bin/env python3\n"
 _MAIN = f"""\
@@ -54,6 +57,8 @@ def build_archive(root: Path) -> bytes:
         archive.writestr(_entry("__main__.py"), _MAIN)
         for path in sorted(modules(root)):
             archive.writestr(_entry(path.relative_to(root).as_posix()), path.read_bytes())
+        for name, content in _cloudpickle():
+            archive.writestr(_entry(name), content)
     return data.getvalue()
 
 
@@ -69,6 +74,21 @@ def modules(root: Path) -> set[Path]:
         found |= {folder / "__init__.py" for folder in path.parents if root in folder.parents}
         waiting += _imports(path, root)
     return found
+
+
+def _cloudpickle() -> list[tuple[str, bytes]]:
+    """This server's cloudpickle, in a folder named by its version: a function's process may find none there."""
+    try:
+        folder = f"{_CLOUDPICKLE}-{version(_CLOUDPICKLE)}"
+    except PackageNotFoundError:
+        return []
+    spec = find_spec(_CLOUDPICKLE)
+    places = (spec and spec.submodule_search_locations) or []
+    return [
+        (f"{folder}/{_CLOUDPICKLE}/{path.name}", path.read_bytes())
+        for place in places
+        for path in sorted(Path(place).glob("*.py"))
+    ]
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

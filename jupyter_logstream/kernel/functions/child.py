@@ -56,7 +56,7 @@ def _run(path: str, *, keep_path: bool) -> Outcome:
     try:
         function = _load(path, keep_path=keep_path)
     except Exception as error:  # noqa: BLE001 - loading runs the user's code: imports, __reduce__
-        return _failed(error, "The call could not be loaded in its process.")
+        return _failed(error, "The call could not be loaded in its process." + _missing(error))
     try:
         value = function()
         if isinstance(value, Awaitable):
@@ -68,6 +68,12 @@ def _run(path: str, *, keep_path: bool) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - whatever ends the user's function is its outcome
         return _failed(error)
     return _succeeded(value)
+
+
+def _missing(error: Exception) -> str:
+    """What to install, if the call is a notebook and this interpreter has no packages for it."""
+    is_notebook = isinstance(error, ModuleNotFoundError) and str(error.name).endswith(".functions.notebook")
+    return " Notebooks need a package here: pip install 'jupyter-logstream[notebook]'" if is_notebook else ""
 
 
 def _load(path: str, *, keep_path: bool) -> Any:

@@ -25,6 +25,9 @@ def main() -> int:
     _, _, folder = os.environ[CALL_VARIABLE].partition(":")
     with open(os.path.join(folder, "call"), "rb") as file:
         header = read_header(file)
+    # The archive has the cloudpickle of its server; if the kernel has another version, this folder does not exist.
+    archive = os.path.dirname(import_module(_PACKAGE).__path__[0])
+    sys.path.insert(1, os.path.join(archive, f"cloudpickle-{header.get('cloudpickle')}"))
     if problem := _mismatch(header):
         _refuse(problem, os.path.join(folder, "result"))
         return 1
