@@ -17,8 +17,9 @@ VERSION = "1.20.2"
 NAMES = ("kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubelet")
 PACKAGES = (
     "golang-go", "golang-github-modern-go-reflect2-dev", "etcd-server", "docker.io", "debootstrap", "busybox-static",
-    "rsync", "make", "gcc", "libc6-dev", "iproute2", "openssl", "kubernetes-client",
+    "rsync", "make", "gcc", "libc6-dev", "iproute2", "openssl",
 )  # fmt: skip
+_KUBECTL = "kubernetes-client"  # cannot be installed beside the kubectl of another package
 _REFLECT2 = "vendor/github.com/modern-go/reflect2"
 _BUILD_INFO = f"KUBE_GIT_COMMIT='0'\nKUBE_GIT_TREE_STATE='clean'\nKUBE_GIT_VERSION='v{VERSION}'\n"
 _BUILD_INFO += "KUBE_GIT_MAJOR='1'\nKUBE_GIT_MINOR='20'\n"
@@ -38,7 +39,8 @@ def build() -> None:
     if all((folder / name).exists() for name in NAMES):
         return
     subprocess.run(["apt-get", "update", "-q"], check=False)  # an old list can do
-    subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES], check=True)
+    packages = [*PACKAGES, *([] if shutil.which("kubectl") else [_KUBECTL])]
+    subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], check=True)
     with tempfile.TemporaryDirectory() as made:
         source = _unpack(Path(made))
         _replace_reflect2(source)
