@@ -28,6 +28,7 @@ LINGER_S = 600.0
 
 _STOPPED_LINGER_S = 5.0  # once the engine wants the container to end: it KILLs it soon
 _POLL_S = 0.1
+_MAX_REASON_CHARS = 150
 _REFUSED = 3
 _HELD = "held"  # by which the server knows that the image has Python
 _TERMINATION_LOG = Path("/dev/termination-log")
@@ -50,10 +51,18 @@ class Holder:
         while not self._is_done():
             _reap()
             time.sleep(_POLL_S)
+        self._leave_end()
 
     def _stop(self) -> None:
         self._is_stopped, self._linger_s = True, _STOPPED_LINGER_S
         control.cancel(self._folder)
+
+    def _leave_end(self) -> None:
+        """Leave the final state to the engine, for a server that comes too late for the log."""
+        status = status_of(self._folder.path)
+        if status is not None and status.get("state") in FINAL:
+            reason = str(status.get("error") or status.get("reason") or "")[:_MAX_REASON_CHARS]
+            _leave(json.dumps({"state": status["state"], "exit_code": status.get("exit_code"), "reason": reason}))
 
     def _is_done(self) -> bool:
         there = self._folder.path.is_dir()
@@ -93,9 +102,14 @@ def _start(box: Path, place: Place, order: Order) -> None:
 
 def _refuse(text: str) -> int:
     sys.stderr.write(f"jupyter-logstream: {text}\n")
+    _leave(text)
+    return _REFUSED
+
+
+def _leave(text: str) -> None:
+    """Write the message that the engine reports of the ended container."""
     with suppress(OSError):
         _TERMINATION_LOG.write_text(text)
-    return _REFUSED
 
 
 def _reap() -> None:
