@@ -9,14 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .kubernetes_manifest import CONTAINER
-from .places import last_lines
+from .places import ThisMachine, last_lines
 from .programs import Ended, run_program
-from .protocol import CannotLaunch, CannotReach
+from .protocol import CannotLaunch, CannotReach, NotReached
 
-_TIMEOUT_S = 20.0
-_REQUEST_TIMEOUT_S = 15
+_TIMEOUT_S = 20.0  # not by --request-timeout: with it kubectl ignores a pod's service account (kubernetes#49343)
 # The API server understood and refused; all else can be a connection that comes back.
 _REFUSED = re.compile(r"\((Forbidden|Invalid|NotFound|BadRequest|Unauthorized)\)|ValidationError|is invalid")
+# No connection was made, so the API server got no request.
+_NOT_SENT = re.compile(
+    "does not exist|no such file|no such host|was refused|connection refused|getting credentials|invalid configuration"
+)
+_UID = "jsonpath={.metadata.uid}"
 
 
 class Kubectl:
@@ -38,11 +42,11 @@ class Kubectl:
 
     async def run(self, *arguments: str, stdin: bytes = b"") -> Ended:
         """Run a command to its end. Raises CannotReach if it cannot be started or does not answer."""
-        argv = self.argv(f"--request-timeout={_REQUEST_TIMEOUT_S}s", *arguments)
+        argv = self.argv(*arguments)
         try:
             return await run_program(argv, _TIMEOUT_S, stdin=stdin)
         except FileNotFoundError:
-            raise CannotReach(f"{argv[0]} is not installed on this server's machine") from None
+            raise NotReached(f"{argv[0]} is not installed on this server's machine") from None
         except OSError as error:  # TimeoutError is one
             raise CannotReach(str(error)) from error
 
@@ -54,17 +58,26 @@ class Kubectl:
         found: list[dict[str, Any]] = json.loads(done.output)["items"]
         return found
 
-    async def create(self, manifest: Mapping[str, Any]) -> None:
-        """Create an object, or find it. The manifest goes over standard input.
+    async def create(self, manifest: Mapping[str, Any]) -> str:
+        """Create an object; returns its uid, "" if it was there. The manifest goes over standard input.
 
-        Raises CannotLaunch: it was refused; CannotReach: it may have been created.
+        Raises CannotLaunch: it was refused; NotReached: it was not sent; CannotReach: it may have been created.
         """
-        done = await self.run("create", "-f", "-", stdin=json.dumps(manifest).encode())
-        if done.code == 0 or "(AlreadyExists)" in done.errors:
-            return
+        done = await self.run("create", "-f", "-", "-o", _UID, stdin=json.dumps(manifest).encode())
+        if done.code == 0:
+            return done.output.strip()
+        if "(AlreadyExists)" in done.errors:
+            return ""
         if _REFUSED.search(done.errors):
             raise CannotLaunch(None, _problem(done))
-        raise CannotReach(_problem(done))
+        raise (NotReached if _NOT_SENT.search(done.errors) else CannotReach)(_problem(done))
+
+    async def uid(self, name: str) -> str:
+        """The uid of an object such as "job/NAME". Raises CannotReach."""
+        done = await self.run("get", name, "-o", _UID)
+        if done.code:
+            raise CannotReach(_problem(done))
+        return done.output.strip()
 
     async def delete(self, *names: str) -> None:
         """Delete objects such as "job/NAME", and what they own, without waiting. Raises CannotReach."""
@@ -82,3 +95,15 @@ class Kubectl:
 
 def _problem(done: Ended) -> str:
     return f"kubectl: {last_lines(done.errors) or f'exit code {done.code}'}"
+
+
+class PodPlace(ThisMachine):
+    """The container of a workload, as a place for commands."""
+
+    def __init__(self, kubectl: Kubectl, pod: str) -> None:
+        self._kubectl, self._pod = kubectl, pod
+        self.name = f"the pod {pod}"
+
+    def argv(self, command: str) -> list[str]:
+        """See Place."""
+        return self._kubectl.exec_argv(self._pod, command)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from .kubernetes_api import Kubectl
 from .places import last_lines
 from .protocol import CannotReach, Check
 
 PERMISSIONS = (
-    ("create", "jobs"), ("list", "jobs"), ("delete", "jobs"), ("create", "secrets"), ("delete", "secrets"),
-    ("list", "pods"), ("create", "pods/exec"), ("get", "pods/exec"), ("get", "pods/log"), ("list", "events"),
+    ("create", "jobs"), ("get", "jobs"), ("list", "jobs"), ("delete", "jobs"), ("create", "secrets"),
+    ("delete", "secrets"), ("list", "pods"), ("create", "pods/exec"), ("get", "pods/exec"), ("get", "pods/log"),
+    ("list", "events"),
 )  # fmt: skip
 """What this backend does in its namespace; docs/kubernetes.md has a Role with exactly these."""
 
 
-async def check_kubernetes(kubectl: Kubectl) -> list[Check]:
-    """Try kubectl, then the API server, then each permission; what depends on a failed test is left out."""
+async def check_kubernetes(kubectl: Kubectl, job: Mapping[str, Any]) -> list[Check]:
+    """Try kubectl, the API server, each permission, and a dry run of a Job like `job`, which the namespace can refuse.
+
+    What depends on a failed test is left out.
+    """
     try:
         client = await kubectl.run("version", "--client", "-o", "yaml")
         answer = await kubectl.run("get", "--raw", "/version")
@@ -31,7 +39,20 @@ async def check_kubernetes(kubectl: Kubectl) -> list[Check]:
     missing = [f"{verb} {what}" for verb, what in PERMISSIONS if not await _may(kubectl, verb, what)]
     advice = "apply the Role of docs/kubernetes.md in this namespace" if missing else ""
     found = f"not allowed: {', '.join(missing)}" if missing else "allowed"
-    return [*checks, Check("use Jobs, Secrets, pods and events", ok=not missing, found=found, advice=advice)]
+    checks.append(Check("use Jobs, Secrets, pods and events", ok=not missing, found=found, advice=advice))
+    return checks if missing else [*checks, await _dry_run(kubectl, job)]
+
+
+async def _dry_run(kubectl: Kubectl, job: Mapping[str, Any]) -> Check:
+    what = "create a Job (dry run)"
+    try:
+        done = await kubectl.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(job).encode())
+    except CannotReach as error:
+        return Check(what, ok=False, found=str(error))
+    if done.code == 0:
+        return Check(what, ok=True, found="accepted")
+    advice = "check `namespace` and the option `manifest` of this backend"
+    return Check(what, ok=False, found=last_lines(done.errors), advice=advice)
 
 
 async def _may(kubectl: Kubectl, verb: str, what: str) -> bool:

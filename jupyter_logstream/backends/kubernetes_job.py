@@ -11,7 +11,14 @@ from typing import Any
 from ..model.workload import WorkloadSpec
 from ..wire.delivery import Order
 from .archive import NAME, runner_archive
-from .kubernetes_manifest import ID_LABEL, MAX_SECRET_BYTES, OWNER_LABEL, checked_options, job_manifest
+from .kubernetes_manifest import (
+    ID_LABEL,
+    MAX_SECRET_BYTES,
+    OWNER_LABEL,
+    checked_options,
+    job_manifest,
+    secret_manifest,
+)
 
 _NO_FUNCTION = shlex.quote("functions need Python in the image")
 
@@ -51,7 +58,7 @@ class Jobs:
             argv = ["/bin/sh", "-c", f'{self._setup}\nexec "$@"', "setup", *argv]
         return job_manifest(
             job_name(workload_id),
-            self.labels(workload_id),
+            self._labels(workload_id),
             checked_options(spec.options, self._defaults),
             python=self._python,
             argv=argv,
@@ -59,7 +66,15 @@ class Jobs:
             grace_s=self._stop_s,
         )
 
-    def labels(self, workload_id: str) -> dict[str, str]:
+    def secret(self, workload_id: str, content: Mapping[str, bytes], job_uid: str) -> dict[str, Any]:
+        """The Secret of a workload, which Kubernetes deletes with its Job."""
+        return secret_manifest(job_name(workload_id), self._labels(workload_id), content, job_uid=job_uid)
+
+    def probe(self) -> dict[str, Any]:
+        """A Job like all others, for a dry run."""
+        return self.manifest("check", WorkloadSpec(["true"], "check", options={"image": "any", **self._defaults}))
+
+    def _labels(self, workload_id: str) -> dict[str, str]:
         """What Job, pod and Secret of a workload are found by."""
         ours = {"app.kubernetes.io/managed-by": "jupyter-logstream", OWNER_LABEL: self._owner}
         return {**ours, ID_LABEL: workload_id}

@@ -26,6 +26,8 @@ HELD = "held"
 """A file in ROOT: the runner is in the container."""
 
 NO_PYTHON = "jupyter-logstream: no Python"
+_TTL_S = 7 * 86400
+"""Seconds after its end for which a Job stays, if no server comes that copies its log and deletes it."""
 ID_LABEL, OWNER_LABEL = "jupyter-logstream/id", "jupyter-logstream/owner"
 
 _START = f"""\
@@ -115,18 +117,25 @@ def job_manifest(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": name, "labels": dict(labels)},
-        "spec": {"backoffLimit": 0, "template": {"metadata": {"labels": dict(labels)}, "spec": pod}},
+        "spec": {
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": _TTL_S,
+            "template": {"metadata": {"labels": dict(labels)}, "spec": pod},
+        },
     }
     merged: dict[str, Any] = merge(job, options.get("manifest", {}))
     return merged
 
 
-def secret_manifest(name: str, labels: Mapping[str, str], content: Mapping[str, bytes]) -> dict[str, Any]:
-    """The Secret with these files."""
+def secret_manifest(
+    name: str, labels: Mapping[str, str], content: Mapping[str, bytes], *, job_uid: str
+) -> dict[str, Any]:
+    """The Secret with these files. It belongs to the Job of the same name, and is deleted with it."""
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "labels": dict(labels)},
+        "metadata": {"name": name, "labels": dict(labels), "ownerReferences": [owner]},
         "data": {key: base64.b64encode(value).decode() for key, value in sorted(content.items())},
     }
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from ..model.protocol import FINAL
 from .job_queue import GONE, Report
 from .kubernetes_manifest import CONTAINER, ID_LABEL, NO_PYTHON
 from .protocol import Sighting
@@ -19,20 +22,35 @@ IMAGE_PROBLEMS = frozenset(
 
 RUNNING = "Running"
 _MAX_REASON_CHARS = 300
+_MOUNT_ATTEMPTS = 5  # a pod that is faster than its Secret tries again within seconds
 _REFUSED = 3  # of `runner.pyz hold`: it did not start the workload, and wrote the reason
 
 
-def to_reports(items: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]] = ()) -> dict[str, Report]:
-    """Reports by id label, from Jobs, pods and warning events as `kubectl get -o json` lists them."""
+def to_reports(
+    items: Iterable[Mapping[str, Any]],
+    events: Iterable[Mapping[str, Any]] = (),
+    pods: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Report]:
+    """Reports by id label, from Jobs, pods and warning events as `kubectl get -o json` lists them.
+
+    `pods`: the pod in which a workload runs, by id; others of it are ignored.
+    """
     jobs: dict[str, Mapping[str, Any]] = {}
-    pods: dict[str, Mapping[str, Any]] = {}
+    newest: dict[str, Mapping[str, Any]] = {}
     for item in items:
-        key = item["metadata"].get("labels", {}).get(ID_LABEL, "")
-        newest = jobs if item["kind"] == "Job" else pods
-        if key not in newest or item["metadata"]["creationTimestamp"] > newest[key]["metadata"]["creationTimestamp"]:
+        meta = item["metadata"]
+        key = meta.get("labels", {}).get(ID_LABEL, "")
+        if item["kind"] == "Job":
+            jobs[key] = item
+        elif pods.get(key) in {None, "", meta["name"]} and (
+            key not in newest or meta["creationTimestamp"] > newest[key]["metadata"]["creationTimestamp"]
+        ):
             newest[key] = item
     warnings = _last_warnings(events)
-    return {key: _report(jobs.get(key), pods.get(key), warnings) for key in jobs.keys() | pods.keys()}
+    return {
+        key: _report(jobs.get(key), newest.get(key), warnings, ran_in=pods.get(key, ""))
+        for key in jobs.keys() | newest.keys()
+    }
 
 
 def needs_events(reports: Iterable[Report]) -> bool:
@@ -49,6 +67,9 @@ def to_sighting(report: Report, *, was_cancelled: bool) -> Sighting:
         return Sighting("timed_out", f"DeadlineExceeded: {report.reason}".removesuffix(": "), node)
     if report.state in {"OOMKilled", "Evicted"}:
         return Sighting("failed", report.words_as_is, node, exit_code=report.exit_code)
+    if record := _record(report):
+        reason = "its pod was deleted in Kubernetes" if record["state"] == "cancelled" else record["reason"]
+        return Sighting(record["state"], reason, node, exit_code=record["exit_code"])
     if report.state == GONE:
         return Sighting("lost", "its pod was deleted, or its node is gone, before the end of its log was copied", node)
     if report.exit_code == _REFUSED and report.reason:
@@ -60,9 +81,20 @@ def to_sighting(report: Report, *, was_cancelled: bool) -> Sighting:
     return Sighting("lost", f"its pod ended ({report.words_as_is}) before the end of its log was copied", node)
 
 
-def _report(job: Mapping[str, Any] | None, pod: Mapping[str, Any] | None, warnings: Mapping[str, str]) -> Report:
+def _record(report: Report) -> dict[str, Any] | None:
+    """The end that the runner recorded, and left when no server came for the log (runner/hold.py)."""
+    try:
+        record = json.loads(report.reason)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.get("state") in FINAL else None
+
+
+def _report(
+    job: Mapping[str, Any] | None, pod: Mapping[str, Any] | None, warnings: Mapping[str, str], *, ran_in: str
+) -> Report:
     if pod is None:
-        return _without_pod(job or {}, warnings)
+        return _without_pod(job or {}, warnings, ran_in)
     name, status = pod["metadata"]["name"], pod.get("status", {})
     node = pod.get("spec", {}).get("nodeName", "")
     container: Mapping[str, Any] = next(
@@ -85,9 +117,11 @@ def _report(job: Mapping[str, Any] | None, pod: Mapping[str, Any] | None, warnin
     )
 
 
-def _without_pod(job: Mapping[str, Any], warnings: Mapping[str, str]) -> Report:
+def _without_pod(job: Mapping[str, Any], warnings: Mapping[str, str], ran_in: str) -> Report:
     if word := _failure(job):
         return Report(word, "", phase="over")
+    if ran_in:
+        return Report(GONE, "", job=ran_in, phase="over")
     if job.get("status", {}).get("active"):
         return Report("Pending")  # its pod was just created, or is being deleted
     is_new = not job.get("status", {}).get("startTime")
@@ -113,7 +147,8 @@ def _last_warnings(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The newest warning of each object, by name."""
     found: dict[str, str] = {}
     for event in sorted(events, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or "")):
-        if event.get("type") == "Warning":
+        is_early = event.get("reason") == "FailedMount" and (event.get("count") or 1) < _MOUNT_ATTEMPTS
+        if event.get("type") == "Warning" and not is_early:
             found[event["involvedObject"]["name"]] = f"{event.get('reason', '')}: {event.get('message', '')}"
     return found
 

@@ -41,9 +41,16 @@ def test_options_stand_where_kubernetes_looks_for_them() -> None:
 
 
 def test_a_value_of_the_environment_is_only_in_the_secret() -> None:
-    secret = secret_manifest("jls-a", {}, {"env.LR": b"a-secret-value"})
+    secret = secret_manifest("jls-a", {}, {"env.LR": b"a-secret-value"}, job_uid="1-2")
     assert container(manifest())["env"][0]["valueFrom"] == {"secretKeyRef": {"name": "jls-a", "key": "env.LR"}}
     assert secret["data"] == {"env.LR": "YS1zZWNyZXQtdmFsdWU="}
+
+
+def test_a_secret_belongs_to_its_job_and_both_have_an_end() -> None:
+    (owner,) = secret_manifest("jls-a", {}, {}, job_uid="1-2")["metadata"]["ownerReferences"]
+    assert owner == {"apiVersion": "batch/v1", "kind": "Job", "name": "jls-a", "uid": "1-2"}
+    assert manifest()["spec"]["ttlSecondsAfterFinished"] == 7 * 86400
+    assert manifest(manifest={"spec": {"ttlSecondsAfterFinished": 5}})["spec"]["ttlSecondsAfterFinished"] == 5
 
 
 def test_own_parts_of_a_manifest_are_merged_into_it() -> None:
@@ -151,6 +158,21 @@ def test_reports_have_kubernetes_words_and_our_phases(items: list[dict[str, Any]
     assert (report.state, report.reason, report.phase, report.exit_code) == expected
 
 
+def test_a_pod_that_replaces_that_of_the_command_is_none() -> None:
+    items = [job(active=1), pod("Pending")]
+    assert to_reports(items, pods={"A": "jls-a-x1"})["A"].phase == "waiting"
+    report = to_reports(items, pods={"A": "jls-a-x0"})["A"]
+    assert (report.state, report.phase, report.job) == (GONE, "over", "jls-a-x0")
+    assert to_reports([failed("DeadlineExceeded")], pods={"A": "jls-a-x0"})["A"].state == "DeadlineExceeded"
+
+
+def test_a_volume_that_cannot_be_mounted_is_the_reason_unless_it_comes_at_once() -> None:
+    items = [job(active=1), pod("Pending", {"waiting": {"reason": "ContainerCreating"}})]
+    event = {"type": "Warning", "reason": "FailedMount", "message": "not found", "involvedObject": {"name": "jls-a-x1"}}
+    assert to_reports(items, [{**event, "count": 2}])["A"].reason == "ContainerCreating"
+    assert to_reports(items, [{**event, "count": 9}])["A"].reason == "FailedMount: not found"
+
+
 def test_a_quota_that_keeps_a_job_without_a_pod_is_the_reason() -> None:
     event = {"type": "Warning", "reason": "FailedCreate", "message": "exceeded quota", "lastTimestamp": "2026"}
     assert needs_events(to_reports([job()]).values())
@@ -169,6 +191,7 @@ def test_a_quota_that_keeps_a_job_without_a_pod_is_the_reason() -> None:
         (Report("Completed", NO_PYTHON, phase="over", exit_code=0), "succeeded", ""),
         (Report("Error", NO_PYTHON, phase="over", exit_code=5), "failed", ""),
         (Report("Error", "setup: not found", phase="over", exit_code=3), "failed", "setup: not found"),
+        (Report("Completed", '{"state": "failed", "exit_code": 7, "reason": ""}', phase="over"), "failed", ""),
         (Report("ContainerCannotRun", "no /bin/sh", phase="over", exit_code=127), "failed", "no /bin/sh"),
     ],
 )

@@ -60,7 +60,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kubernetes() -> Iterator[KubernetesCluster]:
     """A Kubernetes cluster of one node, whose images are those of support/container_images.py."""
     folder = Path(tempfile.mkdtemp(prefix="jlsk"))  # Docker's sockets need short paths

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from support.backend_contract import BackendContract
 from support.container_images import BARE_IMAGE, PYTHON_IMAGE
-from support.kubernetes_cluster import HOST_NETWORK
+from support.kubernetes_cluster import HOST_NETWORK, with_paths
 from support.paths import ROOT
 from support.process_table import kill_with_argument
 from support.waiting import eventually
@@ -29,25 +29,6 @@ if TYPE_CHECKING:
     from jupyter_logstream.backends.protocol import Backend
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def with_paths(*paths: Path) -> dict[str, Any]:
-    """A manifest whose pod sees these folders of the node, and its processes: the contract's tests look at both."""
-    names = [f"host{i}" for i in range(len(paths))]
-    return {
-        "spec": {
-            "template": {
-                "spec": {
-                    "hostNetwork": True,
-                    "hostPID": True,
-                    "volumes": [{"name": n, "hostPath": {"path": str(p)}} for n, p in zip(names, paths, strict=True)],
-                    "containers": [
-                        {"volumeMounts": [{"name": n, "mountPath": str(p)} for n, p in zip(names, paths, strict=True)]}
-                    ],
-                }
-            }
-        }
-    }
 
 
 class TestInKubernetes(BackendContract):
@@ -73,11 +54,6 @@ class TestInKubernetes(BackendContract):
         shutil.rmtree(tmp_path / "there", ignore_errors=True)
 
 
-def objects(kubernetes: KubernetesCluster) -> list[str]:
-    """The Jobs and Secrets of workloads that are there."""
-    return kubernetes.kubectl("get", "jobs,secrets", "-l", "jupyter-logstream/owner", "-o", "name").split()
-
-
 async def test_job_and_secret_go_when_the_log_is_copied(
     kubernetes: KubernetesCluster, in_kubernetes: Callable[..., Elsewhere]
 ) -> None:
@@ -85,7 +61,7 @@ async def test_job_and_secret_go_when_the_log_is_copied(
     workload = await server.run("echo a; echo b >&2; exit 7")
     status = server.engine.get(workload).status
     assert (status.state, status.exit_code, sorted(server.lines(workload))) == ("failed", 7, ["a", "b"])
-    await eventually(lambda: objects(kubernetes) == [])
+    await eventually(lambda: kubernetes.workloads() == [])
 
 
 async def test_environment_and_files_arrive_and_no_value_is_in_the_manifest(
@@ -134,25 +110,6 @@ async def test_image_without_python_runs_the_command_and_its_log_is_labelled(
     assert lines == ["line 1", "line 2", "line 3"]
 
 
-async def test_image_that_is_not_there_fails_with_the_reason_after_the_deadline(
-    in_kubernetes: Callable[..., Elsewhere],
-) -> None:
-    manifest = {"spec": {"template": {"spec": {"hostNetwork": True, "containers": [{"imagePullPolicy": "Never"}]}}}}
-    server = in_kubernetes(image="no-such-image:1", image_timeout=3, options={"manifest": manifest})
-    workload = await server.run("true")
-    status = server.engine.get(workload).status
-    assert status.state == "failed"
-    assert "ErrImageNeverPull" in str(status.reason)
-
-
-async def test_reason_of_a_pod_that_no_node_can_run_is_reported(in_kubernetes: Callable[..., Elsewhere]) -> None:
-    server = in_kubernetes()
-    workload = await server.start("true", options={"gpus": 8})
-    await eventually(lambda: "nvidia.com/gpu" in str(server.engine.get(workload).status.reason))
-    await server.engine.cancel(workload)
-    assert (await server.end(workload)).state == "cancelled"
-
-
 async def test_out_of_memory_is_reported_as_the_reason(in_kubernetes: Callable[..., Elsewhere]) -> None:
     server = in_kubernetes()
     workload = await server.run(
@@ -190,8 +147,6 @@ async def test_documented_permissions_are_enough_and_the_doctor_names_what_is_mi
 ) -> None:
     page = (ROOT / "docs" / "kubernetes.md").read_text()
     manifest = page.partition("```yaml\n")[2].partition("```")[0].replace("namespace: ml", "namespace: default")
-    kubernetes.kubectl("create", "serviceaccount", "jupyter")
-    await eventually(lambda: kubernetes.kubectl("get", "sa", "jupyter", "-o", "jsonpath={.secrets[0].name}") != "")
     server = in_kubernetes(kubeconfig=str(kubernetes.limited_kubeconfig("jupyter")))
     *_, last = await server.backend.check()
     assert not last.ok
@@ -201,15 +156,4 @@ async def test_documented_permissions_are_enough_and_the_doctor_names_what_is_mi
     assert last.ok, last.found
     workload = await server.run("echo hi; exit 3")
     assert (server.lines(workload), server.engine.get(workload).status.exit_code) == (["hi"], 3)
-    await eventually(lambda: objects(kubernetes) == [])
-
-
-async def test_a_job_that_is_refused_leaves_no_secret(
-    kubernetes: KubernetesCluster, in_kubernetes: Callable[..., Elsewhere]
-) -> None:
-    server = in_kubernetes(options={"manifest": {"spec": {"completions": "many"}}})
-    workload = await server.run("true")
-    status = server.engine.get(workload).status
-    assert status.state == "failed"
-    assert "completions" in f"{status.error} {status.reason}"
-    assert objects(kubernetes) == []
+    await eventually(lambda: kubernetes.workloads() == [])

@@ -15,10 +15,11 @@ import subprocess
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from support.container_images import PAUSE_IMAGE, import_images
 from support.kubernetes_build import binaries
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,10 @@ HOST_NETWORK = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
 """The part of a Job's manifest without which no pod starts: the node has no network for pods."""
 
 _HOST_ADDRESS, _ADDRESS = "10.213.77.1", "10.213.77.2"
+API_SERVER = f"{_ADDRESS}:6443"
 _START_TIMEOUT_S = 120.0
+_GATES = "--feature-gates=TTLAfterFinished=true"
+"""On by default since Kubernetes 1.21."""
 _SETTINGS = ("kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "vm/panic_on_oom")
 """Of the machine's kernel; the kubelet changes them."""
 # Without CAP_SYS_RESOURCE no process can get a lower out-of-memory score than its parent's.
@@ -50,10 +54,30 @@ _KUBELET = {
     "address": _ADDRESS,
     "healthzPort": 0,
     "nodeStatusUpdateFrequency": "2s",
+    "volumeStatsAggPeriod": "2s",
     "evictionHard": {"memory.available": "1Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
     "imageGCHighThresholdPercent": 100,
     "imageGCLowThresholdPercent": 99,
 }
+
+
+def with_paths(*paths: Path) -> dict[str, Any]:
+    """A manifest whose pod sees these folders of the node, and its processes: the contract's tests look at both."""
+    names = [f"host{i}" for i in range(len(paths))]
+    return {
+        "spec": {
+            "template": {
+                "spec": {
+                    "hostNetwork": True,
+                    "hostPID": True,
+                    "volumes": [{"name": n, "hostPath": {"path": str(p)}} for n, p in zip(names, paths, strict=True)],
+                    "containers": [
+                        {"volumeMounts": [{"name": n, "mountPath": str(p)} for n, p in zip(names, paths, strict=True)]}
+                    ],
+                }
+            }
+        }
+    }
 
 
 class KubernetesCluster:
@@ -75,6 +99,10 @@ class KubernetesCluster:
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
+
+    def workloads(self) -> list[str]:
+        """The Jobs and Secrets of workloads that are there."""
+        return self.kubectl("get", "jobs,secrets", "-l", "jupyter-logstream/owner", "-o", "name").split()
 
     def start(self, name: str) -> None:
         """Start one daemon (again): etcd, kube-apiserver, kube-controller-manager, kube-scheduler, dockerd, kubelet."""
@@ -108,8 +136,10 @@ class KubernetesCluster:
         self._until("the node is ready", lambda: " True" in self._ready_condition())
 
     def limited_kubeconfig(self, service_account: str) -> Path:
-        """A kubeconfig with the token of a service account of the namespace `default`, and nothing else."""
-        names = self.kubectl("get", "serviceaccount", service_account, "-o", "jsonpath={.secrets[0].name}")
+        """A kubeconfig with the token of a new service account of the namespace `default`, and nothing else."""
+        self.kubectl("create", "serviceaccount", service_account)
+        read = "serviceaccount", service_account, "-o", "jsonpath={.secrets[0].name}"
+        names = until(lambda: self.kubectl("get", *read))
         token = self.kubectl("get", "secret", names, "-o", "go-template={{.data.token | base64decode}}")
         config = json.loads(self.kubeconfig.read_text())
         config["users"][0]["user"] = {"token": token}
@@ -193,12 +223,12 @@ class KubernetesCluster:
                 f"--service-account-signing-key-file={self._file('sa.key')}",
                 f"--kubelet-client-certificate={self._file('admin.crt')}",
                 f"--kubelet-client-key={self._file('admin.key')}", "--default-not-ready-toleration-seconds=5",
-                "--default-unreachable-toleration-seconds=5", "--event-ttl=10m",
+                "--default-unreachable-toleration-seconds=5", "--event-ttl=10m", _GATES,
             ],
             "kube-controller-manager": [
                 program, admin, f"--service-account-private-key-file={self._file('sa.key')}",
                 f"--root-ca-file={self._file('ca.crt')}", "--leader-elect=false", "--node-monitor-period=2s",
-                "--node-monitor-grace-period=8s", "--use-service-account-credentials=true",
+                "--node-monitor-grace-period=8s", "--use-service-account-credentials=true", _GATES,
             ],
             "kube-scheduler": [program, admin, "--leader-elect=false"],
             "kubelet": [
@@ -267,7 +297,7 @@ class KubernetesCluster:
         subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
 
     def _kubeconfig(self, user: str) -> dict[str, object]:
-        cluster = {"server": f"https://{_ADDRESS}:6443", "certificate-authority": self._file("ca.crt")}
+        cluster = {"server": f"https://{API_SERVER}", "certificate-authority": self._file("ca.crt")}
         login = {"client-certificate": self._file(f"{user}.crt"), "client-key": self._file(f"{user}.key")}
         return {
             "apiVersion": "v1",
