@@ -19,6 +19,7 @@ from . import (
     functions,
     growth,
     iopub,
+    kubernetes,
     latency,
     many_views,
     mirror,
@@ -39,7 +40,7 @@ ALL = (
     *(start, throughput, latency, fanin, fanout, readers, mirror, remote, replay, growth, detection, proxy, iopub),
     *(page, first_second, view, many_views, find, search, functions, comm),
 )
-BY_NAME_ONLY = (ray,)  # they install much
+BY_NAME_ONLY = (ray, kubernetes)  # they install much
 PARTS = {part.__name__.rpartition(".")[2]: part for part in (*ALL, *BY_NAME_ONLY)}
 
 
