@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,24 @@ async def test_output_is_printed_for_the_engine_if_the_server_cannot_be_reached(
     reason = "its runner has not connected to this server"
     await eventually(lambda: bench.backend._mirrors[workload_id].sighting.reason == reason)
     assert (await site.workload(workload_id))["state"] == "queued"
+
+
+async def test_published_records_are_printed_for_the_engine_between_lines_of_the_output(bench: Bench) -> None:
+    site = await bench.start({"echo_after_s": 0.3}, public_url="http://127.0.0.1:1/", masks=["s3cret-of-the-tests"])
+    program = (
+        "import logging, sys\nfrom jupyter_logstream import LogHandler\n"
+        "handler = LogHandler()\nlogging.getLogger().addHandler(handler)\n"
+        "print('begin', end='', flush=True)\n"
+        "for i in range(3000): logging.warning('record %d %s', i, 'x' * 1000)\n"
+        "logging.error('is s3cret-of-the-tests')\nhandler.flush()\nprint(' and end')\n"
+    )
+    workload_id = await site.start([sys.executable, "-c", program], backend="there", tty=False)
+    await eventually(lambda: bench.backend.jobs[workload_id].poll() == 0)
+    printed = [line for line in bench.backend.printed(workload_id).splitlines() if "jupyter-logstream:" not in line]
+    assert printed[0] == "begin and end"
+    assert printed[1:-1] == [f"WARN record {i} {'x' * 1000}" for i in range(3000)]
+    assert printed[-1].startswith("ERROR is ")
+    assert "s3cret" not in printed[-1]
 
 
 async def test_job_ends_some_time_after_a_server_that_does_not_come_back(bench: Bench, tmp_path: Path) -> None:
