@@ -121,12 +121,12 @@ class RayBackend(DialedBackend):
     async def _start(self, order: Order, spec: WorkloadSpec, before_sending: Callable[[], None]) -> Handle:
         api = self._jobs.api
         if await api.job(order.id) is None:
-            self._was_reached = True
             plan = replace(await self._dial_plan(order, spec), echo_after_s=self._connect_timeout_s / 2)
             base, call = Path(spec.files_from), self._folder(order.id).call
             with await asyncio.to_thread(build_package, plan, base, call) as package:
                 name = await asyncio.to_thread(package_name, order.id, package)
                 await api.upload(name, package)
+            self._was_reached = True
             before_sending()
             await api.submit(self._submission(order.id, f"gcs://{name}", spec))
         return {"root": self._target.root, "job": order.id, "node": ""}

@@ -21,7 +21,7 @@ _CONNECT_TIMEOUT_S = 10.0
 _MAX_ERROR_CHARS = 500
 _READ_BYTES = 1 << 16
 _LOG_INTERVAL_S = 0.05
-_NOT_FOUND = 404
+_NOT_FOUND, _SERVER_ERROR = 404, 500
 
 
 class Http:
@@ -78,14 +78,15 @@ class Http:
     async def _check(self, response: Any) -> None:
         if not _is_success(response):
             problem = f"{response.status} {await _error(response)}".rstrip()
-            raise CannotReach(f"{self._name} at {self.address} answered {problem}")
+            kind = CannotReach if response.status >= _SERVER_ERROR else NotReached  # refused: nothing was done
+            raise kind(f"{self._name} at {self.address} answered {problem}")
 
 
 class RayApi(Http):
     """`address`: that of the dashboard, such as http://head:8265; `headers`: sent with each request, secrets included.
 
-    `ca`: see Http. Raises ValueError for an address that cannot be used. All methods raise NotReached (no connection)
-    and CannotReach.
+    `ca`: see Http. Raises ValueError for an address that cannot be used. All methods raise NotReached (no connection,
+    or refused) and CannotReach.
     """
 
     def __init__(self, address: str, headers: Mapping[str, str], ca: str = "") -> None:

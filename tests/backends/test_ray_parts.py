@@ -232,6 +232,18 @@ async def test_certificate_of_a_private_authority_needs_the_setting_ca(tmp_path:
             await RayApi(front.url, {}, own.read_text()).version()
 
 
+async def test_login_or_address_that_is_wrong_fails_the_first_launch_with_the_answer(tmp_path: Path) -> None:
+    with ray_front("", login=("X-Key", "k")) as front:
+        entry = {"type": "ray", "address": front.url}
+        bench = Workbench(tmp_path, lambda context: make_backends({"ray": entry}, context)[0]["ray"])
+        with pytest.raises(CannotLaunch, match="answered 401 Unauthorized"):
+            await bench.create("true").launch()
+        front.redirect = "https://login.example/"
+        with pytest.raises(CannotLaunch, match="answered 302 Found to https://login"):
+            await bench.create("true").launch()
+        await bench.close()
+
+
 async def test_redirection_is_reported_and_its_target_gets_no_header() -> None:
     with ray_front("") as other, ray_front("") as front:
         front.redirect = f"{other.url}/login"

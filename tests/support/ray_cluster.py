@@ -52,11 +52,11 @@ def can_run() -> str:
 
 @dataclass
 class RayCluster:
-    """`address`: of its dashboard; `here`: this machine's address as the cluster sees it."""
+    """`address`: of its dashboard; `here`: this machine's address as the cluster sees it; `token`: for its login."""
 
     folder: Path
     number: int
-    env: dict[str, str] = field(default_factory=dict)
+    token: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -112,34 +112,44 @@ class RayCluster:
 
     def nodes(self) -> list[dict[str, Any]]:
         """Its nodes that live, as the dashboard shows them."""
-        answer = httpx.get(f"{self.address}/nodes?view=summary", trust_env=False, timeout=30).json()
+        answer = self.get("nodes?view=summary").json()
         return [node["raylet"] for node in answer["data"]["summary"] if node["raylet"]["state"] == "ALIVE"]
 
     def _ray_start(self, *options: str) -> None:
         command = ["ip", "netns", "exec", self.name, str(environment() / "bin" / "ray"), "start"]
         private = ("JUPYTER", "JPY_", "PYTHON")
         env = {name: value for name, value in os.environ.items() if not name.startswith(private)}
+        login = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token} if self.token else {}
         with (self.folder / "start.log").open("ab") as log:
             subprocess.run(
                 [*command, "--object-store-memory=100000000", *options],
-                env={**env, **self.env}, stdout=log, stderr=log, check=True,
+                env={**env, **login}, stdout=log, stderr=log, check=True,
             )  # fmt: skip
 
     def wait(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             with suppress(httpx.TransportError):
-                if httpx.get(f"{self.address}/api/jobs/", trust_env=False, timeout=10).is_success:
+                if self.get("api/jobs/").is_success:
                     return
             assert time.monotonic() < deadline, (self.folder / "start.log").read_text()
             time.sleep(0.1)
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The login of its API."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def get(self, path: str) -> httpx.Response:
+        """GET from its API."""
+        return httpx.get(f"{self.address}/{path}", headers=self.headers, trust_env=False, timeout=30)
+
     def job(self, job_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.address}/api/jobs/{job_id}", trust_env=False, timeout=30).json()
+        found: dict[str, Any] = self.get(f"api/jobs/{job_id}").json()
         return found
 
     def job_log(self, job_id: str) -> str:
-        return str(httpx.get(f"{self.address}/api/jobs/{job_id}/logs", trust_env=False, timeout=30).json()["logs"])
+        return str(self.get(f"api/jobs/{job_id}/logs").json()["logs"])
 
     def entrypoint(self, job_id: str) -> int:
         """The process that it has started for a job."""
@@ -176,10 +186,10 @@ class RayCluster:
 
 
 @contextmanager
-def ray_cluster() -> Iterator[RayCluster]:
+def ray_cluster(token: str = "") -> Iterator[RayCluster]:
     """A cluster for the time of the block."""
     folder = Path(tempfile.mkdtemp(prefix="jls-ray-"))  # sockets need a short path
-    cluster = RayCluster(folder, 1 + os.getpid() % 250)
+    cluster = RayCluster(folder, 1 + os.getpid() % 250, token)
     cluster.build_network()
     try:
         cluster.start()
