@@ -79,7 +79,7 @@ def train_epoch(network: Network, data: list[tuple[float, float, float]], rate: 
             bar = "█" * (BAR * done // len(data))
             speed = done / (time.monotonic() - started)
             print(
-                f"\r{title} |{bar:<{BAR}}| {done}/{len(data)} [{speed:.0f} it/s]", end="", file=sys.stderr, flush=True
+                f"\r{title} |{bar:<{BAR}}| {done}/{len(data)} [{speed:.0f} it/s] ", end="", file=sys.stderr, flush=True
             )
     print(file=sys.stderr)
     return total / len(data)
