@@ -7,16 +7,15 @@ first, and on until it has been silent for OLD_FILE_S, since its writer can stil
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatch
 from typing import Any
 
 from ..model.follow import is_glob
 from ..store.disk.open_below import NotFollowable, open_below
 from .followed_file import FollowedFile, start_offset
+from .followed_globs import FollowedGlobs
 from .followed_positions import Position
 from .followed_siblings import find_moved, find_skipped
 from .followed_target import Target
@@ -28,8 +27,6 @@ MAX_FILES = 250
 """Files that are open at the same time; further matches of a glob wait."""
 
 _MAX_LEFT = 1000  # files that were closed, whose positions are remembered
-_SEARCH_INTERVAL_S = 0.5  # between searches of the globs
-_SEARCH_SHARE = 20  # a search of a large tree is repeated after this many times its duration
 
 
 class FollowedPaths:
@@ -41,19 +38,18 @@ class FollowedPaths:
     def __init__(self, follow: Mapping[str, Any], cwd: str, restored: Sequence[Position] | None = None) -> None:
         self._follow, self._cwd = follow, cwd
         self._targets: dict[str, Target] = {}
-        self._globs: list[str] = []
+        self._globs = FollowedGlobs(cwd)
         self._left = {(one.device, one.inode): one for one in restored or ()}  # of files that are not open now
-        self._next_search = 0.0
         self._reports: list[str] = []
         self._is_first, self._is_restoring = restored is None, restored is not None
         self._is_full = False
         for path in follow["paths"]:
             absolute = os.path.join(cwd, path)
             if is_glob(path) and not os.path.lexists(absolute):
-                self._globs.append(path)
+                self._globs.patterns.append(path)
             else:
                 self._targets[absolute] = Target(absolute, path)
-        self.shows_names = len(follow["paths"]) > 1 or bool(self._globs)
+        self.shows_names = len(follow["paths"]) > 1 or bool(self._globs.patterns)
 
     def __iter__(self) -> Iterator[Target]:
         return iter(list(self._targets.values()))
@@ -66,7 +62,7 @@ class FollowedPaths:
         """The folders in which changes can matter, of links those of their targets, too."""
         paths = {target.path for target in self}
         found = {os.path.dirname(path) for path in paths | {os.path.realpath(path) for path in paths}}
-        return found | {_fixed_part(os.path.join(self._cwd, pattern)) for pattern in self._globs}
+        return found | self._globs.folders()
 
     def reports(self) -> list[str]:
         """Irregularities of the paths since the last call, as sentences; each file has its own."""
@@ -76,7 +72,7 @@ class FollowedPaths:
     def waiting_for(self) -> str:
         """Which paths have no file now and why, for people; "" if none."""
         absent = [target.name for target in self if target.problem == "absent"]
-        absent += [pattern for pattern in self._globs if not self._targets] if not absent else []
+        absent += [pattern for pattern in self._globs.patterns if not self._targets] if not absent else []
         others = [f"{target.name} {target.problem}" for target in self if target.problem not in {"", "absent"}]
         return "; ".join([*([f"waiting for {', '.join(absent)}"] if absent else []), *others])
 
@@ -84,13 +80,9 @@ class FollowedPaths:
         """Find out which files the paths name now."""
         if self._is_restoring:
             self._restore()
-        now = time.monotonic()
-        if self._globs and now >= self._next_search:
-            self._search()
-            took = time.monotonic() - now
-            self._next_search = now + took + max(_SEARCH_INTERVAL_S, _SEARCH_SHARE * took)
         for target in self:
             self._update(target)
+        self._add([path for path in self._globs.search() if path not in self._targets])
         self._is_first = self._is_restoring = False
 
     def positions(self) -> list[Position]:
@@ -106,7 +98,7 @@ class FollowedPaths:
             for file in over:
                 is_removed = os.fstat(file.fd).st_nlink == 0  # its inode will be used again
                 yield file
-                if self._globs and not is_removed:
+                if self._globs.patterns and not is_removed:
                     self._remember(file.position)
             is_gone = target.current is None and not target.old and target.problem == "absent"
             if is_gone and target.name not in self._follow["paths"]:
@@ -118,27 +110,28 @@ class FollowedPaths:
         if len(self._left) > _MAX_LEFT:
             del self._left[next(iter(self._left))]
 
-    def _search(self) -> None:
-        """Follow new matches of the globs."""
-        prefix = glob.escape(self._cwd)
-        for pattern in self._globs:
-            for path in sorted(glob.iglob(os.path.join(prefix, pattern), recursive=True)):
-                if path not in self._targets and not os.path.isdir(path):
-                    self._add(path)
-
-    def _add(self, path: str) -> None:
-        if len(self._targets) >= MAX_FILES:
-            if not self._is_full:
-                self._reports.append(f"more than {MAX_FILES} files match: the others are not followed")
-            self._is_full = True
-            return
-        name = os.path.relpath(path, self._cwd) if path.startswith(self._cwd.rstrip("/") + "/") else path
-        try:
-            ident = _ident(path)
-        except OSError:
-            return
-        if all(file.ident != ident for file in self.files()):  # else a link to it, or it was renamed by a rotation
+    def _add(self, paths: Sequence[str]) -> None:
+        """Follow these matches, each file once: others are links to it, or it was renamed by a rotation."""
+        known = {file.ident for file in self.files()} if paths else set()
+        for path in paths:
+            try:
+                ident = _ident(path)
+            except OSError:
+                continue
+            if ident in known:
+                continue
+            if len(self._targets) >= MAX_FILES:
+                self._report_full()
+                return
+            name = os.path.relpath(path, self._cwd) if path.startswith(self._cwd.rstrip("/") + "/") else path
             self._targets[path] = Target(path, name)
+            self._update(self._targets[path])
+            known.add(ident)
+
+    def _report_full(self) -> None:
+        if not self._is_full:
+            self._reports.append(f"more than {MAX_FILES} files match: the others are not followed")
+        self._is_full = True
 
     def _update(self, target: Target) -> None:
         try:
@@ -227,8 +220,7 @@ class FollowedPaths:
             return
         since = os.fstat(target.old[-1].fd).st_mtime_ns
         skipped = find_skipped(target.path, since, {file.ident for file in self.files()})
-        patterns = [os.path.join(self._cwd, pattern) for pattern in self._globs]
-        skipped = [path for path in skipped if not any(fnmatch(path, pattern) for pattern in patterns)]
+        skipped = [path for path in skipped if not self._globs.matches(path)]
         if skipped:
             names = ", ".join(map(os.path.basename, skipped))
             self._reports.append(f"{target.name} was rotated more than once between two looks: {names} was not read")
@@ -237,11 +229,3 @@ class FollowedPaths:
 def _ident(path: str) -> tuple[int, int]:
     found = os.stat(path)
     return found.st_dev, found.st_ino
-
-
-def _fixed_part(pattern: str) -> str:
-    """The folder of a glob's first part with a wildcard."""
-    folder = pattern
-    while is_glob(folder):
-        folder = os.path.dirname(folder)
-    return folder if folder != pattern else os.path.dirname(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_logstream.runner import followed_paths
+from jupyter_logstream.runner import followed_globs, followed_paths
 from jupyter_logstream.runner.followed_paths import FollowedPaths
 
 
@@ -27,8 +27,9 @@ def read(paths: FollowedPaths) -> list[tuple[str, bytes]]:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search the globs at each update, and close old files without waiting."""
-    for name in "OLD_FILE_S", "_SEARCH_INTERVAL_S", "_SEARCH_SHARE":
-        monkeypatch.setattr(followed_paths, name, 0.0)
+    monkeypatch.setattr(followed_paths, "OLD_FILE_S", 0.0)
+    for name in "_SEARCH_INTERVAL_S", "_SEARCH_SHARE":
+        monkeypatch.setattr(followed_globs, name, 0.0)
 
 
 def test_a_rotated_file_that_was_closed_goes_on_where_it_was_under_its_new_name(tmp_path: Path) -> None:
@@ -114,3 +115,12 @@ def test_a_second_rotated_file_that_a_glob_reads_is_not_reported(tmp_path: Path)
     log.write_bytes(b"two\n")
     assert sorted(read(paths)) == [("a.log", b"two\n"), ("a.log.1", b"between\n")]
     assert paths.reports() == []
+
+
+def test_a_file_that_a_glob_finds_by_several_names_is_read_once_under_its_own(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "z.log").write_bytes(b"one\n")
+    (tmp_path / "runs" / "up").symlink_to("..")  # a loop
+    (tmp_path / "latest.log").symlink_to("runs/z.log")
+    assert read(paths_of(tmp_path, "*.log", "**/*.log")) == [("runs/z.log", b"one\n")]
+    assert read(paths_of(tmp_path, "latest.log")) == [("latest.log", b"one\n")]
