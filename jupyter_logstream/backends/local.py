@@ -119,7 +119,7 @@ class LocalBackend:
             if connection is None and not status.final and not folder.is_locked():
                 status = runner_client.recorded(folder)  # the runner may have ended in between
                 if not status.final and _only_reads(folder) and restarts.allow(folder):
-                    await self._launcher.launch(folder)
+                    await self._launch_again(folder)
                     continue
                 if not status.final:
                     yield Sighting("lost", _lost_reason(folder, status.boot or handle.get("boot")))
@@ -135,6 +135,14 @@ class LocalBackend:
                 await asyncio.sleep(_RETRY_S)
                 continue
             await runner_client.wait_for_change(connection, folder, status)
+
+    async def _launch_again(self, folder: Folder) -> None:
+        """Start a runner again. Raises CannotLaunch if the machine lacks something: the engine watches again later."""
+        try:
+            await self._launcher.launch(folder)
+        except CannotLaunch as error:
+            if error.errno is not None:
+                raise  # else it ended while it started, as the next look finds
 
     async def log_complete(self, workload_id: str) -> None:
         """Return when the runner has ended, which may linger for the output of descendants."""

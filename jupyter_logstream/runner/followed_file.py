@@ -27,7 +27,7 @@ _MAX_LINE_SEARCH_BYTES = 1 << 16
 class FollowedFile:
     """An open file, from `offset` on. `path`, `name`: what it was followed as; `changed`: monotonic time of new bytes.
 
-    The log has the first `done` bytes of what follows from `base`; `skip`: so many of what is read next.
+    The log has the first `done` bytes of what follows from `base`; `skip`: also so many of what is read next.
     Bound: one read of READ_BYTES; what is not complete is read again instead of buffered.
     """
 
@@ -48,11 +48,11 @@ class FollowedFile:
     def position(self) -> Position:
         """How far it was read and stored."""
         head, window = crc32(self._head), crc32(self._window)
-        return Position(self.path, self.name, *self.ident, self.offset, head, window, self.base, self.done)
+        return Position(self.path, self.name, *self.ident, self.offset, head, window, self.base, self.done + self.skip)
 
-    def mark_stored(self, size: int, *, is_settled: bool) -> None:
-        """The log has `size` more bytes of it. `is_settled`: all that was read, and what follows is a new line."""
-        self.base, self.done = (self.offset, 0) if is_settled else (self.base, self.done + size)
+    def mark_stored(self, base: int, done: int) -> None:
+        """The log has the first `done` bytes of what follows from the offset `base`."""
+        self.base, self.done = base, done
 
     def close(self) -> None:
         """Close it."""

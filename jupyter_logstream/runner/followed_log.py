@@ -97,8 +97,12 @@ class FollowedLog:
         if self._owner is not file:
             self._switch_to(file)
         redactor = self._redactors.setdefault(file, self._redactor.fork())
-        before = redactor.masked
-        self._append(file, redactor.feed(data), redactor.masked - before)
+        before, end = redactor.masked, data.rfind(b"\n") + 1
+        lines = redactor.feed(data[:end]) if end else b""
+        is_settled = bool(end) and redactor.is_settled  # another runner can begin behind these lines
+        rest = redactor.feed(data[end:]) if end < len(data) else b""
+        settled = (file.offset - len(data) + end, len(rest)) if is_settled else None
+        self._append(file, lines + rest, redactor.masked - before, settled)
 
     def end_line(self, file: FollowedFile) -> None:
         """Store what is held back of the file of the last line, and make a record of its unfinished line."""
@@ -106,7 +110,7 @@ class FollowedLog:
             return
         if (redactor := self._redactors.get(file)) is not None:
             before = redactor.masked
-            self._append(file, redactor.finish(), redactor.masked - before)
+            self._append(file, redactor.finish(), redactor.masked - before, (file.offset, 0))
         if self._is_line_open:
             self._finish_line()
 
@@ -122,7 +126,7 @@ class FollowedLog:
             self.write(file, data)
         if self._owner is not file and file in self._redactors and (rest := self._redactors[file].finish()):
             self._switch_to(file)  # it was held back when others followed
-            self._append(file, rest, 0)
+            self._append(file, rest, 0, (file.offset, 0))
         self.end_line(file)
         self._redactors.pop(file, None)
         if self._owner is file:
@@ -161,12 +165,15 @@ class FollowedLog:
 
     # --- appends ------------------------------------------------------------------------------------------------------
 
-    def _append(self, file: FollowedFile, output: bytes, masked: int) -> None:
-        """Append masked bytes of a file, but what the log has of it, with the position after them."""
+    def _append(self, file: FollowedFile, output: bytes, masked: int, settled: tuple[int, int] | None = None) -> None:
+        """Append masked bytes of a file, but what the log has of them, with the position after them.
+
+        `settled`: where another runner can begin, and how many of the bytes follow from there; None: where it could.
+        """
         dropped = min(file.skip, len(output))
         file.skip -= dropped
         base, done = file.base, file.done + dropped
-        file.mark_stored(len(output), is_settled=self._redactors[file].is_settled)
+        file.mark_stored(*(settled or (base, file.done + len(output))))
         if output := output[dropped:]:
             self._put(partial(self._store, output, masked, base, done, file.position))
             self._is_line_open = not output.endswith(b"\n")

@@ -19,6 +19,10 @@ from support.waiting import eventually
 
 from jupyter_logstream.backends import follower_restarts
 from jupyter_logstream.backends.follow_roots import resolve_follow
+from jupyter_logstream.backends.launcher import Launcher
+from jupyter_logstream.backends.protocol import CannotLaunch
+from jupyter_logstream.runner.followed_positions import PositionJournal
+from jupyter_logstream.store.disk.folder import Folder
 
 if TYPE_CHECKING:
     from support.running import Bench, Job
@@ -212,3 +216,49 @@ async def test_kills_at_random_moments_lose_and_double_no_line_of_a_rotated_file
         await eventually(lambda: job.bytes("stdout").count(b"\n") >= count)
     assert sorted(job.bytes("stdout").splitlines()) == sorted(b"line %d" % n for n in range(count))
     assert job.lines("system") == []
+
+
+async def test_a_runner_that_is_killed_while_it_starts_is_started_again(
+    bench: Bench, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(logs / "a.log", b"one\n")
+    job = await follow(bench, logs, "a.log")
+    await shows(job, "one")
+    launch, failures = Launcher.launch, [CannotLaunch(None, "the runner did not start: it was killed")]
+
+    async def fail_once(launcher: Launcher, folder: Folder) -> None:
+        if failures:
+            raise failures.pop()
+        await launch(launcher, folder)
+
+    monkeypatch.setattr(Launcher, "launch", fail_once)
+    await kill(job)
+    append(logs / "a.log", b"two\n")
+    async with watched(job):
+        await shows(job, "one", "two")
+    assert failures == []
+
+
+async def test_a_second_kill_before_anything_was_read_doubles_no_bytes(bench: Bench, logs: Path) -> None:
+    data = b"x" * 2_000_000  # a line that is longer than one read, so reading it again takes a while
+    append(logs / "a.log", data)
+    job = await follow(bench, logs, "a.log")
+    await eventually(lambda: job.bytes() == data)
+    await kill(job)
+    before = job.folder.positions.read_bytes()
+    async with watched(job):
+        await eventually(lambda: job.folder.positions.read_bytes() != before)
+    await kill(job)
+    append(logs / "a.log", b"\n")
+    async with watched(job):
+        await eventually(lambda: b"\n" in job.bytes())
+    assert job.bytes() == data + b"\n"
+
+
+async def test_another_runner_begins_at_the_last_line_however_much_was_read_before(bench: Bench, logs: Path) -> None:
+    job = await follow(bench, logs, "a.log")
+    append(logs / "a.log", b"a line of 20 bytes.\n" * 200_000 + b"half")
+    await eventually(lambda: job.bytes().endswith(b".\nhalf"))
+    await kill(job)
+    (position,) = PositionJournal(job.folder).restored or []
+    assert (position.offset - position.base, position.done) == (4, 4)

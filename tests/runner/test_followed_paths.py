@@ -19,8 +19,8 @@ def read(paths: FollowedPaths) -> list[tuple[str, bytes]]:
     """What is new in all files, stored."""
     paths.update()
     found = [(file, data) for file in paths.files() if (data := file.read(whole_lines=True))]
-    for file, data in found:
-        file.mark_stored(len(data), is_settled=True)
+    for file, _ in found:
+        file.mark_stored(file.offset, 0)
     return [(file.name, data) for file, data in found]
 
 
