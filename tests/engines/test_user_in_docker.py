@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from jupyter_logstream.kernel.errors import LogStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.docker_daemon import Docker
 
@@ -118,3 +119,52 @@ def test_cancel_ends_a_program_that_ignores_term(here: Path, docker: Docker) -> 
     job.cancel()
     assert job.wait(timeout=60).state == "cancelled"
     assert docker.containers() == []
+
+
+USER, GROUP = 12345, 23456
+"""Of a user who is not root and has a second group."""
+
+
+@pytest.fixture
+def of_a_user(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server of a user who is not root, in a folder that the user can enter.
+
+    Its processes may read everything, since Python can be in root's home folder; those in containers may not.
+    """
+    docker.open_to(GROUP)
+    for name, value in docker.env.items():
+        monkeypatch.setenv(name, value)
+    capabilities = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    identity = ("setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={GROUP}", *capabilities)
+    with tempfile.TemporaryDirectory(prefix="jls-user-") as made:
+        folder = Path(made)
+        os.chown(folder, USER, USER)
+        monkeypatch.setenv("HOME", made)
+        options = (f"--LogStream.backends={ {'local': {'type': 'local'}, 'box': docker.entry}!r}",)
+        server = Server(folder, options=options, prefix=identity)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.end_workloads()
+            server.stop()
+            server.http.close()
+
+
+def test_files_of_a_user_without_root_are_the_users_and_groups_count(
+    of_a_user: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (address,) = of_a_user.folder.glob("data/logstream/*/server.json")
+    monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(address))
+    work = of_a_user.root / "work"
+    (work / "shared").mkdir(parents=True)
+    os.chown(work, USER, USER)
+    os.chown(work / "shared", 0, GROUP)
+    (work / "shared").chmod(0o770)
+    monkeypatch.chdir(work)
+    job = run("id -u; touch mine shared/ours; test -t 1 && echo terminal", backend="box").wait(timeout=60)
+    assert (job.state, job.text().split()) == ("succeeded", [str(USER), "terminal"])
+    assert [(work / name).stat().st_uid for name in ("mine", "shared/ours")] == [USER, USER]
+    assert run(partial(os.getuid), backend="box").result(timeout=60) == USER
+    checks = of_a_user.http.post(f"{of_a_user.url}logstream/v1/backends/box/check").json()
+    assert checks["ok"], checks

@@ -96,6 +96,12 @@ class Docker:
                 raise CannotRun(f"dockerd: {_last_line(f / 'log')}")
             time.sleep(0.05)
 
+    def open_to(self, group: int) -> None:
+        """Let the users of a group use the daemon's socket."""
+        os.chown(self.folder, -1, group)
+        self.folder.chmod(0o710)
+        os.chown(self.folder / "sock", -1, group)
+
     def kill(self) -> None:
         """Kill the daemon, as a crash would; containers continue. Its containerd ends with it.
 
