@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,30 +72,55 @@ async def _step(what: str, advice: str, answer: Awaitable[Ended], name: str, ima
 
 
 async def _run(trial: Trial, name: str, command: Callable[..., Awaitable[Ended]]) -> list[Check]:
-    """Run a shell that reads and writes a folder of this machine, and looks at a terminal."""
+    """Run a shell that uses a folder, a pipe and a terminal of this machine."""
+    trial.folder.chmod(0o755)  # another user can be set; the folder above is this user's only
     (trial.folder / "here").write_text("seen\n")
-    here, made = (shlex.quote(str(trial.folder / one)) for one in ("here", "made"))
+    here, made, pipe = (shlex.quote(str(trial.folder / one)) for one in ("here", "made", "pipe"))
     script = (
-        f'read word <{here}; echo "$word "; {{ echo >{made}; }} 2>/dev/null; '
+        f'read word <{here}; echo "$word "; {{ echo >{made}; }} 2>/dev/null; {{ echo piped 1<>{pipe}; }} 2>/dev/null; '
         f"if {{ true >{_TERMINAL}; }} 2>/dev/null && [ -c {_TERMINAL} ]; then echo terminal; fi"
     )
-    with _terminal() as terminal:
+    with _terminal() as terminal, _pipe(trial.folder / "pipe") as received:
         mounts = [f"--volume={trial.folder}:{trial.folder}", f"--volume={terminal}:{_TERMINAL}"]
         shell = ("/bin/sh", "-c", script)
         answer = command("run", "--rm", *trial.options, *mounts, trial.image, *shell)
         started = await _step(f"run /bin/sh in {trial.image}", _RUN_ADVICE, answer, name, trial.image)
+        is_piped = os.read(received, 64) == b"piped\n" or sys.platform != "linux"
     if not started.ok:
         return [started]
     words = started.found.split()
-    owner = (trial.folder / "made").stat().st_uid if (trial.folder / "made").exists() else None
-    written = "read only" if owner is None else f"new files belong to user {owner}"
-    is_seen = "seen" in words
-    mounted = f"{trial.folder.parent}: {written}" if is_seen else f"{trial.folder.parent} is empty there"
+    shown = "yes" if "terminal" in words else "no: programs write to pipes"
     return [
         Check(started.what, ok=True, found="it started"),
-        Check("mount a folder of this machine", ok=is_seen, found=mounted, advice="" if is_seen else _MOUNT_ADVICE),
-        Check("write to a terminal", ok=True, found="yes" if "terminal" in words else "no: programs write to pipes"),
+        _mounted(trial.folder, is_seen="seen" in words, is_piped=is_piped),
+        Check("write to a terminal", ok=True, found=shown),
     ]
+
+
+def _mounted(folder: Path, *, is_seen: bool, is_piped: bool) -> Check:
+    made, found = folder / "made", f"{folder.parent}: "
+    if not is_seen:
+        found += "it is empty there"
+    elif not is_piped:
+        found += "its pipes do not reach this machine"
+    else:
+        found += f"new files belong to user {made.stat().st_uid}" if made.exists() else "read only"
+    ok = is_seen and is_piped
+    return Check("mount a folder of this machine", ok=ok, found=found, advice="" if ok else _MOUNT_ADVICE)
+
+
+@contextmanager
+def _pipe(path: Path) -> Iterator[int]:
+    """A named pipe, for as long as the block runs: what reads it without waiting."""
+    os.mkfifo(path)
+    path.chmod(0o666)
+    writer = os.open(path, os.O_RDWR)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.close(writer)
+    try:
+        yield reader
+    finally:
+        os.close(reader)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,14 +79,24 @@ async def test_doctor_names_an_image_without_a_shell(in_docker, docker, tmp_path
 
 
 @pytest.mark.large
-async def test_doctor_names_a_folder_that_the_engine_does_not_see(in_docker, docker, tmp_path):
-    """As with an engine in a virtual machine: a client that mounts other folders."""
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [([], "it is empty there"), (["here"], "its pipes do not reach this machine")],
+    ids=["other-machine", "virtual-machine"],
+)
+async def test_doctor_names_folders_that_the_engine_does_not_share(in_docker, docker, tmp_path, files, found):
+    """The client mounts another folder, as an engine does that has its own copy of this machine's folders."""
+    (tmp_path / "vm").mkdir()
+    for name in files:
+        (tmp_path / "vm" / name).write_text("seen\n")
+        os.mkfifo(tmp_path / "vm" / "pipe")
     client = tmp_path / "bin" / "docker"
     client.parent.mkdir()
-    edit = rf"s#^--volume=[^:]*(/\.trial-[^:]*:)#--volume={tmp_path}/vm\1#"
+    edit = rf"s#^--volume=[^:]*/\.trial-[^:]*:#--volume={tmp_path}/vm:#"
     loop = f'for one; do new+=("$(sed -E \'{edit}\' <<<"$one")"); done'
     client.write_text(f'#!/bin/bash\n{loop}\nexec {docker.path} "${{new[@]}}"\n')
     client.chmod(0o755)
     failed = [check for check in await in_docker(program=str(client)).backend.check() if not check.ok]
     assert [check.what for check in failed] == ["mount a folder of this machine"]
+    assert failed[0].found.endswith(found)
     assert "virtual machine" in failed[0].advice
