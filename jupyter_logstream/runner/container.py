@@ -20,16 +20,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..model.protocol import CALL_VARIABLE, WORKLOAD_VARIABLE
+from ..model.protocol import CALL_VARIABLE
 from ..store.disk.files import remove_own, replace_file
 from ..store.disk.folder import Folder
 from ..wire.container_client import ARCHIVE, MARKER, is_gone, is_podman, problem
+from .container_environment import variables
 from .container_removal import remove
 from .container_streams import Streams
 
 _RETRY_S = 1.0
 _CANNOT_CREATE = 125  # as `docker run`
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+_INIT_FAILED = {1, _NOT_FOUND}  # podman's, docker's
 _NO_SHELL = ("exec /bin/sh failed: No such file", "failed to exec pid1: No such file")  # by the inits of docker, podman
 _OF_SIGNALS = 128  # and the signal's number: the exit code of a container that a signal ended
 _NEVER = "0001-01-01"  # StartedAt of a container that was not started
@@ -39,11 +41,6 @@ _HARMLESS = {
     signal.SIGCHLD, signal.SIGCONT, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG,
     signal.SIGWINCH,
 }  # fmt: skip
-# The client itself reads these, so they reach the container by a file.
-_CLIENT_VARIABLES = (
-    "ALL_PROXY", "BUILDAH_", "CONTAINER", "DOCKER", "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "HOME", "HTTP",
-    "LD_", "NO_PROXY", "OTEL_", "PATH", "REGISTRY", "SSH_", "SSL_", "STORAGE_", "TMPDIR", "XDG_",
-)  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -134,24 +131,10 @@ class Supervisor:
 
     def _create(self, mounts: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Create the container; the engine pulls its image if it is missing, and its progress is in the log."""
-        values = {
-            **self._spec.env,
-            **{name: os.environ[name] for name in (WORKLOAD_VARIABLE, CALL_VARIABLE) if name in os.environ},
-        }
-        values.setdefault("TINI_KILL_PROCESS_GROUP", "1")  # docker's init then passes TERM to the command's whole group
-        by_file = {name: value for name, value in values.items() if _is_the_clients(name) and "\n" not in value}
-        by_name = {name: value for name, value in values.items() if name not in by_file}
-        variables = self._folder.path / "container.env"
-        names = [f"--env={name}" for name in by_name]
-        if by_file:
-            replace_file(variables, "".join(f"{n}={v}\n" for n, v in by_file.items()).encode(errors="surrogateescape"))
-            names.append(f"--env-file={variables}")
         command = self._streams.wrap(self._command) if self._streams else self._command
-        argv = [*self._options, *names, *self._interactive(), *mounts, self._image, *command]
-        try:
-            return _run([self._program, "create", *argv], {**os.environ, **by_name})
-        finally:
-            variables.unlink(missing_ok=True)
+        with variables(self._spec.env, self._folder.path) as (names, environment):
+            argv = [*self._options, *names, *self._interactive(), *mounts, self._image, *command]
+            return _run([self._program, "create", *argv], environment)
 
     def _interactive(self) -> list[str]:
         return ["--interactive"] if self._spec.stdin and not self._streams else []
@@ -204,7 +187,7 @@ class Supervisor:
         """The exit code, and the reason where the code is not enough."""
         code = int(state.get("ExitCode", _OF_SIGNALS + signal.SIGKILL))
         if state and self._streams:
-            self._add_log()
+            self._add_log(code)
         if not state:
             if not self._is_stopping:
                 self._write_reason("the container was removed while it ran")
@@ -223,12 +206,14 @@ class Supervisor:
             self._write_reason(f"{self._command[0]}: {what} the image {self._image}")
         return code
 
-    def _add_log(self) -> None:
+    def _add_log(self, code: int) -> None:
         """Pass on what init and entry point have written to the engine: it is not the command's."""
         log = _run([self._program, "logs", self._folder.id])
-        for line in (log.stdout + log.stderr).splitlines():
+        lines = (log.stdout + log.stderr).splitlines()
+        for line in lines:
             _warn(line)
-        self._lacks_shell = any(one in log.stderr for one in _NO_SHELL)
+        is_of_init = code in _INIT_FAILED and bool(lines)
+        self._lacks_shell = is_of_init and any(one in lines[-1] for one in _NO_SHELL)
 
     @property
     def _name(self) -> str:
@@ -239,10 +224,6 @@ class Supervisor:
 
     def _write_reason(self, text: str) -> None:
         replace_file(self._folder.end_reason, text.encode(errors="replace"), sync=False)
-
-
-def _is_the_clients(name: str) -> bool:
-    return name.upper().startswith(_CLIENT_VARIABLES)
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

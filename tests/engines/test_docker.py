@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.backend_contract import BackendContract
 from support.docker_daemon import BARE, bare_image
+from support.image_registry import PROGRAM, image_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,23 @@ async def test_container_has_the_workloads_id_as_name_and_label_and_its_limits(i
 async def test_output_and_exit_code_come_from_an_image_without_python(in_box, tty):
     run = await in_box(image=BARE, volumes=[]).run("echo $0; echo err >&2; exit 3", tty=tty)
     assert (run.lines("stdout"), run.lines("stderr"), run.status.exit_code) == (["/bin/sh"], ["err"], 3)
+
+
+@pytest.mark.large
+async def test_image_that_is_missing_is_pulled_with_its_progress_in_the_log(in_box, box, tmp_path_factory):
+    if shutil.which(PROGRAM) is None:
+        pytest.skip(f"{PROGRAM} is not installed: pulling images is not tested")
+    with image_registry(tmp_path_factory.mktemp("registry")) as address:
+        image, insecure = f"{address}/bare:1", ["--tls-verify=false"] if box.program == "podman" else []
+        box.command("tag", BARE, image)
+        box.command("push", *insecure, image)
+        box.command("rmi", "--no-prune" if box.program == "docker" else "--force", image)
+        bench = in_box(image=image, volumes=[])
+        run = await bench.run("echo ran", options={"args": insecure})
+        assert run.lines("stdout") == ["ran"]
+        assert any(image.rpartition(":")[0] in line for line in run.lines("stderr"))
+        run = await bench.run("echo ran", options={"args": insecure, "image": f"{address}/none:1"})
+        assert f"the image {address}/none:1 is not on this machine" in str(run.status.error)
 
 
 @pytest.mark.large

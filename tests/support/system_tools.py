@@ -21,6 +21,7 @@ PACKAGES = {
 
 ENGINES = {
     "dockerd": "docker.io", "podman": "podman", "catatonit": "catatonit", "busybox": "busybox-static",
+    "docker-registry": "docker-registry",
     "openssl": "openssl", "/usr/sbin/nginx": "nginx-light", "firefox-esr": "firefox-esr",
 }  # fmt: skip
 """The same, of programs that only `make test-engines` needs."""
