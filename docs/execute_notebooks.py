@@ -28,17 +28,22 @@ NOT_EXECUTED = {"llm_requests", "download"}
 CELL_TIMEOUT_S = 600
 LIVE = "application/vnd."
 """Types of the live forms: a static page cannot show them."""
-NOTE = (
-    "This page shows the logs as they are saved in the notebook. In JupyterLab they are live, with search, filters and "
-    "charts ([The log view](../log-view.md)): `make demo` opens this notebook's folder."
-)
+SAVED = "This page shows the logs as they are saved in the notebook."
+NO_OUTPUTS = "This page shows the notebook without its outputs."
+IN_JUPYTERLAB = "In JupyterLab they are live ([The log view](../log-view.md)): `make demo` opens its folder."
+
+
+def write(notebook: nbformat.NotebookNode, name: str, note: str) -> None:
+    """Write a notebook with a note behind its first cell."""
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(f"```{{note}}\n{note} {IN_JUPYTERLAB}\n```"))
+    nbformat.write(notebook, TARGETS / name)
 
 
 def copy(source: Path) -> None:
     """Copy a notebook with the lexer that a kernel would name: Python's own warns at magics and shell cells."""
     notebook = nbformat.read(source, 4)
     notebook.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
-    nbformat.write(notebook, TARGETS / source.name)
+    write(notebook, source.name, NO_OUTPUTS)
 
 
 def execute(source: Path, folder: Path) -> None:
@@ -51,8 +56,7 @@ def execute(source: Path, folder: Path) -> None:
             if "data" in output:
                 output.data = {mime: data for mime, data in output.data.items() if not mime.startswith(LIVE)}
     notebook.metadata.pop("widgets", None)
-    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(f"```{{note}}\n{NOTE}\n```"))
-    nbformat.write(notebook, TARGETS / source.name)
+    write(notebook, source.name, SAVED)
 
 
 @contextmanager

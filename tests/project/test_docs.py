@@ -16,6 +16,7 @@ KINDS = ["Tutorials", "How-to guides", "Reference", "Explanation"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # half a minute on an idle machine, minutes on a busy one
 def test_the_site_builds_without_warnings(tmp_path):
     """With the notebooks as they are committed: `make docs` executes them, which takes minutes."""
     if not list((DOCS / "tutorials").glob("*.ipynb")):
