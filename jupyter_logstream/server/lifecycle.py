@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 
 from ..backends.protocol import (
@@ -18,14 +18,14 @@ from ..backends.protocol import (
     CannotReach,
     Handle,
     HasLateOutput,
-    HasLeftovers,
     Sighting,
 )
 from ..model.protocol import now_ms
 from ..model.workload import LostLink, Status, Workload, WorkloadSpec
-from ..store.errors import BadIndex, NotWriter
 from ..store.protocol import LogStore
-from .catalogue import Catalogue, UnknownWorkload
+from .background import TEMPORARY, BackgroundTasks
+from .cancels import Cancels
+from .catalogue import Catalogue
 from .launches import Launches
 from .log_end import close_log
 from .precedence import merge
@@ -34,8 +34,6 @@ from .retention import Limits
 
 _LAST_LAUNCHES_TIMEOUT_S = 2.0
 _ANSWER_TIMEOUT_S = 4.0  # HTTP promises an answer within 5 s
-_FIRST_RETRY_S, _MAX_RETRY_S = 0.2, 5.0
-_TEMPORARY = (OSError, BadIndex, NotWriter, CannotReach, RuntimeError)  # no descriptor, disk space, thread ...
 
 
 class LifeCycle:
@@ -60,10 +58,8 @@ class LifeCycle:
         self._queue: list[str] = []
         self._active: set[str] = set()  # launched or being launched
         self._launches = Launches()
-        self._kept_cancels: set[str] = set()  # accepted, to be sent when the workload can be reached
-        self._cancelling: set[str] = set()  # these are being sent
-        self._grace_s: dict[str, int] = {}  # of cancels that named one
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks(log)
+        self._cancels = Cancels(registry, catalogue, self._tasks, self.backend_of, self._handles, limits.grace_s)
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._closing = self.closed = False  # closed: another server can use the store
 
@@ -84,6 +80,10 @@ class LifeCycle:
             return False
         return self._limits.max_running is None or len(self._active) < self._limits.max_running
 
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run work until it ends or `close` cancels it; its failure is logged."""
+        self._tasks.spawn(work)
+
     def enqueue(self, workload_id: str) -> None:
         """Queue a workload; `launch_next` starts it."""
         self._queue.append(workload_id)
@@ -94,7 +94,7 @@ class LifeCycle:
 
     def keep_cancel(self, workload_id: str) -> None:
         """Cancel a workload as soon as it can be reached, as an earlier server could not."""
-        self._kept_cancels.add(workload_id)
+        self._cancels.restore(workload_id)
 
     def remember(self, workload_id: str, handle: Handle | None) -> None:
         """Keep the handle of a workload that is not watched, for its deletion."""
@@ -136,54 +136,14 @@ class LifeCycle:
         `grace_s`: between TERM and KILL; None, and a cancel that a later server sends: the configured time.
         """
         if grace_s is not None:
-            self._grace_s[workload_id] = grace_s
+            self._cancels.set_grace(workload_id, grace_s)
         if workload_id in self._queue:
             self._queue.remove(workload_id)
             await self.end(workload_id, Status().move("cancelled", ended=now_ms()))
         elif workload_id in self._launches and not await self._launches.cancel(workload_id, _ANSWER_TIMEOUT_S):
-            self._store_cancel(workload_id)
+            self._cancels.store(workload_id)
         else:
-            try:
-                await self._send_cancel(workload_id)
-            except CannotReach:
-                if workload_id not in self._kept_cancels:
-                    raise
-                self._send_kept_cancel(workload_id)
-
-    async def _send_cancel(self, workload_id: str) -> None:
-        """Pass a cancel to the backend. One for another machine is stored before, and until it has arrived.
-
-        Raises CannotReach; not while the connection is known to be lost: the next sighting that it is back sends it.
-        """
-        found = self._catalogue.status_of(workload_id)
-        if found.status.final:
-            return
-        backend = self.backend_of(found)
-        if isinstance(backend, HasLeftovers):  # it reaches another machine, over a connection that can break now
-            self._store_cancel(workload_id)
-        try:
-            grace_s = self._grace_s.get(workload_id, self._limits.grace_s)
-            await backend.cancel(workload_id, self.handle(workload_id), grace_s)
-        except CannotReach:
-            if self._catalogue.status_of(workload_id).link is None:
-                raise
-        else:
-            if self._catalogue.status_of(workload_id).link is None:  # else it is only accepted
-                self._kept_cancels.discard(workload_id)
-
-    def _store_cancel(self, workload_id: str) -> None:
-        if workload_id not in self._kept_cancels:
-            self._registry.keep_cancel(workload_id)
-            self._kept_cancels.add(workload_id)
-            if link := self._catalogue.status_of(workload_id).link:
-                self._show_link(workload_id, link.since)
-
-    def _send_kept_cancel(self, workload_id: str) -> None:
-        """Send a cancel that was accepted before, until it arrives or the connection is lost again."""
-        if workload_id in self._kept_cancels and workload_id not in self._cancelling:
-            self._cancelling.add(workload_id)
-            task = self.spawn(self._insist(workload_id, "cancelling", lambda: self._send_cancel(workload_id)))
-            task.add_done_callback(lambda _: self._cancelling.discard(workload_id))
+            await self._cancels.send(workload_id)
 
     def release(self, workload_id: str) -> None:
         """Stop watching a workload and forget it; it continues."""
@@ -197,17 +157,13 @@ class LifeCycle:
     def discard(self, workload_id: str) -> None:
         """Forget the handle of a deleted workload."""
         self._handles.pop(workload_id, None)
-        self._grace_s.pop(workload_id, None)
-        self._kept_cancels.discard(workload_id)
+        self._cancels.discard(workload_id)
 
     async def close(self) -> None:
         """Stop watching; workloads keep running."""
         self._closing = True
         await self._finish_launches()
-        while self._tasks:  # repeatedly: wait_for() may swallow a cancellation (Python before 3.12, gh-86296)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks, timeout=0.1)
+        await self._tasks.close()
         self.closed = True
 
     async def _finish_launches(self) -> None:
@@ -227,16 +183,16 @@ class LifeCycle:
 
     def _watch(self, workload_id: str) -> None:
         self._active.add(workload_id)
-        self._watching[workload_id] = task = self.spawn(self._follow(workload_id))
+        self._watching[workload_id] = task = self._tasks.spawn(self._follow(workload_id))
         task.add_done_callback(lambda _: self._watching.pop(workload_id, None))
 
     async def _follow(self, workload_id: str) -> None:
         """Watch a workload until its final state is recorded, again and again with backoff, whatever fails."""
-        await self._insist(workload_id, "watching", lambda: self._watch_once(workload_id))
+        await self._tasks.insist(workload_id, "watching", lambda: self._watch_once(workload_id))
         backend = self.backend_of(self._catalogue.status_of(workload_id))
         if isinstance(backend, HasLateOutput):
             await backend.log_complete(workload_id)
-            await self._insist(workload_id, "counting late output of", lambda: self._update_summary(workload_id))
+            await self._tasks.insist(workload_id, "counting late output of", lambda: self._update_summary(workload_id))
 
     async def _update_summary(self, workload_id: str) -> None:
         status, summary = self._registry.status(workload_id)
@@ -247,21 +203,6 @@ class LifeCycle:
         backend = self.backend_of(self._catalogue.status_of(workload_id))
         async for sighting in backend.watch(workload_id, self.handle(workload_id)):
             await self._apply(workload_id, sighting)
-
-    async def _insist(self, workload_id: str, what: str, step: Callable[[], Awaitable[None]]) -> None:
-        """Repeat a step with backoff until it succeeds, for faults that pass: no descriptor, disk space, thread."""
-        pause_s = _FIRST_RETRY_S
-        while True:
-            try:
-                await step()
-            except UnknownWorkload:  # deleted meanwhile
-                raise
-            except _TEMPORARY as error:
-                self._log.warning("%s workload %s failed, next attempt in %g s: %s", what, workload_id, pause_s, error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _MAX_RETRY_S)
-            else:
-                return
 
     async def _apply(self, workload_id: str, sighting: Sighting) -> None:
         """Take over what a backend reports, unless the runner's own record says more."""
@@ -276,16 +217,10 @@ class LifeCycle:
         link = None
         if sighting.link == "down":
             since = found.link.since if found.link else now_ms()
-            link = LostLink(since, workload_id in self._kept_cancels)
+            link = LostLink(since, workload_id in self._cancels)
         self._catalogue.update(workload_id, status, summary, link)
         if link is None:
-            self._send_kept_cancel(workload_id)
-
-    def _show_link(self, workload_id: str, since: float, reason: str | None = None) -> None:
-        """Show that the connection is lost; `reason`: why the workload waits."""
-        status = self._catalogue.status_of(workload_id).status
-        shown = status if reason is None else replace(status, reason=reason)
-        self._catalogue.update(workload_id, shown, {}, LostLink(since, workload_id in self._kept_cancels))
+            self._cancels.send_stored(workload_id)
 
     async def end(self, workload_id: str, status: Status) -> None:
         """Record a final state, unless the runner did, and launch the next workload of the queue."""
@@ -297,8 +232,7 @@ class LifeCycle:
             except (FileNotFoundError, NotADirectoryError):  # its folder was removed: nothing is left to record
                 self._log.warning("the folder of workload %s was removed", workload_id)
         self._active.discard(workload_id)
-        self._kept_cancels.discard(workload_id)
-        self._grace_s.pop(workload_id, None)
+        self._cancels.discard(workload_id)
         self._catalogue.update(workload_id, status, summary)
         self.launch_next()
 
@@ -317,7 +251,7 @@ class LifeCycle:
     ) -> None:
         self._active.add(workload_id)
         self._launches.add(workload_id, uncertain=uncertain)  # from now on a cancel waits for the launch
-        self.spawn(self._launch(workload_id, spec, outcome))
+        self._tasks.spawn(self._launch(workload_id, spec, outcome))
 
     async def _launch(
         self, workload_id: str, spec: WorkloadSpec | None, outcome: asyncio.Future[CannotLaunch | None] | None
@@ -341,7 +275,7 @@ class LifeCycle:
             if outcome is not None and not outcome.done():
                 outcome.set_result(None)
         if workload_id in self._watching:
-            self._send_kept_cancel(workload_id)
+            self._cancels.send_stored(workload_id)
 
     async def _attempt(self, workload_id: str, spec: WorkloadSpec | None) -> None:
         """Launch a workload, store its handle and watch it, or end it if it was cancelled before."""
@@ -354,7 +288,7 @@ class LifeCycle:
         )
         if handle is None:
             status = Status().move("cancelled", ended=now_ms())
-            await self._insist(workload_id, "cancelling", lambda: self.end(workload_id, status))
+            await self._tasks.insist(workload_id, "cancelling", lambda: self.end(workload_id, status))
             return
         self._store_handle(workload_id, handle)
         try:
@@ -363,29 +297,18 @@ class LifeCycle:
                 await self.end(workload_id, status)
                 return
             self._catalogue.update(workload_id, status, summary)
-        except _TEMPORARY as error:  # it runs: watching tries again
+        except TEMPORARY as error:  # it runs: watching tries again
             self._log.warning("the state of workload %s cannot be read now: %s", workload_id, error)
         self._watch(workload_id)
 
     def _show_unreachable(self, workload_id: str, error: Exception) -> None:
         """Show why a workload could not be launched yet."""
         self._log.warning("launching workload %s failed, it is tried again: %s", workload_id, error)
-        link = self._catalogue.status_of(workload_id).link
-        self._show_link(workload_id, link.since if link else now_ms(), str(error))
+        found = self._catalogue.status_of(workload_id)
+        link = LostLink(found.link.since if found.link else now_ms(), workload_id in self._cancels)
+        self._catalogue.update(workload_id, replace(found.status, reason=str(error)), {}, link)
 
     async def _fail(self, workload_id: str, problem: str) -> None:
         """End a workload that could not be started; it stays and reports why."""
         status = Status().move("failed", ended=now_ms(), error=problem)
-        await self._insist(workload_id, "ending", lambda: self.end(workload_id, status))
-
-    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run work until it ends or `close` cancels it; its failure is logged."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and not isinstance(task.exception(), UnknownWorkload | None):
-            self._log.error("watching a workload failed", exc_info=task.exception())
+        await self._tasks.insist(workload_id, "ending", lambda: self.end(workload_id, status))
