@@ -1,7 +1,7 @@
 """Resumable reader of a workload's stream: cursor, reconnect with backoff, gaps. Runs in kernels, in user code.
 
 After every disconnect the reader continues after the last record it received, so no record is lost or repeated. This
-file must not know how the server is reached (connection.py does), nor what callers do with the records.
+file must not know how the server is reached (streaming.py does), nor what callers do with the records.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 
 from ..model.records import Record
 from ..wire.sse import Event
-from .connection import open_events
 from .errors import NoServer, ServerFailed
 from .event_loop import run_async, run_sync
+from .streaming import open_events
 
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Delays before successive reconnects, each with up to 25 % of jitter; the last one repeats."""

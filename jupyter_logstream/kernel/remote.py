@@ -17,11 +17,11 @@ from urllib.parse import quote
 from ..model.protocol import FINAL, now_ms
 from ..model.records import Record
 from ..wire.sse import Event
-from .connection import open_simple
 from .errors import LogStreamError, NotFound, Rejected, ServerFailed
 from .event_loop import run_sync
 from .reader import Frame, reconnect
 from .source import LogSource, OwnServer, last
+from .streaming import open_simple
 
 IDLE_TIMEOUT_S = 1.0
 """The simple form has no "records so far": reading what is there stops after this long without a line."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import quote
 
 from ..model.records import Record
-from .connection import call, download, save
+from .connection import call
 from .reader import Frame, read_frames
+from .streaming import download, save
 
 if TYPE_CHECKING:
     from .single_request import Response

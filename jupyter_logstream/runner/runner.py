@@ -15,7 +15,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..model.protocol import State, now_ms
@@ -29,6 +28,7 @@ from ..text.redactor import Redactor, parse_masks, secret_values
 from ..wire.runner_socket import MAX_GRACE_S, Connection, answer
 from .child import CannotStart, Child, start, turn_page
 from .disk_full import DISK_FULL, DISK_RETRY_S, insist
+from .masked_output import MaskedOutput
 from .output import read, ready
 from .process_tree import descendants, run_cleanup, signal_all, signal_name, wake_on_child_exit
 from .requests import Requests
@@ -60,13 +60,11 @@ class Runner:
     def __init__(self, folder: Folder, spec: WorkloadSpec, parameters: RunParameters) -> None:
         self._folder, self._spec, self._parameters = folder, spec, parameters
         self._log = LogWriter(folder.path, keep=parameters.log_bytes, is_mirrored=is_own(folder.host))
-        self._redactors: dict[str, Redactor] = {}  # by source
         self._selector = selectors.DefaultSelector()
         self._timers: dict[Callable[[], None], float] = {}  # action -> due time, monotonic seconds
         self._status = Status()
         self._child: Child | None = None
         self._stopped_as: State | None = None  # cancelled or timed_out, once the runner has sent TERM
-        self._unwritten: tuple[str, bytes, int] | None = None  # masked output that waits for disk space
         self._last_output_begun = False  # the child has ended, and the rest of its output is being read
         self._publishing: Publishing | None = None  # once a process of the workload publishes
         self._killed = False
@@ -91,7 +89,7 @@ class Runner:
         masks = parse_masks(self._parameters.masks)
         secrets = secret_values(self._spec.env, self._parameters.secret_names)
         redactor = Redactor([*secrets, *masks.values], masks.patterns)
-        self._redactors = {source: redactor.fork() for source in OUTPUT}
+        self._output = MaskedOutput(self._log, redactor, OUTPUT)
         self._publish_redactor = redactor.fork()
         self._stdin = Stdin(self._selector, self._child.stdin)
         for fd in self._child.outputs:
@@ -144,52 +142,29 @@ class Runner:
         turn_page(child, chunk)
 
     def _write(self, source: str, chunk: bytes, *, last: bool = False) -> None:
-        self._append(source, *self._mask(source, chunk, last=last))
-        if self._redactors[source].holds_few:
+        if self._output.write(source, chunk, last=last):
             self._timers[self._release] = time.monotonic() + HELD_S
+        self._pause_if_blocked()
 
     def _release(self) -> None:
         """Show the last letters of unfinished lines that are held back, since no more output comes."""
-        for source, redactor in self._redactors.items():
-            if self._unwritten is None:
-                self._append(source, redactor.release(), 0)
+        if not self._output.is_blocked:
+            self._output.release()
+            self._pause_if_blocked()
 
-    def _append(self, source: str, output: bytes, masked: int) -> None:
-        if not output:
-            return
-        try:
-            self._log.write(source, output, masked)
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
-            # Nothing is dropped: the child blocks until the disk has space again.
-            self._unwritten = source, output, masked
+    def _pause_if_blocked(self) -> None:
+        """Read no more output while some waits for disk space: nothing is dropped, the child blocks."""
+        if self._output.is_blocked:
             for fd in self._running().outputs:
                 self._selector.unregister(fd)
             self._timers[self._retry] = time.monotonic() + DISK_RETRY_S
             for held in self._on_silence, self._finish:
                 self._timers.pop(held, None)
 
-    def _mask(self, source: str, chunk: bytes, *, last: bool) -> tuple[bytes, int]:
-        """The masked output and the number of secrets replaced in it.
-
-        A possible beginning of a secret is held back until more output or the `last` chunk arrives.
-        """
-        redactor = self._redactors[source]
-        before = redactor.masked
-        output = redactor.feed(chunk) + redactor.finish() if last else redactor.feed(chunk)
-        return output, redactor.masked - before
-
     def _retry(self) -> None:
-        assert self._unwritten is not None  # noqa: S101 - the timer is only set with it
-        try:
-            self._log.write(*self._unwritten)
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
+        if not self._output.retry():
             self._timers[self._retry] = time.monotonic() + DISK_RETRY_S
             return
-        self._unwritten = None
         for fd in self._running().outputs:
             self._selector.register(fd, selectors.EVENT_READ, self._read)
         if self._last_output_begun:
@@ -201,7 +176,7 @@ class Runner:
         self._selector.unregister(fd)
         os.close(fd)
         self._write(self._running().outputs.pop(fd), b"", last=True)
-        if self._last_output_begun and not self._running().outputs and self._unwritten is None:
+        if self._last_output_begun and not self._running().outputs and not self._output.is_blocked:
             self._finish()
 
     def _publish(self) -> None:
@@ -209,11 +184,11 @@ class Runner:
         if self._publishing is None or not self._publishing.is_waiting:
             return
         for _ in range(FLUSH_READS):
-            for fd in ready(self._running().outputs) if self._unwritten is None else ():
+            for fd in ready(self._running().outputs) if not self._output.is_blocked else ():
                 if fd in self._selector.get_map():
                     self._read(fd)
         try:
-            if self._unwritten is None:
+            if not self._output.is_blocked:
                 self._publishing.store()
         except OSError as error:
             if error.errno not in DISK_FULL:
@@ -239,7 +214,7 @@ class Runner:
 
     def _check_exit(self, tree_is_gone: bool) -> None:
         """Begin to read the last output when the child has exited and, after a stop, its tree is gone or was killed."""
-        if self._last_output_begun or self._running().exit is None or self._unwritten is not None:
+        if self._last_output_begun or self._running().exit is None or self._output.is_blocked:
             return
         if self._stopped_as is None or self._killed or tree_is_gone:
             self._last_output_begun = True
@@ -266,7 +241,7 @@ class Runner:
         code = os.WEXITSTATUS(child.exit) if os.WIFEXITED(child.exit) else None
         run_cleanup(self._parameters.cleanup)
         for source in child.outputs.values():
-            self._flush_held_back(source)
+            self._output.flush(source)
         if self._publishing is not None:
             insist(self._publishing.store)
         if child.outputs:
@@ -279,12 +254,6 @@ class Runner:
         self._end(
             self._stopped_as or ("succeeded" if code == 0 else "failed"), exit_code=code, signal=killed, error=error
         )
-
-    def _flush_held_back(self, source: str) -> None:
-        """Write what was held back as the possible beginning of a secret."""
-        tail = self._mask(source, b"", last=True)
-        if tail[0]:
-            insist(partial(self._log.write, source, *tail))
 
     def _report_detached(self) -> None:
         held_by = descendants(os.getpid())
@@ -310,10 +279,10 @@ class Runner:
         """
         ended_with = self._log.tally
         self._timers[self._stop_lingering] = time.monotonic() + self._parameters.linger_s
-        while (self._running().outputs and self._lingering) or self._unwritten is not None:
+        while (self._running().outputs and self._lingering) or self._output.is_blocked:
             self._turn()
         for fd, source in self._running().outputs.items():
-            self._flush_held_back(source)
+            self._output.flush(source)
             os.close(fd)
         tally = insist(self._log.close)
         if tally != ended_with:

@@ -20,10 +20,11 @@ from support.waiting import until
 
 import jupyter_logstream
 from jupyter_logstream.kernel.client import Workload, attach, run, workloads
-from jupyter_logstream.kernel.connection import fetch, open_simple
+from jupyter_logstream.kernel.connection import fetch
 from jupyter_logstream.kernel.discovery import find_server
 from jupyter_logstream.kernel.errors import LogStreamError, NoServer, NotFound, Rejected, ServerFailed
 from jupyter_logstream.kernel.event_loop import _start_loop, run_in_background, run_sync
+from jupyter_logstream.kernel.streaming import open_simple
 
 STARTED = answer(201, {"id": "w1", "state": "running"})
 

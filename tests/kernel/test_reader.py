@@ -84,7 +84,7 @@ def test_a_server_that_fails_for_a_while_is_waited_for(place):
 
 
 def test_a_silent_stream_counts_as_cut(place, monkeypatch):
-    monkeypatch.setattr("jupyter_logstream.kernel.connection.READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("jupyter_logstream.kernel.streaming.READ_TIMEOUT_S", 0.3)
     hold = threading.Event()
     with serving(events(logs(1), hold=hold), events(logs(2), done(2))) as server:
         place(server)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..connection import open_response
 from ..errors import LogStreamError
+from ..streaming import open_response
 from .messages import MAX_PART_BYTES, MAX_RESPONSE_BYTES, chunk, error_body, is_allowed
 from .outgoing import Outgoing
 

@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from ...wire.sse import Event
-from ..connection import events_of, open_response
 from ..errors import LogStreamError
 from ..reader import backoff_s
+from ..streaming import events_of, open_response
 from .messages import TAIL_RECORDS, size_of, split_records
 from .outgoing import BYTES_PER_S, Outgoing
 

@@ -1,32 +1,25 @@
-"""Base handler: authentication, strict request parsing, JSON responses. Server."""
+"""Base handler: strict request parsing, searches, JSON responses. Server."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError
 
 from ...store.protocol import LogStore
 from ...store.queries.budget import Budget
 from ...text.strict_json import dumps
-from ..authorization import VisitorAuthorizer, kernel_user
 from ..engine import Engine
 from ..params import printable
-from ..services import Services
+from .authentication import AuthenticatedHandler
 from .body import BadJson, BadNumber, TooDeep, parse_json
 from .errors import Refused, to_http
-
-if TYPE_CHECKING:
-    from jupyter_server.auth import Authorizer
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _MAX_INLINE_BYTES = 64 * 1024  # larger bodies are parsed in a thread
@@ -39,17 +32,10 @@ _FIELDS_OF_ITEM = re.compile(r"\[\d+\]\.fields\b")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-class LogStreamHandler(APIHandler):
-    """Base of all handlers: Jupyter's login or the kernel's secret; each method names its action by `@authorized`."""
+class LogStreamHandler(AuthenticatedHandler):
+    """Base of all handlers: strict parsing of requests, JSON responses, searches off the event loop."""
 
-    _is_kernel = False
     _budget: Budget | None = None  # of the search that runs
-
-    @property
-    def services(self) -> Services:
-        """The services that the extension built."""
-        services: Services = self.settings["logstream"]
-        return services
 
     @property
     def engine(self) -> Engine:
@@ -61,67 +47,12 @@ class LogStreamHandler(APIHandler):
         """The workloads' logs."""
         return self.services.store
 
-    # --- authentication -----------------------------------------------------------------------------------------------
-
     async def prepare(self, **_: Any) -> None:
-        """Authenticate: a kernel by its secret, everybody else by Jupyter's login."""
-        if self._has_secret():
-            self._is_kernel = True
-            if not self.check_host():
-                raise HTTPError(403)
-            self.current_user = self._jupyter_current_user = kernel_user(os.environ)
-            self._token_authenticated = True
-        else:
-            await super().prepare()
-            self._check_site()
-            if self.request.method == "OPTIONS" and not self.current_user and not self._is_preflight():
-                raise HTTPError(403)  # Jupyter answers OPTIONS without a login
+        """Authenticate, and refuse bodies over the limit."""
+        await super().prepare()
         if self.current_user and len(self.request.body) > MAX_BODY_BYTES:  # also where a body has no meaning
             raise Refused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
         self._track_activity = self.request.method != "GET"  # an open log does not keep the server from being culled
-
-    @property
-    def authorizer(self) -> Authorizer:
-        """The configured Authorizer, and on top of it the rule for visitors; kernels belong to the owner."""
-        configured = super().authorizer
-        return (
-            configured if self._is_kernel else cast("Authorizer", VisitorAuthorizer(configured, self.services.visitors))
-        )
-
-    def check_xsrf_cookie(self) -> None:
-        """Jupyter's check; a request with the kernel's secret uses no cookie, so it cannot be forged by a page."""
-        if not self._has_secret():
-            super().check_xsrf_cookie()
-
-    def set_xsrf_cookie(self) -> None:
-        """Set the XSRF cookie if a browser lacks it, as Jupyter's own pages do. Pages of Voila don't."""
-        if not self._is_kernel and not self.token_authenticated:
-            _ = self.xsrf_token  # Tornado sets the cookie when its value is read first
-
-    def credentials(self) -> list[str]:
-        """The values in the request that can be the kernel's secret."""
-        scheme, _, value = self.request.headers.get("Authorization", "").partition(" ")
-        return [value.strip()] if scheme.lower() == "bearer" else []
-
-    def _has_secret(self) -> bool:
-        secret = self.services.secret.encode()
-        return any(hmac.compare_digest(value.encode(), secret) for value in self.credentials())
-
-    def _is_preflight(self) -> bool:
-        """Whether this is a CORS preflight, which carries no login, of an origin that the configuration allows."""
-        origin = self.request.headers.get("Origin", "")
-        allowed = {self.allow_origin, self.settings.get("headers", {}).get("Access-Control-Allow-Origin", "")} - {""}
-        is_allowed = not {"*", origin}.isdisjoint(allowed) or re.fullmatch(self.allow_origin_pat or "(?!)", origin)
-        return origin != "" and "Access-Control-Request-Method" in self.request.headers and bool(is_allowed)
-
-    def _check_site(self) -> None:
-        """Reject reads by a page of another site that uses our cookie (Jupyter checks this for writes only)."""
-        if self.token_authenticated or self.request.method not in {"GET", "HEAD"}:
-            return
-        headers = self.request.headers
-        foreign = headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"} and "Origin" not in headers
-        if foreign or ("Referer" in headers and not self.check_referer()):
-            raise Refused(403, "foreign_site", "the request comes from a page of another site")
 
     # --- request ------------------------------------------------------------------------------------------------------
 
