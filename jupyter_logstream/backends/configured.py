@@ -29,18 +29,7 @@ BackendFactory = Callable[..., Backend]
 
 def local_backend(name: str, context: BackendContext) -> Backend:
     """The factory of type "local"; it has no settings of its own."""
-    backend = LocalBackend(
-        context.folders,
-        name=name,
-        root=context.root,
-        log_bytes=context.log_bytes,
-        grace_s=context.grace_s,
-        secret_names=context.secret_names,
-        linger_s=context.linger_s,
-        masks=context.masks,
-        max_payload_bytes=context.max_payload_bytes,
-        follow_roots=context.follow_roots,
-    )
+    backend = LocalBackend(name, context)
     with suppress(OSError, SubprocessError):  # the first launch tries again and reports the cause
         backend.prepare()
     return backend

@@ -56,17 +56,7 @@ class DockerBackend(LocalBackend):
     def __init__(
         self, name: str, context: BackendContext, program: str, python: str, defaults: Mapping[str, Any]
     ) -> None:
-        super().__init__(
-            context.folders,
-            name=name,
-            root=context.root,
-            log_bytes=context.log_bytes,
-            grace_s=context.grace_s,
-            secret_names=context.secret_names,
-            linger_s=context.linger_s,
-            masks=context.masks,
-            max_payload_bytes=context.max_payload_bytes,
-        )
+        super().__init__(name, context)
         self._program, self._python, self._defaults = program, python, defaults
 
     def resolve(self, spec: WorkloadSpec) -> WorkloadSpec:

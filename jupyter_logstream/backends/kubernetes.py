@@ -59,10 +59,10 @@ class KubernetesBackend(RemoteBackend):
     ) -> None:
         super().__init__(name, context, Target(PodPlace(kubectl, "of the workload"), python, ROOT), setup)
         self._kubectl, self._options, self._image_timeout_s = kubectl, dict(options), image_timeout_s
-        self._log_bytes = context.log_bytes
+        self._log_bytes = context.run.log_bytes
         owner = hashlib.sha256(f"{os.uname().nodename}:{self._folder('').path}".encode()).hexdigest()[:16]
         self._fleet = Fleet(kubectl, owner, self._folder)
-        stop_s = math.ceil(context.grace_s + _STOP_MARGIN_S)
+        stop_s = math.ceil(context.run.grace_s + _STOP_MARGIN_S)
         self._jobs = Jobs(owner, python=python, setup=setup, defaults=self._options, stop_s=stop_s)
 
     supports = frozenset({"stdin", "tty", "timeout", "call", "files", *(f"options:{option}" for option in OPTIONS)})

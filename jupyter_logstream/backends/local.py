@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,10 @@ from ..model.protocol import WORKLOAD_VARIABLE
 from ..model.spec import SpecError
 from ..model.system_text import system_bytes
 from ..model.workload import Status, WorkloadSpec, shell_join
-from ..store.disk.folder import MAX_PAYLOAD_BYTES, Folder, RunParameters, boot_id
-from ..store.disk.stream_folders import StreamFolders
-from ..text.redactor import SECRET_NAMES
+from ..store.disk.folder import Folder, RunParameters, boot_id
 from ..wire.runner_socket import request
 from . import runner_client
+from .context import BackendContext
 from .environment import child_environment
 from .follow_roots import real_roots, resolve_follow
 from .follower_restarts import Restarts
@@ -38,36 +37,14 @@ _INPUT_CHECK_S = 1.0  # between checks whether the runner is alive while the chi
 
 
 class LocalBackend:
-    """Runs workloads in processes of this machine, where a workload's `files` already are: nothing is copied.
-
-    `folders`: the directory with one folder per workload. `root`: the base of a relative `cwd`. `log_bytes`: disk space
-    that one log can use. `grace_s`: seconds from TERM to KILL after a timeout. `secret_names`: globs of the environment
-    variables whose values are masked in output. `linger_s`: seconds for which late output is added to the log.
-    `masks`: further values and /patterns/ to mask.
-    `max_payload_bytes`: maximum size of a function's result. `follow_roots`: folders besides `root` below which files
-    may be followed.
-    """
+    """Runs workloads in processes of this machine, where a workload's `files` already are: nothing is copied."""
 
     supports: frozenset[str] = frozenset({"stdin", "tty", "timeout", "call", "files", "follow", RUNS_HERE})
 
-    def __init__(
-        self,
-        folders: Path | StreamFolders,
-        *,
-        name: str = "local",
-        root: Path = Path("/"),
-        log_bytes: int = 1 << 30,
-        grace_s: float = 10,
-        secret_names: Sequence[str] = SECRET_NAMES,
-        linger_s: float = 3600.0,
-        masks: Sequence[str] = (),
-        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
-        follow_roots: Sequence[Path] = (),
-    ) -> None:
+    def __init__(self, name: str, context: BackendContext) -> None:
         self.name = name
-        self._folders, self._root = folders, root
-        self._run = RunParameters(log_bytes, grace_s, tuple(secret_names), linger_s, tuple(masks), max_payload_bytes)
-        self._follow_roots = real_roots([root, *follow_roots])
+        self._folders, self._root, self._run = context.folders, context.root, context.run
+        self._follow_roots = real_roots([context.root, *context.follow_roots])
         self._launcher = Launcher()
 
     def prepare(self) -> None:
@@ -157,7 +134,7 @@ class LocalBackend:
                 connection[1].close()
 
     async def cancel(self, workload_id: str, handle: Handle, grace_s: float) -> None:  # noqa: ARG002 - the folder is enough
-        """Ask the runner to terminate the process tree. Raises CannotReach if it does not answer within 4 s."""
+        """Request the end of the process tree from the runner. Raises CannotReach if it does not answer within 4 s."""
         folder = self._folder(workload_id)
         try:
             await asyncio.wait_for(self._cancel(folder, grace_s), _ANSWER_TIMEOUT_S)

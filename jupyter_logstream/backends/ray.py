@@ -66,7 +66,7 @@ class RayBackend(DialedBackend):
     ) -> None:
         super().__init__(name, context, target, setup, peer=api.host, ca=api.ca)
         self._jobs, self._options, self._connect_timeout_s = RayJobs(api), options, connect_timeout_s
-        self._log_bytes, self._stop_s = context.log_bytes, math.ceil(context.grace_s + _STOP_MARGIN_S)
+        self._log_bytes, self._stop_s = context.run.log_bytes, math.ceil(context.run.grace_s + _STOP_MARGIN_S)
         self._owner = hashlib.sha256(f"{os.uname().nodename}:{self._folder('').path}".encode()).hexdigest()[:16]
 
     supports = frozenset({"stdin", "tty", "timeout", "call", "files", *(f"options:{option}" for option in OPTIONS)})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..model.workload import WorkloadSpec, shell_join
 from ..store.disk.files import is_own, read_file, replace_file
-from ..store.disk.folder import Folder, RunParameters
+from ..store.disk.folder import Folder
 from ..wire.delivery import Order
 from .delivery import Delivered, Target, deliver
 from .environment import child_environment
@@ -39,15 +39,8 @@ class RemoteBackend(ABC):
 
     def __init__(self, name: str, context: BackendContext, target: Target, setup: str) -> None:
         self.name = name
-        self._folders, self._target, self._setup = context.folders, target, setup
-        self._run = RunParameters(
-            context.log_bytes,
-            context.grace_s,
-            tuple(context.secret_names),
-            context.linger_s,
-            tuple(context.masks),
-            context.max_payload_bytes,
-        )
+        self._folders, self._run = context.folders, context.run
+        self._target, self._setup = target, setup
         self._mirrors: dict[str, Mirror] = {}
         self._opened: dict[str, Pipe] = {}  # by the launch, for the mirror's first connection
         self._was_reached = False

@@ -35,10 +35,10 @@ class Changes:
 
     @property
     def wait_s(self) -> float:
-        """Seconds until the next look at the folder."""
+        """Seconds until the next check of the folder."""
         return self._pause_s if self.is_polling else _CHECK_INTERVAL_S
 
-    def looked(self, changed: bool) -> None:
+    def checked(self, changed: bool) -> None:
         """Adapt the polling interval: short while the folder changes, backing off while it is idle."""
         self._pause_s = FASTEST_POLL_S if changed else min(self._pause_s * 1.5, SLOWEST_POLL_S)
 
@@ -63,7 +63,7 @@ class Changes:
 
 
 def drain(fd: int) -> None:
-    """Read all events: each means only that it is time to look."""
+    """Read all events: each means only that it is time to check."""
     with contextlib.suppress(BlockingIOError):
         while os.read(fd, 65536):
             pass

@@ -215,7 +215,7 @@ class FollowedPaths:
                 )
 
     def _report_skipped(self, target: Target) -> None:
-        """Report files that the path named only between two looks: nothing of them was read."""
+        """Report files that the path named only between two checks: nothing of them was read."""
         if not target.old or target.current is None or os.path.islink(target.path):
             return
         since = os.fstat(target.old[-1].fd).st_mtime_ns
@@ -223,7 +223,7 @@ class FollowedPaths:
         skipped = [path for path in skipped if not self._globs.matches(path)]
         if skipped:
             names = ", ".join(map(os.path.basename, skipped))
-            self._reports.append(f"{target.name} was rotated more than once between two looks: {names} was not read")
+            self._reports.append(f"{target.name} was rotated more than once between two checks: {names} was not read")
 
 
 def _ident(path: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from itertools import islice
 from ..store.disk.open_below import NotFollowable, open_below
 from .followed_positions import Position
 
-_MAX_ENTRIES = 10_000  # of a folder that are looked at
+_MAX_ENTRIES = 10_000  # of a folder that are checked
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z", ".zip")  # made of a file that was read, in most cases
 
 

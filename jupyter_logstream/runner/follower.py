@@ -25,7 +25,7 @@ from .requests import Requests
 from .runner import STOPPING
 from .watches import Watches
 
-_UPDATE_INTERVAL_S = 0.05  # between looks at the paths while there is something to read
+_UPDATE_INTERVAL_S = 0.05  # between checks of the paths while there is something to read
 _FOLDERS_INTERVAL_S = 1.0
 _COALESCE_S = 0.002  # lines written within it are stored together
 _MAX_LAST_READ_S = 2.0
@@ -109,7 +109,7 @@ class Follower:
         progress = self._read_files() or progress
         if self._stopped_as is None:
             self._show(displayed(self._paths.waiting_for())[:_MAX_REASON_CHARS])
-        self._watches.looked(progress)
+        self._watches.checked(progress)
         if not progress:
             self._log.release()
         return progress
@@ -141,7 +141,7 @@ class Follower:
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-            return  # the next look tries again
+            return  # the next check tries again
         self._status = replace(self._status, reason=reason)
         self._requests.notify()
 

@@ -98,7 +98,7 @@ class Connection:
             sent = True
             if not self._is_open:
                 return False
-        self._changes.looked(sent)
+        self._changes.checked(sent)
         if final is not None and not sent and not self._sender.is_waiting:
             self._send_final(final, complete)
         return sent and not self._sender.is_waiting

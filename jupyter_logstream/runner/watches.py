@@ -35,10 +35,10 @@ class Watches:
 
     @property
     def wait_s(self) -> float:
-        """Seconds until the next look."""
+        """Seconds until the next check."""
         return _CHECK_INTERVAL_S if self._is_complete else self._pause_s
 
-    def looked(self, changed: bool) -> None:
+    def checked(self, changed: bool) -> None:
         """Adapt the polling interval: short while files change, backing off while they are idle."""
         self._pause_s = FASTEST_POLL_S if changed else min(self._pause_s * 1.5, SLOWEST_POLL_S)
 

@@ -20,6 +20,7 @@ from ..backends.context import BackendContext
 from ..backends.protocol import Backend
 from ..store.disk.file_store import FileStore
 from ..store.disk.files import make_private
+from ..store.disk.folder import RunParameters
 from ..text.redactor import Redactor, parse_masks, secret_values
 from .address_file import load_secret
 from .addresses import outward_url
@@ -123,12 +124,14 @@ def _backends(options: Options, store: FileStore, server: ServerApp, log: loggin
     context = BackendContext(
         folders=store.stream_folders,
         root=Path(server.root_dir).absolute(),
-        log_bytes=options.log_bytes,
-        grace_s=options.cancel_grace,
-        secret_names=options.secret_names,
-        linger_s=options.linger,
-        masks=list(map(str, options.masks)),
-        max_payload_bytes=options.max_payload_bytes,
+        run=RunParameters(
+            log_bytes=options.log_bytes,
+            grace_s=options.cancel_grace,
+            secret_names=tuple(options.secret_names),
+            linger_s=options.linger,
+            masks=tuple(map(str, options.masks)),
+            max_payload_bytes=options.max_payload_bytes,
+        ),
         follow_roots=[Path(root).expanduser().absolute() for root in options.follow_roots],
         public_url=public_url,
     )

@@ -36,7 +36,7 @@ class Examination:
 
 
 async def examine(backend: Backend, known: Collection[str]) -> Examination:
-    """Test a backend, then look for leftovers of workloads other than `known` if it works.
+    """Test a backend, then search for leftovers of workloads other than `known` if it works.
 
     A test that does not end within CHECK_TIMEOUT_S is a failed check. Bounds: MAX_LEFTOVERS and MAX_TEXT_CHARS; the
     rest is left out.

@@ -205,7 +205,7 @@ class LifeCycle:
             await self._apply(workload_id, sighting)
 
     async def _apply(self, workload_id: str, sighting: Sighting) -> None:
-        """Take over what a backend reports, unless the runner's own record says more."""
+        """Apply a backend's report, unless the runner's own record is more precise."""
         recorded, summary = self._registry.status(workload_id)
         found = self._catalogue.status_of(workload_id)
         status = merge(recorded if recorded.state != "queued" else found.status, sighting, now_ms())

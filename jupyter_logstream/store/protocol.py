@@ -23,7 +23,7 @@ Messages = tuple[list[str], Mapping[int, Mapping[str, Any]]]
 
 
 LOST = "lost"
-"""The field, true, of a record whose bytes are lost. Its source is then `system`, whoever wrote it."""
+"""The field, true, of a record whose bytes are lost. Its source is then `system`, whatever it was."""
 
 
 @dataclass(frozen=True, **SLOTS)

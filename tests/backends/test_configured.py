@@ -10,17 +10,18 @@ import pytest
 from jupyter_logstream.backends.configured import DEFAULT_BACKENDS, make_backends
 from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.store.disk.folder import RunParameters
 
 
 class Other(LocalBackend):
     """A backend of another package, with a setting."""
 
     def __init__(self, name: str, context: BackendContext, *, queue: str = "") -> None:
-        super().__init__(context.folders, name=name)
+        super().__init__(name, context)
         self.queue = queue
 
 
-CONTEXT = BackendContext(folders=Path("/store/streams"), root=Path("/work"), grace_s=3)
+CONTEXT = BackendContext(folders=Path("/store/streams"), root=Path("/work"), run=RunParameters(grace_s=3))
 
 
 def test_the_default_is_the_local_backend_with_the_servers_settings() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.paths import ROOT
 
+from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.environment import child_environment
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.backends.protocol import check_supported
@@ -33,7 +34,7 @@ def test_resolve_makes_the_directory_absolute_and_adds_the_servers_environment(
 ) -> None:
     monkeypatch.setenv("AMBIENT", "1")
     (tmp_path / "sub dir").mkdir()
-    backend = LocalBackend(tmp_path, root=tmp_path)
+    backend = LocalBackend("local", BackendContext(tmp_path, tmp_path))
     spec = backend.resolve(check_spec({"command": ["echo", "a b"], "cwd": "sub dir", "env": {"GIVEN": "2"}}))
     assert spec.cwd == str(tmp_path / "sub dir")
     assert (spec.env["AMBIENT"], spec.env["GIVEN"]) == ("1", "2")
@@ -44,13 +45,15 @@ def test_a_directory_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     for cwd, problem in ("none", "does not exist"), ("file", "is not a directory"), ("x" * 5000, "name too long"):
         with pytest.raises(SpecError) as error:
-            LocalBackend(tmp_path, root=tmp_path).resolve(check_spec({"command": "true", "cwd": cwd}))
+            LocalBackend("local", BackendContext(tmp_path, tmp_path)).resolve(
+                check_spec({"command": "true", "cwd": cwd})
+            )
         assert error.value.field == "cwd"
         assert problem in str(error.value).lower()
 
 
 def test_an_option_that_the_backend_does_not_support_is_refused_by_name(tmp_path: Path) -> None:
-    backend = LocalBackend(tmp_path)
+    backend = LocalBackend("local", BackendContext(tmp_path))
     check_supported(check_spec({"command": "true", "stdin": True, "timeout": 5}), backend)
     with pytest.raises(SpecError) as error:
         check_supported(check_spec({"command": "true", "options": {"gpus\x1b": 1}}), backend)
@@ -62,7 +65,7 @@ def test_a_feature_that_the_backend_does_not_support_is_refused_by_name(tmp_path
     class Restricted(LocalBackend):
         supports = frozenset({"tty", "options:gpus", "options:queue"})
 
-    backend = Restricted(tmp_path)
+    backend = Restricted("local", BackendContext(tmp_path))
     check_supported(check_spec({"command": "true", "options": {"gpus": 1}}), backend)
     for field, value in ("stdin", True), ("timeout", 5):
         with pytest.raises(SpecError) as error:

@@ -131,7 +131,7 @@ async def test_what_was_lost_while_no_runner_lived_is_reported(bench: Bench, log
     assert report.startswith({
         "truncated": "a.log was truncated or replaced after 4 bytes of it were read, while nothing followed it",
         "removed": "the file a.log of which 4 bytes were read is gone",
-        "rotated twice": "a.log was rotated more than once between two looks: a.log.1 was not read",
+        "rotated twice": "a.log was rotated more than once between two checks: a.log.1 was not read",
     }[how])  # fmt: skip
 
 

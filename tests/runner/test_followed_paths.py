@@ -88,7 +88,7 @@ def test_a_file_that_was_rotated_away_between_two_looks_is_reported(tmp_path: Pa
         (tmp_path / name).write_bytes(b"between\n")
     log.write_bytes(b"two\n")
     assert read(paths) == [("train.log", b"two\n")]
-    assert paths.reports() == ["train.log was rotated more than once between two looks: train.log.1 was not read"]
+    assert paths.reports() == ["train.log was rotated more than once between two checks: train.log.1 was not read"]
 
 
 def test_one_rotation_is_not_reported(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from support.programs import PYTHON
 from support.running import Bench
 from support.waiting import eventually
 
+from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.local import LocalBackend
+from jupyter_logstream.store.disk.folder import RunParameters
 
 if TYPE_CHECKING:
     from support.web import Site
@@ -108,7 +110,7 @@ async def test_a_full_disk_loses_and_doubles_nothing_that_was_held_back(tmp_path
 
 
 async def test_without_secret_names_our_own_secret_is_still_masked(bench: Bench) -> None:
-    bench.backend = LocalBackend(bench.store.folders, secret_names=[])
+    bench.backend = LocalBackend("local", BackendContext(bench.store.folders, run=RunParameters(secret_names=())))
     env = {"A_TOKEN": KEY, "JUPYTER_LOGSTREAM_SECRET": "x" * 43}
     job = await bench.run("echo $A_TOKEN $JUPYTER_LOGSTREAM_SECRET", env=env)
     assert job.lines() == [f"{KEY} ***"]

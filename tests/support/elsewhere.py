@@ -8,6 +8,7 @@ from support.server_side import Server
 
 from jupyter_logstream.backends.configured import make_backends
 from jupyter_logstream.backends.context import BackendContext
+from jupyter_logstream.store.disk.folder import RunParameters
 from jupyter_logstream.store.disk.stream_folders import StreamFolders
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class Elsewhere(Server):
     """`there`: the folder of all workloads on the other machine, which is this one. `settings`: of the context."""
 
     def __init__(self, root: Path, name: str, entry: dict[str, Any], **settings: Any) -> None:
-        context = BackendContext(StreamFolders(root / "streams"), root, grace_s=0.5, **settings)
+        context = BackendContext(StreamFolders(root / "streams"), root, RunParameters(grace_s=0.5), **settings)
         backends, problems = make_backends({name: entry}, context)
         assert not problems, problems
         super().__init__(root, backends[name])

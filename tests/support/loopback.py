@@ -16,7 +16,7 @@ from jupyter_logstream.backends.mirror import Mirror
 from jupyter_logstream.backends.pipe import CommandPipe, Pipe
 from jupyter_logstream.model.spec import SpecError
 from jupyter_logstream.store.disk.files import make_private, read_file, replace_file
-from jupyter_logstream.store.disk.folder import Folder, RunParameters
+from jupyter_logstream.store.disk.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ class LoopbackBackend:
 
     def __init__(self, name: str, context: BackendContext, there: Path, python: str = sys.executable) -> None:
         self.name, self._folders, self._there, self._python = name, context.folders, there, python
-        self._run = RunParameters(context.log_bytes, context.grace_s, tuple(context.secret_names), context.linger_s)
+        self._run = context.run
         self._mirrors: dict[str, Mirror] = {}
         self.archive = there / "runner.pyz"
         make_private(there)

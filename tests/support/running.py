@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.waiting import PATIENCE, eventually, until
 
+from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.environment import child_environment
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.model.ids import IdSource
@@ -21,7 +22,7 @@ from jupyter_logstream.server.precedence import merge
 from jupyter_logstream.store.disk.download import Download
 from jupyter_logstream.store.disk.file_store import FileStore
 from jupyter_logstream.store.disk.files import write_json
-from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder, RunParameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,9 @@ class Bench:
 
     def __init__(self, root: Path, *, keep: int = 1 << 30) -> None:
         self.store = FileStore(root, keep=keep)
-        self.backend = LocalBackend(self.store.folders, log_bytes=keep, grace_s=0.5)
+        self.backend = LocalBackend(
+            "local", BackendContext(self.store.folders, run=RunParameters(log_bytes=keep, grace_s=0.5))
+        )
         self._ids = IdSource()
         self.folders: list[Folder] = []
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from support.waiting import eventually
 
+from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.model.spec import check_spec
 from jupyter_logstream.model.workload import Status
@@ -16,12 +17,12 @@ from jupyter_logstream.server.engine import Engine
 from jupyter_logstream.server.registry import FolderRegistry
 from jupyter_logstream.server.retention import Limits
 from jupyter_logstream.store.disk.file_store import FileStore
-from jupyter_logstream.store.disk.folder import Folder
+from jupyter_logstream.store.disk.folder import Folder, RunParameters
 
 
-def local_backend(root: Path, **options: Any) -> LocalBackend:
+def local_backend(root: Path) -> LocalBackend:
     """The local backend of a store at `root`, with a short grace time."""
-    return LocalBackend(root / "streams", **{"root": root, "grace_s": 0.5, **options})
+    return LocalBackend("local", BackendContext(root / "streams", root, RunParameters(grace_s=0.5)))
 
 
 Start = Callable[..., Awaitable["Server"]]

@@ -20,6 +20,7 @@ from jupyter_logstream.model.workload import Status, WorkloadSpec
 from jupyter_logstream.server.precedence import merge
 from jupyter_logstream.store.disk.download import Download
 from jupyter_logstream.store.disk.file_store import FileStore
+from jupyter_logstream.store.disk.folder import RunParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,8 @@ class Workbench:
 
     def __init__(self, root: Path, make: Callable[[BackendContext], Backend], **settings: Any) -> None:
         self.store = FileStore(root / "store")
-        settings = {"grace_s": 0.5, "linger_s": 10.0, **settings}
-        self.context = BackendContext(self.store.folders, root, **settings)
+        run = RunParameters(grace_s=0.5, linger_s=10.0)
+        self.context = BackendContext(self.store.folders, root, run, **settings)
         self._make, self._ids = make, IdSource()
         self.backend = make(self.context)
         self.runs: list[Run] = []

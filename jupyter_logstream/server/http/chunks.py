@@ -37,7 +37,7 @@ async def send_chunks(handler: RequestHandler, read: Callable[[], Awaitable[byte
     finally:
         await asyncio.wait({following})  # it reads files that the caller closes next
         if not following.cancelled():
-            following.exception()  # if nobody waited for it, that the client has gone is no news
+            following.exception()  # retrieved, or asyncio logs an exception that no task awaited
         if not is_whole and _has_begun(handler):  # an error must not look like the end of the log
             disconnect(handler)
     return is_whole

@@ -18,7 +18,7 @@ NETWORK_TYPES = frozenset(
 
 
 def is_network_file_system(path: Path) -> bool:
-    """Whether other machines can write to the file system of `path`; False if the system cannot tell (no /proc)."""
+    """Whether other machines can write to the file system of `path`; False if that is unknown (no /proc)."""
     kind = file_system_type(path)
     return kind in NETWORK_TYPES or kind.partition(".")[0] in {"fuse", "fuseblk"}
 

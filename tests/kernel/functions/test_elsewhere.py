@@ -12,7 +12,7 @@ import pytest
 from jupyter_logstream.backends.archive import NAME, runner_archive
 from jupyter_logstream.kernel.functions.pickling import versions
 from jupyter_logstream.model.protocol import CALL_VARIABLE
-from jupyter_logstream.runner.delivery import call_command
+from jupyter_logstream.runner.localize import call_command
 from jupyter_logstream.wire.envelope import pack
 
 if TYPE_CHECKING:

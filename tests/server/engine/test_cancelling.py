@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.waiting import eventually
 
+from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.backends.protocol import CannotLaunch, Handle
 from jupyter_logstream.model.protocol import STATES
@@ -19,6 +20,7 @@ from jupyter_logstream.model.spec import SpecError
 from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.server.engine import NoRoom, QueueFull, StillRunning, UnknownWorkload
 from jupyter_logstream.store.disk import files
+from jupyter_logstream.store.disk.folder import RunParameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ class Slow(LocalBackend):
     """Launches after its gate is opened."""
 
     def __init__(self, folders: Path) -> None:
-        super().__init__(folders, grace_s=0.5)
+        super().__init__("local", BackendContext(folders, run=RunParameters(grace_s=0.5)))
         self.gate = asyncio.Event()
         self.launching = asyncio.Event()
 
@@ -76,7 +78,7 @@ async def test_a_launch_that_fails_leaves_nothing_behind(start: Start, tmp_path:
         async def launch(self, workload_id: str, spec: WorkloadSpec) -> Handle:  # noqa: ARG002
             raise CannotLaunch(errno.EAGAIN, "no process could be started")
 
-    server = await start(Failing(tmp_path / "store" / "streams"), max_running=1)
+    server = await start(Failing("local", BackendContext(tmp_path / "store" / "streams")), max_running=1)
     for _ in range(3):
         with pytest.raises(NoRoom):
             await server.start("true", key="k")

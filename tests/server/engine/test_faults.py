@@ -13,8 +13,10 @@ import pytest
 from support.running import alive, runners
 from support.waiting import eventually, until
 
+from jupyter_logstream.backends.context import BackendContext
 from jupyter_logstream.backends.local import LocalBackend
 from jupyter_logstream.server.engine import CannotReach
+from jupyter_logstream.store.disk.folder import RunParameters
 from jupyter_logstream.store.errors import BadIndex
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Failing(LocalBackend):
     """A backend whose watching fails with each fault before it works."""
 
     def __init__(self, folders: Path) -> None:
-        super().__init__(folders, grace_s=0.5)
+        super().__init__("local", BackendContext(folders, run=RunParameters(grace_s=0.5)))
         self.faults = list(FAULTS)
 
     async def watch(self, workload_id: str, handle: Handle) -> AsyncIterator[Sighting]:
@@ -116,7 +118,7 @@ async def test_cancel_of_a_quiet_workload_whose_folder_was_removed_ends_it(start
 
 
 async def test_a_store_that_was_removed_takes_new_workloads(start: Start, tmp_path: Path) -> None:
-    server = await start(LocalBackend(tmp_path / "store" / "streams"))
+    server = await start(LocalBackend("local", BackendContext(tmp_path / "store" / "streams")))
     shutil.rmtree(server.store.root)
     assert server.store.free_bytes >= 0
     assert (await server.end(await server.start("exit 3"))).exit_code == 3
@@ -148,7 +150,9 @@ async def test_cancel_without_a_folder_ends_also_processes_with_another_environm
 
 
 async def test_a_background_process_of_a_workload_that_ended_is_left_alone(start: Start, tmp_path: Path) -> None:
-    server = await start(LocalBackend(tmp_path / "store" / "streams", linger_s=0.0))
+    server = await start(
+        LocalBackend("local", BackendContext(tmp_path / "store" / "streams", run=RunParameters(linger_s=0.0)))
+    )
     workload = await server.start(f"sh -c 'echo $$; {DETACHED}' & exit 0")
     assert (await server.end(workload)).state == "succeeded"
     await eventually(lambda: not runners(server.folder(workload)))
