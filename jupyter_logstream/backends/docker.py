@@ -65,6 +65,8 @@ class DockerBackend(LocalBackend):
         resolved = replace(resolved, cwd=os.path.normpath(resolved.cwd))
         if ":" in resolved.cwd or resolved.cwd == "/":
             raise SpecError("cwd", f"{printable(resolved.cwd)} cannot be mounted: it must be a folder without a colon")
+        if spec.files and not _is_below(spec.files_from, resolved.cwd):
+            raise SpecError("files", f"must be below the folder that is mounted: {printable(resolved.cwd)}")
         self._arguments("ID", resolved)
         return replace(resolved, env=child_environment({}, spec.env, tty=spec.tty))
 
@@ -175,6 +177,11 @@ class DockerBackend(LocalBackend):
             raise CannotReach(self._missing) from None
         except (OSError, TimeoutError) as error:
             raise CannotReach(str(error)) from None
+
+
+def _is_below(path: str, folder: str) -> bool:
+    real, above = os.path.realpath(path), os.path.realpath(folder)
+    return os.path.commonpath([real, above]) == above
 
 
 def docker_backend(

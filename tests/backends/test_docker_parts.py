@@ -105,6 +105,16 @@ def test_directory_that_cannot_be_mounted_is_refused(tmp_path: Path, cwd: str) -
         backend(tmp_path, image="x").resolve(WorkloadSpec(command="true", name="x", backend="box", cwd=cwd))
 
 
+def test_files_outside_of_the_mounted_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    box = backend(tmp_path, image="x")
+    given = {"command": "true", "name": "x", "backend": "box", "files": ("*.py",)}
+    box.resolve(WorkloadSpec(**given, cwd="link", files_from=f"{tmp_path}/work"))
+    with pytest.raises(SpecError, match="must be below the folder that is mounted"):
+        box.resolve(WorkloadSpec(**given, cwd="work", files_from=f"{tmp_path}"))
+
+
 SOCKET = "unix:///var/run/docker.sock"
 REPORTS = {
     "no daemon": (f"Cannot connect to the Docker daemon at {SOCKET}. Is the docker daemon running?", "start it"),
