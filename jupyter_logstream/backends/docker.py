@@ -22,6 +22,7 @@ from ..model.spec import SpecError, printable
 from ..model.workload import WorkloadSpec
 from ..store.disk.files import remove_own, replace_file
 from ..store.disk.folder import Folder, RunParameters
+from ..store.disk.open_below import is_below
 from ..wire.container_client import ARCHIVE, MARKER, is_podman, is_removed, problem, removal
 from .archive import runner_archive
 from .docker_checks import Trial, check_docker
@@ -65,7 +66,7 @@ class DockerBackend(LocalBackend):
         resolved = replace(resolved, cwd=os.path.normpath(resolved.cwd))
         if ":" in resolved.cwd or resolved.cwd == "/":
             raise SpecError("cwd", f"{printable(resolved.cwd)} cannot be mounted: it must be a folder without a colon")
-        if spec.files and not _is_below(spec.files_from, resolved.cwd):
+        if spec.files and not is_below(os.path.realpath(spec.files_from), [os.path.realpath(resolved.cwd)]):
             raise SpecError("files", f"must be below the folder that is mounted: {printable(resolved.cwd)}")
         self._arguments("ID", resolved)
         return replace(resolved, env=child_environment({}, spec.env, tty=spec.tty))
@@ -177,11 +178,6 @@ class DockerBackend(LocalBackend):
             raise CannotReach(self._missing) from None
         except (OSError, TimeoutError) as error:
             raise CannotReach(str(error)) from None
-
-
-def _is_below(path: str, folder: str) -> bool:
-    real, above = os.path.realpath(path), os.path.realpath(folder)
-    return os.path.commonpath([real, above]) == above
 
 
 def docker_backend(

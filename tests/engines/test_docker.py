@@ -165,6 +165,15 @@ async def test_user_that_may_not_open_the_terminal_writes_to_pipes(in_docker):
     assert run.status.exit_code == 3
 
 
+@pytest.mark.large
+async def test_input_of_a_program_with_a_terminal_waits_until_the_container_has_started(in_box):
+    run = await in_box().start("cat; echo end", stdin=True)
+    await run.running()
+    await run.send(b"one\n", eof=True)
+    assert (await run.end()).state == "succeeded"
+    assert run.lines() == ["one", "end"]
+
+
 async def test_out_of_memory_is_the_reason(in_box, box):
     """Podman does not report it where control groups have version 1."""
     code = "x = bytearray(200 << 20); print(len(x))"

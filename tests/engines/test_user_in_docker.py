@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.ray_server import use
 from support.serving import Server
 from support.waiting import until
 
@@ -51,8 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, docker: Docker) -> Iterator
 @pytest.fixture
 def here(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make this process a client of the server, in a folder of its own."""
-    (address,) = server.folder.glob("data/logstream/*/server.json")
-    monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(address))
+    use(server, monkeypatch)
     monkeypatch.setenv("OF_THE_KERNEL", "1")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -154,8 +154,7 @@ def of_a_user(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve
 def test_files_of_a_user_without_root_are_the_users_and_groups_count(
     of_a_user: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (address,) = of_a_user.folder.glob("data/logstream/*/server.json")
-    monkeypatch.setenv("JUPYTER_LOGSTREAM_SERVER", str(address))
+    use(of_a_user, monkeypatch)
     work = of_a_user.root / "work"
     (work / "shared").mkdir(parents=True)
     os.chown(work, USER, USER)
