@@ -28,6 +28,8 @@ PASSWORD = "a password of the tests"
 MODULES = {"server": "jupyter_server", "lab": "jupyterlab", "notebook": "notebook"}
 VOILA, NBCLASSIC, SOLARA = "voila.server_extension", "nbclassic", "solara.server.jupyter.server_extension"
 OURS = "jupyter_logstream"
+LAB = frozenset({"jupyterlab", "jupyter_lsp", "notebook", "notebook_shim"})
+"""Extensions without which a server starts in two thirds of the processor time; only the kinds with pages need them."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Server:
         ]
         command += ["--ServerApp.port_retries=0"]  # the page expects this port
         command += [f"--ServerApp.base_url={self.base_url}", f"--ServerApp.root_dir={self.root}", *_login(self.auth)]
-        off = {VOILA, NBCLASSIC, SOLARA, *(() if self.ours else (OURS,))} - set(self.front_ends)
+        off = {VOILA, NBCLASSIC, SOLARA, *(() if self.ours else (OURS,)), *self._needless} - set(self.front_ends)
         command += [f"--ServerApp.jpserver_extensions={name}=False" for name in sorted(off)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], env=self._env(), stdout=log, stderr=log)
@@ -107,6 +109,10 @@ class Server:
         self._log_in()
         info = self.http.get(f"{self.url}logstream/v1/info")
         assert info.is_success == self.ours, f"the extension {'does not run' if self.ours else 'runs'}\n{self.log}"
+
+    @property
+    def _needless(self) -> frozenset[str]:
+        return LAB if self.kind == "server" and not self.front_ends else frozenset()
 
     def _env(self) -> dict[str, str]:
         own = {f"JUPYTER_{name}_DIR": str(self.folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}

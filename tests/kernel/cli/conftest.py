@@ -18,13 +18,13 @@ def cli(request: pytest.FixtureRequest) -> Cli:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """The command line beside a private server."""
     yield from with_private_server(tmp_path_factory.mktemp("private") / "home")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """The command line beside a Jupyter server."""
     yield from with_jupyter_server(tmp_path_factory.mktemp("jupyter") / "home")
