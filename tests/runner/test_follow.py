@@ -225,7 +225,7 @@ async def test_a_large_file_begins_at_its_last_16_mib_and_says_so(bench: Bench, 
     with (logs / "a.log").open("wb") as file:
         file.truncate(1 << 30)  # sparse
         file.seek(0, os.SEEK_END)
-        file.write(b"\nlast\n")
+        file.write(b"\n" + (b" " * 65_535 + b"\n") * 256 + b"last\n")
     job = await follow(bench, logs, "a.log")
     await eventually(lambda: job.bytes("stdout").endswith(b"\nlast\n"))
     assert len(job.bytes("stdout")) <= 16 * 1024 * 1024 + 6

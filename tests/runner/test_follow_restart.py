@@ -169,6 +169,16 @@ async def test_a_cancel_that_the_kill_interrupts_is_carried_out(bench: Bench, lo
     assert not job.folder.positions.exists()
 
 
+async def test_a_cancel_while_no_runner_lives_reaches_the_next_one(bench: Bench, logs: Path) -> None:
+    append(logs / "a.log", b"one\n")
+    job = await follow(bench, logs, "a.log")
+    await shows(job, "one")
+    await kill(job)
+    ending = asyncio.ensure_future(job.end())
+    await job.cancel(1)
+    assert (await ending).state == "cancelled"
+
+
 async def test_a_runner_with_a_fault_of_its_own_is_lost_with_the_reason(bench: Bench, logs: Path) -> None:
     append(logs / "a.log", b"one\n")
     job = await follow(bench, logs, "a.log")
