@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.running import kill_runners
+from support.running import all_runners, kill_runners
 from support.serving import Server, jupyter
 from support.waiting import until
 
@@ -70,11 +70,8 @@ def test_wrong_arguments_are_named(here: Path) -> None:
         follow_file("a.log", tail=-1)
 
 
-@pytest.mark.parametrize("killed", ["server", "server and runner"])
-def test_lines_of_a_followed_file_survive_a_killed_server_and_a_rotation_meanwhile(
-    server: Server, here: Path, killed: str
-) -> None:
-    job = follow_file("a.log")
+def test_lines_of_a_followed_file_survive_a_killed_server_and_a_rotation_meanwhile(server: Server, here: Path) -> None:
+    job, other = follow_file("a.log"), follow_file("*.log")
     count = 0
 
     def write(lines: int) -> None:
@@ -82,18 +79,20 @@ def test_lines_of_a_followed_file_survive_a_killed_server_and_a_rotation_meanwhi
         with (here / "a.log").open("a") as file:
             file.writelines(f"line {number}\n" for number in range(count, count + lines))
         count += lines
+        until(lambda: not is_served or {len(one.logs(source="stdout")) for one in (job, other)} == {count})
 
+    is_served = True
     write(1000)
-    until(lambda: job.lines == 1000)
     server.stop(signal.SIGKILL)
-    if killed == "server and runner":  # as by a restart of the machine
-        kill_runners(server.folder)
+    is_served = False
+    (runner,) = [pid for pid, path in all_runners() if path.endswith(other.id)]
+    os.kill(runner, signal.SIGKILL)  # as by a restart of the machine
     write(500)
     os.rename(here / "a.log", here / "a.log.1")  # while no server runs
     write(500)
     server.start(server.port)
-    until(lambda: job.lines == 2000)
+    is_served = True
     write(500)
-    until(lambda: job.lines == 2500)
-    assert [record.message for record in job.logs(source="stdout")] == [f"line {number}" for number in range(2500)]
-    assert job.logs(source="system") == []
+    for one in job, other:
+        assert [record.message for record in one.logs(source="stdout")] == [f"line {number}" for number in range(2500)]
+        assert one.logs(source="system") == []
