@@ -58,10 +58,10 @@ class FollowedLog:
         size = self._log.size(_SOURCE)
         self._is_line_open = bool(size) and read_range(folder.path, _SOURCE, size - 1, size) != b"\n"
         self._journaled: frozenset[tuple[int, int]] | None = None  # the files that the journal names
-        if self._journal.unknown_bytes:
-            self.report(
-                [f"the files of its last {self._journal.unknown_bytes} bytes are unknown: they may follow again"]
-            )
+        if unknown := self._journal.unknown_bytes:
+            self.report([f"the files of the last {unknown} bytes before this line are unknown: they may follow again"])
+        if lost := self._journal.lost_bytes:
+            self.report([f"{lost} bytes before this line were lost with the machine's power"])
 
     @property
     def holds_few(self) -> bool:

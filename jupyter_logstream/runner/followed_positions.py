@@ -61,7 +61,8 @@ class PositionJournal:
     """The journal of a workload. Create it before the log is opened, which can repair it.
 
     `restored`: the positions of the files of an earlier runner, in its order; None if there was none. `last`: the file
-    of its last lines (device, inode). `unknown_bytes`: at the end of the log, whose file is unknown after a power cut.
+    of its last lines (device, inode). After a power cut, `unknown_bytes` at the log's end are of unknown files, and
+    `lost_bytes` of it are gone.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -69,7 +70,7 @@ class PositionJournal:
         self._fd, self._size = -1, 0
         self.restored: list[Position] | None = None
         self.last: tuple[int, int] | None = None
-        self.unknown_bytes = 0
+        self.unknown_bytes = self.lost_bytes = 0
         self._restore(extent(folder.path, "stdout")[1])
         self._fd = open_own(self._path, os.O_WRONLY | os.O_APPEND)
 
@@ -115,10 +116,12 @@ class PositionJournal:
     def _restore(self, log_bytes: int) -> None:
         try:
             header, *lines = read_file(self._path).split(b"\n")[:-1]  # the append of a line that is cut did not begin
-        except (FileNotFoundError, ValueError):
-            return  # it did not exist or is empty
+            end, last = json.loads(header)
+        except (FileNotFoundError, ValueError, TypeError):  # a first runner, or after a power cut
+            self.unknown_bytes = log_bytes
+            return
+        self.lost_bytes = max(end - log_bytes, 0)
         known: dict[tuple[int, int], Position] = {}
-        end, last = json.loads(header)
         for line in lines:
             try:
                 at, size, base, done, *fields = json.loads(line)

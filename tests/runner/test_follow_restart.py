@@ -272,3 +272,14 @@ async def test_another_runner_begins_at_the_last_line_however_much_was_read_befo
     await kill(job)
     (position,) = PositionJournal(job.folder).restored or []
     assert (position.offset - position.base, position.done) == (4, 4)
+
+
+async def test_what_can_follow_again_after_a_power_cut_is_reported(bench: Bench, logs: Path) -> None:
+    append(logs / "a.log", b"one\n")
+    job = await follow(bench, logs, "a.log")
+    await shows(job, "one")
+    await kill(job)
+    job.folder.positions.write_bytes(b"")
+    async with watched(job):
+        await shows(job, "one", "one")
+    assert job.lines("system") == ["the files of the last 4 bytes before this line are unknown: they may follow again"]

@@ -85,6 +85,18 @@ def test_the_rest_of_a_log_of_several_files_is_counted(folder: Folder) -> None:
     assert ([one.done for one in restored.restored or ()], restored.unknown_bytes) == ([0, 0], 30)
 
 
+@pytest.mark.parametrize("journal", [b"", b"[100", b"\0\0\0\n"], ids=["empty", "cut", "zeros"])
+def test_a_log_without_a_journal_is_of_unknown_files(folder: Folder, journal: bytes) -> None:
+    folder.positions.write_bytes(journal)
+    restored = with_log(folder, 130)
+    assert (restored.restored, restored.unknown_bytes) == (None, 130)
+
+
+def test_the_end_of_a_log_that_is_gone_is_counted(folder: Folder) -> None:
+    begin(folder, START)
+    assert (with_log(folder, 100).lost_bytes, with_log(folder, 70).lost_bytes) == (0, 30)
+
+
 def test_a_full_disk_leaves_the_journal_as_it_was(folder: Folder) -> None:
     journal = begin(folder, START)
     before = folder.positions.read_bytes()
