@@ -1,6 +1,6 @@
 """Options of the server extension, `c.LogStream`: defaults, help and checks. Server; no I/O.
 
-Their help is the reference that `jupyter server --help-all` prints.
+Their help is the text of docs/reference/options.md: Jupyter Server's own `--help-all` lists no option of an extension.
 """
 
 from __future__ import annotations
