@@ -208,14 +208,19 @@ def ray_backend(
     submission_fields({}, defaults)
     if not isinstance(connect_timeout, (int, float)) or not 1 <= connect_timeout <= 3600:
         raise ValueError("connect_timeout must be 1 to 3600 seconds")
-    for setting, value in {"python": python, "folder": folder, "setup": setup}.items():
-        if not isinstance(value, str) or "\0" in value or (setting != "setup" and not value.strip()):
-            raise ValueError(f"{setting} must be a string")
+    _check_texts(python=python, folder=folder, setup=setup)
     api = RayApi(address, headers or {}, _certificates(ca) if ca else "")
     target = Target(RayPlace(name), python, folder)
     return RayBackend(
         name, context, api, target, setup=setup, options=defaults, connect_timeout_s=float(connect_timeout)
     )
+
+
+def _check_texts(**settings: Any) -> None:
+    """Only `setup` can be empty. ValueError."""
+    for name, value in settings.items():
+        if not isinstance(value, str) or "\0" in value or (name != "setup" and not value.strip()):
+            raise ValueError(f"{name} must be a string")
 
 
 def _certificates(path: str) -> str:

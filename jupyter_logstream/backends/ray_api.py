@@ -52,14 +52,11 @@ class Http:
         """A response; its body is read within the block. `accept_errors`: the caller checks its status."""
         import aiohttp  # noqa: PLC0415 - takes 100 ms, which servers without Ray spare
 
-        if self.ca:
-            body["ssl"] = ssl.create_default_context()
-            body["ssl"].load_verify_locations(cadata=self.ca)
         limits = aiohttp.ClientTimeout(timeout, sock_connect=_CONNECT_TIMEOUT_S, sock_read=_SILENCE_TIMEOUT_S)
         try:
             async with (
                 aiohttp.ClientSession(timeout=limits, headers=self._headers) as session,
-                session.request(method, self.address + path, allow_redirects=False, **body) as response,
+                session.request(method, self.address + path, allow_redirects=False, **self._tls(), **body) as response,
             ):
                 if not accept_errors:
                     await self._check(response)
@@ -74,6 +71,13 @@ class Http:
             raise CannotReach(f"{self._name} at {self.address} did not answer in time") from None
         except (aiohttp.ClientError, ValueError) as error:
             raise CannotReach(f"{self._name} at {self.address}: {error}") from None
+
+    def _tls(self) -> dict[str, Any]:
+        if not self.ca:
+            return {}
+        context = ssl.create_default_context()
+        context.load_verify_locations(cadata=self.ca)
+        return {"ssl": context}
 
     async def _check(self, response: Any) -> None:
         if not _is_success(response):

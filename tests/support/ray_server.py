@@ -28,8 +28,7 @@ def ray_server(
 ) -> Iterator[Server]:
     """The server for the time of the block. `entry`: further settings of the backend `ray`.
 
-    `ip`: where it listens. `public_url`: as configured, with its port as `{port}`; without it the server finds its
-    address itself.
+    `ip`: where it listens. `public_url`: as configured, with `{port}`; without it the server finds its address.
     """
     port = free_port()
     there = folder / "there"
