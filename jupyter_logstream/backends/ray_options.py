@@ -8,7 +8,11 @@ from typing import Any
 from ..model.spec import SpecError, printable
 
 OPTIONS = ("env_vars", "memory", "num_cpus", "num_gpus", "pip", "resources")
-_NUMBERS = ("num_cpus", "num_gpus", "memory")
+_RULES = {
+    "memory": "must be a whole number of bytes",
+    "num_cpus": "must be 0 or more",
+    "num_gpus": "must be 0 or more, and whole above 1",
+}
 
 
 def submission_fields(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,8 +33,8 @@ def submission_fields(options: Mapping[str, Any], defaults: Mapping[str, Any]) -
             fields[name] = _variables(field, value)
         elif name == "resources":
             fields["entrypoint_resources"] = _resources(field, value)
-        elif not _is_number(value) or (name == "memory" and value != int(value)):
-            raise SpecError(field, "must be a whole number of bytes" if name == "memory" else "must be 0 or more")
+        elif not _is_number(value) or (value != int(value) and not _can_be_shared(name, value)):
+            raise SpecError(field, _RULES[name])
         else:
             fields[f"entrypoint_{name}"] = int(value) if name == "memory" else value
     return fields
@@ -57,3 +61,8 @@ def _resources(field: str, value: Any) -> dict[str, float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _can_be_shared(name: str, value: float) -> bool:
+    """Whether Ray takes a fraction: a GPU can be shared, but not one of several."""
+    return name == "num_cpus" or (name == "num_gpus" and value < 1)

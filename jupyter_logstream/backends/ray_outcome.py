@@ -57,7 +57,9 @@ def to_sighting(report: Report, *, was_cancelled: bool) -> Sighting:
     if report.exit_code is not None:
         code = report.exit_code if report.exit_code >= 0 else _SIGNALLED - report.exit_code
         return Sighting("failed", _signal_text(code), report.node, exit_code=code)
-    detail = " ".join(report.reason.split())[-_MAX_DETAIL_CHARS:]
+    if state == "lost" and not report.job:  # no node ever ran it
+        state, reason = "failed", "Ray could not start its job"
+    detail = " ".join(report.reason.partition("Full traceback")[0].split())[-_MAX_DETAIL_CHARS:]
     return Sighting(state, f"{reason}: {detail}" if detail else reason, report.node)
 
 

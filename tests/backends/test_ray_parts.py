@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+RAN = {"status": "FAILED", "driver_node_id": "a node"}
+REFUSED = {"status": "FAILED", "message": "1.5 GPUs are invalid. Full traceback:\nTraceback ..."}
+
+
 @pytest.mark.parametrize(
     ("job", "state", "words", "code"),
     [
@@ -50,11 +54,13 @@ if TYPE_CHECKING:
             None,
         ),
         ({"status": "FAILED", "error_type": "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE"}, "failed", "no node", None),
-        ({"status": "FAILED", "error_type": "JOB_SUPERVISOR_ACTOR_DIED"}, "lost", "supervised it died", None),
-        ({"status": "FAILED", "error_type": "JOB_SUPERVISOR_ACTOR_START_FAILURE"}, "lost", "head was restarted", None),
-        ({"status": "FAILED", "error_type": "SOMETHING_NEW"}, "lost", "Ray lost its job", None),
-        ({"status": "FAILED"}, "lost", "Ray lost its job", None),
-        ({"status": "SOMETHING_NEW"}, "lost", "Ray lost its job", None),
+        ({**RAN, "error_type": "JOB_SUPERVISOR_ACTOR_DIED"}, "lost", "supervised it died", None),
+        ({**RAN, "error_type": "JOB_SUPERVISOR_ACTOR_START_FAILURE"}, "lost", "head was restarted", None),
+        ({**RAN, "error_type": "SOMETHING_NEW"}, "lost", "Ray lost its job", None),
+        (RAN, "lost", "Ray lost its job", None),
+        ({**RAN, "status": "SOMETHING_NEW"}, "lost", "Ray lost its job", None),
+        ({**REFUSED, "error_type": "JOB_SUPERVISOR_ACTOR_START_FAILURE"}, "failed", "job: 1.5 GPUs are invalid.", None),
+        (REFUSED, "failed", "Ray could not start its job: 1.5 GPUs are invalid.", None),
     ],
 )
 def test_ray_s_final_states_are_mapped_and_an_unknown_one_is_never_a_success(
@@ -75,15 +81,19 @@ def test_job_that_ray_does_not_know_is_lost() -> None:
 
 
 def test_options_of_a_job_replace_those_of_the_backend() -> None:
-    fields = submission_fields({"num_gpus": 2, "memory": 1e9}, {"num_gpus": 1, "pip": ["six"], "resources": {"A": 1}})
+    fields = submission_fields(
+        {"num_gpus": 2, "memory": 1e9, "num_cpus": 1.5}, {"num_gpus": 1, "pip": ["six"], "resources": {"A": 1}}
+    )
     assert fields == {
         "entrypoint_num_gpus": 2,
         "entrypoint_memory": 1_000_000_000,
+        "entrypoint_num_cpus": 1.5,
         "entrypoint_resources": {"A": 1},
         "pip": ["six"],
     }
     for wrong in (
         {"num_cpus": -1},
+        {"num_gpus": 1.5},
         {"num_cpus": True},
         {"memory": 0.5},
         {"pip": [""]},

@@ -173,6 +173,14 @@ def test_wrong_options_are_refused_by_name() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_option_that_only_ray_can_judge_fails_with_ray_s_words() -> None:
+    job = run("true", backend="ray", options={"pip": {"packages": ["six"], "no_such": 1}}).wait(timeout=60)
+    assert job.state == "failed"
+    assert "Ray could not start its job" in (job.error or "")
+    assert "can only have these fields" in (job.error or "")
+
+
+@pytest.mark.usefixtures("here")
 def test_doctor_finds_a_working_cluster() -> None:
     command = [sys.executable, "-m", "jupyter_logstream", "backends", "--check", "ray"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
