@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 from nbclient import NotebookClient
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +50,8 @@ def copy(source: Path) -> None:
 def execute(source: Path, folder: Path) -> None:
     """Run one notebook in `folder` and write it with its outputs."""
     notebook = nbformat.read(source, 4)
-    options = {"timeout": CELL_TIMEOUT_S, "coalesce_streams": True, "resources": {"metadata": {"path": str(folder)}}}
-    NotebookClient(notebook, **options).execute()
+    NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(folder)}}).execute()
+    CoalesceStreamsPreprocessor().preprocess(notebook, {})  # the client's own option loses outputs that are updated
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "data" in output:
