@@ -121,7 +121,10 @@ class Supervisor:
                 return _CANNOT_CREATE
             self._is_created = True
             if self._streams:
-                self._start_errors = _run([self._program, "start", self._folder.id]).stderr
+                started = _run([self._program, "start", self._folder.id])
+                self._start_errors = started.stderr
+                if started.returncode == 0 and not self._unsent:
+                    self._follow()
             else:
                 self._client("start", "--attach", *self._interactive())
             return self._end(self._wait())
