@@ -133,7 +133,6 @@ class PositionJournal:
                 continue  # it did not happen
             ident = after.device, after.inode
             last = ident if size else last
-            known.pop(ident, None)
             is_whole = not size or end <= log_bytes
             known[ident] = after if is_whole else after._replace(base=base, done=done + log_bytes - at)
         if log_bytes > end:

@@ -97,6 +97,26 @@ async def test_files_renamed_meanwhile_are_read_to_their_end_first(bench: Bench,
     assert job.lines("system") == []
 
 
+async def test_files_renamed_one_after_the_other_are_read_in_their_order(bench: Bench, logs: Path) -> None:
+    append(logs / "a.log", b"1a\n")
+    job = await follow(bench, logs, "a.log")
+    await shows(job, "1a")
+    (logs / "a.log").rename(logs / "a.log.2")
+    before = job.folder.positions.read_bytes()
+    append(logs / "a.log", b"")
+    await eventually(lambda: job.folder.positions.read_bytes() != before)  # it has opened the second file
+    append(logs / "a.log.2", b"1b\n")  # the last that it reads
+    await shows(job, "1a", "1b")
+    await kill(job)
+    append(logs / "a.log.2", b"1c\n")
+    append(logs / "a.log", b"2\n")
+    (logs / "a.log").rename(logs / "a.log.1")
+    append(logs / "a.log", b"3\n")
+    async with watched(job):
+        await shows(job, "1a", "1b", "1c", "2", "3")
+    assert job.lines("system") == []
+
+
 async def test_a_closed_file_that_a_glob_matches_is_not_read_again(bench: Bench, logs: Path) -> None:
     append(logs / "a.log", b"one\n")
     job = await follow(bench, logs, "a.log*")

@@ -67,7 +67,7 @@ def test_the_order_of_files_and_the_last_one_are_restored(folder: Folder) -> Non
     journal = begin(folder, START, OTHER)
     journal.announce(100, 5, 10, 0, START._replace(offset=15, base=15))
     restored = with_log(folder, 105)
-    assert [one.name for one in restored.restored or ()] == ["b.log", "a.log"]
+    assert [one.name for one in restored.restored or ()] == ["a.log", "b.log"]
     assert restored.last == (1, 2)
     restored.replace(105, [START, OTHER], restored.last)
     assert with_log(folder, 105).last == (1, 2)
