@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.container_images import PYTHON_IMAGE
 from support.elsewhere import Elsewhere
-from support.kubernetes_cluster import HOST_NETWORK, KubernetesCluster, kubernetes_cluster
+from support.kubernetes_client import HOST_NETWORK
+from support.kubernetes_cluster import KubernetesCluster, kubernetes_cluster
 
 from .machine import HERE
 from .mirror import waits

@@ -13,7 +13,8 @@ from support.container_engines import box, docker, in_box, in_docker, in_podman,
 from support.container_images import PYTHON_IMAGE
 from support.elsewhere import Elsewhere
 from support.environment import own_environment
-from support.kubernetes_cluster import HOST_NETWORK, kubernetes_cluster
+from support.kubernetes_client import CONTEXT, HOST_NETWORK, ExistingCluster
+from support.kubernetes_cluster import kubernetes_cluster
 from support.process_table import kill_with_argument
 from support.ray_cluster import can_run, ray_cluster
 from support.slurm_cluster import PROGRAMS, slurm_cluster
@@ -61,8 +62,11 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture(scope="session")
-def kubernetes() -> Iterator[KubernetesCluster]:
-    """A Kubernetes cluster of one node, whose images are those of support/container_images.py."""
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesCluster | ExistingCluster]:
+    """A Kubernetes cluster of one node, or an existing one; its images are those of support/container_images.py."""
+    if CONTEXT:
+        yield ExistingCluster(tmp_path_factory.mktemp("kubernetes"))
+        return
     folder = Path(tempfile.mkdtemp(prefix="jlsk"))  # Docker's sockets need short paths
     with kubernetes_cluster(folder) as cluster:
         yield cluster

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.backend_contract import BackendContract
 from support.container_images import BARE_IMAGE, PYTHON_IMAGE
-from support.kubernetes_cluster import HOST_NETWORK, with_paths
+from support.kubernetes_client import HOST_NETWORK, with_paths
 from support.paths import ROOT
 from support.process_table import kill_with_argument
 from support.waiting import eventually

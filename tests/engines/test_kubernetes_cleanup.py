@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.container_images import BARE_IMAGE
-from support.kubernetes_cluster import with_paths
+from support.kubernetes_client import with_paths
 from support.waiting import eventually
 
 if TYPE_CHECKING:

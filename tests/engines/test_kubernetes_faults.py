@@ -109,3 +109,34 @@ async def test_server_that_is_restarted_while_the_pod_starts_finds_the_workload(
     await eventually(lambda: second.engine.get(workload).status.final, 180)
     assert second.engine.get(workload).status.state == "succeeded"
     assert lines(second, workload) == EXPECTED
+
+
+async def test_evicted_pod_is_a_failure_with_kubernetes_reason(in_kubernetes: Callable[..., Elsewhere]) -> None:
+    small = {"volumes": [{"name": "log", "emptyDir": {"sizeLimit": "1Mi"}}], "hostNetwork": True}
+    server = in_kubernetes(options={"manifest": {"spec": {"template": {"spec": small}}}})
+    workload = await server.start("echo begin; head -c 5000000 /dev/zero | tr '\\0' x | fold -w 100; sleep 600")
+    await eventually(lambda: server.engine.get(workload).status.final, 120)
+    status = server.engine.get(workload).status
+    assert (status.state, "Evicted" in status.reason) == ("failed", True), status.reason
+    assert server.lines(workload)[:1] == ["begin"]
+
+
+async def test_workload_is_lost_only_when_its_node_is_really_gone(
+    kubernetes: KubernetesCluster, in_kubernetes: Callable[..., Elsewhere]
+) -> None:
+    server = in_kubernetes()
+    workload = await server.start("echo begin; sleep 600")
+    await eventually(lambda: "begin" in server.lines(workload), 60)
+    with kubernetes.without("kubelet"):
+        kill_pipes(kubernetes)
+        condition = "jsonpath={.items[0].status.conditions[?(@.type=='Ready')].status}"
+        await eventually(lambda: kubernetes.kubectl("get", "nodes", "-o", condition) == "Unknown", 60)
+        await eventually(lambda: server.engine.get(workload).link is not None, 60)
+        assert server.engine.get(workload).status.state == "running"
+        kubernetes.kubectl("delete", "nodes", "--all")
+        await eventually(lambda: server.engine.get(workload).status.final, 180)
+    status = server.engine.get(workload).status
+    assert (status.state, "its node is gone" in status.reason) == ("lost", True), status.reason
+    first, *_, last = server.lines(workload)
+    assert (first, "can be missing" in last) == ("begin", True)
+    kubernetes.ready()

@@ -14,7 +14,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from support.container_images import BARE_IMAGE, PYTHON_IMAGE
-from support.kubernetes_cluster import API_SERVER, HOST_NETWORK, with_paths
+from support.kubernetes_client import HOST_NETWORK, with_paths
+from support.kubernetes_cluster import API_SERVER
 from support.paths import ROOT
 from support.serving import Server
 
@@ -128,7 +129,7 @@ IN_POD = """
 import asyncio, sys
 from pathlib import Path
 from support.elsewhere import Elsewhere
-from support.kubernetes_cluster import HOST_NETWORK
+from support.kubernetes_client import HOST_NETWORK
 
 async def main():
     server = Elsewhere(Path.cwd() / "store", "k8s", {"type": "kubernetes", "image": sys.argv[1]})

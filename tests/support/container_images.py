@@ -15,7 +15,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-PYTHON_IMAGE, BARE_IMAGE, PAUSE_IMAGE = "jls-python:1", "jls-bare:1", "jls-pause:1"
+_IMAGES = "python:3.12 busybox:1.36" if os.environ.get("LOGSTREAM_TEST_CONTEXT") else "jls-python:1 jls-bare:1"
+PYTHON_IMAGE, BARE_IMAGE = os.environ.get("LOGSTREAM_TEST_IMAGES", _IMAGES).split()
+PAUSE_IMAGE = "jls-pause:1"
 PROGRAMS = ("debootstrap", "busybox", "gcc")
 _APPLETS = (
     "sh",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from support.server_side import Server
+from support.waiting import eventually
 
 from jupyter_logstream.backends.configured import make_backends
 from jupyter_logstream.backends.context import BackendContext
@@ -13,6 +14,11 @@ from jupyter_logstream.store.disk.stream_folders import StreamFolders
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jupyter_logstream.model.workload import Status
+
+
+_PATIENCE_S = 120.0  # until a scheduler on a busy machine has started and ended it
 
 
 class Elsewhere(Server):
@@ -28,6 +34,10 @@ class Elsewhere(Server):
 
     async def start(self, command: Any, **spec: Any) -> str:
         return await super().start(command, **{"backend": self.name, **spec})
+
+    async def end(self, workload_id: str) -> Status:
+        await eventually(lambda: self.engine.get(workload_id).status.final, _PATIENCE_S)
+        return self.engine.get(workload_id).status
 
     async def run(self, command: Any, **spec: Any) -> str:
         """Start a workload and wait for its end."""

@@ -15,20 +15,17 @@ import subprocess
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from support.container_images import PAUSE_IMAGE, import_images
 from support.kubernetes_build import binaries
-from support.waiting import until
+from support.kubernetes_client import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAMS = ("etcd", "dockerd", "docker", "containerd", "runc", "nsenter", "ip", "openssl", "kubectl")
 NODE = "node1"
-HOST_NETWORK = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
-"""The part of a Job's manifest without which no pod starts: the node has no network for pods."""
-
 _HOST_ADDRESS, _ADDRESS = "10.213.77.1", "10.213.77.2"
 API_SERVER = f"{_ADDRESS}:6443"
 _START_TIMEOUT_S = 120.0
@@ -61,48 +58,18 @@ _KUBELET = {
 }
 
 
-def with_paths(*paths: Path) -> dict[str, Any]:
-    """A manifest whose pod sees these folders of the node, and its processes: the contract's tests look at both."""
-    names = [f"host{i}" for i in range(len(paths))]
-    return {
-        "spec": {
-            "template": {
-                "spec": {
-                    "hostNetwork": True,
-                    "hostPID": True,
-                    "volumes": [{"name": n, "hostPath": {"path": str(p)}} for n, p in zip(names, paths, strict=True)],
-                    "containers": [
-                        {"volumeMounts": [{"name": n, "mountPath": str(p)} for n, p in zip(names, paths, strict=True)]}
-                    ],
-                }
-            }
-        }
-    }
-
-
-class KubernetesCluster:
-    """`kubeconfig`: an administrator's, as everybody in this machine's own network can use it."""
+class KubernetesCluster(Cluster):
+    """One node, whose files and processes are this machine's."""
 
     def __init__(self, folder: Path, programs: Path) -> None:
+        super().__init__(folder / "admin.conf")
         self.folder, self._programs = folder, programs
-        self.kubeconfig = folder / "admin.conf"
         self._namespace = f"jlsk{os.getpid()}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._before = {name: Path("/proc/sys", name).read_text() for name in _SETTINGS}
         self._docker_socket = folder / "docker.sock"
 
     # --- what tests do ------------------------------------------------------------------------------------------------
-
-    def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
-        """The output of a kubectl command of the administrator."""
-        command = ["kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        assert not check or done.returncode == 0, done.stderr
-        return done.stdout
-
-    def workloads(self) -> list[str]:
-        """The Jobs and Secrets of workloads that are there."""
-        return self.kubectl("get", "jobs,secrets", "-l", "jupyter-logstream/owner", "-o", "name").split()
 
     def start(self, name: str) -> None:
         """Start one daemon (again): etcd, kube-apiserver, kube-controller-manager, kube-scheduler, dockerd, kubelet."""
@@ -134,18 +101,6 @@ class KubernetesCluster:
     def ready(self) -> None:
         """Wait until the node is ready for pods."""
         self._until("the node is ready", lambda: " True" in self._ready_condition())
-
-    def limited_kubeconfig(self, service_account: str) -> Path:
-        """A kubeconfig with the token of a new service account of the namespace `default`, and nothing else."""
-        self.kubectl("create", "serviceaccount", service_account)
-        read = "serviceaccount", service_account, "-o", "jsonpath={.secrets[0].name}"
-        names = until(lambda: self.kubectl("get", *read))
-        token = self.kubectl("get", "secret", names, "-o", "go-template={{.data.token | base64decode}}")
-        config = json.loads(self.kubeconfig.read_text())
-        config["users"][0]["user"] = {"token": token}
-        path = self.folder / f"{service_account}.conf"
-        path.write_text(json.dumps(config))
-        return path
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -233,6 +188,7 @@ class KubernetesCluster:
             "kube-scheduler": [program, admin, "--leader-elect=false"],
             "kubelet": [
                 program, f"--kubeconfig={self._file('kubelet.conf')}", f"--config={self._file('kubelet.yaml')}",
+                f"--docker=unix://{self._docker_socket}",  # for the volumes' sizes, by which it evicts
                 f"--root-dir={self._file('kubelet')}", f"--docker-endpoint=unix://{self._docker_socket}",
                 f"--hostname-override={NODE}", f"--node-ip={_ADDRESS}", f"--pod-infra-container-image={PAUSE_IMAGE}",
                 f"--cert-dir={self._file('kubelet-pki')}",
