@@ -69,6 +69,7 @@ async def test_container_has_the_workloads_id_as_name_and_label_and_its_limits(i
     assert box.containers() == []
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("tty", [True, False], ids=["terminal", "pipes"])
 async def test_output_and_exit_code_come_from_an_image_without_python(in_box, tty):
     run = await in_box(image=BARE, volumes=[]).run("echo $0; echo err >&2; exit 3", tty=tty)
@@ -137,6 +138,7 @@ async def test_exit_codes_that_stand_for_no_ending_signal_stay_exit_codes(in_doc
         assert (run.status.state, run.status.exit_code, run.status.signal) == ("failed", code, None)
 
 
+@pytest.mark.large
 async def test_variables_that_the_client_reads_are_the_containers_only(in_box):
     env = {"HOME": "/tmp", "DOCKER_HOST": "unix:///none", "CONTAINERS_CONF": "/none", "https_proxy": "http://none"}
     run = await in_box().run("echo $HOME $DOCKER_HOST $CONTAINERS_CONF $https_proxy", env=env)
@@ -174,6 +176,7 @@ async def test_input_of_a_program_with_a_terminal_waits_until_the_container_has_
     assert run.lines() == ["one", "end"]
 
 
+@pytest.mark.large
 async def test_out_of_memory_is_the_reason(in_box, box):
     """Podman does not report it where control groups have version 1."""
     code = "x = bytearray(200 << 20); print(len(x))"
