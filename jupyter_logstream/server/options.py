@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from traitlets import Any, Bool, Bunch, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
+from traitlets import Any, Bool, Bunch, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
 
 from ..backends.configured import DEFAULT_BACKENDS
 from ..store.disk.folder import MAX_PAYLOAD_BYTES
@@ -15,6 +15,7 @@ from ..store.disk.layout import MIN_LOG_BYTES
 from ..text.redactor import SECRET_NAMES, BadMask, parse_masks
 from ..wire.runner_socket import MAX_GRACE_S
 from .authorization import ACTIONS
+from .literal_dict import LiteralDict
 from .mcp.options import McpOptions
 from .otlp.options import OtlpOptions
 
@@ -73,7 +74,7 @@ class Options(McpOptions, OtlpOptions):
         config=True
     )
 
-    backends = Dict(
+    backends = LiteralDict(
         default_value=dict(DEFAULT_BACKENDS),
         help='Where workloads can run: {"name": {"type": "local"}}; type is "local" or an import string '
         '"package.module:factory", further keys are settings of the type. It replaces the default, which has "local".',
@@ -83,7 +84,7 @@ class Options(McpOptions, OtlpOptions):
         "JUPYTERHUB_PUBLIC_URL, else this machine's address on the way to them and the server's port."
     ).tag(config=True)
     upstreams = Union(
-        [Dict(), Unicode()],  # check_upstreams rejects a string, with a message
+        [LiteralDict(), Unicode()],  # check_upstreams rejects a string, with a message
         help='Upstreams of the proxy: {"name": {"url": "https://...", "headers": {...}}}; see docs/proxy.md.',
     ).tag(config=True)
     request_bodies = Int(

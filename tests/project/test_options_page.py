@@ -18,7 +18,8 @@ def expected() -> str:
     for name, trait in sorted(LogStream.class_traits(config=True).items()):
         if name not in inherited:
             default = repr(trait.default())
-            rows += f"| [`{name}`](#{name}) | {type(trait).__name__} | `{default}` |\n"
+            kind = type(trait).__name__.removeprefix("Literal")
+            rows += f"| [`{name}`](#{name}) | {kind} | `{default}` |\n"
             texts += f"\n## {name}\n\n{trait.help}\n"
     return HEAD + rows + texts
 

@@ -45,7 +45,7 @@ def _server_lines(server: ServerAddress, info: dict[str, Any]) -> list[str]:
         _line("workloads", f"{info['workloads']}, of which {info['running']} run"),
         _line(
             "store",
-            f"{info['store']['bytes'] / 1e6:,.1f} MB of logs, {free / 1e9:,.1f} GB free on the disk"
+            f"{info['store']['bytes'] / (1 << 20):,.1f} MiB of logs, {free / (1 << 30):,.1f} GiB free on the disk"
             + ("" if free >= MIN_FREE_BYTES else ": free some space, or logs cannot grow"),
             ok=free >= MIN_FREE_BYTES,
         ),

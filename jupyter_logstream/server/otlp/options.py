@@ -6,10 +6,11 @@ import logging
 import os
 from collections.abc import Callable
 
-from traitlets import Bunch, Dict, HasTraits, TraitError, Unicode, validate
+from traitlets import Bunch, HasTraits, TraitError, Unicode, validate
 
 from ...store.disk.file_store import FileStore
 from ..engine import Engine
+from ..literal_dict import LiteralDict
 from ..request_log.log import RequestLog
 from .client import OtlpClient
 from .cursors import Cursors
@@ -31,11 +32,11 @@ class OtlpOptions(HasTraits):
         help='Address of an OpenTelemetry collector (OTLP/HTTP), such as "http://localhost:4318": records of workloads '
         "and rows of the request log are sent to it. Empty: nothing is sent. See docs/export.md."
     ).tag(config=True)
-    otlp_headers = Dict(
+    otlp_headers = LiteralDict(
         help='Headers of these requests, such as {"Authorization": "Bearer ..."}; their values are masked in logs. Set '
         "them in the configuration file: other users of the machine can read command lines."
     ).tag(config=True)
-    otlp_resource = Dict(
+    otlp_resource = LiteralDict(
         help='Resource attributes that are added or replace ours, such as {"service.name": "training"}.'
     ).tag(config=True)
 
