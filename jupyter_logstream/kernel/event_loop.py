@@ -57,10 +57,21 @@ def background_loop() -> asyncio.AbstractEventLoop:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Resolves host names also during interpreter shutdown, when executors refuse work: a log's last lines need it."""
+    """asyncio's with two repairs, see its methods."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Print unhandled exceptions, except for one race without effect, which users would see below their cell.
+
+        anyio 4.16 sets the result of a read from a Unix socket that was cancelled in the same iteration of the loop.
+        """
+        if not isinstance(context.get("exception"), asyncio.InvalidStateError):
+            super().call_exception_handler(context)
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
-        """As asyncio's; blocks the loop during interpreter shutdown only."""
+        """Resolve host names also during interpreter shutdown, when executors refuse work: a log's last lines need it.
+
+        Blocks the loop then.
+        """
         try:
             return await super().getaddrinfo(host, port, **options)
         except RuntimeError:
