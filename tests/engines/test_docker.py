@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.backend_contract import BackendContract
-from support.docker_daemon import BARE, bare_image
+from support.container_images import bare_root
+from support.docker_daemon import BARE
 from support.image_registry import PROGRAM, image_registry
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ async def test_program_that_the_image_lacks_is_named(in_box, tty):
 @pytest.mark.large
 async def test_entry_point_of_an_image_comes_first_and_its_output_is_in_the_log(in_box, box):
     entry = ["/bin/sh", "-c", 'echo welcome; exec "$@"', "entry"]
-    box.command("import", f"--change=ENTRYPOINT {json.dumps(entry)}", "-", "logstream-entry:1", data=bare_image())
+    box.command("import", f"--change=ENTRYPOINT {json.dumps(entry)}", "-", "logstream-entry:1", data=bare_root())
     bench = in_box(image="logstream-entry:1", volumes=[])
     run = await bench.run("echo mine")
     assert (run.lines("stdout"), run.lines("stderr")) == (["mine"], ["welcome"])

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support.container_images import bare_root
 from support.paths import ROOT
 from support.process_table import kill_with_argument
 
@@ -143,7 +144,7 @@ class Docker:
 
     def make_images(self) -> None:
         """Import IMAGE and BARE, and run a container. Raises CannotRun."""
-        for image, data in (IMAGE, _image()), (BARE, bare_image()):
+        for image, data in (IMAGE, _image()), (BARE, bare_root()):
             self._try("import", "-", image, data=data)
         self._try("run", "--rm", "--network=none", BARE, "/bin/sh", "-c", "true")
 
@@ -182,27 +183,16 @@ class Podman(Docker):
         (f / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{f}/data"\nrunroot = "{f}/run"\n')
 
 
-def bare_image() -> bytes:
-    """The root file system of BARE."""
-    return _image(busybox=True)
-
-
-def _image(*, busybox: bool = False) -> bytes:
-    """A root file system as a tar archive; its /usr is to be mounted, unless it has busybox."""
+def _image() -> bytes:
+    """A root file system as a tar archive; this machine's /usr is to be mounted."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         for name in ("dev", "proc", "sys", "etc", "usr", "run", "root", "var", "sbin", "tmp"):
             _add(tar, name, tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755)
-        if busybox:
-            _add(tar, "bin", tarfile.DIRTYPE, 0o755)
-            tar.add(os.path.realpath(str(shutil.which("busybox"))), "bin/busybox")
-            for applet in ("sh", "cat", "echo", "sleep", "id"):
-                _add(tar, f"bin/{applet}", tarfile.SYMTYPE, 0o777, "busybox")
-        else:
-            for name in ("bin", "lib", "lib64"):
-                _add(tar, name, tarfile.SYMTYPE, 0o777, f"usr/{name}")
-            for name in ("passwd", "group", "ld.so.cache"):
-                tar.add(os.path.realpath(f"/etc/{name}"), f"etc/{name}")
+        for name in ("bin", "lib", "lib64"):
+            _add(tar, name, tarfile.SYMTYPE, 0o777, f"usr/{name}")
+        for name in ("passwd", "group", "ld.so.cache"):
+            tar.add(os.path.realpath(f"/etc/{name}"), f"etc/{name}")
     return data.getvalue()
 
 
