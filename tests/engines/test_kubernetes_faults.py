@@ -114,7 +114,10 @@ async def test_server_that_is_restarted_while_the_pod_starts_finds_the_workload(
 async def test_evicted_pod_is_a_failure_with_kubernetes_reason(in_kubernetes: Callable[..., Elsewhere]) -> None:
     small = {"volumes": [{"name": "log", "emptyDir": {"sizeLimit": "1Mi"}}], "hostNetwork": True}
     server = in_kubernetes(options={"manifest": {"spec": {"template": {"spec": small}}}})
-    workload = await server.start("echo begin; head -c 5000000 /dev/zero | tr '\\0' x | fold -w 100; sleep 600")
+    fill = "echo begin; read go; head -c 5000000 /dev/zero | tr '\\0' x | fold -w 100; sleep 600"
+    workload = await server.start(fill, stdin=True, tty=False)
+    await eventually(lambda: "begin" in server.lines(workload), 60)  # the pod gets no time to end
+    await server.engine.send(workload, b"go\n", eof=True)
     await eventually(lambda: server.engine.get(workload).status.final, 120)
     status = server.engine.get(workload).status
     assert (status.state, "Evicted" in status.reason) == ("failed", True), status.reason
