@@ -85,15 +85,35 @@ def job_manifest(
 
     `grace_s`: seconds from TERM to KILL.
     """
+    volumes = [{"name": "package", "secret": {"secretName": name}}, {"name": "log", "emptyDir": {}}]
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": grace_s,
+        "containers": [_container(name, options, ["/bin/sh", "-c", _START, python, *argv], env)],
+        "volumes": volumes,
+    }
+    if "node_selector" in options:
+        pod["nodeSelector"] = dict(options["node_selector"])
+    if "service_account" in options:
+        pod["serviceAccountName"] = options["service_account"]
+    spec = {"backoffLimit": 0, "ttlSecondsAfterFinished": _TTL_S}
+    template = {"metadata": {"labels": dict(labels)}, "spec": pod}
+    metadata = {"name": name, "labels": dict(labels)}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {**spec, "template": template}}
+    merged: dict[str, Any] = merge(job, options.get("manifest", {}))
+    return merged
+
+
+def _container(secret: str, options: Mapping[str, Any], command: list[str], env: Sequence[str]) -> dict[str, Any]:
     resources = {key: str(options[key]) for key in ("cpu", "memory") if key in options}
     if options.get("gpus"):
         resources["nvidia.com/gpu"] = str(options["gpus"])
-    container: dict[str, Any] = {
+    return {
         "name": CONTAINER,
         "image": options["image"],
-        "command": ["/bin/sh", "-c", _START, python, *argv],
+        "command": command,
         "env": [
-            {"name": one, "valueFrom": {"secretKeyRef": {"name": name, "key": f"env.{one}"}}}
+            {"name": one, "valueFrom": {"secretKeyRef": {"name": secret, "key": f"env.{one}"}}}
             for one in env
             if _ENVIRONMENT_NAME.fullmatch(one)
         ],
@@ -103,28 +123,6 @@ def job_manifest(
             {"name": "log", "mountPath": VOLUME},
         ],
     }
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": grace_s,
-        "containers": [container],
-        "volumes": [{"name": "package", "secret": {"secretName": name}}, {"name": "log", "emptyDir": {}}],
-    }
-    if "node_selector" in options:
-        pod["nodeSelector"] = dict(options["node_selector"])
-    if "service_account" in options:
-        pod["serviceAccountName"] = options["service_account"]
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "labels": dict(labels)},
-        "spec": {
-            "backoffLimit": 0,
-            "ttlSecondsAfterFinished": _TTL_S,
-            "template": {"metadata": {"labels": dict(labels)}, "spec": pod},
-        },
-    }
-    merged: dict[str, Any] = merge(job, options.get("manifest", {}))
-    return merged
 
 
 def secret_manifest(

@@ -211,22 +211,8 @@ class KubernetesCluster(Cluster):
             subprocess.run(command, check=True, capture_output=True)
 
     def _make_certificates(self) -> None:
-        self._openssl("genrsa", "-out", "sa.key", "2048")
-        self._openssl(
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=ca",
-            "-keyout",
-            "ca.key",
-            "-out",
-            "ca.crt",
-        )
+        self._openssl("genrsa -out sa.key 2048")
+        self._openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.crt")
         names = f"IP:{_ADDRESS},IP:127.0.0.1,IP:10.213.78.1,DNS:kubernetes.default.svc,DNS:{NODE}"
         (self.folder / "names").write_text(f"subjectAltName={names}\n")
         for name, subject in (
@@ -234,23 +220,12 @@ class KubernetesCluster(Cluster):
             ("admin", "/O=system:masters/CN=admin"),
             ("kubelet", f"/O=system:nodes/CN=system:node:{NODE}"),
         ):
-            self._openssl(
-                "req",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-subj",
-                subject,
-                "-keyout",
-                f"{name}.key",
-                "-out",
-                f"{name}.csr",
-            )
-            sign = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"]
-            self._openssl(*sign, "-days", "2", "-extfile", "names", "-out", f"{name}.crt")
+            self._openssl(f"req -newkey rsa:2048 -nodes -subj {subject} -keyout {name}.key -out {name}.csr")
+            sign = f"x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial"
+            self._openssl(f"{sign} -days 2 -extfile names -out {name}.crt")
 
-    def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+    def _openssl(self, arguments: str) -> None:
+        subprocess.run(["openssl", *arguments.split()], cwd=self.folder, check=True, capture_output=True)
 
     def _kubeconfig(self, user: str) -> dict[str, object]:
         cluster = {"server": f"https://{API_SERVER}", "certificate-authority": self._file("ca.crt")}
