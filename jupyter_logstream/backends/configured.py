@@ -11,12 +11,12 @@ from typing import Any
 
 from ..model.protocol import EXTERNAL
 from .context import BackendContext
-from .docker import docker_backend
-from .kubernetes import kubernetes_backend
+from .docker.backend import docker_backend
+from .kubernetes.backend import kubernetes_backend
 from .local import LocalBackend
 from .protocol import Backend
-from .ray import ray_backend
-from .slurm import slurm_backend
+from .ray.backend import ray_backend
+from .slurm.backend import slurm_backend
 from .ssh import ssh_backend
 
 DEFAULT_BACKENDS: Mapping[str, Any] = {"local": {"type": "local"}}

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_logstream.backends.configured import make_backends
 from jupyter_logstream.backends.context import BackendContext
-from jupyter_logstream.backends.docker_options import create_arguments, image_of, user_arguments
+from jupyter_logstream.backends.docker.options import create_arguments, image_of, user_arguments
 from jupyter_logstream.model.spec import SpecError
 from jupyter_logstream.model.workload import WorkloadSpec
 from jupyter_logstream.wire.container_client import is_podman, problem, removal

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from jupyter_logstream.backends.job_queue import GONE, Report
-from jupyter_logstream.backends.kubernetes_log import StampedLines
-from jupyter_logstream.backends.kubernetes_manifest import (
+from jupyter_logstream.backends.kubernetes.log import StampedLines
+from jupyter_logstream.backends.kubernetes.manifest import (
     ID_LABEL,
     NO_PYTHON,
     checked_options,
@@ -17,7 +17,7 @@ from jupyter_logstream.backends.kubernetes_manifest import (
     merge,
     secret_manifest,
 )
-from jupyter_logstream.backends.kubernetes_outcome import needs_events, to_reports, to_sighting
+from jupyter_logstream.backends.kubernetes.outcome import needs_events, to_reports, to_sighting
 from jupyter_logstream.model.spec import SpecError
 
 

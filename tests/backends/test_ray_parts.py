@@ -21,12 +21,12 @@ from jupyter_logstream.backends.configured import make_backends
 from jupyter_logstream.backends.engine_log import LABEL, EngineLog
 from jupyter_logstream.backends.job_queue import GONE, Report
 from jupyter_logstream.backends.protocol import CannotLaunch, CannotReach, NotReached
-from jupyter_logstream.backends.ray_api import RayApi
-from jupyter_logstream.backends.ray_checks import check_ray
-from jupyter_logstream.backends.ray_log import follow_job_log
-from jupyter_logstream.backends.ray_options import submission_fields
-from jupyter_logstream.backends.ray_outcome import is_certain, to_report, to_sighting
-from jupyter_logstream.backends.ray_package import BOX, MAX_BYTES, build_package, package_name
+from jupyter_logstream.backends.ray.api import RayApi
+from jupyter_logstream.backends.ray.checks import check_ray
+from jupyter_logstream.backends.ray.log import follow_job_log
+from jupyter_logstream.backends.ray.options import submission_fields
+from jupyter_logstream.backends.ray.outcome import is_certain, to_report, to_sighting
+from jupyter_logstream.backends.ray.package import BOX, MAX_BYTES, build_package, package_name
 from jupyter_logstream.model.spec import SpecError
 from jupyter_logstream.store.disk.folder import Folder
 from jupyter_logstream.wire.delivery import DialPlan, Order, SentFile
@@ -149,7 +149,7 @@ def test_package_has_the_files_at_its_top_and_secrets_in_private_files(tmp_path:
 def test_package_that_is_too_large_for_ray_is_refused_with_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_logstream.backends.ray_package.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("jupyter_logstream.backends.ray.package.MAX_BYTES", 1 << 20)
     (tmp_path / "data").write_bytes(os.urandom(2 << 20))
     with pytest.raises(CannotLaunch, match="put large data where the cluster can read it"):
         build_package(plan_of([SentFile("data", "", 2 << 20)]), tmp_path, tmp_path / "call")

@@ -72,7 +72,7 @@ MAY_USE: dict[str, set[str]] = {
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "anywidget": "kernel.widgets",
     "ipywidgets": "kernel.widgets",
-    "aiohttp": ("server.proxy", "backends.ray_api"),
+    "aiohttp": ("server.proxy", "backends.ray.api"),
     "yarl": "server",
 }
 ONLY_IN["pyarrow"] = "server.export.parquet"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..model.protocol import State
-from .job_queue import GONE, Phase, Report
-from .protocol import Sighting
+from ...model.protocol import State
+from ..job_queue import GONE, Phase, Report
+from ..protocol import Sighting
 
 _PHASES: Mapping[str, Phase] = {"PENDING": "waiting", "RUNNING": "active"}
 # By Ray's `error_type`. The job's own process is not known to have ended where they are `lost`.

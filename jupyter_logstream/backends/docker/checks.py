@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..wire.container_client import problem
-from .programs import Ended
-from .protocol import CannotReach, Check
+from ...wire.container_client import problem
+from ..programs import Ended
+from ..protocol import CannotReach, Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

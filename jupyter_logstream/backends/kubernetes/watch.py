@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from ..store.disk.folder import Folder
-from .engine_log import EngineLog
-from .job_queue import Report
-from .kubernetes_fleet import Fleet
-from .kubernetes_log import PodLog
-from .kubernetes_manifest import HELD, NO_PYTHON, ROOT
-from .kubernetes_outcome import IMAGE_PROBLEMS, to_sighting
-from .mirror import Mirror
-from .protocol import CannotReach, Sighting
+from ...store.disk.folder import Folder
+from ..engine_log import EngineLog
+from ..job_queue import Report
+from ..mirror import Mirror
+from ..protocol import CannotReach, Sighting
+from .fleet import Fleet
+from .log import PodLog
+from .manifest import HELD, NO_PYTHON, ROOT
+from .outcome import IMAGE_PROBLEMS, to_sighting
 
 _OVER_GRACE_S = 3.0  # for the rest of the log of a pod that has ended
 _START_POLL_S = 0.3

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..model.workload import WorkloadSpec
-from ..wire.delivery import Order
-from .archive import NAME, runner_archive
-from .kubernetes_manifest import (
+from ...model.workload import WorkloadSpec
+from ...wire.delivery import Order
+from ..archive import NAME, runner_archive
+from .manifest import (
     ID_LABEL,
     MAX_SECRET_BYTES,
     OWNER_LABEL,

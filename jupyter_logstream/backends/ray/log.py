@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from .engine_log import EngineLog
-from .job_queue import Report
-from .protocol import CannotReach
-from .ray_api import RayApi
+from ..engine_log import EngineLog
+from ..job_queue import Report
+from ..protocol import CannotReach
+from .api import RayApi
 
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.2, 10.0
 _POLL_S = 0.2

@@ -7,9 +7,9 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from .kubernetes_fleet import Fleet
-from .kubernetes_outcome import RUNNING
-from .protocol import CannotReach
+from ..protocol import CannotReach
+from .fleet import Fleet
+from .outcome import RUNNING
 
 _TIMEOUT_S = 10.0
 _OOM_KILLS = re.compile(r"^oom_kill ([1-9]\d*)", re.MULTILINE)

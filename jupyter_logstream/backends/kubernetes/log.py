@@ -9,11 +9,11 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from .engine_log import EngineLog
-from .kubernetes_api import Kubectl
-from .kubernetes_manifest import CONTAINER
-from .pipe import CommandPipe
-from .protocol import CannotReach
+from ..engine_log import EngineLog
+from ..pipe import CommandPipe
+from ..protocol import CannotReach
+from .api import Kubectl
+from .manifest import CONTAINER
 
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.2, 10.0
 _LAST_TIMEOUT_S = 60.0

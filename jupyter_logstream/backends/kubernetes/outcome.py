@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..model.protocol import FINAL
-from .job_queue import GONE, Report
-from .kubernetes_manifest import CONTAINER, ID_LABEL, NO_PYTHON
-from .protocol import Sighting
+from ...model.protocol import FINAL
+from ..job_queue import GONE, Report
+from ..protocol import Sighting
+from .manifest import CONTAINER, ID_LABEL, NO_PYTHON
 
 IMAGE_PROBLEMS = frozenset(
     {

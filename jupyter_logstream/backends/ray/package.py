@@ -13,9 +13,9 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-from ..wire.delivery import DialPlan
-from .archive import NAME, runner_archive
-from .protocol import CannotLaunch
+from ...wire.delivery import DialPlan
+from ..archive import NAME, runner_archive
+from ..protocol import CannotLaunch
 
 BOX = ".jupyter-logstream"
 MAX_BYTES = 95 << 20

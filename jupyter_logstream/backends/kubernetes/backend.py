@@ -19,23 +19,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..model.workload import WorkloadSpec
-from ..wire.delivery import Order
-from .delivery import Target, deliver
-from .kubernetes_api import Kubectl, PodPlace
-from .kubernetes_checks import check_kubernetes
-from .kubernetes_fleet import Fleet
-from .kubernetes_job import Jobs, job_name
-from .kubernetes_manifest import OPTIONS, ROOT, checked_options
-from .kubernetes_verdict import Verdict
-from .kubernetes_watch import Watch
-from .mirror import Mirror
-from .protocol import CannotLaunch, CannotReach, Check, Handle, NotReached, Sighting
-from .remote import RemoteBackend
+from ...model.workload import WorkloadSpec
+from ...wire.delivery import Order
+from ..delivery import Target, deliver
+from ..mirror import Mirror
+from ..protocol import CannotLaunch, CannotReach, Check, Handle, NotReached, Sighting
+from ..remote import RemoteBackend
+from .api import Kubectl, PodPlace
+from .checks import check_kubernetes
+from .fleet import Fleet
+from .job import Jobs, job_name
+from .manifest import OPTIONS, ROOT, checked_options
+from .verdict import Verdict
+from .watch import Watch
 
 if TYPE_CHECKING:
-    from .context import BackendContext
-    from .pipe import Pipe
+    from ..context import BackendContext
+    from ..pipe import Pipe
 
 IMAGE_TIMEOUT_S = 300.0
 """Seconds after which a workload whose container cannot be created is given up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..model.spec import SpecError, printable
+from ...model.spec import SpecError, printable
 
 OPTIONS = ("env_vars", "memory", "num_cpus", "num_gpus", "pip", "resources")
 _RULES = {

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .kubernetes_api import Kubectl
-from .places import last_lines
-from .protocol import CannotReach, Check
+from ..places import last_lines
+from ..protocol import CannotReach, Check
+from .api import Kubectl
 
 PERMISSIONS = (
     ("create", "jobs"), ("get", "jobs"), ("list", "jobs"), ("delete", "jobs"), ("create", "secrets"),

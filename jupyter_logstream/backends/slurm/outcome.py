@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..model.protocol import State
-from .protocol import Sighting
-from .slurm_queue import GONE, Report
+from ...model.protocol import State
+from ..protocol import Sighting
+from .queue import GONE, Report
 
 _ENDS: Mapping[str, tuple[State, str]] = {
     "TIMEOUT": ("timed_out", "reached the time limit of its Slurm job"),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..model.spec import SpecError, printable
+from ...model.spec import SpecError, printable
 
 OPTIONS = ("args", "cpus", "gpus", "image", "memory", "network", "user", "volumes")
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .kubernetes_manifest import CONTAINER
-from .places import ThisMachine, last_lines
-from .programs import Ended, run_program
-from .protocol import CannotLaunch, CannotReach, NotReached
+from ..places import ThisMachine, last_lines
+from ..programs import Ended, run_program
+from ..protocol import CannotLaunch, CannotReach, NotReached
+from .manifest import CONTAINER
 
 _TIMEOUT_S = 20.0  # not by --request-timeout: with it kubectl ignores a pod's service account (kubernetes#49343)
 # The API server understood and refused; all else can be a connection that comes back.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..model.spec import SpecError, printable
+from ...model.spec import SpecError, printable
 
 OPTIONS = (
     "account", "constraint", "cpus_per_gpu", "cpus_per_task", "exclude", "exclusive", "gpus", "gpus_per_node",

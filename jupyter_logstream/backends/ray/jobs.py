@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 
-from .job_queue import JobQueue, Report
-from .protocol import CannotReach, Sighting
-from .ray_api import RayApi
-from .ray_outcome import to_report, to_sighting
+from ..job_queue import JobQueue, Report
+from ..protocol import CannotReach, Sighting
+from .api import RayApi
+from .outcome import to_report, to_sighting
 
 OWNER = "jupyter_logstream"
 """In a job's metadata: the store that its workload belongs to."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from ..store.disk.files import read_file, replace_file
-from ..store.disk.folder import Folder
-from .job_queue import JobQueue, Report
-from .kubernetes_api import Kubectl
-from .kubernetes_job import job_name
-from .kubernetes_manifest import OWNER_LABEL
-from .kubernetes_outcome import needs_events, to_reports
-from .protocol import CannotReach
+from ...store.disk.files import read_file, replace_file
+from ...store.disk.folder import Folder
+from ..job_queue import JobQueue, Report
+from ..protocol import CannotReach
+from .api import Kubectl
+from .job import job_name
+from .manifest import OWNER_LABEL
+from .outcome import needs_events, to_reports
 
 _POD_FILE = "pod"
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
-from .protocol import CannotLaunch, CannotReach, NotReached
+from ..protocol import CannotLaunch, CannotReach, NotReached
 
 _TIMEOUT_S, _UPLOAD_TIMEOUT_S, _SILENCE_TIMEOUT_S = 20.0, 300.0, 60.0
 _CONNECT_TIMEOUT_S = 10.0

@@ -6,8 +6,8 @@ import asyncio
 import ipaddress
 from urllib.parse import urlsplit
 
-from .protocol import CannotReach, Check
-from .ray_api import Http, RayApi
+from ..protocol import CannotReach, Check
+from .api import Http, RayApi
 
 _PROBE_TIMEOUT_S = 5.0
 _PROBE = "/logstream/v1/workloads/none/runner"

@@ -18,22 +18,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..model.spec import SpecError, printable
-from ..model.workload import WorkloadSpec
-from ..store.disk.files import remove_own, replace_file
-from ..store.disk.folder import Folder, RunParameters
-from ..store.disk.open_below import is_below
-from ..wire.container_client import ARCHIVE, MARKER, is_podman, is_removed, problem, removal
-from .archive import runner_archive
-from .docker_checks import Trial, check_docker
-from .docker_options import OPTIONS, create_arguments, image_of, user_arguments
-from .environment import child_environment
-from .local import LocalBackend
-from .programs import Ended, run_program
-from .protocol import IN_KERNEL_DIRECTORY, CannotLaunch, CannotReach, Check, Handle, Sighting
+from ...model.spec import SpecError, printable
+from ...model.workload import WorkloadSpec
+from ...store.disk.files import remove_own, replace_file
+from ...store.disk.folder import Folder, RunParameters
+from ...store.disk.open_below import is_below
+from ...wire.container_client import ARCHIVE, MARKER, is_podman, is_removed, problem, removal
+from ..archive import runner_archive
+from ..environment import child_environment
+from ..local import LocalBackend
+from ..programs import Ended, run_program
+from ..protocol import IN_KERNEL_DIRECTORY, CannotLaunch, CannotReach, Check, Handle, Sighting
+from .checks import Trial, check_docker
+from .options import OPTIONS, create_arguments, image_of, user_arguments
 
 if TYPE_CHECKING:
-    from .context import BackendContext
+    from ..context import BackendContext
 
 LABEL = "jupyter-logstream"
 """Label of every container of ours."""

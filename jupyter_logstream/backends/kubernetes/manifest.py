@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from ..model.spec import SpecError, printable
+from ...model.spec import SpecError, printable
 
 OPTIONS = ("cpu", "gpus", "image", "manifest", "memory", "node_selector", "service_account")
 CONTAINER = "main"

@@ -18,24 +18,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._version import __version__
-from ..model.workload import WorkloadSpec, shell_join
-from ..wire.delivery import Order
-from .delivery import Target
-from .dialed import NO_URL, DialedBackend
-from .engine_log import EngineLog
-from .places import ThisMachine
-from .protocol import CannotSend, Check, Handle, Sighting
-from .ray_api import RayApi
-from .ray_checks import check_ray
-from .ray_jobs import OWNER, RayJobs
-from .ray_options import OPTIONS, submission_fields
-from .ray_package import BOX, build_package, package_name
-from .ray_watch import RayWatch
-from .ssh import DEFAULT_FOLDER
+from ..._version import __version__
+from ...model.workload import WorkloadSpec, shell_join
+from ...wire.delivery import Order
+from ..delivery import Target
+from ..dialed import NO_URL, DialedBackend
+from ..engine_log import EngineLog
+from ..places import ThisMachine
+from ..protocol import CannotSend, Check, Handle, Sighting
+from ..ssh import DEFAULT_FOLDER
+from .api import RayApi
+from .checks import check_ray
+from .jobs import OWNER, RayJobs
+from .options import OPTIONS, submission_fields
+from .package import BOX, build_package, package_name
+from .watch import RayWatch
 
 if TYPE_CHECKING:
-    from .context import BackendContext
+    from ..context import BackendContext
 
 CONNECT_TIMEOUT_S = 45.0
 """Seconds after which a job that runs and whose runner has never connected is followed by Ray's log instead."""

@@ -15,24 +15,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..model.workload import WorkloadSpec
-from ..wire.delivery import Order
-from .archive import unpacked_name
-from .delivery import Target, deliver
-from .mirror import Mirror
-from .places import Place, SshHost, ThisMachine, quoted_path
-from .programs import Ended, run_program
-from .protocol import CannotLaunch, CannotReach, Check, Handle, Sighting
-from .remote import RemoteBackend
-from .remote_checks import check_slurm, check_target
-from .slurm_options import OPTIONS, sbatch_arguments
-from .slurm_outcome import from_lost, from_record
-from .slurm_queue import Report, slurm_queue
-from .ssh import DEFAULT_FOLDER
+from ...model.workload import WorkloadSpec
+from ...wire.delivery import Order
+from ..archive import unpacked_name
+from ..delivery import Target, deliver
+from ..mirror import Mirror
+from ..places import Place, SshHost, ThisMachine, quoted_path
+from ..programs import Ended, run_program
+from ..protocol import CannotLaunch, CannotReach, Check, Handle, Sighting
+from ..remote import RemoteBackend
+from ..remote_checks import check_slurm, check_target
+from ..ssh import DEFAULT_FOLDER
+from .options import OPTIONS, sbatch_arguments
+from .outcome import from_lost, from_record
+from .queue import Report, slurm_queue
 
 if TYPE_CHECKING:
-    from .context import BackendContext
-    from .pipe import Pipe
+    from ..context import BackendContext
+    from ..pipe import Pipe
 
 _COMMAND_TIMEOUT_S = 15.0  # without a controller Slurm's commands fail after 9 s
 _OVER_GRACE_S = 3.0  # a runner that ended with its job has written its record by then

@@ -7,15 +7,15 @@ import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from ..store.disk.folder import Folder
-from .dial_in import DialIn
-from .engine_log import EngineLog
-from .job_queue import Report
-from .mirror import Mirror
-from .protocol import Sighting
-from .ray_jobs import RayJobs
-from .ray_log import follow_job_log
-from .ray_outcome import is_certain
+from ...store.disk.folder import Folder
+from ..dial_in import DialIn
+from ..engine_log import EngineLog
+from ..job_queue import Report
+from ..mirror import Mirror
+from ..protocol import Sighting
+from .jobs import RayJobs
+from .log import follow_job_log
+from .outcome import is_certain
 
 _OVER_GRACE_S, _UNCERTAIN_GRACE_S = 3.0, 30.0  # in which a runner can reconnect after its job is over, as Ray reports
 _CHECK_S = 0.5  # for a cancel meanwhile

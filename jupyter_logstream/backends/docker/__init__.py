@@ -1,0 +1,1 @@
+"""Workloads in containers of Docker and Podman. Server."""

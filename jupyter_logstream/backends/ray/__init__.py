@@ -1,0 +1,1 @@
+"""Workloads as jobs of a Ray cluster. Server."""

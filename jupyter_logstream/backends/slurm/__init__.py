@@ -1,0 +1,1 @@
+"""Workloads as batch jobs of Slurm. Server."""
