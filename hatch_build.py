@@ -18,9 +18,28 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE = "jupyter_logstream"
 DOCUMENTED = {
-    Path(PACKAGE, *folder) for folder in ((), ("kernel",), ("kernel", "functions"), ("kernel", "publish"), ("model",))
+    Path(PACKAGE, f"{name}.py")
+    for name in (
+        "kernel/call_recorder",
+        "kernel/client",
+        "kernel/errors",
+        "kernel/follow",
+        "kernel/functions/gather",
+        "kernel/functions/notebook",
+        "kernel/functions/result_handle",
+        "kernel/handle",
+        "kernel/magics",
+        "kernel/publish/capture",
+        "kernel/publish/log_handler",
+        "kernel/publish/step",
+        "kernel/reader",
+        "kernel/upstream_url",
+        "kernel/widgets",
+        "model/records",
+        "backends/protocol",
+    )
 }
-"""Folders whose docstrings are shown to users."""
+"""Modules whose docstrings users see: public names, magics, and what a backend of their own implements."""
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 BUILT = Path(PACKAGE, "static", "view.js")
 LABEXTENSION = Path(PACKAGE, "labextension")
@@ -79,7 +98,7 @@ class FrontEnd(BuildHookInterface[Any]):
             name = path.relative_to(self.root)
             target = Path(self._temporary.name, name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(reduced(path.read_text(encoding="utf-8"), name.parent in DOCUMENTED), encoding="utf-8")
+            target.write_text(reduced(path.read_text(encoding="utf-8"), name in DOCUMENTED), encoding="utf-8")
             build_data["force_include"][str(target)] = name.as_posix()
 
     def _build(self) -> None:

@@ -16,10 +16,11 @@ import pytest
 from support.paths import ROOT
 from support.serving import jupyter
 
+import jupyter_logstream
 from jupyter_logstream._version import __version__
 
 MAX_WHEEL_BYTES = 720_000
-"""1,020,000 before its parts were shared. The goal is 600,000; each backend adds some 10,000 of code."""
+"""1,020,000 before its parts were shared. The goal of 600,000 is missed: the code alone has 506,000 packed."""
 
 SHORT_RUN = "import sys; print('epoch 3'); print('WARNING last'); sys.exit(0)\n"
 
@@ -88,6 +89,16 @@ def _code(source):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 node.end_lineno = 0
     return ast.dump(tree, include_attributes=False) + str([n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt)])
+
+
+def test_modules_of_public_names_keep_their_docstrings_in_the_wheel():
+    documented = runpy.run_path(str(ROOT / "hatch_build.py"))["DOCUMENTED"]
+    public = [getattr(jupyter_logstream, name) for name in jupyter_logstream.__all__]
+    defined = {one.__module__ for value in public for one in getattr(value, "__mro__", [value]) if callable(one)}
+    modules = {name for name in defined if name.partition(".")[0] == "jupyter_logstream"}
+    assert len(modules) > 10
+    assert modules <= {".".join(path.with_suffix("").parts) for path in documented}
+    assert all((ROOT / path).is_file() for path in documented)
 
 
 def test_a_public_function_keeps_its_docstring_in_the_wheel():
