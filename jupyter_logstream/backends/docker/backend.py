@@ -40,7 +40,7 @@ LABEL = "jupyter-logstream"
 
 _ANSWER_TIMEOUT_S = 20.0  # a very busy machine is slow
 _SMALL_LOG = ("--log-driver=json-file", "--log-opt=max-size=1m")  # of what the image writes before the command
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+_PACKAGE = str(Path(__file__).resolve().parents[3])
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from jupyter_logstream.runner.container import main; "
     "sys.exit(main(sys.argv[1:]))"
