@@ -48,7 +48,7 @@ check: install
 # Everything that a merge needs. A part that fails keeps no other from running; pytest's closing line comes last.
 test: install browser tools pages
 	failed=0; \
-	(cd js && npm test) & page=$$!; \
+	(cd js && { npm test || { echo "=== FAILED ABOVE: the page's tests run once more; see RERUN in the Makefile ==="; npm test; }; }) & page=$$!; \
 	$(PYTEST) -n $(WORKERS) -m "not browser and not soak and not large and not kubernetes" $(PYTEST_ARGS) \
 	  || { $(RERUN) -m "not browser and not soak and not large and not kubernetes" $(PYTEST_ARGS) || failed=1; }; \
 	wait $$page || failed=1; \

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Hub } from "../../src/net/hub.js";
 import type { Page } from "../../src/net/page.js";
+import { overrideTimings, timings } from "../../src/net/timings.js";
 import { quiet, shortTimings, soon, View } from "../support/listening.js";
 import { LogServer } from "../support/server.js";
 
@@ -26,6 +27,7 @@ beforeEach(async () => {
   server.append("service", "logs", { logs: [] });
 });
 afterEach(async () => {
+  shortTimings();
   for (const { subscription } of views) subscription.close();
   await server.stop();
 });
@@ -126,6 +128,7 @@ describe("a polled page that is not JSON", () => {
         ? new Response('{"records":[{"a":Infinity}]}')
         : page.request(path, init);
     };
+    overrideTimings({ ...timings(), BACKOFF_MS: [10, 20] }); // polling begins after the last delay
     hub = new Hub({ ...page, request });
     const [a, b] = [view("workload/A"), view("workload/B")];
     await soon(() => expect([a.rung, b.rung]).toEqual(["error", "polling"]));
