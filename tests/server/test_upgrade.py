@@ -26,9 +26,14 @@ Serve = Callable[..., Awaitable[Site]]
 
 
 @pytest.fixture
-def old_site(serve: Serve, tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Site:
-    """A server of this version on a copy of the old store."""
+def old_site(
+    serve: Serve, tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> Site:
+    """A server of this version on a copy of the old store, as if the machine had not been restarted since."""
     shutil.copytree(FIXTURES / "store_0_1", tmp_path / "store")
+    killed = tmp_path / "store" / "streams" / IDS["lost"] / "status.json"
+    boot = json.loads(killed.read_text(encoding="utf-8"))["boot"]
+    monkeypatch.setattr("jupyter_logstream.backends.local.boot_id", lambda: boot)
     return jp_asyncio_loop.run_until_complete(serve(max_age_days=1e6))
 
 
