@@ -44,10 +44,15 @@ class Holder:
         self._since = time.monotonic()
         self._is_stopped = False
 
-    def run(self) -> None:
-        """Return when the server has deleted the folder, or did not come for the linger time."""
+    def catch_signals(self) -> None:
+        """Before the workload starts: without handlers, the first process of a container gets no signal."""
         for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
             signal.signal(number, lambda *_: self._stop())
+
+    def run(self) -> None:
+        """Return when the server has deleted the folder, or did not come for the linger time."""
+        if self._is_stopped:  # while the workload started
+            self._stop()
         while not self._is_done():
             _reap()
             time.sleep(_POLL_S)
@@ -80,7 +85,8 @@ class Holder:
 def hold(package: str, root: str) -> int:
     """Start the workload of a package, and keep the container. Returns the exit code."""
     box, place = Path(package), Place(Path(root))
-    workload_id = (box / "id").read_text()
+    holder = Holder(place.folder((box / "id").read_text()))
+    holder.catch_signals()
     try:
         make_private(place.root)
         (place.root / _HELD).touch()
@@ -88,7 +94,7 @@ def hold(package: str, root: str) -> int:
             _start(box, place, Order.from_json(json.loads((box / "order.json").read_bytes())))
     except (Refused, OSError) as error:
         return _refuse(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error))
-    Holder(place.folder(workload_id)).run()
+    holder.run()
     return 0
 
 

@@ -101,6 +101,16 @@ def test_container_that_the_engine_ends_cancels_its_workload(hold: Callable[...,
     assert end_left(tmp_path)["state"] == "cancelled"
 
 
+def test_container_that_the_engine_ends_while_the_workload_starts_cancels_it(
+    hold: Callable[..., Hold], tmp_path: Path
+) -> None:
+    process = hold("sleep 600")
+    until((tmp_path / "root" / "held").exists)
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    assert end_left(tmp_path)["state"] == "cancelled"
+
+
 def test_container_that_no_server_delivers_a_workload_to_ends(hold: Callable[..., Hold], tmp_path: Path) -> None:
     assert hold(None, linger_s=0.3).wait(30) == 0
     assert not (tmp_path / "termination-log").exists()
