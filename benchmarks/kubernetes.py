@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
 import sys
 import time
 from pathlib import Path
-from statistics import median, quantiles
 from tempfile import mkdtemp
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -23,25 +21,12 @@ from support.elsewhere import Elsewhere
 from support.kubernetes_client import HOST_NETWORK
 from support.kubernetes_cluster import KubernetesCluster, kubernetes_cluster
 
+from .engines import POLL_S, RATE, SECONDS, TICK, percentiles, starts
 from .machine import HERE
 from .mirror import waits
 
-RATE, SECONDS = 1000, 10
-STARTS = 5
-_POLL_S = 0.002
-_TIME = re.compile(rb"\b(\d{19}) \d{6}")
-_WHAT = f"{RATE:,} lines/s: line there to reader here"
 # Process 1 is the runner's; what it prints is the pod's own log.
 _TICKS = f"python3 ticks.py {RATE} {SECONDS} | tee /proc/1/fd/1"
-
-
-def percentiles(name: str, found: list[float]) -> dict[str, float]:
-    """Without the first second, in which everything starts."""
-    steady = found[RATE:]
-    return {
-        f"{name}, {_WHAT}, p50, ms": median(steady),
-        f"{name}, {_WHAT}, p99, ms": quantiles(steady, n=100)[98],
-    }
 
 
 async def by_kubectl_logs(cluster: KubernetesCluster, pod: str) -> list[float]:
@@ -51,7 +36,7 @@ async def by_kubectl_logs(cluster: KubernetesCluster, pod: str) -> list[float]:
     found: list[float] = []
     while len(found) < RATE * SECONDS and (data := await process.stdout.read(1 << 20)):
         now = time.time_ns()
-        found += [(now - int(match[1])) / 1e6 for match in _TIME.finditer(data)]
+        found += [(now - int(match[1])) / 1e6 for match in TICK.finditer(data)]
     process.kill()
     await process.wait()
     return found
@@ -61,7 +46,7 @@ async def pod_of(cluster: KubernetesCluster) -> str:
     """The pod that runs: there is one."""
     path = "jsonpath={.items[?(@.status.phase=='Running')].metadata.name}"
     while not (pod := cluster.kubectl("get", "pods", "-o", path)):  # noqa: ASYNC110 - another program's state
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(POLL_S)
     return pod
 
 
@@ -70,26 +55,10 @@ async def latency(elsewhere: Elsewhere, cluster: KubernetesCluster) -> dict[str,
     workload = await elsewhere.start(command, tty=False, stdin=True, files=["ticks.py"], files_from=str(HERE))
     beside = asyncio.ensure_future(by_kubectl_logs(cluster, await pod_of(cluster)))
     while elsewhere.engine.get(workload).status.state != "running":  # noqa: ASYNC110 - as a user sees it
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(POLL_S)
     await elsewhere.engine.send(workload, b"begin\n", eof=True)
     ours = await waits(elsewhere.store, workload, RATE * SECONDS, elsewhere.end(workload))
     return {**percentiles("Kubernetes", ours), **percentiles("kubectl logs -f", await beside)}
-
-
-async def starts(elsewhere: Elsewhere) -> dict[str, float]:
-    answers, lines = [], []
-    for _ in range(STARTS):
-        begin = time.perf_counter()
-        workload = await elsewhere.start("echo here")
-        answers.append(time.perf_counter() - begin)
-        while not elsewhere.lines(workload):  # noqa: ASYNC110 - as a reader sees it, without a watch
-            await asyncio.sleep(_POLL_S)
-        lines.append(time.perf_counter() - begin)
-        await elsewhere.end(workload)
-    return {
-        "Kubernetes: start of a workload, ms (median)": 1000 * median(answers),
-        "Kubernetes: first line here, ms (median)": 1000 * median(lines),
-    }
 
 
 async def in_kubernetes(root: Path, cluster: KubernetesCluster) -> dict[str, float]:
@@ -97,9 +66,9 @@ async def in_kubernetes(root: Path, cluster: KubernetesCluster) -> dict[str, flo
     elsewhere = Elsewhere(root / "store", "k8s", {**entry, "options": {"manifest": HOST_NETWORK}})
     try:
         await elsewhere.run("true")
-        found = await starts(elsewhere)
+        found = await starts("Kubernetes", elsewhere)
         while cluster.kubectl("get", "pods", "-o", "name"):  # noqa: ASYNC110 - their deletion takes processor time
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(POLL_S)
         return {**found, **await latency(elsewhere, cluster)}
     finally:
         await elsewhere.stop()

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
 import sys
 import time
 from pathlib import Path
-from statistics import median, quantiles
 from tempfile import mkdtemp
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -24,23 +22,9 @@ from support.elsewhere import Elsewhere
 from support.process_table import kill_with_argument
 from support.ray_cluster import RayCluster, environment, ray_cluster
 
+from .engines import RATE, SECONDS, TICK, percentiles, starts
 from .machine import HERE
 from .mirror import waits
-
-RATE, SECONDS = 1000, 10
-STARTS = 5
-_POLL_S = 0.002
-_TIME = re.compile(rb"\b(\d{19}) \d{6}")
-_WHAT = f"{RATE:,} lines/s: line there to reader here"
-
-
-def percentiles(name: str, found: list[float]) -> dict[str, float]:
-    """Without the first second, in which everything starts."""
-    steady = found[RATE:]
-    return {
-        f"{name}, {_WHAT}, p50, ms": median(steady),
-        f"{name}, {_WHAT}, p99, ms": quantiles(steady, n=100)[98],
-    }
 
 
 async def ours(elsewhere: Elsewhere) -> dict[str, float]:
@@ -62,25 +46,9 @@ async def by_ray_s_command(cluster: RayCluster) -> dict[str, float]:
     found = []
     while data := await process.stdout.read(1 << 20):
         now = time.time_ns()
-        found += [(now - int(match[1])) / 1e6 for match in _TIME.finditer(data)]
+        found += [(now - int(match[1])) / 1e6 for match in TICK.finditer(data)]
     await process.wait()
     return percentiles("ray job logs --follow", found)
-
-
-async def starts(elsewhere: Elsewhere) -> dict[str, float]:
-    answers, lines = [], []
-    for _ in range(STARTS):
-        begin = time.perf_counter()
-        workload = await elsewhere.start("echo here")
-        answers.append(time.perf_counter() - begin)
-        while not elsewhere.lines(workload):  # noqa: ASYNC110 - as a reader sees it, without a watch
-            await asyncio.sleep(_POLL_S)
-        lines.append(time.perf_counter() - begin)
-        await elsewhere.end(workload)
-    return {
-        "Ray: start of a workload, ms (median)": 1000 * median(answers),
-        "Ray: first line here, ms (median)": 1000 * median(lines),
-    }
 
 
 async def on_ray(root: Path, cluster: RayCluster) -> dict[str, float]:
@@ -90,7 +58,7 @@ async def on_ray(root: Path, cluster: RayCluster) -> dict[str, float]:
         made.append(elsewhere := Elsewhere(root / "store", "ray", entry, public_url=lambda _: url))
         try:
             await elsewhere.run("true")
-            return {**await starts(elsewhere), **await ours(elsewhere), **await by_ray_s_command(cluster)}
+            return {**await starts("Ray", elsewhere), **await ours(elsewhere), **await by_ray_s_command(cluster)}
         finally:
             await elsewhere.stop()
 

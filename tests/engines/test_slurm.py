@@ -9,9 +9,9 @@ import pytest
 from support.process_table import with_argument
 from support.waiting import eventually
 
+from jupyter_logstream.backends.job_queue import Report
 from jupyter_logstream.backends.protocol import Sighting
 from jupyter_logstream.backends.slurm.outcome import from_lost, from_record
-from jupyter_logstream.backends.slurm.queue import Report
 from jupyter_logstream.model.spec import SpecError, check_spec
 
 

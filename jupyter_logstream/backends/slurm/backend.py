@@ -19,6 +19,7 @@ from ...model.workload import WorkloadSpec
 from ...wire.delivery import Order
 from ..archive import unpacked_name
 from ..delivery import Target, deliver
+from ..job_queue import Report
 from ..mirror import Mirror
 from ..places import Place, SshHost, ThisMachine, quoted_path
 from ..programs import Ended, run_program
@@ -28,7 +29,7 @@ from ..remote_checks import check_slurm, check_target
 from ..ssh import DEFAULT_FOLDER
 from .options import OPTIONS, sbatch_arguments
 from .outcome import from_lost, from_record
-from .queue import Report, slurm_queue
+from .queue import slurm_queue
 
 if TYPE_CHECKING:
     from ..context import BackendContext

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...model.protocol import State
+from ..job_queue import GONE, Report
 from ..protocol import Sighting
-from .queue import GONE, Report
 
 _ENDS: Mapping[str, tuple[State, str]] = {
     "TIMEOUT": ("timed_out", "reached the time limit of its Slurm job"),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from ..job_queue import GONE, JobQueue, Phase, Report
+from ..job_queue import JobQueue, Phase, Report
 from ..places import last_lines
 from ..programs import Ended
 from ..protocol import CannotReach
-
-__all__ = ["GONE", "Report", "slurm_queue"]
 
 _FORMAT = "%j|%i|%T|%r|%B"
 _WAITING = frozenset(
